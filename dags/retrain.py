@@ -1,0 +1,113 @@
+"""Retrain: tune, train and evaluate a challenger, and promote it only when it has earned it.
+
+The first task pins what the run reads (table versions), compares with (the champion) and may spend;
+every later task follows that plan, so a cleared task repeats the run as it was. Start a new run to see
+newer data. The last task's log has the verdict as a table.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, Param
+
+from dags.pipelines import for_each_pipeline, raw_tables
+from plugins.operators.apply_gate import ApplyGateOperator
+from plugins.operators.build_features import BuildFeaturesOperator
+from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
+from plugins.operators.plan_run import PlanRunOperator
+from plugins.operators.register_model import RegisterModelOperator
+from plugins.operators.summarize_run import SummarizeRunOperator
+from plugins.operators.train_challenger import TrainChallengerOperator
+from plugins.operators.tune_candidate import TuneCandidateOperator
+from plugins.operators.validate_features import ValidateFeaturesOperator
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+
+def form(pipeline: Pipeline) -> dict[str, Param]:
+    """Return the form of a retraining run."""
+    return {
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="As of",
+            description="The run knows what was known at the end of this UTC day. Empty: the last day ingested.",
+        ),
+        "tuning_seconds": Param(
+            pipeline.training.tuning.seconds,
+            type="integer",
+            minimum=1,
+            title="Tuning seconds",
+            description="Seconds of search, shared by the candidates.",
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Stop at the verdict: register nothing in MLflow.",
+        ),
+    }
+
+
+def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
+    """Return the DAG that retrains a pipeline's model."""
+    training, schedule = pipeline.training, pipeline.schedule.retrain
+    with DAG(
+        dag_id=f"{name}.retrain",
+        description=pipeline.description,
+        doc_md=__doc__,
+        schedule=[raw_tables(name)] if schedule == "after_ingest" else schedule,
+        start_date=datetime(2013, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        params=form(pipeline),
+        tags=["retrain", name],
+        default_args={"owner": pipeline.owner, "retries": 1, "retry_delay": timedelta(minutes=2)},
+        render_template_as_native_obj=True,
+    ) as dag:
+        plan = PlanRunOperator(task_id="plan_run", pipeline=name).output
+        built = BuildFeaturesOperator(task_id="build_features", pipeline=name, plan=plan).output
+        features = ValidateFeaturesOperator(
+            task_id="validate_features", pipeline=name, plan=plan, features=built
+        ).output
+        tuned = TuneCandidateOperator.partial(
+            task_id="tune_candidate",
+            pipeline=name,
+            plan=plan,
+            features=features,
+            map_index_template="{{ task.candidate }}",
+            max_active_tis_per_dagrun=training.tuning.parallel,
+        ).expand(candidate=training.candidates)
+        challenger = TrainChallengerOperator(
+            task_id="train_challenger", pipeline=name, plan=plan, features=features, results=tuned.output
+        ).output
+        evidence = EvaluateChallengerOperator(
+            task_id="evaluate_challenger", pipeline=name, plan=plan, features=features, challenger=challenger
+        ).output
+        verdict = ApplyGateOperator(task_id="apply_gate", pipeline=name, plan=plan, evidence=evidence).output
+        registration = RegisterModelOperator(
+            task_id="register_model",
+            pipeline=name,
+            plan=plan,
+            features=features,
+            challenger=challenger,
+            evidence=evidence,
+            verdict=verdict,
+        ).output
+        SummarizeRunOperator(
+            task_id="summarize_run",
+            pipeline=name,
+            plan=plan,
+            evidence=evidence,
+            verdict=verdict,
+            registration=registration,
+        )
+    return dag
+
+
+for dag in for_each_pipeline("retrain", retrain_dag):
+    globals()[dag.dag_id] = dag

@@ -1,0 +1,1 @@
+"""Nightshift's steps as plain Python: everything that does not need Airflow."""

@@ -1,0 +1,167 @@
+"""Finds the pipelines and reads their folders; every mistake is a sentence with file, line and field."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from include import settings
+from include.config import FilesSource, Pipeline, SqlSource
+from include.errors import ConfigError
+from include.wording import unknown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def pipeline_names() -> list[str]:
+    """Return the folders that hold a pipeline.yaml, sorted."""
+    folder = settings.pipelines_folder()
+    return sorted(path.parent.name for path in folder.glob("*/pipeline.yaml"))
+
+
+def load_pipeline(name: str) -> Pipeline:
+    """Read one pipeline's folder.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of pipeline.yaml, a sentence a line.
+    """
+    folder = settings.pipelines_folder() / name
+    path = folder / "pipeline.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds no pipeline.yaml; {unknown('pipeline', name, pipeline_names())}")
+    pipeline, mistakes = read_pipeline(folder)
+    if mistakes or pipeline is None:
+        raise ConfigError("\n".join(mistakes))
+    return pipeline
+
+
+def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
+    """Read a folder's pipeline.yaml and return it with all that is wrong with it."""
+    path = folder / "pipeline.yaml"
+    shown = _shown(path)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", folder.name):
+        return None, [
+            f"{shown}: the folder's name '{folder.name}' is the pipeline's name; use lower case letters, digits, _"
+        ]
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+        lines = _lines_by_field(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        return None, [f"{shown}{where}: this is not valid YAML: {problem}; check indentation and quotes"]
+    if not isinstance(data, dict):
+        return None, [f"{shown}: expected fields such as `description:` and `sources:`, found none"]
+    try:
+        pipeline = Pipeline.model_validate(data)
+    except ValidationError as error:
+        return None, [_sentence(shown, lines, data, item) for item in error.errors()]
+    pipeline._folder = folder  # a private attribute, so a frozen model allows it
+    return pipeline, _missing_files(pipeline, shown)
+
+
+def stray_suites(pipeline: Pipeline) -> list[str]:
+    """Name the expectation files that belong to no source, whose rules nothing would ever check."""
+    known = [*pipeline.sources, "features"]
+    found = sorted((pipeline.folder / "expectations").glob("*.y*ml"))
+    return [
+        f"{_shown(path)}: {unknown('source', path.stem, known)}; a suite is named <source>.yaml"
+        for path in found
+        if path.stem not in known or path.suffix != ".yaml"
+    ]
+
+
+def _missing_files(pipeline: Pipeline, shown: str) -> list[str]:
+    """Name the SQL files that pipeline.yaml speaks of and the folder lacks."""
+    named = {"features.query": pipeline.features.query}
+    for name, source in pipeline.sources.items():
+        if isinstance(source, SqlSource):
+            named[f"sources.{name}.query"] = source.query
+    mistakes = []
+    for field, relative in named.items():
+        if not (pipeline.folder / relative).is_file():
+            there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
+            mistakes.append(f"{shown}: {field}: {unknown('file', relative, there)}")
+    return mistakes
+
+
+def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
+    """Turn one of pydantic's errors into a sentence with file, line, field and what was expected."""
+    location = _existing(item["loc"], data)
+    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), 1)
+    field = ".".join(str(part) for part in location) or "the file"
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        problem = unknown("field", str(location[-1]), _fields_at(location[:-1], data))
+    elif kind == "missing":
+        problem = "this field is required and missing"
+    elif kind in ("literal_error", "union_tag_invalid"):
+        expected = context.get("expected") or context.get("expected_tags", "")
+        problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
+    elif kind == "union_tag_not_found":
+        problem = "`kind` is required: one of 'sql', 'files'"
+    else:
+        problem = item["msg"].removeprefix("Value error, ")
+        if kind != "value_error":
+            problem = f"{problem[0].lower()}{problem[1:]}, found {item['input']!r}"
+    return f"{shown}:{line}: {field}: {problem}"
+
+
+def _existing(location: tuple, data: Any) -> tuple:
+    """Drop the parts that pydantic adds for a union's branch, which the YAML does not have."""
+    kept: list[Any] = []
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(data, dict) and part not in data and part in ("sql", "files") and not last:
+            continue
+        kept.append(part)
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+    return tuple(kept)
+
+
+def _fields_at(location: tuple, data: Any) -> list[str]:
+    """Return the fields that the schema knows at a place of the YAML."""
+    model: Any = Pipeline
+    for part in location:
+        data = data[part] if isinstance(data, (dict, list)) else {}
+        if model is Pipeline and part == "sources":
+            continue
+        if location[0] == "sources" and len(location) > 1 and part == location[1]:
+            model = FilesSource if isinstance(data, dict) and data.get("kind") == "files" else SqlSource
+        elif part in getattr(model, "model_fields", {}):
+            model = model.model_fields[part].annotation
+    return list(getattr(model, "model_fields", {}))
+
+
+def _lines_by_field(text: str) -> dict[tuple, int]:
+    """Map each field's path in a YAML text to its line, counted from 1."""
+    found: dict[tuple, int] = {}
+
+    def walk(node: yaml.Node | None, path: tuple) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                found[(*path, key.value)] = key.start_mark.line + 1
+                walk(value, (*path, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for position, value in enumerate(node.value):
+                found[(*path, position)] = value.start_mark.line + 1
+                walk(value, (*path, position))
+
+    walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
+    return found
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person writes it: from the project's root where it lies below it."""
+    return str(path.relative_to(settings.root())) if path.is_relative_to(settings.root()) else str(path)

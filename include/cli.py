@@ -1,0 +1,163 @@
+"""The command line: the same steps without Airflow, checks of the configuration, and the demo."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from include import catalog, settings
+from include.errors import NightshiftError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+
+class _Group(click.Group):
+    """Shows a named error as its one sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except NightshiftError as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show every log line of the steps.")
+def main(verbose: bool) -> None:
+    """Retrain models every night; promote one only when it has earned it."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("include").setLevel(logging.INFO if verbose else logging.ERROR)
+    _demo_environment()
+
+
+@main.command()
+@click.argument("pipeline")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: yesterday.")
+@click.option("--tuning-seconds", type=click.IntRange(min=1), help="Instead of pipeline.yaml's.")
+@click.option("--dry-run", is_flag=True, help="Stop at the verdict: register nothing.")
+def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
+    """Ingest what is missing and retrain PIPELINE, in this process."""
+    from include.connections import EnvironmentConnections
+    from include.retraining.run import run as run_night
+
+    console = _console()
+    now = datetime.now(UTC)
+    day = as_of.date() if as_of else now.date() - timedelta(days=1)
+    loaded = catalog.load_pipeline(pipeline)
+
+    @contextmanager
+    def progress(step: str) -> Iterator[None]:
+        start = time.monotonic()
+        with console.status(f"{step} …"):
+            yield
+        console.print(f"  {step:<40} {time.monotonic() - start:7.1f} s")
+
+    console.print(f"[bold]{pipeline}[/] as of {day}")
+    result = run_night(
+        loaded,
+        f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
+        day,
+        EnvironmentConnections(),
+        tuning_seconds,
+        dry_run=dry_run,
+        progress=progress,
+    )
+    console.print()
+    console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
+
+
+@main.command("validate-config")
+@click.argument("pipelines", nargs=-1)
+def validate_config(pipelines: tuple[str, ...]) -> None:
+    """Name every mistake in every pipeline's folder (or in those of PIPELINES)."""
+    from include.features.query import check_query
+    from include.validation.suite import read_suite, suite_path
+
+    names = pipelines or catalog.pipeline_names()
+    if not names:
+        raise click.ClickException(f"{settings.pipelines_folder()} holds no folder with a pipeline.yaml")
+    found = 0
+    for name in names:
+        folder = settings.pipelines_folder() / name
+        if not (folder / "pipeline.yaml").is_file():
+            catalog.load_pipeline(name)  # says what is missing, with the nearest name
+        pipeline, mistakes = catalog.read_pipeline(folder)
+        if pipeline is not None:
+            for suite in [*pipeline.sources, "features"]:
+                mistakes += read_suite(suite_path(folder, suite))[1]
+            mistakes += catalog.stray_suites(pipeline)
+            if not mistakes:
+                wrong = check_query(pipeline)
+                mistakes += [wrong] if wrong else []
+        for mistake in mistakes:
+            click.echo(mistake)
+        if not mistakes:
+            click.echo(f"{name}: ok")
+        found += len(mistakes)
+    if found:
+        raise click.ClickException(f"{found} mistake{'s' * (found > 1)} found")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of pipeline.yaml, for editors."""
+    from include.config import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@main.command()
+@click.option("--exit", "exit_after", is_flag=True, help="End after the verdict; status 0 only if promoted.")
+def demo(exit_after: bool) -> None:
+    """Show the whole night on real flights: Airflow, MLflow, ingest, retrain, verdict."""
+    from include.demo.show import run_demo
+
+    raise SystemExit(run_demo(exit_after=exit_after))
+
+
+@main.command()
+def up() -> None:
+    """Start Airflow and MLflow on this machine, until Ctrl-C."""
+    from include.demo.show import run_up
+
+    raise SystemExit(run_up())
+
+
+@main.command()
+def sources() -> None:
+    """Prepare the demo's database and landing folder."""
+    from include.demo.sources import prepare_sources
+
+    made = prepare_sources(settings.home() / "sources", _today())
+    click.echo(f"{made.database} and {made.landing}: flights from {made.first_day} to {made.last_day}")
+
+
+def _demo_environment() -> None:
+    """Read .env, and offer the demo's connections where they are not defined."""
+    import os
+
+    from include.demo.sources import connections
+
+    for name, value in settings.env_file().items():
+        os.environ.setdefault(name, value)
+    for name, value in connections(settings.home() / "sources").items():
+        os.environ.setdefault(name, value)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()

@@ -1,0 +1,77 @@
+"""Every error that a user can cause, as one sentence: what was wrong, where, what to do."""
+
+from __future__ import annotations
+
+
+class NightshiftError(Exception):
+    """Base of all named errors. A retry cannot mend it unless `retryable` says so."""
+
+    retryable = False
+
+
+class ConfigError(NightshiftError):
+    """A pipeline's folder says something that cannot be run."""
+
+
+class ConnectionMissing(NightshiftError):
+    """A source names a connection that is not defined or not of the right kind."""
+
+
+class SourceUnreadable(NightshiftError):
+    """A source's query failed or its file cannot be read."""
+
+
+class SourceEmpty(NightshiftError):
+    """A source has no rows for a day that it should have."""
+
+
+class SchemaMismatch(NightshiftError):
+    """A source's columns or values are not of the declared types."""
+
+
+class ExpectationsFailed(NightshiftError):
+    """Rows break a critical expectation, so nothing was published."""
+
+
+class LakeError(NightshiftError):
+    """A lake table is missing, or cannot be read or written."""
+
+
+class PublishConflict(NightshiftError):
+    """Another run changed the same partitions at the same time."""
+
+    retryable = True
+
+
+class NotIngested(NightshiftError):
+    """The lake does not hold the days that a run needs."""
+
+
+class FeatureQueryFailed(NightshiftError):
+    """features.sql does not run, or does not yield what pipeline.yaml declares."""
+
+
+class TrainingImpossible(NightshiftError):
+    """The feature table cannot be learned from."""
+
+
+class ModelRefused(NightshiftError):
+    """A model file is not what was registered, or holds something other than data."""
+
+
+class EvaluationFailed(NightshiftError):
+    """The challenger cannot be scored on the holdout."""
+
+
+class TrackingUnavailable(NightshiftError):
+    """MLflow does not answer, or refuses what is asked of it."""
+
+    retryable = True
+
+
+class RunMissing(NightshiftError):
+    """A step asks for what an earlier step of the run should have left."""
+
+
+class EmbeddedStackError(NightshiftError):
+    """A part of the embedded stack cannot start, or has ended."""

@@ -1,0 +1,154 @@
+"""Plan: what one retraining run reads, compares with and may spend; pinned before anything is done."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from include import lake, settings, workspace
+from include.errors import NotIngested
+from include.features.build import pin_snapshot
+from include.ingestion.publish import published_through
+from include.tracking.champion import Champion, find_champion
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything that decides what a run does; a run that is repeated has the same plan.
+
+    Attributes
+    ----------
+    as_of
+        ISO day; the run knows what was known at its end, in UTC.
+    snapshot
+        Version of each source's raw table.
+    champion
+        The version that the challenger must beat, or None.
+    """
+
+    pipeline: str
+    run_key: str
+    as_of: str
+    snapshot: dict[str, int]
+    champion: Champion | None
+    tuning_seconds: int
+    tuning_trials: int | None
+    dry_run: bool
+    seed: int
+    code_version: str
+    lock: str
+    created_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> RunPlan:
+        """Make a plan of what `to_json` gave."""
+        champion = fields["champion"]
+        return cls(**fields | {"champion": Champion(**champion) if champion else None})
+
+
+def plan_run(
+    pipeline: Pipeline,
+    run_key: str,
+    as_of: date | None = None,
+    tuning_seconds: int | None = None,
+    *,
+    dry_run: bool = False,
+) -> RunPlan:
+    """Pin what a run reads and compares with, or return the plan that this run made before.
+
+    Parameters
+    ----------
+    as_of
+        None means the last day that every daily source has.
+
+    Raises
+    ------
+    NotIngested
+        If the lake does not hold every source up to `as_of`.
+    TrackingUnavailable
+        If MLflow cannot say who the champion is.
+    """
+    path = workspace.run_folder(pipeline.name, run_key) / "plan.json"
+    if path.exists():
+        log.info("%s: this run has a plan already, which is followed again", pipeline.name)
+        return RunPlan.from_json(workspace.read_json(path, "the plan"))
+    snapshot = pin_snapshot(pipeline)
+    through = published_through(pipeline)
+    if through is None or (as_of and as_of > through):
+        raise NotIngested(
+            f"{pipeline.name}: the lake holds every source up to {through}, and this run is as of {as_of}; run "
+            f"the DAG {pipeline.name}.ingest for the days between, or start a run as of {through} or earlier"
+        )
+    as_of = as_of or through
+    _check_published(pipeline, as_of)
+    plan = RunPlan(
+        pipeline=pipeline.name,
+        run_key=run_key,
+        as_of=as_of.isoformat(),
+        snapshot=snapshot,
+        champion=find_champion(pipeline.name),
+        tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
+        tuning_trials=pipeline.training.tuning.trials,
+        dry_run=dry_run,
+        seed=pipeline.training.seed,
+        code_version=code_version(),
+        lock=_digest(settings.root() / "requirements.txt"),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    workspace.write_json(path, plan.to_json())
+    champion = f"version {plan.champion.version}" if plan.champion else "none yet"
+    log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
+    return plan
+
+
+def code_version() -> str:
+    """Return the commit of the running code, with `-dirty` where files differ from it.
+
+    An image without git says so in NIGHTSHIFT_CODE_VERSION.
+    """
+    named = os.environ.get("NIGHTSHIFT_CODE_VERSION")
+    if named:
+        return named
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            cwd=settings.root(),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def _check_published(pipeline: Pipeline, as_of: date) -> None:
+    """Refuse a run as of a day that a daily source does not have."""
+    for name in pipeline.daily_sources:
+        if as_of.isoformat() not in lake.partitions(lake.raw_uri(pipeline.name, name)):
+            raise NotIngested(
+                f"{pipeline.name}: source '{name}' has no rows published for {as_of}; run the DAG "
+                f"{pipeline.name}.ingest for that day, then start this run again"
+            )
+
+
+def _digest(path: Any) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return "unknown"

@@ -1,0 +1,89 @@
+"""The whole night in one process, without Airflow: for a notebook, a debugger and a fair measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import missing_range, publish_batch
+from include.retraining import steps
+from include.retraining.plan import plan_run
+from include.validation.validate import validate_batch
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from include.config import Pipeline
+    from include.connections import Connections
+
+#: Called with the name of each step; the step runs inside of what it returns.
+Progress = Callable[[str], AbstractContextManager[Any]]
+
+
+def silent(step: str) -> AbstractContextManager[Any]:
+    """Show no progress."""
+    return nullcontext()
+
+
+def ingest(
+    pipeline: Pipeline, start: date, end: date, connections: Connections, progress: Progress = silent
+) -> None:
+    """Extract, validate and publish every source for a range of days, both ends inclusive."""
+    for source in pipeline.sources:
+        with progress(f"{source}.extract"):
+            batch = extract_source(pipeline, source, start, end, connections)
+        with progress(f"{source}.validate"):
+            validate_batch(pipeline, batch)
+        with progress(f"{source}.publish"):
+            publish_batch(pipeline, batch)
+
+
+def retrain(
+    pipeline: Pipeline,
+    run_key: str,
+    as_of: date | None = None,
+    tuning_seconds: int | None = None,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Take one challenger through the gate and return what `steps.summarize` returns."""
+    with progress("plan_run"):
+        plan = plan_run(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run)
+    with progress("build_features"):
+        features = steps.build(pipeline, plan)
+    with progress("validate_features"):
+        steps.validate(pipeline, plan, features)
+    tuned = []
+    for candidate in pipeline.training.candidates:
+        with progress(f"tune_candidate {candidate}"):
+            tuned.append(steps.tune(pipeline, plan, features, candidate))
+    with progress("train_challenger"):
+        challenger = steps.train(pipeline, plan, features, tuned)
+    with progress("evaluate_challenger"):
+        evidence = steps.evaluate(pipeline, plan, features, challenger)
+    with progress("apply_gate"):
+        verdict = steps.judge(pipeline, plan, evidence)
+    with progress("register_model"):
+        registration = steps.register(pipeline, plan, features, challenger, evidence, verdict)
+    with progress("summarize_run"):
+        return steps.summarize(pipeline, plan, evidence, verdict, registration)
+
+
+def run(
+    pipeline: Pipeline,
+    run_key: str,
+    as_of: date,
+    connections: Connections,
+    tuning_seconds: int | None = None,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Ingest the days that are missing up to `as_of`, then retrain."""
+    missing = missing_range(pipeline, as_of)
+    if missing:
+        ingest(pipeline, *missing, connections, progress)
+    return retrain(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run, progress=progress)

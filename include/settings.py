@@ -1,0 +1,64 @@
+"""Where things are: the environment variables that Nightshift reads, in one place."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+
+def root() -> Path:
+    """Return the project's root, the folder that holds include/."""
+    return Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Return the folder of the embedded default's state (NIGHTSHIFT_HOME, default var/)."""
+    return Path(os.environ.get("NIGHTSHIFT_HOME") or root() / "var").resolve()
+
+
+def pipelines_folder() -> Path:
+    """Return the folder that holds one folder a pipeline (NIGHTSHIFT_PIPELINES)."""
+    return Path(os.environ.get("NIGHTSHIFT_PIPELINES") or root() / "include" / "pipelines").resolve()
+
+
+def lake_uri() -> str:
+    """Return the address of the lake (LAKE_URI): a folder, or a URI such as `s3://bucket/lake`."""
+    return (os.environ.get("LAKE_URI") or str(home() / "lake")).rstrip("/")
+
+
+def tracking_uri() -> str:
+    """Return MLflow's tracking address (MLFLOW_TRACKING_URI, default SQLite in the home folder)."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
+
+
+def shown_tracking_uri() -> str:
+    """Return MLflow's tracking address without a password, for logs and errors."""
+    return re.sub(r"//[^/@]*@", "//", tracking_uri())
+
+
+def artifact_root() -> str | None:
+    """Return where a new MLflow experiment keeps its files (NIGHTSHIFT_ARTIFACT_ROOT).
+
+    None leaves the choice to the tracking server. Without a server (a `sqlite:` tracking address)
+    MLflow would write below the current folder, so a place in the home folder is named instead.
+    """
+    named = os.environ.get("NIGHTSHIFT_ARTIFACT_ROOT")
+    if named or not tracking_uri().startswith("sqlite:"):
+        return named or None
+    return (home() / "mlflow" / "artifacts").as_uri()
+
+
+def threads() -> int:
+    """Return how many threads one task may use (NIGHTSHIFT_THREADS, default: every core)."""
+    return int(os.environ.get("NIGHTSHIFT_THREADS") or os.cpu_count() or 1)
+
+
+def env_file() -> dict[str, str]:
+    """Return the variables of the project's .env file, `NAME=value` a line; none where there is no file."""
+    path = root() / ".env"
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#") and "=" in line)
+    return {name.strip().removeprefix("export "): value.strip().strip("\"'") for name, _, value in pairs}

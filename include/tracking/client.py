@@ -1,0 +1,64 @@
+"""The connection to MLflow: bounded waiting, and one named error for all that it may answer."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from include import settings
+from include.errors import TrackingUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow import MlflowClient
+
+#: MLflow's client waits for minutes by default; a nightly run is better told after half of one.
+_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # a model file is data: code that came with one is never run
+    "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
+}
+
+
+@contextmanager
+def mlflow_client(doing: str) -> Iterator[MlflowClient]:
+    """Yield a client of the configured tracking server.
+
+    Parameters
+    ----------
+    doing
+        What is done with it, for the error's sentence.
+
+    Raises
+    ------
+    TrackingUnavailable
+        In place of every error that MLflow raises in the block.
+    """
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    import logging
+
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+
+    uri = settings.tracking_uri()
+    if uri.startswith("sqlite:///"):
+        (settings.home() / "mlflow").mkdir(parents=True, exist_ok=True)
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except (MlflowException, RequestException) as error:
+        reason = str(error).splitlines()[0][:300]
+        raise TrackingUnavailable(
+            f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {reason}; the champion is "
+            "unchanged; check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again"
+        ) from error

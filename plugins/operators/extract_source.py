@@ -1,0 +1,60 @@
+"""Extract one source's rows into a staged batch."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class ExtractSourceOperator(PipelineStepOperator):
+    """Read a source for the run's days: its params `start` and `end`, or the day of its schedule.
+
+    Parameters
+    ----------
+    source
+        Name of the source in pipeline.yaml.
+    """
+
+    def __init__(self, *, source: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Stage the rows and return the batch."""
+        from include.ingestion.extract import extract_source
+        from plugins.hooks.airflow_connections import AirflowConnections
+
+        start, end = days_of_run(context)
+        return extract_source(pipeline, self.source, start, end, AirflowConnections()).to_json()
+
+
+def days_of_run(context: Context) -> tuple[date, date]:
+    """Return the first and last day that a run ingests, both inclusive.
+
+    Raises
+    ------
+    ConfigError
+        If the run's params name a day that has not ended, or end before they start.
+    """
+    from include.errors import ConfigError
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    scheduled = context["dag_run"].data_interval_start
+    day = min(scheduled.astimezone(UTC).date(), yesterday) if scheduled else yesterday
+    params = context["params"]
+    end = date.fromisoformat(params["end"]) if params.get("end") else None
+    start = date.fromisoformat(params["start"]) if params.get("start") else end or day
+    end = end or (yesterday if params.get("start") else day)
+    if start > end or end > yesterday:
+        raise ConfigError(
+            f"the run's days are {start} to {end}; start must not be after end, and end not after {yesterday}, "
+            "the last day that has ended in UTC; trigger the run again with other days"
+        )
+    return start, end

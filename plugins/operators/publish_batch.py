@@ -1,0 +1,35 @@
+"""Publish a validated batch as the lake's partitions of its days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class PublishBatchOperator(PipelineStepOperator):
+    """Replace a batch's days in its source's raw table, in one commit.
+
+    Parameters
+    ----------
+    batch
+        What ValidateBatchOperator returned.
+    """
+
+    template_fields = ("batch",)
+
+    def __init__(self, *, batch: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch = batch
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the table and its new version."""
+        from include.ingestion.extract import StagedBatch
+        from include.ingestion.publish import publish_batch
+
+        return publish_batch(pipeline, StagedBatch(**self.batch)).to_json()

@@ -1,0 +1,44 @@
+"""What the operators share: a step of a pipeline, whose failure is one sentence in the task's log."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from include.errors import NightshiftError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class PipelineStepOperator(BaseOperator):
+    """Run one step of a pipeline.
+
+    Parameters
+    ----------
+    pipeline
+        Name of the pipeline's folder.
+    """
+
+    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+
+    def execute(self, context: Context) -> Any:
+        """Run the step; an error that no retry can mend fails the task at once."""
+        from include.catalog import load_pipeline
+
+        try:
+            return self.run_step(load_pipeline(self.pipeline), context)
+        except NightshiftError as error:
+            kind = AirflowException if error.retryable else AirflowFailException
+            raise kind(f"{type(error).__name__}: {error}") from None
+
+    @abstractmethod
+    def run_step(self, pipeline: Pipeline, context: Context) -> Any:
+        """Do the work and return a small JSON reference to it."""

@@ -1,0 +1,36 @@
+"""Validate a staged batch with Great Expectations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class ValidateBatchOperator(PipelineStepOperator):
+    """Hold a staged batch against its source's expectations.
+
+    Parameters
+    ----------
+    batch
+        What ExtractSourceOperator returned.
+    """
+
+    template_fields = ("batch",)
+
+    def __init__(self, *, batch: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch = batch
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the batch, for the task that publishes it."""
+        from include.ingestion.extract import StagedBatch
+        from include.validation.validate import validate_batch
+
+        validate_batch(pipeline, StagedBatch(**self.batch))
+        return self.batch
