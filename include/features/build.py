@@ -79,9 +79,7 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
         rows = lake.read_table(uri, version)
         log.info("%s: the features of this snapshot are version %s already", pipeline.name, version)
     else:
-        tables = {
-            name: lake.dataset(lake.raw_uri(pipeline.name, name), number) for name, number in snapshot.items()
-        }
+        tables = {name: lake.dataset(lake.raw_uri(pipeline.name, name), number) for name, number in snapshot.items()}
         rows = run_features_query(
             pipeline,
             tables,

@@ -122,11 +122,11 @@ def _known(name: str, table: pa.Table | Dataset, known_before: str, raw_since: s
 
 
 def _plain_numbers(relation: DuckDBPyRelation) -> str:
-    """Return a select list that turns exact numbers (a sum of integers is a HUGEINT) into doubles."""
+    """Return a select list that turns exact numbers (a sum of integers is a HUGEINT) and truth values into doubles."""
     exact = [
         f'CAST("{name}" AS DOUBLE) AS "{name}"'
         for name, kind in zip(relation.columns, map(str, relation.types), strict=True)
-        if kind in ("HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL")
+        if kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL")
     ]
     return f"* REPLACE ({', '.join(exact)})" if exact else "*"
 
@@ -154,9 +154,7 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
 
 
-def _check_rows(
-    con: DuckDBPyConnection, rows: pa.Table, predict_until: str, pipeline: Pipeline, where: str
-) -> None:
+def _check_rows(con: DuckDBPyConnection, rows: pa.Table, predict_until: str, pipeline: Pipeline, where: str) -> None:
     """Refuse rows without a key or a time, rows twice there, and questions asked in the future."""
     con.register("feature_rows", rows)
     key = ", ".join(f'"{name}"' for name in pipeline.features.key)

@@ -101,9 +101,7 @@ def days_between(start: date, end: date) -> list[str]:
     return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
 
 
-def _read(
-    pipeline: Pipeline, source: Source, start: date, end: date, connections: Connections, where: str
-) -> pa.Table:
+def _read(pipeline: Pipeline, source: Source, start: date, end: date, connections: Connections, where: str) -> pa.Table:
     if isinstance(source, FilesSource):
         folder = connections.folder(source.connection)
         rows, missing = read_files(source, days_between(start, end), folder, where)

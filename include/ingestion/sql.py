@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 FETCH_ROWS = 50_000
 
 
-def read_sql(
-    source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str
-) -> pa.Table:
+def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str) -> pa.Table:
     """Run a source's query for the rows from `start` (inclusive) to `end` (exclusive).
 
     Parameters
@@ -73,10 +71,8 @@ def read_sql(
 
 def without_comments(query: str) -> str:
     """Drop a query's comments, in which `:start` would count as a parameter; strings stay as they are."""
-    token = r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/"""
-    return re.sub(
-        token, lambda found: " " if found[0].startswith(("--", "/*")) else found[0], query, flags=re.DOTALL
-    )
+    lexeme = r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/"""
+    return re.sub(lexeme, lambda found: " " if found[0].startswith(("--", "/*")) else found[0], query, flags=re.DOTALL)
 
 
 def _bound(moment: datetime, engine: Engine) -> datetime | str:

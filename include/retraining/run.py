@@ -27,9 +27,7 @@ def silent(step: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def ingest(
-    pipeline: Pipeline, start: date, end: date, connections: Connections, progress: Progress = silent
-) -> None:
+def ingest(pipeline: Pipeline, start: date, end: date, connections: Connections, progress: Progress = silent) -> None:
     """Extract, validate and publish every source for a range of days, both ends inclusive."""
     for source in pipeline.sources:
         with progress(f"{source}.extract"):

@@ -63,9 +63,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, features: dict[str, Any], candidate:
     return {name: found[name] for name in ("family", "params", "score", "fold_scores", "seconds")}
 
 
-def train(
-    pipeline: Pipeline, plan: RunPlan, features: dict[str, Any], tuned: list[dict[str, Any]]
-) -> dict[str, Any]:
+def train(pipeline: Pipeline, plan: RunPlan, features: dict[str, Any], tuned: list[dict[str, Any]]) -> dict[str, Any]:
     """Fit the best candidate on all rows before the holdout and return the challenger's reference."""
     from include.training.fit import fit_challenger
     from include.training.model_file import save_model
@@ -97,9 +95,7 @@ def train(
     return challenger
 
 
-def evaluate(
-    pipeline: Pipeline, plan: RunPlan, features: dict[str, Any], challenger: dict[str, Any]
-) -> dict[str, Any]:
+def evaluate(pipeline: Pipeline, plan: RunPlan, features: dict[str, Any], challenger: dict[str, Any]) -> dict[str, Any]:
     """Score challenger, champion and baseline on the same holdout rows and return the evidence."""
     from include.evaluation.evidence import baseline_predictions, collect_evidence
     from include.training.fit import predict
@@ -116,14 +112,14 @@ def evaluate(
         baseline=baseline_predictions(pipeline, frame[label].iloc[split.train].to_numpy("float64"), holdout),
         champion=champion_predictions,
         champion_error=champion_error,
-        challenger_description={
+        challenger_is={
             "family": challenger["family"],
+            "as_of": plan.as_of,
             "train_start": split.train_start,
             "train_end": split.train_end,
-            "as_of": plan.as_of,
-            "is_champion": plan.champion is not None and plan.champion.run_key == plan.run_key,
         },
-        champion_description=plan.champion.to_json() if plan.champion else None,
+        champion_is=plan.champion.to_json() if plan.champion else None,
+        holdout_days=(split.holdout_start, split.holdout_end),
     ).to_json()
     workspace.write_json(_folder(plan) / "evidence.json", evidence)
     return evidence
@@ -298,13 +294,19 @@ def _record(
     return RunRecord(
         name=plan.pipeline,
         run_key=plan.run_key,
-        params={"family": challenger["family"], "rows": challenger["rows"], "seed": plan.seed}
-        | challenger["params"],
-        metrics={f"holdout.{name}": value for name, value in evidence["challenger_metrics"].items()}
-        | {f"baseline.{name}": value for name, value in evidence["baseline"]["metrics"].items()}
+        params={"family": challenger["family"], "rows": challenger["rows"], "seed": plan.seed} | challenger["params"],
+        metrics=_measured("holdout", evidence["challenger"])
+        | _measured("baseline", evidence["baseline"])
+        | _measured("champion", evidence["champion"])
         | {f"tuning.{pipeline.training.metric}": challenger["tuning_score"]},
         tags=tags,
         documents=documents(plan=plan.to_json(), evidence=evidence, verdict=verdict, tuning=tuning)
         | {"verdict.txt": table},
         description=f"{pipeline.description}\n\n{verdict['reason']}",
     )
+
+
+def _measured(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
+    """Return the metrics that are defined, named for MLflow."""
+    values = (measured or {}).get("metrics") or {}
+    return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}

@@ -138,9 +138,7 @@ def _log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None
 
 
 def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
-    found = client.search_model_versions(
-        f"name = '{record.name}' and tags.`nightshift.run_key` = '{record.run_key}'"
-    )
+    found = client.search_model_versions(f"name = '{record.name}' and tags.`nightshift.run_key` = '{record.run_key}'")
     return min((int(version.version) for version in found), default=None)
 
 

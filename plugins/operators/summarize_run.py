@@ -41,6 +41,4 @@ class SummarizeRunOperator(PipelineStepOperator):
         from include.retraining import steps
         from include.retraining.plan import RunPlan
 
-        return steps.summarize(
-            pipeline, RunPlan.from_json(self.plan), self.evidence, self.verdict, self.registration
-        )
+        return steps.summarize(pipeline, RunPlan.from_json(self.plan), self.evidence, self.verdict, self.registration)

@@ -1,0 +1,57 @@
+"""Which columns of a feature table a model learns from, and how it may treat them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.errors import TrainingImpossible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from include.config import Pipeline
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """The columns that a model learns from, in the feature table's order."""
+
+    numeric: list[str]
+    categorical: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        """All columns, the numeric ones first: the order in which a model sees them."""
+        return [*self.numeric, *self.categorical]
+
+
+def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
+    """Return the columns of `frame` that are neither key, prediction time, label nor excluded.
+
+    Raises
+    ------
+    TrainingImpossible
+        If a column is neither a number, a truth value nor text.
+    """
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype, is_string_dtype
+
+    features = pipeline.features
+    kept_out = {*features.key, "prediction_time", features.label, *features.exclude}
+    numeric, categorical, unusable = [], [], []
+    for name in frame.columns:
+        if name in kept_out:
+            continue
+        kind = frame[name].dtype
+        if is_numeric_dtype(kind) or is_bool_dtype(kind):
+            numeric.append(name)
+        elif is_string_dtype(kind) or is_object_dtype(kind):
+            categorical.append(name)
+        else:
+            unusable.append(f"'{name}' ({kind})")
+    if unusable:
+        raise TrainingImpossible(
+            f"{pipeline.name}: the feature table's column {', '.join(unusable)} is neither a number nor text; turn "
+            f"it into one in {features.query} (the hour, the days since), or name it in features.exclude"
+        )
+    return FeatureColumns(numeric, categorical)

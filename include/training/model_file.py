@@ -1,0 +1,65 @@
+"""The model file: written by skops, loaded only when its digest and every type in it are known.
+
+A skops file names the types that it holds instead of running code to rebuild them, as a pickle does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from typing import TYPE_CHECKING
+
+from include.errors import ModelRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sklearn.pipeline import Pipeline as Model
+
+#: Types beyond those that skops itself holds harmless, which models of our families consist of.
+ALLOWED_TYPES = [
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+]
+
+
+def save_model(model: Model, path: Path) -> str:
+    """Write a fitted model to a file and return the file's SHA-256, as 64 hexadecimal digits."""
+    from skops.io import dump
+
+    dump(model, path)
+    return _sha256(path)
+
+
+def load_model(path: Path, sha256: str) -> Model:
+    """Load a model whose file has the given SHA-256 and holds allowed types only.
+
+    Raises
+    ------
+    ModelRefused
+        In every other case; nothing of the file has then been executed.
+    """
+    from skops.io import get_untrusted_types, load
+
+    found = _sha256(path)
+    if found != sha256:
+        raise ModelRefused(
+            f"{path.name} has the SHA-256 {found[:12]}… and the registered one is {sha256[:12]}…: the file was "
+            "changed after it was written; restore it, or register the model again"
+        )
+    try:
+        foreign = sorted(set(get_untrusted_types(file=path)) - set(ALLOWED_TYPES))
+        if not foreign:
+            return load(path, trusted=ALLOWED_TYPES)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise ModelRefused(f"{path.name} is not a model file ({error}); register the model again") from error
+    raise ModelRefused(
+        f"{path.name} holds types that no model of Nightshift has ({', '.join(foreign[:5])}), so it was not loaded"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

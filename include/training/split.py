@@ -1,0 +1,91 @@
+"""Splits rows by time: what is learned from always lies before what is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    import numpy as np
+
+    from include.config import Training
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the rows to learn from and of those held out, with the days that they span.
+
+    Attributes
+    ----------
+    train, holdout
+        Positions into the rows, ascending, of labelled rows only; of shape (n_train,) and (n_holdout,).
+    train_start, train_end, holdout_start, holdout_end
+        ISO days, inclusive.
+    """
+
+    train: np.ndarray
+    holdout: np.ndarray
+    train_start: str
+    train_end: str
+    holdout_start: str
+    holdout_end: str
+
+
+def split_by_time(times: np.ndarray, labelled: np.ndarray, training: Training, through: date) -> Split:
+    """Hold out the last days whose labels are known, and leave a gap before them.
+
+    The gap is as long as a label takes to become known: on the morning of the first held-out day, the
+    labels of the days of the gap were not there to learn from.
+
+    Parameters
+    ----------
+    times
+        Prediction time of each row, datetime64 in UTC, of shape (n_rows,).
+    labelled
+        True where the label is known, of shape (n_rows,).
+    through
+        The last day of the holdout.
+    """
+    import numpy as np
+
+    days = times.astype("datetime64[D]")
+    holdout_start = through - timedelta(days=training.holdout_days - 1)
+    train_end = holdout_start - timedelta(days=training.gap_days + 1)
+    train_start = through + timedelta(days=training.gap_days) - timedelta(days=training.window_days - 1)
+    train = labelled & (days >= np.datetime64(train_start)) & (days <= np.datetime64(train_end))
+    holdout = labelled & (days >= np.datetime64(holdout_start)) & (days <= np.datetime64(through))
+    first = days[train].min() if train.any() else train_start  # history may begin within the window
+    return Split(
+        train=np.flatnonzero(train),
+        holdout=np.flatnonzero(holdout),
+        train_start=str(first),
+        train_end=train_end.isoformat(),
+        holdout_start=holdout_start.isoformat(),
+        holdout_end=through.isoformat(),
+    )
+
+
+def time_ordered_folds(
+    times: np.ndarray, folds: int, gap_days: int, validation_days: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield positions to fit on and to validate on, the validation days always after the gap.
+
+    The last fold validates on the last days, each earlier one on the days before. Where there are too
+    few days for `validation_days` a fold, the days are shared equally.
+
+    Parameters
+    ----------
+    times
+        Prediction time of each row, datetime64, of shape (n_rows,).
+    """
+    import numpy as np
+    from sklearn.model_selection import TimeSeriesSplit
+
+    days, day_of_row = np.unique(times.astype("datetime64[D]"), return_inverse=True)
+    size = max(1, min(validation_days, (len(days) - gap_days) // (folds + 1)))
+    for fit, validate in TimeSeriesSplit(n_splits=folds, test_size=size, gap=gap_days).split(days):
+        yield np.flatnonzero(np.isin(day_of_row, fit)), np.flatnonzero(np.isin(day_of_row, validate))
