@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +17,11 @@ from include.errors import NightshiftError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.console import Console
+
+    from include.config import Pipeline
 
 
 class _Group(click.Group):
@@ -47,6 +51,7 @@ def main(verbose: bool) -> None:
 def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
     """Ingest what is missing and retrain PIPELINE, in this process."""
     from include.connections import EnvironmentConnections
+    from include.demo.sources import prepare_sources
     from include.retraining.run import run as run_night
 
     console = _console()
@@ -62,6 +67,9 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
         console.print(f"  {step:<40} {time.monotonic() - start:7.1f} s")
 
     console.print(f"[bold]{pipeline}[/] as of {day}")
+    if _reads_demo(loaded):
+        with progress("prepare_sources"):
+            prepare_sources(_sources_folder(), now.date())
     result = run_night(
         loaded,
         f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
@@ -137,24 +145,28 @@ def sources() -> None:
     """Prepare the demo's database and landing folder."""
     from include.demo.sources import prepare_sources
 
-    made = prepare_sources(settings.home() / "sources", _today())
+    made = prepare_sources(_sources_folder(), datetime.now(UTC).date())
     click.echo(f"{made.database} and {made.landing}: flights from {made.first_day} to {made.last_day}")
 
 
 def _demo_environment() -> None:
     """Read .env, and offer the demo's connections where they are not defined."""
-    import os
-
     from include.demo.sources import connections
 
-    for name, value in settings.env_file().items():
-        os.environ.setdefault(name, value)
-    for name, value in connections(settings.home() / "sources").items():
+    for name, value in (settings.env_file() | connections(_sources_folder())).items():
         os.environ.setdefault(name, value)
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _reads_demo(pipeline: Pipeline) -> bool:
+    """Return whether a pipeline reads the demo's own sources."""
+    from include.demo.sources import connections
+
+    named = {f"AIRFLOW_CONN_{source.connection.upper()}" for source in pipeline.sources.values()}
+    return any(name in named and os.environ[name] == value for name, value in connections(_sources_folder()).items())
+
+
+def _sources_folder() -> Path:
+    return settings.home() / "sources"
 
 
 def _console() -> Console:

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline as Model
 
-#: Types beyond those that skops itself holds harmless, which models of our families consist of.
+#: Types beyond those that skops itself holds harmless, which models of our families consist of. Only
+#: functools.partial can call something, and what it calls must be in this list as well.
 ALLOWED_TYPES = [
     "collections.OrderedDict",
+    "functools.partial",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
     "lightgbm.sklearn.LGBMRegressor",
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
 ]
 
 
