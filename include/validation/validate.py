@@ -101,10 +101,16 @@ def run_suite(frame: pd.DataFrame, suite: list[Expectation]) -> ValidationReport
     if not suite:
         return ValidationReport(rows=len(frame), expectations=0)
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    in_memory = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(), progress_bars=ProgressBarsConfig(globally=False)
+    )
+    context = gx.get_context(mode="ephemeral", project_config=in_memory)
     batch = (
         context.data_sources.add_pandas("rows")
         .add_dataframe_asset("rows")

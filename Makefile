@@ -1,0 +1,54 @@
+# `make` lists what there is. Needs python3 (3.11 to 3.13) and make; uv is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench lock install clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## Run the whole night on real flights, in Airflow, and stay up (EXIT=1: end after the verdict)
+	@./nightshift demo $(if $(EXIT),--exit)
+
+up: $(VENV)/installed ## Start Airflow and MLflow, until Ctrl-C
+	@./nightshift up
+
+install: $(VENV)/installed ## Make .venv with all that a run needs
+
+test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-dev ## Lint and hold the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/installed-dev ## Measure what the promises of docs/benchmarks.md are held against, and write it
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
+		requirements.in --output-file requirements.txt
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
+		requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## Remove .venv and everything that was made in var/
+	rm -rf $(VENV) var .pytest_cache .ruff_cache
+
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Nightshift needs Python 3.11 to 3.13; name one with PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv libgomp1" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/uv
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	@touch $@

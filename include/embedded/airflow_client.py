@@ -1,0 +1,86 @@
+"""Speaks with Airflow's REST API, as the demo and the benchmarks do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from include.embedded.environment import ADMIN, stack_secrets
+from include.errors import EmbeddedStackError
+
+if TYPE_CHECKING:
+    from include.embedded.environment import Places
+
+
+class AirflowClient:
+    """A session with the stack's own Airflow."""
+
+    def __init__(self, places: Places) -> None:
+        import requests
+
+        self._base = places.airflow_url
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between us and this machine
+        answer = self._session.post(
+            f"{self._base}/auth/token",
+            json={"username": ADMIN, "password": stack_secrets(places.home)["admin_password"]},
+            timeout=30,
+        )
+        if answer.status_code != 201:
+            raise EmbeddedStackError(
+                f"Airflow at {self._base} refuses the login of {ADMIN} ({answer.status_code}); another program may "
+                "have taken its port"
+            )
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Return whether Airflow has parsed a DAG."""
+        return self._get(f"dags/{dag_id}", missing=None) is not None
+
+    def import_errors(self) -> list[str]:
+        """Return the errors of DAG files that cannot be imported."""
+        return [each["stack_trace"].strip() for each in self._get("importErrors")["import_errors"]]
+
+    def pause(self, dag_id: str, paused: bool) -> None:
+        """Pause or unpause a DAG."""
+        self._call("PATCH", f"dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run now and return its id."""
+        now = datetime.now(UTC).isoformat()
+        return self._call("POST", f"dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": now})["dag_run_id"]
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run: queued, running, success or failed."""
+        return self.run(dag_id, run_id)["state"]
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return a run."""
+        return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run."""
+        return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task returned."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._get(f"{path}?deserialize=false&stringify=false")["value"]
+
+    def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
+        """Return the lines of a task's last try."""
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task['task_id']}/logs/{task['try_number'] or 1}"
+        content = self._get(f"{path}?map_index={task['map_index']}")["content"]
+        return [f"{each['event']} {each.get('error_detail') or ''}".strip() for each in content if "event" in each]
+
+    def _get(self, path: str, **missing: Any) -> Any:
+        return self._call("GET", path, **missing)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, **missing: Any) -> Any:
+        answer = self._session.request(method, f"{self._base}/api/v2/{path}", json=body, timeout=60)
+        if answer.status_code == 404 and "missing" in missing:
+            return missing["missing"]
+        if not answer.ok:
+            raise EmbeddedStackError(f"Airflow answered {method} {path} with {answer.status_code}: {answer.text[:300]}")
+        return answer.json()

@@ -1,0 +1,120 @@
+"""The environment of the embedded stack: addresses, secrets and Airflow's lean settings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Every process of a stack has it in its environment, with the stack's home folder as its value.
+MARK = "NIGHTSHIFT_STACK"
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the stack's parts are, on this machine only."""
+
+    home: Path
+    airflow_port: int
+    mlflow_port: int
+
+    @property
+    def airflow_url(self) -> str:
+        """Address of the Airflow UI and its REST API."""
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Address of the MLflow UI and its tracking server."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Folder of Airflow's database and task logs."""
+        return self.home / "airflow"
+
+    @property
+    def mlflow_home(self) -> Path:
+        """Folder of MLflow's database and artifacts."""
+        return self.home / "mlflow"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the parts' own logs."""
+        return self.home / "logs"
+
+
+def stack_environment(places: Places, connections: dict[str, str]) -> dict[str, str]:
+    """Return the environment that every part of the stack runs in.
+
+    What the environment or .env sets wins over `config/embedded.env` and over `connections`; addresses,
+    ports and secrets are the stack's own.
+    """
+    keys = stack_secrets(places.home)
+    root = settings.root()
+    own = {
+        MARK: str(places.home),
+        "NIGHTSHIFT_HOME": str(places.home),
+        "PYTHONPATH": os.pathsep.join([str(root), str(root / "config")]),
+        "PATH": os.pathsep.join([str(root / ".venv" / "bin"), os.environ.get("PATH", "")]),
+        "AIRFLOW_HOME": str(places.airflow_home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(root / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(root / "plugins"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{places.airflow_url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(places, keys)),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow_home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow_home / "logs"),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(places.airflow_port),
+        "AIRFLOW__API__BASE_URL": places.airflow_url,
+        "AIRFLOW__API__SECRET_KEY": keys["api_secret_key"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
+        "AIRFLOW__CORE__FERNET_KEY": keys["fernet_key"],
+        "MLFLOW_TRACKING_URI": places.mlflow_url,
+    }
+    return read_env(root / "config" / "embedded.env") | connections | settings.env_file() | os.environ | own
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Read a file of `NAME=value` lines."""
+    return settings.parse_env(path.read_text(encoding="utf-8"))
+
+
+def stack_secrets(home: Path) -> dict[str, str]:
+    """Return the stack's secrets, drawn once and kept in a file that only its owner can read."""
+    path = home / "secrets.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        drawn = {
+            "admin_password": secrets.token_urlsafe(12),
+            "api_secret_key": secrets.token_hex(32),
+            "jwt_secret": secrets.token_hex(32),
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        }
+    _write_private(path, drawn)
+    return drawn
+
+
+def _passwords_file(places: Places, keys: dict[str, str]) -> Path:
+    path = places.airflow_home / "passwords.json"
+    _write_private(path, {ADMIN: keys["admin_password"]})
+    return path
+
+
+def _write_private(path: Path, content: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file)
+    scratch.replace(path)
