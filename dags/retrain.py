@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, chain
 
 from dags.pipelines import for_each_pipeline, raw_tables
 from plugins.operators.apply_gate import ApplyGateOperator
@@ -67,44 +67,23 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         params=form(pipeline),
         tags=["retrain", name],
         default_args={"owner": pipeline.owner, "retries": 1, "retry_delay": timedelta(minutes=2)},
-        render_template_as_native_obj=True,
     ) as dag:
-        plan = PlanRunOperator(task_id="plan_run", pipeline=name).output
-        built = BuildFeaturesOperator(task_id="build_features", pipeline=name, plan=plan).output
-        features = ValidateFeaturesOperator(
-            task_id="validate_features", pipeline=name, plan=plan, features=built
-        ).output
-        tuned = TuneCandidateOperator.partial(
+        tune = TuneCandidateOperator.partial(
             task_id="tune_candidate",
             pipeline=name,
-            plan=plan,
-            features=features,
             map_index_template="{{ task.candidate }}",
             max_active_tis_per_dagrun=training.tuning.parallel,
         ).expand(candidate=training.candidates)
-        challenger = TrainChallengerOperator(
-            task_id="train_challenger", pipeline=name, plan=plan, features=features, results=tuned.output
-        ).output
-        evidence = EvaluateChallengerOperator(
-            task_id="evaluate_challenger", pipeline=name, plan=plan, features=features, challenger=challenger
-        ).output
-        verdict = ApplyGateOperator(task_id="apply_gate", pipeline=name, plan=plan, evidence=evidence).output
-        registration = RegisterModelOperator(
-            task_id="register_model",
-            pipeline=name,
-            plan=plan,
-            features=features,
-            challenger=challenger,
-            evidence=evidence,
-            verdict=verdict,
-        ).output
-        SummarizeRunOperator(
-            task_id="summarize_run",
-            pipeline=name,
-            plan=plan,
-            evidence=evidence,
-            verdict=verdict,
-            registration=registration,
+        chain(
+            PlanRunOperator(task_id="plan_run", pipeline=name),
+            BuildFeaturesOperator(task_id="build_features", pipeline=name),
+            ValidateFeaturesOperator(task_id="validate_features", pipeline=name),
+            tune,
+            TrainChallengerOperator(task_id="train_challenger", pipeline=name),
+            EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),
+            ApplyGateOperator(task_id="apply_gate", pipeline=name),
+            RegisterModelOperator(task_id="register_model", pipeline=name),
+            SummarizeRunOperator(task_id="summarize_run", pipeline=name),
         )
     return dag
 

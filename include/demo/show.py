@@ -132,7 +132,7 @@ class _until_interrupted:  # noqa: N801  reads as what it does
     """End the block quietly on Ctrl-C, SIGTERM or a closed terminal; its stack is stopped on the way out."""
 
     def __enter__(self) -> None:
-        for sent in (signal.SIGTERM, signal.SIGHUP):
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sent, _interrupt)
 
     def __exit__(self, kind: Any, *_: Any) -> bool:

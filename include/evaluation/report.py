@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from include.evaluation.gate import Verdict
 
 WIDTH = 100
+INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
 
 
 def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
@@ -35,7 +36,8 @@ def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
 def _metrics(evidence: Evidence) -> list[str]:
     champion = evidence.champion
     rows = [["", "challenger", f"champion ({champion.name})" if champion else "no champion", "baseline"]]
-    for metric, value in evidence.challenger.metrics.items():
+    gates_first = sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric)
+    for metric, value in gates_first:
         mark = " *" if metric == evidence.metric else ""
         others = [champion.metrics if champion else None, evidence.baseline.metrics]
         rows.append([metric + mark, _number(value), *(_number((each or {}).get(metric)) for each in others)])
@@ -58,7 +60,7 @@ def _checks(verdict: Verdict) -> list[str]:
     lines = []
     for result in verdict.results:
         lines.append(f"{result.code}  {result.outcome:<14}  {result.title}")
-        lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=" " * 25, subsequent_indent=" " * 25)
+        lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines
 
 

@@ -17,6 +17,8 @@ from include.ingestion.publish import published_through
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from include.config import Pipeline
 
 log = logging.getLogger(__name__)
@@ -82,10 +84,10 @@ def plan_run(
     TrackingUnavailable
         If MLflow cannot say who the champion is.
     """
-    path = workspace.run_folder(pipeline.name, run_key) / "plan.json"
+    path = _plan_file(pipeline.name, run_key)
     if path.exists():
         log.info("%s: this run has a plan already, which is followed again", pipeline.name)
-        return RunPlan.from_json(workspace.read_json(path, "the plan"))
+        return load_plan(pipeline.name, run_key)
     snapshot = pin_snapshot(pipeline)
     through = published_through(pipeline)
     if through is None or (as_of and as_of > through):
@@ -115,6 +117,17 @@ def plan_run(
     return plan
 
 
+def load_plan(name: str, run_key: str) -> RunPlan:
+    """Return the plan that a run made before.
+
+    Raises
+    ------
+    RunMissing
+        If it made none.
+    """
+    return RunPlan.from_json(workspace.read_json(_plan_file(name, run_key), "the run's plan"))
+
+
 def code_version() -> str:
     """Return the commit of the running code, with `-dirty` where files differ from it.
 
@@ -135,6 +148,10 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()
+
+
+def _plan_file(name: str, run_key: str) -> UPath:
+    return workspace.run_folder(name, run_key) / "plan.json"
 
 
 def _check_published(pipeline: Pipeline, as_of: date) -> None:

@@ -51,23 +51,22 @@ def retrain(
     with progress("plan_run"):
         plan = plan_run(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run)
     with progress("build_features"):
-        features = steps.build(pipeline, plan)
+        steps.build(pipeline, plan)
     with progress("validate_features"):
-        steps.validate(pipeline, plan, features)
-    tuned = []
+        steps.validate(pipeline, plan)
     for candidate in pipeline.training.candidates:
         with progress(f"tune_candidate {candidate}"):
-            tuned.append(steps.tune(pipeline, plan, features, candidate))
+            steps.tune(pipeline, plan, candidate)
     with progress("train_challenger"):
-        challenger = steps.train(pipeline, plan, features, tuned)
+        steps.train(pipeline, plan)
     with progress("evaluate_challenger"):
-        evidence = steps.evaluate(pipeline, plan, features, challenger)
+        steps.evaluate(pipeline, plan)
     with progress("apply_gate"):
-        verdict = steps.judge(pipeline, plan, evidence)
+        steps.judge(pipeline, plan)
     with progress("register_model"):
-        registration = steps.register(pipeline, plan, features, challenger, evidence, verdict)
+        steps.register(pipeline, plan)
     with progress("summarize_run"):
-        return steps.summarize(pipeline, plan, evidence, verdict, registration)
+        return steps.summarize(pipeline, plan)
 
 
 def run(

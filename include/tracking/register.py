@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import settings
+from include.errors import ModelRefused
 from include.tracking.champion import CHALLENGER, CHAMPION, aliases, download_model
 from include.tracking.client import mlflow_client
 from include.training.model_file import ALLOWED_TYPES
@@ -32,17 +33,21 @@ class RunRecord:
         The pipeline, which names the experiment and the registered model.
     run_key
         Names the run; a second registration under the same key finds the first one's version.
-    tags
-        Of the run and the version, without the prefix `nightshift.`.
+    sha256
+        Of the challenger's file; a run that has registered another model may not register this one.
+    version_tags, run_tags
+        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
     documents
         Artifacts of the run by file name, as text.
     """
 
     name: str
     run_key: str
+    sha256: str
     params: dict[str, Any]
     metrics: dict[str, float]
-    tags: dict[str, str]
+    version_tags: dict[str, str]
+    run_tags: dict[str, str]
     documents: dict[str, str]
     description: str
 
@@ -89,11 +94,13 @@ def register_model(
     ------
     TrackingUnavailable
         With the champion unchanged.
+    ModelRefused
+        If this run has registered another model before.
     """
     with mlflow_client(f"registering the model of run {record.run_key}") as client:
+        version = _version_of(client, record)
         run_id = _open_run(client, record)
         _log_documents(client, run_id, record)
-        version = _version_of(client, record)
         if version is None:
             version = _log_and_register(client, run_id, record, model, example, task)
         registration = _move_alias(client, record, version, run_id, promote, expected_champion)
@@ -130,7 +137,7 @@ def _log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None
         run_id,
         metrics=[Metric(key, float(value), now, 0) for key, value in record.metrics.items()],
         params=[Param(key, str(value)) for key, value in record.params.items()],
-        tags=[RunTag(f"nightshift.{key}", value) for key, value in record.tags.items()]
+        tags=[RunTag(f"nightshift.{key}", value) for key, value in (record.version_tags | record.run_tags).items()]
         + [RunTag("mlflow.note.content", record.description)],
     )
     for name, text in record.documents.items():
@@ -138,8 +145,18 @@ def _log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None
 
 
 def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
+    """Return the version that this run has registered, if it has."""
     found = client.search_model_versions(f"name = '{record.name}' and tags.`nightshift.run_key` = '{record.run_key}'")
-    return min((int(version.version) for version in found), default=None)
+    if not found:
+        return None
+    first = min(found, key=lambda version: int(version.version))
+    if first.tags.get("nightshift.challenger_sha256") != record.sha256:
+        raise ModelRefused(
+            f"{record.name}: run {record.run_key} has registered version {first.version} before, and what it "
+            "trains from has changed since; a registered version is never changed, so start a new run"
+        )
+    log.info("%s: this run has registered version %s already", record.name, first.version)
+    return int(first.version)
 
 
 def _log_and_register(
@@ -176,10 +193,14 @@ def _log_and_register(
         run_id=run_id,
         model_id=info.model_id,
         description=record.description,
-        tags={f"nightshift.{key}": value for key, value in record.tags.items()}
-        | {"nightshift.run_key": record.run_key, "nightshift.sha256": digest},
+        tags={f"nightshift.{key}": value for key, value in record.version_tags.items()}
+        | {
+            "nightshift.run_key": record.run_key,
+            "nightshift.challenger_sha256": record.sha256,
+            "nightshift.sha256": digest,
+        },
     )
-    log.info("%s: registered as version %s", record.name, version.version)
+    log.info("%s: registered as version %s, MLflow run %s", record.name, version.version, run_id)
     return int(version.version)
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
-class BuildFeaturesOperator(PipelineStepOperator):
-    """Run features.sql over the tables that the plan pins.
+class BuildFeaturesOperator(RunStepOperator):
+    """Run features.sql over the tables that the plan pins."""
 
-    Parameters
-    ----------
-    plan
-        What PlanRunOperator returned.
-    """
-
-    template_fields = ("plan",)
-
-    def __init__(self, *, plan: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the feature table's version."""
         from include.retraining import steps
-        from include.retraining.plan import RunPlan
 
-        return steps.build(pipeline, RunPlan.from_json(self.plan))
+        return steps.build(pipeline, plan)

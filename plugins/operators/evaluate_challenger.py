@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
-class EvaluateChallengerOperator(PipelineStepOperator):
-    """Score the challenger, the champion and the baseline on the same held-out rows.
+class EvaluateChallengerOperator(RunStepOperator):
+    """Score the challenger, the champion and the baseline on the same held-out rows."""
 
-    Parameters
-    ----------
-    plan
-        What PlanRunOperator returned.
-    features
-        What BuildFeaturesOperator returned.
-    challenger
-        What TrainChallengerOperator returned.
-    """
-
-    template_fields = ("plan", "features", "challenger")
-
-    def __init__(self, *, plan: Any, features: Any, challenger: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-        self.features = features
-        self.challenger = challenger
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the evidence for the gate."""
         from include.retraining import steps
-        from include.retraining.plan import RunPlan
 
-        return steps.evaluate(pipeline, RunPlan.from_json(self.plan), self.features, self.challenger)
+        return steps.evaluate(pipeline, plan)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
 class PipelineStepOperator(BaseOperator):
@@ -42,3 +43,17 @@ class PipelineStepOperator(BaseOperator):
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
         """Do the work and return a small JSON reference to it."""
+
+
+class RunStepOperator(PipelineStepOperator):
+    """Run one step of a retraining run, by the plan that the run's first task made."""
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> Any:
+        """Load the run's plan and follow it."""
+        from include.retraining.plan import load_plan
+
+        return self.follow(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
+
+    @abstractmethod
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> Any:
+        """Do the work and return what people may want to see of it."""

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
-class TrainChallengerOperator(PipelineStepOperator):
-    """Choose the best tuned candidate and fit it on all rows before the holdout.
+class TrainChallengerOperator(RunStepOperator):
+    """Choose the best tuned candidate and fit it on all rows before the holdout."""
 
-    Parameters
-    ----------
-    plan
-        What PlanRunOperator returned.
-    features
-        What BuildFeaturesOperator returned.
-    results
-        What each TuneCandidateOperator returned.
-    """
-
-    template_fields = ("plan", "features", "results")
-
-    def __init__(self, *, plan: Any, features: Any, results: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-        self.features = features
-        self.results = results
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return the challenger's file and what it learned from."""
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+        """Return what the challenger is."""
         from include.retraining import steps
-        from include.retraining.plan import RunPlan
 
-        return steps.train(pipeline, RunPlan.from_json(self.plan), self.features, list(self.results))
+        return steps.train(pipeline, plan)

@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
-class TuneCandidateOperator(PipelineStepOperator):
+class TuneCandidateOperator(RunStepOperator):
     """Search one family's parameters on time-ordered folds, for its share of the run's budget.
 
     Parameters
     ----------
-    plan
-        What PlanRunOperator returned.
-    features
-        What BuildFeaturesOperator returned.
     candidate
         Family of models, as pipeline.yaml names it.
     """
 
-    template_fields = ("plan", "features", "candidate")
+    template_fields = ("candidate",)
 
-    def __init__(self, *, plan: Any, features: Any, candidate: str, **kwargs: Any) -> None:
+    def __init__(self, *, candidate: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.plan = plan
-        self.features = features
         self.candidate = candidate
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the best parameters and their score."""
         from include.retraining import steps
-        from include.retraining.plan import RunPlan
 
-        return steps.tune(pipeline, RunPlan.from_json(self.plan), self.features, self.candidate)
+        return steps.tune(pipeline, plan, self.candidate)

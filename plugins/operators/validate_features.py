@@ -4,35 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from include.config import Pipeline
+    from include.retraining.plan import RunPlan
 
 
-class ValidateFeaturesOperator(PipelineStepOperator):
-    """Hold the feature table against expectations/features.yaml.
+class ValidateFeaturesOperator(RunStepOperator):
+    """Hold the feature table against expectations/features.yaml."""
 
-    Parameters
-    ----------
-    plan
-        What PlanRunOperator returned.
-    features
-        What BuildFeaturesOperator returned.
-    """
-
-    template_fields = ("plan", "features")
-
-    def __init__(self, *, plan: Any, features: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-        self.features = features
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return the feature table's version, for the tasks that learn from it."""
+    def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+        """Return how many expectations hold."""
         from include.retraining import steps
-        from include.retraining.plan import RunPlan
 
-        return steps.validate(pipeline, RunPlan.from_json(self.plan), self.features)
+        return steps.validate(pipeline, plan)

@@ -1,0 +1,57 @@
+"""What every test has: a home of its own, and no setting of the machine that it runs on."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.demo.sources import DemoSources, connections, prepare_sources
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The slice of flights that the tests learn from: enough weeks for a holdout and two folds.
+FLIGHTS_FROM, FLIGHTS_TO = date(2013, 1, 1), date(2013, 2, 28)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a home folder of its own and return it."""
+    for name in list(os.environ):
+        if name.startswith(("NIGHTSHIFT_", "MLFLOW_", "AIRFLOW_CONN_")) or name == "LAKE_URI":
+            monkeypatch.delenv(name)
+    folder = tmp_path / "var"
+    monkeypatch.setenv("NIGHTSHIFT_HOME", str(folder))
+    monkeypatch.setenv("NIGHTSHIFT_THREADS", "2")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flight_sources(tmp_path_factory: pytest.TempPathFactory) -> DemoSources:
+    """Make the demo's sources of a few weeks of 2013, once for all tests; they are only read."""
+    folder = tmp_path_factory.mktemp("flights") / "sources"
+    return prepare_sources(folder, date(2014, 1, 1), days=(FLIGHTS_FROM, FLIGHTS_TO))
+
+
+@pytest.fixture
+def flights(flight_sources: DemoSources, monkeypatch: pytest.MonkeyPatch) -> DemoSources:
+    """Connect the pipeline of the repository to the slice of flights."""
+    for name, value in connections(flight_sources.database.parent).items():
+        monkeypatch.setenv(name, value)
+    return flight_sources
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write the shop's pipeline and database, connect them, and return the pipeline's folder."""
+    database = tmp_path / "shop.db"
+    factories.write_sales(database, factories.sales())
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
+    monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(tmp_path / "pipelines"))
+    return factories.write_shop(tmp_path / "pipelines")

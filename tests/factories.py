@@ -1,0 +1,178 @@
+"""Small, seeded inputs that the tests share: a shop's pipeline, its database, and evidence for the gate."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
+from include.evaluation.noise import Difference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOP_YAML = """\
+description: What will each store take tomorrow?
+owner: shop-team
+history_days: 120
+sources:
+  sales:
+    kind: sql
+    connection: shop
+    query: sql/sales.sql
+    key: [store, day]
+    day: day
+    available_at: closed_at
+    rows_per_day: {min: 1, max: 100}
+    columns:
+      store: string
+      day: timestamp
+      revenue: float
+      visitors: integer
+      closed_at: timestamp
+features:
+  key: [store_day]
+  label: revenue
+training:
+  task: regression
+  metric: mae
+  window_days: 100
+  holdout_days: 14
+  gap_days: 1
+  candidates: [lightgbm, linear]
+  tuning: {seconds: 2, trials: 2, folds: 2, sample_rows: 1000}
+  seed: 7
+gate:
+  minimum: 50
+  baseline: prior
+  bootstrap_rounds: 200
+  min_holdout_rows: 20
+"""
+
+SHOP_SQL = """\
+SELECT store, day, revenue, visitors, closed_at
+FROM sales
+WHERE day >= :start AND day < :end
+"""
+
+SHOP_FEATURES = """\
+WITH history AS (
+    SELECT
+        store,
+        available_at,
+        revenue,
+        avg(revenue) OVER (PARTITION BY store ORDER BY available_at ROWS 6 PRECEDING) AS revenue_mean_7d
+    FROM sales
+)
+SELECT
+    sales.store || '-' || strftime(sales.day, '%Y-%m-%d') AS store_day,
+    sales.day AS prediction_time,
+    sales.revenue,
+    sales.store,
+    dayofweek(sales.day) AS weekday,
+    history.revenue AS revenue_last_day,
+    history.revenue_mean_7d
+FROM sales
+ASOF LEFT JOIN history ON history.store = sales.store AND history.available_at <= sales.day
+"""
+
+SHOP_EXPECTATIONS = """\
+expectations:
+  - expect_column_values_to_be_between: {column: revenue, min_value: 0, max_value: 100000}
+  - expect_column_values_to_not_be_null: {column: visitors, severity: warning}
+"""
+
+FIRST_DAY = date(2024, 1, 1)
+
+
+def write_shop(pipelines: Path, name: str = "shop", **replace: str) -> Path:
+    """Write a small regression pipeline's folder and return it.
+
+    Parameters
+    ----------
+    replace
+        Contents of files by their name without its ending: `pipeline`, `features`, `sales_sql`,
+        `sales_expectations`.
+    """
+    folder = pipelines / name
+    files = {
+        "pipeline.yaml": replace.get("pipeline", SHOP_YAML),
+        "features.sql": replace.get("features", SHOP_FEATURES),
+        "sql/sales.sql": replace.get("sales_sql", SHOP_SQL),
+        "expectations/sales.yaml": replace.get("sales_expectations", SHOP_EXPECTATIONS),
+    }
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def sales(days: int = 90, stores: int = 5, seed: int = 7) -> pd.DataFrame:
+    """Return sales of some stores with a level, a weekly rhythm and noise; times are text in UTC."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for store in range(stores):
+        level = 100 + 40 * store
+        for number in range(days):
+            day = FIRST_DAY + timedelta(days=number)
+            revenue = level + 25 * (day.weekday() >= 5) + draw.normal(0, 5)
+            closed = datetime(day.year, day.month, day.day, 22)
+            opened, visitors = datetime(day.year, day.month, day.day), int(draw.integers(20, 200))
+            rows.append((f"store-{store}", str(opened), round(revenue, 2), visitors, str(closed)))
+    return pd.DataFrame(rows, columns=["store", "day", "revenue", "visitors", "closed_at"])
+
+
+def write_sales(path: Path, frame: pd.DataFrame) -> None:
+    """Write the shop's database anew, with the table `sales`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        frame.to_sql("sales", database, index=False, if_exists="replace")
+
+
+def difference(value: float, low: float, high: float) -> Difference:
+    """Return a difference with the interval that it leaves."""
+    return Difference(value, low, high, confidence=0.95, rounds=1000, blocks=28)
+
+
+def evidence(**changes: object) -> Evidence:
+    """Return evidence that every check of the gate passes, with some fields changed."""
+    fields: dict[str, object] = {
+        "pipeline": "shop",
+        "metric": "roc_auc",
+        "higher_is_better": True,
+        "holdout": Holdout("2024-02-01", "2024-02-28", rows=5000, days=28, label_mean=0.3),
+        "challenger": challenger(),
+        "baseline": Opponent("prior", {"roc_auc": 0.5}, difference(0.2, 0.15, 0.25)),
+        "champion": champion(),
+    }
+    return Evidence(**fields | changes)  # type: ignore[arg-type]
+
+
+def challenger(value: float = 0.7, **changes: object) -> Challenger:
+    """Return a challenger with a metric, that learned until before the holdout."""
+    fields: dict[str, object] = {
+        "family": "lightgbm",
+        "as_of": "2024-02-29",
+        "train_start": "2023-03-01",
+        "train_end": "2024-01-30",
+        "metrics": {"roc_auc": value},
+        "finite": True,
+    }
+    return Challenger(**fields | changes)  # type: ignore[arg-type]
+
+
+def champion(value: float = 0.65, low: float = 0.02, high: float = 0.08, **changes: object) -> Opponent:
+    """Return a champion that the challenger beats, by default, by more than noise."""
+    fields: dict[str, object] = {
+        "name": "version 3",
+        "metrics": {"roc_auc": value},
+        "difference": difference(0.7 - value, low, high),
+        "as_of": "2024-01-31",
+        "train_end": "2024-01-01",
+    }
+    return Opponent(**fields | changes)  # type: ignore[arg-type]
