@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     folder = tmp_path / "var"
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(folder))
-    monkeypatch.setenv("NIGHTSHIFT_THREADS", "2")
+    monkeypatch.setenv("NIGHTSHIFT_THREADS", "1")  # more only wait for each other on small frames
     monkeypatch.chdir(tmp_path)
     return folder
 

@@ -1,0 +1,103 @@
+"""The DAG files: what they define, and what reading them costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.catalog import pipeline_names
+from tests import factories
+from tests.dags.conftest import ROOT, airflow_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = ("pandas", "sklearn", "lightgbm", "mlflow", "great_expectations", "optuna", "duckdb", "deltalake")
+
+PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag(sys.argv[1])
+for dag in bag.dags.values():
+    DagSerialization.serialize_dag(dag)
+told = {
+    "errors": bag.import_errors,
+    "dags": {
+        dag_id: {"tasks": dag.task_ids, "tags": sorted(dag.tags), "doc": dag.doc_md, "owner": dag.owner}
+        for dag_id, dag in bag.dags.items()
+    },
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+}
+print("PARSED" + json.dumps(told))
+"""
+
+
+def parse(home: Path, **environment: str) -> dict:
+    """Parse dags/ in a new process and return what it found."""
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(ROOT / "dags")],
+        env=airflow_environment(home) | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.rpartition("PARSED")[2])
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Parse the repository's DAGs once."""
+    return parse(tmp_path_factory.mktemp("airflow"))
+
+
+def test_each_pipeline_has_its_dags(parsed: dict) -> None:
+    """The DAGs are those that the pipelines' folders ask for, and no file fails to import."""
+    assert parsed["errors"] == {}
+    assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in ("ingest", "retrain")}
+
+
+def test_parsing_loads_no_heavy_library(parsed: dict) -> None:
+    """Reading the DAG files imports none of the libraries that only tasks need."""
+    assert set(HEAVY) & set(parsed["modules"]) == set()
+
+
+def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
+    """The UI shows documentation, an owner and tags for each DAG."""
+    for dag in parsed["dags"].values():
+        assert dag["doc"]
+        assert dag["owner"] not in ("", "airflow")
+        assert len(dag["tags"]) == 2
+
+
+def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:
+    """A run has nine tasks, each named by a verb and a noun."""
+    assert parsed["dags"]["flight_delays.retrain"]["tasks"] == [
+        "tune_candidate",
+        "plan_run",
+        "build_features",
+        "validate_features",
+        "train_challenger",
+        "evaluate_challenger",
+        "apply_gate",
+        "register_model",
+        "summarize_run",
+    ]
+
+
+def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
+    """A pipeline.yaml with a mistake gets DAGs that name it; the other pipelines keep theirs."""
+    pipelines = tmp_path / "pipelines"
+    factories.write_shop(pipelines)
+    factories.write_shop(pipelines, "broken", pipeline=factories.SHOP_YAML.replace("metric: mae", "metric: mse"))
+
+    found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(pipelines))
+
+    assert found["errors"] == {}
+    assert "extract" in " ".join(found["dags"]["shop.ingest"]["tasks"])
+    assert found["dags"]["broken.retrain"]["tasks"] == ["report_mistakes"]
+    assert "mse" in found["dags"]["broken.retrain"]["doc"]
