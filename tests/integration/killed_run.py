@@ -1,0 +1,50 @@
+"""Runs the shop's night and dies, as if by `kill -9`, before or after a given call of a given function.
+
+Arguments: the function's dotted path, `before` or `after`, and the number of the call.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from datetime import date
+from typing import Any
+
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.retraining.run import run
+
+RUN_KEY = "the-night"
+AS_OF = date(2024, 3, 20)
+
+
+def die_at(path: str, when: str, number: int) -> None:
+    """Replace a function by one that ends the process at its `number`-th call."""
+    owner_path, _, name = path.rpartition(".")
+    try:
+        owner: Any = importlib.import_module(owner_path)
+    except ModuleNotFoundError:
+        module, _, kind = owner_path.rpartition(".")
+        owner = getattr(importlib.import_module(module), kind)
+    original = getattr(owner, name)
+    calls = 0
+
+    @functools.wraps(original)
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number and when == "before":
+            os._exit(137)
+        result = original(*args, **kwargs)
+        if calls == number:
+            os._exit(137)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+if __name__ == "__main__":
+    die_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())

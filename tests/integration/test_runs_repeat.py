@@ -1,0 +1,196 @@
+"""Execution at least once, publication exactly once: killed, repeated and contested runs of the shop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include import lake, settings
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.errors import ModelRefused
+from include.retraining import steps
+from include.retraining.plan import load_plan
+from include.retraining.run import retrain, run
+from include.tracking.client import mlflow_client
+from tests import factories
+from tests.integration.killed_run import AS_OF, RUN_KEY
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+
+def registered() -> dict[str, object]:
+    """Return what MLflow holds of the shop."""
+    with mlflow_client("testing") as client:
+        experiment = client.get_experiment_by_name("shop")
+        assert experiment is not None
+        runs = client.search_runs([experiment.experiment_id])
+        return {
+            "runs": len(runs),
+            "states": {run.data.tags["nightshift.state"] for run in runs},
+            "versions": [version.version for version in client.search_model_versions("name = 'shop'")],
+            "models": len(client.search_logged_models([experiment.experiment_id])),
+            "aliases": {name: int(at) for name, at in client.get_registered_model("shop").aliases.items()},
+        }
+
+
+ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1, "aliases": {"champion": 1}}
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the shop's first night once; each test takes a copy of the home that it left."""
+    folder = tmp_path_factory.mktemp("night")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow leaves its last one there
+        patch.setenv("NIGHTSHIFT_HOME", str(folder / "var"))
+        patch.setenv("NIGHTSHIFT_THREADS", "1")
+        patch.setenv("NIGHTSHIFT_PIPELINES", str(folder / "pipelines"))
+        factories.write_shop(folder / "pipelines")
+        factories.write_sales(folder / "shop.db", factories.sales())
+        patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
+        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+    assert result["verdict"] == "promote"
+    return folder / "var"
+
+
+@pytest.fixture
+def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Continue from the first night's home: the lake is copied, MLflow is as it was left."""
+    shutil.copytree(night, home)
+    # the database names its artifacts by absolute paths, which a copy does not move
+    monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (night / "mlflow" / "artifacts").as_uri())
+    return load_pipeline("shop")
+
+
+@pytest.mark.parametrize(
+    ("function", "when", "number"),
+    [
+        ("include.lake.replace_partitions", "before", 1),
+        ("include.lake.replace_partitions", "after", 1),
+        ("include.workspace.write_bytes", "before", 3),
+        ("include.lake.write_table", "after", 1),
+        ("include.training.fit.fit_challenger", "after", 1),
+        ("mlflow.sklearn.log_model", "after", 1),
+        ("mlflow.MlflowClient.create_model_version", "after", 1),
+        ("mlflow.MlflowClient.set_registered_model_alias", "after", 1),
+    ],
+)
+def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, when: str, number: int) -> None:
+    """Wherever a run is killed, running it again ends with one run, one version and no row twice."""
+    script = Path(__file__).with_name("killed_run.py")
+    killed = subprocess.run(
+        [sys.executable, str(script), function, when, str(number)],
+        env=os.environ | {"PYTHONPATH": str(settings.root())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == 137, killed.stderr[-2000:]
+
+    result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+
+    assert (result["verdict"], result["version"], result["alias"]) == ("promote", 1, "champion")
+    assert registered() == ONE_CHAMPION
+    uri = lake.raw_uri("shop", "sales")
+    assert {part.rows for part in lake.partitions(uri).values()} == {5}
+    scratch = [path for path in settings.home().rglob(".*") if path.is_file() and path.suffix != ".crc"]
+    assert scratch == [] or when == "before"  # a killed write may leave its scratch file, never a part of a real one
+
+
+def test_clearing_any_task_changes_nothing(after_night: Pipeline) -> None:
+    """Each step run again, in any order, finds what it left: the same tables, one run, one version."""
+    plan = load_plan("shop", RUN_KEY)
+    table = lake.latest_version(lake.features_uri("shop"))
+    again = [
+        lambda: steps.summarize(after_night, plan),
+        lambda: steps.register(after_night, plan),
+        lambda: steps.judge(after_night, plan),
+        lambda: steps.evaluate(after_night, plan),
+        lambda: steps.train(after_night, plan),
+        *(lambda family=family: steps.tune(after_night, plan, family) for family in after_night.training.candidates),
+        lambda: steps.validate(after_night, plan),
+        lambda: steps.build(after_night, plan),
+    ]
+    for step in again:
+        step()
+    retrain(after_night, RUN_KEY, AS_OF)
+
+    assert lake.latest_version(lake.features_uri("shop")) == table
+    assert registered() == ONE_CHAMPION
+
+
+def test_the_same_night_again_is_a_tie_and_keeps(after_night: Pipeline) -> None:
+    """A challenger that is exactly as good as the champion does not replace it."""
+    result = retrain(after_night, "again", AS_OF)
+
+    assert result["verdict"] == "keep"
+    assert "GATE005 exactly as good as the champion (version 1)" in result["reason"]
+    assert registered()["aliases"] == {"champion": 1, "challenger": 2}
+
+
+def test_a_worse_challenger_keeps_the_champion(after_night: Pipeline) -> None:
+    """A challenger that learned from the weekday only is worse, and is told so in numbers."""
+    features = after_night.features.model_copy(update={"exclude": ["store", "revenue_last_day", "revenue_mean_7d"]})
+    blind = after_night.model_copy(update={"features": features})
+    blind._folder = after_night.folder
+
+    result = retrain(blind, "blind", AS_OF)
+
+    assert result["verdict"] == "keep"
+    assert "GATE005 worse than the champion (version 1) by" in result["reason"]
+    assert registered()["aliases"] == {"champion": 1, "challenger": 2}
+
+
+def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(after_night: Pipeline) -> None:
+    """A model of older data than the champion's is kept out, however it scores."""
+    result = retrain(after_night, "older", date(2024, 3, 1))
+
+    assert result["verdict"] == "keep"
+    assert "GATE007 this run is as of 2024-03-01" in result["reason"]
+
+
+def test_a_champion_whose_feature_is_gone_is_kept_and_named(after_night: Pipeline, shop: Path) -> None:
+    """When the query drops a column that the champion needs, nothing is promoted over it unseen."""
+    query = factories.SHOP_FEATURES.replace(",\n    history.revenue_mean_7d", "")
+    (shop / "features.sql").write_text(query)
+
+    result = retrain(after_night, "dropped", AS_OF)
+
+    assert result["verdict"] == "keep"
+    assert "cannot be scored (EvaluationFailed: the model was fitted on revenue_mean_7d" in result["reason"]
+
+
+def test_a_run_changed_after_its_registration_is_refused(after_night: Pipeline, shop: Path) -> None:
+    """A registered version is never changed: the repeated run says so and asks for a new one."""
+    query = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 13 PRECEDING")
+    (shop / "features.sql").write_text(query)
+
+    with pytest.raises(ModelRefused, match="has registered version 1 before"):
+        retrain(after_night, RUN_KEY, AS_OF)
+
+    assert registered()["aliases"] == {"champion": 1}
+
+
+def test_a_day_delivered_again_with_changes_replaces_the_day(after_night: Pipeline, tmp_path: Path) -> None:
+    """Ingesting a range again publishes what changed, a day as a whole, and no row twice."""
+    from include.retraining.run import ingest
+
+    corrected = factories.sales()
+    corrected.loc[corrected["day"] == "2024-03-20 00:00:00", "revenue"] = 500.0
+    factories.write_sales(tmp_path / "shop.db", corrected)
+
+    ingest(after_night, date(2024, 3, 20), date(2024, 3, 20), EnvironmentConnections())
+
+    uri = lake.raw_uri("shop", "sales")
+    rows = lake.read_table(uri, lake.latest_version(uri)).to_pandas()
+    assert (rows[rows["ds"] == "2024-03-20"]["revenue"] == 500.0).sum() == 5
+    assert not rows.duplicated(["store", "day"]).any()
