@@ -59,6 +59,10 @@ class AirflowClient:
         """Return a run."""
         return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs of a DAG, the newest first."""
+        return self._get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
         return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]

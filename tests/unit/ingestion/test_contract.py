@@ -1,0 +1,168 @@
+"""What a source delivers is held against its declared columns and types."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from include.errors import SchemaMismatch
+from include.ingestion.contract import arrow_type, conform, empty_table
+
+COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
+
+DELIVERED = {
+    "store": pa.array(["a", "b"]),
+    "visitors": pa.array([1, 2]),
+    "revenue": pa.array([1.5, None]),
+    "open": pa.array([True, False]),
+    "at": pa.array([datetime(2024, 1, 1), datetime(2024, 1, 2)]),
+}
+
+
+def delivery(**changes: pa.Array | None) -> pa.Table:
+    """Return a table as declared, with some columns changed, added or (None) taken away."""
+    return pa.table({name: values for name, values in (DELIVERED | changes).items() if values is not None})
+
+
+def test_columns_come_in_the_declared_order_and_types() -> None:
+    """The order in which a source brings its columns makes no difference to what is stored."""
+    table = conform(delivery().select(["at", "open", "revenue", "visitors", "store"]), COLUMNS, "shop")
+
+    assert table.schema == pa.schema([(name, arrow_type(declared)) for name, declared in COLUMNS.items()])
+    assert table["visitors"].to_pylist() == [1, 2]
+    assert table["revenue"].to_pylist() == [1.5, None]
+
+
+def test_no_rows_have_the_declared_types_too() -> None:
+    """A source without rows is a table like any other."""
+    assert empty_table(COLUMNS).schema == conform(delivery(), COLUMNS, "shop").schema
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"revenue": None, "revenues": DELIVERED["revenue"]}, r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
+        ({"Store": DELIVERED["store"], "store": None}, r"lacks column 'store' \(renamed to 'Store'\?\)"),
+        ({"revenue": None}, "lacks column 'revenue';"),
+        ({"revenue": None, "zzz": DELIVERED["revenue"]}, "lacks column 'revenue'; it brings column 'zzz'"),
+        ({"tip": DELIVERED["revenue"]}, "brings column 'tip', which pipeline.yaml does not declare"),
+        ({"tip": DELIVERED["revenue"], "vat": DELIVERED["revenue"]}, "brings columns 'tip', 'vat', which"),
+    ],
+)
+def test_a_changed_column_is_told_by_its_name(changes: dict[str, pa.Array | None], sentence: str) -> None:
+    """A missing, renamed or new column is named, with what was expected and that nothing was published."""
+    with pytest.raises(SchemaMismatch, match=f"^shop: the source .*{sentence}") as refused:
+        conform(delivery(**changes), COLUMNS, "shop")
+
+    assert "expected store, visitors, revenue, open, at" in str(refused.value)
+    assert str(refused.value).endswith("nothing was published")
+
+
+def test_a_column_that_comes_twice_is_refused() -> None:
+    """Of two columns of one name nobody knows which is meant."""
+    twice = delivery().append_column("store", pa.array(["c", "d"]))
+
+    with pytest.raises(SchemaMismatch, match="brings column 'store' twice"):
+        conform(twice, COLUMNS, "shop")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "found"),
+    [
+        ("visitors", ["7", "many"], "'many'"),
+        ("visitors", ["7", "7.5"], "'7.5'"),
+        ("visitors", [7.0, 7.5], "7.5"),
+        ("visitors", ["7", str(2**63)], f"'{2**63}'"),
+        ("revenue", ["1.5", "1,5"], "'1,5'"),
+        ("revenue", ["1.5", "EUR 2"], "'EUR 2'"),
+        ("open", ["true", "perhaps"], "'perhaps'"),
+        ("at", ["2024-01-01", "01.02.2024"], "'01.02.2024'"),
+        ("at", ["2024-01-01", "2024-02-30"], "'2024-02-30'"),
+        ("at", ["2024-01-01 23:00:00Z", "2024-01-01 25:00:00Z"], "'2024-01-01 25:00:00Z'"),
+    ],
+)
+def test_the_first_value_of_the_wrong_type_is_shown(name: str, values: list[object], found: str) -> None:
+    """The sentence names the column, its declared type and the value that is not of it."""
+    declared = COLUMNS[name]
+
+    with pytest.raises(SchemaMismatch) as refused:
+        conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+
+    assert f"column '{name}' is declared as {declared}, and the value {found} is not one" in str(refused.value)
+
+
+@pytest.mark.xfail(strict=True, raises=pa.ArrowNotImplementedError, reason="the search for the bad value fails itself")
+def test_values_of_a_type_that_nothing_can_be_made_of_are_refused() -> None:
+    """A list where a number was declared is one sentence."""
+    with pytest.raises(SchemaMismatch, match="column 'visitors' is declared as integer"):
+        conform(delivery(visitors=pa.array([[1], [2]])), COLUMNS, "shop")
+
+
+@pytest.mark.xfail(strict=True, reason="Arrow casts numbers to times after 1970 and to truth values without a word")
+@pytest.mark.parametrize(("name", "values"), [("at", [1704067200, 1704153600]), ("open", [1, 2]), ("open", [0.5, 1.0])])
+def test_a_number_is_not_taken_for_something_else(name: str, values: list[object]) -> None:
+    """Seconds since 1970 would become the first hour of 1970, and any number but 0 would be true."""
+    with pytest.raises(SchemaMismatch):
+        conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("visitors", [" 7", "8 "], [7, 8]),
+        ("visitors", [7.0, 8.0], [7, 8]),
+        ("visitors", [None, None], [None, None]),
+        ("revenue", ["1e2", " -3 "], [100.0, -3.0]),
+        ("open", ["true", "0"], [True, False]),
+        ("open", [1, 0], [True, False]),
+        ("revenue", [Decimal("1.50"), Decimal("12.25")], [1.5, 12.25]),
+        ("store", [" a", "b "], [" a", "b "]),
+        ("store", [1, 2], ["1", "2"]),
+    ],
+)
+def test_text_is_read_as_the_declared_type(name: str, values: list[object], expected: list[object]) -> None:
+    """Space around a number means nothing; in a string it stays."""
+    table = conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+
+    assert table[name].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["2024-01-01 02:00:00"]),
+        pa.array(["2024-01-01T02:00:00"]),
+        pa.array(["2024-01-01T02:00:00Z"]),
+        pa.array(["2024-01-01T04:00:00+02:00"]),
+        pa.array(["2023-12-31 21:00:00-0500"]),
+        pa.array(["2024-01-01T02:00:00.000000"]),
+        pa.array([datetime(2024, 1, 1, 2)]),
+        pa.array([datetime(2024, 1, 1, 2, tzinfo=UTC)]),
+        pa.array([datetime(2024, 1, 1, 2)], pa.timestamp("s")),
+        pa.array([datetime(2024, 1, 1, 2)], pa.timestamp("ns", tz="Europe/Berlin")),
+    ],
+)
+def test_a_time_is_stored_in_utc(values: pa.Array) -> None:
+    """A time without a zone is UTC; one with a zone is turned into UTC."""
+    table = conform(pa.table({"at": values}), {"at": "timestamp"}, "shop")
+
+    assert table["at"].to_pylist() == [datetime(2024, 1, 1, 2, tzinfo=UTC)]
+
+
+def test_a_date_is_the_beginning_of_its_day() -> None:
+    """A database's date is the first moment of that day in UTC."""
+    table = conform(pa.table({"at": pa.array([date(2024, 1, 1)])}), {"at": "timestamp"}, "shop")
+
+    assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC)]
+
+
+def test_times_with_and_without_a_zone_may_stand_in_one_column() -> None:
+    """Each value is read by itself, and what is missing stays missing."""
+    values = pa.array(["2024-01-01", None, "2024-01-01T01:00:00+01:00"])
+
+    table = conform(pa.table({"at": values}), {"at": "timestamp"}, "shop")
+
+    assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC), None, datetime(2024, 1, 1, tzinfo=UTC)]

@@ -1,0 +1,292 @@
+"""A source's days become one staged batch, or nothing at all with a sentence that says why."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include import lake, workspace
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.ingestion.extract import StagedBatch, days_between, extract_source, read_batch
+from include.ingestion.publish import publish_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+FIRST = factories.FIRST_DAY
+SECOND = FIRST + timedelta(days=1)
+SIXTH = FIRST + timedelta(days=5)
+
+FILES_YAML = factories.SHOP_YAML.replace("kind: sql", "kind: files").replace(
+    "query: sql/sales.sql", "path: sales/{ds}.csv"
+)
+
+
+def extract(start: date = FIRST, end: date | None = None) -> StagedBatch:
+    """Extract the shop's sales of a day, or of days."""
+    return extract_source(load_pipeline("shop"), "sales", start, end or start, EnvironmentConnections())
+
+
+def sell(shop: Path, frame: pd.DataFrame) -> None:
+    """Give the shop's database other sales."""
+    factories.write_sales(shop.parent.parent / "shop.db", frame)
+
+
+def without(*days: date) -> pd.DataFrame:
+    """Return the shop's sales of ten days without some of them."""
+    frame = factories.sales(days=10)
+    return frame[~frame["day"].str[:10].isin([day.isoformat() for day in days])]
+
+
+def staged() -> list[str]:
+    """Return the names of what is staged of the shop's sales."""
+    folder = workspace.staged_folder("shop", "sales")
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def table() -> tuple[int | None, list[dict[str, object]]]:
+    """Return the version and the rows of the shop's raw table."""
+    uri = lake.raw_uri("shop", "sales")
+    version = lake.latest_version(uri)
+    return version, [] if version is None else lake.read_table(uri, version).to_pylist()
+
+
+@pytest.fixture
+def landing(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the shop deliver its sales as a file a day, and return the folder of the files."""
+    factories.write_shop(shop.parent, pipeline=FILES_YAML)
+    folder = tmp_path / "landing"
+    (folder / "sales").mkdir(parents=True)
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "fs", "extra": {"path": str(folder)}}))
+    for day, rows in factories.sales(days=4).groupby("day"):
+        rows.to_csv(folder / "sales" / f"{str(day)[:10]}.csv", index=False)
+    return folder / "sales"
+
+
+def test_a_batch_holds_the_days_rows_with_their_day(shop: Path) -> None:
+    """The rows of the range are staged, sorted by day and key, with the declared columns and `ds`."""
+    batch = extract(FIRST, SECOND)
+
+    rows = read_batch(batch)
+    assert (batch.start, batch.end, batch.rows) == ("2024-01-01", "2024-01-02", 10)
+    assert rows.column_names == ["store", "day", "revenue", "visitors", "closed_at", "ds"]
+    assert rows["ds"].to_pylist() == ["2024-01-01"] * 5 + ["2024-01-02"] * 5
+    assert rows["store"].to_pylist() == [f"store-{n}" for n in range(5)] * 2
+
+
+def test_the_same_rows_are_the_same_batch(shop: Path) -> None:
+    """A digest of what was read names a batch, whatever order the database gave the rows in."""
+    first = extract(FIRST, SECOND)
+    sell(shop, factories.sales().iloc[::-1])
+
+    assert extract(FIRST, SECOND) == first
+    assert staged() == [f"{first.digest}.json", f"{first.digest}.parquet"]
+
+
+def test_a_changed_value_is_another_batch(shop: Path) -> None:
+    """Of a redelivery that differs in one value both batches stay to be compared."""
+    first = extract()
+    changed = factories.sales()
+    changed.loc[0, "revenue"] += 0.01
+    sell(shop, changed)
+
+    assert extract().digest != first.digest
+    assert len(staged()) == 4
+
+
+def test_a_batch_says_where_it_was_read(shop: Path) -> None:
+    """Beside the rows lies what a person asks of them: the query, the connection, the columns, the days."""
+    batch = extract()
+
+    manifest = workspace.read_json(workspace.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")
+    assert batch.to_json().items() <= manifest.items()
+    assert (manifest["read_from"], manifest["connection"]) == ("sql/sales.sql", "shop")
+    assert manifest["columns"]["revenue"] == "float"
+
+
+def test_extracting_publishes_nothing(shop: Path) -> None:
+    """Rows are visible to a model only after they were validated and published."""
+    extract()
+
+    assert table() == (None, [])
+
+
+def test_a_batch_that_was_removed_is_missed_in_words(shop: Path) -> None:
+    """Where somebody emptied the lake's staged folder, the sentence names the task to run again."""
+    batch = extract()
+    (workspace.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
+
+    with pytest.raises(RunMissing, match=f"the staged batch {batch.digest} of source 'sales' is not at"):
+        read_batch(batch)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "missing", "told"),
+    [
+        (SECOND, SECOND, [SECOND], r"no rows for 1 day \(2024-01-02\)"),
+        (FIRST, SIXTH, [SECOND, SIXTH], r"no rows for 2 days \(2024-01-02, 2024-01-06\)"),
+        (date(2030, 1, 1), date(2030, 1, 5), [], r"no rows for 5 days \(2030-01-01, .* and 2 more\)"),
+    ],
+)
+def test_an_empty_day_is_refused_by_its_name(
+    shop: Path, start: date, end: date, missing: list[date], told: str
+) -> None:
+    """A day that should have rows and has none names itself, and nothing is staged."""
+    sell(shop, without(*missing))
+
+    with pytest.raises(SourceEmpty, match=f"^shop: source 'sales', .*{told}") as refused:
+        extract(start, end)
+    assert "nothing was published" in str(refused.value)
+    assert staged() == []
+
+
+def test_empty_days_may_be_allowed(shop: Path) -> None:
+    """With `rows_per_day: {min: 0}` a shop may close for a day."""
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1,", "{min: 0,"))
+    sell(shop, without(SECOND))
+
+    assert (extract(FIRST, SIXTH).rows, extract(SECOND).rows) == (25, 0)
+
+
+def test_the_days_before_a_source_begins_are_left_out(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A first range may begin before the source does; the batch then begins where the rows do."""
+    batch = extract(FIRST - timedelta(days=3), SECOND)
+
+    assert (batch.start, batch.end) == ("2024-01-01", "2024-01-02")
+    assert "the source begins at 2024-01-01; 3 days before it left out" in caplog.text
+
+
+def test_leading_days_are_missed_once_the_day_before_is_published(shop: Path) -> None:
+    """After the first day is in the lake, an empty second day is a gap and no beginning."""
+    publish_batch(load_pipeline("shop"), extract())
+    before = table()
+    sell(shop, without(SECOND))
+
+    with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\)"):
+        extract(SECOND, SIXTH)
+    assert table() == before
+
+
+@pytest.mark.xfail(strict=True, reason="only the day before the range is looked up, not the empty day itself")
+def test_a_published_first_day_that_is_empty_now_is_refused(shop: Path) -> None:
+    """A source that lost its first day does not begin later: that day has been published already."""
+    publish_batch(load_pipeline("shop"), extract(FIRST, SIXTH))
+    sell(shop, without(FIRST))
+
+    with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-01\)"):
+        extract(FIRST, SIXTH)
+
+
+def test_a_gap_behind_left_out_days_is_still_refused(shop: Path) -> None:
+    """A source that begins late and has a gap is told of the gap only."""
+    sell(shop, without(SECOND))
+
+    with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\)"):
+        extract(FIRST - timedelta(days=3), SIXTH)
+
+
+def test_rows_of_other_days_are_refused(shop: Path) -> None:
+    """A query that forgets its bounds would replace days that were not asked for."""
+    factories.write_shop(shop.parent, sales_sql="SELECT * FROM sales WHERE day < :end")
+
+    with pytest.raises(SchemaMismatch, match=r"10 of 15 rows belong to other days by their 'day' \(2024-01-01, 2024-"):
+        extract(FIRST + timedelta(days=2))
+    assert staged() == []
+
+
+def test_rows_without_a_day_are_refused(shop: Path) -> None:
+    """A row that belongs to no day cannot be replaced by a later delivery."""
+    frame = factories.sales()
+    frame["visitors"] = 0
+    sell(shop, frame)
+    query = "SELECT store, NULLIF(day, '2024-01-02 00:00:00') AS day, revenue, visitors, closed_at FROM sales "
+    factories.write_shop(shop.parent, sales_sql=query + "WHERE day >= :start AND day < :end")
+
+    with pytest.raises(SchemaMismatch, match="5 of 10 rows have no 'day'"):
+        extract(FIRST, SECOND)
+    assert staged() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("2024-01-03.csv", b"\x89PNG\r\n\x1a\n\xff"),
+        ("2024-01-03.csv", b""),
+        ("2024-01-03.csv", b"store,day,revenues,visitors,closed_at\na,2024-01-03,1,1,2024-01-03\n"),
+        ("2024-01-03.csv", b"store,day,revenue,visitors,closed_at\na,2024-01-03,much,1,2024-01-03\n"),
+        ("2024-01-03.csv", b"store,day,revenue,visitors,closed_at\na,2024-01-04,1,1,2024-01-04\n"),
+        ("2024-01-03.csv", b"store,day,revenue,visitors,closed_at\n"),
+    ],
+    ids=["binary", "empty", "renamed", "wrong type", "another day", "header only"],
+)
+def test_what_was_there_before_a_refused_delivery_stays(landing: Path, name: str, content: bytes) -> None:
+    """A delivery that is refused changes neither the table's version nor its rows, and stages nothing."""
+    publish_batch(load_pipeline("shop"), extract(FIRST, FIRST + timedelta(days=2)))
+    before, staged_before = table(), staged()
+    (landing / name).write_bytes(content)
+
+    with pytest.raises(NightshiftError, match=r"^shop: source 'sales', 2024-01-03.*nothing was published"):
+        extract(FIRST + timedelta(days=2))
+    assert table() == before
+    assert staged() == staged_before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM sale",
+        "SELECT store, day, revenue AS revenues, visitors, closed_at FROM sales WHERE day >= :start AND day < :end",
+        "SELECT *, 1 AS tip FROM sales WHERE day >= :start AND day < :end",
+        "SELECT store, day, 'much' AS revenue, visitors, closed_at FROM sales WHERE day >= :start AND day < :end",
+        "SELECT * FROM sales",
+        "SELECT * FROM sales WHERE day > '2030-01-01'",
+    ],
+    ids=["no table", "renamed", "extra", "wrong type", "other days", "no rows"],
+)
+def test_what_was_there_before_a_refused_query_stays(shop: Path, query: str) -> None:
+    """A query that fails or changed leaves the table as the night before made it."""
+    publish_batch(load_pipeline("shop"), extract(FIRST, SECOND))
+    before, staged_before = table(), staged()
+    factories.write_shop(shop.parent, sales_sql=query)
+
+    with pytest.raises((SourceUnreadable, SchemaMismatch, SourceEmpty), match="nothing was published"):
+        extract(SECOND)
+    assert table() == before
+    assert staged() == staged_before
+
+
+def test_a_missing_file_is_told_with_its_folder(landing: Path) -> None:
+    """The sentence names the file, the folder and the connection."""
+    with pytest.raises(SourceEmpty, match=r"sales/2024-01-09\.csv not found below .*landing \(connection 'shop'\)"):
+        extract(date(2024, 1, 9))
+
+
+def test_a_missing_file_among_others_is_an_empty_day(landing: Path) -> None:
+    """Of a range the day whose file is missing is named."""
+    (landing / "2024-01-02.csv").unlink()
+
+    with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\)"):
+        extract(FIRST, FIRST + timedelta(days=3))
+
+
+@pytest.mark.xfail(strict=True, raises=SourceEmpty, reason="a missing file is refused where an empty day is not")
+def test_a_day_without_a_file_may_be_allowed(landing: Path) -> None:
+    """`rows_per_day: {min: 0}` allows an empty day alone as it does within a range."""
+    factories.write_shop(load_pipeline("shop").folder.parent, pipeline=FILES_YAML.replace("{min: 1,", "{min: 0,"))
+
+    assert extract(FIRST, date(2024, 1, 9)).rows == 20
+    assert extract(date(2024, 1, 9)).rows == 0
+
+
+def test_days_between_includes_both_ends() -> None:
+    """A range of one day is that day."""
+    assert days_between(FIRST, FIRST) == ["2024-01-01"]
+    assert days_between(date(2024, 2, 28), date(2024, 3, 1)) == ["2024-02-28", "2024-02-29", "2024-03-01"]

@@ -1,0 +1,365 @@
+"""A batch is published once, whole, and with the time at which each row became known."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include import lake
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
+from include.ingestion.extract import StagedBatch, extract_source
+from include.ingestion.publish import missing_range, publish_batch, published_through
+from include.validation.validate import validate_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+FIRST = factories.FIRST_DAY
+LATER = FIRST + timedelta(days=9)
+
+STORES = """\
+  stores:
+    kind: sql
+    arrives: snapshot
+    connection: shop
+    query: sql/stores.sql
+    key: [store]
+    available_at: opened_at
+    columns:
+      store: string
+      city: string
+      opened_at: timestamp
+"""
+OPENED = datetime(2020, 5, 1, tzinfo=UTC)
+
+
+def day(number: int) -> date:
+    """Return a day of the shop's sales, counted from 0."""
+    return FIRST + timedelta(days=number)
+
+
+def extract(start: date, end: date | None = None, source: str = "sales") -> StagedBatch:
+    """Extract one of the shop's sources."""
+    return extract_source(load_pipeline("shop"), source, start, end or start, EnvironmentConnections())
+
+
+def ingest(start: date, end: date | None = None, source: str = "sales") -> lake.TableVersion:
+    """Extract, validate and publish one of the shop's sources, as a night does."""
+    pipeline, batch = load_pipeline("shop"), extract(start, end, source)
+    validate_batch(pipeline, batch)
+    return publish_batch(pipeline, batch)
+
+
+def sell(shop: Path, frame: pd.DataFrame) -> None:
+    """Give the shop's database other sales."""
+    factories.write_sales(shop.parent.parent / "shop.db", frame)
+
+
+def table(source: str = "sales") -> tuple[int | None, list[dict[str, object]]]:
+    """Return the version and the rows of a raw table, sorted."""
+    uri = lake.raw_uri("shop", source)
+    version = lake.latest_version(uri)
+    if version is None:
+        return None, []
+    return version, lake.read_table(uri, version).sort_by([("ds", "ascending"), ("store", "ascending")]).to_pylist()
+
+
+@pytest.fixture
+def stores(shop: Path) -> Path:
+    """Give the shop a second source, a snapshot of its stores, and return the database."""
+    database = shop.parent.parent / "shop.db"
+    pipeline = factories.SHOP_YAML.replace("features:\n", STORES + "features:\n", 1)
+    factories.write_shop(shop.parent, pipeline=pipeline)
+    (shop / "sql" / "stores.sql").write_text("SELECT store, city, opened_at FROM stores", encoding="utf-8")
+    change(database, "CREATE TABLE stores (store TEXT, city TEXT, opened_at TEXT)")
+    change(
+        database, "INSERT INTO stores VALUES ('store-0', 'Berlin', '2020-05-01'), ('store-1', 'Zürich', '2020-05-01')"
+    )
+    return database
+
+
+def change(database: Path, statement: str) -> None:
+    """Change the shop's database."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_day_delivered_twice_is_published_once(shop: Path) -> None:
+    """The same rows again change neither the table's version nor its number of rows."""
+    first = ingest(day(0))
+    before = table()
+
+    again = ingest(day(0))
+
+    assert (first.changed, again.changed) == (True, False)
+    assert again.version == first.version
+    assert table() == before
+    assert len(before[1]) == 5
+
+
+def test_a_redelivered_day_that_changed_replaces_it_whole(shop: Path) -> None:
+    """Rows that the new delivery has not are gone, and the days around it stay."""
+    ingest(day(0), day(2))
+    frame = factories.sales()
+    second = frame["day"].str.startswith("2024-01-02")
+    frame.loc[second, "revenue"] = 1.0
+    sell(shop, frame[~(second & (frame["store"] == "store-4"))])
+
+    published = ingest(day(1))
+
+    rows = table()[1]
+    assert published.changed
+    assert [row["store"] for row in rows if row["ds"] == "2024-01-02"] == [f"store-{n}" for n in range(4)]
+    assert {row["revenue"] for row in rows if row["ds"] == "2024-01-02"} == {1.0}
+    assert {ds: part.rows for ds, part in lake.partitions(published.uri).items()} == {
+        "2024-01-01": 5,
+        "2024-01-02": 4,
+        "2024-01-03": 5,
+    }
+
+
+def test_one_day_of_a_published_range_again_changes_no_rows(shop: Path) -> None:
+    """A single night that is run again after a backfill finds the same rows."""
+    ingest(day(0), day(2))
+    before = [{**row, "batch": None} for row in table()[1]]
+
+    ingest(day(1))
+
+    assert [{**row, "batch": None} for row in table()[1]] == before
+
+
+def test_a_row_is_known_from_its_declared_time_and_delay(shop: Path) -> None:
+    """`available_at` is the declared column plus the delay until the row reaches the source."""
+    text = factories.SHOP_YAML.replace(
+        "available_at: closed_at", "available_at: {column: closed_at, delay: '01:30:00'}"
+    )
+    factories.write_shop(shop.parent, pipeline=text)
+
+    ingest(day(0))
+
+    assert {row["available_at"] for row in table()[1]} == {datetime(2024, 1, 1, 23, 30, tzinfo=UTC)}
+    assert {row["closed_at"] for row in table()[1]} == {datetime(2024, 1, 1, 22, tzinfo=UTC)}
+
+
+def test_a_source_may_bring_available_at_itself(shop: Path) -> None:
+    """A column of that name stays one column, with its delay added."""
+    text = factories.SHOP_YAML.replace("closed_at: timestamp", "available_at: timestamp").replace(
+        "available_at: closed_at", "available_at: {column: available_at, delay: '01:00:00'}"
+    )
+    factories.write_shop(
+        shop.parent, pipeline=text, sales_sql=factories.SHOP_SQL.replace("closed_at", "closed_at AS available_at")
+    )
+
+    ingest(day(0))
+
+    assert {row["available_at"] for row in table()[1]} == {datetime(2024, 1, 1, 23, tzinfo=UTC)}
+
+
+def test_a_batch_whose_rows_are_gone_publishes_nothing(shop: Path) -> None:
+    """A batch that nobody staged is missed, and what was there before stays."""
+    ingest(day(0))
+    before = table()
+
+    with pytest.raises(RunMissing, match="run the extract task again"):
+        publish_batch(load_pipeline("shop"), StagedBatch("shop", "sales", "2024-01-02", "2024-01-02", "beef", 5))
+    assert table() == before
+
+
+def test_rows_that_share_their_key_are_never_published(shop: Path) -> None:
+    """A day in which a row came twice stops at its validation, and what was there before stays."""
+    ingest(day(0))
+    before = table()
+    frame = factories.sales()
+    sell(shop, frame._append(frame[frame["day"].str.startswith("2024-01-02")].iloc[:1]))
+
+    with pytest.raises(ExpectationsFailed, match="column 'ds, store, day': expect_compound_columns_to_be_unique"):
+        ingest(day(1))
+    assert table() == before
+
+
+def test_a_column_that_became_another_type_is_refused(shop: Path) -> None:
+    """A change of `columns` in pipeline.yaml does not rewrite what was published under the old one."""
+    ingest(day(0))
+    before = table()
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("visitors: integer", "visitors: float"))
+
+    with pytest.raises(SchemaMismatch, match=r"the published column 'visitors' \(int64\) is declared as double"):
+        ingest(day(1))
+    assert table() == before
+
+
+def test_the_first_snapshot_counts_from_its_rows_own_time(stores: Path) -> None:
+    """All that is known of the past is the first snapshot, so it is not dated to the day it came."""
+    ingest(LATER, source="stores")
+
+    rows = table("stores")[1]
+    assert [(row["store"], row["ds"], row["available_at"]) for row in rows] == [
+        ("store-0", "2024-01-10", OPENED),
+        ("store-1", "2024-01-10", OPENED),
+    ]
+
+
+def test_a_snapshot_that_did_not_change_is_not_published_again(stores: Path) -> None:
+    """A registry that stays the same for weeks is one partition and not one a night."""
+    first = ingest(LATER, source="stores")
+    before = table("stores")
+
+    again = [ingest(LATER + timedelta(days=n), source="stores") for n in (0, 1, 2)]
+
+    assert [(each.version, each.changed) for each in again] == [(first.version, False)] * 3
+    assert table("stores") == before
+
+
+def test_a_changed_snapshot_is_known_from_the_day_that_it_came(stores: Path) -> None:
+    """What a later snapshot says was not known before its day, however old its rows call themselves."""
+    ingest(LATER, source="stores")
+    change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
+    came = LATER + timedelta(days=3)
+
+    published = ingest(came, source="stores")
+
+    rows = [row for row in table("stores")[1] if row["ds"] == came.isoformat()]
+    assert published.changed
+    assert [(row["city"], row["available_at"]) for row in rows] == [
+        ("Berlin", datetime(2024, 1, 13, tzinfo=UTC)),
+        ("Bern", datetime(2024, 1, 13, tzinfo=UTC)),
+    ]
+
+
+def test_a_row_newer_than_its_snapshots_day_keeps_its_own_time(stores: Path) -> None:
+    """A snapshot's day is the earliest time that its rows were known, not the latest."""
+    ingest(LATER, source="stores")
+    change(stores, "INSERT INTO stores VALUES ('store-2', 'Bonn', '2024-01-13 08:00:00')")
+
+    ingest(LATER + timedelta(days=3), source="stores")
+
+    [row] = [row for row in table("stores")[1] if row["store"] == "store-2"]
+    assert row["available_at"] == datetime(2024, 1, 13, 8, tzinfo=UTC)
+
+
+def test_the_earlier_snapshot_stays_beside_the_changed_one(stores: Path) -> None:
+    """A question about a day before the change is answered with what was known then."""
+    ingest(LATER, source="stores")
+    before = table("stores")[1]
+    change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
+
+    ingest(LATER + timedelta(days=3), source="stores")
+
+    assert table("stores")[1][:2] == before
+    assert list(lake.partitions(lake.raw_uri("shop", "stores"))) == ["2024-01-10", "2024-01-13"]
+
+
+def test_a_snapshot_that_came_back_to_an_older_state_is_published(stores: Path) -> None:
+    """Only the snapshot just before counts: a change that was taken back is a change."""
+    ingest(LATER, source="stores")
+    change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
+    ingest(LATER + timedelta(days=1), source="stores")
+    change(stores, "UPDATE stores SET city = 'Zürich' WHERE store = 'store-1'")
+
+    assert ingest(LATER + timedelta(days=2), source="stores").changed
+    assert table("stores")[1][-1]["city"] == "Zürich"
+
+
+@pytest.mark.xfail(strict=True, reason="nothing looks at the snapshots after the day that is published")
+def test_an_earlier_snapshot_is_not_published_beneath_a_first_one(stores: Path) -> None:
+    """A backfill of an earlier day makes the old first snapshot a later one, whose rows were known from its day."""
+    ingest(LATER, source="stores")
+    change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
+
+    ingest(LATER - timedelta(days=3), source="stores")
+
+    known = {(row["ds"], row["available_at"]) for row in table("stores")[1]}
+    assert known == {("2024-01-07", OPENED), ("2024-01-10", datetime(2024, 1, 10, tzinfo=UTC))}
+
+
+def test_an_empty_snapshot_is_refused_and_the_last_one_stays(stores: Path) -> None:
+    """A registry without rows is a failed delivery."""
+    ingest(LATER, source="stores")
+    before = table("stores")
+    change(stores, "DELETE FROM stores")
+
+    with pytest.raises(SourceEmpty, match="the snapshot has 0 rows, and at least 1 are expected"):
+        ingest(LATER + timedelta(days=1), source="stores")
+    assert table("stores") == before
+
+
+def test_a_snapshot_with_a_row_twice_is_refused_and_the_last_one_stays(stores: Path) -> None:
+    """A store that is in the registry twice would double its sales."""
+    ingest(LATER, source="stores")
+    before = table("stores")
+    change(stores, "INSERT INTO stores SELECT * FROM stores WHERE store = 'store-1'")
+
+    with pytest.raises(ExpectationsFailed, match="column 'store': expect_column_values_to_be_unique"):
+        ingest(LATER + timedelta(days=1), source="stores")
+    assert table("stores") == before
+
+
+def test_nothing_is_published_through_any_day_at_first(shop: Path) -> None:
+    """Without a day in the lake there is no last one."""
+    assert published_through(load_pipeline("shop")) is None
+
+
+def test_what_is_published_ends_where_the_last_daily_source_ends(shop: Path) -> None:
+    """A day is complete when every daily source has it; snapshots do not count."""
+    second = factories.SHOP_YAML.split("  sales:\n")[1].split("features:\n")[0]
+    text = factories.SHOP_YAML.replace("features:\n", "  returns:\n" + second + STORES + "features:\n", 1)
+    factories.write_shop(shop.parent, pipeline=text)
+    (shop / "sql" / "stores.sql").write_text("SELECT 1", encoding="utf-8")
+    ingest(day(0), day(4))
+    assert published_through(load_pipeline("shop")) is None
+
+    ingest(day(0), day(2), "returns")
+
+    assert published_through(load_pipeline("shop")) == day(2)
+
+
+def test_a_first_run_is_missing_the_whole_history(shop: Path) -> None:
+    """Without any day the range begins `history_days` ago and ends with the day asked for."""
+    assert missing_range(load_pipeline("shop"), day(200)) == (day(81), day(200))
+
+
+def test_nothing_is_missing_where_every_day_is_there(shop: Path) -> None:
+    """The days before the source's first one are not missing."""
+    ingest(day(0), day(10))
+
+    assert missing_range(load_pipeline("shop"), day(10)) is None
+
+
+def test_the_missing_range_spans_the_gap_and_the_end(shop: Path) -> None:
+    """A hole in the middle and the days since the last are one range, which is ingested anew."""
+    ingest(day(0), day(2))
+    ingest(day(5), day(7))
+
+    assert missing_range(load_pipeline("shop"), day(7)) == (day(3), day(4))
+    assert missing_range(load_pipeline("shop"), day(9)) == (day(3), day(9))
+
+
+def test_days_older_than_the_history_are_not_missing(shop: Path) -> None:
+    """A hole that no model would learn from any more is left alone."""
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("history_days: 120", "history_days: 5"))
+    ingest(day(0), day(1))
+    ingest(day(5), day(9))
+
+    assert missing_range(load_pipeline("shop"), day(9)) is None
+
+
+def test_the_days_that_are_missing_are_ingested_and_then_none_is(shop: Path) -> None:
+    """Ingesting the missing range fills the holes without losing a day."""
+    ingest(day(0), day(2))
+    ingest(day(5), day(7))
+    missing = missing_range(load_pipeline("shop"), day(9))
+    assert missing is not None
+
+    ingest(*missing)
+
+    assert missing_range(load_pipeline("shop"), day(9)) is None
+    assert {part.rows for part in lake.partitions(lake.raw_uri("shop", "sales")).values()} == {5}

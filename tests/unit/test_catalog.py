@@ -1,0 +1,178 @@
+"""A pipeline is a folder: found by its name, read whole, and told about file by file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.catalog import load_pipeline, pipeline_names, read_pipeline, stray_suites
+from include.errors import ConfigError
+from include.features.query import check_query
+from include.validation.suite import read_suite, suite_path
+from tests.factories import SHOP_YAML, write_shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_the_repositorys_pipelines_hold_no_mistake(name: str) -> None:
+    """Each pipeline of the repository loads, its suites are read, and its query fits its sources."""
+    pipeline = load_pipeline(name)
+
+    assert pipeline.name == name
+    assert [read_suite(suite_path(pipeline.folder, suite))[1] for suite in [*pipeline.sources, "features"]] == [
+        [] for _ in [*pipeline.sources, "features"]
+    ]
+    assert stray_suites(pipeline) == []
+    assert check_query(pipeline) is None
+
+
+def test_the_pipelines_are_the_folders_with_a_pipeline_yaml(shop: Path) -> None:
+    """A folder without pipeline.yaml is no pipeline, and the names come sorted."""
+    write_shop(shop.parent, "bakery")
+    (shop.parent / "notes").mkdir()
+
+    assert pipeline_names() == ["bakery", "shop"]
+
+
+def test_an_unknown_pipeline_is_told_with_the_nearest(shop: Path) -> None:
+    """A typo on the command line names the pipeline that was meant."""
+    with pytest.raises(ConfigError, match="there is no pipeline 'shopp'; did you mean 'shop'"):
+        load_pipeline("shopp")
+
+
+def test_loading_tells_every_mistake_a_line_each(shop: Path) -> None:
+    """What `read_pipeline` finds is what a run is refused with."""
+    write_shop(shop.parent, pipeline=SHOP_YAML.replace("folds: 2", "folds: 1").replace("minimum: 50", "minimum: x"))
+
+    with pytest.raises(ConfigError) as refused:
+        load_pipeline("shop")
+
+    assert str(refused.value).splitlines() == read_pipeline(shop)[1]
+    assert len(read_pipeline(shop)[1]) == 2
+
+
+@pytest.mark.parametrize("name", ["Shop", "my-shop", "2nd_shop", "my shop"])
+def test_a_folders_name_must_be_usable_as_a_name(tmp_path: Path, name: str) -> None:
+    """The folder's name becomes DAG ids and paths, so it is lower case letters, digits and _."""
+    pipeline, [sentence] = read_pipeline(write_shop(tmp_path, name))
+
+    assert pipeline is None
+    assert f"the folder's name '{name}'" in sentence
+    assert "use lower case letters, digits, _" in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (SHOP_YAML.replace("    kind: sql", "   kind: sql"), ":7: "),
+        (SHOP_YAML.replace("owner: shop-team", "owner: shop: team"), ":2: "),
+        (SHOP_YAML.replace("owner: shop-team", "owner:\tshop"), ":2: "),
+        (SHOP_YAML + "? [a, b]\n: c\n", f":{len(SHOP_YAML.splitlines()) + 1}: "),
+        ("owner: '\n", ":2: "),
+        ("owner: \x00", ": "),
+    ],
+)
+def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, text: str, place: str) -> None:
+    """A slip of indentation or of a quote is no traceback, and says where to look."""
+    folder = write_shop(tmp_path, pipeline=text)
+
+    pipeline, [sentence] = read_pipeline(folder)
+
+    assert pipeline is None
+    assert sentence.startswith(f"{folder / 'pipeline.yaml'}{place}this is not valid YAML: ")
+    assert sentence.endswith("check indentation and quotes")
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "- a\n- list\n", "just words\n", "42\n"])
+def test_yaml_without_fields_is_told_what_it_should_hold(tmp_path: Path, text: str) -> None:
+    """Valid YAML of another shape names the fields that were expected."""
+    pipeline, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert pipeline is None
+    assert "expected fields such as `description:` and `sources:`, found none" in sentence
+
+
+def test_a_file_that_is_not_text_is_told_as_such(tmp_path: Path) -> None:
+    """A file in another encoding is one sentence, not a traceback."""
+    folder = write_shop(tmp_path)
+    (folder / "pipeline.yaml").write_bytes("owner: Café\n".encode("latin-1"))
+
+    pipeline, [sentence] = read_pipeline(folder)
+
+    assert pipeline is None
+    assert "'utf-8' codec can't decode byte 0xe9" in sentence
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="yaml raises a bare ValueError for an impossible date")
+def test_an_impossible_date_is_told_like_any_other_mistake(tmp_path: Path) -> None:
+    """A value that looks like a date and is none must not end `nightshift check` with a traceback."""
+    text = SHOP_YAML.replace("owner: shop-team", "owner: 2024-13-45")
+
+    assert read_pipeline(write_shop(tmp_path, pipeline=text))[1]
+
+
+@pytest.mark.xfail(strict=True, reason="YAML keeps the last of two equal keys, silently")
+def test_a_field_written_twice_is_a_mistake(tmp_path: Path) -> None:
+    """Of two values for one field a person believes in the one that is not used."""
+    text = SHOP_YAML.replace("history_days: 120", "history_days: 120\nhistory_days: 30")
+
+    assert read_pipeline(write_shop(tmp_path, pipeline=text))[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "meant"),
+    [
+        ("query: sql/sales.sql", "query: sql/sale.sql", "sources.sales.query", "sql/sales.sql"),
+        ("  label: revenue", "  query: feature.sql\n  label: revenue", "features.query", "features.sql"),
+    ],
+)
+def test_an_sql_file_that_is_not_there_is_told_with_the_nearest(
+    tmp_path: Path, old: str, new: str, field: str, meant: str
+) -> None:
+    """The field that names the file is named, and the file that is there."""
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
+
+    assert f"{field}: there is no file" in sentence
+    assert f"did you mean '{meant}'?" in sentence
+
+
+@pytest.mark.xfail(strict=True, reason="the sentence about a missing SQL file has no line")
+def test_an_sql_file_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+    """Every mistake of pipeline.yaml says on which line it is."""
+    text = SHOP_YAML.replace("query: sql/sales.sql", "query: sql/sale.sql")
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert "pipeline.yaml:8: " in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("sale.yaml", "did you mean 'sales'?"), ("sales.yml", "a suite is named <source>.yaml")]
+)
+def test_a_suite_of_no_source_is_told(shop: Path, name: str, expected: str) -> None:
+    """Rules in a file that nothing reads would look checked and never be."""
+    (shop / "expectations" / name).write_text("expectations: []\n", encoding="utf-8")
+
+    [sentence] = stray_suites(load_pipeline("shop"))
+
+    assert f"expectations/{name}: " in sentence
+    assert expected in sentence
+
+
+@pytest.mark.xfail(strict=True, reason="sales.yml is told: there is no source 'sales'; did you mean 'sales'?")
+def test_a_suite_with_the_wrong_ending_is_not_told_that_its_source_is_missing(shop: Path) -> None:
+    """Only the file's ending is wrong, so the sentence is about the ending."""
+    (shop / "expectations" / "sales.yml").write_text("expectations: []\n", encoding="utf-8")
+
+    [sentence] = stray_suites(load_pipeline("shop"))
+
+    assert "there is no source 'sales'" not in sentence
+
+
+def test_the_suites_of_the_sources_and_of_the_features_are_no_strays(shop: Path) -> None:
+    """Each source may have a suite, and so may the feature table."""
+    (shop / "expectations" / "features.yaml").write_text("expectations: []\n", encoding="utf-8")
+
+    assert stray_suites(load_pipeline("shop")) == []

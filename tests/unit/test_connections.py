@@ -1,0 +1,205 @@
+"""Connections come from the variables that Airflow reads, and their errors give no secret away."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine.default import DefaultDialect
+
+from include.connections import EnvironmentConnections
+from include.errors import ConnectionMissing
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SECRET = "hunter2-of-the-shop"
+
+
+class Warehouse(DefaultDialect):
+    """Stands for a database server's driver; making an engine of it connects to nothing."""
+
+    name = "warehouse"
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """Return any driver's module."""
+        return sqlite3
+
+
+@pytest.fixture
+def connections() -> EnvironmentConnections:
+    """Return what turns a connection's id into an engine or a folder."""
+    return EnvironmentConnections()
+
+
+def define(monkeypatch: pytest.MonkeyPatch, value: object, name: str = "SHOP") -> None:
+    """Set a connection's variable, as a URI or as the JSON of its fields."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name}", value if isinstance(value, str) else json.dumps(value))
+
+
+@pytest.mark.parametrize("form", ["json", "json_schema", "uri"])
+def test_a_sqlite_file_is_named_by_json_or_by_uri(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    """Each form that Airflow reads leads to the same file."""
+    path = tmp_path / "shop of ours.db"
+    path.touch()
+    forms = {
+        "json": {"conn_type": "sqlite", "host": str(path)},
+        "json_schema": {"conn_type": "sqlite", "schema": str(path)},
+        "uri": f"sqlite:///{str(path).replace(' ', '%20')}",
+    }
+    define(monkeypatch, forms[form])
+
+    with connections.engine("shop").connect() as connection:
+        assert connection.execute(text("PRAGMA database_list")).one()[2] == str(path)
+
+
+def test_a_sqlite_uri_as_the_error_shows_it_is_read(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The example of the sentence, with four slashes before an absolute path, is right itself."""
+    (tmp_path / "sales.db").touch()
+    define(monkeypatch, f"sqlite:///{tmp_path / 'sales.db'}")
+
+    assert Path(str(connections.engine("shop").url.database)) == tmp_path / "sales.db"
+
+
+@pytest.mark.parametrize("form", ["json", "uri"])
+def test_a_databases_address_is_made_of_the_connections_fields(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Both forms make the same address, and the engine is shown without the password."""
+    monkeypatch.setitem(registry.impls, "warehouse", lambda: Warehouse)
+    fields = {"conn_type": "warehouse", "login": "reader", "host": "db.example", "port": 5433, "schema": "shop"}
+    uri = f"warehouse://reader:{SECRET}%2F%40@db.example:5433/shop"
+    define(monkeypatch, {"json": fields | {"password": f"{SECRET}/@"}, "uri": uri}[form])
+
+    engine = connections.engine("shop")
+
+    assert engine.url == make_url(uri)
+    assert SECRET not in str(engine)
+
+
+def test_an_id_is_looked_up_in_upper_case(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Airflow writes the id in upper case behind AIRFLOW_CONN_, and so do we."""
+    define(monkeypatch, {"conn_type": "fs", "extra": {"path": str(tmp_path)}}, "DATA_LANDING")
+
+    assert connections.folder("data_landing").path == str(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["object", "text", "uri", "uri_extra"])
+def test_a_folder_is_the_path_in_the_extra_field(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    """Airflow stores the extra field as an object, as text, or behind the URI's question mark."""
+    extra = {"path": str(tmp_path)}
+    forms = {
+        "object": {"conn_type": "fs", "extra": extra},
+        "text": {"conn_type": "fs", "extra": json.dumps(extra)},
+        "uri": f"fs://?path={tmp_path}",
+        "uri_extra": f"fs://?__extra__={json.dumps(extra)}",
+    }
+    define(monkeypatch, forms[form])
+
+    assert connections.folder("shop").path == str(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_connection_that_is_not_defined_is_told_with_its_variable(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    """The sentence names the connection and the variable to set; an empty one counts as none."""
+    if value is not None:
+        define(monkeypatch, value)
+
+    with pytest.raises(ConnectionMissing, match="connection 'shop' is not defined; set AIRFLOW_CONN_SHOP"):
+        connections.engine("shop")
+
+
+def test_a_sqlite_file_that_is_not_there_is_not_made(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """SQLite would make an empty database, in which the query fails with another mistake."""
+    define(monkeypatch, {"conn_type": "sqlite", "host": str(tmp_path / "sale.db")})
+
+    with pytest.raises(ConnectionMissing, match=r"connection 'shop' names the SQLite file '.*sale\.db', which does"):
+        connections.engine("shop")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", ["nothing", "file"])
+def test_a_folder_that_is_not_there_is_told_with_its_path(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str
+) -> None:
+    """A path that is missing, or is a file, is named together with its connection."""
+    path = tmp_path / "landing"
+    if there == "file":
+        path.touch()
+    define(monkeypatch, {"conn_type": "fs", "extra": {"path": str(path)}})
+
+    with pytest.raises(ConnectionMissing, match=f"connection 'shop' names the folder '{path}', which does not exist"):
+        connections.folder("shop")
+
+
+@pytest.mark.parametrize("value", [{"conn_type": "fs"}, {"conn_type": "fs", "extra": ""}, "fs://"])
+def test_a_folders_connection_without_a_path_is_told_what_it_needs(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    """The sentence shows a connection as it should be."""
+    define(monkeypatch, value)
+
+    with pytest.raises(ConnectionMissing, match="connection 'shop' has no `path` in its extra field") as refused:
+        connections.folder("shop")
+    assert '{"conn_type": "fs", "extra": {"path": "/data/landing"}}' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"conn_type": "postgres", "password": "' + SECRET,
+        json.dumps({"password": SECRET}),
+        json.dumps({"conn_type": "postgres", "password": SECRET, "extra": "{not json"}),
+        f"reader {SECRET} db.example",
+        f"postgres://reader:{SECRET}@db.example:port/shop",
+        json.dumps({"conn_type": "oracle-of-delphi", "login": "reader", "password": SECRET}),
+        f"oracle-of-delphi://reader:{SECRET}@db.example/shop",
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_told_without_its_secret(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Logs are read by many, so a sentence names the variable and never its value."""
+    define(monkeypatch, value)
+
+    with pytest.raises(ConnectionMissing, match="AIRFLOW_CONN_SHOP") as refused:
+        connections.engine("shop")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("{", "neither JSON nor a URI"),
+        ("no scheme", "neither JSON nor a URI"),
+        ('{"host": "db"}', "neither JSON nor a URI"),
+        ("oracle-of-delphi://db/shop", "has the type 'oracle-of-delphi', for which no database driver is installed"),
+        ("mysql+nodriver://db/shop", "for which no database driver is installed"),
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_told_why(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str, sentence: str
+) -> None:
+    """What is wrong with a connection is a sentence, whatever its text is."""
+    define(monkeypatch, value)
+
+    with pytest.raises(ConnectionMissing, match=sentence):
+        connections.engine("shop")

@@ -1,0 +1,280 @@
+"""The lake's tables change whole days in one commit, or not at all."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from include import lake
+from include.errors import LakeError, PublishConflict, SchemaMismatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
+
+
+@pytest.fixture
+def uri(home: Path) -> str:
+    """Return the address of a table that is not there yet."""
+    return lake.raw_uri("shop", "sales")
+
+
+def rows(batch: str, *days: str, each: int = 2, **more: pa.Array) -> pa.Table:
+    """Return some rows of each day, from one batch."""
+    ds = [day for day in days for _ in range(each)]
+    columns = {"store": [f"s{n}" for n in range(len(ds))], "ds": ds, "batch": [batch] * len(ds)}
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()} | more)
+
+
+def replace(uri: str, batch: str, *days: str, each: int = 2) -> lake.TableVersion:
+    """Replace the days from the first to the last by a batch's rows."""
+    return lake.replace_partitions(uri, rows(batch, *days, each=each), days[0], days[-1], batch)
+
+
+def batches(uri: str, version: int) -> dict[str, list[str]]:
+    """Return the batch of each row, by day."""
+    found: dict[str, list[str]] = {}
+    for row in lake.read_table(uri, version).sort_by("ds").to_pylist():
+        found.setdefault(row["ds"], []).append(row["batch"])
+    return found
+
+
+def test_a_table_that_is_not_there_has_no_version_and_no_days(uri: str) -> None:
+    """Before the first publication there is nothing to see, and no error."""
+    assert lake.latest_version(uri) is None
+    assert lake.partitions(uri) == {}
+    assert lake.find_build(uri, "b") is None
+
+
+def test_days_are_replaced_and_the_others_stay(uri: str) -> None:
+    """A batch of two days leaves the third day as it was."""
+    replace(uri, "a", *DAYS)
+
+    published = replace(uri, "b", *DAYS[:2], each=3)
+
+    assert published.changed
+    assert batches(uri, published.version) == {DAYS[0]: ["b"] * 3, DAYS[1]: ["b"] * 3, DAYS[2]: ["a"] * 2}
+    assert lake.partitions(uri) == {
+        DAYS[0]: lake.Partition(DAYS[0], "b", 3),
+        DAYS[1]: lake.Partition(DAYS[1], "b", 3),
+        DAYS[2]: lake.Partition(DAYS[2], "a", 2),
+    }
+
+
+def test_days_are_replaced_in_one_commit(uri: str) -> None:
+    """There is no version in which a day is gone or only some days are new."""
+    before = replace(uri, "a", *DAYS)
+
+    after = replace(uri, "b", *DAYS)
+
+    assert after.version == before.version + 1
+    assert batches(uri, before.version) == {day: ["a", "a"] for day in DAYS}
+    assert batches(uri, after.version) == {day: ["b", "b"] for day in DAYS}
+
+
+def test_a_day_without_rows_in_the_batch_is_emptied(uri: str) -> None:
+    """A range is replaced as a whole: a day that the new batch has not is not kept from the old one."""
+    replace(uri, "a", *DAYS)
+
+    published = lake.replace_partitions(uri, rows("b", DAYS[0], DAYS[2]), DAYS[0], DAYS[2], "b")
+
+    assert sorted(batches(uri, published.version)) == [DAYS[0], DAYS[2]]
+
+
+def test_a_batch_that_is_there_already_writes_nothing(uri: str) -> None:
+    """A step that runs again finds its own publication and makes no version."""
+    first = replace(uri, "a", *DAYS)
+
+    again = replace(uri, "a", *DAYS)
+
+    assert again == lake.TableVersion(uri, first.version, first.rows, changed=False)
+    assert lake.latest_version(uri) == first.version
+
+
+def test_a_batch_that_is_there_only_in_part_is_written_whole(uri: str) -> None:
+    """Where another batch has taken a day since, publishing the first again restores all its days."""
+    replace(uri, "a", *DAYS)
+    replace(uri, "b", DAYS[1])
+
+    published = replace(uri, "a", *DAYS)
+
+    assert published.changed
+    assert batches(uri, published.version) == {day: ["a", "a"] for day in DAYS}
+
+
+def test_the_commit_names_its_batch(uri: str) -> None:
+    """A table's history says which batch made which version."""
+    replace(uri, "a", *DAYS)
+
+    assert DeltaTable(uri).history(1)[0]["nightshift.batch"] == "a"
+
+
+def test_an_old_version_stays_readable(uri: str) -> None:
+    """A model can be traced to the very rows that it learned from."""
+    old = replace(uri, "a", *DAYS)
+    for batch in "bcd":
+        replace(uri, batch, *DAYS, each=5)
+
+    assert batches(uri, old.version) == {day: ["a", "a"] for day in DAYS}
+    assert lake.dataset(uri, old.version).count_rows() == 6
+
+
+def test_a_new_column_is_empty_for_the_days_before(uri: str) -> None:
+    """A source may bring a column more; the days published before do not have it."""
+    replace(uri, "a", DAYS[0])
+
+    more = rows("b", DAYS[1], visitors=pa.array([3, 4]))
+    published = lake.replace_partitions(uri, more, DAYS[1], DAYS[1], "b")
+
+    found = lake.read_table(uri, published.version).sort_by("ds")
+    assert found["visitors"].to_pylist() == [None, None, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (rows("b", DAYS[1]).drop_columns(["store"]), r"'store' \(string\) is not declared in pipeline.yaml now"),
+        (
+            rows("b", DAYS[1]).set_column(0, "store", pa.array([1, 2])),
+            r"'store' \(string\) is declared as int64 in pipeline.yaml now",
+        ),
+    ],
+)
+def test_a_changed_schema_is_refused_and_the_table_stays(uri: str, changed: pa.Table, sentence: str) -> None:
+    """A column that went or became another type is one sentence, and what was there before stays."""
+    before = replace(uri, "a", DAYS[0])
+
+    with pytest.raises(SchemaMismatch, match=sentence) as refused:
+        lake.replace_partitions(uri, changed, DAYS[1], DAYS[1], "b")
+
+    assert "declare it as before, or give the source a new name" in str(refused.value)
+    assert lake.latest_version(uri) == before.version
+    assert batches(uri, before.version) == {DAYS[0]: ["a", "a"]}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_two_writers_of_the_same_days_never_mix(uri: str, there: bool) -> None:
+    """Of runs that publish the same days at once each wins whole or is told of the conflict."""
+    if there:
+        replace(uri, "before", *DAYS)
+    writers = [f"w{number}" for number in range(4)]
+    together, results = threading.Barrier(len(writers)), {}
+
+    def publish(batch: str) -> None:
+        together.wait()
+        try:
+            results[batch] = replace(uri, batch, *DAYS, each=50)
+        except PublishConflict as error:
+            results[batch] = error
+
+    threads = [threading.Thread(target=publish, args=(batch,)) for batch in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    won = [batch for batch in writers if isinstance(results[batch], lake.TableVersion)]
+    lost = [batch for batch in writers if isinstance(results[batch], PublishConflict)]
+    assert won, results
+    assert sorted(won + lost) == writers, results
+    assert all(results[batch].retryable and "nothing of this batch" in str(results[batch]) for batch in lost)
+    latest = lake.latest_version(uri)
+    assert latest is not None
+    parts = lake.partitions(uri)
+    assert {part.rows for part in parts.values()} == {50}
+    [stands] = {part.batch for part in parts.values()}
+    assert stands in won
+    assert batches(uri, latest) == {day: [stands] * 50 for day in DAYS}
+
+
+def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> None:
+    """Days that are published at once are all there, or their writer was told."""
+    replace(uri, "before", "2023-12-31")
+    together, told = threading.Barrier(len(DAYS)), []
+
+    def publish(day: str) -> None:
+        together.wait()
+        try:
+            replace(uri, f"batch-{day}", day)
+        except PublishConflict:
+            told.append(day)
+
+    threads = [threading.Thread(target=publish, args=(day,)) for day in DAYS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    expected = {"2023-12-31"} | set(DAYS) - set(told)
+    assert {day: part.rows for day, part in lake.partitions(uri).items()} == dict.fromkeys(sorted(expected), 2)
+
+
+def test_a_day_of_several_batches_has_no_batch(uri: str) -> None:
+    """A day that two batches had a part in, by another's hand, is no batch's own."""
+    mixed = pa.concat_tables([rows("a", DAYS[0]), rows("b", DAYS[0])])
+
+    lake.replace_partitions(uri, mixed, DAYS[0], DAYS[0], "a")
+
+    assert lake.partitions(uri) == {DAYS[0]: lake.Partition(DAYS[0], None, 4)}
+
+
+def test_a_build_is_found_by_its_digest(home: Path) -> None:
+    """What a build made is found again, at its own version, after others were made."""
+    uri = lake.features_uri("shop")
+    first = lake.write_table(uri, pa.table({"x": [1.0]}), "build-1")
+    second = lake.write_table(uri, pa.table({"y": ["other", "columns"]}), "build-2")
+
+    assert lake.find_build(uri, "build-1") == first.version
+    assert lake.find_build(uri, "build-2") == second.version
+    assert lake.find_build(uri, "build-3") is None
+    assert lake.read_table(uri, first.version).to_pydict() == {"x": [1.0]}
+    assert lake.read_table(uri, second.version).to_pydict() == {"y": ["other", "columns"]}
+
+
+def test_only_the_newest_commits_are_searched_for_a_build(home: Path) -> None:
+    """The search is bounded, so a table of many nights costs no more than a young one."""
+    uri = lake.features_uri("shop")
+    for number in range(3):
+        lake.write_table(uri, pa.table({"x": [number]}), f"build-{number}")
+
+    assert lake.find_build(uri, "build-0", commits=2) is None
+    assert lake.find_build(uri, "build-1", commits=2) == 1
+
+
+def test_a_table_that_is_missing_is_told_when_it_is_read(uri: str) -> None:
+    """Reading what nobody ingested says what to do first."""
+    with pytest.raises(LakeError, match="there is no such table; ingest its source first"):
+        lake.read_table(uri, 0)
+
+
+def test_a_version_that_is_not_there_is_told(uri: str) -> None:
+    """A version that the table never had is one sentence with its number."""
+    replace(uri, "a", DAYS[0])
+
+    with pytest.raises(LakeError, match="99"):
+        lake.read_table(uri, 99)
+
+
+def test_a_damaged_log_is_told_with_the_tables_address(uri: str, home: Path) -> None:
+    """A table that another program broke is one sentence, not a traceback."""
+    replace(uri, "a", DAYS[0])
+    for commit in (home / "lake" / "shop" / "raw" / "sales" / "_delta_log").glob("*.json"):
+        commit.write_text("not a log", encoding="utf-8")
+
+    with pytest.raises(LakeError, match=f"{uri}: the table cannot be opened"):
+        lake.latest_version(uri)
+
+
+def test_a_lake_that_cannot_be_written_is_told_and_left_alone(uri: str, home: Path) -> None:
+    """A file where the lake's folder should be is one sentence that names the days."""
+    home.mkdir()
+    (home / "lake").touch()
+
+    with pytest.raises(LakeError):
+        replace(uri, "a", DAYS[0])
+    assert (home / "lake").is_file()

@@ -1,0 +1,73 @@
+"""Which columns a model learns from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from include.errors import TrainingImpossible
+from include.training.columns import feature_columns
+
+if TYPE_CHECKING:
+    from tests.unit.training.conftest import MakeFrame, MakePipeline
+
+
+def test_key_time_and_label_are_never_learned_from(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Only what is neither key, prediction time nor label is left, numbers and truth values before text."""
+    columns = feature_columns(make_pipeline(), make_frame())
+
+    assert columns.numeric == ["signal", "noise", "holiday"]
+    assert columns.categorical == ["store"]
+    assert columns.all == ["signal", "noise", "holiday", "store"]
+
+
+def test_an_excluded_column_is_kept_out(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A column that features.exclude names stays in the table and out of the model, whatever its type."""
+    pipeline = make_pipeline()
+    features = pipeline.features.model_copy(update={"exclude": ["noise", "store", "seen_at"]})
+    pipeline = pipeline.model_copy(update={"features": features})
+    frame = make_frame().assign(seen_at=pd.Timestamp("2024-01-01", tz="UTC"))
+
+    assert feature_columns(pipeline, frame).all == ["signal", "holiday"]
+
+
+def test_the_order_is_the_tables_order(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Within numbers and within text the columns stay as the features query names them."""
+    frame = make_frame()[["store", "noise", "label", "row", "signal"]].assign(city="Bergen")
+
+    assert feature_columns(make_pipeline(), frame).all == ["noise", "signal", "store", "city"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        pytest.param(pd.Timestamp("2024-01-01", tz="UTC"), "datetime64", id="time"),
+        pytest.param(pd.Timedelta("1h"), "timedelta64", id="duration"),
+    ],
+)
+def test_a_column_that_is_neither_number_nor_text_is_refused(
+    values: object, kind: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """The sentence names the column, its type, and both ways out."""
+    frame = make_frame().assign(seen=values)
+
+    with pytest.raises(TrainingImpossible, match=rf"shop: .*'seen' \({kind}.*features\.sql.*features\.exclude"):
+        feature_columns(make_pipeline(), frame)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float32", "bool", "boolean", "uint8"])
+def test_every_kind_of_number_is_numeric(dtype: str, make_pipeline: MakePipeline) -> None:
+    """Whole numbers, fractions and truth values, nullable or not, are numbers to a model."""
+    frame = pd.DataFrame({"value": pd.array([1, 0, 1], dtype=dtype)})
+
+    assert feature_columns(make_pipeline(), frame).numeric == ["value"]
+
+
+@pytest.mark.parametrize("dtype", ["object", "string"])
+def test_every_kind_of_text_is_categorical(dtype: str, make_pipeline: MakePipeline) -> None:
+    """Text is a category to a model, however pandas holds it."""
+    frame = pd.DataFrame({"value": pd.array(["a", None, "b"], dtype=dtype)})
+
+    assert feature_columns(make_pipeline(), frame).categorical == ["value"]

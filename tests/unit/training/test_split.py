@@ -1,0 +1,151 @@
+"""What is learned from always lies before what is judged by."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from include.training.split import split_by_time, time_ordered_folds
+
+if TYPE_CHECKING:
+    from tests.unit.training.conftest import MakePipeline
+
+THROUGH = date(2024, 3, 31)
+
+
+def _hours(first: date, days: int, every: int = 6) -> np.ndarray:
+    """Return a time every few hours, from the first moment of a day to the last of another."""
+    start = np.datetime64(first, "us")
+    return np.arange(start, start + np.timedelta64(days, "D"), np.timedelta64(every, "h"))
+
+
+def _days(times: np.ndarray) -> list[str]:
+    return sorted({str(day) for day in times.astype("datetime64[D]")})
+
+
+@pytest.mark.parametrize("gap_days", [0, 1, 7])
+@pytest.mark.parametrize("holdout_days", [1, 14])
+def test_train_then_gap_then_holdout_on_the_exact_days(
+    gap_days: int, holdout_days: int, make_pipeline: MakePipeline
+) -> None:
+    """Window, gap and holdout are counted in whole days, and the first and last moment of each belong to it."""
+    training = make_pipeline(window_days=60, holdout_days=holdout_days, gap_days=gap_days).training
+    times = _hours(date(2023, 12, 1), 150)
+    holdout_start = THROUGH - timedelta(days=holdout_days - 1)
+    train_end = holdout_start - timedelta(days=gap_days + 1)
+    train_start = THROUGH + timedelta(days=gap_days) - timedelta(days=59)
+
+    split = split_by_time(times, np.full(len(times), True), training, THROUGH)
+
+    assert (split.train_start, split.train_end) == (str(train_start), str(train_end))
+    assert (split.holdout_start, split.holdout_end) == (str(holdout_start), str(THROUGH))
+    train, holdout = _days(times[split.train]), _days(times[split.holdout])
+    assert (train[0], train[-1]) == (split.train_start, split.train_end)
+    assert (holdout[0], holdout[-1]) == (split.holdout_start, split.holdout_end)
+    assert len(train) == 60 - holdout_days - 2 * gap_days
+    assert len(split.train) == 4 * len(train)
+    assert len(split.holdout) == 4 * holdout_days
+
+
+def test_unlabelled_rows_are_in_neither_part(make_pipeline: MakePipeline) -> None:
+    """A row whose label is unknown is neither learned from nor judged by."""
+    times = _hours(date(2024, 1, 1), 91)
+    labelled = np.arange(len(times)) % 3 > 0
+
+    split = split_by_time(times, labelled, make_pipeline().training, THROUGH)
+
+    assert labelled[split.train].all()
+    assert labelled[split.holdout].all()
+    assert len(split.holdout) == labelled[times >= np.datetime64(split.holdout_start)].sum()
+
+
+def test_rows_need_no_order(make_pipeline: MakePipeline) -> None:
+    """Shuffled rows are split into the same rows, and positions ascend."""
+    training, times = make_pipeline().training, _hours(date(2024, 1, 1), 91)
+    shuffled = np.random.default_rng(7).permutation(times)
+    labelled = np.full(len(times), True)
+
+    ordered, split = (split_by_time(each, labelled, training, THROUGH) for each in (times, shuffled))
+
+    assert (np.diff(split.train) > 0).all()
+    assert set(shuffled[split.train]) == set(times[ordered.train])
+    assert set(shuffled[split.holdout]) == set(times[ordered.holdout])
+
+
+def test_train_start_is_the_first_day_with_a_row(make_pipeline: MakePipeline) -> None:
+    """Where history begins within the window, the split says from when on it really learns."""
+    times = _hours(date(2024, 2, 20), 41)
+
+    split = split_by_time(times, np.full(len(times), True), make_pipeline().training, THROUGH)
+
+    assert split.train_start == "2024-02-20"
+
+
+def test_without_a_row_both_parts_are_empty(make_pipeline: MakePipeline) -> None:
+    """No labelled row leaves empty parts with their days, for the error that follows to name them."""
+    times = _hours(date(2024, 1, 1), 91)
+
+    split = split_by_time(times, np.full(len(times), False), make_pipeline().training, THROUGH)
+
+    assert len(split.train) == len(split.holdout) == 0
+    assert (split.train_start, split.holdout_end) == ("2023-12-24", "2024-03-31")
+
+
+@pytest.mark.parametrize("gap_days", [0, 1, 5])
+@pytest.mark.parametrize("folds", [2, 3, 5])
+@pytest.mark.parametrize("days", [15, 16, 90])
+def test_folds_always_validate_after_the_gap(days: int, folds: int, gap_days: int) -> None:
+    """Between the last day that a fold fits on and the first that it validates on lies the whole gap."""
+    times = _hours(date(2024, 1, 1), days)
+
+    parts = list(time_ordered_folds(times, folds, gap_days, validation_days=14))
+
+    assert len(parts) == folds
+    for fit, validate in parts:
+        last, first = times[fit].astype("datetime64[D]").max(), times[validate].astype("datetime64[D]").min()
+        assert (first - last).astype(int) == gap_days + 1
+
+
+def test_folds_validate_on_the_last_days_one_after_another() -> None:
+    """With days enough each fold validates on `validation_days`, and the last one ends with the rows."""
+    times = _hours(date(2024, 1, 1), 90)
+
+    validated = [_days(times[validate]) for _, validate in time_ordered_folds(times, 3, 1, validation_days=14)]
+
+    assert [len(days) for days in validated] == [14, 14, 14]
+    assert sum(validated, []) == _days(times)[-42:]
+
+
+def test_few_days_are_shared_equally() -> None:
+    """Where there are too few days for `validation_days`, folds validate on fewer and still fit on something."""
+    times = _hours(date(2024, 1, 1), 13)
+
+    parts = list(time_ordered_folds(times, 3, 1, validation_days=14))
+
+    assert [len(_days(times[validate])) for _, validate in parts] == [3, 3, 3]
+    assert [len(_days(times[fit])) for fit, _ in parts] == [3, 6, 9]
+
+
+@pytest.mark.parametrize(("folds", "gap_days"), [(2, 0), (3, 1), (5, 4)])
+def test_the_fewest_days_that_training_accepts_can_be_folded(folds: int, gap_days: int) -> None:
+    """The limit of `check_trainable`, folds + gap + 1 days, is enough for every fold to have a day of each."""
+    times = _hours(date(2024, 1, 1), folds + gap_days + 1)
+
+    parts = list(time_ordered_folds(times, folds, gap_days, validation_days=14))
+
+    assert [(len(_days(times[fit])) > 0, len(_days(times[validate]))) for fit, validate in parts] == [
+        (True, 1)
+    ] * folds
+
+
+def test_days_without_rows_only_widen_the_gap() -> None:
+    """A day on which nothing happened counts for nothing, so a gap is never shorter than asked for."""
+    times = _hours(date(2024, 1, 1), 60)
+    times = times[times.astype("datetime64[D]").astype(int) % 3 != 0]
+
+    for fit, validate in time_ordered_folds(times, 3, 2, validation_days=5):
+        last, first = times[fit].astype("datetime64[D]").max(), times[validate].astype("datetime64[D]").min()
+        assert (first - last).astype(int) >= 3
