@@ -89,7 +89,8 @@ def test_the_same_seed_gives_the_same_predictions(
 
 @each_family
 @pytest.mark.parametrize(
-    "dropped", [pytest.param(["store"], id="numbers only"), pytest.param(["signal", "noise", "holiday"], id="text only")]
+    "dropped",
+    [pytest.param(["store"], id="numbers only"), pytest.param(["signal", "noise", "holiday"], id="text only")],
 )
 def test_one_kind_of_column_is_enough(
     dropped: list[str], family: Family, make_pipeline: MakePipeline, make_frame: MakeFrame
@@ -117,7 +118,9 @@ def test_it_takes_every_column_that_the_lake_gives(
 ) -> None:
     """Text and truth values come with nulls and in any number of values, and are learned from."""
     frame = make_frame()
-    frame["store"] = pd.Series(np.resize(np.asarray(store, dtype=object), len(frame)), dtype=getattr(store, "dtype", None))
+    frame["store"] = pd.Series(
+        np.resize(np.asarray(store, dtype=object), len(frame)), dtype=getattr(store, "dtype", None)
+    )
 
     model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
 

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from include.errors import EvaluationFailed, TrainingImpossible
@@ -16,6 +15,8 @@ from include.training.split import Split, split_by_time
 from tests import factories
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from include.config import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 

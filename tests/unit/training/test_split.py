@@ -116,7 +116,7 @@ def test_folds_validate_on_the_last_days_one_after_another() -> None:
     validated = [_days(times[validate]) for _, validate in time_ordered_folds(times, 3, 1, validation_days=14)]
 
     assert [len(days) for days in validated] == [14, 14, 14]
-    assert sum(validated, []) == _days(times)[-42:]
+    assert [day for days in validated for day in days] == _days(times)[-42:]
 
 
 def test_few_days_are_shared_equally() -> None:
@@ -136,9 +136,7 @@ def test_the_fewest_days_that_training_accepts_can_be_folded(folds: int, gap_day
 
     parts = list(time_ordered_folds(times, folds, gap_days, validation_days=14))
 
-    assert [(len(_days(times[fit])) > 0, len(_days(times[validate]))) for fit, validate in parts] == [
-        (True, 1)
-    ] * folds
+    assert [(len(_days(times[fit])) > 0, len(_days(times[validate]))) for fit, validate in parts] == [(True, 1)] * folds
 
 
 def test_days_without_rows_only_widen_the_gap() -> None:

@@ -1,0 +1,256 @@
+"""The gate promotes what has earned it, and keeps the champion in every other case."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.evaluation.checks import CHECKS, Check, NotApplicable
+from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.gate import Verdict, decide
+from tests import factories
+
+if TYPE_CHECKING:
+    from include.config import Gate
+
+NAN = math.nan
+
+
+def _outcomes(verdict: Verdict) -> dict[str, str]:
+    return {result.code: result.outcome for result in verdict.results}
+
+
+def _compared(value: float, low: float, high: float) -> Evidence:
+    """Return evidence with the champion compared so, and the baseline beaten."""
+    champion = replace(factories.champion(0.7 - value), difference=factories.difference(value, low, high))
+    return factories.evidence(champion=champion)
+
+
+def test_a_better_challenger_is_promoted(gate: Gate) -> None:
+    """The sentence says by how much it is better than whom, and how much of that may be noise."""
+    verdict = decide(factories.evidence(), gate)
+
+    assert verdict.verdict == "promote"
+    assert verdict.reason == (
+        "promote: roc_auc 0.7000 is better than the champion (version 3) by 0.0500 (95% interval +0.0200 to +0.0800)"
+    )
+    assert set(_outcomes(verdict).values()) == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        pytest.param(_compared(0.0, 0.0, 0.0), "exactly as good as the champion (version 3)", id="a tie"),
+        pytest.param(_compared(0.01, 0.0, 0.02), "better than the champion (version 3) by 0.0100", id="down to 0"),
+        pytest.param(_compared(0.01, -0.01, 0.03), "better than the champion (version 3) by 0.0100", id="noise"),
+        pytest.param(_compared(-0.02, -0.04, -0.01), "worse than the champion (version 3) by 0.0200", id="worse"),
+        pytest.param(_compared(NAN, NAN, NAN), "is not defined on this holdout", id="an undefined difference"),
+        pytest.param(_compared(0.05, NAN, NAN), "is not defined on this holdout", id="an undefined interval"),
+    ],
+)
+def test_a_tie_or_less_keeps_the_champion(evidence: Evidence, told: str, gate: Gate) -> None:
+    """Only what is better by more than noise replaces the champion."""
+    verdict = decide(evidence, gate)
+
+    assert verdict.verdict == "keep"
+    assert verdict.reason.startswith("keep (the champion stays version 3): GATE005 ")
+    assert told in verdict.reason
+
+
+def test_a_nan_keeps_the_champion(gate: Gate) -> None:
+    """A challenger whose metric is NaN is kept out by every check that looks at it, and none breaks on it."""
+    undefined = factories.difference(NAN, NAN, NAN)
+    evidence = factories.evidence(
+        challenger=factories.challenger(NAN, finite=False),
+        baseline=Opponent("prior", {"roc_auc": 0.5}, undefined),
+        champion=replace(factories.champion(), difference=undefined),
+    )
+
+    verdict = decide(evidence, gate)
+
+    assert verdict.verdict == "keep"
+    failed = [code for code, outcome in _outcomes(verdict).items() if outcome == "fail"]
+    assert failed == ["GATE001", "GATE003", "GATE004", "GATE005"]
+    assert "broken" not in _outcomes(verdict).values()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"challenger": factories.challenger(finite=False)}, id="GATE001"),
+        pytest.param({"challenger": factories.challenger(0.55)}, id="GATE003"),
+        pytest.param(
+            {"baseline": Opponent("prior", {"roc_auc": 0.69}, factories.difference(0.01, -0.01, 0.03))}, id="GATE004"
+        ),
+        pytest.param(
+            {"champion": factories.champion(metrics=None, difference=None, error="ModelRefused: x")}, id="GATE005"
+        ),
+        pytest.param({"champion": factories.champion(as_of="2024-03-01")}, id="GATE007"),
+        pytest.param({"challenger": factories.challenger(train_end="2024-02-01")}, id="GATE008"),
+    ],
+)
+def test_each_failed_check_alone_keeps_the_champion(
+    changes: dict[str, object], gate: Gate, request: pytest.FixtureRequest
+) -> None:
+    """However well the others go, one failed check is enough, and its code is in the sentence."""
+    code = request.node.callspec.id
+
+    verdict = decide(factories.evidence(**changes), gate)
+
+    assert verdict.verdict == "keep"
+    assert verdict.reason.startswith(f"keep (the champion stays version 3): {code} ")
+    assert [each for each, outcome in _outcomes(verdict).items() if outcome != "pass"] == [code]
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("GATE002", {"holdout": Holdout("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3)}),
+        ("GATE006", {"champion": factories.champion(train_end="2024-02-10")}),
+    ],
+)
+def test_weak_evidence_is_inconclusive(code: str, changes: dict[str, object], gate: Gate) -> None:
+    """Evidence that cannot tell promotes nothing, and does not call the challenger bad."""
+    verdict = decide(factories.evidence(**changes), gate)
+
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reason.startswith(f"inconclusive (the champion stays version 3): {code} ")
+    assert _outcomes(verdict)[code] == "inconclusive"
+
+
+def test_a_failed_check_outweighs_an_inconclusive_one(gate: Gate) -> None:
+    """Where one check fails and another cannot tell, the verdict is keep, for the failed one's reason."""
+    evidence = factories.evidence(
+        holdout=Holdout("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3),
+        challenger=factories.challenger(0.55),
+    )
+
+    verdict = decide(evidence, gate)
+
+    assert verdict.verdict == "keep"
+    assert "GATE003" in verdict.reason
+    assert "GATE002" not in verdict.reason
+    assert _outcomes(verdict)["GATE002"] == "inconclusive"
+
+
+def test_every_fault_is_told(gate: Gate) -> None:
+    """All checks are asked, so the sentence names each that failed and not the first only."""
+    evidence = factories.evidence(
+        challenger=factories.challenger(0.55, train_end="2024-02-03"), champion=factories.champion(as_of="2024-03-01")
+    )
+
+    verdict = decide(evidence, gate)
+
+    assert [code for code in _outcomes(verdict) if code in verdict.reason] == ["GATE003", "GATE007", "GATE008"]
+
+
+class Breaks(Check):
+    """A check with a fault of its own."""
+
+    code, title, outcome = "TEST001", "breaks", "inconclusive"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Raise what nobody expected."""
+        raise ZeroDivisionError("division by zero")
+
+
+class NeverApplies(Check):
+    """A check that has nothing to judge."""
+
+    code, title = "TEST002", "never applies"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Say that there is nothing."""
+        raise NotApplicable("nothing to judge")
+
+
+def test_a_broken_check_keeps_the_champion(gate: Gate) -> None:
+    """An unchecked model is not promoted, and the error is in the sentence; the other checks are still asked."""
+    verdict = decide(factories.evidence(), gate, [Breaks(), *CHECKS])
+
+    assert verdict.verdict == "keep"
+    assert "TEST001 the check itself failed: ZeroDivisionError('division by zero')" in verdict.reason
+    assert _outcomes(verdict)["TEST001"] == "broken"
+    assert len(verdict.results) == len(CHECKS) + 1
+
+
+def test_a_missing_metric_breaks_a_check_and_keeps(gate: Gate) -> None:
+    """Evidence that lacks the gate's metric promotes nothing, whatever raises on the way."""
+    evidence = factories.evidence(challenger=replace(factories.challenger(), metrics={}))
+
+    assert decide(evidence, gate).verdict == "keep"
+
+
+def test_a_champion_without_its_days_keeps(gate: Gate) -> None:
+    """A champion whose training is not known cannot be compared fairly, so it stays."""
+    verdict = decide(factories.evidence(champion=factories.champion(as_of=None, train_end=None)), gate)
+
+    assert verdict.verdict == "keep"
+    assert {_outcomes(verdict)[code] for code in ("GATE006", "GATE007")} == {"broken"}
+
+
+def test_a_check_that_does_not_apply_stands_in_nobodys_way(gate: Gate) -> None:
+    """Nothing to judge is neither a fault nor a doubt, and its reason is kept for the table."""
+    verdict = decide(factories.evidence(), gate, [*CHECKS, NeverApplies()])
+
+    assert verdict.verdict == "promote"
+    assert verdict.results[-1].outcome == "not applicable"
+    assert verdict.results[-1].explanation == "nothing to judge"
+
+
+def test_the_first_version_is_promoted_for_beating_the_baseline(gate: Gate) -> None:
+    """Without a champion the sentence compares with the baseline."""
+    verdict = decide(factories.evidence(champion=None), gate)
+
+    assert verdict.verdict == "promote"
+    assert verdict.reason.startswith("promote: roc_auc 0.7000 is better than the baseline (prior) by 0.2000 (95% ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"baseline": Opponent("prior", {"roc_auc": 0.7}, factories.difference(0.0, 0.0, 0.0))}, "GATE004"),
+        ({"challenger": factories.challenger(0.55)}, "GATE003"),
+        ({"challenger": factories.challenger(finite=False)}, "GATE001"),
+    ],
+)
+def test_the_first_version_is_not_promoted_unchecked(changes: dict[str, object], code: str, gate: Gate) -> None:
+    """Being the first is no merit: it must beat the baseline and reach the minimum like any other."""
+    verdict = decide(factories.evidence(champion=None, **changes), gate)
+
+    assert verdict.verdict == "keep"
+    assert verdict.reason.startswith(f"keep (there is no champion yet): {code} ")
+
+
+def test_a_lower_error_is_promoted(gate: Gate) -> None:
+    """Where lower is better the same rules hold, and the difference is above 0 for the better model."""
+    evidence = factories.evidence(
+        metric="mae",
+        higher_is_better=False,
+        challenger=replace(factories.challenger(), metrics={"mae": 0.4}),
+        champion=replace(factories.champion(), metrics={"mae": 0.5}, difference=factories.difference(0.1, 0.05, 0.15)),
+    )
+
+    verdict = decide(evidence, gate)
+
+    assert verdict.verdict == "promote"
+    assert "mae 0.4000 is better than the champion (version 3) by 0.1000" in verdict.reason
+
+
+@pytest.mark.parametrize("evidence", [factories.evidence(), _compared(0.0, 0.0, 0.0)], ids=["promote", "keep"])
+def test_a_verdict_that_was_written_is_read(evidence: Evidence, gate: Gate) -> None:
+    """A verdict comes back from JSON as it was."""
+    verdict = decide(evidence, gate)
+
+    assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_the_same_evidence_gives_the_same_verdict(gate: Gate) -> None:
+    """Deciding has no effect and no memory."""
+    evidence = factories.evidence()
+
+    assert decide(evidence, gate) == decide(evidence, gate)

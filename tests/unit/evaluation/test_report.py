@@ -1,0 +1,158 @@
+"""The verdict's table says all, in the width of a log."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.evaluation.checks import CHECKS
+from include.evaluation.evidence import Evidence, Opponent
+from include.evaluation.gate import decide
+from include.evaluation.report import WIDTH, verdict_table
+from tests import factories
+
+if TYPE_CHECKING:
+    from include.config import Gate
+
+METRICS = {"average_precision": 0.5, "log_loss": 0.51, "roc_auc": 0.7, "brier": math.nan}
+LONG_REASON = "EvaluationFailed: the model was fitted on " + ", ".join(f"column_{number}" for number in range(40))
+
+
+def _lines(evidence: Evidence, gate: Gate) -> list[str]:
+    return verdict_table(evidence, decide(evidence, gate)).splitlines()
+
+
+def _row(lines: list[str], start: str) -> list[str]:
+    """Return the words of the only line that begins so."""
+    (found,) = [line for line in lines if line.startswith(start)]
+    return found.removeprefix(start).split()
+
+
+@pytest.mark.parametrize("champion", [factories.champion(), None], ids=["champion", "no champion"])
+def test_every_check_is_in_the_table(champion: Opponent | None, gate: Gate) -> None:
+    """Each check has one line with its code, what it came to and its title, in the order of the codes."""
+    evidence = factories.evidence(champion=champion)
+    verdict = decide(evidence, gate)
+
+    lines = [line for line in _lines(evidence, gate) if line.startswith("GATE")]
+
+    assert [line.split()[0] for line in lines] == [check.code for check in CHECKS]
+    for line, result in zip(lines, verdict.results, strict=True):
+        assert result.outcome in line
+        assert line.endswith(result.title)
+
+
+def test_the_explanation_stands_below_its_check(gate: Gate) -> None:
+    """Why a check fired is on the lines after it, and a check that passed has none."""
+    lines = _lines(factories.evidence(challenger=factories.challenger(0.55)), gate)
+
+    at = next(number for number, line in enumerate(lines) if line.startswith("GATE003"))
+
+    assert lines[at].split()[1] == "fail"
+    assert lines[at + 1].strip() == "roc_auc 0.5500 is below gate.minimum, 0.6"
+    assert lines[at + 2].startswith("GATE004  pass")
+
+
+def test_the_verdict_comes_first(gate: Gate) -> None:
+    """The first line is the verdict's sentence, whole once its lines are joined."""
+    evidence = factories.evidence(champion=factories.champion(metrics=None, difference=None, error=LONG_REASON))
+
+    lines = _lines(evidence, gate)
+
+    said = " ".join(line.strip() for line in lines[: lines.index("")])
+    assert said == f"VERDICT  {decide(evidence, gate).reason}"
+
+
+def test_the_gates_metric_comes_first_and_is_marked(gate: Gate) -> None:
+    """Of the metrics, the one that decides is the first, with a star that is explained."""
+    evidence = factories.evidence(challenger=replace(factories.challenger(), metrics=METRICS))
+
+    lines = _lines(evidence, gate)
+
+    names = [line.split()[0] for line in lines if line.split() and line.split()[0] in METRICS]
+    assert names == ["roc_auc", "average_precision", "log_loss", "brier"]
+    assert _row(lines, "roc_auc *") == ["0.7000", "0.6500", "0.5000"]
+    assert "* the gate's metric, higher is better; baseline: prior" in lines
+
+
+def test_what_is_not_known_is_a_dash(gate: Gate) -> None:
+    """A NaN, and a metric that another model does not have, are shown as such and not as a number."""
+    evidence = factories.evidence(challenger=replace(factories.challenger(), metrics=METRICS))
+
+    lines = _lines(evidence, gate)
+
+    assert _row(lines, "brier") == ["-", "-", "-"]
+    assert _row(lines, "log_loss") == ["0.5100", "-", "-"]
+
+
+def test_without_a_champion_its_column_says_so(gate: Gate) -> None:
+    """Before the first promotion the champion's column is empty, and no difference to it is shown."""
+    lines = _lines(factories.evidence(champion=None), gate)
+
+    assert any("no champion" in line and "challenger" in line for line in lines)
+    assert _row(lines, "roc_auc *") == ["0.7000", "-", "0.5000"]
+    assert not any(line.startswith("better than champion by") for line in lines)
+    assert _row(lines, "better than baseline by") == ["0.2000", "0.1500", "to", "0.2500"]
+
+
+def test_an_error_says_that_lower_is_better(gate: Gate) -> None:
+    """The direction of the metric is told."""
+    evidence = factories.evidence(
+        metric="mae", higher_is_better=False, challenger=replace(factories.challenger(), metrics={"mae": 0.4})
+    )
+
+    assert "* the gate's metric, lower is better; baseline: prior" in _lines(evidence, gate)
+
+
+def test_holdout_and_training_days_are_told(gate: Gate) -> None:
+    """A reader sees which days were held out and which were learned from."""
+    lines = _lines(factories.evidence(), gate)
+
+    assert "Holdout  2024-02-01 to 2024-02-28, 5,000 rows, label mean 0.300" in lines
+    assert "Trained  lightgbm, 2023-03-01 to 2024-01-30" in lines
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        pytest.param(factories.evidence(), id="promote"),
+        pytest.param(factories.evidence(challenger=factories.challenger(0.1, finite=False)), id="many faults"),
+        pytest.param(
+            factories.evidence(champion=factories.champion(metrics=None, difference=None, error=LONG_REASON)),
+            id="a long reason",
+        ),
+        pytest.param(
+            factories.evidence(
+                metric="rmse",
+                higher_is_better=False,
+                challenger=replace(factories.challenger(), metrics={"rmse": 1234567.891}),
+                champion=Opponent(
+                    "version 12345",
+                    {"rmse": 2345678.912},
+                    factories.difference(1111111.021, 1000000.5, 1222222.5),
+                    as_of="2024-01-31",
+                    train_end="2024-01-01",
+                ),
+                baseline=Opponent("prior", {"rmse": 9e6}, factories.difference(7765432.1, 7e6, 8e6)),
+            ),
+            id="large numbers",
+        ),
+        pytest.param(
+            factories.evidence(
+                baseline=Opponent("average_delay_in_minutes_of_the_last_28_days", {}, factories.difference(1, 1, 1))
+            ),
+            id="a baseline with a long name",
+        ),
+        pytest.param(
+            factories.evidence(baseline=Opponent("delay_" * 10, {}, factories.difference(1, 1, 1))),
+            id="a baseline with a name of sixty letters",
+            marks=pytest.mark.xfail(strict=True, reason="the line of the gate's metric is not wrapped"),
+        ),
+    ],
+)
+def test_no_line_is_wider_than_a_log(evidence: Evidence, gate: Gate) -> None:
+    """Whatever is told, no line is wider than the limit."""
+    assert max(map(len, _lines(evidence, gate))) <= WIDTH <= 100

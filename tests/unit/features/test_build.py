@@ -1,0 +1,186 @@
+"""A feature table is built once of the same snapshot, and of nothing but the snapshot."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include import lake
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.errors import FeatureQueryFailed, NotIngested
+from include.features.build import FeatureTable, build_features, pin_snapshot, read_features
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAST = factories.FIRST_DAY + timedelta(days=19)
+
+
+def ingest(first: int, last: int) -> None:
+    """Publish the shop's sales of some days, counted from 0."""
+    days = [factories.FIRST_DAY + timedelta(days=number) for number in (first, last)]
+    pipeline = load_pipeline("shop")
+    publish_batch(pipeline, extract_source(pipeline, "sales", days[0], days[1], EnvironmentConnections()))
+
+
+def build(as_of: date = LAST, snapshot: dict[str, int] | None = None) -> FeatureTable:
+    """Build the shop's features of a snapshot, by default of the newest."""
+    pipeline = load_pipeline("shop")
+    return build_features(pipeline, snapshot or pin_snapshot(pipeline), as_of)
+
+
+@pytest.fixture
+def ingested(shop: Path) -> Path:
+    """Publish twenty days of the shop's sales and return the pipeline's folder."""
+    ingest(0, 19)
+    return shop
+
+
+def test_a_build_says_what_it_made(ingested: Path) -> None:
+    """Rows, labels and columns are counted, and the version can be read."""
+    table = build()
+
+    features = read_features(table)
+    assert (table.rows, table.labelled_rows, table.columns) == (100, 100, 7)
+    assert len(features) == table.rows
+    assert list(features)[:3] == ["store_day", "prediction_time", "revenue"]
+
+
+def test_rows_without_a_label_are_counted_apart(ingested: Path) -> None:
+    """The days that wait for their label are rows, and not labelled ones."""
+    unknown = factories.SHOP_FEATURES.replace(
+        "    sales.revenue,\n", f"    CASE WHEN sales.day < TIMESTAMP '{LAST}' THEN sales.revenue END AS revenue,\n"
+    )
+    factories.write_shop(ingested.parent, features=unknown)
+
+    table = build()
+
+    assert (table.rows, table.labelled_rows) == (100, 95)
+
+
+def test_the_same_snapshot_is_the_same_version(ingested: Path) -> None:
+    """A step that runs again finds what it made, and writes nothing."""
+    first = build()
+
+    assert build() == first
+    assert lake.latest_version(first.uri) == first.version
+
+
+def test_an_older_build_is_found_after_a_newer_one(ingested: Path) -> None:
+    """A build is found by what it was made from, not by being the last."""
+    first = build()
+    second = build(LAST - timedelta(days=1))
+
+    assert second.version != first.version
+    assert build() == first
+    assert lake.latest_version(first.uri) == second.version
+
+
+@pytest.mark.parametrize("change", ["day", "query", "snapshot", "window"])
+def test_what_a_build_is_made_from_makes_another(ingested: Path, change: str) -> None:
+    """Another day, query, snapshot or window is another build, with a version of its own."""
+    first, as_of = build(), LAST
+    if change == "day":
+        as_of -= timedelta(days=1)
+    elif change == "query":
+        query = factories.SHOP_FEATURES.replace("dayofweek(sales.day)", "7 - dayofweek(sales.day)")
+        factories.write_shop(ingested.parent, features=query)
+    elif change == "snapshot":
+        ingest(20, 21)
+    else:
+        window = factories.SHOP_YAML.replace("window_days: 100", "window_days: 18")
+        factories.write_shop(ingested.parent, pipeline=window)
+
+    second = build(as_of)
+
+    assert second.build != first.build
+    assert second.version != first.version
+
+
+def test_a_build_sees_nothing_that_was_known_after_its_day(ingested: Path) -> None:
+    """Features of a past day are those that its night would have made."""
+    then = build(LAST - timedelta(days=5))
+
+    assert then.rows == 75
+    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=5)
+
+
+def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path) -> None:
+    """A run that retries after the next ingestion builds the very same features."""
+    pipeline = load_pipeline("shop")
+    pinned = pin_snapshot(pipeline)
+    frame = factories.sales()
+    frame["revenue"] = 1.0
+    factories.write_sales(ingested.parent.parent / "shop.db", frame)
+    ingest(0, 19)
+
+    old, new = build(snapshot=pinned), build()
+
+    assert pinned != pin_snapshot(pipeline)
+    assert read_features(old)["revenue"].min() > 50
+    assert set(read_features(new)["revenue"]) == {1.0}
+
+
+def test_only_the_window_is_predicted(ingested: Path) -> None:
+    """Older days are history and no rows."""
+    window = factories.SHOP_YAML.replace("window_days: 100", "window_days: 18")
+    factories.write_shop(ingested.parent, pipeline=window)
+
+    features = read_features(build())
+
+    assert features["prediction_time"].min().date() == LAST - timedelta(days=17)
+    assert features["revenue_last_day"].notna().all(), "the days before the window are seen"
+
+
+def test_a_pipeline_without_a_table_is_told_to_ingest_first(shop: Path) -> None:
+    """The sentence names the sources and the DAG that brings them."""
+    with pytest.raises(NotIngested, match=r"^shop: nothing has been ingested yet of sales; run the DAG shop\.ingest"):
+        pin_snapshot(load_pipeline("shop"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM sale",
+        factories.SHOP_FEATURES.replace("AS store_day", "AS storeday"),
+        factories.SHOP_FEATURES.replace("ASOF LEFT JOIN history", "LEFT JOIN history"),
+    ],
+    ids=["no table", "no key", "a join that multiplies"],
+)
+def test_a_query_that_is_refused_leaves_the_last_features(ingested: Path, query: str) -> None:
+    """What was there before stays: the table's version and its rows."""
+    before = build()
+    rows = lake.read_table(before.uri, before.version)
+    factories.write_shop(ingested.parent, features=query)
+
+    with pytest.raises(FeatureQueryFailed):
+        build()
+
+    assert lake.latest_version(before.uri) == before.version
+    assert lake.read_table(before.uri, before.version) == rows
+
+
+def test_a_build_that_failed_is_made_once_the_query_is_mended(ingested: Path) -> None:
+    """A failure leaves nothing that a later build would take for its own."""
+    factories.write_shop(ingested.parent, features="SELECT * FROM sale")
+    with pytest.raises(FeatureQueryFailed):
+        build()
+    factories.write_shop(ingested.parent)
+
+    assert build().rows == 100
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="Arrow's sum of no values is null and not 0")
+def test_no_rows_are_a_table_without_labels(ingested: Path) -> None:
+    """A day before the first sale has no rows; what that means is for the training to say."""
+    factories.write_shop(ingested.parent, features=factories.SHOP_FEATURES + "WHERE sales.store = 'none'")
+
+    table = build()
+
+    assert (table.rows, table.labelled_rows) == (0, 0)

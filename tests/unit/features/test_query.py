@@ -1,0 +1,306 @@
+"""features.sql sees what was known in time, and yields what pipeline.yaml declares, or is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from include.catalog import load_pipeline, pipeline_names
+from include.errors import FeatureQueryFailed
+from include.features.query import check_query, run_features_query
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIME = pa.timestamp("us", tz="UTC")
+
+#: A query of one row a sale, whose features say what was seen.
+PLAIN = """\
+SELECT store || '-' || strftime(day, '%Y-%m-%d') AS store_day, day AS prediction_time, revenue, visitors
+FROM sales
+"""
+
+
+def moment(day: int, hour: int = 0) -> datetime:
+    """Return an hour of a day of January 2024."""
+    return datetime(2024, 1, day, hour, tzinfo=UTC)
+
+
+def sales(*days: int, known: list[datetime] | None = None, **changes: list[object]) -> pa.Table:
+    """Return raw rows of one store, one a day, each known at ten in the evening unless it says otherwise."""
+    columns = {
+        "store": pa.array(["s"] * len(days)),
+        "day": pa.array([moment(day) for day in days], TIME),
+        "revenue": pa.array([float(day) for day in days], pa.float64()),
+        "visitors": pa.array([10 * day for day in days], pa.int64()),
+        "closed_at": pa.array([moment(day, 22) for day in days], TIME),
+        "ds": pa.array([f"{moment(day):%Y-%m-%d}" for day in days], pa.string()),
+        "available_at": pa.array(known or [moment(day, 22) for day in days], TIME),
+        "batch": pa.array(["b"] * len(days)),
+    }
+    return pa.table(columns | {name: pa.array(values) for name, values in changes.items()})
+
+
+def run(shop: Path, query: str, rows: pa.Table, known_before: str = "2024-01-31", **since: str) -> pa.Table:
+    """Run a query over the shop's sales."""
+    factories.write_shop(shop.parent, features=query)
+    return run_features_query(load_pipeline("shop"), {"sales": rows}, known_before=known_before, **since)
+
+
+def refused(shop: Path, query: str, rows: pa.Table | None = None, **options: str) -> str:
+    """Return the sentence with which a query is refused."""
+    with pytest.raises(FeatureQueryFailed, match=r"^shop/features\.sql: ") as error:
+        run(shop, query, sales(1, 2) if rows is None else rows, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_the_repositorys_queries_fit_their_sources(name: str) -> None:
+    """Each pipeline's query runs on empty tables of its declared columns."""
+    assert check_query(load_pipeline(name)) is None
+
+
+def test_the_shops_query_fits_its_source(shop: Path) -> None:
+    """A query that fits has no sentence."""
+    assert check_query(load_pipeline("shop")) is None
+
+
+def test_a_row_that_was_known_too_late_is_invisible(shop: Path) -> None:
+    """Only `available_at` says what was known: the end of the day itself is too late, a moment before is not."""
+    known = [moment(1, 22), moment(4) - timedelta(microseconds=1), moment(4), moment(9)]
+
+    rows = run(shop, PLAIN, sales(1, 2, 3, 4, known=known), known_before="2024-01-04")
+
+    assert rows["revenue"].to_pylist() == [1.0, 2.0]
+
+
+def test_a_row_that_came_late_is_visible_once_it_is_known(shop: Path) -> None:
+    """A correction of an old day counts from when it came, not from its day."""
+    late = sales(1, known=[moment(20)])
+
+    assert run(shop, PLAIN, late, known_before="2024-01-20").num_rows == 0
+    assert run(shop, PLAIN, late, known_before="2024-01-21").num_rows == 1
+
+
+def test_partitions_older_than_the_history_are_invisible(shop: Path) -> None:
+    """The query reads no further back than `history_days`."""
+    counting = PLAIN.replace("visitors", "count(*) OVER () AS seen")
+
+    assert run(shop, counting, sales(1, 2, 3), raw_since="2024-01-02")["seen"].to_pylist() == [2, 2]
+
+
+def test_a_snapshot_is_visible_however_old_its_partition_is(shop: Path) -> None:
+    """A registry that has not changed for a year is one old partition, and still what is known."""
+    stores = factories.SHOP_YAML.replace(
+        "features:\n",
+        "  stores: {kind: files, arrives: snapshot, connection: shop, path: stores.csv, key: [store],\n"
+        "    available_at: opened_at, columns: {store: string, opened_at: timestamp}}\nfeatures:\n",
+        1,
+    )
+    query = PLAIN.replace("visitors", "(SELECT count(*) FROM stores) AS stores")
+    factories.write_shop(shop.parent, pipeline=stores, features=query)
+    known = {"store": ["s"], "opened_at": [moment(1)], "ds": ["2020-01-01"], "available_at": [moment(1)]}
+
+    rows = run_features_query(
+        load_pipeline("shop"),
+        {"sales": sales(9), "stores": pa.table(known)},
+        known_before="2024-01-31",
+        raw_since="2024-01-05",
+    )
+
+    assert rows["stores"].to_pylist() == [1]
+
+
+def test_old_questions_are_left_out_but_feed_the_history(shop: Path) -> None:
+    """Rows before the window are not learned from; the averages of those within it still see them."""
+    averaged = PLAIN.replace("visitors", "avg(visitors) OVER (ORDER BY day) AS mean")
+
+    rows = run(shop, averaged, sales(1, 2, 3), predict_since="2024-01-03")
+
+    assert rows["mean"].to_pylist() == [20.0]
+
+
+def test_rows_come_sorted_by_time_and_key(shop: Path) -> None:
+    """The same rows are the same table, whatever order the query yields."""
+    two = pa.concat_tables([sales(3, 1, 2, store=["b"] * 3), sales(1, 3, store=["a"] * 2)])
+
+    rows = run(shop, PLAIN + "ORDER BY random()", two)
+
+    assert rows["store_day"].to_pylist() == [
+        "a-2024-01-01",
+        "b-2024-01-01",
+        "b-2024-01-02",
+        "a-2024-01-03",
+        "b-2024-01-03",
+    ]
+
+
+def test_times_are_plain_utc(shop: Path) -> None:
+    """The hour of a time is its hour in UTC, whatever the machine's zone, and the result has no zone."""
+    query = PLAIN.replace("visitors", "hour(available_at) AS hour, available_at")
+
+    rows = run(shop, query, sales(1, known=[moment(1, 23)]))
+
+    assert rows["hour"].to_pylist() == [23]
+    assert rows["available_at"].to_pylist() == [datetime(2024, 1, 1, 23)]
+    assert rows.schema.field("prediction_time").type == pa.timestamp("us")
+
+
+def test_the_batch_is_not_for_the_query(shop: Path) -> None:
+    """What delivery a row came from is no feature."""
+    assert "batch" in refused(shop, PLAIN.replace("visitors", "batch"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [("sum(visitors) OVER ()", 30.0), ("1.5::DECIMAL(9, 2)", 1.5), ("visitors > 0", 1.0), ("2::HUGEINT", 2.0)],
+)
+def test_exact_numbers_and_truth_values_become_doubles(shop: Path, expression: str, expected: float) -> None:
+    """A model's file and its callers know doubles and not decimals or 128 bits."""
+    rows = run(shop, PLAIN.replace("visitors", f'{expression} AS "a feature"'), sales(1, 2))
+
+    assert rows.schema.field("a feature").type == pa.float64()
+    assert rows["a feature"].to_pylist() == [expected, expected]
+
+
+@pytest.mark.parametrize("query", [PLAIN + ";", PLAIN + ";\n", PLAIN + "-- the end", "-- the beginning\n" + PLAIN])
+def test_a_query_may_end_with_a_semicolon_or_a_comment(shop: Path, query: str) -> None:
+    """How a file ends makes no difference."""
+    assert run(shop, query, sales(1)).num_rows == 1
+
+
+@pytest.mark.xfail(strict=True, raises=FeatureQueryFailed, reason="a semicolon is dropped only at the very end")
+def test_a_query_may_end_with_a_comment_behind_the_semicolon(shop: Path) -> None:
+    """An editor that adds a last comment does not break a query."""
+    assert run(shop, PLAIN + "; -- the end", sales(1)).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("AS store_day", "AS storeday", "does not yield store_day; it must yield the key"),
+        ("AS prediction_time", "AS time", "does not yield prediction_time"),
+        ("revenue,", "", "does not yield revenue"),
+        ("revenue,", "revenue AS takings,", "and yields store_day, prediction_time, takings, visitors"),
+        (", visitors", "", "yields no feature beside store_day, prediction_time, revenue"),
+        ("day AS prediction_time", "'2024-01-01' AS prediction_time", "must be a TIMESTAMP in UTC, and is a VARCHAR"),
+        ("day AS prediction_time", "now() AS prediction_time", "and is a TIMESTAMP WITH TIME ZONE"),
+    ],
+)
+def test_columns_that_pipeline_yaml_does_not_find_are_told(shop: Path, old: str, new: str, sentence: str) -> None:
+    """A missing column, or one of another type, is named beside what the query yields."""
+    assert old in PLAIN
+
+    assert sentence in refused(shop, PLAIN.replace(old, new))
+
+
+@pytest.mark.xfail(strict=True, reason="DuckDB renames the second column of a name within FROM (...) to visitors_1")
+def test_a_column_that_comes_twice_is_told(shop: Path) -> None:
+    """A join that brings a column twice would become a feature with a made up name."""
+    assert "yields visitors twice" in refused(shop, PLAIN.replace("visitors", "visitors, visitors"))
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [("exclude: [weather]", "does not yield weather"), ("exclude: [visitors]", "yields no feature beside")],
+)
+def test_an_excluded_column_must_be_there_and_is_no_feature(shop: Path, field: str, sentence: str) -> None:
+    """What is kept and not learned from is a column of the query, and does not count as a feature."""
+    pipeline = factories.SHOP_YAML.replace("  label: revenue", f"  label: revenue\n  {field}")
+    factories.write_shop(shop.parent, pipeline=pipeline, features=PLAIN)
+
+    with pytest.raises(FeatureQueryFailed, match=sentence):
+        run_features_query(load_pipeline("shop"), {"sales": sales(1)}, known_before="2024-01-31")
+
+
+def test_the_gates_baseline_must_be_a_column(shop: Path) -> None:
+    """A feature that stands for a guess has to be yielded."""
+    pipeline = factories.SHOP_YAML.replace("baseline: prior", "baseline: revenue_last_week")
+    factories.write_shop(shop.parent, pipeline=pipeline)
+
+    assert "does not yield revenue_last_week" in str(check_query(load_pipeline("shop")))
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELEKT 1", "Parser Error: syntax error at or near"),
+        (PLAIN.replace("visitors", "visitor"), 'Referenced column "visitor" not found'),
+        (PLAIN.replace("FROM sales", "FROM sale"), "Table with name sale does not exist"),
+        (PLAIN.replace("visitors", "visitors / 'x' AS y"), "Could not convert string 'x'"),
+        (PLAIN.replace("visitors", "CAST(store AS INTEGER) AS y"), "Could not convert string 's'"),
+        ("", "syntax error"),
+        ("DROP TABLE sales", "syntax error"),
+    ],
+)
+def test_a_query_that_does_not_run_is_told_with_the_tables_it_may_read(shop: Path, query: str, reason: str) -> None:
+    """DuckDB's own words are one line, and the tables are named."""
+    told = refused(shop, query)
+
+    assert reason in told
+    assert told.endswith("the tables it may read are sales")
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        (PLAIN + "UNION ALL " + PLAIN, "2 of 4 rows share their key (store_day) with another, so a join multiplies"),
+        (PLAIN.replace("store ||", "NULLIF(visitors, 20)::VARCHAR ||"), "1 of 2 rows have no prediction_time"),
+        (PLAIN.replace("day AS pred", "NULLIF(day, '2024-01-02') AS pred"), "1 of 2 rows have no prediction_time"),
+        (PLAIN.replace("day AS pred", "day + INTERVAL 1 YEAR AS pred"), "2 of 2 rows have a prediction_time later"),
+    ],
+    ids=["twice", "no key", "no time", "the future"],
+)
+def test_rows_that_cannot_be_predicted_are_told_with_their_number(shop: Path, query: str, sentence: str) -> None:
+    """A row twice, without a key or a time, or asked in the future is a mistake of the query."""
+    told = refused(shop, query)
+
+    assert sentence in told
+    assert told.endswith("correct the query")
+
+
+def test_a_question_may_be_asked_at_the_end_of_the_last_day(shop: Path) -> None:
+    """Midnight after the last known day is the latest time for a question, and a moment later is not."""
+    at_midnight = PLAIN.replace("day AS pred", "TIMESTAMP '2024-01-31' AS pred")
+    assert run(shop, at_midnight, sales(1), known_before="2024-01-31").num_rows == 1
+
+    later = PLAIN.replace("day AS pred", "TIMESTAMP '2024-01-31 00:00:01' AS pred")
+    assert "later than all that is known" in refused(shop, later, sales(1), known_before="2024-01-31")
+
+
+def test_an_unknown_label_is_allowed(shop: Path) -> None:
+    """The newest rows wait for their label."""
+    rows = run(shop, PLAIN.replace("revenue,", "NULLIF(revenue, 2.0) AS revenue,"), sales(1, 2))
+
+    assert rows["revenue"].to_pylist() == [1.0, None]
+
+
+def test_a_query_sees_no_other_tables_of_the_process(shop: Path) -> None:
+    """A table in the process's memory is no source."""
+    rows = sales(1)
+
+    assert "Table with name rows does not exist" in refused(shop, PLAIN.replace("FROM sales", "FROM rows"), rows)
+
+
+@pytest.mark.xfail(strict=True, reason="DuckDB finds the function's own variable `table`, a source's unfiltered rows")
+def test_a_query_sees_no_variables_of_the_process(shop: Path) -> None:
+    """Rows that were not known in time have no other name by which a query reaches them."""
+    late = sales(1, 20)
+
+    assert "does not exist" in refused(
+        shop, PLAIN.replace("FROM sales", 'FROM "table"'), late, known_before="2024-01-05"
+    )
+
+
+@pytest.mark.xfail(strict=True, reason="DuckDB may read files and write them, for the query as for anyone")
+def test_a_query_reads_no_files(shop: Path, tmp_path: Path) -> None:
+    """What a query reads beside the snapshot is in no digest, so the build could not be made again."""
+    (tmp_path / "other.csv").write_text("visitors\n1\n", encoding="utf-8")
+    query = PLAIN.replace("visitors", f"(SELECT visitors FROM '{tmp_path}/other.csv') AS visitors")
+
+    assert refused(shop, query)

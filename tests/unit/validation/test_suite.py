@@ -1,0 +1,152 @@
+"""Suites are YAML with Great Expectations' own names; a mistake in them is a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.errors import ConfigError
+from include.validation.suite import load_suite, read_suite, suite_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write the suite of the source `sales` and return its file."""
+    path = suite_path(folder / "shop", "sales")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def told(folder: Path, item: str) -> str:
+    """Return the one sentence about a suite of one item, without its beginning."""
+    expectations, [sentence] = read_suite(write(folder, f"expectations:\n  - {item}\n"))
+    assert expectations == []
+    assert sentence.startswith("shop/expectations/sales.yaml: expectation 1: ")
+    return sentence.removeprefix("shop/expectations/sales.yaml: expectation 1: ")
+
+
+def test_a_suite_is_a_list_of_names_and_arguments(tmp_path: Path) -> None:
+    """Each item is one of Great Expectations' own, in the order of the file."""
+    write(
+        tmp_path,
+        "expectations:\n"
+        "  - expect_column_values_to_be_between: {column: revenue, min_value: 0}\n"
+        "  - expect_column_values_to_not_be_null: {column: visitors, severity: warning, mostly: 0.9}\n"
+        "  - expect_table_row_count_to_be_between: {min_value: 1}\n",
+    )
+
+    suite = load_suite(tmp_path / "shop", "sales")
+
+    assert [each.configuration.type for each in suite] == [
+        "expect_column_values_to_be_between",
+        "expect_column_values_to_not_be_null",
+        "expect_table_row_count_to_be_between",
+    ]
+    assert [each.severity for each in suite] == ["critical", "warning", "critical"]
+
+
+def test_a_source_without_a_file_has_no_expectations(tmp_path: Path) -> None:
+    """A suite is a choice; the key and the days are checked without one."""
+    assert load_suite(tmp_path, "sales") == []
+
+
+def test_an_empty_list_is_a_suite(tmp_path: Path) -> None:
+    """A file may wait for its first expectation."""
+    write(tmp_path, "expectations: []\n")
+
+    assert load_suite(tmp_path / "shop", "sales") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("expect_column_values_to_not_be_nul", "expect_column_values_to_not_be_null"),
+        ("expect_column_value_to_be_between", "expect_column_values_to_be_between"),
+        ("ExpectColumnValuesToBeUnique", "expect_column_values_to_be_unique"),
+    ],
+)
+def test_a_misspelt_expectation_is_told_with_the_nearest(tmp_path: Path, name: str, meant: str) -> None:
+    """The sentence says what was meant, and is not a list of a hundred names."""
+    sentence = told(tmp_path, f"{name}: {{column: revenue}}")
+
+    assert sentence == (
+        f"there is no expectation '{name}'; did you mean '{meant}'?; the names are Great Expectations' own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [
+        ("expect_column_values_to_not_be_null: {colum: revenue}", "expect_column_values_to_not_be_null: "),
+        ("expect_column_values_to_not_be_null: {}", "column: field required"),
+        ("expect_column_values_to_not_be_null: {column: revenue, mostly: 7}", "mostly: "),
+        ("expect_column_values_to_not_be_null: {column: revenue, severity: warn}", "severity"),
+        (
+            "expect_column_values_to_not_be_null: revenue",
+            "as `argument: value`, found 'revenue'",
+        ),
+        ("expect_column_values_to_not_be_null:", "as `argument: value`, found None"),
+        ("expect_column_values_to_not_be_null", "expected `name: {column: ..., ...}`"),
+        ("{expect_a: {}, expect_b: {}}", "expected `name: {column: ..., ...}`"),
+        ("7", "expected `name: {column: ..., ...}`"),
+    ],
+)
+def test_wrong_arguments_are_told_by_their_name(tmp_path: Path, item: str, sentence: str) -> None:
+    """Whatever Great Expectations says of an argument stands behind the expectation's name."""
+    assert sentence in told(tmp_path, item)
+
+
+def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
+    """Each sentence names the expectation by its place in the list, and the good ones are kept."""
+    path = write(
+        tmp_path,
+        "expectations:\n"
+        "  - expect_nothing: {}\n"
+        "  - expect_column_values_to_be_unique: {column: store}\n"
+        "  - expect_column_values_to_not_be_null: {}\n",
+    )
+
+    expectations, mistakes = read_suite(path)
+
+    assert len(expectations) == 1
+    assert ["expectation 1: " in mistakes[0], "expectation 3: " in mistakes[1], len(mistakes)] == [True, True, 2]
+    with pytest.raises(ConfigError) as refused:
+        load_suite(tmp_path / "shop", "sales")
+    assert str(refused.value).splitlines() == mistakes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- expect_column_values_to_be_unique: {column: store}\n", "expectation: []\n", "expectations: {}\n",
+     "expectations: []\nsuite: sales\n", "expectations:\n"],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_told_what_it_should_hold(tmp_path: Path, text: str) -> None:
+    """A suite has one field, and nothing in the file is silently not checked."""
+    _, [sentence] = read_suite(write(tmp_path, text))
+
+    assert sentence == "shop/expectations/sales.yaml: expected one field, `expectations:`, with a list below it"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"expectations:\n  - a: [1\n", ":3"), (b"expectations:\n\t- a\n", ":2"), (b"a: \xe9", "")]
+)
+def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, content: bytes, line: str) -> None:
+    """A slip of the file's form says where to look."""
+    path = write(tmp_path, "")
+    path.write_bytes(content)
+
+    _, [sentence] = read_suite(path)
+
+    assert sentence.startswith(f"shop/expectations/sales.yaml{line}: this is not valid YAML: ")
+
+
+@pytest.mark.xfail(strict=True, reason="the whole text of PyYAML's error is passed on, which has several lines")
+def test_malformed_yaml_is_told_in_one_line(tmp_path: Path) -> None:
+    """Mistakes are joined by line ends, so each of them is one line."""
+    _, [sentence] = read_suite(write(tmp_path, "expectations:\n  - a: [1\n"))
+
+    assert "\n" not in sentence
