@@ -16,6 +16,9 @@ from include.wording import unknown
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: What reading a YAML file may raise: an impossible date is a ValueError, an alias of itself a RecursionError.
+YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
 
 def pipeline_names() -> list[str]:
     """Return the folders that hold a pipeline.yaml, sorted."""
@@ -52,12 +55,9 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
     try:
         text = path.read_text(encoding="utf-8")
         data = yaml.safe_load(text)
-        lines = _lines_by_field(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        return None, [f"{shown}{where}: this is not valid YAML: {problem}; check indentation and quotes"]
+        lines, twice = _lines_by_field(text)
+    except YAML_ERRORS as error:
+        return None, [not_yaml(shown, error)]
     if not isinstance(data, dict):
         return None, [f"{shown}: expected fields such as `description:` and `sources:`, found none"]
     try:
@@ -65,21 +65,31 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
     except ValidationError as error:
         return None, [_sentence(shown, lines, data, item) for item in error.errors()]
     pipeline._folder = folder  # a private attribute, so a frozen model allows it
-    return pipeline, _missing_files(pipeline, shown)
+    mistakes = [f"{shown}:{line}: {'.'.join(map(str, field))}: this field is written twice" for field, line in twice]
+    return pipeline, mistakes + _missing_files(pipeline, shown, lines)
 
 
 def stray_suites(pipeline: Pipeline) -> list[str]:
     """Name the expectation files that belong to no source, whose rules nothing would ever check."""
     known = [*pipeline.sources, "features"]
-    found = sorted((pipeline.folder / "expectations").glob("*.y*ml"))
-    return [
-        f"{_shown(path)}: {unknown('source', path.stem, known)}; a suite is named <source>.yaml"
-        for path in found
-        if path.stem not in known or path.suffix != ".yaml"
-    ]
+    mistakes = []
+    for path in sorted((pipeline.folder / "expectations").glob("*.y*ml")):
+        if path.stem not in known:
+            mistakes.append(f"{_shown(path)}: {unknown('source', path.stem, known)}; a suite is named <source>.yaml")
+        elif path.suffix != ".yaml":
+            mistakes.append(f"{_shown(path)}: a suite is named <source>.yaml, and this one ends with {path.suffix}")
+    return mistakes
 
 
-def _missing_files(pipeline: Pipeline, shown: str) -> list[str]:
+def not_yaml(shown: str, error: Exception) -> str:
+    """Say in one line where a file is not valid YAML."""
+    mark = getattr(error, "problem_mark", None)
+    where = f":{mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
+    return f"{shown}{where}: this is not valid YAML: {problem.splitlines()[0]}; check indentation and quotes"
+
+
+def _missing_files(pipeline: Pipeline, shown: str, lines: dict[tuple, int]) -> list[str]:
     """Name the SQL files that pipeline.yaml speaks of and the folder lacks."""
     named = {"features.query": pipeline.features.query}
     for name, source in pipeline.sources.items():
@@ -89,7 +99,8 @@ def _missing_files(pipeline: Pipeline, shown: str) -> list[str]:
     for field, relative in named.items():
         if not (pipeline.folder / relative).is_file():
             there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
-            mistakes.append(f"{shown}: {field}: {unknown('file', relative, there)}")
+            line = lines.get(tuple(field.split(".")), 1)
+            mistakes.append(f"{shown}:{line}: {field}: {unknown('file', relative, there)}")
     return mistakes
 
 
@@ -108,6 +119,12 @@ def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
         problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
     elif kind == "union_tag_not_found":
         problem = "`kind` is required: one of 'sql', 'files'"
+    elif kind == "too_short":
+        problem = "at least one is needed, found none"
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        problem = f"expected fields below it, found {item['input']!r}"
+    elif kind == "string_pattern_mismatch":
+        problem = f"the name {item['input']!r} may only have lower case letters, digits and _, the first a letter"
     else:
         problem = item["msg"].removeprefix("Value error, ")
         if kind != "value_error":
@@ -116,11 +133,11 @@ def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
 
 
 def _existing(location: tuple, data: Any) -> tuple:
-    """Drop the parts that pydantic adds for a union's branch, which the YAML does not have."""
+    """Drop the parts that pydantic adds for a union's branch or a field's name, which the YAML does not have."""
     kept: list[Any] = []
     for position, part in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(data, dict) and part not in data and part in ("sql", "files") and not last:
+        branch = position == 2 and location[0] == "sources" and part in ("sql", "files")
+        if part == "[key]" or (branch and isinstance(data, dict) and part not in data):
             continue
         kept.append(part)
         if isinstance(data, dict):
@@ -144,13 +161,16 @@ def _fields_at(location: tuple, data: Any) -> list[str]:
     return list(getattr(model, "model_fields", {}))
 
 
-def _lines_by_field(text: str) -> dict[tuple, int]:
-    """Map each field's path in a YAML text to its line, counted from 1."""
+def _lines_by_field(text: str) -> tuple[dict[tuple, int], list[tuple[tuple, int]]]:
+    """Map each field's path in a YAML text to its line, counted from 1; return also fields written twice."""
     found: dict[tuple, int] = {}
+    twice: list[tuple[tuple, int]] = []
 
     def walk(node: yaml.Node | None, path: tuple) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
+                if (*path, key.value) in found:
+                    twice.append(((*path, key.value), key.start_mark.line + 1))
                 found[(*path, key.value)] = key.start_mark.line + 1
                 walk(value, (*path, key.value))
         elif isinstance(node, yaml.SequenceNode):
@@ -159,7 +179,7 @@ def _lines_by_field(text: str) -> dict[tuple, int]:
                 walk(value, (*path, position))
 
     walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
-    return found
+    return found, twice
 
 
 def _shown(path: Path) -> str:

@@ -126,7 +126,7 @@ def schema() -> None:
 @main.command()
 @click.option("--exit", "exit_after", is_flag=True, help="End after the verdict; status 0 only if promoted.")
 def demo(exit_after: bool) -> None:
-    """Show the whole night on real flights: Airflow, MLflow, ingest, retrain, verdict."""
+    """Show the whole night on real data: Airflow, MLflow, ingest, retrain, verdict."""
     from include.demo.show import run_demo
 
     raise SystemExit(run_demo(exit_after=exit_after))
@@ -146,7 +146,7 @@ def sources() -> None:
     from include.demo.sources import prepare_sources
 
     made = prepare_sources(_sources_folder(), datetime.now(UTC).date())
-    click.echo(f"{made.database} and {made.landing}: flights from {made.first_day} to {made.last_day}")
+    click.echo(f"{made.database} and {made.landing}: {made.first_day} to {made.last_day}")
 
 
 def _demo_environment() -> None:

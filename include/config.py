@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from include.wording import unknown
 
@@ -46,11 +46,22 @@ class AvailableAt(_Section):
         return delay
 
 
+def _column_alone(value: Any) -> Any:
+    """Take a column's name for the column without a delay."""
+    return {"column": value} if isinstance(value, str) else value
+
+
 class RowsPerDay(_Section):
     """How many rows one day of the source may have."""
 
     min: int = Field(default=1, ge=0)
     max: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> RowsPerDay:
+        if self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min}) is more than max ({self.max}), so no day could pass")
+        return self
 
 
 class _Source(_Section):
@@ -61,16 +72,13 @@ class _Source(_Section):
     connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
     key: list[str] = Field(min_length=1, description="Columns that together name one row.")
     columns: dict[str, ColumnType] = Field(min_length=1, description="Every column, with its type.")
-    available_at: AvailableAt = Field(description="When a row became known; nothing uses it before.")
+    available_at: Annotated[AvailableAt, BeforeValidator(_column_alone, json_schema_input_type=str | AvailableAt)] = (
+        Field(description="When a row became known; nothing uses it before.")
+    )
     day: str | None = Field(
         default=None, description="Timestamp column whose UTC day is the partition; default: available_at."
     )
     rows_per_day: RowsPerDay = RowsPerDay()
-
-    @field_validator("available_at", mode="before")
-    @classmethod
-    def _column_alone(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _columns_exist(self) -> _Source:
@@ -125,6 +133,12 @@ class Features(_Section):
     label: str = Field(description="The column to predict; null while it is unknown.")
     exclude: list[str] = Field(default=[], description="Columns kept in the table but not learned from.")
 
+    @model_validator(mode="after")
+    def _label_is_apart(self) -> Features:
+        if self.label in self.key:
+            raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
+        return self
+
 
 class Tuning(_Section):
     """How much searching a run may do; the seconds are shared equally between the candidates."""
@@ -152,7 +166,7 @@ class Training(_Section):
     def _fits_together(self) -> Training:
         known = METRICS[self.task]
         if self.metric not in known:
-            raise ValueError(unknown("metric", self.metric, list(known)))
+            raise ValueError(f"metric: {unknown('metric', self.metric, list(known))}")
         if len(set(self.candidates)) != len(self.candidates):
             raise ValueError("candidates names a family twice")
         if self.holdout_days + self.gap_days >= self.window_days:
@@ -166,7 +180,7 @@ class Training(_Section):
 class Gate(_Section):
     """What a challenger must show before it is promoted."""
 
-    minimum: float = Field(description="Worst value of the metric that may ever be promoted.")
+    minimum: float = Field(allow_inf_nan=False, description="Worst value of the metric that may ever be promoted.")
     baseline: str = Field(
         default="prior", description="prior (no features at all), or a feature used as the prediction."
     )
@@ -186,7 +200,9 @@ class Schedule(_Section):
     @field_validator("ingest", "retrain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
-        if value not in (None, "after_ingest") and len(value.split()) != 5:
+        from croniter import croniter
+
+        if value not in (None, "after_ingest") and not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
         return value
 
@@ -233,7 +249,9 @@ class Pipeline(_Section):
     @model_validator(mode="after")
     def _has_days(self) -> Pipeline:
         if not self.daily_sources:
-            raise ValueError("at least one source must arrive daily: the days of a run are its days")
+            raise ValueError("sources: at least one must arrive daily: the days of a run are its days")
+        if "features" in self.sources:
+            raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
         return self
 
 

@@ -34,7 +34,12 @@ def tracking_uri() -> str:
 
 def shown_tracking_uri() -> str:
     """Return MLflow's tracking address without a password, for logs and errors."""
-    return re.sub(r"//[^/@]*@", "//", tracking_uri())
+    return without_password(tracking_uri())
+
+
+def without_password(text: str) -> str:
+    """Return a text without the user and password of any address in it, however they are written."""
+    return re.sub(r"(?<=://)\S*@", "", text)
 
 
 def artifact_root() -> str | None:

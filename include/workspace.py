@@ -23,7 +23,8 @@ def staged_folder(pipeline: str, source: str) -> UPath:
 
 def run_folder(pipeline: str, run_key: str) -> UPath:
     """Return the folder of one retraining run; a run's key is unique to its DAG run."""
-    return _folder(pipeline, "runs", re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key))
+    name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key)
+    return _folder(pipeline, "runs", re.sub(r"^\.", "-", name))  # `..` would lead out of the folder
 
 
 def write_bytes(path: UPath, content: bytes) -> None:

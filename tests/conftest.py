@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import date
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "var"
     monkeypatch.setenv("NIGHTSHIFT_HOME", str(folder))
     monkeypatch.setenv("NIGHTSHIFT_THREADS", "1")  # more only wait for each other on small frames
+    logging.getLogger("include").setLevel(logging.NOTSET)  # the command line quietens it for its process
     monkeypatch.chdir(tmp_path)
     return folder
 

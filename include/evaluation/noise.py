@@ -147,7 +147,8 @@ def _r2(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
     def values(draws: np.ndarray) -> np.ndarray:
         total = draws @ squares - (draws @ sums) ** 2 / (draws @ rows)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 1 - (draws @ residual) / np.where(total > 0, total, np.nan)
+            # a total that is 0 but for rounding belongs to equal labels
+            return 1 - (draws @ residual) / np.where(total > 1e-12 * (draws @ squares), total, np.nan)
 
     return values
 

@@ -53,7 +53,8 @@ def _metrics(evidence: Evidence) -> list[str]:
                 ]
             )
     note = "higher" if evidence.higher_is_better else "lower"
-    return [*_aligned(rows), f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"]
+    about = f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"
+    return [*_aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  ")]
 
 
 def _checks(verdict: Verdict) -> list[str]:

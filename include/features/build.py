@@ -70,8 +70,6 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
     FeatureQueryFailed, LakeError
         With the last version of the feature table untouched.
     """
-    import pyarrow.compute as pc
-
     uri = lake.features_uri(pipeline.name)
     build = _build_digest(pipeline, snapshot, as_of)
     version = lake.find_build(uri, build)
@@ -88,7 +86,7 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
             predict_since=(as_of - timedelta(days=pipeline.training.window_days - 1)).isoformat(),
         )
         version = lake.write_table(uri, rows, build).version
-    labelled = rows.num_rows - pc.sum(pc.is_null(rows[pipeline.features.label])).as_py()
+    labelled = rows.num_rows - rows[pipeline.features.label].null_count
     table = FeatureTable(uri, version, rows.num_rows, labelled, rows.num_columns, build)
     log.info(
         "%s: %s rows, %s with a known label, %s columns, version %s of %s",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from include import settings
 from include.errors import FeatureQueryFailed
 from include.ingestion.contract import arrow_type
+from include.ingestion.sql import without_comments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,18 +63,28 @@ def run_features_query(
             con.register(f"{name}__raw", table)
             con.execute(_known(name, table, known_before, raw_since, pipeline.sources[name].arrives))
             con.unregister(f"{name}__raw")
+        # the query sees the tables above and nothing else: no file, no variable of this process
+        con.execute("SET enable_external_access = false")
+        con.execute("SET python_enable_replacements = false")
         try:
-            relation = con.sql(f"FROM (\n{_bare(pipeline.text(pipeline.features.query))}\n)")
+            statements = con.extract_statements(pipeline.text(pipeline.features.query))
+            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                tables = ", ".join(pipeline.sources)
+                raise FeatureQueryFailed(
+                    f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are {tables}"
+                )
+            relation = con.sql(without_comments(statements[0].query).strip().removesuffix(";"))
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
         _check_columns(relation.columns, relation.types, pipeline, where)
         order = ", ".join(f'"{name}"' for name in [PREDICTION_TIME, *pipeline.features.key])
         predict_until = f"TIMESTAMP '{known_before}'"
         try:
-            rows = con.sql(
-                f"SELECT {_plain_numbers(relation)} FROM relation"
+            rows = relation.query(
+                "yielded",
+                f"SELECT {_plain_numbers(relation)} FROM yielded"
                 f" WHERE {PREDICTION_TIME} >= TIMESTAMP '{predict_since}' OR {PREDICTION_TIME} IS NULL"
-                f" ORDER BY {order}"
+                f" ORDER BY {order}",
             ).to_arrow_table()
             _check_rows(con, rows, predict_until, pipeline, where)
         except duckdb.Error as error:
@@ -102,7 +113,7 @@ def _known(name: str, table: pa.Table | Dataset, known_before: str, raw_since: s
     """Return the statement that makes the table features.sql reads: what was known in time, in plain UTC.
 
     A table and not a view: without a table's row counts DuckDB plans as-of joins as if a side had one row,
-    which was measured to take seventy times as long on a year of flights.
+    which was measured to take seventy times as long on a year of data.
     """
     import pyarrow as pa
 
@@ -122,17 +133,18 @@ def _known(name: str, table: pa.Table | Dataset, known_before: str, raw_since: s
 
 
 def _plain_numbers(relation: DuckDBPyRelation) -> str:
-    """Return a select list that turns exact numbers (a sum of integers is a HUGEINT) and truth values into doubles."""
-    exact = [
-        f'CAST("{name}" AS DOUBLE) AS "{name}"'
-        for name, kind in zip(relation.columns, map(str, relation.types), strict=True)
-        if kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL")
-    ]
-    return f"* REPLACE ({', '.join(exact)})" if exact else "*"
+    """Return a select list in which every number is one that a model can learn from.
 
-
-def _bare(query: str) -> str:
-    return query.strip().removesuffix(";")
+    Exact numbers (a sum of integers is a HUGEINT) and truth values become doubles; what is not finite, as
+    a division by 0 is, becomes null.
+    """
+    changed = []
+    for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
+        if kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL"):
+            changed.append(f'CAST("{name}" AS DOUBLE) AS "{name}"')
+        elif kind in ("DOUBLE", "FLOAT"):
+            changed.append(f'CASE WHEN isfinite("{name}") THEN "{name}" END AS "{name}"')
+    return f"* REPLACE ({', '.join(changed)})" if changed else "*"
 
 
 def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, where: str) -> None:

@@ -78,23 +78,44 @@ def _cast(values: pa.ChunkedArray, declared: ColumnType) -> pa.ChunkedArray:
 
     wanted = arrow_type(declared)
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    _check_meaning(values, declared)
     if declared != "timestamp":
         if is_text and declared != "string":
             values = pc.utf8_trim_whitespace(values)
         return values.cast(wanted)
     if is_text:
-        zoned = pc.match_substring_regex(values, r"(Z|[+-]\d\d:?\d\d)$")
+        zoned = pc.match_substring_regex(values, r"(Z|:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?)$")
         naive = pc.if_else(zoned, None, values).cast(pa.timestamp("us"))
-        aware = pc.if_else(zoned, values, None).cast(wanted)
+        # Arrow reads +00:00 and +0000; PostgreSQL writes +00
+        whole = pc.replace_substring_regex(values, r"([+-]\d\d)$", r"\1:00")
+        aware = pc.if_else(zoned, whole, None).cast(wanted)
         return pc.coalesce(aware, pc.assume_timezone(naive, "UTC"))
     if pa.types.is_timestamp(values.type) and values.type.tz is None:
         return pc.assume_timezone(values.cast(pa.timestamp("us")), "UTC")
     return values.cast(wanted)
 
 
+def _check_meaning(values: pa.ChunkedArray, declared: ColumnType) -> None:
+    """Refuse what Arrow would cast without a word: a number to a time of 1970, any number but 0 to true."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if declared == "timestamp" and is_number and values.null_count < len(values):
+        raise pa.ArrowInvalid("a number is no time")
+    if (
+        declared == "boolean"
+        and is_number
+        and not pc.all(pc.is_in(values, pa.array([0, 1, None], values.type))).as_py()
+    ):
+        raise pa.ArrowInvalid("a number is no truth value")
+
+
 def _first_bad(values: pa.ChunkedArray, declared: ColumnType) -> object:
     import pyarrow as pa
 
+    if pa.types.is_nested(values.type):
+        return None
     for value in values.unique():
         try:
             _cast(pa.chunked_array([pa.array([value.as_py()], type=values.type)]), declared)

@@ -105,7 +105,7 @@ def _read(pipeline: Pipeline, source: Source, start: date, end: date, connection
     if isinstance(source, FilesSource):
         folder = connections.folder(source.connection)
         rows, missing = read_files(source, days_between(start, end), folder, where)
-        if missing and rows.num_rows == 0:
+        if missing and rows.num_rows == 0 and source.rows_per_day.min > 0:
             raise SourceEmpty(
                 f"{where}: {_some(missing)} not found below {folder} (connection '{source.connection}'); "
                 "check the delivery, then run this task again; nothing was published"
@@ -148,9 +148,10 @@ def _first_day(rows: pa.Table, pipeline: Pipeline, name: str, start: date, end: 
     empty = [ds for ds in days_between(start, end) if ds not in there]
     if there:
         first = min(there)
+        leading = [ds for ds in empty if ds < first]
         before = (start - timedelta(days=1)).isoformat()
-        if empty and empty[0] < first and before not in lake.partitions(lake.raw_uri(pipeline.name, name)):
-            leading = [ds for ds in empty if ds < first]
+        published = lake.partitions(lake.raw_uri(pipeline.name, name)).keys() if leading else set()
+        if leading and not published & {before, *leading}:
             log.warning("%s: the source begins at %s; %s before it left out", where, first, _count(leading))
             empty = [ds for ds in empty if ds > first]
             start = date.fromisoformat(first)

@@ -31,12 +31,13 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
     source = pipeline.sources[batch.source]
     uri = lake.raw_uri(pipeline.name, batch.source)
     if source.arrives == "snapshot":
-        earlier = [part for ds, part in lake.partitions(uri).items() if ds < batch.end]
-        if earlier and earlier[-1].batch == batch.digest:
-            log.info("%s: the snapshot has not changed since %s", batch.source, earlier[-1].ds)
-            version = lake.latest_version(uri)
-            assert version is not None, "a table with partitions has a version"
-            return lake.TableVersion(uri, version, batch.rows, changed=False)
+        there = lake.partitions(uri)
+        earlier = [part for ds, part in there.items() if ds < batch.end]
+        if any(ds > batch.end for ds in there):
+            # what is delivered now was not known then, and a later snapshot tells it already
+            return _unchanged(uri, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
+        if earlier and earlier[-1].batch == batch.digest and batch.end not in there:
+            return _unchanged(uri, batch, f"the snapshot has not changed since {earlier[-1].ds}")
         rows = _snapshot_rows(read_batch(batch), source, batch.end, first=not earlier)
     else:
         rows = _with_available_at(read_batch(batch), source)
@@ -78,6 +79,13 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
     return date.fromisoformat(min(missing)), date.fromisoformat(max(missing))
 
 
+def _unchanged(uri: str, batch: StagedBatch, reason: str) -> lake.TableVersion:
+    log.info("%s: %s; nothing to publish", batch.source, reason)
+    version = lake.latest_version(uri)
+    assert version is not None, "a table with partitions has a version"
+    return lake.TableVersion(uri, version, batch.rows, changed=False)
+
+
 def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
     """Add `available_at`, the time at which a row became known: the declared column plus its delay."""
     import pyarrow as pa
@@ -104,7 +112,8 @@ def _snapshot_rows(rows: pa.Table, source: Source, ds: str, *, first: bool) -> p
         return rows
     day = pa.scalar(datetime.combine(date.fromisoformat(ds), time(), UTC), pa.timestamp("us", tz="UTC"))
     at = rows.column_names.index("available_at")
-    return rows.set_column(at, "available_at", pc.max_element_wise(rows["available_at"], day))
+    known = rows["available_at"]
+    return rows.set_column(at, "available_at", pc.if_else(pc.less(known, day), day, known))
 
 
 def _constant(value: str, length: int) -> pa.Array:

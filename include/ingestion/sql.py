@@ -41,9 +41,9 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
     """
     import pyarrow as pa
     from sqlalchemy import text
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
 
-    statement = text(without_comments(query))
+    statement = text(only_parameters(query))
     # only what the query names: a driver refuses a parameter that it has no place for
     bounds = {"start": _bound(start, engine), "end": _bound(end, engine)}
     bounds = {name: value for name, value in bounds.items() if name in statement.compile().params}
@@ -60,6 +60,8 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
                 return conform(table, source.columns, where) if names else empty_table(source.columns)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        if isinstance(error, ResourceClosedError):
+            reason = "it yields no rows; it must be one SELECT"
         raise SourceUnreadable(
             f"{where}: the query {source.query} failed on connection '{source.connection}': {reason}; "
             "correct the query or the connection; nothing was published"
@@ -69,10 +71,20 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
     return pa.concat_tables(tables)
 
 
+#: A string, a quoted name, or a comment.
+_LEXEME = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+
+
 def without_comments(query: str) -> str:
-    """Drop a query's comments, in which `:start` would count as a parameter; strings stay as they are."""
-    lexeme = r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/"""
-    return re.sub(lexeme, lambda found: " " if found[0].startswith(("--", "/*")) else found[0], query, flags=re.DOTALL)
+    """Drop a query's comments; what looks like one in a string stays."""
+    return _LEXEME.sub(lambda found: " " if found[0].startswith(("--", "/*")) else found[0], query)
+
+
+def only_parameters(query: str) -> str:
+    """Drop a query's comments and mask colons in its strings: `:start` counts as a parameter in neither."""
+    # SQLAlchemy takes the backslash away again
+    mask = re.compile(r"(?<![:\w\\]):(?=\w)")
+    return _LEXEME.sub(lambda found: mask.sub(r"\:", found[0]), without_comments(query))
 
 
 def _bound(moment: datetime, engine: Engine) -> datetime | str:

@@ -86,7 +86,9 @@ def download_model(source: str, folder: str, what: str) -> Path:
         files = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
     path = Path(files) / MODEL_FILE
     if not path.is_file():
-        raise ModelRefused(f"the model of {what} at {source} holds no {MODEL_FILE}; register it again")
+        raise ModelRefused(
+            f"the model of {what} at {source} holds no {MODEL_FILE}; move the alias to a version that has one"
+        )
     return path
 
 

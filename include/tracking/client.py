@@ -47,6 +47,7 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     import mlflow
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
     uri = settings.tracking_uri()
     if uri.startswith("sqlite:///"):
@@ -57,9 +58,17 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except (MlflowException, RequestException) as error:
-        reason = str(error).splitlines()[0][:300]
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        # not chained: the other error's text has the whole address in it, with its password
         raise TrackingUnavailable(
-            f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {reason}; the champion is "
+            f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {_reason(error)}; the champion is "
             "unchanged; check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again"
-        ) from error
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error without a password, at most some words long."""
+    import textwrap
+
+    lines = settings.without_password(str(error)).splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 300, placeholder=" …")

@@ -215,14 +215,15 @@ def _move_alias(
     now = aliases(client, record.name)
     champion = int(now[CHAMPION]) if CHAMPION in now else None
     if champion == version:
+        if promote and CHALLENGER in now and int(now[CHALLENGER]) < version:
+            client.delete_registered_model_alias(record.name, CHALLENGER)  # an attempt was killed before it did
         return Registration(version, CHAMPION, run_id)
     note = ""
     if promote and champion != expected_champion:
         promote = False
         note = (
-            f"not promoted: version {champion} has become champion since this run compared with "
-            f"{f'version {expected_champion}' if expected_champion else 'none'}; start a new run to compare "
-            "with it"
+            f"not promoted: {f'version {champion} has become' if champion else 'no version is'} champion since this "
+            f"run compared with {f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
         )
         log.warning("%s: %s", record.name, note)
     if promote:

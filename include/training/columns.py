@@ -25,6 +25,13 @@ class FeatureColumns:
         """All columns, the numeric ones first: the order in which a model sees them."""
         return [*self.numeric, *self.categorical]
 
+    def known_in(self, rows: pd.DataFrame) -> FeatureColumns:
+        """Return the columns that have a value in some of the rows; from the others nothing can be learned."""
+        known = rows[self.all].notna().any()
+        return FeatureColumns(
+            [name for name in self.numeric if known[name]], [name for name in self.categorical if known[name]]
+        )
+
 
 def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
     """Return the columns of `frame` that are neither key, prediction time, label nor excluded.

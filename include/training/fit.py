@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include import settings
 from include.errors import EvaluationFailed, TrainingImpossible
 from include.training.candidates import CANDIDATES
 from include.training.columns import feature_columns
@@ -67,7 +68,10 @@ def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> No
                 f"nothing to tell apart; check its rule in {pipeline.features.query}"
             )
     elif not np.isfinite(y).all():
-        raise TrainingImpossible(f"{where}: the label '{label}' is infinite in {(~np.isfinite(y)).sum():,} rows")
+        raise TrainingImpossible(
+            f"{where}: the label '{label}' is infinite in {(~np.isfinite(y)).sum():,} rows; make it null or a number "
+            f"in {pipeline.features.query}"
+        )
 
 
 def fit_challenger(
@@ -83,7 +87,7 @@ def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: dict[
     from threadpoolctl import threadpool_limits
 
     training = pipeline.training
-    columns = feature_columns(pipeline, rows)
+    columns = feature_columns(pipeline, rows).known_in(rows)
     model = CANDIDATES[family].build(columns, training.task, params, training.seed, threads)
     y = rows[pipeline.features.label].to_numpy(dtype="int64" if training.task == "binary" else "float64")
     with threadpool_limits(limits=threads):
@@ -100,14 +104,16 @@ def predict(model: Model, frame: pd.DataFrame, task: Task) -> np.ndarray:
     """
     import warnings
 
+    from threadpoolctl import threadpool_limits
+
     names = [name for _, _, columns in model.named_steps["encode"].transformers_ for name in columns]
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise EvaluationFailed(
-            f"the model was fitted on {', '.join(missing)}, which the feature table no longer has; keep the "
-            "column in the features query until a model without it has been promoted"
+            f"the model was fitted on {', '.join(missing)}, which the feature table no longer has; keep "
+            "it in the features query until a model without it has been promoted"
         )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(limits=settings.threads()):
         # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         if task == "binary":

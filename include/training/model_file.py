@@ -58,7 +58,7 @@ def load_model(path: Path, sha256: str) -> Model:
         foreign = sorted(set(get_untrusted_types(file=path)) - set(ALLOWED_TYPES))
         if not foreign:
             return load(path, trusted=ALLOWED_TYPES)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelRefused(f"{path.name} is not a model file ({error}); register the model again") from error
     raise ModelRefused(
         f"{path.name} holds types that no model of Nightshift has ({', '.join(foreign[:5])}), so it was not loaded"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from include.catalog import YAML_ERRORS, not_yaml
 from include.errors import ConfigError
 from include.wording import unknown
 
@@ -42,9 +43,8 @@ def read_suite(path: Path) -> tuple[list[Expectation], list[str]]:
         return [], []
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        return [], [f"{shown}{f':{mark.line + 1}' if mark else ''}: this is not valid YAML: {error}"]
+    except YAML_ERRORS as error:
+        return [], [not_yaml(shown, error)]
     items = data.get("expectations") if isinstance(data, dict) else None
     if not isinstance(items, list) or set(data) != {"expectations"}:
         return [], [f"{shown}: expected one field, `expectations:`, with a list below it"]
@@ -67,7 +67,7 @@ def _expectation(item: Any) -> Expectation:
     known = {_snake(each): each for each in dir(gxe) if each.startswith("Expect")}
     if name not in known:
         near = unknown("expectation", str(name), list(known)).split(" (known", maxsplit=1)[0]
-        raise ValueError(f"{near}; the names are Great Expectations' own")
+        raise ValueError(f"{near} (the names are Great Expectations' own)")
     if not isinstance(arguments, dict):
         raise TypeError(f"{name}: expected its arguments as `argument: value`, found {arguments!r}")
     try:

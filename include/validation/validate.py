@@ -133,11 +133,12 @@ def _failure(result: Any) -> Failure:
     if raised:
         explanation = f"could not be judged: {raised[0].get('exception_message')}"
     elif "unexpected_count" in counts:
-        examples = list(dict.fromkeys(map(str, counts.get("partial_unexpected_list", []))))[:3]
-        found = f", for example {', '.join(examples)}" if examples and examples != ["None"] else ""
+        examples = dict.fromkeys(map(str, counts.get("partial_unexpected_list", [])))
+        examples = [each for each in examples if each not in ("None", "nan", "NaT", "<NA>")][:3]
+        found = f", for example {', '.join(examples)}" if examples else ""
         explanation = (
-            f"({rule or 'no exception'}) failed for {counts['unexpected_count']:,} of "
-            f"{counts['element_count']:,} rows ({counts['unexpected_percent']:.2g} %){found}"
+            f"({rule or 'of all rows'}) failed for {counts['unexpected_count']:,} of "
+            f"{counts['element_count']:,} rows ({counts['unexpected_percent']:.3g} %){found}"
         )
     else:
         explanation = f"({rule}) failed, observed {counts.get('observed_value')}"

@@ -221,9 +221,6 @@ def test_a_draw_without_a_positive_has_no_ranking(metric: str) -> None:
     assert found[1] == pytest.approx(metric_value(metric, y_true, predicted))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_r2 takes the rounding error of a total of squares that should be 0 for a total above 0"
-)
 def test_a_draw_of_equal_labels_has_no_r2() -> None:
     """A draw in which every label is the same is NaN, as it is for the metric itself."""
     day, y_true = np.repeat([0, 1, 2], 7), np.repeat([0.1, 0.3, 0.7], 7)

@@ -149,7 +149,6 @@ def test_holdout_and_training_days_are_told(gate: Gate) -> None:
         pytest.param(
             factories.evidence(baseline=Opponent("delay_" * 10, {}, factories.difference(1, 1, 1))),
             id="a baseline with a name of sixty letters",
-            marks=pytest.mark.xfail(strict=True, reason="the line of the gate's metric is not wrapped"),
         ),
     ],
 )

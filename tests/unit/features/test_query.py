@@ -174,7 +174,6 @@ def test_a_query_may_end_with_a_semicolon_or_a_comment(shop: Path, query: str) -
     assert run(shop, query, sales(1)).num_rows == 1
 
 
-@pytest.mark.xfail(strict=True, raises=FeatureQueryFailed, reason="a semicolon is dropped only at the very end")
 def test_a_query_may_end_with_a_comment_behind_the_semicolon(shop: Path) -> None:
     """An editor that adds a last comment does not break a query."""
     assert run(shop, PLAIN + "; -- the end", sales(1)).num_rows == 1
@@ -199,7 +198,6 @@ def test_columns_that_pipeline_yaml_does_not_find_are_told(shop: Path, old: str,
     assert sentence in refused(shop, PLAIN.replace(old, new))
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB renames the second column of a name within FROM (...) to visitors_1")
 def test_a_column_that_comes_twice_is_told(shop: Path) -> None:
     """A join that brings a column twice would become a feature with a made up name."""
     assert "yields visitors twice" in refused(shop, PLAIN.replace("visitors", "visitors, visitors"))
@@ -234,8 +232,8 @@ def test_the_gates_baseline_must_be_a_column(shop: Path) -> None:
         (PLAIN.replace("FROM sales", "FROM sale"), "Table with name sale does not exist"),
         (PLAIN.replace("visitors", "visitors / 'x' AS y"), "Could not convert string 'x'"),
         (PLAIN.replace("visitors", "CAST(store AS INTEGER) AS y"), "Could not convert string 's'"),
-        ("", "syntax error"),
-        ("DROP TABLE sales", "syntax error"),
+        ("", "must hold one SELECT, and nothing else"),
+        ("DROP TABLE sales", "must hold one SELECT, and nothing else"),
     ],
 )
 def test_a_query_that_does_not_run_is_told_with_the_tables_it_may_read(shop: Path, query: str, reason: str) -> None:
@@ -287,7 +285,6 @@ def test_a_query_sees_no_other_tables_of_the_process(shop: Path) -> None:
     assert "Table with name rows does not exist" in refused(shop, PLAIN.replace("FROM sales", "FROM rows"), rows)
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB finds the function's own variable `table`, a source's unfiltered rows")
 def test_a_query_sees_no_variables_of_the_process(shop: Path) -> None:
     """Rows that were not known in time have no other name by which a query reaches them."""
     late = sales(1, 20)
@@ -297,10 +294,17 @@ def test_a_query_sees_no_variables_of_the_process(shop: Path) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB may read files and write them, for the query as for anyone")
 def test_a_query_reads_no_files(shop: Path, tmp_path: Path) -> None:
     """What a query reads beside the snapshot is in no digest, so the build could not be made again."""
     (tmp_path / "other.csv").write_text("visitors\n1\n", encoding="utf-8")
     query = PLAIN.replace("visitors", f"(SELECT visitors FROM '{tmp_path}/other.csv') AS visitors")
 
     assert refused(shop, query)
+
+
+def test_a_feature_that_is_not_finite_is_unknown(shop: Path) -> None:
+    """A division by 0 is no number to learn from: it becomes a null, and the other rows keep theirs."""
+    rows = run(shop, PLAIN.replace("visitors", "visitors / (visitors - visitors) AS ratio, visitors"), sales(1, 20))
+
+    assert rows["ratio"].null_count == 2
+    assert rows["visitors"].null_count == 0

@@ -175,7 +175,6 @@ def test_leading_days_are_missed_once_the_day_before_is_published(shop: Path) ->
     assert table() == before
 
 
-@pytest.mark.xfail(strict=True, reason="only the day before the range is looked up, not the empty day itself")
 def test_a_published_first_day_that_is_empty_now_is_refused(shop: Path) -> None:
     """A source that lost its first day does not begin later: that day has been published already."""
     publish_batch(load_pipeline("shop"), extract(FIRST, SIXTH))
@@ -277,7 +276,6 @@ def test_a_missing_file_among_others_is_an_empty_day(landing: Path) -> None:
         extract(FIRST, FIRST + timedelta(days=3))
 
 
-@pytest.mark.xfail(strict=True, raises=SourceEmpty, reason="a missing file is refused where an empty day is not")
 def test_a_day_without_a_file_may_be_allowed(landing: Path) -> None:
     """`rows_per_day: {min: 0}` allows an empty day alone as it does within a range."""
     factories.write_shop(load_pipeline("shop").folder.parent, pipeline=FILES_YAML.replace("{min: 1,", "{min: 0,"))

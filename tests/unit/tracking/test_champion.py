@@ -170,7 +170,6 @@ def test_an_address_that_is_none_is_told_as_one(monkeypatch: pytest.MonkeyPatch)
     assert str(error).startswith("MLflow at carrier-pigeon://roof failed while looking for the champion of shop: ")
 
 
-@pytest.mark.xfail(strict=True, reason="mlflow_client repeats MLflow's reason, which has the whole address in it")
 @pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD}@home", f"{PASSWORD}/home"])
 def test_a_password_is_never_shown(password: str, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error's sentence has the address without its password, also where MLflow repeats it."""
@@ -180,7 +179,6 @@ def test_a_password_is_never_shown(password: str, closed_port: int, monkeypatch:
     assert "home" not in str(error)
 
 
-@pytest.mark.xfail(strict=True, reason="mlflow_client raises from MLflow's error, which has the whole address in it")
 def test_a_password_is_not_in_the_tasks_log(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The traceback that Airflow writes to a task's log does not show the password either."""
     error = _unavailable(monkeypatch, f"http://nightshift:{PASSWORD}@127.0.0.1:{closed_port}")
@@ -188,7 +186,6 @@ def test_a_password_is_not_in_the_tasks_log(closed_port: int, monkeypatch: pytes
     assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
-@pytest.mark.xfail(strict=True, reason="mlflow_client lets the errors of SQLAlchemy through")
 def test_a_database_that_cannot_be_opened_is_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tracking database that is no database is the same named error, in one sentence."""
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)

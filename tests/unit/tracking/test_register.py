@@ -140,7 +140,6 @@ def test_a_champion_that_was_taken_away_meanwhile_is_not_replaced(shop_model: Sh
     assert "champion" not in aliases(client, shop_model.name)
 
 
-@pytest.mark.xfail(strict=True, reason="_move_alias says 'version None has become champion'")
 def test_the_note_does_not_call_none_a_version(shop_model: Shop, client: MlflowClient) -> None:
     """Where the champion was taken away, the note says so in words that fit."""
     shop_model.register("night-1")
@@ -212,7 +211,6 @@ def test_a_half_written_run_is_not_called_completed(
     assert find_champion(shop_model.name) is None
 
 
-@pytest.mark.xfail(strict=True, reason="_move_alias returns before it removes the challenger where the champion is set")
 def test_a_killed_promotion_removes_the_challenger_in_the_end(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

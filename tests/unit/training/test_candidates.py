@@ -127,51 +127,13 @@ def test_it_takes_every_column_that_the_lake_gives(
     assert np.isfinite(predict(model, frame, "regression")).all()
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        "lightgbm",
-        pytest.param(
-            "hist_gradient_boosting",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=ValueError,
-                reason="scikit-learn 1.9.1 cannot bin a column without a value: 'window shape cannot be larger ...'",
-            ),
-        ),
-        "linear",
-    ],
-)
-@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@each_family
 def test_a_number_that_is_never_known_does_no_harm(
     family: Family, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A column that is empty in all rows to learn from is passed over, and may have values later."""
     frame = make_frame()
     model = fit_model(make_pipeline(), frame.assign(noise=np.nan), family, CANDIDATES[family].defaults, 1)
-
-    assert np.isfinite(predict(model, frame, "regression")).all()
-
-
-@pytest.mark.parametrize(
-    "family",
-    [
-        "lightgbm",
-        "hist_gradient_boosting",
-        pytest.param(
-            "linear",
-            marks=pytest.mark.xfail(
-                strict=True, raises=ValueError, reason="SimpleImputer refuses infinity: 'Input X contains infinity ...'"
-            ),
-        ),
-    ],
-)
-def test_an_infinite_number_does_no_harm(family: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """DuckDB makes an infinity of a division by 0, and one such row does not end the run."""
-    frame = make_frame()
-    frame.loc[3, "noise"] = np.inf
-
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
 
     assert np.isfinite(predict(model, frame, "regression")).all()
 

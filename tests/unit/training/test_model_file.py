@@ -146,9 +146,6 @@ def _zip(path: Path, name: str, content: str) -> None:
         pytest.param(
             lambda path: _zip(path, "schema.json", "[1]"),
             id="a schema that is a list",
-            marks=pytest.mark.xfail(
-                strict=True, raises=AttributeError, reason="load_model lets skops' AttributeError through"
-            ),
         ),
     ],
 )
