@@ -43,12 +43,13 @@ $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Nightshift needs Python 3.11 to 3.13; name one with PYTHON=python3.12 make ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv libgomp1" >&2; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/uv
-	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	@echo "installing requirements.txt into $(VENV)"
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -74,7 +74,8 @@ def validate_batch(pipeline: Pipeline, batch: StagedBatch) -> ValidationReport:
         own.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=key))
     report = run_suite(rows.to_pandas(), own + load_suite(pipeline.folder, batch.source))
     if "ds" in rows.column_names:
-        report.failures.extend(_days_out_of_bounds(rows, source.rows_per_day))
+        found = [*report.failures, *_days_out_of_bounds(rows, source.rows_per_day)]
+        report = ValidationReport(report.rows, report.expectations + 1, found)
     where = f"{pipeline.name}: source '{batch.source}', {batch.start} to {batch.end}"
     _judge(report, where, "nothing was published, the rows stay staged as batch " + batch.digest)
     path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
