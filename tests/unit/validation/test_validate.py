@@ -61,7 +61,7 @@ def test_good_rows_pass_and_the_report_lies_beside_them(shop: Path) -> None:
 
     kept = workspace.staged_folder("shop", "sales") / f"{batch.digest}.validation.json"
     assert (report.rows, report.failures) == (10, [])
-    assert report.expectations == 6, "two of the suite, the key's two columns and their pair, available_at"
+    assert report.expectations == 7, "two of the suite, the key's two columns and pair, available_at, the rows a day"
     assert workspace.read_json(kept, "the report") == report.to_json()
 
 
