@@ -7,6 +7,7 @@ in docs/benchmarks.md. Nothing is computed here: threads would not live on in a 
 import importlib
 import logging
 import sys
+import warnings
 
 HEAVY = (
     "deltalake",
@@ -30,8 +31,10 @@ HEAVY = (
 if sys.argv[1:2] == ["scheduler"]:
     import include.validation  # noqa: F401  quietens Great Expectations before it is imported
 
-    for name in HEAVY:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            logging.getLogger(__name__).warning("%s is not preloaded: %s", name, error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # skops asks every loaded module for names, and Airflow's warn of each
+        for name in HEAVY:
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                logging.getLogger(__name__).warning("%s is not preloaded: %s", name, error)

@@ -141,7 +141,7 @@ def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
     try:
         write_deltalake(
             uri,
-            rows,
+            rows.combine_chunks(),  # several chunks are written side by side, in any order
             mode="overwrite",
             schema_mode="overwrite",
             commit_properties=CommitProperties(custom_metadata={"nightshift.build": build}),

@@ -59,6 +59,11 @@ def threads() -> int:
     return int(os.environ.get("NIGHTSHIFT_THREADS") or os.cpu_count() or 1)
 
 
+def query_memory() -> str:
+    """Return how much memory the features query may use before it spills to disk (NIGHTSHIFT_QUERY_MEMORY)."""
+    return os.environ.get("NIGHTSHIFT_QUERY_MEMORY") or "600MB"
+
+
 def env_file() -> dict[str, str]:
     """Return the variables of the project's .env file; none where there is no file."""
     path = root() / ".env"

@@ -27,6 +27,7 @@ class FeatureTable:
 
     uri: str
     version: int
+    key: list[str]
     rows: int
     labelled_rows: int
     columns: int
@@ -87,7 +88,7 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
         )
         version = lake.write_table(uri, rows, build).version
     labelled = rows.num_rows - rows[pipeline.features.label].null_count
-    table = FeatureTable(uri, version, rows.num_rows, labelled, rows.num_columns, build)
+    table = FeatureTable(uri, version, pipeline.features.key, rows.num_rows, labelled, rows.num_columns, build)
     log.info(
         "%s: %s rows, %s with a known label, %s columns, version %s of %s",
         *(pipeline.name, f"{table.rows:,}", f"{labelled:,}", table.columns, version, uri),
@@ -96,8 +97,14 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
 
 
 def read_features(table: FeatureTable) -> pd.DataFrame:
-    """Read a feature table for training: strings as categories' text, an unknown label as NaN."""
-    return lake.read_table(table.uri, table.version).to_pandas()
+    """Read a feature table for training, in the order of `prediction_time`; an unknown label is NaN.
+
+    The order is part of the result: a sample is drawn by position, and trees sum in the order of rows.
+    """
+    frame = lake.read_table(table.uri, table.version).to_pandas()
+    if frame["prediction_time"].is_monotonic_increasing:
+        return frame
+    return frame.sort_values(["prediction_time", *table.key], ignore_index=True)
 
 
 def _build_digest(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include import settings
@@ -56,8 +57,8 @@ def run_features_query(
     import duckdb
 
     where = f"{pipeline.name}/{pipeline.features.query}"
-    with duckdb.connect() as con:
-        con.execute(f"SET threads = {settings.threads()}")
+    with TemporaryDirectory(prefix="features-") as spill, duckdb.connect() as con:
+        _bound(con, spill)
         con.execute("SET TimeZone = 'UTC'")
         for name, table in tables.items():
             con.register(f"{name}__raw", table)
@@ -90,6 +91,20 @@ def run_features_query(
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
     return rows
+
+
+def _bound(con: DuckDBPyConnection, spill: str) -> None:
+    """Keep a query to its share of the machine: threads, memory, and a folder for what does not fit."""
+    import duckdb
+
+    con.execute(f"SET threads = {settings.threads()}")
+    con.execute("SET temp_directory = ?", [spill])
+    try:
+        con.execute("SET memory_limit = ?", [settings.query_memory()])
+    except duckdb.Error as error:
+        raise FeatureQueryFailed(
+            f"NIGHTSHIFT_QUERY_MEMORY is '{settings.query_memory()}', which is no amount of memory; write it as 2GB"
+        ) from error
 
 
 def check_query(pipeline: Pipeline) -> str | None:
@@ -189,6 +204,13 @@ def _check_rows(con: DuckDBPyConnection, rows: pa.Table, predict_until: str, pip
 
 
 def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return (
+            f"{where}: the query needs more than {settings.query_memory()} of memory at once; set "
+            "NIGHTSHIFT_QUERY_MEMORY to more, or history_days to less"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
     return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"

@@ -6,6 +6,7 @@ A skops file names the types that it holds instead of running code to rebuild th
 from __future__ import annotations
 
 import hashlib
+import warnings
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from include.errors import ModelRefused
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from sklearn.pipeline import Pipeline as Model
 
@@ -32,9 +34,7 @@ ALLOWED_TYPES = [
 
 def save_model(model: Model, path: Path) -> str:
     """Write a fitted model to a file and return the file's SHA-256, as 64 hexadecimal digits."""
-    from skops.io import dump
-
-    dump(model, path)
+    _skops_io().dump(model, path)
     return _sha256(path)
 
 
@@ -46,8 +46,7 @@ def load_model(path: Path, sha256: str) -> Model:
     ModelRefused
         In every other case; nothing of the file has then been executed.
     """
-    from skops.io import get_untrusted_types, load
-
+    skops_io = _skops_io()
     found = _sha256(path)
     if found != sha256:
         raise ModelRefused(
@@ -55,14 +54,23 @@ def load_model(path: Path, sha256: str) -> Model:
             "changed after it was written; restore it, or register the model again"
         )
     try:
-        foreign = sorted(set(get_untrusted_types(file=path)) - set(ALLOWED_TYPES))
+        foreign = sorted(set(skops_io.get_untrusted_types(file=path)) - set(ALLOWED_TYPES))
         if not foreign:
-            return load(path, trusted=ALLOWED_TYPES)
+            return skops_io.load(path, trusted=ALLOWED_TYPES)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelRefused(f"{path.name} is not a model file ({error}); register the model again") from error
     raise ModelRefused(
         f"{path.name} holds types that no model of Nightshift has ({', '.join(foreign[:5])}), so it was not loaded"
     )
+
+
+def _skops_io() -> ModuleType:
+    """Import skops quietly: it asks every loaded module for names, and Airflow's warn of each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skops.io
+
+    return skops.io
 
 
 def _sha256(path: Path) -> str:

@@ -1,0 +1,148 @@
+"""Writes docs/benchmarks.md of what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from benchmarks import memory, orchestration, retraining
+from benchmarks.features import AS_OF
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.measure import Comparison
+
+LIBRARIES = (
+    *("apache-airflow-core", "deltalake", "duckdb", "great-expectations", "lightgbm", "mlflow", "numpy"),
+    *("optuna", "pandas", "pyarrow", "scikit-learn", "skops"),
+)
+
+_PAGE = """\
+<!-- Written by `make bench`; do not edit. -->
+# What Nightshift costs
+
+Each line sets seconds of Nightshift beside seconds of the same work without it, measured in one run of
+`make bench` on {machine}, on {day} (UTC). Smaller ratios are better; 1 costs nothing.
+
+| measured | rounds | ours, s: median (least) | without, s: median (least) | ratio (of the least) | limit |
+|---|---:|---:|---:|---:|---:|
+{comparisons}
+
+The data are the schedules, outcomes, weather and planes of 2013's flights, as of {as_of}. Rounds of ours and of the
+other take turns, except for the third line. Every process has the settings of `config/embedded.env`. What else
+runs on the machine meanwhile makes all of it slower, the stack the most.
+
+- **Feature table**: `build_features` beside a script that opens the same Delta tables at the same versions,
+  runs the text of `features.sql` in DuckDB and writes a Delta table. The script makes tables, not views, of
+  the rows known in time, with times in plain UTC, and sorts the result; before timing, both results were
+  compared and are equal.
+- **Retraining, one process**: `include.retraining.run.retrain` beside one script that calls DuckDB, Great
+  Expectations, Optuna, scikit-learn, LightGBM and MLflow for the same: {trials} trials for each candidate on the
+  same folds, the same fit, champion, bootstrap and registration, each with an MLflow database of its own. Both
+  use the project's definitions of the candidates, its folds and its bootstrap. The area under the ROC curve of
+  the two challengers: {our_auc:.6f} and {bare_auc:.6f}.
+- **Retraining DAG**: a run of the DAG in a warm embedded stack, from `start_date` to `end_date` of the DAG run, beside
+  `retrain` in one process that has its imports behind it (the faster of the choices). Both tune for {tuning}
+  seconds, which are the same by construction. The rounds in the process lie before the stack's start and after its
+  end.
+- **What Airflow adds**: the seconds of these runs of the DAG that were not spent in a task's `execute`, beside a
+  run of a DAG with as many tasks, in the same chain with three mapped ones, that return at once, in the same stack;
+  {empty_runs} of them after each round of ours.
+  The benchmark's DAG file loads the project's DAG and wraps `execute` so that it notes its seconds in a file.
+
+## Retraining in one process, step by step
+
+Median seconds of the second line above. The script reads its feature table once and keeps it; Nightshift's
+steps each read it, so that each can be repeated alone.
+
+| step | ours | without |
+|---|---:|---:|
+{steps}
+
+## Parsing
+
+Airflow reads the {dags} DAGs of `dags/` in {parse:.2f} s, in a fresh process that has imported Airflow (median of 5).
+
+## Peak memory
+
+Each step on the whole year, in a fork of a process that has imported the heavy libraries, as Airflow's tasks are
+forks of the scheduler: the most resident memory that the fork had, the libraries' share included. No step
+may need more than {memory_limit} GB; the greatest needed {memory_most:.2f} GB.
+
+| step | GB |
+|---|---:|
+{memory}
+
+## Versions
+
+Python {python}; {libraries}.
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that one run of the benchmarks measured.
+
+    Attributes
+    ----------
+    steps
+        Median seconds of each step of the retraining in one process, ours and bare.
+    roc_auc
+        Of the challengers of that retraining, ours and bare.
+    peaks
+        Peak memory of each step, in GB.
+    """
+
+    comparisons: list[Comparison]
+    steps: dict[str, tuple[float, float]]
+    roc_auc: tuple[float, float]
+    dags: int
+    parse_seconds: float
+    peaks: dict[str, float]
+
+    def over_limit(self) -> list[str]:
+        """Name what missed its limit."""
+        missed = [each.name for each in self.comparisons if each.ratio > each.limit]
+        return missed + [f"memory of {step}" for step, peak in self.peaks.items() if peak > memory.LIMIT_GB]
+
+
+def write_page(path: Path, measured: Measured) -> None:
+    """Write the page."""
+    our_auc, bare_auc = measured.roc_auc
+    text = _PAGE.format(
+        machine=_machine(),
+        day=datetime.now(UTC).date(),
+        comparisons="\n".join(map(_row, measured.comparisons)),
+        as_of=AS_OF,
+        trials=retraining.TRIALS,
+        our_auc=our_auc,
+        bare_auc=bare_auc,
+        empty_runs=orchestration.EMPTY_RUNS,
+        tuning=orchestration.TUNING_SECONDS,
+        steps="\n".join(f"| {step} | {ours:.2f} | {bare:.2f} |" for step, (ours, bare) in measured.steps.items()),
+        dags=measured.dags,
+        parse=measured.parse_seconds,
+        memory_limit=memory.LIMIT_GB,
+        memory_most=max(measured.peaks.values()),
+        memory="\n".join(f"| {step} | {peak:.2f} |" for step, peak in measured.peaks.items()),
+        python=platform.python_version(),
+        libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _row(each: Comparison) -> str:
+    ours, bare = (f"{statistics.median(taken):.2f} ({min(taken):.2f})" for taken in (each.ours, each.bare))
+    ratio = f"{each.ratio:.2f} ({each.ratio_of_minima:.2f})"
+    return f"| {each.name} | {len(each.ours)} | {ours} | {bare} | {ratio} | {each.limit} |"
+
+
+def _machine() -> str:
+    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return f"{os.cpu_count()} cores with {gigabytes:.0f} GB of memory ({platform.system()}, {platform.machine()})"

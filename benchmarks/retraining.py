@@ -1,0 +1,51 @@
+"""A retraining run in one process: Nightshift's steps beside the same library calls in one script."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks.features import AS_OF
+from benchmarks.measure import PIPELINE, Comparison, Stopwatch, start_afresh, take_turns
+from benchmarks.script import bare_retrain
+from include import workspace
+from include.retraining.run import retrain
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+LIMIT = 1.25
+TRIALS = 2
+LONG = 3600  # seconds of tuning that are never used up, so that the trials alone bound the work
+
+
+def compare_retraining(pipeline: Pipeline) -> tuple[Comparison, dict[str, tuple[float, float]], tuple[float, float]]:
+    """Time both with the same trials.
+
+    Returns
+    -------
+    tuple
+        The comparison; the median seconds of each step, ours and bare; and the area under the ROC curve of
+        both challengers, which says that they did the same.
+    """
+    tuning = pipeline.training.tuning.model_copy(update={"trials": TRIALS})
+    pipeline = pipeline.model_copy(update={"training": pipeline.training.model_copy(update={"tuning": tuning})})
+    watches = Stopwatch(), Stopwatch()
+
+    def ours(watch: Stopwatch = watches[0]) -> float:
+        run_key = f"bench-{time.time_ns()}"
+        retrain(pipeline, run_key, AS_OF, LONG, progress=watch)
+        evidence = workspace.read_json(workspace.run_folder(PIPELINE, run_key) / "evidence.json", "the evidence")
+        return evidence["challenger"]["metrics"]["roc_auc"]
+
+    def bare(watch: Stopwatch = watches[1]) -> float:
+        return bare_retrain(pipeline, watch)
+
+    # the first round of each makes MLflow's database and the first champion, which later ones compare with
+    start_afresh()
+    found = ours(Stopwatch()), bare(Stopwatch())
+    start_afresh()
+    taken = take_turns(ours, bare, prepare=start_afresh)
+    first, second = (watch.medians() for watch in watches)
+    steps = {step: (first.get(step, 0.0), second.get(step, 0.0)) for step in first}
+    return Comparison("retraining, one process", *taken, limit=LIMIT), steps, found
