@@ -42,7 +42,8 @@ clean: ## Remove .venv and everything that was made in var/
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Nightshift needs Python 3.11 to 3.13; name one with PYTHON=python3.12 make ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv libgomp1" >&2; exit 1; }
+	@config/system-packages.sh $(PYTHON)
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/uv

@@ -51,6 +51,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,  # two runs at once would publish to the same tables
+        dagrun_timeout=timedelta(hours=12),
         params=FORM,
         tags=["ingest", name],
         # what a source has not delivered yet may come: an error that waiting cannot mend does not wait

@@ -66,7 +66,13 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         params=form(pipeline),
         tags=["retrain", name],
-        default_args={"owner": pipeline.owner, "retries": 1, "retry_delay": timedelta(minutes=2)},
+        dagrun_timeout=timedelta(hours=12),  # a run that hangs must not keep the next night from starting
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 1,
+            "retry_delay": timedelta(minutes=2),
+            "do_xcom_push": False,  # steps hand on by the run's folder; each value would cost as much as a task's start
+        },
     ) as dag:
         tune = TuneCandidateOperator.partial(
             task_id="tune_candidate",
@@ -83,7 +89,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),
             ApplyGateOperator(task_id="apply_gate", pipeline=name),
             RegisterModelOperator(task_id="register_model", pipeline=name),
-            SummarizeRunOperator(task_id="summarize_run", pipeline=name),
+            SummarizeRunOperator(task_id="summarize_run", pipeline=name, do_xcom_push=True),
         )
     return dag
 

@@ -58,7 +58,7 @@ def run_demo(*, exit_after: bool) -> int:
                 return 0 if promoted else 1
             _print_addresses(stack, console)
             _stay(stack, console)
-    return 0
+    return 1 if exit_after else 0  # interrupted: nothing was promoted that we saw
 
 
 def run_up() -> int:

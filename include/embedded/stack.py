@@ -98,6 +98,7 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
         environment = stack_environment(places, connections)
         for folder in (places.airflow_home, places.mlflow_home, places.logs):
             folder.mkdir(parents=True, exist_ok=True)
+        places.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
         stack = Stack(places, environment, [])
         try:
             stack.parts.append(_start(stack, "mlflow", _mlflow_command(places)))

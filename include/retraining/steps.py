@@ -1,7 +1,7 @@
 """The steps of a retraining run: each reads what earlier steps left in the run's folder, and adds to it.
 
 Every step follows the plan and writes its files whole or not at all, so that it may be killed anywhere
-and run again. What a step returns is for people to read; no later step depends on it.
+and run again. What a step returns is for its caller; no later step depends on it.
 """
 
 from __future__ import annotations

@@ -56,4 +56,4 @@ class RunStepOperator(PipelineStepOperator):
 
     @abstractmethod
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> Any:
-        """Do the work and return what people may want to see of it."""
+        """Do the work and return what came of it."""
