@@ -86,6 +86,7 @@ def _night(stack: Stack, client: AirflowClient, today: date, console: Console) -
         client.pause(ingest, False)
         if not follow_run(stack, client, ingest, run, console):
             return False
+        _await_rest(stack, client, ingest)
     console.print(f"\n[bold]{retrain}[/]", highlight=False)
     client.pause(retrain, False)
     run = client.trigger(retrain, {"as_of": (today - timedelta(days=1)).isoformat()})
@@ -95,6 +96,13 @@ def _night(stack: Stack, client: AirflowClient, today: date, console: Console) -
     console.print()
     console.print(summary["table"], markup=False, highlight=False, soft_wrap=True)
     return summary["verdict"] == "promote"
+
+
+def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
+    """Wait for the run of last night that Airflow starts by itself when a DAG is unpaused."""
+    while any(run["state"] in ("queued", "running") for run in client.runs(dag_id)):
+        stack.check()
+        time.sleep(0.3)
 
 
 def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
