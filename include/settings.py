@@ -61,7 +61,7 @@ def threads() -> int:
 
 def query_memory() -> str:
     """Return how much memory the features query may use before it spills to disk (NIGHTSHIFT_QUERY_MEMORY)."""
-    return os.environ.get("NIGHTSHIFT_QUERY_MEMORY") or "600MB"
+    return os.environ.get("NIGHTSHIFT_QUERY_MEMORY") or "800MB"
 
 
 def env_file() -> dict[str, str]:

@@ -73,6 +73,8 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
     for name in pipeline.daily_sources:
         days = lake.partitions(lake.raw_uri(pipeline.name, name)).keys() & set(window)
         first = min(days, default=window[0])  # days before a source's first one are not missing
+        if pipeline.sources[name].rows_per_day.min == 0:
+            first = max(days, default=window[0])  # nor are empty ones between, where a day may be empty
         missing |= {ds for ds in window if ds >= first and ds not in days}
     if not missing:
         return None

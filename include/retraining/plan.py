@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake, settings, workspace
 from include.errors import NotIngested
 from include.features.build import pin_snapshot
-from include.ingestion.publish import published_through
+from include.ingestion.publish import missing_range, published_through
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
@@ -97,6 +97,13 @@ def plan_run(
         )
     as_of = as_of or through
     _check_published(pipeline, as_of)
+    holes = missing_range(pipeline, as_of)
+    if holes:
+        log.warning(
+            "%s: the lake lacks days of %s to %s, so nothing is learned from them and trailing features are of fewer "
+            "days; run the DAG %s.ingest for them to mend it",
+            *(pipeline.name, *holes, pipeline.name),
+        )
     plan = RunPlan(
         pipeline=pipeline.name,
         run_key=run_key,
@@ -157,7 +164,8 @@ def _plan_file(name: str, run_key: str) -> UPath:
 def _check_published(pipeline: Pipeline, as_of: date) -> None:
     """Refuse a run as of a day that a daily source does not have."""
     for name in pipeline.daily_sources:
-        if as_of.isoformat() not in lake.partitions(lake.raw_uri(pipeline.name, name)):
+        may_be_empty = pipeline.sources[name].rows_per_day.min == 0
+        if not may_be_empty and as_of.isoformat() not in lake.partitions(lake.raw_uri(pipeline.name, name)):
             raise NotIngested(
                 f"{pipeline.name}: source '{name}' has no rows published for {as_of}; run the DAG "
                 f"{pipeline.name}.ingest for that day, then start this run again"

@@ -97,6 +97,16 @@ def test_a_day_before_the_first_is_refused(ingested: Pipeline) -> None:
         plan_run(ingested, "night", date(2024, 1, 4))
 
 
+def test_days_that_are_missing_in_between_are_told(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """A night that failed leaves a hole, which a later run learns around and says so."""
+    ingest(pipeline, FIRST, date(2024, 1, 7), EnvironmentConnections())
+    ingest(pipeline, date(2024, 1, 10), LAST, EnvironmentConnections())
+
+    plan_run(pipeline, "night")
+
+    assert "the lake lacks days of 2024-01-08 to 2024-01-09" in caplog.text
+
+
 @pytest.mark.parametrize("as_of", [None, LAST])
 def test_an_empty_lake_is_refused(as_of: date | None, pipeline: Pipeline) -> None:
     """Before the first ingestion there is nothing to plan with, whichever day is asked for."""
