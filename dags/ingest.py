@@ -50,12 +50,16 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
-        max_active_runs=1,  # two runs at once would publish to the same tables
         dagrun_timeout=timedelta(hours=12),
         params=FORM,
         tags=["ingest", name],
-        # what a source has not delivered yet may come: an error that waiting cannot mend does not wait
-        default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": timedelta(minutes=5)},
+        # what a source has not delivered yet may come within the next hour; what waiting cannot mend does not wait
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 4,
+            "retry_delay": timedelta(minutes=5),
+            "retry_exponential_backoff": True,
+        },
         render_template_as_native_obj=True,
     ) as dag:
         announce = EmptyOperator(task_id="announce_tables", outlets=[raw_tables(name)])
@@ -63,7 +67,12 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
             with TaskGroup(group_id=source):
                 extract = ExtractSourceOperator(task_id="extract", pipeline=name, source=source)
                 validate = ValidateBatchOperator(task_id="validate", pipeline=name, batch=extract.output)
-                publish = PublishBatchOperator(task_id="publish", pipeline=name, batch=validate.output)
+                publish = PublishBatchOperator(
+                    task_id="publish",
+                    pipeline=name,
+                    batch=validate.output,
+                    max_active_tis_per_dag=1,  # runs of a backfill write to the same table one after another
+                )
                 publish >> announce
     return dag
 

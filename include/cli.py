@@ -149,6 +149,15 @@ def sources() -> None:
     click.echo(f"{made.database} and {made.landing}: {made.first_day} to {made.last_day}")
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def airflow(arguments: tuple[str, ...]) -> None:
+    """Run Airflow's own command in the environment of the embedded stack."""
+    from include.embedded.environment import run_airflow
+
+    raise SystemExit(run_airflow(arguments))
+
+
 def _demo_environment() -> None:
     """Read .env, and offer the demo's connections where they are not defined."""
     from include.demo.sources import connections

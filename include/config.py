@@ -219,7 +219,9 @@ class Pipeline(_Section):
     description: str = Field(min_length=1, description="The question that the model answers.")
     owner: str = Field(min_length=1, description="Who is asked when a run fails.")
     schedule: Schedule = Schedule()
-    history_days: int = Field(default=400, ge=2, description="Days that a first `run` ingests at most.")
+    history_days: int = Field(
+        default=400, ge=2, description="Days of history that are ingested first, and read at most."
+    )
     sources: dict[Name, Source] = Field(min_length=1)
     features: Features
     training: Training
@@ -251,6 +253,11 @@ class Pipeline(_Section):
     def _has_days(self) -> Pipeline:
         if not self.daily_sources:
             raise ValueError("sources: at least one must arrive daily: the days of a run are its days")
+        if self.history_days < self.training.window_days:
+            raise ValueError(
+                f"history_days ({self.history_days}) is less than training.window_days ({self.training.window_days}), "
+                "and no more history than that is read"
+            )
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
         return self

@@ -18,11 +18,13 @@ class ConnectionMissing(NightshiftError):
 
 
 class SourceUnreadable(NightshiftError):
-    """A source's query failed or its file cannot be read."""
+    """A source's query failed or its file cannot be read; `retryable` where the database did not answer."""
 
 
 class SourceEmpty(NightshiftError):
-    """A source has no rows for a day that it should have."""
+    """A source has no rows for a day that it should have; they may still come."""
+
+    retryable = True
 
 
 class SchemaMismatch(NightshiftError):
@@ -35,6 +37,8 @@ class ExpectationsFailed(NightshiftError):
 
 class LakeError(NightshiftError):
     """A lake table is missing, or cannot be read or written."""
+
+    retryable = True
 
 
 class PublishConflict(NightshiftError):

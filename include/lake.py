@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
+#: Every version stays readable, however many come: a run can be repeated on the tables that it read.
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -103,7 +106,7 @@ def replace_partitions(uri: str, rows: pa.Table, start: str, end: str, batch: st
         return TableVersion(uri, _version(uri), rows.num_rows, changed=False)
     try:
         # created empty, so that even of two first writers one meets the other's commit and is refused
-        DeltaTable.create(uri, schema=rows.schema, partition_by=["ds"], mode="ignore")
+        DeltaTable.create(uri, schema=rows.schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
         _check_schema(uri, rows.schema)
         write_deltalake(
             uri,
@@ -144,6 +147,7 @@ def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
             rows.combine_chunks(),  # several chunks are written side by side, in any order
             mode="overwrite",
             schema_mode="overwrite",
+            configuration=PROPERTIES,
             commit_properties=CommitProperties(custom_metadata={"nightshift.build": build}),
         )
     except (DeltaError, OSError) as error:

@@ -14,17 +14,18 @@ def root() -> Path:
 
 def home() -> Path:
     """Return the folder of the embedded default's state (NIGHTSHIFT_HOME, default var/)."""
-    return Path(os.environ.get("NIGHTSHIFT_HOME") or root() / "var").resolve()
+    return (root() / (os.environ.get("NIGHTSHIFT_HOME") or "var")).resolve()
 
 
 def pipelines_folder() -> Path:
     """Return the folder that holds one folder a pipeline (NIGHTSHIFT_PIPELINES)."""
-    return Path(os.environ.get("NIGHTSHIFT_PIPELINES") or root() / "include" / "pipelines").resolve()
+    return (root() / (os.environ.get("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
 
 
 def lake_uri() -> str:
     """Return the address of the lake (LAKE_URI): a folder, or a URI such as `s3://bucket/lake`."""
-    return (os.environ.get("LAKE_URI") or str(home() / "lake")).rstrip("/")
+    uri = (os.environ.get("LAKE_URI") or str(home() / "lake")).rstrip("/")
+    return uri if "://" in uri else str(root() / uri)  # a relative folder is the project's, wherever one stands
 
 
 def tracking_uri() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,7 +25,10 @@ def staged_folder(pipeline: str, source: str) -> UPath:
 def run_folder(pipeline: str, run_key: str) -> UPath:
     """Return the folder of one retraining run; a run's key is unique to its DAG run."""
     name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key)
-    return _folder(pipeline, "runs", re.sub(r"^\.", "-", name))  # `..` would lead out of the folder
+    name = re.sub(r"^\.", "-", name)  # `..` would lead out of the folder
+    if name != run_key:  # two keys that differ in what was replaced only must not share a folder
+        name = f"{name}-{hashlib.sha256(run_key.encode()).hexdigest()[:8]}"
+    return _folder(pipeline, "runs", name)
 
 
 def write_bytes(path: UPath, content: bytes) -> None:
@@ -73,4 +77,10 @@ def read_json(path: UPath, what: str) -> Any:
 def _folder(pipeline: str, *parts: str) -> UPath:
     from upath import UPath
 
-    return UPath(settings.lake_uri(), pipeline, *parts)
+    try:
+        return UPath(settings.lake_uri(), pipeline, *parts)
+    except ImportError as error:
+        raise LakeError(
+            f"LAKE_URI is {settings.lake_uri()}, and the package for such a store is not installed ({error}); "
+            "install it (s3fs, gcsfs or adlfs) beside requirements.txt"
+        ) from error

@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import secrets
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +85,13 @@ def stack_environment(places: Places, connections: dict[str, str]) -> dict[str, 
         "MLFLOW_TRACKING_URI": places.mlflow_url,
     }
     return read_env(root / "config" / "embedded.env") | connections | settings.env_file() | os.environ | own
+
+
+def run_airflow(arguments: tuple[str, ...]) -> int:
+    """Run Airflow's command on the stack's database, whether the stack runs or not; return its status."""
+    environment = stack_environment(Places(settings.home(), 8080, 5000), {})
+    del environment[MARK]  # not a part of the stack, and not to be stopped with it
+    return subprocess.run([sys.executable, "-m", "airflow", *arguments], env=environment, check=False).returncode
 
 
 def read_env(path: Path) -> dict[str, str]:

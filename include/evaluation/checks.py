@@ -7,6 +7,7 @@ champion, `inconclusive` says that this evidence cannot tell.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ class EnoughHoldout(Check):
     code, title, outcome = "GATE002", "enough held-out rows", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where there are fewer labelled rows than gate.min_holdout_rows, or a single day."""
+        """Fire where there are fewer labelled rows than gate.min_holdout_rows, or rows of few of the days."""
         holdout = evidence.holdout
         if holdout.rows < gate.min_holdout_rows:
             return f"{holdout.rows:,} held-out rows, gate.min_holdout_rows asks for {gate.min_holdout_rows:,}"
         if holdout.days < 2:
             return "the holdout is a single day, from which noise cannot be judged"
+        span = (date.fromisoformat(holdout.end) - date.fromisoformat(holdout.start)).days + 1
+        if holdout.days < span / 2:
+            return f"the holdout has rows of {holdout.days} of its {span} days; ingest the days that are missing"
         return None
 
 

@@ -151,11 +151,13 @@ def _plain_numbers(relation: DuckDBPyRelation) -> str:
     """Return a select list in which every number is one that a model can learn from.
 
     Exact numbers (a sum of integers is a HUGEINT) and truth values become doubles; what is not finite, as
-    a division by 0 is, becomes null.
+    a division by 0 is, becomes null. A prediction time that is a date is its midnight.
     """
     changed = []
     for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
-        if kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL"):
+        if name == PREDICTION_TIME:
+            changed.append(f'CAST("{name}" AS TIMESTAMP) AS "{name}"')
+        elif kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL"):
             changed.append(f'CAST("{name}" AS DOUBLE) AS "{name}"')
         elif kind in ("DOUBLE", "FLOAT"):
             changed.append(f'CASE WHEN isfinite("{name}") THEN "{name}" END AS "{name}"')

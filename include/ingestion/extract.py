@@ -42,8 +42,8 @@ class StagedBatch:
 def extract_source(pipeline: Pipeline, name: str, start: date, end: date, connections: Connections) -> StagedBatch:
     """Read one source for the days from `start` to `end` (both inclusive) and stage what came.
 
-    Days without rows before a source's first row are left out when nothing was published just before
-    them, so that a first range may begin before the source does. Any other empty day is an error.
+    Days without rows before a source's first row are left out when nothing was published before it, so
+    that a first range may begin before the source does. Any other empty day is an error.
 
     Raises
     ------
@@ -149,9 +149,8 @@ def _first_day(rows: pa.Table, pipeline: Pipeline, name: str, start: date, end: 
     if there:
         first = min(there)
         leading = [ds for ds in empty if ds < first]
-        before = (start - timedelta(days=1)).isoformat()
         published = lake.partitions(lake.raw_uri(pipeline.name, name)).keys() if leading else set()
-        if leading and not published & {before, *leading}:
+        if leading and not any(ds < first for ds in published):
             log.warning("%s: the source begins at %s; %s before it left out", where, first, _count(leading))
             empty = [ds for ds in empty if ds > first]
             start = date.fromisoformat(first)

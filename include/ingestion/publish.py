@@ -41,7 +41,8 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
         rows = _snapshot_rows(read_batch(batch), source, batch.end, first=not earlier)
     else:
         rows = _with_available_at(read_batch(batch), source)
-    rows = rows.append_column("batch", _constant(batch.digest, rows.num_rows))
+    # first, since a table keeps statistics of its first 32 columns only, and the batch of a day is read from them
+    rows = rows.add_column(0, "batch", _constant(batch.digest, rows.num_rows))
     published = lake.replace_partitions(uri, rows, batch.start, batch.end, batch.digest)
     state = "published" if published.changed else "already published"
     log.info(
@@ -103,8 +104,9 @@ def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
 def _snapshot_rows(rows: pa.Table, source: Source, ds: str, *, first: bool) -> pa.Table:
     """Add the columns of a snapshot's partition.
 
-    The first snapshot is all that is known of the past, so its rows count from their own time. What a
-    later one says was known from its day on, however old the rows call themselves.
+    The first snapshot is all that is known of the past, so its rows count from their own time. A later one
+    is read when its day has ended, so what it says was known from the end of the day on, however old the
+    rows call themselves.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -112,7 +114,8 @@ def _snapshot_rows(rows: pa.Table, source: Source, ds: str, *, first: bool) -> p
     rows = _with_available_at(rows, source).append_column("ds", _constant(ds, rows.num_rows))
     if first:
         return rows
-    day = pa.scalar(datetime.combine(date.fromisoformat(ds), time(), UTC), pa.timestamp("us", tz="UTC"))
+    last_moment = datetime.combine(date.fromisoformat(ds), time.max, UTC)
+    day = pa.scalar(last_moment, pa.timestamp("us", tz="UTC"))
     at = rows.column_names.index("available_at")
     known = rows["available_at"]
     return rows.set_column(at, "available_at", pc.if_else(pc.less(known, day), day, known))

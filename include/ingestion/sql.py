@@ -41,7 +41,7 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
     """
     import pyarrow as pa
     from sqlalchemy import text
-    from sqlalchemy.exc import ResourceClosedError, SQLAlchemyError
+    from sqlalchemy.exc import OperationalError, ResourceClosedError, SQLAlchemyError
 
     statement = text(only_parameters(query))
     # only what the query names: a driver refuses a parameter that it has no place for
@@ -62,10 +62,13 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         if isinstance(error, ResourceClosedError):
             reason = "it yields no rows; it must be one SELECT"
-        raise SourceUnreadable(
+        unreadable = SourceUnreadable(
             f"{where}: the query {source.query} failed on connection '{source.connection}': {reason}; "
             "correct the query or the connection; nothing was published"
-        ) from error
+        )
+        # SQLite says so of a missing table as well, and has no server that could come back
+        unreadable.retryable = isinstance(error, OperationalError) and engine.dialect.name != "sqlite"
+        raise unreadable from error
     finally:
         engine.dispose()
     return pa.concat_tables(tables)

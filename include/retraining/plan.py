@@ -88,8 +88,8 @@ def plan_run(
     if path.exists():
         log.info("%s: this run has a plan already, which is followed again", pipeline.name)
         return load_plan(pipeline.name, run_key)
-    snapshot = pin_snapshot(pipeline)
     through = published_through(pipeline)
+    snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
     if through is None or (as_of and as_of > through):
         raise NotIngested(
             f"{pipeline.name}: the lake holds every source up to {through}, and this run is as of {as_of}; run "

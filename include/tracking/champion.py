@@ -81,9 +81,17 @@ def load_champion(champion: Champion) -> Model:
 def download_model(source: str, folder: str, what: str) -> Path:
     """Download the files of a logged model and return the path of its model file."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     with mlflow_client(f"downloading the model of {what}"):
-        files = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        try:
+            files = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise ModelRefused(
+                f"the model of {what} at {source} is gone from MLflow; move the alias to a version that has one"
+            ) from error
     path = Path(files) / MODEL_FILE
     if not path.is_file():
         raise ModelRefused(

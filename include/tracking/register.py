@@ -167,10 +167,11 @@ def _log_and_register(
     from mlflow.models import infer_signature
 
     predict = "predict_proba" if task == "binary" else "predict"
-    for stale in client.search_logged_models(
-        [client.get_run(run_id).info.experiment_id], f"source_run_id = '{run_id}'"
-    ):
-        client.delete_logged_model(stale.model_id)  # a killed attempt left it; no version names it
+    named = {version.model_id for version in client.search_model_versions(f"name = '{record.name}'")}
+    experiment_id = client.get_run(run_id).info.experiment_id
+    for stale in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
+        if stale.model_id not in named:
+            client.delete_logged_model(stale.model_id)  # a killed attempt left it
     with mlflow.start_run(run_id=run_id):
         info = mlflow.sklearn.log_model(
             model,
@@ -185,6 +186,10 @@ def _log_and_register(
     with TemporaryDirectory(prefix="verify-") as folder:
         path = download_model(info.model_uri, folder, f"run {record.run_key}")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    twin = _version_of(client, record)
+    if twin is not None:
+        client.delete_logged_model(info.model_id)  # another attempt of this run was quicker
+        return twin
     if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
         client.create_registered_model(record.name)
     version = client.create_model_version(

@@ -38,6 +38,9 @@ class ExtractSourceOperator(PipelineStepOperator):
 def days_of_run(context: Context) -> tuple[date, date]:
     """Return the first and last day that a run ingests, both inclusive.
 
+    Without a form these are the days of the schedule's interval: one for a daily cron, three for the Monday
+    of one that leaves out the weekend.
+
     Raises
     ------
     ConfigError
@@ -46,12 +49,15 @@ def days_of_run(context: Context) -> tuple[date, date]:
     from include.errors import ConfigError
 
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    scheduled = context["dag_run"].data_interval_start
-    day = min(scheduled.astimezone(UTC).date(), yesterday) if scheduled else yesterday
+    run = context["dag_run"]
+    first = last = yesterday
+    if run.data_interval_start and run.data_interval_end:
+        first = min(run.data_interval_start.astimezone(UTC).date(), yesterday)
+        last = max(first, min(run.data_interval_end.astimezone(UTC).date() - timedelta(days=1), yesterday))
     params = context["params"]
     end = date.fromisoformat(params["end"]) if params.get("end") else None
-    start = date.fromisoformat(params["start"]) if params.get("start") else end or day
-    end = end or (yesterday if params.get("start") else day)
+    start = date.fromisoformat(params["start"]) if params.get("start") else end or first
+    end = end or (yesterday if params.get("start") else last)
     if start > end or end > yesterday:
         raise ConfigError(
             f"the run's days are {start} to {end}; start must not be after end, and end not after {yesterday}, "

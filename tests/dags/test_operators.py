@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from include.errors import ConfigError, NightshiftError, SourceEmpty, TrackingUnavailable
+from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
 
@@ -36,7 +36,11 @@ class FailingOperator(PipelineStepOperator):
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(SourceEmpty("no rows"), AirflowFailException), (TrackingUnavailable("no answer"), AirflowException)],
+    [
+        (SchemaMismatch("other columns"), AirflowFailException),
+        (SourceEmpty("no rows yet"), AirflowException),
+        (TrackingUnavailable("no answer"), AirflowException),
+    ],
 )
 def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: NightshiftError, kind: type[Exception]) -> None:
     """An error that waiting cannot mend fails the task at once; the sentence is kept, our traceback is not."""
@@ -50,9 +54,10 @@ def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: Nightshift
     assert raised.value.__suppress_context__
 
 
-def context(scheduled: datetime | None, **params: str | None) -> Any:
+def context(*interval: datetime | None, **params: str | None) -> Any:
     """Return what days_of_run reads of Airflow's context."""
-    return {"dag_run": SimpleNamespace(data_interval_start=scheduled), "params": params}
+    first, last = interval
+    return {"dag_run": SimpleNamespace(data_interval_start=first, data_interval_end=last), "params": params}
 
 
 @pytest.mark.parametrize(
@@ -69,12 +74,21 @@ def test_a_run_ingests_the_day_of_its_schedule_or_of_its_form(
     params: dict[str, str | None], days: tuple[date, date]
 ) -> None:
     """Without a form the day is the schedule's; a form names a range."""
-    assert days_of_run(context(datetime(2024, 3, 1, 0, 15, tzinfo=UTC), **params)) == days
+    interval = datetime(2024, 3, 1, 0, 15, tzinfo=UTC), datetime(2024, 3, 2, 0, 15, tzinfo=UTC)
+
+    assert days_of_run(context(*interval, **params)) == days
+
+
+def test_a_schedule_that_leaves_out_days_ingests_them_with_the_next_run() -> None:
+    """The run of a Monday, after a Friday, has the days between, so that none is lost."""
+    friday, monday = datetime(2024, 3, 1, 0, 15, tzinfo=UTC), datetime(2024, 3, 4, 0, 15, tzinfo=UTC)
+
+    assert days_of_run(context(friday, monday)) == (date(2024, 3, 1), date(2024, 3, 3))
 
 
 def test_a_run_by_hand_ingests_no_day_that_has_not_ended() -> None:
     """A run without a form, started by hand, takes the last whole day."""
-    assert days_of_run(context(datetime.now(UTC))) == (YESTERDAY, YESTERDAY)
+    assert days_of_run(context(datetime.now(UTC), datetime.now(UTC))) == (YESTERDAY, YESTERDAY)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +97,4 @@ def test_a_run_by_hand_ingests_no_day_that_has_not_ended() -> None:
 def test_days_that_cannot_be_ingested_are_refused(params: dict[str, str]) -> None:
     """A range that ends before it starts, or in the future, is named with what is allowed."""
     with pytest.raises(ConfigError, match=f"end not after {YESTERDAY}"):
-        days_of_run(context(None, **params))
+        days_of_run(context(None, None, **params))

@@ -10,7 +10,12 @@ import pytest
 from deltalake import DeltaTable
 
 from include import lake
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
 from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -278,3 +283,28 @@ def test_a_lake_that_cannot_be_written_is_told_and_left_alone(uri: str, home: Pa
     with pytest.raises(LakeError):
         replace(uri, "a", DAYS[0])
     assert (home / "lake").is_file()
+
+
+def test_a_wide_table_knows_the_batch_of_its_days(shop: Path, tmp_path: Path) -> None:
+    """Statistics are kept of a table's first columns only; the same wide day again must still write nothing."""
+    names = [f"column_{number}" for number in range(40)]
+    columns = ", ".join(f"{name}: integer" for name in names)
+    yaml = factories.SHOP_YAML.replace("      visitors: integer\n", f"      visitors: integer\n      {columns}\n")
+    yaml = yaml.replace(columns, "\n      ".join(f"{name}: integer" for name in names))
+    query = factories.SHOP_SQL.replace("visitors,", "visitors, " + ", ".join(f"1 AS {name}" for name in names) + ",")
+    factories.write_shop(shop.parent, pipeline=yaml, sales_sql=query)
+    pipeline = load_pipeline("shop")
+    day = factories.FIRST_DAY
+
+    first, again = (
+        publish_batch(pipeline, extract_source(pipeline, "sales", day, day, EnvironmentConnections())) for _ in range(2)
+    )
+
+    assert (first.changed, again.changed) == (True, False)
+
+
+def test_old_versions_are_kept_however_many_come(home: Path) -> None:
+    """A run is repeated on the versions that it read, so the log of a table is never cleaned up."""
+    written = lake.write_table(str(home / "table"), pa.table({"number": [1]}), "first")
+
+    assert DeltaTable(written.uri).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"

@@ -121,8 +121,14 @@ class TestGATE002:
         assert told in explanation
 
     def test_it_stays_quiet_at_the_limit(self, gate: Gate) -> None:
-        """Exactly as many rows as are asked for, on two days, are enough."""
-        assert BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 2)), gate) is None
+        """Exactly as many rows as are asked for, on half of the days, are enough."""
+        assert BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 14)), gate) is None
+
+    def test_a_holdout_that_lacks_most_of_its_days_cannot_tell(self, gate: Gate) -> None:
+        """Rows enough of a few days say nothing of the weeks that they stand for."""
+        explanation = BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 13)), gate)
+
+        assert explanation == "the holdout has rows of 13 of its 28 days; ingest the days that are missing"
 
 
 class TestGATE003:

@@ -308,3 +308,10 @@ def test_a_feature_that_is_not_finite_is_unknown(shop: Path) -> None:
 
     assert rows["ratio"].null_count == 2
     assert rows["visitors"].null_count == 0
+
+
+def test_a_prediction_time_may_be_a_date(shop: Path) -> None:
+    """A question that is asked once a day is asked at its midnight."""
+    rows = run(shop, PLAIN.replace("day AS prediction_time", "CAST(day AS DATE) AS prediction_time"), sales(1))
+
+    assert pa.types.is_timestamp(rows.schema.field("prediction_time").type)

@@ -219,8 +219,8 @@ def test_a_snapshot_that_did_not_change_is_not_published_again(stores: Path) -> 
     assert table("stores") == before
 
 
-def test_a_changed_snapshot_is_known_from_the_day_that_it_came(stores: Path) -> None:
-    """What a later snapshot says was not known before its day, however old its rows call themselves."""
+def test_a_changed_snapshot_is_known_from_the_end_of_its_day(stores: Path) -> None:
+    """It is read when the day has ended, so a question of the day's morning must not be answered by it."""
     ingest(LATER, source="stores")
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
     came = LATER + timedelta(days=3)
@@ -230,20 +230,20 @@ def test_a_changed_snapshot_is_known_from_the_day_that_it_came(stores: Path) -> 
     rows = [row for row in table("stores")[1] if row["ds"] == came.isoformat()]
     assert published.changed
     assert [(row["city"], row["available_at"]) for row in rows] == [
-        ("Berlin", datetime(2024, 1, 13, tzinfo=UTC)),
-        ("Bern", datetime(2024, 1, 13, tzinfo=UTC)),
+        ("Berlin", datetime(2024, 1, 13, 23, 59, 59, 999999, tzinfo=UTC)),
+        ("Bern", datetime(2024, 1, 13, 23, 59, 59, 999999, tzinfo=UTC)),
     ]
 
 
 def test_a_row_newer_than_its_snapshots_day_keeps_its_own_time(stores: Path) -> None:
-    """A snapshot's day is the earliest time that its rows were known, not the latest."""
+    """The end of a snapshot's day is the earliest time that its rows were known, not the latest."""
     ingest(LATER, source="stores")
-    change(stores, "INSERT INTO stores VALUES ('store-2', 'Bonn', '2024-01-13 08:00:00')")
+    change(stores, "INSERT INTO stores VALUES ('store-2', 'Bonn', '2024-01-14 08:00:00')")
 
     ingest(LATER + timedelta(days=3), source="stores")
 
     [row] = [row for row in table("stores")[1] if row["store"] == "store-2"]
-    assert row["available_at"] == datetime(2024, 1, 13, 8, tzinfo=UTC)
+    assert row["available_at"] == datetime(2024, 1, 14, 8, tzinfo=UTC)
 
 
 def test_the_earlier_snapshot_stays_beside_the_changed_one(stores: Path) -> None:
@@ -353,9 +353,16 @@ def test_the_missing_range_spans_the_gap_and_the_end(shop: Path) -> None:
     assert missing_range(load_pipeline("shop"), day(9)) == (day(3), day(9))
 
 
+SHORT_HISTORY = (
+    factories.SHOP_YAML.replace("history_days: 120", "history_days: 5")
+    .replace("window_days: 100", "window_days: 5")
+    .replace("holdout_days: 14", "holdout_days: 2")
+)
+
+
 def test_days_older_than_the_history_are_not_missing(shop: Path) -> None:
     """A hole that no model would learn from any more is left alone."""
-    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("history_days: 120", "history_days: 5"))
+    factories.write_shop(shop.parent, pipeline=SHORT_HISTORY)
     ingest(day(0), day(1))
     ingest(day(5), day(9))
 
