@@ -167,10 +167,11 @@ def _log_and_register(
     from mlflow.models import infer_signature
 
     predict = "predict_proba" if task == "binary" else "predict"
-    named = {version.model_id for version in client.search_model_versions(f"name = '{record.name}'")}
     experiment_id = client.get_run(run_id).info.experiment_id
-    for stale in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        if stale.model_id not in named:
+    logged = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    named = {version.source for version in client.search_model_versions(f"name = '{record.name}'")}
+    for stale in logged:
+        if stale.model_uri not in named:
             client.delete_logged_model(stale.model_id)  # a killed attempt left it
     with mlflow.start_run(run_id=run_id):
         info = mlflow.sklearn.log_model(

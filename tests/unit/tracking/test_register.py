@@ -293,3 +293,38 @@ def test_a_server_that_is_down_changes_nothing(
         r"[^\n]*; the champion is unchanged; check that the server is up .*run this task again$",
     ):
         shop_model.register("night-1")
+
+
+def test_a_twin_that_was_quicker_keeps_its_version(
+    shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two attempts of one run at the same time one registers, and the other finds it and takes nothing away."""
+    listed = mlflow.MlflowClient.search_logged_models
+    twins: list[Any] = []
+
+    def overtaken(self: MlflowClient, *args: Any, **kwargs: Any) -> Any:
+        if not twins:
+            twins.append(None)
+            twins[0] = shop_model.register("night-1")
+        return listed(self, *args, **kwargs)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "search_logged_models", overtaken)
+
+    late = shop_model.register("night-1")
+
+    assert (late.version, late.alias) == (twins[0].version, twins[0].alias) == (1, "champion")
+    assert len(_versions(client, shop_model.name)) == len(_runs(client, shop_model.name)) == 1
+    champion = find_champion(shop_model.name)
+    assert champion is not None
+    assert len(predict(load_champion(champion), shop_model.example, "regression")) == len(shop_model.example)
+
+
+def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, client: MlflowClient) -> None:
+    """That its model was deleted is no outage that passes: the sentence says what to do."""
+    shop_model.register("night-1")
+    client.delete_logged_model(client.get_model_version(shop_model.name, "1").source.removeprefix("models:/"))
+    champion = find_champion(shop_model.name)
+    assert champion is not None
+
+    with pytest.raises(ModelRefused, match="is gone from MLflow; move the alias to a version that has one"):
+        load_champion(champion)
