@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from include import settings
-from include.config import FilesSource, Pipeline, SqlSource
+from include.config import SOURCE_KINDS, Pipeline, SqlSource
 from include.errors import ConfigError
 from include.wording import unknown
 
@@ -121,7 +121,7 @@ def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
         expected = context.get("expected") or context.get("expected_tags", "")
         problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
     elif kind == "union_tag_not_found":
-        problem = "`kind` is required: one of 'sql', 'files'"
+        problem = f"`kind` is required: one of {', '.join(map(repr, SOURCE_KINDS))}"
     elif kind == "too_short":
         problem = "at least one is needed, found none"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
@@ -139,7 +139,7 @@ def _existing(location: tuple, data: Any) -> tuple:
     """Drop the parts that pydantic adds for a union's branch or a field's name, which the YAML does not have."""
     kept: list[Any] = []
     for position, part in enumerate(location):
-        branch = position == 2 and location[0] == "sources" and part in ("sql", "files")
+        branch = position == 2 and location[0] == "sources" and part in SOURCE_KINDS
         if part == "[key]" or (branch and isinstance(data, dict) and part not in data):
             continue
         kept.append(part)
@@ -158,7 +158,8 @@ def _fields_at(location: tuple, data: Any) -> list[str]:
         if model is Pipeline and part == "sources":
             continue
         if location[0] == "sources" and len(location) > 1 and part == location[1]:
-            model = FilesSource if isinstance(data, dict) and data.get("kind") == "files" else SqlSource
+            kind = data.get("kind") if isinstance(data, dict) else None
+            model = SOURCE_KINDS.get(kind, SqlSource)
         elif part in getattr(model, "model_fields", {}):
             model = model.model_fields[part].annotation
     return list(getattr(model, "model_fields", {}))

@@ -21,7 +21,7 @@ METRICS: dict[str, dict[str, bool]] = {
 }
 
 #: Columns that Nightshift adds to every raw table, so no source may bring its own.
-LAKE_COLUMNS = ("ds", "available_at", "batch")
+LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
@@ -64,12 +64,84 @@ class RowsPerDay(_Section):
         return self
 
 
+class Contract(_Section):
+    """What a source may change of its columns without an edit here; what is not allowed is an error."""
+
+    added: Literal["refuse", "ignore"] = Field(
+        default="refuse", description="A column that `columns` does not declare: refuse it, or leave it out."
+    )
+    dropped: Literal["refuse", "null"] = Field(
+        default="refuse", description="A declared column that is not delivered: refuse, or fill it with null."
+    )
+    renamed: dict[str, str] = Field(default={}, description="The source's name of a column: the declared one.")
+    retyped: Literal["cast", "refuse"] = Field(
+        default="cast",
+        description="A column of another type than in the last batch: cast it where every value fits, or refuse it.",
+    )
+    retired: list[Name] = Field(
+        default=[], description="Columns that were declared once; the lake keeps them, null from now on."
+    )
+
+
+class HistoryCheck(_Section):
+    """One comparison of a day with the days before it."""
+
+    severity: Literal["warning", "critical", "off"] = "warning"
+    limit: float = Field(gt=0, allow_inf_nan=False)
+
+
+class Volume(HistoryCheck):
+    """Rows beside the mean of the last four same weekdays."""
+
+    limit: float = Field(default=0.5, gt=0, description="Share by which the rows may differ from that mean.")
+
+
+class Freshness(HistoryCheck):
+    """The newest `available_at`, beside the end of the day."""
+
+    limit: float = Field(default=6, gt=0, description="Hours by which it may be earlier in its day than it used to be.")
+
+
+class Nulls(HistoryCheck):
+    """The share of nulls of each column."""
+
+    limit: float = Field(default=0.1, gt=0, le=1, description="How much the share may be above the highest so far.")
+
+
+class Distinct(HistoryCheck):
+    """The number of distinct values of each column, and values that were never seen."""
+
+    limit: float = Field(default=0.5, gt=0, description="Share by which the number may differ from its median.")
+
+
+class Distribution(HistoryCheck):
+    """The population stability index of each column."""
+
+    limit: float = Field(default=0.25, gt=0, description="Highest PSI; 0.1 is a slight shift, 0.25 a great one.")
+
+
+class History(_Section):
+    """Comparisons of a day with the published days before it."""
+
+    days: int = Field(default=28, ge=7, le=366, description="How many days back the comparisons look.")
+    volume: Volume = Volume()
+    freshness: Freshness = Freshness()
+    nulls: Nulls = Nulls()
+    distinct: Distinct = Distinct()
+    distribution: Distribution = Distribution()
+
+
 class _Source(_Section):
-    arrives: Literal["daily", "snapshot"] = Field(
+    arrives: Literal["daily", "snapshot", "append"] = Field(
         default="daily",
-        description="daily: each day brings its own rows. snapshot: each delivery is the whole table.",
+        description="daily: each day brings its own rows. snapshot: each delivery is the whole table. append: each "
+        "day's delivery brings rows of that day and late ones of the days before it.",
+    )
+    late_days: int = Field(
+        default=31, ge=1, description="How many days late a row may be, where a source arrives as `append`."
     )
     connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
+    deadline: timedelta = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
     key: list[str] = Field(min_length=1, description="Columns that together name one row.")
     columns: dict[str, ColumnType] = Field(min_length=1, description="Every column, with its type.")
     available_at: Annotated[AvailableAt, BeforeValidator(_column_alone, json_schema_input_type=str | AvailableAt)] = (
@@ -79,6 +151,15 @@ class _Source(_Section):
         default=None, description="Timestamp column whose UTC day is the partition; default: available_at."
     )
     rows_per_day: RowsPerDay = RowsPerDay()
+    contract: Contract = Contract()
+    history: History = History()
+
+    @field_validator("deadline")
+    @classmethod
+    def _some_time(cls, deadline: timedelta) -> timedelta:
+        if deadline <= timedelta(0):
+            raise ValueError("a deadline must be longer than nothing, such as 00:30:00 for half an hour")
+        return deadline
 
     @model_validator(mode="after")
     def _columns_exist(self) -> _Source:
@@ -86,7 +167,7 @@ class _Source(_Section):
         named.append(("available_at", self.available_at.column))
         if self.day:
             named.append(("day", self.day))
-        for field, name in named:
+        for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
             if name not in self.columns:
                 raise ValueError(f"{field} names the column '{name}', which `columns` does not declare")
         for field, name in named[len(self.key) :]:
@@ -97,6 +178,9 @@ class _Source(_Section):
                 raise ValueError(f"the column name '{name}' is kept for Nightshift's own; rename it")
         if self.arrives == "snapshot" and self.day:
             raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
+        for name in self.contract.retired:
+            if name in self.columns:
+                raise ValueError(f"contract.retired names the column '{name}', which `columns` still declares")
         return self
 
 
@@ -108,21 +192,74 @@ class SqlSource(_Source):
 
 
 class FilesSource(_Source):
-    """CSV files below the folder of an Airflow `fs` connection."""
+    """CSV, JSON lines or Parquet files below the folder of an Airflow connection, local or an object store."""
 
     kind: Literal["files"]
-    path: str = Field(description="Path below the connection's folder; `{ds}` stands for the day.")
+    path: str = Field(
+        description="Path below the connection's folder, with * and ** as wildcards; {ds} stands for the day "
+        "(2013-01-31), {year}, {month} and {day} for its parts."
+    )
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+        default=None, description="Default: what the file's name ends with, without .gz, .bz2, .zst or .zip."
+    )
 
     @model_validator(mode="after")
-    def _one_file_a_day(self) -> FilesSource:
-        if self.arrives == "daily" and "{ds}" not in self.path:
-            raise ValueError("path must contain {ds}, the day, where the source arrives daily")
-        if self.arrives == "snapshot" and "{ds}" in self.path:
-            raise ValueError("path may not contain {ds} where the source arrives as a snapshot")
+    def _names_its_day(self) -> FilesSource:
+        fields = {"ds", "year", "month", "day"}
+        named = {field for field in fields if f"{{{field}}}" in self.path}
+        if self.arrives != "snapshot" and not (named == {"ds"} or named >= {"year", "month", "day"}):
+            raise ValueError("path must contain {ds}, the day, where the source does not arrive as a snapshot")
+        if self.arrives == "snapshot" and named:
+            raise ValueError("path may not contain the day where the source arrives as a snapshot")
         return self
 
 
-Source = Annotated[SqlSource | FilesSource, Field(discriminator="kind")]
+class Paging(_Section):
+    """How an API splits a long answer."""
+
+    style: Literal["page", "offset", "cursor", "link"] = Field(
+        description="page: a page's number. offset: rows to skip. cursor: a mark from the answer before. "
+        "link: the Link header's rel=next."
+    )
+    parameter: str | None = Field(default=None, description="Query parameter of the number, offset or cursor.")
+    first: int = Field(default=1, ge=0, description="Number of the first page.")
+    size: int = Field(default=500, ge=1, description="Records that a page holds.")
+    size_parameter: str | None = Field(default=None, description="Query parameter that asks for `size`.")
+    next: str | None = Field(default=None, description="Where the answer has the next cursor, such as meta.next.")
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Paging:
+        if self.style == "cursor" and not self.next:
+            raise ValueError("a cursor needs `next`: where the answer has the next cursor, such as meta.next")
+        return self
+
+
+class HttpSource(_Source):
+    """Records of a JSON API, behind an Airflow `http` connection."""
+
+    kind: Literal["http"]
+    path: str = Field(description="Path below the connection's address; {ds} stands for the day.")
+    params: dict[str, str] = Field(
+        default={}, description="Query parameters; {ds}, {start} and {end} stand for the day and its bounds."
+    )
+    records: str = Field(default="", description="Where the answer has its records, such as data.items.")
+    paging: Paging | None = None
+    requests_per_second: float = Field(default=10, gt=0, description="The pace that the API allows.")
+    timeout_seconds: float = Field(default=30, gt=0, description="How long one answer may take.")
+    attempts: int = Field(default=5, ge=1, description="How often one page is asked for on 429, 5xx or no answer.")
+
+
+class KafkaSource(_Source):
+    """JSON messages of a Kafka topic, behind an Airflow `kafka` connection; a day by the messages' timestamps."""
+
+    kind: Literal["kafka"]
+    topic: str
+
+
+Source = Annotated[SqlSource | FilesSource | HttpSource | KafkaSource, Field(discriminator="kind")]
+
+#: The kinds of source, by their name in pipeline.yaml.
+SOURCE_KINDS = {"sql": SqlSource, "files": FilesSource, "http": HttpSource, "kafka": KafkaSource}
 
 
 class Features(_Section):
@@ -196,8 +333,9 @@ class Schedule(_Section):
     retrain: str | None = Field(
         default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
     )
+    maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
-    @field_validator("ingest", "retrain")
+    @field_validator("ingest", "retrain", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         from croniter import croniter
@@ -207,9 +345,10 @@ class Schedule(_Section):
         return value
 
     @model_validator(mode="after")
-    def _ingest_is_a_clock(self) -> Schedule:
-        if self.ingest == "after_ingest":
-            raise ValueError("ingest cannot run after_ingest; give it a cron expression")
+    def _some_need_a_clock(self) -> Schedule:
+        for field in ("ingest", "maintain"):
+            if getattr(self, field) == "after_ingest":
+                raise ValueError(f"{field} cannot run after_ingest; give it a cron expression")
         return self
 
 
@@ -221,6 +360,9 @@ class Pipeline(_Section):
     schedule: Schedule = Schedule()
     history_days: int = Field(
         default=400, ge=2, description="Days of history that are ingested first, and read at most."
+    )
+    keep_days: int = Field(
+        default=180, ge=7, description="Days for which a run can be repeated on the tables that it read."
     )
     sources: dict[Name, Source] = Field(min_length=1)
     features: Features
@@ -246,7 +388,7 @@ class Pipeline(_Section):
     @property
     def daily_sources(self) -> list[str]:
         """The names of the sources by which a run knows its days: those with rows each day, if there are any."""
-        daily = [name for name, source in self.sources.items() if source.arrives == "daily"]
+        daily = [name for name, source in self.sources.items() if source.arrives != "snapshot"]
         return [name for name in daily if self.sources[name].rows_per_day.min > 0] or daily
 
     @model_validator(mode="after")
