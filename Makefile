@@ -52,5 +52,6 @@ $(VENV)/installed: requirements.txt | $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@config/test-packages.sh
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -91,13 +92,13 @@ class HistoryCheck(_Section):
 
 
 class Volume(HistoryCheck):
-    """Rows beside the mean of the last four same weekdays."""
+    """Rows beside the mean of the last four same weekdays, or beside the last snapshot."""
 
-    limit: float = Field(default=0.5, gt=0, description="Share by which the rows may differ from that mean.")
+    limit: float = Field(default=0.4, gt=0, description="Share by which the rows may differ from that mean.")
 
 
 class Freshness(HistoryCheck):
-    """The newest `available_at`, beside the end of the day."""
+    """The newest `available_at`, beside the end of the day; a snapshot is not judged."""
 
     limit: float = Field(default=6, gt=0, description="Hours by which it may be earlier in its day than it used to be.")
 
@@ -111,24 +112,34 @@ class Nulls(HistoryCheck):
 class Distinct(HistoryCheck):
     """The number of distinct values of each column, and values that were never seen."""
 
-    limit: float = Field(default=0.5, gt=0, description="Share by which the number may differ from its median.")
+    limit: float = Field(default=0.5, gt=0, description="Share by which it may be outside of what it used to be.")
 
 
 class Distribution(HistoryCheck):
     """The population stability index of each column."""
 
-    limit: float = Field(default=0.25, gt=0, description="Highest PSI; 0.1 is a slight shift, 0.25 a great one.")
+    limit: float = Field(
+        default=0.25,
+        gt=0,
+        description="PSI that may come on top of what is usual; 0.1 is a slight shift, 0.25 a great one.",
+    )
 
 
 class History(_Section):
     """Comparisons of a day with the published days before it."""
 
-    days: int = Field(default=28, ge=7, le=366, description="How many days back the comparisons look.")
+    days: int = Field(default=28, ge=14, le=366, description="How many days back the comparisons look.")
     volume: Volume = Volume()
     freshness: Freshness = Freshness()
     nulls: Nulls = Nulls()
     distinct: Distinct = Distinct()
     distribution: Distribution = Distribution()
+
+    @property
+    def active(self) -> list[HistoryCheck]:
+        """The comparisons that are made."""
+        every = (self.volume, self.freshness, self.nulls, self.distinct, self.distribution)
+        return [check for check in every if check.severity != "off"]
 
 
 class _Source(_Section):
@@ -154,6 +165,16 @@ class _Source(_Section):
     contract: Contract = Contract()
     history: History = History()
 
+    @property
+    def slice_column(self) -> str:
+        """The column of the raw table by which a day's delivery is replaced."""
+        return "delivered" if self.arrives == "append" else "ds"
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the source delivers records, which may leave out what is null."""
+        return False
+
     @field_validator("deadline")
     @classmethod
     def _some_time(cls, deadline: timedelta) -> timedelta:
@@ -178,6 +199,8 @@ class _Source(_Section):
                 raise ValueError(f"the column name '{name}' is kept for Nightshift's own; rename it")
         if self.arrives == "snapshot" and self.day:
             raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
+        if self.arrives == "append" and self.day in (None, self.available_at.column):
+            raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in self.contract.retired:
             if name in self.columns:
                 raise ValueError(f"contract.retired names the column '{name}', which `columns` still declares")
@@ -203,6 +226,12 @@ class FilesSource(_Source):
         default=None, description="Default: what the file's name ends with, without .gz, .bz2, .zst or .zip."
     )
 
+    @property
+    def sparse(self) -> bool:
+        """Whether the files hold JSON records."""
+        name = re.sub(r"\.(gz|bz2|zst|zip)$", "", self.path)
+        return self.format == "jsonl" or (self.format is None and name.endswith((".jsonl", ".ndjson", ".json")))
+
     @model_validator(mode="after")
     def _names_its_day(self) -> FilesSource:
         fields = {"ds", "year", "month", "day"}
@@ -223,12 +252,20 @@ class Paging(_Section):
     )
     parameter: str | None = Field(default=None, description="Query parameter of the number, offset or cursor.")
     first: int = Field(default=1, ge=0, description="Number of the first page.")
-    size: int = Field(default=500, ge=1, description="Records that a page holds.")
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Records of a full page: a page or offset with fewer is the last. Default: one without any is.",
+    )
     size_parameter: str | None = Field(default=None, description="Query parameter that asks for `size`.")
-    next: str | None = Field(default=None, description="Where the answer has the next cursor, such as meta.next.")
+    next: str | None = Field(
+        default=None, description="Where the answer has the next cursor, such as meta.next; the last answer has none."
+    )
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Paging:
+        if self.size_parameter and not self.size:
+            raise ValueError("size_parameter needs `size`: how many records to ask for")
         if self.style == "cursor" and not self.next:
             raise ValueError("a cursor needs `next`: where the answer has the next cursor, such as meta.next")
         return self
@@ -238,15 +275,32 @@ class HttpSource(_Source):
     """Records of a JSON API, behind an Airflow `http` connection."""
 
     kind: Literal["http"]
-    path: str = Field(description="Path below the connection's address; {ds} stands for the day.")
+    path: str = Field(description="Path below the connection's address; may contain what `params` may.")
     params: dict[str, str] = Field(
-        default={}, description="Query parameters; {ds}, {start} and {end} stand for the day and its bounds."
+        default={},
+        description="Query parameters. With {ds}, the day (2013-01-31), each day is asked for by itself; {start} and "
+        "{end} stand for the bounds of what is asked for (2013-01-31T00:00:00Z). A secret belongs in the connection.",
     )
     records: str = Field(default="", description="Where the answer has its records, such as data.items.")
     paging: Paging | None = None
     requests_per_second: float = Field(default=10, gt=0, description="The pace that the API allows.")
-    timeout_seconds: float = Field(default=30, gt=0, description="How long one answer may take.")
+    timeout_seconds: float = Field(default=30, gt=0, description="How long the API may be silent.")
     attempts: int = Field(default=5, ge=1, description="How often one page is asked for on 429, 5xx or no answer.")
+
+    @property
+    def sparse(self) -> bool:
+        """Always: a record may leave out what is null."""
+        return True
+
+    @model_validator(mode="after")
+    def _names_its_day(self) -> HttpSource:
+        text = " ".join([self.path, *self.params.values()])
+        if self.arrives != "snapshot" and "{ds}" not in text and "{start}" not in text:
+            raise ValueError(
+                "path or params must contain {ds} or {start}, what is asked for, where the source does not arrive as "
+                "a snapshot"
+            )
+        return self
 
 
 class KafkaSource(_Source):
@@ -254,6 +308,11 @@ class KafkaSource(_Source):
 
     kind: Literal["kafka"]
     topic: str
+
+    @property
+    def sparse(self) -> bool:
+        """Always: a record may leave out what is null."""
+        return True
 
 
 Source = Annotated[SqlSource | FilesSource | HttpSource | KafkaSource, Field(discriminator="kind")]

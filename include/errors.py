@@ -35,6 +35,10 @@ class ExpectationsFailed(NightshiftError):
     """Rows break a critical expectation, so nothing was published."""
 
 
+class QuarantineRefused(NightshiftError):
+    """Rows in quarantine cannot be released or discarded as asked."""
+
+
 class LakeError(NightshiftError):
     """A lake table is missing, or cannot be read or written."""
 

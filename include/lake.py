@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,13 @@ from include import settings
 from include.errors import LakeError, PublishConflict, SchemaMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
+
+log = logging.getLogger(__name__)
 
 #: Every version stays readable, however many come: a run can be repeated on the tables that it read.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
@@ -40,9 +45,44 @@ class TableVersion:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Slices:
+    """What is published at once: days, each as a whole, of one batch.
+
+    Attributes
+    ----------
+    column
+        Column of the table by which a day is replaced: `ds`, or `delivered`.
+    days
+        ISO days, in order and without a gap; a day without rows is published as empty.
+    batch
+        Digest of the rows.
+    moment
+        When they were read or last decided about, in microseconds since 1970; the later stands.
+    rows
+        Number of rows by day.
+    """
+
+    column: str
+    days: list[str]
+    batch: str
+    moment: int
+    rows: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return sum(self.rows.values())
+
+
 def raw_uri(pipeline: str, source: str) -> str:
     """Return the address of a source's raw table."""
     return f"{settings.lake_uri()}/{pipeline}/raw/{source}"
+
+
+def quarantine_uri(pipeline: str, source: str) -> str:
+    """Return the address of the table with a source's rows that are not fit to be published."""
+    return f"{settings.lake_uri()}/{pipeline}/quarantine/{source}"
 
 
 def features_uri(pipeline: str) -> str:
@@ -56,10 +96,16 @@ def latest_version(uri: str) -> int | None:
     return None if table is None else table.version()
 
 
-def partitions(uri: str) -> dict[str, Partition]:
-    """Return the published days of a raw table, by day, from its metadata alone.
+def partitions(uri: str, column: str = "ds") -> dict[str, Partition]:
+    """Return the days of a raw table that have rows, by day, from its metadata alone.
 
-    A day that several batches had a part in has the batch None.
+    Parameters
+    ----------
+    column
+        What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
+
+    A day that several batches had a part in has the batch None; a file of rows that came on several days is
+    left out.
     """
     import pyarrow as pa
 
@@ -69,7 +115,10 @@ def partitions(uri: str) -> dict[str, Partition]:
     actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     found: dict[str, Partition] = {}
     for action in actions:
-        ds, batch = action["partition.ds"], action.get("min.batch")
+        ds = action["partition.ds"] if column == "ds" else action.get(f"min.{column}")
+        if ds is None or (column != "ds" and ds != action.get(f"max.{column}")):
+            continue
+        batch = action.get("min.batch")
         if batch != action.get("max.batch"):
             batch = None
         before = found.get(ds)
@@ -80,54 +129,118 @@ def partitions(uri: str) -> dict[str, Partition]:
     return dict(sorted(found.items()))
 
 
-def replace_partitions(uri: str, rows: pa.Table, start: str, end: str, batch: str) -> TableVersion:
-    """Replace the days from `start` to `end` by `rows`, in one commit.
+def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
+    """Return, of those days that were published, the moment of the publication that stands.
+
+    It is read from the table's application transactions, so a day without rows is known as well.
+
+    Returns
+    -------
+    dict of str to int
+        By ISO day, microseconds since 1970, as `publish_days` was given them.
+    """
+    table = _open(uri)
+    if table is None:
+        return {}
+    found = {ds: table.transaction_version(_transaction(ds)) for ds in days}
+    return {ds: moment for ds, moment in found.items() if moment is not None}
+
+
+def publish_days(
+    uri: str, parts: Iterable[pa.Table], schema: pa.Schema, slices: Slices, retired: Iterable[str] = ()
+) -> TableVersion:
+    """Replace some days of a raw table by what a batch has for them, in one commit.
+
+    The commit carries an application transaction for each day, whose version is the moment of the batch.
+    A batch that was published before changes nothing, and neither does one that is older than what was
+    published of a day since.
 
     Parameters
     ----------
-    rows
-        Table with the column `ds` (ISO day, from `start` to `end`) and the column `batch`.
-    start, end
-        First and last day that are replaced, both inclusive.
-    batch
-        Digest of the batch. Where exactly this batch is what the days hold already, nothing is written.
+    parts
+        Tables with `schema`, one after another; they are not asked for where nothing is to be written.
+    schema
+        Has the columns `batch` and `ds`, and the column by which days are replaced.
+    retired
+        Published columns that may be absent from the schema; they are null in the new rows.
 
     Raises
     ------
     PublishConflict
-        If another run wrote to the same days at the same time; nothing of `rows` is then visible.
+        If another run wrote to the same days at the same time; nothing of the batch is then visible.
+    LakeError, SchemaMismatch
+        With the table as it was.
     """
-    from deltalake import CommitProperties, DeltaTable, write_deltalake
+    from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
 
-    there = {ds: (part.batch, part.rows) for ds, part in partitions(uri).items() if start <= ds <= end}
-    wanted = {each["values"]: (batch, each["counts"]) for each in rows["ds"].value_counts().to_pylist()}
-    if wanted and there == wanted:
-        return TableVersion(uri, _version(uri), rows.num_rows, changed=False)
     try:
         # created empty, so that even of two first writers one meets the other's commit and is refused
-        DeltaTable.create(uri, schema=rows.schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
-        _check_schema(uri, rows.schema)
+        DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
+        table = _existing(uri)  # what is checked below is checked again against this version at the commit
+        _check_schema(table, schema, set(retired))
+        days = _older_than(table, slices)
+        if not days or _holds(uri, slices, days):
+            return TableVersion(uri, table.version(), slices.total, changed=False)
+        kept = (_only(part, slices.column, days, slices.days) for part in parts)
         write_deltalake(
-            uri,
-            rows,
+            table,
+            _as_reader(kept, schema),
             mode="overwrite",
-            predicate=f"ds >= '{start}' AND ds <= '{end}'",
-            partition_by=["ds"],
+            predicate=_predicate(slices.column, days),
             schema_mode="merge",
-            commit_properties=CommitProperties(custom_metadata={"nightshift.batch": batch}),
+            commit_properties=CommitProperties(
+                custom_metadata={"nightshift.batch": slices.batch},
+                app_transactions=[Transaction(_transaction(ds), slices.moment) for ds in days],
+            ),
         )
     except CommitFailedError as error:
         raise PublishConflict(
-            f"{uri}: another run changed the days {start} to {end} at the same time, and its change stands; "
-            "nothing of this batch was published; run this task again"
+            f"{uri}: another run changed the days {slices.days[0]} to {slices.days[-1]} at the same time, and its "
+            "change stands; nothing of this batch was published; run this task again"
         ) from error
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"{uri}: the days {start} to {end} could not be written ({_first_line(error)}); the table is as "
+            f"{uri}: the days {slices.days[0]} to {slices.days[-1]} could not be written ({_first_line(error)}); the "
+            "table is as it was before; check the lake's permissions and free space, then run this task again"
+        ) from error
+    return TableVersion(uri, _version(uri), slices.total, changed=True)
+
+
+def replace_days(uri: str, rows: pa.Table, column: str, days: list[str]) -> None:
+    """Replace some days of a table that is partitioned by `column`, in one commit.
+
+    Raises
+    ------
+    PublishConflict, LakeError
+        With the table as it was.
+    """
+    from deltalake import DeltaTable, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        DeltaTable.create(uri, schema=rows.schema, partition_by=[column], mode="ignore", configuration=PROPERTIES)
+        write_deltalake(uri, rows.combine_chunks(), mode="overwrite", predicate=_predicate(column, days))
+    except CommitFailedError as error:
+        raise PublishConflict(
+            f"{uri}: another run changed the same days at the same time, and its change stands; run this task again"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"{uri}: the days {days[0]} to {days[-1]} could not be written ({_first_line(error)}); the table is as "
             "it was before; check the lake's permissions and free space, then run this task again"
         ) from error
-    return TableVersion(uri, _version(uri), rows.num_rows, changed=True)
+
+
+def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table | None:
+    """Read the rows of some days (None: of all), or return None where there is no table yet."""
+    import pyarrow.dataset as ds
+
+    table = _open(uri)
+    if table is None:
+        return None
+    condition = None if days is None else (ds.field(column) >= days[0]) & (ds.field(column) <= days[-1])
+    return table.to_pyarrow_dataset().to_table(filter=condition)
 
 
 def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
@@ -182,19 +295,77 @@ def read_table(uri: str, version: int) -> pa.Table:
     return dataset(uri, version).to_table()
 
 
-def _check_schema(uri: str, schema: pa.Schema) -> None:
+def _transaction(ds: str) -> str:
+    """Return the name under which a raw table keeps the moment of a day's publication."""
+    return f"day={ds}"
+
+
+def _older_than(table: DeltaTable, slices: Slices) -> list[str]:
+    """Return the days of which nothing as new as the batch was published."""
+    moments = {ds: table.transaction_version(_transaction(ds)) for ds in slices.days}
+    newer = [ds for ds, moment in moments.items() if moment is not None and moment > slices.moment]
+    if newer:
+        log.warning(
+            "%s: of %s day%s, from %s to %s, something newer than this batch is published and stands",
+            *(table.table_uri, len(newer), "s"[: len(newer) > 1], newer[0], newer[-1]),
+        )
+    return [ds for ds, moment in moments.items() if moment is None or moment < slices.moment]
+
+
+def _holds(uri: str, slices: Slices, days: list[str]) -> bool:
+    """Return whether these days hold exactly this batch already."""
+    if not any(slices.rows.get(ds) for ds in days):
+        return False
+    published = partitions(uri, slices.column)
+    there = {ds: (published[ds].batch, published[ds].rows) for ds in days if ds in published}
+    return there == {ds: (slices.batch, slices.rows[ds]) for ds in days if slices.rows.get(ds)}
+
+
+def _predicate(column: str, days: list[str]) -> str:
+    """Return the condition that selects days; runs without a gap are ranges, since thousands of names are slow."""
+    from datetime import date, timedelta
+
+    runs: list[list[str]] = []
+    for ds in days:
+        follows = runs and date.fromisoformat(runs[-1][1]) + timedelta(days=1) == date.fromisoformat(ds)
+        if follows:
+            runs[-1][1] = ds
+        else:
+            runs.append([ds, ds])
+    return " OR ".join(f"({column} >= '{first}' AND {column} <= '{last}')" for first, last in runs)
+
+
+def _only(part: pa.Table, column: str, days: list[str], all_days: list[str]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(days) == len(all_days):
+        return part
+    return part.filter(pc.is_in(part[column], pa.array(days)))
+
+
+def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    # one record batch a part: deltalake writes several side by side, in any order
+    batches = (batch for part in parts for batch in part.select(schema.names).combine_chunks().to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _check_schema(table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
     """Refuse rows that lack a column of the table, or have one in another type; new columns may come."""
     import pyarrow as pa
 
-    published = pa.schema(_existing(uri).schema().to_arrow())
-    for field in published:
+    for field in pa.schema(table.schema().to_arrow()):
         at = schema.get_field_index(field.name)
+        if at < 0 and field.name in retired:
+            continue
         declared = "is not declared" if at < 0 else f"is declared as {schema.field(at).type}"
         if at < 0 or schema.field(at).type != field.type:
             raise SchemaMismatch(
-                f"{uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml now; "
-                "nothing was published; declare it as before, or give the source a new name, which starts a "
-                "new table"
+                f"{table.table_uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml "
+                "now; nothing was published; declare it as before, name it in the source's contract.retired, or "
+                "give the source a new name, which starts a new table"
             )
 
 

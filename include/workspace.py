@@ -6,14 +6,19 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import settings
 from include.errors import LakeError, RunMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from upath import UPath
 
 
@@ -24,35 +29,53 @@ def staged_folder(pipeline: str, source: str) -> UPath:
 
 def run_folder(pipeline: str, run_key: str) -> UPath:
     """Return the folder of one retraining run; a run's key is unique to its DAG run."""
+    return _folder(pipeline, "runs", file_name(run_key))
+
+
+def validations_folder(pipeline: str, source: str) -> UPath:
+    """Return the folder of the pages about a source's validations."""
+    return _folder(pipeline, "validations", source)
+
+
+def file_name(run_key: str) -> str:
+    """Return a run's key as the name of a file or folder; two keys never share one."""
     name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key)
     name = re.sub(r"^\.", "-", name)  # `..` would lead out of the folder
-    if name != run_key:  # two keys that differ in what was replaced only must not share a folder
+    if name != run_key:  # two keys that differ in what was replaced only must not share a name
         name = f"{name}-{hashlib.sha256(run_key.encode()).hexdigest()[:8]}"
-    return _folder(pipeline, "runs", name)
+    return name
 
 
 def write_bytes(path: UPath, content: bytes) -> None:
     """Write a file whole or not at all; a reader never meets a part of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.protocol not in ("", "file"):
-            path.write_bytes(content)  # an object store shows an object only when it is complete
-            return
-        target = Path(path.path)
-        scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with scratch.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise LakeError(
-            f"{path} could not be written ({error.strerror or error}); check LAKE_URI's permissions and free "
-            "space, then run this task again"
-        ) from error
+    with _whole(path) as scratch:
+        scratch.write_bytes(content)
+
+
+def put_file(file: Path, path: UPath) -> None:
+    """Copy a local file into the lake, whole or not at all."""
+    with _whole(path) as scratch:
+        shutil.copyfile(file, scratch)
+
+
+@contextmanager
+def local_copy(path: UPath) -> Iterator[Path]:
+    """Give the local path of a file of the lake: its own, or that of a copy for as long as the context lasts.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    """
+    if _is_local(path):
+        if not Path(path.path).is_file():
+            raise FileNotFoundError(str(path))
+        yield Path(path.path)
+        return
+    with TemporaryDirectory(prefix="copy-") as folder:
+        local = Path(folder) / path.name
+        path.fs.get_file(path.path, str(local))
+        yield local
 
 
 def write_json(path: UPath, content: Any) -> None:
@@ -72,6 +95,37 @@ def read_json(path: UPath, what: str) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise RunMissing(f"{what} is not at {path}; run the earlier task that leaves it again") from error
+
+
+@contextmanager
+def _whole(path: UPath) -> Iterator[Path]:
+    """Give a local file to fill, and put it in the place of `path` when that is done."""
+    try:
+        if not _is_local(path):
+            with TemporaryDirectory(prefix="write-") as folder:
+                scratch = Path(folder) / path.name
+                yield scratch
+                path.fs.put_file(str(scratch), path.path)  # an object store shows an object only when it is complete
+            return
+        target = Path(path.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            yield scratch
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise LakeError(
+            f"{path} could not be written ({error.strerror or error}); check LAKE_URI's permissions and free "
+            "space, then run this task again"
+        ) from error
+
+
+def _is_local(path: UPath) -> bool:
+    return path.protocol in ("", "file")
 
 
 def _folder(pipeline: str, *parts: str) -> UPath:

@@ -10,31 +10,111 @@ from include.errors import SchemaMismatch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from include.config import ColumnType
+    from include.config import ColumnType, Source
 
 
-def conform(table: pa.Table, columns: dict[str, ColumnType], where: str) -> pa.Table:
+def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False) -> tuple[pa.Table, list[str]]:
     """Return the declared columns, in the declared order, with the declared types.
 
     Parameters
     ----------
-    table
+    rows
         What the source delivered; strings are parsed, and a timestamp without a zone is UTC.
-    columns
-        The declared names and types.
+    source
+        Has the declared columns, and which changes of them its contract allows.
     where
         What was read, for the error's sentence.
+    sparse
+        Whether the rows are of records that leave out what is null, so that a column may be absent from some
+        chunks; `check_all_seen` is then for the whole.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The declared columns alone.
+    changes : list of str
+        Each change that the contract allowed, as a clause such as "column 'x' was not delivered and is null".
 
     Raises
     ------
     SchemaMismatch
-        If a column is missing, not declared or twice there, or a value is not of its column's type.
+        If a column is missing, not declared or twice there and the contract does not allow it, or a value is
+        not of its column's type.
     """
-    _check_names(table.column_names, columns, where)
+    columns, contract = source.columns, source.contract
     import pyarrow as pa
 
-    arrays = [cast(table[name], declared, name, where) for name, declared in columns.items()]
-    return pa.table(arrays, names=list(columns))
+    names = [contract.renamed.get(name, name) for name in rows.column_names]
+    changes = [
+        f"column '{old}' was delivered for '{new}'" for old, new in contract.renamed.items() if old in rows.column_names
+    ]
+    rows = rows.rename_columns(names)
+    missing = [name for name in columns if name not in names]
+    extra = list(dict.fromkeys(name for name in names if name not in columns))
+    if sparse:
+        missing = []
+    elif contract.dropped == "null":
+        needed = {*source.key, source.available_at.column, source.day}
+        changes += [f"column '{name}' was not delivered and is null" for name in missing if name not in needed]
+        missing = [name for name in missing if name in needed]
+    if contract.added == "ignore":
+        changes += [f"column '{name}' was delivered, is not declared and was left out" for name in extra]
+        extra = []
+    _check_names(names, missing, extra, columns, where)
+    arrays = [
+        cast(rows[name], declared, name, where) if name in names else pa.nulls(rows.num_rows, arrow_type(declared))
+        for name, declared in columns.items()
+    ]
+    return pa.table(arrays, names=list(columns)), changes
+
+
+def check_all_seen(seen: set[str], source: Source, where: str) -> list[str]:
+    """Hold the columns that a delivery of records had anywhere against the declared ones.
+
+    Parameters
+    ----------
+    seen
+        Every name that a record had.
+
+    Returns
+    -------
+    list of str
+        What `conform` returns as changes, for the columns that no record had.
+
+    Raises
+    ------
+    SchemaMismatch
+        If there is such a column and the contract does not allow it.
+    """
+    import pyarrow as pa
+
+    return conform(pa.table({name: pa.array([], pa.null()) for name in sorted(seen)}), source, where)[1]
+
+
+def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, str]:
+    """Return the kind of each column's values as they were delivered, by the declared name.
+
+    A column of nulls alone has no kind and is left out.
+    """
+    kinds = {}
+    for field in rows.schema:
+        name = source.contract.renamed.get(field.name, field.name)
+        kind = _kind(field.type)
+        if name in source.columns and kind:
+            kinds[name] = kind
+    return kinds
+
+
+def retyped(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
+    """Name the columns whose values have other kinds than in the batch before, as clauses."""
+    changes = []
+    for name, kinds in now.items():
+        fits = {"integer", "float"} if source.columns.get(name) == "float" else set()
+        if name in before and set(before[name]) - fits != set(kinds) - fits:
+            changes.append(
+                f"column '{name}' was delivered as {' and '.join(kinds)}, before as {' and '.join(before[name])}"
+            )
+    return changes
 
 
 def empty_table(columns: dict[str, ColumnType]) -> pa.Table:
@@ -77,6 +157,8 @@ def _cast(values: pa.ChunkedArray, declared: ColumnType) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     wanted = arrow_type(declared)
+    if values.type == pa.uuid():  # which Arrow casts to nothing
+        values = pa.chunked_array([[value and str(value) for value in values.to_pylist()]], pa.string())
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     _check_meaning(values, declared)
     if declared != "timestamp":
@@ -96,7 +178,7 @@ def _cast(values: pa.ChunkedArray, declared: ColumnType) -> pa.ChunkedArray:
 
 
 def _check_meaning(values: pa.ChunkedArray, declared: ColumnType) -> None:
-    """Refuse what Arrow would cast without a word: a number to a time of 1970, any number but 0 to true."""
+    """Refuse what Arrow would cast without a word: a number to a time of 1970 and back, any number but 0 to true."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -109,6 +191,10 @@ def _check_meaning(values: pa.ChunkedArray, declared: ColumnType) -> None:
         and not pc.all(pc.is_in(values, pa.array([0, 1, None], values.type))).as_py()
     ):
         raise pa.ArrowInvalid("a number is no truth value")
+    if declared in ("integer", "float") and pa.types.is_temporal(values.type) and values.null_count < len(values):
+        raise pa.ArrowInvalid("a time is no number")
+    if pa.types.is_duration(values.type) and values.null_count < len(values):
+        raise pa.ArrowInvalid("a span of time is none of the declared types, not even as text: it has no unit there")
 
 
 def _first_bad(values: pa.ChunkedArray, declared: ColumnType) -> object:
@@ -124,10 +210,10 @@ def _first_bad(values: pa.ChunkedArray, declared: ColumnType) -> object:
     return None
 
 
-def _check_names(delivered: list[str], columns: dict[str, ColumnType], where: str) -> None:
+def _check_names(
+    delivered: list[str], missing: list[str], extra: list[str], columns: dict[str, ColumnType], where: str
+) -> None:
     twice = sorted({name for name in delivered if delivered.count(name) > 1})
-    missing = [name for name in columns if name not in delivered]
-    extra = [name for name in delivered if name not in columns]
     problems = []
     if twice:
         problems.append(f"brings {_named(twice)} twice")
@@ -138,9 +224,24 @@ def _check_names(delivered: list[str], columns: dict[str, ColumnType], where: st
         problems.append(f"brings {_named(extra)}, which pipeline.yaml does not declare")
     if problems:
         raise SchemaMismatch(
-            f"{where}: the source {'; it '.join(problems)}; expected {', '.join(columns)}; correct the source or "
-            "`columns` in pipeline.yaml; nothing was published"
+            f"{where}: the source {'; it '.join(problems)}; expected {', '.join(columns)}; correct the source, or "
+            "`columns` or `contract` in pipeline.yaml; nothing was published"
         )
+
+
+def _kind(delivered: pa.DataType) -> str | None:
+    import pyarrow as pa
+
+    tests = {
+        "string": [pa.types.is_string, pa.types.is_large_string],
+        "integer": [pa.types.is_integer],
+        "float": [pa.types.is_floating, pa.types.is_decimal],
+        "boolean": [pa.types.is_boolean],
+        "timestamp": [pa.types.is_timestamp, pa.types.is_date],
+    }
+    if pa.types.is_null(delivered):
+        return None
+    return next((kind for kind, is_of in tests.items() if any(test(delivered) for test in is_of)), str(delivered))
 
 
 def _named(names: list[str]) -> str:

@@ -21,10 +21,13 @@ class Chunk:
         Table in the source's own columns and types; small enough that a few fit into memory.
     where
         What the rows were read from, for the sentence of an error.
+    delivered
+        The ISO day that the source delivered them for, where it tells; rows of a query tell it themselves.
     """
 
     rows: pa.Table
     where: str
+    delivered: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,64 +2,93 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from include import lake
-from include.ingestion.extract import StagedBatch, days_between, read_batch
+from include import lake, workspace
+from include.errors import ExpectationsFailed
+from include.ingestion import quarantine
+from include.ingestion.contract import arrow_type
+from include.ingestion.days import days_between
+from include.ingestion.stage import read_in_parts, read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from include.config import Pipeline, Source
+    from include.ingestion.stage import StagedBatch
 
 log = logging.getLogger(__name__)
 
+#: A snapshot that is read so soon after its day counts from the day's end, else from when it was read.
+PROMPT = timedelta(days=1)
+
 
 def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
-    """Replace the batch's days in the source's raw table, in one commit.
+    """Replace the batch's days in the source's raw table, in one commit; rows in quarantine stay out.
 
-    A batch that is already published, or a snapshot that has not changed since the last one, changes
-    nothing.
+    A batch that is already published, one that is older than what is published, or a snapshot that has not
+    changed since the last one, changes nothing.
 
     Raises
     ------
-    PublishConflict, LakeError
+    RunMissing, ExpectationsFailed
+        If the batch was not validated, or did not pass.
+    PublishConflict, SchemaMismatch, LakeError
         With the table as it was before.
     """
     source = pipeline.sources[batch.source]
     uri = lake.raw_uri(pipeline.name, batch.source)
+    _check_validated(batch)
+    held = quarantine.left_out(batch)
+    published_as = batch.digest
+    if held.positions:  # the same batch with other rows left out is another content
+        published_as += "-" + hashlib.sha256(str(sorted(held.positions)).encode()).hexdigest()[:8]
+    counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
+    first = True
     if source.arrives == "snapshot":
         there = lake.partitions(uri)
         earlier = [part for ds, part in there.items() if ds < batch.end]
         if any(ds > batch.end for ds in there):
             # what is delivered now was not known then, and a later snapshot tells it already
             return _unchanged(uri, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
-        if earlier and earlier[-1].batch == batch.digest and batch.end not in there:
+        if earlier and earlier[-1].batch == published_as and batch.end not in there:
             return _unchanged(uri, batch, f"the snapshot has not changed since {earlier[-1].ds}")
-        rows = _snapshot_rows(read_batch(batch), source, batch.end, first=not earlier)
-    else:
-        rows = _with_available_at(read_batch(batch), source)
-    # first, since a table keeps statistics of its first 32 columns only, and the batch of a day is read from them
-    rows = rows.add_column(0, "batch", _constant(batch.digest, rows.num_rows))
-    published = lake.replace_partitions(uri, rows, batch.start, batch.end, batch.digest)
+        first = not earlier
+    slices = lake.Slices(
+        column=source.slice_column,
+        days=batch.days,
+        batch=published_as,
+        moment=max(batch.moment, held.decided_at),
+        rows={ds: count - held.by_day.get(ds, 0) for ds, count in counts.items()},
+    )
+    parts = _published_rows(source, batch, published_as, held.positions, first=first)
+    published = lake.publish_days(uri, parts, _schema(source), slices, source.contract.retired)
     state = "published" if published.changed else "already published"
     log.info(
         "%s: %s rows of %s to %s %s, version %s of %s",
-        *(batch.source, f"{batch.rows:,}", batch.start, batch.end, state, published.version, uri),
+        *(batch.source, f"{slices.total:,}", batch.start, batch.end, state, published.version, uri),
     )
     return published
 
 
 def published_through(pipeline: Pipeline) -> date | None:
-    """Return the last day that every daily source has, or None where one has no day yet."""
+    """Return the last day that every source with days has, or None where one has no day yet."""
     last = []
     for name in pipeline.daily_sources:
-        days = lake.partitions(lake.raw_uri(pipeline.name, name))
-        if not days:
+        uri = lake.raw_uri(pipeline.name, name)
+        with_rows = lake.partitions(uri, pipeline.sources[name].slice_column)
+        if not with_rows:
             return None
-        last.append(date.fromisoformat(max(days)))
+        day = date.fromisoformat(max(with_rows))
+        # days without rows may have been published after it
+        while lake.published_at(uri, [(day + timedelta(days=1)).isoformat()]):
+            day += timedelta(days=1)
+        last.append(day)
     return min(last)
 
 
@@ -72,14 +101,29 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
     window = days_between(start, as_of)
     missing: set[str] = set()
     for name in pipeline.daily_sources:
-        days = lake.partitions(lake.raw_uri(pipeline.name, name)).keys() & set(window)
+        days = published_days(pipeline, name, window)
         first = min(days, default=window[0])  # days before a source's first one are not missing
-        if pipeline.sources[name].rows_per_day.min == 0:
-            first = max(days, default=window[0])  # nor are empty ones between, where a day may be empty
         missing |= {ds for ds in window if ds >= first and ds not in days}
     if not missing:
         return None
     return date.fromisoformat(min(missing)), date.fromisoformat(max(missing))
+
+
+def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
+    """Return those of some days that a source has published, with rows or as empty."""
+    uri = lake.raw_uri(pipeline.name, name)
+    with_rows = lake.partitions(uri, pipeline.sources[name].slice_column).keys() & set(days)
+    return with_rows | lake.published_at(uri, set(days) - with_rows).keys()
+
+
+def _check_validated(batch: StagedBatch) -> None:
+    path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
+    verdict = workspace.read_json(path, f"the validation of batch {batch.digest} of source '{batch.source}'")
+    if not verdict["passed"]:
+        raise ExpectationsFailed(
+            f"{batch.pipeline}: batch {batch.digest} of source '{batch.source}' did not pass its validation, so it is "
+            "not published; correct the source or the expectation, and run the validate task again"
+        )
 
 
 def _unchanged(uri: str, batch: StagedBatch, reason: str) -> lake.TableVersion:
@@ -87,6 +131,50 @@ def _unchanged(uri: str, batch: StagedBatch, reason: str) -> lake.TableVersion:
     version = lake.latest_version(uri)
     assert version is not None, "a table with partitions has a version"
     return lake.TableVersion(uri, version, batch.rows, changed=False)
+
+
+def _schema(source: Source) -> pa.Schema:
+    """Return the columns of a raw table.
+
+    The batch comes first, since a table keeps statistics of its first 32 columns only, and the batch of a day
+    is read from them.
+    """
+    import pyarrow as pa
+
+    own = [(name, pa.string()) for name in ("batch", "ds", "delivered")]
+    if source.slice_column == "ds":
+        own.pop()
+    columns = [(name, arrow_type(declared)) for name, declared in source.columns.items()]
+    known = [] if "available_at" in source.columns else [("available_at", arrow_type("timestamp"))]
+    return pa.schema([*own, *columns, *known])
+
+
+def _published_rows(
+    source: Source, batch: StagedBatch, published_as: str, left_out: set[int], *, first: bool
+) -> Iterator[pa.Table]:
+    """Yield a batch's rows with the columns of the raw table, without those at the positions left out."""
+    position = 0
+    for part in read_in_parts(batch):
+        rows = _without(part, position, left_out)
+        position += part.num_rows
+        rows = _with_available_at(rows, source)
+        if source.arrives == "snapshot":
+            rows = rows.append_column("ds", _constant(batch.end, rows.num_rows))
+            if not first:
+                rows = _known_from(rows, _known_moment(batch))
+        yield rows.add_column(0, "batch", _constant(published_as, rows.num_rows))
+
+
+def _without(part: pa.Table, position: int, left_out: set[int]) -> pa.Table:
+    import numpy as np
+    import pyarrow as pa
+
+    here = [each - position for each in left_out if position <= each < position + part.num_rows]
+    if not here:
+        return part
+    keep = np.ones(part.num_rows, dtype=bool)
+    keep[here] = False
+    return part.filter(pa.array(keep))
 
 
 def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
@@ -101,24 +189,25 @@ def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
     return rows.append_column("available_at", known)
 
 
-def _snapshot_rows(rows: pa.Table, source: Source, ds: str, *, first: bool) -> pa.Table:
-    """Add the columns of a snapshot's partition.
+def _known_moment(batch: StagedBatch) -> datetime:
+    """Return when a snapshot became known: at its day's end, or, where it was read long after, by then."""
+    day_end = datetime.combine(date.fromisoformat(batch.end), time.max, UTC)
+    read = datetime.fromisoformat(batch.extracted_at)
+    return read if read - day_end > PROMPT else day_end
 
-    The first snapshot is all that is known of the past, so its rows count from their own time. A later one
-    is read when its day has ended, so what it says was known from the end of the day on, however old the
-    rows call themselves.
+
+def _known_from(rows: pa.Table, moment: datetime) -> pa.Table:
+    """Let rows count from a moment, however old they call themselves.
+
+    The first snapshot is all that is known of the past, so its rows count from their own time. What a later
+    one says was known only when it was there.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = _with_available_at(rows, source).append_column("ds", _constant(ds, rows.num_rows))
-    if first:
-        return rows
-    last_moment = datetime.combine(date.fromisoformat(ds), time.max, UTC)
-    day = pa.scalar(last_moment, pa.timestamp("us", tz="UTC"))
     at = rows.column_names.index("available_at")
-    known = rows["available_at"]
-    return rows.set_column(at, "available_at", pc.if_else(pc.less(known, day), day, known))
+    known, earliest = rows["available_at"], pa.scalar(moment, pa.timestamp("us", tz="UTC"))
+    return rows.set_column(at, "available_at", pc.if_else(pc.less(known, earliest), earliest, known))
 
 
 def _constant(value: str, length: int) -> pa.Array:

@@ -27,13 +27,20 @@ def silent(step: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def ingest(pipeline: Pipeline, start: date, end: date, connections: Connections, progress: Progress = silent) -> None:
+def ingest(
+    pipeline: Pipeline,
+    start: date,
+    end: date,
+    connections: Connections,
+    progress: Progress = silent,
+    run_key: str = "local",
+) -> None:
     """Extract, validate and publish every source for a range of days, both ends inclusive."""
     for source in pipeline.sources:
         with progress(f"{source}.extract"):
             batch = extract_source(pipeline, source, start, end, connections)
         with progress(f"{source}.validate"):
-            validate_batch(pipeline, batch)
+            validate_batch(pipeline, batch, run_key)
         with progress(f"{source}.publish"):
             publish_batch(pipeline, batch)
 
@@ -82,5 +89,5 @@ def run(
     """Ingest the days that are missing up to `as_of`, then retrain."""
     missing = missing_range(pipeline, as_of)
     if missing:
-        ingest(pipeline, *missing, connections, progress)
+        ingest(pipeline, *missing, connections, progress, run_key)
     return retrain(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run, progress=progress)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-from include.connections import folder_of, sqlite_engine
+from include.connections import (
+    ApiEndpoint,
+    api_address,
+    api_endpoint,
+    driver_arguments,
+    folder_of,
+    kafka_settings,
+    sqlite_engine,
+)
 from include.errors import ConnectionMissing
 
 if TYPE_CHECKING:
@@ -24,7 +32,9 @@ class AirflowConnections:
         if connection.conn_type == "sqlite":
             return sqlite_engine(connection_id, connection.host or connection.schema or "")
         try:
-            return connection.get_hook().get_sqlalchemy_engine()
+            # of the extra field, the hook tells SQLAlchemy nothing: not even that the server is to be verified
+            arguments = driver_arguments(connection.conn_type, connection.extra_dejson)
+            return connection.get_hook().get_sqlalchemy_engine({"connect_args": arguments} if arguments else None)
         except (AirflowException, AttributeError, ImportError) as error:
             raise ConnectionMissing(
                 f"connection '{connection_id}' has the type '{connection.conn_type}', and no installed Airflow "
@@ -32,14 +42,50 @@ class AirflowConnections:
             ) from error
 
     def folder(self, connection_id: str) -> UPath:
-        """Return the folder of an `fs` connection."""
-        return folder_of(connection_id, self._get(connection_id).extra_dejson.get("path"))
+        """Return the folder of a connection; one in an object store by the filesystem of Airflow's provider."""
+        from airflow.sdk import ObjectStoragePath
+
+        path = self._get(connection_id).extra_dejson.get("path")
+        return folder_of(connection_id, path, lambda uri: ObjectStoragePath(uri, conn_id=connection_id))
+
+    def api(self, connection_id: str) -> ApiEndpoint:
+        """Return the API of an `http` connection, with the session of Airflow's own hook."""
+        from airflow.providers.http.hooks.http import HttpHook
+        from airflow.sdk.log import mask_secret
+
+        connection = self._get(connection_id)
+        fields = {name: getattr(connection, name) for name in ("conn_type", "host", "schema", "port")}
+        fields |= {"login": connection.login, "password": connection.password, "extra": connection.extra_dejson}
+        address = api_address(connection_id, fields)
+        session = HttpHook(method="GET", http_conn_id=connection_id).get_conn()
+        endpoint = api_endpoint(connection_id, address, fields, session)
+        for secret in endpoint.secrets:
+            mask_secret(secret)  # Airflow masks what is named token or api_key, and not X-Api-Key
+        return endpoint
+
+    def kafka(self, connection_id: str) -> dict[str, Any]:
+        """Return the Kafka client's settings as Airflow's own hook makes them: with callbacks and cloud tokens."""
+        from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
+
+        class Settings(KafkaBaseHook):
+            def _get_client(self, config: dict[str, Any]) -> dict[str, Any]:
+                return config
+
+        connection = self._get(connection_id)
+        kafka_settings(connection_id, connection.conn_type, connection.extra_dejson)
+        try:
+            return Settings(connection_id).get_conn
+        except (AirflowException, ImportError, ValueError) as error:
+            raise ConnectionMissing(
+                f"connection '{connection_id}' has settings of which Airflow makes no Kafka client ({error}); "
+                "correct its extra field"
+            ) from error
 
     def _get(self, connection_id: str) -> Connection:
         try:
             return Connection.get(connection_id)
-        except (AirflowNotFoundException, AirflowException) as error:
+        except (AirflowNotFoundException, AirflowException):
             raise ConnectionMissing(
                 f"connection '{connection_id}' is not defined in Airflow; add it under Admin, Connections, or as "
                 f"AIRFLOW_CONN_{connection_id.upper()} in the environment of the workers"
-            ) from error
+            ) from None  # Airflow's own error of a broken URI shows all of it

@@ -29,7 +29,7 @@ class PublishBatchOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the table and its new version."""
-        from include.ingestion.extract import StagedBatch
         from include.ingestion.publish import publish_batch
+        from include.ingestion.stage import StagedBatch
 
         return publish_batch(pipeline, StagedBatch(**self.batch)).to_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from plugins.operators.step import PipelineStepOperator
+from plugins.operators.validation_page import ValidationPageLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +23,7 @@ class ValidateBatchOperator(PipelineStepOperator):
     """
 
     template_fields = ("batch",)
+    operator_extra_links = (ValidationPageLink(),)
 
     def __init__(self, *, batch: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -29,8 +31,8 @@ class ValidateBatchOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the batch, for the task that publishes it."""
-        from include.ingestion.extract import StagedBatch
+        from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 
-        validate_batch(pipeline, StagedBatch(**self.batch))
+        validate_batch(pipeline, StagedBatch(**self.batch), run=context["dag_run"].run_id)
         return self.batch

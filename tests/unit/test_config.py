@@ -70,7 +70,7 @@ def test_a_misspelt_word_is_told_with_its_line_and_the_nearest_known(
         ("owner: shop-team\n", "", "1: owner: this field is required and missing"),
         ("    connection: shop\n", "", "5: sources.sales.connection: this field is required and missing"),
         ("  label: revenue\n", "", "19: features.label: this field is required and missing"),
-        ("    kind: sql\n", "", "5: sources.sales: `kind` is required: one of 'sql', 'files'"),
+        ("    kind: sql\n", "", "5: sources.sales: `kind` is required: one of 'sql', 'files', 'http', 'kafka'"),
     ],
 )
 def test_a_missing_field_is_told_with_the_line_of_its_section(
@@ -115,7 +115,7 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("visitors: integer", "batch: string"), "'batch' is kept for Nightshift's own"),
         (edited("kind: sql", "arrives: snapshot\n    kind: sql"), "a snapshot has no `day` column"),
         (edited("{ds}", "all", FILES_YAML), "path must contain {ds}, the day"),
-        (edited("day: day\n", "arrives: snapshot\n", FILES_YAML), "path may not contain {ds}"),
+        (edited("day: day\n", "arrives: snapshot\n", FILES_YAML), "path may not contain the day"),
         (edited("available_at: closed_at", "available_at: {column: day, delay: -PT1H}"), "a delay cannot be negative"),
         (edited("window_days: 100", "window_days: 15"), "leave nothing of window_days (15) to learn from"),
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),

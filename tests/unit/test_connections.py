@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 
-from include.connections import EnvironmentConnections
+from include.connections import EnvironmentConnections, driver_arguments
 from include.errors import ConnectionMissing
 
 if TYPE_CHECKING:
@@ -203,3 +203,129 @@ def test_a_connection_that_cannot_be_used_is_told_why(
 
     with pytest.raises(ConnectionMissing, match=sentence):
         connections.engine("shop")
+
+
+def test_an_api_is_where_host_schema_and_port_say(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address may be one field or three, and its path stays behind the port."""
+    for address, fields in {
+        "http://api.example": {"host": "api.example"},
+        "https://api.example:8443": {"host": "api.example", "schema": "https", "port": 8443},
+        "https://api.example/v1": {"host": "https://api.example/v1/", "schema": "http"},
+        "https://api.example:8443/v1": {"host": "https://api.example/v1", "port": 8443},
+    }.items():
+        define(monkeypatch, {"conn_type": "http"} | fields)
+        assert connections.api("shop").base_url == address
+
+
+def test_an_apis_extra_field_has_the_options_that_airflow_reads(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate of the house is named there; what is no option is a header."""
+    extra = {"verify": "/etc/house.pem", "proxies": {"https": "http://proxy.example"}, "timeout": 3, "X-Team": "shop"}
+    define(monkeypatch, {"conn_type": "http", "host": "api.example", "extra": extra})
+
+    session = connections.api("shop").session
+
+    assert (session.verify, session.proxies) == ("/etc/house.pem", {"https": "http://proxy.example"})
+    assert session.headers["X-Team"] == "shop"
+    assert not {"verify", "proxies", "timeout"} & set(session.headers)
+
+
+def test_an_api_is_shown_without_its_secrets(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed has the address alone; the secrets are known, to be masked elsewhere."""
+    extra = {"headers": {"X-Api-Key": f"Key {SECRET}-key", "X-Version": "2"}}
+    define(monkeypatch, {"conn_type": "http", "host": "api.example", "password": SECRET, "extra": extra})
+
+    endpoint = connections.api("shop")
+
+    assert SECRET not in repr(endpoint)
+    assert endpoint.secrets == (f"Key {SECRET}-key", f"{SECRET}-key", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"conn_type": "fs"}, "has the type 'fs', and a source of kind `http` needs a connection such as"),
+        ({"conn_type": "https", "host": "api.example"}, "has the type 'https'"),
+        ({}, "has no host that is reached by http or https"),
+        ({"host": "ftp://api.example"}, "has no host that is reached by http or https"),
+        ({"host": "api.example", "schema": "v1"}, "has no host that is reached by http or https"),
+        ({"host": "http://[api"}, "has a host that is no address"),
+        ({"host": "api.example:port"}, "has a host that is no address"),
+        ({"host": f"https://reader:{SECRET}@api.example"}, "has a login in its host"),
+        ({"host": "api.example", "extra": {"headers": SECRET}}, "has `headers` in its extra field that are no object"),
+        (
+            {"host": "api.example", "extra": {"headers": {"X-Key": f"{SECRET}\n"}}},
+            "a value for the header 'X-Key' that",
+        ),
+        ({"host": "api.example", "extra": {"X-Key": 7}}, "a value for the header 'X-Key' that cannot be sent"),
+        ({"host": "api.example", "password": f"{SECRET}\n"}, "a value for the token that is its password that cannot"),
+    ],
+)
+def test_an_api_that_cannot_be_asked_is_told_without_its_secret(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], sentence: str
+) -> None:
+    """A token from a file often ends with a line break; the sentence shows the field and not its value."""
+    define(monkeypatch, {"conn_type": "http", "password": SECRET} | fields)
+
+    with pytest.raises(ConnectionMissing) as refused:
+        connections.api("shop")
+    assert sentence in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "arguments"),
+    [
+        ("postgres", {"sslmode": "verify-full", "connect_timeout": 5}),
+        ("postgresql", {"sslmode": "verify-full", "connect_timeout": 5}),
+        ("mysql", {}),
+    ],
+)
+def test_postgresqls_driver_is_told_what_the_extra_field_says(conn_type: str, arguments: dict[str, object]) -> None:
+    """What Airflow's own hook reads there, such as the kind of its cursors, is nothing that the driver knows."""
+    extra = {"sslmode": "verify-full", "connect_timeout": 5, "cursor": "dictcursor", "iam": False}
+
+    assert driver_arguments(conn_type, extra) == arguments
+
+
+@pytest.mark.parametrize("form", ["object", "text", "uri"])
+def test_kafkas_settings_are_the_extra_field(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Each form that Airflow reads gives the client the same settings."""
+    extra = {"bootstrap.servers": "broker.example:9092", "sasl.password": f"{SECRET}/@"}
+    forms = {
+        "object": {"conn_type": "kafka", "extra": extra},
+        "text": {"conn_type": "kafka", "extra": json.dumps(extra)},
+        "uri": f"kafka://?bootstrap.servers=broker.example%3A9092&sasl.password={SECRET}%2F%40",
+    }
+    define(monkeypatch, forms[form])
+
+    assert connections.kafka("shop") == extra
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"conn_type": "kafka", "host": "broker.example", "password": SECRET}, "no `bootstrap.servers`"),
+        ({"conn_type": "kafka", "extra": {"sasl.password": SECRET}}, "no `bootstrap.servers`"),
+        ({"conn_type": "kafka", "extra": {"bootstrap.servers": [SECRET]}}, "no `bootstrap.servers`"),
+        ({"conn_type": "kafka", "extra": [SECRET]}, "no `bootstrap.servers`"),
+        ({"conn_type": "http", "extra": {"bootstrap.servers": SECRET}}, "the type 'http'"),
+    ],
+)
+def test_a_connection_that_names_no_brokers_is_told_what_kafka_needs(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], wrong: str
+) -> None:
+    """The sentence shows a connection as it should be, and nothing of the one that is there."""
+    define(monkeypatch, fields)
+
+    with pytest.raises(ConnectionMissing, match=f"connection 'shop' has {wrong}") as refused:
+        connections.kafka("shop")
+    assert '{"conn_type": "kafka", "extra": {"bootstrap.servers": "broker:9092"}}' in str(refused.value)
+    assert SECRET not in str(refused.value)

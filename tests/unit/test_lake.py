@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from include.connections import EnvironmentConnections
 from include.errors import LakeError, PublishConflict, SchemaMismatch
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
+from include.validation.validate import validate_batch
 from tests import factories
 
 if TYPE_CHECKING:
@@ -36,9 +38,20 @@ def rows(batch: str, *days: str, each: int = 2, **more: pa.Array) -> pa.Table:
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()} | more)
 
 
-def replace(uri: str, batch: str, *days: str, each: int = 2) -> lake.TableVersion:
-    """Replace the days from the first to the last by a batch's rows."""
-    return lake.replace_partitions(uri, rows(batch, *days, each=each), days[0], days[-1], batch)
+#: The moments at which batches are read, one after another.
+CLOCK = itertools.count(1)
+
+
+def publish(uri: str, table: pa.Table, batch: str, *days: str, moment: int | None = None) -> lake.TableVersion:
+    """Publish a batch's rows for some days, read at a moment: by default later than all before."""
+    counts = {each["values"]: each["counts"] for each in table["ds"].value_counts().to_pylist()}
+    slices = lake.Slices("ds", list(days), batch, next(CLOCK) if moment is None else moment, counts)
+    return lake.publish_days(uri, [table], table.schema, slices)
+
+
+def replace(uri: str, batch: str, *days: str, each: int = 2, moment: int | None = None) -> lake.TableVersion:
+    """Replace the days from the first to the last by some rows of each."""
+    return publish(uri, rows(batch, *days, each=each), batch, *days, moment=moment)
 
 
 def batches(uri: str, version: int) -> dict[str, list[str]]:
@@ -86,7 +99,7 @@ def test_a_day_without_rows_in_the_batch_is_emptied(uri: str) -> None:
     """A range is replaced as a whole: a day that the new batch has not is not kept from the old one."""
     replace(uri, "a", *DAYS)
 
-    published = lake.replace_partitions(uri, rows("b", DAYS[0], DAYS[2]), DAYS[0], DAYS[2], "b")
+    published = publish(uri, rows("b", DAYS[0], DAYS[2]), "b", *DAYS)
 
     assert sorted(batches(uri, published.version)) == [DAYS[0], DAYS[2]]
 
@@ -102,7 +115,7 @@ def test_a_batch_that_is_there_already_writes_nothing(uri: str) -> None:
 
 
 def test_a_batch_that_is_there_only_in_part_is_written_whole(uri: str) -> None:
-    """Where another batch has taken a day since, publishing the first again restores all its days."""
+    """Where another batch has taken a day since, reading the first again restores all its days."""
     replace(uri, "a", *DAYS)
     replace(uri, "b", DAYS[1])
 
@@ -110,6 +123,50 @@ def test_a_batch_that_is_there_only_in_part_is_written_whole(uri: str) -> None:
 
     assert published.changed
     assert batches(uri, published.version) == {day: ["a", "a"] for day in DAYS}
+
+
+def test_the_same_publication_again_changes_nothing_even_after_another(uri: str) -> None:
+    """A task that was killed after its commit and starts again must not undo what came since."""
+    replace(uri, "a", *DAYS, moment=2000)
+    replace(uri, "b", DAYS[1], moment=3000)
+
+    again = replace(uri, "a", *DAYS, moment=2000)
+
+    assert not again.changed
+    assert batches(uri, again.version) == {DAYS[0]: ["a"] * 2, DAYS[1]: ["b"] * 2, DAYS[2]: ["a"] * 2}
+
+
+def test_an_older_batch_fills_only_the_days_that_have_nothing_newer(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A backfill that began before the nightly run and ends after it leaves the night's day alone, and says so."""
+    replace(uri, "night", DAYS[1], moment=3000)
+
+    published = replace(uri, "backfill", *DAYS, moment=2000)
+
+    assert batches(uri, published.version) == {
+        DAYS[0]: ["backfill"] * 2,
+        DAYS[1]: ["night"] * 2,
+        DAYS[2]: ["backfill"] * 2,
+    }
+    assert f"of 1 day, from {DAYS[1]} to {DAYS[1]}, something newer than this batch is published" in caplog.text
+
+
+def test_a_day_without_rows_is_known_as_published(uri: str) -> None:
+    """An empty day leaves no file, and is still a day that nobody has to ingest again."""
+    publish(uri, rows("a", DAYS[0]), "a", *DAYS[:2], moment=5)
+
+    assert lake.published_at(uri, DAYS) == {DAYS[0]: 5, DAYS[1]: 5}
+    assert list(lake.partitions(uri)) == [DAYS[0]]
+
+
+def test_a_retired_column_is_null_from_now_on(uri: str) -> None:
+    """What the YAML no longer declares and names as retired stays for the days that had it."""
+    publish(uri, rows("a", DAYS[0], visitors=pa.array([3, 4])), "a", DAYS[0])
+    table = rows("b", DAYS[1])
+    slices = lake.Slices("ds", [DAYS[1]], "b", next(CLOCK), {DAYS[1]: 2})
+
+    published = lake.publish_days(uri, [table], table.schema, slices, retired=["visitors"])
+
+    assert lake.read_table(uri, published.version).sort_by("ds")["visitors"].to_pylist() == [3, 4, None, None]
 
 
 def test_the_commit_names_its_batch(uri: str) -> None:
@@ -134,7 +191,7 @@ def test_a_new_column_is_empty_for_the_days_before(uri: str) -> None:
     replace(uri, "a", DAYS[0])
 
     more = rows("b", DAYS[1], visitors=pa.array([3, 4]))
-    published = lake.replace_partitions(uri, more, DAYS[1], DAYS[1], "b")
+    published = publish(uri, more, "b", DAYS[1])
 
     found = lake.read_table(uri, published.version).sort_by("ds")
     assert found["visitors"].to_pylist() == [None, None, 3, 4]
@@ -155,9 +212,9 @@ def test_a_changed_schema_is_refused_and_the_table_stays(uri: str, changed: pa.T
     before = replace(uri, "a", DAYS[0])
 
     with pytest.raises(SchemaMismatch, match=sentence) as refused:
-        lake.replace_partitions(uri, changed, DAYS[1], DAYS[1], "b")
+        publish(uri, changed, "b", DAYS[1])
 
-    assert "declare it as before, or give the source a new name" in str(refused.value)
+    assert "name it in the source's contract.retired" in str(refused.value)
     assert lake.latest_version(uri) == before.version
     assert batches(uri, before.version) == {DAYS[0]: ["a", "a"]}
 
@@ -170,14 +227,14 @@ def test_two_writers_of_the_same_days_never_mix(uri: str, there: bool) -> None:
     writers = [f"w{number}" for number in range(4)]
     together, results = threading.Barrier(len(writers)), {}
 
-    def publish(batch: str) -> None:
+    def write(batch: str) -> None:
         together.wait()
         try:
             results[batch] = replace(uri, batch, *DAYS, each=50)
         except PublishConflict as error:
             results[batch] = error
 
-    threads = [threading.Thread(target=publish, args=(batch,)) for batch in writers]
+    threads = [threading.Thread(target=write, args=(batch,)) for batch in writers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -202,14 +259,14 @@ def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> Non
     replace(uri, "before", "2023-12-31")
     together, told = threading.Barrier(len(DAYS)), []
 
-    def publish(day: str) -> None:
+    def write(day: str) -> None:
         together.wait()
         try:
             replace(uri, f"batch-{day}", day)
         except PublishConflict:
             told.append(day)
 
-    threads = [threading.Thread(target=publish, args=(day,)) for day in DAYS]
+    threads = [threading.Thread(target=write, args=(day,)) for day in DAYS]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -223,7 +280,7 @@ def test_a_day_of_several_batches_has_no_batch(uri: str) -> None:
     """A day that two batches had a part in, by another's hand, is no batch's own."""
     mixed = pa.concat_tables([rows("a", DAYS[0]), rows("b", DAYS[0])])
 
-    lake.replace_partitions(uri, mixed, DAYS[0], DAYS[0], "a")
+    publish(uri, mixed, "a", DAYS[0])
 
     assert lake.partitions(uri) == {DAYS[0]: lake.Partition(DAYS[0], None, 4)}
 
@@ -296,11 +353,13 @@ def test_a_wide_table_knows_the_batch_of_its_days(shop: Path, tmp_path: Path) ->
     pipeline = load_pipeline("shop")
     day = factories.FIRST_DAY
 
-    first, again = (
-        publish_batch(pipeline, extract_source(pipeline, "sales", day, day, EnvironmentConnections())) for _ in range(2)
-    )
+    changed = []
+    for _ in range(2):
+        batch = extract_source(pipeline, "sales", day, day, EnvironmentConnections())
+        validate_batch(pipeline, batch)
+        changed.append(publish_batch(pipeline, batch).changed)
 
-    assert (first.changed, again.changed) == (True, False)
+    assert changed == [True, False]
 
 
 def test_old_versions_are_kept_however_many_come(home: Path) -> None:

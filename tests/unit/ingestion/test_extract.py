@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from include import lake, workspace
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
-from include.ingestion.extract import StagedBatch, days_between, extract_source, read_batch
+from include.ingestion.days import days_between
+from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
+from include.ingestion.stage import StagedBatch, read_batch
+from include.validation.validate import validate_batch
 from tests import factories
 
 if TYPE_CHECKING:
@@ -82,12 +86,21 @@ def test_a_batch_holds_the_days_rows_with_their_day(shop: Path) -> None:
     assert rows["store"].to_pylist() == [f"store-{n}" for n in range(5)] * 2
 
 
+def publish(batch: StagedBatch) -> None:
+    """Validate and publish a batch of the shop's sales."""
+    validate_batch(load_pipeline("shop"), batch)
+    publish_batch(load_pipeline("shop"), batch)
+
+
 def test_the_same_rows_are_the_same_batch(shop: Path) -> None:
     """A digest of what was read names a batch, whatever order the database gave the rows in."""
     first = extract(FIRST, SECOND)
     sell(shop, factories.sales().iloc[::-1])
 
-    assert extract(FIRST, SECOND) == first
+    again = extract(FIRST, SECOND)
+
+    assert again == replace(first, extracted_at=again.extracted_at)
+    assert again.extracted_at > first.extracted_at
     assert staged() == [f"{first.digest}.json", f"{first.digest}.parquet"]
 
 
@@ -108,7 +121,8 @@ def test_a_batch_says_where_it_was_read(shop: Path) -> None:
 
     manifest = workspace.read_json(workspace.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")
     assert batch.to_json().items() <= manifest.items()
-    assert (manifest["read_from"], manifest["connection"]) == ("sql/sales.sql", "shop")
+    assert (manifest["read_from"]["query"], manifest["connection"]) == ("sql/sales.sql", "shop")
+    assert (manifest["read_from"]["rows"], manifest["rows_by_day"]) == (5, {"2024-01-01": 5})
     assert manifest["columns"]["revenue"] == "float"
 
 
@@ -166,7 +180,7 @@ def test_the_days_before_a_source_begins_are_left_out(shop: Path, caplog: pytest
 
 def test_leading_days_are_missed_once_the_day_before_is_published(shop: Path) -> None:
     """After the first day is in the lake, an empty second day is a gap and no beginning."""
-    publish_batch(load_pipeline("shop"), extract())
+    publish(extract())
     before = table()
     sell(shop, without(SECOND))
 
@@ -177,7 +191,7 @@ def test_leading_days_are_missed_once_the_day_before_is_published(shop: Path) ->
 
 def test_a_published_first_day_that_is_empty_now_is_refused(shop: Path) -> None:
     """A source that lost its first day does not begin later: that day has been published already."""
-    publish_batch(load_pipeline("shop"), extract(FIRST, SIXTH))
+    publish(extract(FIRST, SIXTH))
     sell(shop, without(FIRST))
 
     with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-01\)"):
@@ -228,7 +242,7 @@ def test_rows_without_a_day_are_refused(shop: Path) -> None:
 )
 def test_what_was_there_before_a_refused_delivery_stays(landing: Path, name: str, content: bytes) -> None:
     """A delivery that is refused changes neither the table's version nor its rows, and stages nothing."""
-    publish_batch(load_pipeline("shop"), extract(FIRST, FIRST + timedelta(days=2)))
+    publish(extract(FIRST, FIRST + timedelta(days=2)))
     before, staged_before = table(), staged()
     (landing / name).write_bytes(content)
 
@@ -252,7 +266,7 @@ def test_what_was_there_before_a_refused_delivery_stays(landing: Path, name: str
 )
 def test_what_was_there_before_a_refused_query_stays(shop: Path, query: str) -> None:
     """A query that fails or changed leaves the table as the night before made it."""
-    publish_batch(load_pipeline("shop"), extract(FIRST, SECOND))
+    publish(extract(FIRST, SECOND))
     before, staged_before = table(), staged()
     factories.write_shop(shop.parent, sales_sql=query)
 

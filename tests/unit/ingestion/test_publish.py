@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -14,8 +15,9 @@ from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
-from include.ingestion.extract import StagedBatch, extract_source
+from include.ingestion.extract import extract_source
 from include.ingestion.publish import missing_range, publish_batch, published_through
+from include.ingestion.stage import StagedBatch
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -74,8 +76,13 @@ def table(source: str = "sales") -> tuple[int | None, list[dict[str, object]]]:
 
 
 @pytest.fixture
-def stores(shop: Path) -> Path:
-    """Give the shop a second source, a snapshot of its stores, and return the database."""
+def stores(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the shop a second source, a snapshot of its stores, and return the database.
+
+    Each reading is a second after the one before, in the night after the last day that these tests ask for.
+    """
+    moments = (datetime(2024, 1, 14, 0, 15, second, tzinfo=UTC) for second in itertools.count())
+    monkeypatch.setattr("include.ingestion.extract._now", lambda: next(moments))
     database = shop.parent.parent / "shop.db"
     pipeline = factories.SHOP_YAML.replace("features:\n", STORES + "features:\n", 1)
     factories.write_shop(shop.parent, pipeline=pipeline)
@@ -169,8 +176,9 @@ def test_a_batch_whose_rows_are_gone_publishes_nothing(shop: Path) -> None:
     ingest(day(0))
     before = table()
 
-    with pytest.raises(RunMissing, match="run the extract task again"):
-        publish_batch(load_pipeline("shop"), StagedBatch("shop", "sales", "2024-01-02", "2024-01-02", "beef", 5))
+    beef = StagedBatch("shop", "sales", "2024-01-02", "2024-01-02", "beef", 5, "2024-01-03T00:15:00+00:00")
+    with pytest.raises(RunMissing, match="the validation of batch beef of source 'sales' is not at"):
+        publish_batch(load_pipeline("shop"), beef)
     assert table() == before
 
 
@@ -233,6 +241,20 @@ def test_a_changed_snapshot_is_known_from_the_end_of_its_day(stores: Path) -> No
         ("Berlin", datetime(2024, 1, 13, 23, 59, 59, 999999, tzinfo=UTC)),
         ("Bern", datetime(2024, 1, 13, 23, 59, 59, 999999, tzinfo=UTC)),
     ]
+
+
+def test_a_snapshot_that_is_read_long_after_its_day_is_known_from_when_it_was_read(
+    stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the registry says today was not known on a day weeks ago that is ingested today."""
+    ingest(LATER, source="stores")
+    change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
+    read = datetime(2024, 3, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr("include.ingestion.extract._now", lambda: read)
+
+    ingest(LATER + timedelta(days=3), source="stores")
+
+    assert {row["available_at"] for row in table("stores")[1] if row["ds"] == "2024-01-13"} == {read}
 
 
 def test_a_row_newer_than_its_snapshots_day_keeps_its_own_time(stores: Path) -> None:

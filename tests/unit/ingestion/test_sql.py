@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import URL, create_engine
 
 from include.config import SqlSource
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
+from include.ingestion.contract import conform
 from include.ingestion.sql import only_parameters, read_sql
 from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
     from sqlalchemy import Engine
+
+    from include.ingestion.delivery import Delivery
 
 SOURCE = SqlSource.model_validate(
     {
@@ -49,9 +54,20 @@ def engine(tmp_path: Path) -> Engine:
     return create_engine(URL.create("sqlite", database=str(tmp_path / "shop.db")))
 
 
-def read(engine: Engine, query: str = factories.SHOP_SQL, start: datetime = START, end: datetime = END) -> pa.Table:
-    """Run a query as the shop's source does."""
+def deliver(engine: Engine, query: str = factories.SHOP_SQL, start: datetime = START, end: datetime = END) -> Delivery:
+    """Ask for a query's rows as the shop's source does."""
     return read_sql(SOURCE, query, start, end, engine, "shop: source 'sales'")
+
+
+def read(engine: Engine, query: str = factories.SHOP_SQL, start: datetime = START, end: datetime = END) -> pa.Table:
+    """Return the rows of a query, held against the shop's columns chunk by chunk, as an extraction does."""
+    chunks = deliver(engine, query, start, end).chunks
+    return pa.concat_tables([conform(chunk.rows, SOURCE, chunk.where)[0] for chunk in chunks])
+
+
+def open_connections(engine: Engine) -> int:
+    """Return how many connections the engine's pool holds or has given away."""
+    return engine.pool.checkedin() + engine.pool.checkedout()
 
 
 def days(rows: pa.Table) -> list[str]:
@@ -81,7 +97,60 @@ def test_many_rows_are_read_in_parts(engine: Engine, monkeypatch: pytest.MonkeyP
     whole = read(engine)
     monkeypatch.setattr(sql, "FETCH_ROWS", 3)
 
+    assert [chunk.rows.num_rows for chunk in deliver(engine).chunks] == [3, 1]
     assert read(engine).combine_chunks() == whole.combine_chunks()
+
+
+def test_rows_come_as_the_database_has_them(engine: Engine) -> None:
+    """What a column is declared as is for the caller to see to: SQLite's times are text."""
+    [chunk] = deliver(engine).chunks
+
+    assert chunk.rows.schema.field("day").type == pa.string()
+    assert chunk.where == "shop: source 'sales'"
+
+
+def test_nothing_is_read_before_it_is_asked_for(engine: Engine) -> None:
+    """A delivery that nobody looks into costs the database nothing, not even where its query is wrong."""
+    deliver(engine, "SELEKT")
+
+    assert open_connections(engine) == 0
+
+
+def test_what_was_read_is_told_for_the_manifest(engine: Engine) -> None:
+    """The query's text is known by its hash, so an edit of it is seen; the rows are counted as they are read."""
+    delivery = deliver(engine, start=START.astimezone(timezone(timedelta(hours=1))))
+    list(delivery.chunks)
+
+    assert json.loads(json.dumps(delivery.read_from)) == {
+        "query": "sql/sales.sql",
+        "sha256": hashlib.sha256(factories.SHOP_SQL.encode()).hexdigest(),
+        "start": "2024-01-02T00:00:00+00:00",
+        "end": "2024-01-04T00:00:00+00:00",
+        "rows": 4,
+    }
+
+
+@pytest.mark.parametrize("ending", ["exhausted", "let_go", "closed", "failed"])
+def test_no_connection_is_left_however_the_reading_ends(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A caller that stops early, or a query that fails, leaves nothing open."""
+    monkeypatch.setattr(sql, "FETCH_ROWS", 1)
+    chunks = deliver(engine, "SELEKT" if ending == "failed" else factories.SHOP_SQL).chunks
+    if ending == "failed":
+        with pytest.raises(SourceUnreadable):
+            next(chunks)
+    else:
+        next(chunks)
+        assert open_connections(engine) == 1
+    if ending == "exhausted":
+        list(chunks)
+    elif ending == "closed":
+        chunks.close()
+    elif ending == "let_go":
+        del chunks
+
+    assert open_connections(engine) == 0
 
 
 @pytest.mark.parametrize(
@@ -93,6 +162,7 @@ def test_many_rows_are_read_in_parts(engine: Engine, monkeypatch: pytest.MonkeyP
         factories.SHOP_SQL.replace("FROM", "-- it's for :start\nFROM"),
         factories.SHOP_SQL + "AND store <> '-- no comment'",
         factories.SHOP_SQL + "AND store <> 'it''s -- not one'",
+        factories.SHOP_SQL + "AND store NOT LIKE '%:%'",
     ],
 )
 def test_a_comment_may_name_the_parameters(engine: Engine, query: str) -> None:
@@ -100,9 +170,12 @@ def test_a_comment_may_name_the_parameters(engine: Engine, query: str) -> None:
     assert days(read(engine, query)) == ["2024-01-02", "2024-01-03"]
 
 
-def test_a_string_may_hold_a_colon(engine: Engine) -> None:
-    """`'at :noon'` is a string's text, for which nobody has to give a value."""
-    assert days(read(engine, factories.SHOP_SQL + "AND store <> 'at :noon'")) == ["2024-01-02", "2024-01-03"]
+@pytest.mark.parametrize("value", ["at :noon", ":a::b", r"\:c", ":", "12:30:45", "::"])
+def test_a_string_may_hold_a_colon(engine: Engine, value: str) -> None:
+    """`'at :noon'` is a string's text, for which nobody has to give a value, and it arrives as it is written."""
+    query = f"SELECT '{value}' AS store, day, revenue, visitors, closed_at FROM sales WHERE day < :end"
+
+    assert set(read(engine, query)["store"].to_pylist()) == {value}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +187,8 @@ def test_a_string_may_hold_a_colon(engine: Engine) -> None:
         ("SELECT 'it''s' -- it's", "SELECT 'it''s'  "),
         ("SELECT 1 - -1", "SELECT 1 - -1"),
         ("SELECT 4 / 2 * 3", "SELECT 4 / 2 * 3"),
+        ("SELECT :start::date", r"SELECT :start\:\:date"),
+        ("SELECT 'a:b', \"c:d\"", "SELECT 'a\\:b', \"c\\:d\""),
     ],
 )
 def test_comments_are_dropped_and_strings_stay(query: str, expected: str) -> None:
@@ -157,13 +232,16 @@ def test_a_query_that_reads_nothing_is_told_as_unreadable(engine: Engine, query:
         read(engine, query)
 
 
-def test_a_query_cannot_change_its_source(engine: Engine, tmp_path: Path) -> None:
-    """Whatever a query's file says, nothing is committed."""
-    with pytest.raises(SchemaMismatch):
-        read(engine, "DELETE FROM sales RETURNING store")
+@pytest.mark.parametrize(
+    "query", ["DELETE FROM sales RETURNING store", "UPDATE sales SET revenue = 0", "DROP TABLE sales"]
+)
+def test_a_query_cannot_change_its_source(engine: Engine, tmp_path: Path, query: str) -> None:
+    """Whatever a query's file says, the source is only read."""
+    with pytest.raises(SourceUnreadable, match="attempt to write a readonly database; correct the query, which must"):
+        read(engine, query)
 
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
-        assert database.execute("SELECT count(*) FROM sales").fetchone() == (10,)
+        assert database.execute("SELECT count(*), min(revenue) > 0 FROM sales").fetchone() == (10, 1)
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
@@ -175,23 +253,29 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         read(engine)
 
 
-def test_a_range_without_rows_is_an_empty_table_of_the_declared_types(engine: Engine) -> None:
-    """What an empty range means is for the caller to say."""
+def test_a_range_without_rows_is_one_chunk_of_the_columns(engine: Engine) -> None:
+    """What an empty range means is for the caller to say, who sees the columns."""
     later = datetime(2030, 1, 1, tzinfo=UTC)
 
-    rows = read(engine, start=later, end=later + timedelta(days=1))
+    [chunk] = deliver(engine, start=later, end=later + timedelta(days=1)).chunks
 
-    assert rows.num_rows == 0
-    assert rows.column_names == list(SOURCE.columns)
+    assert chunk.rows.num_rows == 0
+    assert chunk.rows.column_names == list(SOURCE.columns)
 
 
-def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("selected", "sentence"),
+    [
+        ("revenue AS revenues,", r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
+        ("revenue, revenue,", "brings column 'revenue' twice"),
+    ],
+)
+def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, selected: str, sentence: str) -> None:
     """A column that the query renames is told on an empty day too."""
-    renamed = factories.SHOP_SQL.replace("revenue,", "revenue AS revenues,")
     later = datetime(2030, 1, 1, tzinfo=UTC)
 
-    with pytest.raises(SchemaMismatch, match=r"lacks column 'revenue' \(renamed to 'revenues'\?\)"):
-        read(engine, renamed, later, later + timedelta(days=1))
+    with pytest.raises(SchemaMismatch, match=sentence):
+        read(engine, factories.SHOP_SQL.replace("revenue,", selected), later, later + timedelta(days=1))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Quarantine: release or discard rows that broke an expectation and were not published.
+
+The rows of a day are listed by `./nightshift quarantine list <pipeline>`, with the reason of each. Released
+rows are published although they break an expectation; discarded ones are given up. Their batch is judged
+and published anew, so a day that was held back as a whole can go on: clear its failed `validate` task in the
+ingest DAG afterwards, and the night continues from there.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, Param
+
+from dags.pipelines import for_each_pipeline
+from plugins.operators.decide_quarantine import DecideQuarantineOperator
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+
+def form(pipeline: Pipeline) -> dict[str, Param]:
+    """Return the form of a decision."""
+    sources = list(pipeline.sources)
+    return {
+        "decision": Param(
+            "release",
+            type="string",
+            enum=["release", "discard"],
+            title="Decision",
+            description="release: publish the rows as they are. discard: give them up.",
+        ),
+        "source": Param(sources[0], type="string", enum=sources, title="Source"),
+        "start": Param(
+            None, type=["null", "string"], format="date", title="First day", description="First UTC day of the rows."
+        ),
+        "end": Param(
+            None, type=["null", "string"], format="date", title="Last day", description="Empty: the first day alone."
+        ),
+        "rows": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Rows",
+            description="Ids of rows, a line each. Empty: all.",
+        ),
+        "note": Param("", type="string", title="Why", description="It is kept with the rows."),
+    }
+
+
+def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
+    """Return the DAG that decides about a pipeline's quarantined rows."""
+    with DAG(
+        dag_id=f"{name}.quarantine",
+        description=f"Release or discard quarantined rows of {name}",
+        doc_md=__doc__,
+        schedule=None,
+        start_date=datetime(2013, 1, 1, tzinfo=UTC),
+        params=form(pipeline),
+        tags=["quarantine", name],
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=2),
+        default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": timedelta(minutes=1)},
+    ) as dag:
+        DecideQuarantineOperator(task_id="decide_quarantine", pipeline=name)
+    return dag
+
+
+for dag in for_each_pipeline("quarantine", quarantine_dag):
+    globals()[dag.dag_id] = dag

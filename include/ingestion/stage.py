@@ -1,0 +1,177 @@
+"""Staged batches: rows as they were read, in a Parquet file named by its content, with a manifest beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include import workspace
+from include.errors import LakeError, RunMissing
+from include.ingestion.days import days_between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+#: Memory that sorting a batch may take before it spills to the disk.
+SORT_MEMORY = "300MB"
+
+#: Rows that are held in memory at once where a batch is read again.
+BATCH_ROWS = 500_000
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A source's rows of a range of days, read at one time; not yet published.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of the Parquet file, shortened to 16 characters; its name.
+    extracted_at
+        When reading began, in UTC; of two batches of a day, the one that was read later stands.
+    """
+
+    pipeline: str
+    source: str
+    start: str
+    end: str
+    digest: str
+    rows: int
+    extracted_at: str
+
+    @property
+    def days(self) -> list[str]:
+        """The ISO days that the batch stands for, empty ones as well."""
+        return days_between(date.fromisoformat(self.start), date.fromisoformat(self.end))
+
+    @property
+    def moment(self) -> int:
+        """`extracted_at` in microseconds since 1970."""
+        return int(datetime.fromisoformat(self.extracted_at).timestamp() * 1_000_000)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
+    """Write tables to a Parquet file one after another, and return how many rows they had."""
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for table in tables:
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows
+
+
+def sort_rows(source: Path, target: Path, order: list[str]) -> str:
+    """Write a Parquet file's rows in order to another, and return the digest of what was written.
+
+    The same rows in the same order of delivery have the same digest.
+
+    Raises
+    ------
+    LakeError
+        If there is no room for it.
+    """
+    import duckdb
+
+    columns = ", ".join(f'"{name}"' for name in order)
+    try:
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute(f"SET memory_limit = '{SORT_MEMORY}'")
+            con.execute(f"SET temp_directory = '{target.parent / 'spill'}'")
+            con.execute("SET threads = 2")
+            con.execute(
+                f"COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet('{source}', file_row_number = true)"
+                f" ORDER BY {columns}, file_row_number) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+            )
+    except duckdb.Error as error:
+        raise LakeError(
+            f"the rows could not be sorted in {target.parent} ({str(error).splitlines()[0]}); make room there, or "
+            "name a larger folder in TMPDIR, then run this task again; nothing was published"
+        ) from error
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def read_batch(batch: StagedBatch) -> pa.Table:
+    """Read a whole staged batch; for one of many rows, see `read_in_parts`."""
+    import pyarrow as pa
+
+    return pa.concat_tables(read_in_parts(batch))
+
+
+def read_in_parts(batch: StagedBatch) -> Iterator[pa.Table]:
+    """Read a staged batch, some rows at a time, in its order; at least one part, which may have no rows.
+
+    The columns are the declared ones and, where the source has days, `ds`; where it arrives as `append`,
+    `delivered` as well.
+
+    Raises
+    ------
+    RunMissing
+        If its file is not there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with local_file(batch) as path:
+        file = pq.ParquetFile(path)
+        parts: list[pa.RecordBatch] = []
+        held = read = 0
+        for part in file.iter_batches(batch_size=BATCH_ROWS):
+            parts.append(part)
+            held += part.num_rows
+            if held >= BATCH_ROWS:
+                read += held
+                yield pa.Table.from_batches(parts, file.schema_arrow).combine_chunks()
+                parts, held = [], 0
+        if held or not read:
+            yield pa.Table.from_batches(parts, file.schema_arrow).combine_chunks()
+
+
+@contextmanager
+def local_file(batch: StagedBatch) -> Iterator[Path]:
+    """Give the local path of a batch's Parquet file.
+
+    Raises
+    ------
+    RunMissing
+        If its file is not there.
+    """
+    path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.parquet"
+    try:
+        with workspace.local_copy(path) as local:
+            yield local
+    except FileNotFoundError as error:
+        raise RunMissing(
+            f"{batch.pipeline}: the staged batch {batch.digest} of source '{batch.source}' is not at {path}; "
+            "run the extract task again"
+        ) from error
+
+
+def read_manifest(pipeline: str, source: str, digest: str) -> dict[str, Any]:
+    """Return what is written about a staged batch: its rows a day, its schema, and what it was read from.
+
+    Raises
+    ------
+    RunMissing
+        If there is no such batch.
+    """
+    path = workspace.staged_folder(pipeline, source) / f"{digest}.json"
+    return workspace.read_json(path, f"the manifest of batch {digest} of source '{source}'")
+
+
+def batch_of(manifest: dict[str, Any]) -> StagedBatch:
+    """Return the batch that a manifest tells of."""
+    return StagedBatch(**{name: manifest[name] for name in StagedBatch.__dataclass_fields__})

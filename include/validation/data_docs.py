@@ -1,0 +1,167 @@
+"""Data Docs: what a validation found, as a page that Great Expectations renders and any browser shows offline.
+
+Its own pages load styles and scripts from five other hosts. Here its renderer makes the content, and the
+page around it stands alone: one style sheet, no script, and a policy that lets a browser run none, since
+examples of broken values are whatever a source delivered.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+from typing import TYPE_CHECKING, Any
+
+from include import workspace
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+    from upath import UPath
+
+    from include.validation.judge import Judged
+    from include.validation.report import ValidationReport
+
+#: What a browser may do with a page: show it with its own styles, and nothing else.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1><p class="{state}">{verdict}</p></header>
+<dl>{facts}</dl>
+{own}
+{sections}
+</body>
+</html>
+"""
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; --warn: #b26a00; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #81c784; --warn: #ffb74d; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin: 0; }
+h2, h5 { font-size: 1.1rem; margin: 1.5rem 0 .3rem; }
+h6 { font-size: .95rem; margin: .6rem 0 .2rem; }
+header p { margin: .2rem 0 1rem; font-weight: 600; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
+dt { opacity: .7; }
+dd { margin: 0; font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; }
+table table { width: auto; margin-top: .4rem; font-size: .9em; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
+th { font-weight: 600; }
+.badge { border: 1px solid var(--line); border-radius: .3rem; padding: 0 .3rem; font-family: ui-monospace, monospace; }
+.failed, .text-danger { color: var(--bad); }
+.passed, .text-success { color: var(--good); }
+.warning, .text-warning { color: var(--warn); }
+.fa-check-circle::before { content: "\\2713"; }
+.fa-times::before { content: "\\2717"; }
+.fa-exclamation-triangle::before { content: "!"; }
+i.fas { font-style: normal; font-weight: 700; font-size: 1.2em; }
+"""
+
+
+def page_path(pipeline: str, source: str, run: str) -> UPath:
+    """Return where the page of a source's validation in a run is kept."""
+    return workspace.validations_folder(pipeline, source) / f"{workspace.file_name(run)}.html"
+
+
+def write_page(path: UPath, title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> None:
+    """Render a validation and write its page, whole or not at all.
+
+    Parameters
+    ----------
+    facts
+        What else is told of the validation, such as its batch.
+    """
+    workspace.write_bytes(path, render_page(title, judged, report, facts).encode())
+
+
+def render_page(title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> str:
+    """Return a validation's page as HTML."""
+    told = facts | {
+        "rows": f"{report.rows:,}",
+        "rows in quarantine": f"{report.quarantined:,}",
+        "expectations": f"{report.expectations}, of which {len(report.failures)} failed",
+    }
+    state = "failed" if report.critical else "warning" if report.failures else "passed"
+    verdict = {
+        "failed": "Failed: nothing was published",
+        "warning": "Passed, with warnings",
+        "passed": "Passed",
+    }[state]
+    return _PAGE.format(
+        policy=html.escape(POLICY, quote=True),
+        title=html.escape(title),
+        style=_STYLE,
+        state=state,
+        verdict=verdict,
+        facts="".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items()),
+        own=_found(report),
+        sections=_sections([each.result for each in judged]),
+    )
+
+
+def _found(report: ValidationReport) -> str:
+    """Return the failures as a table, the comparisons with earlier days among them."""
+    rows = "".join(
+        f'<tr><td class="{"failed" if each.severity == "critical" else "warning"}">{each.severity}</td>'
+        f"<td>{html.escape(each.column)}</td><td>{html.escape(f'{each.expectation} {each.explanation}')}</td></tr>"
+        for each in report.failures
+    )
+    return f"<h2>What failed</h2><table><tbody>{rows}</tbody></table>" if rows else ""
+
+
+def _sections(results: list[ExpectationValidationResult]) -> str:
+    """Return Great Expectations' own rendering of its results, a section a column."""
+    if not results:
+        return ""
+    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaSectionView
+
+    results = [_escaped(result) for result in results]
+    held = sum(bool(result.success) for result in results)
+    validation = ExpectationSuiteValidationResult(
+        success=held == len(results),
+        results=results,
+        suite_name="suite",
+        statistics={
+            "evaluated_expectations": len(results),
+            "successful_expectations": held,
+            "unsuccessful_expectations": len(results) - held,
+            "success_percent": 100 * held / len(results),
+        },
+        meta={},
+    )
+    sections = ValidationResultsPageRenderer().render(validation).to_json_dict()["sections"][1:]
+    view = DefaultJinjaSectionView()
+    return "\n".join(
+        view.render({"section": section, "section_loop": {"index": number}})
+        for number, section in enumerate(sections, start=1)
+    )
+
+
+def _escaped(result: ExpectationValidationResult) -> ExpectationValidationResult:
+    """Return a copy whose examples are text for HTML: the renderer writes them into the page as they are."""
+    result = copy.deepcopy(result)
+    for name in ("partial_unexpected_list", "partial_unexpected_counts", "observed_value"):
+        if name in result.result:
+            result.result[name] = _escape(result.result[name])
+    return result
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, dict):
+        return {name: _escape(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_escape(each) for each in value)
+    return value

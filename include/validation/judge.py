@@ -1,0 +1,266 @@
+"""Runs a suite: DuckDB counts what it can, pandas the rest, and Great Expectations judges both."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from include.validation.counting import Counted, counted, literal, quoted
+from include.validation.report import Failure
+from include.validation.rows import POSITION
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.expectations.expectation import Expectation
+
+    from include.validation.rows import Rows
+
+log = logging.getLogger(__name__)
+
+SUMMARY = {"result_format": "SUMMARY", "partial_unexpected_count": 20, "include_unexpected_rows": False}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One expectation with what became of it.
+
+    Attributes
+    ----------
+    result
+        Great Expectations' own result.
+    sql
+        How it was counted, where DuckDB did it.
+    positions
+        The rows that break it, where pandas counted it and knows them.
+    """
+
+    expectation: Expectation
+    result: ExpectationValidationResult
+    sql: Counted | None = None
+    positions: list[int] = field(default_factory=list)
+
+    @property
+    def severity(self) -> str:
+        """`critical`, `warning` or `info`."""
+        severity = self.result.expectation_config.severity
+        return getattr(severity, "value", severity) or "critical"
+
+    @property
+    def breaks_rows(self) -> bool:
+        """Whether single rows are not fit to be published."""
+        found = self.result.result.get("unexpected_count") or 0
+        return self.severity == "critical" and found > 0 and bool(self.positions or (self.sql and self.sql.unexpected))
+
+
+def run_suite(rows: Rows, suite: list[Expectation], *, push_down: bool = True) -> list[Judged]:
+    """Hold rows against expectations and return what became of each, in their order.
+
+    Parameters
+    ----------
+    push_down
+        Whether DuckDB may count; without it Great Expectations computes everything in pandas.
+    """
+    import duckdb
+
+    plans = {at: counted(each, rows.types) for at, each in enumerate(suite)} if push_down else {}
+    in_sql = {at: plan for at, plan in plans.items() if plan is not None}
+    judged: dict[int, Judged] = {}
+    if in_sql:
+        try:
+            judged = _in_duckdb(rows, suite, in_sql)
+        except duckdb.Error as error:  # such as a deviation of infinite numbers; pandas knows what to do with it
+            log.info("the expectations are counted in pandas, since DuckDB says: %s", str(error).splitlines()[0])
+    rest = [at for at in range(len(suite)) if at not in judged]
+    if rest:
+        chosen = [suite[at] for at in rest]
+        judged |= dict(zip(rest, _in_pandas(rows.frame(_columns(chosen)), chosen), strict=True))
+    return [judged[at] for at in range(len(suite))]
+
+
+def failures(judged: list[Judged]) -> list[Failure]:
+    """Return what failed, the critical first."""
+    found = [_failure(each) for each in judged if not each.result.success]
+    return sorted(found, key=lambda failure: failure.severity != "critical")
+
+
+def broken_rows(rows: Rows, judged: list[Judged], own: int, day: str, columns: list[str], limit: int) -> pa.Table:
+    """Return the rows that break a critical expectation on single rows, whether or not it holds as a whole.
+
+    Parameters
+    ----------
+    own
+        So many of the first expectations are of the lake itself (its keys): rows that break them can never
+        be released.
+    day
+        SQL of the day that a row was delivered for.
+    columns
+        The columns that make a row what it is.
+    limit
+        Rows that are returned at most.
+
+    Returns
+    -------
+    pyarrow.Table
+        With `day`, `position`, `row_id`, `row`, `reason` and `releasable`, ordered by position.
+    """
+    conditions = {}
+    for number, each in enumerate(judged):
+        if not each.breaks_rows:
+            continue
+        if each.sql and each.sql.unexpected:
+            conditions[number] = each.sql.unexpected
+        else:
+            rows.con.execute(
+                f"CREATE OR REPLACE TEMP TABLE broken_{number} AS SELECT unnest(?::BIGINT[]) AS at", [each.positions]
+            )
+            conditions[number] = f"{POSITION} IN (SELECT at FROM broken_{number})"
+    if not conditions:
+        return no_rows()
+    flags = ", ".join(f"coalesce({condition}, false) AS broken{number}" for number, condition in conditions.items())
+    reasons = ", ".join(f"CASE WHEN broken{number} THEN {literal(_rule(judged[number]))} END" for number in conditions)
+    releasable = " AND ".join(f"NOT broken{number}" for number in conditions if number < own) or "true"
+    return rows.con.execute(
+        f"""
+        WITH flagged AS (SELECT *, {flags} FROM rows)
+        SELECT {_identity(day, columns)}, concat_ws('; ', {reasons}) AS reason, {releasable} AS releasable
+        FROM flagged
+        WHERE {" OR ".join(f"broken{number}" for number in conditions)}
+        ORDER BY position
+        LIMIT {limit}
+        """
+    ).to_arrow_table()
+
+
+def rows_by_id(rows: Rows, row_ids: list[str], day: str, columns: list[str]) -> pa.Table:
+    """Return the rows with some ids, in the columns of `broken_rows`; nothing is known of why they are there."""
+    return rows.con.execute(
+        f"""
+        SELECT {_identity(day, columns)}, NULL::VARCHAR AS reason, NULL::BOOLEAN AS releasable
+        FROM rows
+        WHERE row_id IN (SELECT unnest(?::VARCHAR[]))
+        ORDER BY position
+        """,
+        [row_ids],
+    ).to_arrow_table()
+
+
+def _identity(day: str, columns: list[str]) -> str:
+    """Return the SQL of what a row in quarantine is known by."""
+    values = ", ".join(f"{literal(name)}: {quoted(name)}" for name in columns)
+    text = f"to_json({{{values}}})::VARCHAR"
+    return f"{day} AS day, {POSITION} AS position, left(sha256({text}), 16) AS row_id, {text} AS row"
+
+
+def no_rows() -> pa.Table:
+    """Return the columns of `broken_rows` without a row."""
+    import pyarrow as pa
+
+    text = [(name, pa.string()) for name in ("day", "row_id", "row", "reason")]
+    return pa.schema([*text, ("position", pa.int64()), ("releasable", pa.bool_())]).empty_table()
+
+
+def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) -> dict[int, Judged]:
+    """Count all metrics in one query, and let Great Expectations judge them."""
+    wanted = {sql: None for plan in plans.values() for sql in plan.metrics.values()}  # each once, in order
+    values = rows.con.execute(f"SELECT {', '.join(wanted)} FROM rows").fetchone()
+    assert values is not None, "an aggregate has one row"
+    numbers = dict(zip(wanted, values, strict=True))
+    judged = {}
+    for at, plan in plans.items():
+        metrics = {name: numbers[sql] for name, sql in plan.metrics.items()}
+        for name in metrics:
+            if name.endswith("unexpected_values"):
+                metrics[name] = metrics[name] or []
+        verdict = suite[at]._validate(metrics, runtime_configuration={"result_format": SUMMARY})
+        result = suite[at]._build_evr(raw_response=verdict, configuration=suite[at].configuration)
+        judged[at] = Judged(suite[at], result, sql=plan)
+    return judged
+
+
+def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
+    """Let Great Expectations count and judge the frame, one expectation after another."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    in_memory = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(), progress_bars=ProgressBarsConfig(globally=False)
+    )
+    context = gx.get_context(mode="ephemeral", project_config=in_memory)
+    batch = (
+        context.data_sources.add_pandas("rows")
+        .add_dataframe_asset("rows")
+        .add_batch_definition_whole_dataframe("rows")
+        .get_batch(batch_parameters={"dataframe": frame})
+    )
+    judged = []
+    for each in suite:
+        complete = SUMMARY | {"result_format": "COMPLETE", "return_unexpected_index_query": False}
+        result = batch.validate(each, result_format=complete)
+        broken = result.result.pop("unexpected_index_list", None) or []
+        for long in ("unexpected_list", "partial_unexpected_index_list"):
+            result.result.pop(long, None)
+        judged.append(Judged(each, result, positions=[row[POSITION] for row in broken]))
+    return judged
+
+
+def _columns(suite: list[Expectation]) -> set[str] | None:
+    """Return the columns that expectations are about, or None where one is about the whole table."""
+    found: set[str] = set()
+    for each in suite:
+        kwargs = each.configuration.kwargs
+        if kwargs.get("row_condition"):
+            return None
+        named = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")]
+        columns = [*filter(None, named), *(kwargs.get("column_list") or [])]
+        if not columns:
+            return None
+        found |= set(columns)
+    return found
+
+
+def _told(kwargs: dict[str, Any]) -> tuple[str, str]:
+    """Return what an expectation is about and its rule, in words."""
+    left = {name: value for name, value in kwargs.items() if name not in ("batch_id", "severity")}
+    pair = [left.pop(name) for name in ("column_A", "column_B") if name in left]
+    column = left.pop("column", None) or ", ".join(left.pop("column_list", None) or pair) or "table"
+    rule = ", ".join(f"{name}={value}" for name, value in left.items())
+    return column, rule
+
+
+def _rule(judged: Judged) -> str:
+    """Return what a broken row breaks, for the quarantine's column `reason`."""
+    config = judged.result.expectation_config
+    column, rule = _told({name: value for name, value in config.kwargs.items() if name != "mostly"})
+    return f"{column}: {config.type}" + (f" ({rule})" if rule else "")
+
+
+def _failure(judged: Judged) -> Failure:
+    config, counts = judged.result.expectation_config, judged.result.result
+    column, rule = _told(config.kwargs)
+    raised = [info for info in _exceptions(judged.result.exception_info) if info.get("raised_exception")]
+    if raised:
+        explanation = f"could not be judged: {raised[0].get('exception_message')}"
+    elif "unexpected_count" in counts and "element_count" in counts:
+        examples = dict.fromkeys(map(str, counts.get("partial_unexpected_list", [])))
+        examples = [each for each in examples if each not in ("None", "nan", "NaT", "<NA>")][:3]
+        found = f", for example {', '.join(examples)}" if examples else ""
+        explanation = (
+            f"({rule or 'of all rows'}) failed for {counts['unexpected_count']:,} of "
+            f"{counts['element_count']:,} rows ({counts['unexpected_percent']:.3g} %){found}"
+        )
+    else:
+        explanation = f"({rule}) failed, observed {counts.get('observed_value')}"
+    return Failure(config.type, f"column '{column}'" if column != "table" else column, judged.severity, explanation)
+
+
+def _exceptions(info: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return GX's exception records, which it gives either directly or one level down by metric."""
+    info = info or {}
+    return [info] if "raised_exception" in info else [each for each in info.values() if isinstance(each, dict)]

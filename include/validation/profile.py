@@ -1,0 +1,248 @@
+"""Profiles: what the rows of each day look like, small enough that a month of days is compared in a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from include import lake, workspace
+from include.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+    import pyarrow as pa
+
+    from include.config import ColumnType, Pipeline, Source
+    from include.ingestion.stage import StagedBatch
+
+#: Memory that profiling a batch may take before it spills to the disk.
+PROFILE_MEMORY = "300MB"
+
+#: The most distinct values that a day may have of a column for each to be counted.
+COUNTED_VALUES = 50
+
+#: About so many rows of a day are looked at for its quantiles.
+SAMPLE_ROWS = 10_000
+
+#: Of a longer text only so much is kept, so that a profile stays small.
+VALUE_LENGTH = 100
+
+#: Shares of the rows at which quantiles are kept.
+QUANTILES = [n / 100 for n in range(101)]
+
+
+def profile_schema() -> pa.Schema:
+    """Return the columns of a profile, which has one row a day and column of the source.
+
+    `rows` are the day's, 0 where it has none. `distinct` is exact where the values are counted, else estimated
+    within some 6 %. `newest` is the day's newest `available_at`, the same on all of its rows. `values` (as text)
+    and `counts` belong together; `quantiles` are those of the finite values, timestamps as seconds since 1970. A
+    column of many distinct texts has neither.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("day", pa.string()),
+            ("column", pa.string()),
+            ("rows", pa.int64()),
+            ("nulls", pa.int64()),
+            ("not_finite", pa.int64()),
+            ("distinct", pa.int64()),
+            ("newest", pa.timestamp("us", tz="UTC")),
+            ("values", pa.list_(pa.string())),
+            ("counts", pa.list_(pa.int64())),
+            ("quantiles", pa.list_(pa.float64())),
+        ]
+    )
+
+
+def profile_rows(path: Path, source: Source, days: list[str], left_out: set[int]) -> pa.Table:
+    """Return the profile of a staged batch; the same file has the same profile.
+
+    Parameters
+    ----------
+    path
+        The batch's Parquet file.
+    days
+        The days that the batch stands for; a snapshot counts as the last of them.
+    left_out
+        Positions of rows that do not count, since they are not published.
+
+    Returns
+    -------
+    pyarrow.Table
+        With `profile_schema`, ordered by day and by the declared columns.
+
+    Raises
+    ------
+    LakeError
+        If there is no room for it.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        with TemporaryDirectory(prefix="profile-") as spill, duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute(f"SET memory_limit = '{PROFILE_MEMORY}'")
+            con.execute(f"SET temp_directory = '{spill}'")
+            con.execute("SET threads = 2")
+            con.execute("CREATE TABLE left_out AS SELECT unnest($1::BIGINT[]) AS position", [sorted(left_out)])
+            day = f"'{days[-1]}'" if source.arrives == "snapshot" else f'"{source.slice_column}"'
+            kept = "ANTI JOIN left_out ON file_row_number = left_out.position" if left_out else ""
+            file = f"read_parquet('{path}', file_row_number = true)"
+            con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {file} {kept}")
+            found = _measure(con, source)
+            for column, declared in source.columns.items():
+                its_rows = [row for row in found.values() if row["column"] == column]
+                _count_values(con, _value(column, declared), its_rows)
+            _take_quantiles(con, source, found)
+    except duckdb.Error as error:
+        raise LakeError(
+            f"the rows of {path.name} could not be profiled ({str(error).splitlines()[0]}); make room in the folder "
+            "of temporary files, or name a larger one in TMPDIR, then run this task again; nothing was published"
+        ) from error
+    empty = {"rows": 0, "nulls": 0, "not_finite": 0, "distinct": 0}
+    judged = days[-1:] if source.arrives == "snapshot" else days
+    rows = [
+        found.get((ds, column), {"day": ds, "column": column} | empty) for ds in judged for column in source.columns
+    ]
+    return pa.Table.from_pylist(rows, profile_schema())
+
+
+def write_profile(batch: StagedBatch, profile: pa.Table) -> None:
+    """Keep a batch's profile beside it."""
+    import pyarrow.parquet as pq
+
+    with TemporaryDirectory(prefix="profile-") as scratch:
+        file = Path(scratch) / "profile.parquet"
+        pq.write_table(profile, file, compression="zstd")
+        workspace.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))
+
+
+def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str]) -> pa.Table:
+    """Return the profiles of those of some days that a source has published with rows, ordered by day.
+
+    A day without a profile is left out: several batches had a part in it, or it was published without one.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = set(days)
+    by_digest: dict[str, list[str]] = {}
+    for ds, part in lake.partitions(lake.raw_uri(pipeline.name, name), pipeline.sources[name].slice_column).items():
+        if ds in wanted and part.batch:
+            by_digest.setdefault(part.batch.partition("-")[0], []).append(ds)
+    tables = [profile_schema().empty_table()]
+    for digest, its_days in by_digest.items():
+        try:
+            with workspace.local_copy(_profile_path(pipeline.name, name, digest)) as file:
+                profile = pq.read_table(file, schema=profile_schema())
+        except FileNotFoundError:
+            continue
+        tables.append(profile.filter(pc.is_in(profile["day"], pa.array(its_days))))
+    return pa.concat_tables(tables).sort_by("day")
+
+
+def earlier_days(pipeline: Pipeline, name: str, first: str) -> list[str]:
+    """Return the days before `first` with which a source's days from then on are compared.
+
+    For a snapshot they are the last `history.days` published ones, since one that does not change is not
+    published; for the others, those of the calendar.
+    """
+    source = pipeline.sources[name]
+    if source.arrives == "snapshot":
+        there = [ds for ds in lake.partitions(lake.raw_uri(pipeline.name, name)) if ds < first]
+        return there[-source.history.days :]
+    day = date.fromisoformat(first)
+    return [(day - timedelta(days=back)).isoformat() for back in range(source.history.days, 0, -1)]
+
+
+def _measure(con: duckdb.DuckDBPyConnection, source: Source) -> dict[tuple[str, str], dict[str, Any]]:
+    """Count each day's rows, nulls and distinct values in one pass."""
+    known = _name(source.available_at.column)
+    asked = ["profiled_day", "count(*)", f"epoch_us(max({known}))"]
+    for column, declared in source.columns.items():
+        value = _value(column, declared)
+        asked += [f"count({_name(column)})", f"count({value})", f"approx_count_distinct({value})"]
+    delay, start = source.available_at.delay, datetime(1970, 1, 1, tzinfo=UTC)
+    found = {}
+    for ds, rows, newest, *counts in con.execute(f"SELECT {', '.join(asked)} FROM batch GROUP BY ALL").fetchall():
+        for at, column in enumerate(source.columns):
+            there, finite, distinct = counts[3 * at : 3 * at + 3]
+            found[ds, column] = {
+                "day": ds,
+                "column": column,
+                "rows": rows,
+                "nulls": rows - there,
+                "not_finite": there - finite,
+                "distinct": distinct,
+                "newest": None if newest is None else start + timedelta(microseconds=newest) + delay,
+            }
+    return found
+
+
+def _count_values(con: duckdb.DuckDBPyConnection, value: str, rows: list[dict[str, Any]]) -> None:
+    """Add the count of each value of a column to those of its days that have few."""
+    # the estimate is within a few percent, so no day with few values is missed
+    few = {row["day"]: row for row in rows if 0 < row["distinct"] <= 2 * COUNTED_VALUES}
+    if not few:
+        return
+    counted: dict[str, dict[str, int]] = {ds: {} for ds in few}
+    query = (
+        f"SELECT profiled_day, left(CAST({value} AS VARCHAR), {VALUE_LENGTH}), count(*) FROM batch "
+        f"WHERE {value} IS NOT NULL AND list_contains($1, profiled_day) GROUP BY ALL ORDER BY ALL"
+    )
+    for ds, text, count in con.execute(query, [list(few)]).fetchall():
+        counted[ds][text] = count
+    for ds, row in few.items():
+        row["distinct"] = len(counted[ds])
+        if row["distinct"] <= COUNTED_VALUES:
+            row |= {"values": list(counted[ds]), "counts": list(counted[ds].values())}
+
+
+def _take_quantiles(
+    con: duckdb.DuckDBPyConnection, source: Source, found: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    """Add the quantiles of a sample to the days and columns of many numbers or times."""
+    texts = {column for column, declared in source.columns.items() if declared in ("string", "boolean")}
+    rows = [row for row in found.values() if row["column"] not in texts and row["distinct"] > COUNTED_VALUES]
+    columns = list(dict.fromkeys(row["column"] for row in rows))
+    if not columns:
+        return
+    # multiples of the golden ratio are spread evenly, and no rhythm of the rows falls in with them
+    pace = f"SELECT profiled_day AS day, ceil(count(*) / {SAMPLE_ROWS})::BIGINT AS every FROM batch GROUP BY ALL"
+    kept = ", ".join(f"batch.{_name(column)}" for column in columns)
+    con.execute(
+        f"CREATE TABLE sample AS SELECT profiled_day, {kept} FROM batch "
+        f"JOIN ({pace}) AS pace ON profiled_day = pace.day "
+        "WHERE (file_row_number * 2654435769) & 4294967295 < 4294967296 // pace.every"
+    )
+    for column in columns:  # one at a time, since DuckDB holds what it takes quantiles of in memory
+        value = _value(column, source.columns[column])
+        number = f"epoch({value})" if source.columns[column] == "timestamp" else f"CAST({value} AS DOUBLE)"
+        query = f"SELECT profiled_day, quantile_disc({number}, {QUANTILES}) FROM sample GROUP BY ALL"
+        quantiles = dict(con.execute(query).fetchall())
+        for row in rows:
+            if row["column"] == column:
+                row["quantiles"] = quantiles.get(row["day"])
+
+
+def _profile_path(pipeline: str, source: str, digest: str) -> Any:
+    return workspace.staged_folder(pipeline, source) / f"{digest}.profile.parquet"
+
+
+def _value(column: str, declared: ColumnType) -> str:
+    """Return the expression of a column's value, null where it is a number that is not finite."""
+    name = _name(column)
+    return f"CASE WHEN isfinite({name}) THEN {name} END" if declared == "float" else name
+
+
+def _name(column: str) -> str:
+    return f'"{column}"'

@@ -1,0 +1,77 @@
+"""What a validation found, and whether it stops a run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from include.errors import ExpectationsFailed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One expectation that rows break: which, where, how many, and examples of what was found."""
+
+    expectation: str
+    column: str
+    severity: str
+    explanation: str
+
+    def __str__(self) -> str:
+        """Return the failure as a clause of a sentence."""
+        return f"{self.column}: {self.expectation} {self.explanation}"
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What a validation found, the critical first.
+
+    Attributes
+    ----------
+    rows
+        Rows that were judged.
+    expectations
+        Number of expectations and comparisons that were held against them.
+    quarantined
+        Rows that are kept out of what is published.
+    """
+
+    rows: int
+    expectations: int
+    failures: list[Failure] = field(default_factory=list)
+    quarantined: int = 0
+
+    @property
+    def critical(self) -> list[Failure]:
+        """The failures that stop a run."""
+        return [failure for failure in self.failures if failure.severity == "critical"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def conclude(report: ValidationReport, where: str, consequence: str) -> None:
+    """Log what a validation found.
+
+    Raises
+    ------
+    ExpectationsFailed
+        If something critical failed; `consequence` says what that leads to.
+    """
+    for failure in report.failures:
+        log.log(logging.ERROR if failure.severity == "critical" else logging.WARNING, "%s: %s", where, failure)
+    held = report.expectations - len(report.failures)
+    log.info("%s: %s rows, %s of %s expectations hold", where, f"{report.rows:,}", held, report.expectations)
+    if report.quarantined:
+        log.warning("%s: %s rows are in quarantine and not published", where, f"{report.quarantined:,}")
+    if report.critical:
+        told = "; ".join(map(str, report.critical[:3]))
+        more = f"; and {len(report.critical) - 3} more, listed above" if len(report.critical) > 3 else ""
+        raise ExpectationsFailed(
+            f"{where}: {len(report.critical)} critical expectation{'s' * (len(report.critical) > 1)} failed: "
+            f"{told}{more}; {consequence}; correct the source, or the expectation in the pipeline's folder"
+        )

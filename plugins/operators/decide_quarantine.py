@@ -1,0 +1,41 @@
+"""Release or discard rows in quarantine."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class DecideQuarantineOperator(PipelineStepOperator):
+    """Do what the run's form says about the rows of some days: its params are the decision."""
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return how many rows were decided about."""
+        from include.errors import ConfigError
+        from include.validation.decide import decide_rows
+
+        params, run = context["params"], context["dag_run"]
+        if not params.get("start"):
+            raise ConfigError("the form names no first day; trigger the run again with the day of the rows as `start`")
+        start = date.fromisoformat(params["start"])
+        end = date.fromisoformat(params["end"]) if params.get("end") else start
+        status = {"release": "released", "discard": "discarded"}[params["decision"]]
+        count = decide_rows(
+            pipeline,
+            params["source"],
+            start,
+            end,
+            status,
+            row_ids=set(params["rows"] or []) or None,
+            by=getattr(run, "triggering_user_name", None) or "airflow",
+            note=params["note"],
+            run=run.run_id,
+        )
+        return {"rows": count, "status": status}

@@ -1,0 +1,359 @@
+"""A day that is unlike the days before it is told, with what is unlike; an ordinary one is not."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.config import FilesSource
+from include.ingestion.contract import arrow_type
+from include.ingestion.days import days_between
+from include.validation.history import compare
+from include.validation.profile import profile_rows, profile_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from include.validation.report import Failure
+
+COLUMNS = {
+    "order_id": "string",
+    "customer": "string",
+    "country": "string",
+    "items": "integer",
+    "price": "float",
+    "gift": "boolean",
+    "sold_at": "timestamp",
+}
+FIRST = date(2024, 1, 1)  # a Monday
+#: A Wednesday, after five weeks.
+TODAY = date(2024, 2, 7)
+DAYS = days_between(FIRST, TODAY)
+
+
+def source(**changes: Any) -> FilesSource:
+    """Return a shop's orders as a source."""
+    fields = {
+        "kind": "files",
+        "connection": "landing",
+        "path": "{ds}.csv",
+        "key": ["order_id"],
+        "available_at": "sold_at",
+        "columns": COLUMNS,
+    }
+    return FilesSource(**fields | changes)
+
+
+def orders(days: list[str] = DAYS, seed: int = 1) -> pd.DataFrame:
+    """Return orders with a weekly rhythm in their number and their price, and noise."""
+    draw = np.random.default_rng(seed)
+    parts = []
+    for ds in days:
+        weekend = date.fromisoformat(ds).weekday() >= 5
+        count = int(draw.normal(180 if weekend else 400, 15))
+        second = np.sort(draw.integers(0, 86_400, count))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "order_id": [f"{ds}-{number}" for number in range(count)],
+                    "customer": draw.integers(0, 3000, count).astype(str),
+                    "country": draw.choice(["de", "fr", "nl"], count, p=[0.6, 0.3, 0.1]),
+                    "items": draw.poisson(2, count) + 1,
+                    "price": draw.lognormal(3 + 0.3 * weekend, 0.5, count).round(2),
+                    "gift": draw.random(count) < 0.2,
+                    "sold_at": pd.Timestamp(ds, tz="UTC") + pd.to_timedelta(second, unit="s"),
+                    "ds": ds,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def profile(folder: Path, frame: pd.DataFrame, days: list[str], by: FilesSource) -> pa.Table:
+    """Return the profile of orders."""
+    schema = pa.schema([(name, arrow_type(declared)) for name, declared in COLUMNS.items()])
+    schema = schema if by.arrives == "snapshot" else schema.append(pa.field("ds", pa.string()))
+    path = folder / "orders.parquet"
+    columns = [pa.array(frame[name].array, schema.field(name).type, from_pandas=True) for name in schema.names]
+    pq.write_table(pa.table(columns, schema=schema), path)
+    return profile_rows(path, by, days, set())
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Callable[..., list[Failure]]:
+    """Return a function that compares today, with some of its rows changed, with five weeks of orders."""
+
+    def run(
+        change: Callable[[pd.DataFrame], pd.DataFrame] = lambda today: today,
+        frame: pd.DataFrame | None = None,
+        **changes: Any,
+    ) -> list[Failure]:
+        by, today = source(**changes), str(TODAY)
+        frame = orders() if frame is None else frame
+        earlier, its = frame[frame["ds"] < today], frame[frame["ds"] == today].reset_index(drop=True)
+        before = profile(tmp_path, earlier, DAYS[:-1], by)
+        return compare(profile(tmp_path, change(its), [today], by), before, [today], by)
+
+    return run
+
+
+def told(failures: list[Failure]) -> list[tuple[str, str]]:
+    """Return the checks that failed, with their columns."""
+    return [(failure.expectation, failure.column) for failure in failures]
+
+
+def test_an_ordinary_day_passes(judge: Callable[..., list[Failure]]) -> None:
+    """What is noise, or the rhythm of the week, is no news."""
+    assert judge() == []
+
+
+def test_ordinary_weeks_and_weekends_pass(tmp_path: Path) -> None:
+    """Each day of a first ingestion is judged by the days of its own batch, as if they had come one by one."""
+    days = days_between(FIRST, FIRST + timedelta(days=89))
+    found = profile(tmp_path, orders(days, seed=2), days, source())
+
+    assert compare(found, profile_schema().empty_table(), days, source()) == []
+
+
+def test_a_batch_of_many_days_finds_what_single_days_would(tmp_path: Path) -> None:
+    """Whether the history was published or is in the same batch makes no difference."""
+    frame = orders()
+    faulty = (frame["ds"] == str(TODAY)) & (frame.index % 2 == 0)
+    found = profile(tmp_path, frame[~faulty], DAYS, source())
+    last = found.filter(pa.compute.equal(found["day"], str(TODAY)))
+
+    together = compare(found, profile_schema().empty_table(), DAYS, source())
+    alone = compare(last, found, [str(TODAY)], source())
+
+    assert told(together) == told(alone) == [("history_volume", "table")]
+    assert f"on {TODAY}: " in together[0].explanation
+    assert "on 2024" not in alone[0].explanation
+
+
+def test_half_of_the_rows_missing_is_told_beside_the_same_weekdays(judge: Callable[..., list[Failure]]) -> None:
+    """A Wednesday is held against Wednesdays: all days together would allow it."""
+    found = judge(lambda today: today[::2])
+
+    assert told(found) == [("history_volume", "table")]
+    assert found[0].severity == "warning"
+    assert "(limit 40 %) 2" in found[0].explanation
+    assert " % below the mean of the last 4 Wednesdays (4" in found[0].explanation
+
+
+def test_a_day_without_rows_is_a_matter_of_volume_alone(judge: Callable[..., list[Failure]]) -> None:
+    """Nothing else can be said of it, and a day off is no history that others are measured by."""
+    found = judge(lambda today: today[:0])
+
+    assert told(found) == [("history_volume", "table")]
+    assert "0 rows, 100 % below" in found[0].explanation
+
+
+def test_doubled_rows_are_told_once(judge: Callable[..., list[Failure]]) -> None:
+    """More rows alone are no more distinct values, of no column."""
+    twice = orders(DAYS[-1:], seed=5)
+
+    found = judge(lambda today: pd.concat([today, twice.assign(order_id="again-" + twice["order_id"])]))
+
+    assert told(found) == [("history_volume", "table")]
+
+
+def test_another_unit_is_told_with_where_the_values_went(judge: Callable[..., list[Failure]]) -> None:
+    """Cents instead of euros: each value is possible, all of them together are not."""
+    found = judge(lambda today: today.assign(price=today["price"] * 100))
+
+    assert told(found) == [("history_distribution", "column 'price'")]
+    assert "(limit 0.25 more than usual) PSI " in found[0].explanation
+    assert "against the last 28 days, of which none had more than 0." in found[0].explanation
+    assert ", farther off than any before (" in found[0].explanation
+
+
+def test_a_shift_of_shares_is_told(judge: Callable[..., list[Failure]]) -> None:
+    """Every value is known, but their shares are not those of any day."""
+    found = judge(lambda today: today.assign(country="fr"))
+
+    assert told(found)[-1] == ("history_distribution", "column 'country'")
+    assert "most of it in the value 'de' (0 % of the rows, before 60 %)" in found[-1].explanation
+
+
+def test_a_flag_that_is_suddenly_always_set_is_told(judge: Callable[..., list[Failure]]) -> None:
+    """Booleans are categories like others."""
+    found = judge(lambda today: today.assign(gift=True))
+
+    assert ("history_distribution", "column 'gift'") in told(found)
+
+
+def test_a_new_category_is_named_with_its_share(judge: Callable[..., list[Failure]]) -> None:
+    """Five percent are too few to change a distribution much, and the name says what happened."""
+    found = judge(lambda today: today.assign(country=today["country"].mask(today.index % 20 == 0, "DE")))
+
+    assert ("history_distinct", "column 'country'") in told(found)
+    assert "(limit 1 % of the rows) never seen in the last 28 days: 'DE', 5" in found[0].explanation
+
+
+def test_one_row_of_a_new_category_is_no_news(judge: Callable[..., list[Failure]]) -> None:
+    """Rare values come now and then."""
+    assert judge(lambda today: today.assign(country=today["country"].mask(today.index < 3, "be"))) == []
+
+
+def test_names_and_ids_are_always_new(judge: Callable[..., list[Failure]]) -> None:
+    """Where not all values of the past are known, no value can be told from them."""
+    assert judge(lambda today: today.assign(customer="x" + today["customer"])) == []
+
+
+def test_a_column_of_names_that_became_one_is_told(judge: Callable[..., list[Failure]]) -> None:
+    """A constant in the place of an id: its number of values is far below any day's."""
+    found = judge(lambda today: today.assign(customer="0"))
+
+    assert told(found) == [("history_distinct", "column 'customer'")]
+    assert "1 distinct value in " in found[0].explanation
+
+
+def test_a_sensor_that_is_stuck_is_told(judge: Callable[..., list[Failure]]) -> None:
+    """Of a measure, more values than ever mean nothing, and a single one does."""
+    assert ("history_distinct", "column 'price'") in told(judge(lambda today: today.assign(price=20.0)))
+
+
+def test_a_burst_of_nulls_is_told(judge: Callable[..., list[Failure]]) -> None:
+    """A third of the values gone, none of them wrong."""
+    found = judge(lambda today: today.assign(price=today["price"].mask(today.index % 10 < 3)))
+
+    assert told(found) == [("history_nulls", "column 'price'")]
+    assert "(limit 10 % more) 30 % of " in found[0].explanation
+    assert "at most 0 % in the last 28 days" in found[0].explanation
+
+
+def test_numbers_that_are_not_finite_count_as_nulls(judge: Callable[..., list[Failure]]) -> None:
+    """A division by zero upstream leaves infinity, where another database would leave null."""
+    found = judge(lambda today: today.assign(price=today["price"].mask(today.index % 10 < 3, np.inf)))
+
+    assert told(found) == [("history_nulls", "column 'price'")]
+
+
+def test_a_column_that_is_all_null_is_a_matter_of_nulls_alone(judge: Callable[..., list[Failure]]) -> None:
+    """There is no distribution of nothing."""
+    found = judge(lambda today: today.assign(price=np.nan, country=None))
+
+    assert told(found) == [("history_nulls", "column 'country'"), ("history_nulls", "column 'price'")]
+
+
+def test_a_day_that_ends_early_is_told_in_hours(judge: Callable[..., list[Failure]]) -> None:
+    """Its rows are as many as usual, so their volume tells nothing."""
+    found = judge(lambda today: today.assign(sold_at=today["sold_at"] - pd.to_timedelta(12, unit="h")))
+
+    assert told(found) == [("history_freshness", "column 'sold_at'")]
+    assert "(limit 6 hours) the newest row is of 2024-02-07 1" in found[0].explanation
+    assert "12.2 hours earlier in its day than the median of the last 28 days" in found[0].explanation
+
+
+def test_a_day_is_not_judged_before_there_is_a_week(judge: Callable[..., list[Failure]]) -> None:
+    """With six days before it nothing is usual yet; volume needs two weeks."""
+    frame = orders(DAYS[-7:])
+
+    assert judge(lambda today: today[::3].assign(price=1e6), frame=frame) == []
+
+
+def test_days_out_of_reach_are_no_history(judge: Callable[..., list[Failure]]) -> None:
+    """A fault of last month makes no day of this month usual."""
+    frame = orders()
+    frame.loc[frame["ds"] < "2024-01-05", "price"] = np.nan
+
+    found = judge(lambda today: today.assign(price=np.nan), frame=frame, history={"days": 14})
+
+    assert told(found) == [("history_nulls", "column 'price'")]
+    assert "in the last 14 days" in found[0].explanation
+
+
+def test_small_days_are_not_judged_by_their_noise(judge: Callable[..., list[Failure]]) -> None:
+    """A dozen rows never look like ten bins of the month before."""
+    frame = orders()
+    few = frame.groupby("ds").sample(12, random_state=3).sort_values(["ds", "order_id"], ignore_index=True)
+
+    assert judge(frame=few) == []
+
+
+def test_severity_and_limit_are_those_of_the_pipeline(judge: Callable[..., list[Failure]]) -> None:
+    """A check can be made to stop a run, or be switched off."""
+    settings = {"volume": {"severity": "critical", "limit": 0.2}, "nulls": {"severity": "off"}}
+
+    found = judge(lambda today: today[: int(0.7 * len(today))].assign(country=None), history=settings)
+
+    assert ("history_volume", "table") in told(found)
+    assert "history_nulls" not in [failure.expectation for failure in found]
+    assert {failure.expectation: failure.severity for failure in found}["history_volume"] == "critical"
+    assert "(limit 20 %)" in found[0].explanation
+
+
+def test_the_failures_of_many_days_are_one(tmp_path: Path) -> None:
+    """It says on how many days, which were the first, and shows the worst."""
+    frame = orders()
+    last = DAYS[-5:]
+    lost = frame["ds"].isin(last) & (frame.index % 2 == 0) | (frame["ds"] == last[3]) & (frame.index % 10 != 1)
+
+    found = compare(profile(tmp_path, frame[~lost], DAYS, source()), profile_schema().empty_table(), DAYS, source())
+
+    volume = [failure for failure in found if failure.expectation == "history_volume"]
+    assert len(volume) == 1
+    listed = f"(limit 40 %) on 5 days ({last[0]}, {last[1]}, {last[2]} and 2 more), worst on {last[3]}: "
+    assert volume[0].explanation.startswith(listed)
+
+
+def test_a_column_that_is_new_has_no_history(judge: Callable[..., list[Failure]], tmp_path: Path) -> None:
+    """It is judged when a week of it is there."""
+    by = source()
+    before = profile(tmp_path, orders(DAYS[:-1]), DAYS[:-1], by)
+    before = before.filter(pa.compute.not_equal(before["column"], "price"))
+    now = profile(tmp_path, orders(DAYS[-1:]), DAYS[-1:], by)
+
+    assert compare(now, before, DAYS[-1:], by) == []
+
+
+def test_a_column_that_was_of_another_type_is_not_compared_by_its_values(tmp_path: Path) -> None:
+    """What it was counted by then cannot be read as numbers."""
+    frame = orders()
+    earlier = profile(tmp_path, frame[frame["ds"] < str(TODAY)], DAYS[:-1], source()).to_pylist()
+    for row in earlier:
+        if row["column"] == "items":
+            row["values"] = [f"{value} pcs" for value in row["values"]]
+    now = profile(tmp_path, frame[frame["ds"] == str(TODAY)], DAYS[-1:], source())
+
+    assert compare(now, pa.Table.from_pylist(earlier, profile_schema()), DAYS[-1:], source()) == []
+
+
+class TestSnapshots:
+    """A snapshot is compared with the snapshots before it, whenever they were."""
+
+    BY = source(arrives="snapshot", path="orders.csv")
+
+    def compare(self, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> list[Failure]:
+        """Compare a snapshot with one of two months before, which it repeats with changes."""
+        table = orders(DAYS[:7])
+        before = profile(tmp_path, table, ["2024-01-08"], self.BY)
+        now = profile(tmp_path, change(table), ["2024-03-08"], self.BY)
+        return compare(now, before, ["2024-03-08"], self.BY)
+
+    def test_a_table_that_grew_a_little_passes(self, tmp_path: Path) -> None:
+        """It is as old as it is, and no weekday has a part in it."""
+        more = orders(DAYS[7:8])
+
+        assert self.compare(tmp_path, lambda table: pd.concat([table, more])) == []
+
+    def test_a_table_that_shrank_is_told_beside_the_last(self, tmp_path: Path) -> None:
+        """Half a registry looks complete to every other check."""
+        found = self.compare(tmp_path, lambda table: table[::2])
+
+        assert told(found) == [("history_volume", "table")]
+        assert "50 % below those of the last snapshot, of 2024-01-08 (" in found[0].explanation
+
+    def test_one_snapshot_is_enough_to_tell_another_unit(self, tmp_path: Path) -> None:
+        """Most of a table stays as it was."""
+        found = self.compare(tmp_path, lambda table: table.assign(price=table["price"] * 100))
+
+        assert told(found) == [("history_distribution", "column 'price'")]
+        assert "against the last snapshot: most of it" in found[0].explanation

@@ -1,0 +1,278 @@
+"""Rows that break an expectation are kept apart until somebody decides, and nothing of them is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include import lake
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.errors import ExpectationsFailed, QuarantineRefused
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
+from include.ingestion.quarantine import quarantined
+from include.validation.decide import decide_rows
+from include.validation.validate import validate_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+FIRST = factories.FIRST_DAY
+SECOND = FIRST + timedelta(days=1)
+
+#: One of a day's five rows may be wrong.
+TOLERANT = """\
+expectations:
+  - expect_column_values_to_be_between: {column: revenue, min_value: 0, max_value: 100000, mostly: 0.8}
+"""
+
+
+@pytest.fixture
+def database(shop: Path) -> Path:
+    """Let the shop tolerate one row in five, and return its database."""
+    factories.write_shop(shop.parent, sales_expectations=TOLERANT)
+    return shop.parent.parent / "shop.db"
+
+
+def sell(database: Path, *stores: str, revenue: float = -1.0, day: str = "2024-01-01") -> pd.DataFrame:
+    """Let some stores report a revenue on a day."""
+    frame = factories.sales()
+    frame.loc[frame["day"].str.startswith(day) & frame["store"].isin(stores), "revenue"] = revenue
+    factories.write_sales(database, frame)
+    return frame
+
+
+def ingest(start: Any = FIRST, end: Any = None, run: str = "night") -> None:
+    """Extract, validate and publish the shop's sales."""
+    pipeline = load_pipeline("shop")
+    batch = extract_source(pipeline, "sales", start, end or start, EnvironmentConnections())
+    validate_batch(pipeline, batch, run)
+    publish_batch(pipeline, batch)
+
+
+def decide(status: Any, *row_ids: str, end: Any = FIRST) -> int:
+    """Decide about rows of the shop's first day."""
+    chosen = set(row_ids) or None
+    return decide_rows(load_pipeline("shop"), "sales", FIRST, end, status, row_ids=chosen, by="kim", note="seen")
+
+
+def held() -> list[dict[str, Any]]:
+    """Return what is in quarantine."""
+    return quarantined("shop", "sales").to_pylist()
+
+
+def published(day: str = "2024-01-01") -> dict[str, float]:
+    """Return the revenue of each store that is published for a day."""
+    uri = lake.raw_uri("shop", "sales")
+    version = lake.latest_version(uri)
+    rows = lake.read_table(uri, version).to_pylist() if version is not None else []
+    return {row["store"]: row["revenue"] for row in rows if row["ds"] == day}
+
+
+def test_a_tolerated_row_is_kept_apart_with_its_reason_and_the_rest_is_published(database: Path) -> None:
+    """What is not fit stays out of the lake, and a person sees which row it was, why, and from which run."""
+    sell(database, "store-1")
+
+    ingest(run="manual__2024")
+
+    [row] = held()
+    assert (row["day"], row["status"], row["run"], row["releasable"]) == ("2024-01-01", "held", "manual__2024", True)
+    assert row["reason"].startswith("revenue: expect_column_values_to_be_between (min_value=0")
+    assert json.loads(row["row"])["store"] == "store-1"
+    assert sorted(published()) == ["store-0", "store-2", "store-3", "store-4"]
+
+
+def test_beyond_what_is_tolerated_nothing_is_published_and_the_rows_are_held(database: Path) -> None:
+    """Two of five is more than one of five: the day waits, and the sentence says where its rows are."""
+    sell(database, "store-1", "store-2")
+
+    with pytest.raises(ExpectationsFailed, match=r"failed for 2 of 5 rows \(40 %\).*2 of them also in quarantine"):
+        ingest()
+    assert [json.loads(row["row"])["store"] for row in held()] == ["store-1", "store-2"]
+    assert published() == {}
+
+
+def test_a_released_row_is_published_and_the_rest_of_its_day_stays(database: Path) -> None:
+    """Somebody looked, and the revenue was a true refund."""
+    sell(database, "store-1")
+    ingest()
+    before = published()
+
+    assert decide("released") == 1
+
+    assert published() == before | {"store-1": -1.0}
+    [row] = held()
+    assert (row["status"], row["decided_by"], row["note"]) == ("released", "kim", "seen")
+
+
+def test_a_held_back_day_is_published_when_its_rows_are_discarded(database: Path) -> None:
+    """Three good rows are better than none: the two bad ones are given up and no longer count."""
+    sell(database, "store-1", "store-2")
+    with pytest.raises(ExpectationsFailed):
+        ingest()
+
+    assert decide("discarded") == 2
+
+    assert sorted(published()) == ["store-0", "store-3", "store-4"]
+    assert [row["status"] for row in held()] == ["discarded", "discarded"]
+
+
+def test_one_of_two_rows_decided_lets_the_other_be_tolerated(database: Path, shop: Path) -> None:
+    """A decision may be about single rows, and what is left, now one of four, is judged as ever."""
+    factories.write_shop(shop.parent, sales_expectations=TOLERANT.replace("0.8", "0.7"))
+    sell(database, "store-1", "store-2")
+    with pytest.raises(ExpectationsFailed):
+        ingest()
+
+    decide("released", held()[0]["row_id"])
+
+    assert sorted(published()) == ["store-0", "store-1", "store-3", "store-4"]
+    assert sorted(row["status"] for row in held()) == ["held", "released"]
+
+
+def test_a_decision_holds_when_the_day_is_ingested_again(database: Path) -> None:
+    """A backfill brings the same row, and nobody has to decide about it twice."""
+    sell(database, "store-1")
+    ingest()
+    decide("released")
+    before = published()
+
+    ingest(FIRST, SECOND, run="backfill")
+
+    assert published() == before
+    assert [row["status"] for row in held()] == ["released"]
+
+
+def test_a_discarded_row_stays_out_when_the_day_is_ingested_again(database: Path) -> None:
+    """What was given up does not come back by a backfill."""
+    sell(database, "store-1")
+    ingest()
+    decide("discarded")
+
+    ingest(FIRST, SECOND, run="backfill")
+
+    assert "store-1" not in published()
+
+
+def test_a_row_that_the_source_corrected_leaves_the_quarantine(database: Path) -> None:
+    """After a fix upstream the day is whole, and nothing waits for a decision any more."""
+    sell(database, "store-1")
+    ingest()
+    sell(database, "store-1", revenue=77.0)
+
+    ingest()
+
+    assert published()["store-1"] == 77.0
+    assert held() == []
+
+
+def test_after_the_expectation_is_corrected_the_rows_are_published(database: Path, shop: Path) -> None:
+    """A refund was never a mistake: the suite is wrong, and the day's validation is run again."""
+    sell(database, "store-1", "store-2")
+    with pytest.raises(ExpectationsFailed):
+        ingest()
+    factories.write_shop(shop.parent, sales_expectations=TOLERANT.replace("min_value: 0", "min_value: -10"))
+
+    ingest()
+
+    assert len(published()) == 5
+    assert held() == []
+
+
+def test_a_warning_quarantines_nothing(database: Path, shop: Path) -> None:
+    """What is only worth a look is published."""
+    factories.write_shop(shop.parent, sales_expectations=TOLERANT.replace("mostly: 0.8", "severity: warning"))
+    sell(database, "store-1", "store-2")
+
+    ingest()
+
+    assert len(published()) == 5
+    assert held() == []
+
+
+def test_deciding_again_changes_nothing(database: Path) -> None:
+    """The command may have been killed after its first commit; the second time ends in the same tables."""
+    sell(database, "store-1")
+    ingest()
+    decide("released")
+    uri = lake.raw_uri("shop", "sales")
+    before = (published(), held(), lake.latest_version(uri))
+
+    assert decide("released") == 0
+    assert (published(), held(), lake.latest_version(uri)) == before
+
+
+def test_a_decision_that_was_killed_before_it_published_is_finished_by_the_next(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are marked in one commit and published in another; between them a process may die."""
+    sell(database, "store-1")
+    ingest()
+    with monkeypatch.context() as dying:
+        dying.setattr("include.validation.decide.publish_batch", lambda *_: exit(137))
+        with pytest.raises(SystemExit):
+            decide("released")
+    assert "store-1" not in published()
+
+    decide("released")
+
+    assert published()["store-1"] == -1.0
+
+
+def test_rows_that_share_their_key_cannot_be_released(database: Path) -> None:
+    """The lake holds a key once; of two rows with one key a person may give up one."""
+    frame = factories.sales()
+    twice = frame[(frame["store"] == "store-1") & frame["day"].str.startswith("2024-01-01")].assign(revenue=5.0)
+    import pandas as pd
+
+    factories.write_sales(database, pd.concat([frame, twice]))
+    with pytest.raises(ExpectationsFailed, match="expect_compound_columns_to_be_unique"):
+        ingest()
+
+    with pytest.raises(QuarantineRefused, match="share their key with another row"):
+        decide("released")
+    wrong = next(row["row_id"] for row in held() if json.loads(row["row"])["revenue"] == 5.0)
+    decide("discarded", wrong)
+
+    assert len(published()) == 5
+    assert published()["store-1"] != 5.0
+
+
+def test_nothing_is_decided_where_nothing_is_held(database: Path) -> None:
+    """A day without a row in quarantine has nothing to decide, and the sentence says so."""
+    ingest()
+
+    with pytest.raises(QuarantineRefused, match="no row is held in quarantine"):
+        decide("released")
+
+
+def test_an_unknown_row_is_told(database: Path) -> None:
+    """An id that was mistyped decides about no other row."""
+    sell(database, "store-1")
+    ingest()
+
+    with pytest.raises(QuarantineRefused, match="there is no row beef in quarantine"):
+        decide("released", "beef")
+    assert [row["status"] for row in held()] == ["held"]
+
+
+def test_an_old_delivery_does_not_come_back_by_a_release(database: Path) -> None:
+    """Where a later delivery of the day is published, releasing rows of the earlier one must not undo it."""
+    sell(database, "store-1", "store-2")
+    pipeline = load_pipeline("shop")
+    old = extract_source(pipeline, "sales", FIRST, FIRST, EnvironmentConnections())
+    sell(database, "store-1", revenue=50.0)
+    ingest()
+    with pytest.raises(ExpectationsFailed):
+        validate_batch(pipeline, old)
+
+    with pytest.raises(QuarantineRefused, match="a later delivery of 2024-01-01 is published"):
+        decide("released")
+    assert published()["store-1"] == 50.0
