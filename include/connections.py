@@ -195,7 +195,7 @@ def folder_of(connection_id: str, path: str | None, in_store: Callable[[str], UP
             f"connection '{connection_id}' has no `path` in its extra field; a source of kind `files` needs "
             'a connection such as {"conn_type": "fs", "extra": {"path": "/data/landing"}}'
         )
-    if "://" in path:
+    if "://" in path and not path.startswith("file://"):
         return _store_folder(connection_id, path, in_store)
     folder = UPath(path)
     if not folder.is_dir():

@@ -10,7 +10,7 @@ from include import settings
 from include.errors import LakeError, PublishConflict, SchemaMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
     from deltalake import DeltaTable
@@ -43,6 +43,16 @@ class TableVersion:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """How many files were removed and of what size, and the versions that stay readable, from the first on."""
+
+    files: int
+    size_bytes: int
+    first_version: int
+    last_version: int
 
 
 @dataclass(frozen=True)
@@ -104,28 +114,19 @@ def partitions(uri: str, column: str = "ds") -> dict[str, Partition]:
     column
         What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
 
-    A day that several batches had a part in has the batch None; a file of rows that came on several days is
-    left out.
+    A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
+    the columns `batch` and `column` are read, since its statistics do not tell them apart.
     """
-    import pyarrow as pa
-
     table = _open(uri)
     if table is None:
         return {}
-    actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     found: dict[str, Partition] = {}
-    for action in actions:
-        ds = action["partition.ds"] if column == "ds" else action.get(f"min.{column}")
-        if ds is None or (column != "ds" and ds != action.get(f"max.{column}")):
-            continue
-        batch = action.get("min.batch")
-        if batch != action.get("max.batch"):
-            batch = None
+    for ds, batch, rows in _pieces(table, column):
         before = found.get(ds)
         if before is not None:
-            batch = batch if before.batch == batch else None
-        rows = action["num_records"] + (before.rows if before else 0)
-        found[ds] = Partition(ds, batch, rows)
+            found[ds] = Partition(ds, batch if before.batch == batch else None, before.rows + rows)
+        else:
+            found[ds] = Partition(ds, batch, rows)
     return dict(sorted(found.items()))
 
 
@@ -286,13 +287,187 @@ def find_build(uri: str, build: str, commits: int = 50) -> int | None:
 
 
 def dataset(uri: str, version: int) -> Dataset:
-    """Return a table at one version as an Arrow dataset, which is read lazily."""
-    return _existing(uri, version).to_pyarrow_dataset()
+    """Return a table at one version as an Arrow dataset, which is read lazily.
+
+    Raises
+    ------
+    LakeError
+        If there is no such version, or its files were removed since; no retry can mend the latter.
+    """
+    found = _existing(uri, version).to_pyarrow_dataset()
+    if version != _version(uri):
+        _check_files(found, uri, version)
+    return found
 
 
 def read_table(uri: str, version: int) -> pa.Table:
     """Read a whole table at one version."""
     return dataset(uri, version).to_table()
+
+
+def count_files(uri: str) -> int:
+    """Return how many files the newest version of a table consists of."""
+    return len(_existing(uri).file_uris())
+
+
+def compact(uri: str, late_days: int) -> bool:
+    """Merge the files of each day that has several, in one commit; the rows stay the same.
+
+    Days within `late_days` of the newest are left for later, since rows of them may still come: so each day is
+    merged once, and a publication of the night's days never meets it. A table without partitions by day stays
+    as it is.
+
+    Returns
+    -------
+    bool
+        Whether anything was merged; where another run changed the same days at the same time, nothing is.
+
+    Raises
+    ------
+    LakeError
+        With the table as it was.
+    """
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    table = _existing(uri)
+    column = next(iter(table.metadata().partition_columns), None)
+    days = _settled_days(table, column, late_days) if column else []
+    if not days:
+        return False
+    try:
+        merged = table.optimize.compact(partition_filters=[(column, "in", days)])
+    except CommitFailedError:
+        log.warning("%s: another run changed the same days at the same time, so they are merged next time", uri)
+        return False
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"{uri}: the files of {len(days)} days could not be merged ({_first_line(error)}); the table is as it was "
+            "before; check the lake's permissions and free space, then run this task again"
+        ) from error
+    return bool(merged["numFilesRemoved"])
+
+
+def vacuum(uri: str, keep_days: int) -> Vacuumed:
+    """Remove the files that no version of the last `keep_days` days needs, and those that no version ever had.
+
+    Every version that was the newest at some time in these days stays readable. They are given to delta-rs by
+    their numbers: its own rule, by the time of a file's removal, loses sight of removals that a checkpoint
+    leaves out, after a week.
+
+    Raises
+    ------
+    LakeError
+        With every version of these days as it was.
+    """
+    from deltalake.exceptions import DeltaError
+
+    table = _existing(uri)
+    kept = _versions_of_last(table, keep_days)
+    try:
+        removed = table.vacuum(retention_hours=24 * keep_days, dry_run=False, full=True, keep_versions=kept)
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"{uri}: the files of old versions could not be removed ({_first_line(error)}); every version of the last "
+            f"{keep_days} days is as it was; check the lake's permissions, then run this task again"
+        ) from error
+    return Vacuumed(len(removed), _size_of_removed(uri) if removed else 0, min(kept), max(kept))
+
+
+def checkpoint(uri: str) -> None:
+    """Write the state of a table's newest version down, so that opening it reads one file instead of many commits.
+
+    Raises
+    ------
+    LakeError
+        With the table as it was.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        _existing(uri).create_checkpoint()
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"{uri}: the checkpoint could not be written ({_first_line(error)}); the table is as it was before; check "
+            "the lake's permissions and free space, then run this task again"
+        ) from error
+
+
+def _pieces(table: DeltaTable, column: str) -> Iterator[tuple[str, str | None, int]]:
+    """Yield day, batch and number of rows of each part of a raw table, from its metadata where that tells."""
+    import pyarrow as pa
+
+    mixed = []
+    for action in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        batch = action.get("min.batch") if action.get("min.batch") == action.get("max.batch") else None
+        ds = action["partition.ds"] if column == "ds" else action.get(f"min.{column}")
+        if column != "ds" and ds != action.get(f"max.{column}"):
+            mixed.append(action["path"])
+        elif ds is not None:
+            yield ds, batch, action["num_records"]
+    if mixed:
+        rows = _some_files(table, set(mixed)).to_table(columns=[column, "batch"])
+        counted = rows.group_by([column, "batch"]).aggregate([([], "count_all")])
+        for each in counted.to_pylist():
+            yield each[column], each["batch"], each["count_all"]
+
+
+def _some_files(table: DeltaTable, paths: set[str]) -> Dataset:
+    """Return some of a table's files as an Arrow dataset."""
+    from pyarrow.dataset import FileSystemDataset
+
+    whole = table.to_pyarrow_dataset()
+    fragments = [fragment for fragment in whole.get_fragments() if fragment.path in paths]
+    return FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem)
+
+
+def _settled_days(table: DeltaTable, column: str, late_days: int) -> list[str]:
+    """Return the days of several files of which no more rows are expected."""
+    from collections import Counter
+    from datetime import date, timedelta
+
+    import pyarrow as pa
+
+    files = Counter(pa.table(table.get_add_actions(flatten=True))[f"partition.{column}"].to_pylist())
+    if not files:
+        return []
+    newest = date.fromisoformat(max(files))
+    last = (newest - timedelta(days=late_days)).isoformat()
+    return sorted(ds for ds, count in files.items() if count > 1 and ds < last)
+
+
+def _versions_of_last(table: DeltaTable, keep_days: int) -> list[int]:
+    """Return the versions that were a table's newest at some time in the last days, the newest first."""
+    from datetime import UTC, datetime, timedelta
+
+    since = (datetime.now(UTC) - timedelta(days=keep_days)).timestamp() * 1000
+    limit = 100
+    commits = table.history(limit)
+    while len(commits) == limit and commits[-1]["timestamp"] >= since:
+        limit *= 4
+        commits = table.history(limit)
+    first = next((commit["version"] for commit in commits if commit["timestamp"] < since), 0)
+    return [commit["version"] for commit in commits if commit["version"] >= first]
+
+
+def _size_of_removed(uri: str) -> int:
+    """Return the bytes that the last vacuum of a table removed."""
+    for commit in _existing(uri).history(50):
+        if commit["operation"] == "VACUUM START":
+            return int(commit["operationMetrics"]["sizeOfDataToDelete"])
+    return 0
+
+
+def _check_files(found: Dataset, uri: str, version: int) -> None:
+    """Refuse a version of which files were removed."""
+    from pyarrow.fs import FileType
+
+    if any(each.type == FileType.NotFound for each in found.filesystem.get_file_info(found.files)):
+        gone = LakeError(
+            f"{uri}: version {version} is older than the keep_days of pipeline.yaml, and its files are gone, so what "
+            "was made from it cannot be made again; start a new run, which reads the newest version"
+        )
+        gone.retryable = False
+        raise gone
 
 
 def _transaction(ds: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import json
 import re
 import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError, NightshiftError, SourceUnreadable
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 #: How much of a file is held at once; a row may take twice that.
 BLOCK_BYTES = 8 * 2**20
 PARQUET_ROWS = 65_536
+
+#: Objects and lists of a line that may be within each other without a closer look.
+DEEPEST = 500
 
 #: A packed file that unpacks to more than so many bytes, and to so many times its own, is a bomb.
 BOMB_BYTES, BOMB_RATIO = 64 * 2**20, 200
@@ -224,7 +229,9 @@ def _unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
     if kind == ".zst":
         import pyarrow as pa
 
-        return path.stem, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+        # Arrow closes what it has read, and the file may be read again
+        lent = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, closed=False, close=lambda: None)
+        return path.stem, pa.CompressedInputStream(pa.PythonFile(lent, mode="r"), "zstd")
     if kind != ".zip":
         return name, file
     archive = zipfile.ZipFile(file)
@@ -274,9 +281,7 @@ def _blocks(
         rest += piece
         end = end_of_rows(rest)
         if not end and len(rest) > 2 * BLOCK_BYTES:
-            raise _not_a(
-                form, place, f"the row of line {line} has no end within {BLOCK_BYTES >> 19} MB; is a quote not closed?"
-            )
+            raise _not_a(form, place, f"the row of line {line} has no end within {BLOCK_BYTES >> 19} MB")
         block, rest = rest[:end], rest[end:]
         if block.strip(b" \t\r\n\xef\xbb\xbf"):
             yield line, checked(block)
@@ -336,11 +341,13 @@ def _json_tables(
     text = [name for name, kind in declared.items() if kind in ("string", "timestamp")]
     there: set[str] = set()
     for line, block in blocks():
+        _check_depth(block, line, place)
         there |= declared.keys() & set(_parse_json(block, line, text, place).column_names)
         if len(there) == len(declared):
             break
     kinds: dict[str, str] = {}
     for line, block in blocks():
+        _check_depth(block, line, place)
         table = _parse_json(block, line, text, place)
         for field in table.schema:
             kind = _kind(field.type)
@@ -353,16 +360,31 @@ def _json_tables(
         yield table
 
 
+def _check_depth(block: bytes, line: int, place: str) -> None:
+    """Refuse lines that are nested a thousand deep, of which Arrow's parser takes the whole process down."""
+    beside_the_first = block.count(b"{") + block.count(b"[") - block.count(b"\n{")
+    if beside_the_first < DEEPEST:
+        return
+    for number, content in enumerate(block.split(b"\n"), line):
+        if content.count(b"{") + content.count(b"[") > DEEPEST:
+            try:
+                json.loads(content)
+            except RecursionError as error:
+                raise _not_a("JSON lines", place, f"line {number}: its objects or lists are nested too deep") from error
+            except ValueError:  # Arrow says what is wrong with it
+                continue
+
+
 def _parse_json(block: bytes, line: int, text: list[str], place: str) -> pa.Table:
     """Parse lines, each an object; what is in `text` stays text where it is, so that no time is guessed at."""
     import pyarrow as pa
-    from pyarrow import json
+    from pyarrow import json as arrow_json
 
     try:
-        table = json.read_json(
+        table = arrow_json.read_json(
             pa.BufferReader(block),
-            read_options=json.ReadOptions(use_threads=False, block_size=len(block)),
-            parse_options=json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in text])),
+            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block)),
+            parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in text])),
         )
     except pa.ArrowInvalid as error:
         changed = re.search(r"Column\(/?(.*)\) changed from (\w+) to (\w+)", str(error))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include import workspace
 from include.ingestion import quarantine
-from include.ingestion.days import days_between, shown_range
+from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
 from include.validation import history, profile
 from include.validation.data_docs import page_path, write_page
@@ -67,7 +67,7 @@ def validate_batch(pipeline: Pipeline, batch: StagedBatch, run: str = "local") -
         sketches = profile.profile_rows(path, source, batch.days, left.positions)
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
-    before = profile.read_profiles(pipeline, batch.source, _days_before(batch, source))
+    before = profile.read_profiles(pipeline, batch.source, profile.earlier_days(pipeline, batch.source, batch.start))
     failed += history.compare(sketches, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     held = len(left.positions)
@@ -129,11 +129,6 @@ def _decided(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa
         return no_rows()
     with rows_of_file(path) as rows:
         return rows_by_id(rows, row_ids, day, columns)
-
-
-def _days_before(batch: StagedBatch, source: Source) -> list[str]:
-    first = date.fromisoformat(batch.start)
-    return days_between(first - timedelta(days=source.history.days), first - timedelta(days=1))
 
 
 def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Failure]:

@@ -221,3 +221,27 @@ def test_a_kafka_callback_that_airflow_does_not_allow_is_told(monkeypatch: pytes
     with pytest.raises(ConnectionMissing, match=r"of which Airflow makes no Kafka client .*os\.abort") as refused:
         AirflowConnections().kafka("stream")
     assert "hunter2" not in str(refused.value)
+
+
+@BOTH
+def test_a_store_that_nothing_installed_reads_is_told_with_what_does(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider is missing with Airflow, a driver without it; the sentence names both."""
+    monkeypatch.setenv("AIRFLOW_CONN_DROP", json.dumps({"conn_type": "wasb", "extra": {"path": "abfss://landing/in"}}))
+
+    with pytest.raises(ConnectionMissing, match=r"nothing that reads abfss:// is installed; install adlfs .*azure"):
+        connections.folder("drop")
+
+
+@BOTH
+def test_a_local_folder_may_be_written_as_a_uri(
+    connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not there is told as a folder is, and not taken for an empty store."""
+    monkeypatch.setenv("AIRFLOW_CONN_DROP", json.dumps({"conn_type": "fs", "extra": {"path": tmp_path.as_uri()}}))
+    monkeypatch.setenv("AIRFLOW_CONN_NONE", json.dumps({"conn_type": "fs", "extra": {"path": "file:///no/such"}}))
+
+    assert connections.folder("drop").is_dir()
+    with pytest.raises(ConnectionMissing, match="which does not exist"):
+        connections.folder("none")

@@ -74,8 +74,8 @@ def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("function", "when", "number"),
     [
-        ("include.lake.replace_partitions", "before", 1),
-        ("include.lake.replace_partitions", "after", 1),
+        ("include.lake.publish_days", "before", 1),
+        ("include.lake.publish_days", "after", 1),
         ("include.workspace.write_bytes", "before", 3),
         ("include.lake.write_table", "after", 1),
         ("include.training.fit.fit_challenger", "after", 1),

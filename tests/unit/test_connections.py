@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 
-from include.connections import EnvironmentConnections, driver_arguments
+from include.connections import EnvironmentConnections, driver_arguments, s3_options
 from include.errors import ConnectionMissing
 
 if TYPE_CHECKING:
@@ -329,3 +330,55 @@ def test_a_connection_that_names_no_brokers_is_told_what_kafka_needs(
         connections.kafka("shop")
     assert '{"conn_type": "kafka", "extra": {"bootstrap.servers": "broker:9092"}}' in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "package"), [("gs://landing/in", "gcsfs"), ("abfss://landing/in", "adlfs"), ("nonsense://a/b", "fsspec")]
+)
+def test_a_store_that_nothing_installed_reads_is_told_with_the_package(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, path: str, package: str
+) -> None:
+    """Which stores can be read depends on what is installed, so the sentence says what to install."""
+    for name in ("gcsfs", "adlfs"):
+        monkeypatch.setitem(sys.modules, name, None)
+    define(monkeypatch, {"conn_type": "wasb", "extra": {"path": path}})
+
+    with pytest.raises(ConnectionMissing, match=f"nothing that reads .* is installed; install .*{package}"):
+        connections.folder("shop")
+
+
+def test_a_store_without_a_login_of_its_own_needs_nothing_of_its_connection(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other filesystem is reached as its driver reaches it by itself."""
+    define(monkeypatch, {"conn_type": "generic", "extra": {"path": "memory://landing/in"}})
+    (connections.folder("shop") / "a.csv").write_bytes(b"rows")
+
+    assert [path.name for path in connections.folder("shop").glob("*.csv")] == ["a.csv"]
+
+
+def test_a_login_in_a_stores_address_is_refused(
+    connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path is shown in logs and manifests, and a password may not be."""
+    define(monkeypatch, {"conn_type": "aws", "extra": {"path": f"s3://reader:{SECRET}@landing/in"}})
+
+    with pytest.raises(ConnectionMissing, match="'shop' has a login in its `path`") as refused:
+        connections.folder("shop")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({}, {}),
+        ({"login": "reader", "password": SECRET}, {"key": "reader", "secret": SECRET}),
+        (
+            {"extra": {"endpoint_url": "http://minio:9000", "region_name": "eu", "aws_session_token": "t", "x": 1}},
+            {"token": "t", "endpoint_url": "http://minio:9000", "client_kwargs": {"region_name": "eu"}},
+        ),
+    ],
+)
+def test_what_s3_needs_is_read_from_an_aws_connection(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    """What the connection does not say is left to the AWS client's own search."""
+    assert s3_options(fields, fields.get("extra", {})) == options

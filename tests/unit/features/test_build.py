@@ -14,8 +14,7 @@ from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import FeatureQueryFailed, NotIngested
 from include.features.build import FeatureTable, build_features, pin_snapshot, read_features
-from include.ingestion.extract import extract_source
-from include.ingestion.publish import publish_batch
+from include.retraining import run
 from tests import factories
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def ingest(first: int, last: int) -> None:
     """Publish the shop's sales of some days, counted from 0."""
     days = [factories.FIRST_DAY + timedelta(days=number) for number in (first, last)]
     pipeline = load_pipeline("shop")
-    publish_batch(pipeline, extract_source(pipeline, "sales", days[0], days[1], EnvironmentConnections()))
+    run.ingest(pipeline, *days, EnvironmentConnections())
 
 
 def build(as_of: date = LAST, snapshot: dict[str, int] | None = None) -> FeatureTable:

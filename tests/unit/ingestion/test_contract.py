@@ -10,8 +10,9 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
+from include.config import SqlSource
 from include.errors import SchemaMismatch
-from include.ingestion.contract import arrow_type, cast, conform, empty_table
+from include.ingestion.contract import arrow_type, cast, check_all_seen, conform, delivered_kinds, empty_table, retyped
 
 if TYPE_CHECKING:
     from include.config import ColumnType
@@ -27,6 +28,27 @@ DELIVERED = {
 }
 
 
+def source(columns: dict[str, str] | None = None, **contract: object) -> SqlSource:
+    """Return a source with declared columns and a contract."""
+    columns = columns or COLUMNS
+    return SqlSource.model_validate(
+        {
+            "kind": "sql",
+            "connection": "shop",
+            "query": "sales.sql",
+            "key": [next(iter(columns))],
+            "available_at": "at",
+            "columns": columns,
+            "contract": contract,
+        }
+    )
+
+
+def conformed(rows: pa.Table, columns: dict[str, str] | None = None, **contract: object) -> pa.Table:
+    """Return what a delivery is made of by a source's contract, without what was allowed."""
+    return conform(rows, source(columns, **contract), "shop")[0]
+
+
 def delivery(**changes: pa.Array | None) -> pa.Table:
     """Return a table as declared, with some columns changed, added or (None) taken away."""
     return pa.table({name: values for name, values in (DELIVERED | changes).items() if values is not None})
@@ -34,7 +56,7 @@ def delivery(**changes: pa.Array | None) -> pa.Table:
 
 def test_columns_come_in_the_declared_order_and_types() -> None:
     """The order in which a source brings its columns makes no difference to what is stored."""
-    table = conform(delivery().select(["at", "open", "revenue", "visitors", "store"]), COLUMNS, "shop")
+    table = conformed(delivery().select(["at", "open", "revenue", "visitors", "store"]))
 
     assert table.schema == pa.schema([(name, arrow_type(declared)) for name, declared in COLUMNS.items()])
     assert table["visitors"].to_pylist() == [1, 2]
@@ -43,7 +65,7 @@ def test_columns_come_in_the_declared_order_and_types() -> None:
 
 def test_no_rows_have_the_declared_types_too() -> None:
     """A source without rows is a table like any other."""
-    assert empty_table(COLUMNS).schema == conform(delivery(), COLUMNS, "shop").schema
+    assert empty_table(COLUMNS).schema == conformed(delivery()).schema
 
 
 @pytest.mark.parametrize(
@@ -60,7 +82,7 @@ def test_no_rows_have_the_declared_types_too() -> None:
 def test_a_changed_column_is_told_by_its_name(changes: dict[str, pa.Array | None], sentence: str) -> None:
     """A missing, renamed or new column is named, with what was expected and that nothing was published."""
     with pytest.raises(SchemaMismatch, match=f"^shop: the source .*{sentence}") as refused:
-        conform(delivery(**changes), COLUMNS, "shop")
+        conformed(delivery(**changes))
 
     assert "expected store, visitors, revenue, open, at" in str(refused.value)
     assert str(refused.value).endswith("nothing was published")
@@ -71,7 +93,7 @@ def test_a_column_that_comes_twice_is_refused() -> None:
     twice = delivery().append_column("store", pa.array(["c", "d"]))
 
     with pytest.raises(SchemaMismatch, match="brings column 'store' twice"):
-        conform(twice, COLUMNS, "shop")
+        conformed(twice)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +116,7 @@ def test_the_first_value_of_the_wrong_type_is_shown(name: str, values: list[obje
     declared = COLUMNS[name]
 
     with pytest.raises(SchemaMismatch) as refused:
-        conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+        conformed(delivery(**{name: pa.array(values)}))
 
     assert f"column '{name}' is declared as {declared}, and the value {found} is not one" in str(refused.value)
 
@@ -102,14 +124,14 @@ def test_the_first_value_of_the_wrong_type_is_shown(name: str, values: list[obje
 def test_values_of_a_type_that_nothing_can_be_made_of_are_refused() -> None:
     """A list where a number was declared is one sentence."""
     with pytest.raises(SchemaMismatch, match="column 'visitors' is declared as integer"):
-        conform(delivery(visitors=pa.array([[1], [2]])), COLUMNS, "shop")
+        conformed(delivery(visitors=pa.array([[1], [2]])))
 
 
 @pytest.mark.parametrize(("name", "values"), [("at", [1704067200, 1704153600]), ("open", [1, 2]), ("open", [0.5, 1.0])])
 def test_a_number_is_not_taken_for_something_else(name: str, values: list[object]) -> None:
     """Seconds since 1970 would become the first hour of 1970, and any number but 0 would be true."""
     with pytest.raises(SchemaMismatch):
-        conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+        conformed(delivery(**{name: pa.array(values)}))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +150,7 @@ def test_a_number_is_not_taken_for_something_else(name: str, values: list[object
 )
 def test_text_is_read_as_the_declared_type(name: str, values: list[object], expected: list[object]) -> None:
     """Space around a number means nothing; in a string it stays."""
-    table = conform(delivery(**{name: pa.array(values)}), COLUMNS, "shop")
+    table = conformed(delivery(**{name: pa.array(values)}))
 
     assert table[name].to_pylist() == expected
 
@@ -150,14 +172,14 @@ def test_text_is_read_as_the_declared_type(name: str, values: list[object], expe
 )
 def test_a_time_is_stored_in_utc(values: pa.Array) -> None:
     """A time without a zone is UTC; one with a zone is turned into UTC."""
-    table = conform(pa.table({"at": values}), {"at": "timestamp"}, "shop")
+    table = conformed(pa.table({"at": values}), {"at": "timestamp"})
 
     assert table["at"].to_pylist() == [datetime(2024, 1, 1, 2, tzinfo=UTC)]
 
 
 def test_a_date_is_the_beginning_of_its_day() -> None:
     """A database's date is the first moment of that day in UTC."""
-    table = conform(pa.table({"at": pa.array([date(2024, 1, 1)])}), {"at": "timestamp"}, "shop")
+    table = conformed(pa.table({"at": pa.array([date(2024, 1, 1)])}), {"at": "timestamp"})
 
     assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC)]
 
@@ -166,7 +188,7 @@ def test_times_with_and_without_a_zone_may_stand_in_one_column() -> None:
     """Each value is read by itself, and what is missing stays missing."""
     values = pa.array(["2024-01-01", None, "2024-01-01T01:00:00+01:00"])
 
-    table = conform(pa.table({"at": values}), {"at": "timestamp"}, "shop")
+    table = conformed(pa.table({"at": values}), {"at": "timestamp"})
 
     assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC), None, datetime(2024, 1, 1, tzinfo=UTC)]
 
@@ -194,3 +216,85 @@ def test_a_time_is_not_taken_for_a_number(declared: ColumnType, value: object) -
     """Arrow would count a time in microseconds since 1970, a unit that nobody has asked for."""
     with pytest.raises(SchemaMismatch, match=f"column 'at' is declared as {declared}, and the value "):
         cast(pa.chunked_array([[value]]), declared, "at", "shop")
+
+
+def test_an_added_column_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the contract ignores what is added, the declared columns come and the change is told."""
+    table, changes = conform(delivery(colour=pa.array(["r", "g"])), source(added="ignore"), "shop")
+
+    assert table.column_names == list(COLUMNS)
+    assert changes == ["column 'colour' was delivered, is not declared and was left out"]
+
+
+def test_a_dropped_column_may_be_null() -> None:
+    """Where the contract fills what is dropped, the column is there with its declared type."""
+    table, changes = conform(delivery(revenue=None), source(dropped="null"), "shop")
+
+    assert table["revenue"].to_pylist() == [None, None]
+    assert table.schema.field("revenue").type == pa.float64()
+    assert changes == ["column 'revenue' was not delivered and is null"]
+
+
+@pytest.mark.parametrize("needed", ["store", "at"])
+def test_what_names_a_row_is_never_filled_with_null(needed: str) -> None:
+    """Without its key or its time a row is nothing, whatever the contract allows."""
+    with pytest.raises(SchemaMismatch, match=f"lacks column '{needed}'"):
+        conform(delivery(**{needed: None}), source(dropped="null"), "shop")
+
+
+def test_a_renamed_column_is_taken_for_the_declared_one() -> None:
+    """The contract says which new name stands for which column; both old and new deliveries are read."""
+    renamed = source(renamed={"guests": "visitors"})
+
+    new, changes = conform(delivery(visitors=None, guests=pa.array([1, 2])), renamed, "shop")
+    old, none = conform(delivery(), renamed, "shop")
+
+    assert new["visitors"].to_pylist() == old["visitors"].to_pylist() == [1, 2]
+    assert (changes, none) == (["column 'guests' was delivered for 'visitors'"], [])
+
+
+def test_a_renamed_column_that_comes_under_both_names_is_refused() -> None:
+    """Of two columns for one nobody can say which is meant."""
+    with pytest.raises(SchemaMismatch, match="brings column 'visitors' twice"):
+        conform(delivery(guests=pa.array([1, 2])), source(renamed={"guests": "visitors"}), "shop")
+
+
+def test_records_may_leave_out_what_is_null() -> None:
+    """A JSON record without a field has null there, as long as some record of the delivery has it."""
+    table, changes = conform(delivery(revenue=None), source(), "shop", sparse=True)
+
+    assert (table["revenue"].to_pylist(), changes) == ([None, None], [])
+    assert check_all_seen(set(COLUMNS), source(), "shop") == []
+    with pytest.raises(SchemaMismatch, match="lacks column 'revenue'"):
+        check_all_seen(set(COLUMNS) - {"revenue"}, source(), "shop")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (["integer"], ["integer"], []),
+        (["integer"], ["string"], ["column 'visitors' was delivered as string, before as integer"]),
+        (["integer"], ["float"], ["column 'visitors' was delivered as float, before as integer"]),
+        (
+            ["string"],
+            ["integer", "string"],
+            ["column 'visitors' was delivered as integer and string, before as string"],
+        ),
+    ],
+)
+def test_a_column_of_another_type_than_before_is_told(before: list[str], now: list[str], told: list[str]) -> None:
+    """A source that begins to deliver its numbers as text is about to deliver something that is none."""
+    assert retyped({"visitors": before}, {"visitors": now}, source()) == told
+
+
+def test_whole_numbers_of_a_float_are_no_other_type() -> None:
+    """JSON writes 2.0 as 2 on a day of whole numbers only."""
+    assert retyped({"revenue": ["integer"]}, {"revenue": ["float", "integer"]}, source()) == []
+
+
+def test_a_column_of_nulls_alone_has_no_type() -> None:
+    """A day without any value must not look like a change."""
+    rows = delivery(revenue=pa.nulls(2))
+
+    assert "revenue" not in delivered_kinds(rows, source())
+    assert delivered_kinds(rows, source())["at"] == "timestamp"

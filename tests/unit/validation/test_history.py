@@ -68,7 +68,7 @@ def orders(days: list[str] = DAYS, seed: int = 1) -> pd.DataFrame:
                     "items": draw.poisson(2, count) + 1,
                     "price": draw.lognormal(3 + 0.3 * weekend, 0.5, count).round(2),
                     "gift": draw.random(count) < 0.2,
-                    "sold_at": pd.Timestamp(ds, tz="UTC") + pd.to_timedelta(second, unit="s"),
+                    "sold_at": pd.Timestamp(ds) + pd.to_timedelta(second, unit="s"),
                     "ds": ds,
                 }
             )
@@ -81,7 +81,7 @@ def profile(folder: Path, frame: pd.DataFrame, days: list[str], by: FilesSource)
     schema = pa.schema([(name, arrow_type(declared)) for name, declared in COLUMNS.items()])
     schema = schema if by.arrives == "snapshot" else schema.append(pa.field("ds", pa.string()))
     path = folder / "orders.parquet"
-    columns = [pa.array(frame[name].array, schema.field(name).type, from_pandas=True) for name in schema.names]
+    columns = [pa.array(frame[name].to_numpy(), schema.field(name).type, from_pandas=True) for name in schema.names]
     pq.write_table(pa.table(columns, schema=schema), path)
     return profile_rows(path, by, days, set())
 

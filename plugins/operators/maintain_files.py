@@ -1,0 +1,22 @@
+"""Maintain the files beside the lake's tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class MaintainFilesOperator(PipelineStepOperator):
+    """Remove staged batches, pages and folders of runs that nothing can ask for any more."""
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return what came of each folder."""
+        from include.maintenance import maintain_files
+
+        return {folder: upkeep.to_json() for folder, upkeep in maintain_files(pipeline).items()}

@@ -1,0 +1,37 @@
+"""Maintain one table of the lake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+    from include.maintenance import Layer
+
+
+class MaintainTableOperator(PipelineStepOperator):
+    """Merge a table's small files, and remove those that only versions older than `keep_days` need.
+
+    Parameters
+    ----------
+    layer
+        Which kind of table.
+    source
+        Name of the source in pipeline.yaml; the feature table has none.
+    """
+
+    def __init__(self, *, layer: Layer, source: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.layer = layer
+        self.source = source
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any] | None:
+        """Return what came of it, or None where there is no such table yet."""
+        from include.maintenance import maintain_table
+
+        upkeep = maintain_table(pipeline, self.layer, self.source)
+        return upkeep.to_json() if upkeep else None

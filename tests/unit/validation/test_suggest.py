@@ -1,0 +1,394 @@
+"""A suggested suite is read without a mistake, holds for the rows that it was made from, and says what was seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from include import lake, workspace
+from include.catalog import load_pipeline
+from include.config import FilesSource
+from include.connections import EnvironmentConnections
+from include.errors import SourceEmpty
+from include.ingestion.contract import arrow_type
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
+from include.ingestion.stage import StagedBatch
+from include.validation.judge import run_suite
+from include.validation.rows import rows_of_file
+from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake
+from include.validation.suite import read_suite
+from include.validation.validate import validate_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.config import Pipeline
+    from include.validation.judge import Judged
+
+NOT_NULL = "expect_column_values_to_not_be_null"
+BETWEEN = "expect_column_values_to_be_between"
+IN_SET = "expect_column_values_to_be_in_set"
+MATCH_REGEX = "expect_column_values_to_match_regex"
+
+DAYS, DAILY = 28, 40
+DAY = [(date(2024, 3, 1) + timedelta(days=number)).isoformat() for number in range(DAYS) for _ in range(DAILY)]
+COUNT = len(DAY)
+KINDS = {str: "string", bool: "boolean", int: "integer", float: "float"}
+
+
+@pytest.fixture
+def draw() -> np.random.Generator:
+    """Return seeded random numbers."""
+    return np.random.default_rng(5)
+
+
+@pytest.fixture
+def shop_pipeline(shop: Path) -> Pipeline:
+    """Load the shop's pipeline."""
+    return load_pipeline("shop")
+
+
+def suggest(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = DAY) -> SuggestedSuite:
+    """Stage rows with some columns and suggest a suite for them."""
+    return suggest_from_batch(*staged(pipeline, columns, days))
+
+
+def staged(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = DAY) -> tuple[Pipeline, StagedBatch]:
+    """Stage rows of the source `sales` with some columns beside a key, and declare them."""
+    kinds = {name: KINDS[type(next((each for each in column if each is not None), ""))]
+             for name, column in columns.items()}  # fmt: skip
+    declared = {"id": "integer", "at": "timestamp"} | kinds
+    source = FilesSource(
+        kind="files", connection="landing", path="{ds}.csv", key=["id"], available_at="at", columns=declared
+    )
+    times = [datetime.fromisoformat(ds).replace(hour=12, tzinfo=UTC) for ds in days]
+    values = {"id": list(range(len(days))), "at": times} | columns
+    arrays = [pa.array(values[name], arrow_type(declared[name])) for name in declared]
+    table = pa.table([*arrays, pa.array(days, pa.string())], names=[*declared, "ds"])
+    folder = workspace.staged_folder(pipeline.name, "sales")
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, str(folder / "seeded.parquet"))
+    changed = pipeline.model_copy(update={"sources": {"sales": source}})
+    first, last = min(days, default="2024-03-01"), max(days, default="2024-03-01")
+    return changed, StagedBatch(
+        pipeline.name, "sales", first, last, "seeded", len(days), "2024-04-01T00:00:00.000000+00:00"
+    )
+
+
+def judge(pipeline: Pipeline, suite: SuggestedSuite, folder: Path) -> list[Judged]:
+    """Read a suggested suite as its file is read, and hold the staged rows against it."""
+    path = folder / "again" / "expectations" / "sales.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(suite.text, encoding="utf-8")
+    expectations, mistakes = read_suite(path)
+    assert mistakes == []
+    assert len(expectations) == suite.expectations
+    with rows_of_file(str(workspace.staged_folder(pipeline.name, "sales") / "seeded.parquet")) as rows:
+        return run_suite(rows, expectations)
+
+
+def items(suite: SuggestedSuite) -> list[tuple[str, dict[str, Any]]]:
+    """Return the expectations of a suite by name with their arguments."""
+    return [next(iter(item.items())) for item in yaml.safe_load(suite.text)["expectations"]]
+
+
+def of(suite: SuggestedSuite, name: str) -> list[dict[str, Any]]:
+    """Return the arguments of the expectations with some name, without the column."""
+    found = [arguments for each, arguments in items(suite) if each == name]
+    return [{key: value for key, value in arguments.items() if key != "column"} for arguments in found]
+
+
+def comments(suite: SuggestedSuite) -> str:
+    """Return a suite's comments as one text."""
+    lines = [line.strip() for line in suite.text.splitlines()]
+    return " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
+
+
+def odd_columns(draw: np.random.Generator) -> dict[str, list[Any]]:
+    """Return columns that are hard to name, to write down, or to bound."""
+    texts = [
+        "it's",
+        'say "so"',
+        "naïve ☃",
+        "🙂",
+        "a: b",
+        "- #",
+        "null",
+        "yes",
+        "1",
+        "",
+        " ",
+        "two\nlines",
+        "{x}",
+        "\t",
+        "\\",
+    ]
+    few = draw.choice([10.0, np.nan, np.inf, -np.inf], COUNT, p=[0.97, 0.01, 0.01, 0.01])
+    return {
+        "plain": draw.normal(100, 20, COUNT).tolist(),
+        "it's \"odd\": a # name, 雪": draw.choice(texts, COUNT).tolist(),
+        "two\nlines": [None] * COUNT,
+        "- x": [None if number % 9 else "y" for number in range(COUNT)],
+        "select": draw.integers(-(2**63), 2**63 - 1, COUNT).tolist(),
+        "huge": [-1.7e308, 1.7e308, *draw.normal(0, 1e300, COUNT - 2).tolist()],
+        "tiny": [5e-324, 0.0, *draw.uniform(0, 1e-300, COUNT - 2).tolist()],
+        "edge": [2**63 - 1, -(2**63), *[0] * (COUNT - 2)],
+        "close": [2**53 + number % 3 for number in range(COUNT)],
+        "not_finite": few.tolist(),
+        "infinite": [float("inf")] * COUNT,
+        "mostly_infinite": [float("inf")] * (COUNT - 40) + [1.0] * 40,
+        "flag": draw.choice([True, False], COUNT).tolist(),
+        "always": ["x"] * COUNT,
+        "always_0": [0] * COUNT,
+        "always_0.1": [0.1] * COUNT,
+        "always_-7": [-7] * COUNT,
+        "all_null": [None] * COUNT,
+        "heavy": draw.lognormal(0, 3, COUNT).tolist(),
+        "codes": [f"A-{number:05d}.b" for number in draw.integers(0, 99_999, COUNT)],
+        "long": ["x" * 3000 + str(number) for number in range(COUNT)],
+        "text": [("ünï " * (number % 7)) + str(number) for number in range(COUNT)],
+    }  # fmt: skip
+
+
+def test_a_suggested_suite_is_sound_and_holds_for_what_it_was_made_from(
+    shop_pipeline: Pipeline, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    """Whatever the columns are called and hold, the file has no mistake and nothing fails."""
+    columns = odd_columns(draw)
+    suite = suggest(shop_pipeline, columns)
+
+    judged = judge(shop_pipeline, suite, tmp_path)
+
+    assert [each.result.expectation_config for each in judged if not each.result.success] == []
+    assert [each.result.exception_info for each in judged if each.result.exception_info.get("raised_exception")] == []
+    assert len({each.expectation.column for each in judged}) >= len(columns) - 2, "all but the columns of nulls"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_suite_of_one_day_of_few_rows_holds_for_them(shop_pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
+    """A first look may be at three rows, some of them null."""
+    draw = np.random.default_rng(seed)
+    columns = {
+        "number": [None, *draw.normal(0, 10.0**seed, 2).tolist()],
+        "count": draw.integers(0, 10**seed, 3).tolist(),
+        "text": ["a", None, "b"],
+        "flag": [True, None, None],
+    }
+
+    suite = suggest(shop_pipeline, columns, DAY[:3])
+
+    assert all(each.result.success for each in judge(shop_pipeline, suite, tmp_path))
+    assert of(suite, IN_SET) == [], "two rows say nothing of what else there is"
+
+
+def test_columns_come_in_the_order_of_pipeline_yaml(shop_pipeline: Pipeline) -> None:
+    """A person finds a column where it is declared."""
+    suite = suggest(shop_pipeline, {"b": ["x"] * COUNT, "a": [1.5] * COUNT, "c": [True] * COUNT})
+
+    columns = dict.fromkeys(arguments["column"] for _, arguments in items(suite))
+    assert list(columns) == ["id", "b", "a", "c"] or list(columns) == ["b", "a", "c"]
+
+
+def test_the_key_and_available_at_are_not_repeated(shop_pipeline: Pipeline) -> None:
+    """What Nightshift checks by itself is told at the top and is no expectation."""
+    suite = suggest(shop_pipeline, {"a": [1.5] * COUNT})
+
+    assert {arguments["column"] for _, arguments in items(suite)} == {"a"}
+    assert "the key (id) is not null and unique, at is not null" in comments(suite)
+
+
+def test_no_nulls_are_critical_and_some_nulls_a_warning_below_the_worst_day(shop_pipeline: Pipeline) -> None:
+    """A day is validated by itself, so the day with the most nulls says what is usual."""
+    some: list[Any] = ["x"] * COUNT
+    some[:8] = [None] * 8
+
+    suite = suggest(shop_pipeline, {"full": ["x"] * COUNT, "some": some, "none": [None] * COUNT})
+
+    assert of(suite, NOT_NULL) == [{}, {"mostly": 0.74, "severity": "warning"}]
+    assert "0.71 % nulls in 1,120 rows of 28 days, at most 20 % on a day (2024-03-01)" in comments(suite)
+    assert "column 'none': only nulls in 1,120 rows of 28 days" in comments(suite)
+
+
+def test_a_few_texts_that_come_again_are_a_set(shop_pipeline: Pipeline, draw: np.random.Generator) -> None:
+    """A new category is not always a mistake, so it only warns."""
+    suite = suggest(shop_pipeline, {"status": draw.choice(["paid", "open"], COUNT).tolist()})
+
+    assert of(suite, IN_SET) == [{"value_set": ["open", "paid"], "severity": "warning"}]
+    assert "2 values in 1,120 rows of 28 days; make it critical if another one is always a mistake" in comments(suite)
+
+
+def test_texts_that_still_grow_in_number_are_no_set(shop_pipeline: Pipeline) -> None:
+    """A value that came for the first time in the last week says that there may be others."""
+    texts = ["paid", "open"] * (COUNT // 2 - 5) + ["refunded"] * 10
+
+    suite = suggest(shop_pipeline, {"status": texts})
+
+    assert of(suite, IN_SET) == []
+    assert "3 values in 1,120 rows of 28 days, 1 of them first seen after 2024-03-21" in comments(suite)
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        ("{:06d}", "^[0-9]{6}$"),
+        ("AB{:04d}", "^[0-9A-Z]{6}$"),
+        ("{:08x}", "^[0-9a-f]{8}$"),
+        ("x{:05d}.a", "^[0-9a-z.]{8}$"),
+        ("order-{}", "^[0-9a-z-]+$"),
+        ("{:05d} a", None),
+        ("{:05d}é", None),
+    ],
+)
+def test_codes_have_the_pattern_of_their_characters(shop_pipeline: Pipeline, form: str, pattern: str | None) -> None:
+    """Identifiers have no set; of a fixed length or not, they are made of some kinds of characters."""
+    suite = suggest(shop_pipeline, {"code": [form.format(number * 7919 % 9973) for number in range(COUNT)]})
+
+    expected = [{"regex": pattern, "severity": "warning"}] if pattern else []
+    assert [of(suite, IN_SET), of(suite, MATCH_REGEX)] == [[], expected]
+
+
+def test_words_have_no_pattern(shop_pipeline: Pipeline) -> None:
+    """Names differ in length, and tomorrow's may have a space."""
+    words = ["Oslo", "Bergen", "Paris", "Lyon", "Rom", "Wien"]
+
+    suite = suggest(shop_pipeline, {"city": [words[n % 6] + words[n // 6 % 6].lower() for n in range(COUNT)]})
+
+    assert [name for name, _ in items(suite)] == [NOT_NULL]
+    assert "neither a set nor a pattern is suggested" in comments(suite)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "least", "most"),
+    [
+        (12.3, 843.0, 0, 1200),
+        (-12.5, 31.0, -30, 50),
+        (1987, 2013, 1980, 2020),
+        (0.0021, 0.0043, 0.001, 0.005),
+        (-90, -10, -120, 0),
+        (7, 7, 5, 9),
+    ],
+)
+def test_bounds_are_round_wider_and_of_the_same_sign(
+    shop_pipeline: Pipeline, low: float, high: float, least: float, most: float
+) -> None:
+    """A month does not show all that can be, but never a sign that was never seen."""
+    suite = suggest(shop_pipeline, {"number": [low, high] * (COUNT // 2)})
+
+    [bounds] = of(suite, BETWEEN)
+    assert bounds == {"min_value": least, "max_value": most, "severity": "warning"}
+
+
+def test_only_natural_bounds_are_critical(shop_pipeline: Pipeline, draw: np.random.Generator) -> None:
+    """Zero, where it is common and nothing is below it, and a flag are; a share only warns."""
+    columns = {
+        "rain": np.maximum(draw.normal(0, 5, COUNT), 0).tolist(),
+        "is_late": draw.integers(0, 2, COUNT).tolist(),
+        "share": draw.uniform(0.05, 0.95, COUNT).tolist(),
+    }
+
+    suite = suggest(shop_pipeline, columns)
+
+    zero, rain, flag, share = of(suite, BETWEEN)
+    assert zero == {"min_value": 0}
+    assert list(rain) == ["max_value", "severity"]
+    assert flag == {"min_value": 0, "max_value": 1}
+    assert share == {"min_value": 0, "max_value": 1, "severity": "warning"}
+    assert "critical, since a negative one is taken for a mistake" in comments(suite)
+
+
+def test_what_is_far_off_does_not_set_the_bounds_and_is_told(
+    shop_pipeline: Pipeline, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    """A broken sensor is in the comment, with the share that may pass."""
+    wind = draw.uniform(0, 40, COUNT)
+    wind[[3, 500]] = 1048.4, -999.0
+
+    suite = suggest(shop_pipeline, {"wind": wind.tolist()})
+
+    [bounds] = of(suite, BETWEEN)
+    assert bounds == {"min_value": 0, "max_value": 50, "mostly": 0.95, "severity": "warning"}
+    assert "2 far off, such as 1,048.4 and -999, did not set the bounds" in comments(suite)
+    assert all(each.result.success for each in judge(shop_pipeline, suite, tmp_path))
+
+
+def test_numbers_that_grow_with_the_days_have_no_bounds(shop_pipeline: Pipeline) -> None:
+    """The bounds of a running number would be outgrown."""
+    suite = suggest(shop_pipeline, {"invoice": list(range(COUNT))})
+
+    assert of(suite, BETWEEN) == []
+    assert "column 'invoice': each day's numbers are above those of the day before" in comments(suite)
+
+
+def test_without_rows_nothing_is_suggested(shop_pipeline: Pipeline) -> None:
+    """An empty batch says so."""
+    with pytest.raises(SourceEmpty, match="shop: source 'sales': there are no rows to look at"):
+        suggest(shop_pipeline, {"a": []}, [])
+
+
+def test_a_file_without_an_expectation_is_a_suite(shop_pipeline: Pipeline, tmp_path: Path) -> None:
+    """All that is told of columns of nulls are comments."""
+    suite = suggest(shop_pipeline, {"a": [None] * COUNT})
+
+    assert suite.expectations == 0
+    assert judge(shop_pipeline, suite, tmp_path) == []
+
+
+def test_the_last_published_days_are_looked_at(shop: Path) -> None:
+    """What is in the lake is what the source was found to be; older days do not count."""
+    pipeline = load_pipeline("shop")
+    last = factories.FIRST_DAY + timedelta(days=39)
+    batch = extract_source(pipeline, "sales", factories.FIRST_DAY, last, EnvironmentConnections())
+    validate_batch(pipeline, batch)
+    publish_batch(pipeline, batch)
+
+    suite = suggest_from_lake(pipeline, "sales", 28)
+
+    assert suite is not None
+    assert suite.seen == "140 rows of 28 days (2024-01-13 to 2024-02-09), published in the lake"
+
+
+def test_where_nothing_is_published_there_is_no_suite(shop: Path) -> None:
+    """The source itself is then to be read."""
+    pipeline = load_pipeline("shop")
+
+    assert suggest_from_lake(pipeline, "sales", 28) is None
+    assert lake.latest_version(lake.raw_uri("shop", "sales")) is None
+
+
+def test_of_a_snapshot_the_last_one_is_looked_at(shop: Path) -> None:
+    """Each is the whole table, so that two of them would count every row twice."""
+    yaml_text = factories.SHOP_YAML + ("  \n")
+    snapshot = yaml_text.replace(
+        "features:\n  key",
+        "  stores:\n    kind: sql\n    connection: shop\n    query: sql/stores.sql\n    arrives: snapshot\n"
+        "    key: [store]\n    available_at: opened_at\n"
+        "    columns: {store: string, opened_at: timestamp, size: integer}\nfeatures:\n  key",
+    )
+    (shop / "pipeline.yaml").write_text(snapshot)
+    (shop / "sql" / "stores.sql").write_text(
+        "SELECT store, min(closed_at) AS opened_at, max(visitors) + :size AS size FROM sales GROUP BY store".replace(
+            ":size", "3"
+        )
+    )
+    pipeline = load_pipeline("shop")
+    for number in range(2):
+        day = factories.FIRST_DAY + timedelta(days=number)
+        batch = extract_source(pipeline, "stores", day, day, EnvironmentConnections())
+        assert suggest_from_batch(pipeline, batch).seen.startswith("5 rows of 1 day")
+        validate_batch(pipeline, batch)
+        publish_batch(pipeline, batch)
+        changed = "SELECT store, min(closed_at) AS opened_at, max(visitors) + 4 AS size FROM sales GROUP BY store"
+        (shop / "sql" / "stores.sql").write_text(changed)
+
+    suite = suggest_from_lake(pipeline, "stores", 28)
+
+    assert suite is not None
+    assert suite.seen == "5 rows of 1 day (2024-01-02), published in the lake"
