@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,6 +176,7 @@ def publish_days(
     from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
 
+    failures: list[NightshiftError] = []
     try:
         # created empty, so that even of two first writers one meets the other's commit and is refused
         DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
@@ -186,7 +188,7 @@ def publish_days(
         kept = (_only(part, slices.column, days, slices.days) for part in parts)
         write_deltalake(
             table,
-            _as_reader(kept, schema),
+            _as_reader(kept, schema, failures),
             mode="overwrite",
             predicate=_predicate(slices.column, days),
             schema_mode="merge",
@@ -201,6 +203,8 @@ def publish_days(
             "change stands; nothing of this batch was published; run this task again"
         ) from error
     except (DeltaError, OSError) as error:
+        if failures:  # the batch could not be read, which says more than that it could not be written
+            raise failures[0] from error
         raise LakeError(
             f"{uri}: the days {slices.days[0]} to {slices.days[-1]} could not be written ({_first_line(error)}); the "
             "table is as it was before; check the lake's permissions and free space, then run this task again"
@@ -208,8 +212,14 @@ def publish_days(
     return TableVersion(uri, _version(uri), slices.total, changed=True)
 
 
-def replace_days(uri: str, rows: pa.Table, column: str, days: list[str]) -> None:
+def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version: int | None) -> None:
     """Replace some days of a table that is partitioned by `column`, in one commit.
+
+    Parameters
+    ----------
+    version
+        The version that the rows were made from, None where there was no table; what another run changed of
+        these days since is not overwritten.
 
     Raises
     ------
@@ -221,7 +231,8 @@ def replace_days(uri: str, rows: pa.Table, column: str, days: list[str]) -> None
 
     try:
         DeltaTable.create(uri, schema=rows.schema, partition_by=[column], mode="ignore", configuration=PROPERTIES)
-        write_deltalake(uri, rows.combine_chunks(), mode="overwrite", predicate=_predicate(column, days))
+        table = _existing(uri, version or 0)
+        write_deltalake(table, rows.combine_chunks(), mode="overwrite", predicate=_predicate(column, days))
     except CommitFailedError as error:
         raise PublishConflict(
             f"{uri}: another run changed the same days at the same time, and its change stands; run this task again"
@@ -519,12 +530,20 @@ def _only(part: pa.Table, column: str, days: list[str], all_days: list[str]) -> 
     return part.filter(pc.is_in(part[column], pa.array(days)))
 
 
-def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema) -> pa.RecordBatchReader:
+def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema, failures: list[NightshiftError]) -> pa.RecordBatchReader:
+    """Return a reader of all parts; a named error on the way is kept, since deltalake raises one of its own for it."""
     import pyarrow as pa
 
-    # one record batch a part: deltalake writes several side by side, in any order
-    batches = (batch for part in parts for batch in part.select(schema.names).combine_chunks().to_batches())
-    return pa.RecordBatchReader.from_batches(schema, batches)
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for part in parts:
+                # one record batch a part: deltalake writes several side by side, in any order
+                yield from part.select(schema.names).combine_chunks().to_batches()
+        except NightshiftError as error:
+            failures.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _check_schema(table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
@@ -569,4 +588,6 @@ def _version(uri: str) -> int:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    """Return what an error says in one line; delta-rs may tell each cause on its own, behind a coloured arrow."""
+    told = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
+    return told.splitlines()[0] if told else type(error).__name__

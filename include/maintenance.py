@@ -7,6 +7,7 @@ import logging
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from include import lake, workspace
@@ -124,8 +125,11 @@ def maintain_files(pipeline: Pipeline) -> dict[str, FilesUpkeep]:
         done[f"staged/{source}"] = _remove(staged, _unneeded_batches(pipeline, source, staged, old), now)
         pages = _files(workspace.validations_folder(pipeline.name, source))
         done[f"validations/{source}"] = _remove(pages, [page for page in pages if page.modified < old], now)
-    runs, unneeded = _runs(pipeline, old)
-    done["runs"] = _remove(runs, unneeded, now)
+    folders = _folders(workspace.run_folder(pipeline.name, "any").parent)
+    runs = [_files(folder) for folder in folders]
+    unneeded = [files for folder, files in zip(folders, runs, strict=True) if _is_unneeded_run(folder, files, old)]
+    done["runs"] = _remove(list(chain(*runs)), list(chain(*unneeded)), now)
+    _remove_empty(folders)
     for folder, upkeep in done.items():
         log.info(
             "%s/%s: %d files before, %d after, %s bytes freed",
@@ -172,16 +176,8 @@ def _quarantined_batches(pipeline: str, source: str, old: datetime) -> set[str]:
     return set(rows.filter(pc.or_(pc.equal(rows["status"], "held"), lately))["batch"].to_pylist())
 
 
-def _runs(pipeline: Pipeline, old: datetime) -> tuple[list[_File], list[_File]]:
-    """Return all files of runs, and those of old ones that made no champion."""
-    root = workspace.run_folder(pipeline.name, "any").parent
-    every, unneeded = [], []
-    for folder in root.iterdir() if root.is_dir() else []:
-        files = _files(folder)
-        every += files
-        if files and max(file.modified for file in files) < old and not _made_champion(folder):
-            unneeded += files
-    return every, unneeded
+def _is_unneeded_run(folder: UPath, files: list[_File], old: datetime) -> bool:
+    return bool(files) and max(file.modified for file in files) < old and not _made_champion(folder)
 
 
 def _made_champion(folder: UPath) -> bool:
@@ -193,6 +189,10 @@ def _made_champion(folder: UPath) -> bool:
         return json.loads((folder / "registration.json").read_bytes())["alias"] == "champion"
     except FileNotFoundError:
         return False
+
+
+def _folders(root: UPath) -> list[UPath]:
+    return [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
 
 
 def _files(folder: UPath) -> list[_File]:
@@ -209,7 +209,7 @@ def _files(folder: UPath) -> list[_File]:
 
 
 def _remove(files: list[_File], unneeded: list[_File], now: datetime) -> FilesUpkeep:
-    """Remove some of a folder's files, and its abandoned scratch files; folders that are then empty go as well."""
+    """Remove some of a folder's files, and its abandoned scratch files."""
     scratch = [file for file in files if SCRATCH.fullmatch(file.path.name) and now - file.modified > SCRATCH_AGE]
     removed = {str(file.path): file for file in [*unneeded, *scratch]}
     for file in removed.values():
@@ -220,7 +220,11 @@ def _remove(files: list[_File], unneeded: list[_File], now: datetime) -> FilesUp
                 f"{file.path} could not be removed ({error.strerror or error}); check LAKE_URI's permissions, then "
                 "run this task again, which goes on from here"
             ) from error
-    for folder in {file.path.parent for file in unneeded}:
+    return FilesUpkeep(len(files), len(files) - len(removed), sum(file.size for file in removed.values()))
+
+
+def _remove_empty(folders: list[UPath]) -> None:
+    """Remove folders without anything in them; an object store has none."""
+    for folder in folders:
         if folder.protocol in ("", "file") and not any(folder.iterdir()):
             folder.rmdir()
-    return FilesUpkeep(len(files), len(files) - len(removed), sum(file.size for file in removed.values()))

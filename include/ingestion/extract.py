@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
@@ -19,6 +17,7 @@ from include.ingestion.stage import StagedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -51,24 +50,24 @@ def extract_source(pipeline: Pipeline, name: str, start: date, end: date, connec
     extracted_at = _now().isoformat(timespec="microseconds")
     before = _published_manifest(pipeline, name)
     delivery = _deliver(pipeline, name, start, end, connections, where)
-    with TemporaryDirectory(prefix="extract-", ignore_cleanup_errors=True) as scratch:
+    with workspace.scratch_folder("extract-") as scratch:
         reading = _Reading(source, delivery, start, end, where)
         overdue = SourceUnreadable(
             f"{where}: reading did not end within its deadline of {source.deadline}; see whether the source hangs, "
             "or give it more time by `deadline` in pipeline.yaml; nothing was published"
         )
         overdue.retryable = True
-        rows = within(source.deadline, lambda: reading.write(Path(scratch)), overdue)
+        rows = within(source.deadline, lambda: reading.write(scratch), overdue)
         changes = reading.changes + _retyped(before, reading.kinds, source, where)
         by_day = dict(sorted(reading.rows_by_day.items()))
         if source.arrives == "snapshot":
             _check_snapshot(rows, source, where)
         else:
             start = _first_day(by_day, pipeline, name, start, end, where, delivery.read_from)
-        digest = reading.sort(Path(scratch))
+        digest = reading.sort(scratch)
         batch = StagedBatch(pipeline.name, name, start.isoformat(), end.isoformat(), digest, rows, extracted_at)
         folder = workspace.staged_folder(pipeline.name, name)
-        workspace.put_file(Path(scratch) / "sorted.parquet", folder / f"{digest}.parquet")
+        workspace.put_file(scratch / "sorted.parquet", folder / f"{digest}.parquet")
     manifest = batch.to_json() | {
         "rows_by_day": by_day,
         "columns": dict(source.columns),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.errors import ExpectationsFailed
+from include.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
@@ -43,7 +43,7 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
     """
     source = pipeline.sources[batch.source]
     uri = lake.raw_uri(pipeline.name, batch.source)
-    _check_validated(batch)
+    verdict = _check_validated(batch)
     held = quarantine.left_out(batch)
     published_as = batch.digest
     if held.positions:  # the same batch with other rows left out is another content
@@ -66,7 +66,7 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
         moment=max(batch.moment, held.decided_at),
         rows={ds: count - held.by_day.get(ds, 0) for ds, count in counts.items()},
     )
-    parts = _published_rows(source, batch, published_as, held.positions, first=first)
+    parts = _published_rows(source, batch, published_as, held.positions, verdict["quarantined"], first=first)
     published = lake.publish_days(uri, parts, _schema(source), slices, source.contract.retired)
     state = "published" if published.changed else "already published"
     log.info(
@@ -116,7 +116,7 @@ def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
     return with_rows | lake.published_at(uri, set(days) - with_rows).keys()
 
 
-def _check_validated(batch: StagedBatch) -> None:
+def _check_validated(batch: StagedBatch) -> dict[str, Any]:
     path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
     verdict = workspace.read_json(path, f"the validation of batch {batch.digest} of source '{batch.source}'")
     if not verdict["passed"]:
@@ -124,6 +124,7 @@ def _check_validated(batch: StagedBatch) -> None:
             f"{batch.pipeline}: batch {batch.digest} of source '{batch.source}' did not pass its validation, so it is "
             "not published; correct the source or the expectation, and run the validate task again"
         )
+    return verdict
 
 
 def _unchanged(uri: str, batch: StagedBatch, reason: str) -> lake.TableVersion:
@@ -150,9 +151,15 @@ def _schema(source: Source) -> pa.Schema:
 
 
 def _published_rows(
-    source: Source, batch: StagedBatch, published_as: str, left_out: set[int], *, first: bool
+    source: Source, batch: StagedBatch, published_as: str, left_out: set[int], quarantined: int, *, first: bool
 ) -> Iterator[pa.Table]:
     """Yield a batch's rows with the columns of the raw table, without those at the positions left out."""
+    if len(left_out) != quarantined:
+        raise PublishConflict(
+            f"{batch.pipeline}: source '{batch.source}': the quarantine holds {len(left_out):,} rows of batch "
+            f"{batch.digest}, and its validation left {quarantined:,} there; another run has validated a delivery of "
+            "the same days since; nothing was published; run the validate task again, then this one"
+        )
     position = 0
     for part in read_in_parts(batch):
         rows = _without(part, position, left_out)

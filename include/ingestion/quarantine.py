@@ -59,14 +59,7 @@ def quarantined(pipeline: str, source: str, days: list[str] | None = None) -> pa
 
 def left_out(batch: StagedBatch) -> LeftOut:
     """Return which rows of a batch are not to be published: those held and those discarded."""
-    import pyarrow.compute as pc
-
-    rows = quarantined(batch.pipeline, batch.source, batch.days)
-    rows = rows.filter(pc.equal(rows["batch"], batch.digest))
-    latest = pc.max(rows["decided_at"]).as_py()
-    out = rows.filter(pc.not_equal(rows["status"], "released"))
-    by_day = {each["values"]: each["counts"] for each in out["day"].value_counts().to_pylist()}
-    return LeftOut(set(out["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0)
+    return _left_out(quarantined(batch.pipeline, batch.source, batch.days), batch)
 
 
 def decided_ids(batch: StagedBatch) -> list[str]:
@@ -77,7 +70,7 @@ def decided_ids(batch: StagedBatch) -> list[str]:
     return rows.filter(pc.not_equal(rows["status"], "held"))["row_id"].to_pylist()
 
 
-def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> None:
+def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> LeftOut:
     """Make some rows the quarantine of a batch's days, in one commit; what was decided before is kept.
 
     Parameters
@@ -88,13 +81,25 @@ def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> N
         Rows of the batch that were decided about, with `position` and `row_id`.
     run
         What found them, such as the id of the DAG's run.
+
+    Returns
+    -------
+    LeftOut
+        What `left_out` returns from then on, unless another run takes its turn.
+
+    Raises
+    ------
+    PublishConflict, LakeError
+        With the quarantine as it was.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    uri = lake.quarantine_uri(batch.pipeline, batch.source)
+    version = lake.latest_version(uri)
     before = quarantined(batch.pipeline, batch.source, batch.days)
     if not broken.num_rows and not before.num_rows:
-        return
+        return LeftOut()
     constants = {"batch": batch.digest, "run": run, "status": "held", "quarantined_at": datetime.now(UTC)}
     held = _columns(broken, constants)
     places = {row["row_id"]: row["position"] for row in decided.to_pylist()}
@@ -103,7 +108,8 @@ def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> N
         if row["row_id"] in places:
             row.update(batch=batch.digest, position=places[row["row_id"]])
     table = pa.concat_tables([held, pa.Table.from_pylist(stand, quarantine_schema())])
-    lake.replace_days(lake.quarantine_uri(batch.pipeline, batch.source), table, "day", batch.days)
+    lake.replace_days(uri, table, "day", batch.days, version)
+    return _left_out(table, batch)
 
 
 def decide(
@@ -121,6 +127,8 @@ def decide(
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    uri = lake.quarantine_uri(pipeline, source)
+    version = lake.latest_version(uri)
     rows = quarantined(pipeline, source, days)
     meant = pc.equal(rows["status"], "held")
     if row_ids is not None:
@@ -129,8 +137,18 @@ def decide(
     changed = _columns(rows.filter(meant), decision)
     if changed.num_rows:
         table = pa.concat_tables([rows.filter(pc.invert(meant)), changed])
-        lake.replace_days(lake.quarantine_uri(pipeline, source), table, "day", days)
+        lake.replace_days(uri, table, "day", days, version)
     return changed
+
+
+def _left_out(rows: pa.Table, batch: StagedBatch) -> LeftOut:
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.equal(rows["batch"], batch.digest))
+    latest = pc.max(rows["decided_at"]).as_py()
+    out = rows.filter(pc.not_equal(rows["status"], "released"))
+    by_day = {each["values"]: each["counts"] for each in out["day"].value_counts().to_pylist()}
+    return LeftOut(set(out["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0)
 
 
 def _columns(rows: pa.Table, constants: dict[str, Any]) -> pa.Table:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SORT_MEMORY = "300MB"
 
 #: Rows that are held in memory at once where a batch is read again.
-BATCH_ROWS = 500_000
+BATCH_ROWS = 100_000
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
@@ -12,6 +10,7 @@ from include.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import duckdb
     import pyarrow as pa
@@ -87,7 +86,7 @@ def profile_rows(path: Path, source: Source, days: list[str], left_out: set[int]
     import pyarrow as pa
 
     try:
-        with TemporaryDirectory(prefix="profile-") as spill, duckdb.connect() as con:
+        with workspace.scratch_folder("profile-") as spill, duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
             con.execute(f"SET memory_limit = '{PROFILE_MEMORY}'")
             con.execute(f"SET temp_directory = '{spill}'")
@@ -119,8 +118,8 @@ def write_profile(batch: StagedBatch, profile: pa.Table) -> None:
     """Keep a batch's profile beside it."""
     import pyarrow.parquet as pq
 
-    with TemporaryDirectory(prefix="profile-") as scratch:
-        file = Path(scratch) / "profile.parquet"
+    with workspace.scratch_folder("profile-") as scratch:
+        file = scratch / "profile.parquet"
         pq.write_table(profile, file, compression="zstd")
         workspace.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))
 

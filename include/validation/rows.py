@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include import settings
+from include import settings, workspace
+from include.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -67,9 +67,15 @@ def rows_of_table(table: pa.Table) -> Iterator[Rows]:
 def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
-    with TemporaryDirectory(prefix="validate-") as spill, duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.execute(f"SET threads = {settings.threads()}")
-        con.execute(f"SET memory_limit = '{MEMORY}'")
-        con.execute(f"SET temp_directory = '{spill}'")
-        yield con
+    try:
+        with workspace.scratch_folder("validate-") as spill, duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute(f"SET threads = {settings.threads()}")
+            con.execute(f"SET memory_limit = '{MEMORY}'")
+            con.execute(f"SET temp_directory = '{spill}'")
+            yield con
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise LakeError(
+            f"the rows could not be validated ({str(error).splitlines()[0]}); make room in the folder of temporary "
+            "files, or name a larger one in TMPDIR, then run this task again; nothing was published"
+        ) from error

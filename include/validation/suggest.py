@@ -59,7 +59,10 @@ IN_SET = "expect_column_values_to_be_in_set"
 MATCH_REGEX = "expect_column_values_to_match_regex"
 
 #: Which characters a text may have, as RE2 and Python both write them; the last stands for all others.
-_CHARACTERS = ["[0-9]", "[A-F]", "[G-Z]", "[a-f]", "[g-z]", "_", "[.]", ":", "/", "-", "[^0-9A-Za-z_.:/-]"]
+_CHARACTERS = ["[0-9]", "[A-Z]", "[a-z]", "_", "[.]", ":", "/", "-", "[^0-9A-Za-z_.:/-]"]
+
+#: The same, but for the last, as they are written in a class.
+_RANGES = ["0-9", "A-Z", "a-z", "_", ".", ":", "/", "-"]
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def _suite(pipeline: Pipeline, name: str, rows: Rows, day: str, where_from: str)
     except duckdb.Error as error:
         raise LakeError(
             f"{where}: the rows {where_from} could not be looked at ({str(error).splitlines()[0]}); nothing was "
-            "suggested; give fewer days, then run this command again"
+            "suggested; run this command again, for fewer days where memory or room on the disk ran out"
         ) from error
     if not columns or not columns[0].rows:
         raise SourceEmpty(f"{where}: there are no rows to look at; nothing was suggested; name other days")
@@ -329,17 +332,14 @@ def _settled(days: list[_Day]) -> str:
 def _pattern(column: _Column) -> tuple[str | None, str]:
     """Return the pattern of codes and the characters in them, or None where the values are no codes."""
     shortest, longest = column.facts["shortest"], column.facts["longest"]
-    digits, upper_hex, upper, lower_hex, lower, *separators, other = column.facts["has"]
+    *has, other = column.facts["has"]
+    digits, _, lower, *_ = has
     fixed = shortest == longest
     if other or not shortest or longest > TEXT_LENGTH or column.there < ENOUGH_TEXTS:
         return None, ""
-    if not fixed and not (column.mostly_distinct and (digits or not (lower or lower_hex))):
+    if not fixed and not (column.mostly_distinct and (digits or not lower)):
         return None, ""  # words are as long as they are
-    sure = digits and column.there >= ENOUGH_NUMBERS  # hexadecimal digits are not so by chance
-    ranges = ["0-9"] if digits else []
-    ranges += ["A-Z" if upper or not sure else "A-F"] if upper or upper_hex else []
-    ranges += ["a-z" if lower or not sure else "a-f"] if lower or lower_hex else []
-    ranges += [each for each, there in zip("_.:/-", separators, strict=True) if there]
+    ranges = [each for each, there in zip(_RANGES, has, strict=True) if there]
     return f"^[{''.join(ranges)}]{f'{{{longest}}}' if fixed else '+'}$", " ".join(ranges)
 
 

@@ -2,9 +2,9 @@
 
 import re
 
-from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-from airflow.api_fastapi.core_api.security import requires_access_view
-from fastapi import Depends, FastAPI, HTTPException
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from include.workspace import validations_folder
@@ -16,9 +16,14 @@ app = FastAPI(title="Nightshift's validations", docs_url=None, redoc_url=None, o
 _NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_.=+-]*")
 
 
-@app.get("/{pipeline}/{source}/{page}", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
+def may_read_logs(pipeline: str, request: Request, user: GetUserDep) -> None:
+    """Refuse whoever may not read the logs of the pipeline's ingest, which tell of the same rows as its pages."""
+    requires_access_dag("GET", DagAccessEntity.TASK_LOGS, f"{pipeline}.ingest")(request, user)
+
+
+@app.get("/{pipeline}/{source}/{page}", dependencies=[Depends(may_read_logs)])
 def show_page(pipeline: str, source: str, page: str) -> HTMLResponse:
-    """Return a validation's page to whoever may see the website; a browser may show it and run nothing."""
+    """Return a validation's page; a browser may show it and run nothing."""
     from include.validation.data_docs import POLICY
 
     if not all(_NAME.fullmatch(part) for part in (pipeline, source, page)):

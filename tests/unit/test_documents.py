@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import subprocess
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
+import click
+import pytest
+import yaml
 from click.testing import CliRunner
 
 from include import errors, settings
-from include.catalog import load_pipeline
+from include.catalog import load_pipeline, pipeline_names
 from include.cli import main
+from include.config import Pipeline
 from include.connections import EnvironmentConnections
 from include.evaluation.checks import CHECKS
 from include.retraining.run import run
+from include.validation.suite import read_suite, suite_path
+from tests import factories
+from tests.dags.conftest import airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 DOCS = settings.root() / "docs"
 
@@ -67,3 +76,149 @@ def test_every_variable_is_explained() -> None:
 
     page = (DOCS / "how-to" / "configure.md").read_text()
     assert {name for name in read if name not in page} == set()
+
+
+def pages() -> list[Path]:
+    """Return the pages whose examples a reader copies."""
+    return [*sorted((DOCS / "how-to").glob("*.md")), settings.root() / "README.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page that are in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(program: str) -> list[tuple[str, list[str]]]:
+    """Return the page and the arguments of each line of a console block that starts a program."""
+    found = []
+    for page in pages():
+        for line in "".join(blocks(page, "console")).replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            while words and re.match(r"[A-Z_]+=", words[0]):  # a variable for this command alone
+                del words[0]
+            if words[:1] == [program]:
+                found.append((page.name, words[1:]))
+    return found
+
+
+def test_every_command_of_the_pages_is_one_of_ours() -> None:
+    """Each `./nightshift` line names a command, with arguments and options that it takes; so does each `make` line."""
+    for page, words in commands("./nightshift"):
+        command: click.Command = main
+        while isinstance(command, click.Group):
+            name, *words = words or [""]
+            assert name in command.commands, f"{page}: there is no command '{name}'"
+            command = command.commands[name]
+        try:
+            command.make_context(name, list(words))  # parses, and runs nothing
+        except click.UsageError as error:
+            pytest.fail(f"{page}: {name} {shlex.join(words)}: {error.format_message()}")
+    targets = set(re.findall(r"^(\w+):.*##", (settings.root() / "Makefile").read_text(), re.MULTILINE))
+    for page, words in commands("make"):
+        assert {word for word in words if "=" not in word} <= targets, f"{page}: make {shlex.join(words)}"
+
+
+AIRFLOW_PARSES = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+told = []
+for words in json.loads(sys.argv[1]):
+    try:
+        args = vars(get_parser().parse_args(words))
+    except SystemExit as refused:
+        args = {"exit": refused.code}
+    told.append({name: args.get(name) for name in ("exit", "dag_id", "conf")})
+print("PARSED" + json.dumps(told))
+"""
+
+
+def test_every_command_of_airflow_on_the_pages_is_one_of_airflows(tmp_path: Path) -> None:
+    """Airflow's own parser takes each `./nightshift airflow` line; its DAG exists, and its form takes what is given."""
+    lines = [(page, words[1:]) for page, words in commands("./nightshift") if words[0] == "airflow"]
+    done = subprocess.run(
+        [sys.executable, "-c", AIRFLOW_PARSES, json.dumps([words for _, words in lines])],
+        env=airflow_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for (page, words), parsed in zip(lines, json.loads(done.stdout.rpartition("PARSED")[2]), strict=True):
+        line = f"{page}: {shlex.join(words)}"
+        assert not parsed["exit"], f"{line}\n{done.stderr[-1000:]}"
+        pipeline, _, kind = (parsed["dag_id"] or "").partition(".")
+        if parsed["dag_id"]:
+            assert pipeline in ("shop", *pipeline_names()), line
+            assert (settings.root() / "dags" / f"{kind}.py").is_file(), line
+        if parsed["conf"]:
+            form = (settings.root() / "dags" / f"{kind}.py").read_text()
+            assert set(json.loads(parsed["conf"])) <= set(re.findall(r'"(\w+)": Param\(', form)), line
+
+
+def test_every_fragment_of_a_pipeline_on_the_pages_is_valid(tmp_path: Path) -> None:
+    """A suite that is named by its path has no mistake; a fragment with `sources` fits into the shop's pipeline.yaml.
+
+    A source of the shop's own name is merged with the shop's; one of another name must be whole.
+    """
+    for page in pages():
+        for block in blocks(page, "yaml"):
+            named = re.match(r"# include/pipelines/\S+?/(\S+\.yaml)\n", block)
+            shop, fragment = yaml.safe_load(factories.SHOP_YAML), yaml.safe_load(block)
+            if named and named[1] != "pipeline.yaml":
+                path = tmp_path / "suite.yaml"
+                path.write_text(block)
+                assert read_suite(path)[1] == [], page.name
+                continue
+            if fragment.keys() >= {"sources", "features"}:  # a whole file
+                shop = fragment
+            elif "sources" in fragment:
+                for name, source in fragment.pop("sources").items():
+                    shop["sources"][name] = shop["sources"].get(name, {}) | source
+                shop |= fragment
+            else:
+                assert not named, f"{page.name}: a pipeline.yaml without sources"
+                continue
+            try:
+                Pipeline.model_validate(shop)
+            except ValueError as error:
+                pytest.fail(f"{page.name}: {block}\n{error}")
+
+
+PAGE = DOCS / "how-to" / "write-expectations.md"
+
+
+def test_the_suites_and_the_fragment_of_the_page_of_expectations_are_sound(tmp_path: Path) -> None:
+    """Each YAML block of 'Write expectations' is a suite without a mistake, or fits into the shop's pipeline.yaml."""
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)]
+    suites = [block for block in blocks if "expectations" in block]
+    fragments = [block for block in blocks if "expectations" not in block]
+    assert [len(suites), len(fragments)] == [2, 1]
+    for suite in suites:
+        shop = factories.write_shop(tmp_path, sales_expectations=yaml.safe_dump(suite))
+        expectations, mistakes = read_suite(suite_path(shop, "sales"))
+        assert [len(expectations), mistakes] == [len(suite["expectations"]), []]
+        named = {each["column"] for item in suite["expectations"] for each in item.values()}
+        assert named <= set(yaml.safe_load(factories.SHOP_YAML)["sources"]["sales"]["columns"])
+    for fragment in fragments:
+        shop = yaml.safe_load(factories.SHOP_YAML)
+        shop["sources"]["sales"] |= fragment.pop("sources")["sales"]
+        Pipeline.model_validate(shop | fragment)
+
+
+def test_what_the_page_of_expectations_shows_as_suggested_is(shop: Path) -> None:
+    """The first YAML block of 'Write expectations' is the beginning of what its command suggests for the shop."""
+    text = PAGE.read_text()
+    shown = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
+    [command] = re.findall(r"^\./nightshift (suggest-expectations .* --start .*)$", text, re.MULTILINE)
+
+    printed = CliRunner().invoke(main, [*shlex.split(command), "--print"])
+
+    assert shown in printed.stdout
+
+
+def test_the_commands_of_the_page_of_expectations_are_real() -> None:
+    """Each `./nightshift` line of 'Write expectations' names a command, with arguments and options that it takes."""
+    lines = re.findall(r"^\./nightshift (.+)$", PAGE.read_text(), re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        name, *arguments = shlex.split(line)
+        main.commands[name].make_context(name, arguments)  # parses, and runs nothing

@@ -91,7 +91,69 @@ def test_the_schema_in_docs_is_the_one_of_the_code() -> None:
     assert printed == json.loads((settings.root() / "docs" / "pipeline.schema.json").read_text())
 
 
-@pytest.mark.parametrize("command", ["run", "validate-config", "schema", "demo", "up", "sources"])
+@pytest.mark.parametrize(
+    "command", ["run", "validate-config", "suggest-expectations", "schema", "demo", "up", "sources"]
+)
 def test_every_command_says_what_it_does(command: str) -> None:
     """Each command has help."""
     assert len(call(command, "--help").output.splitlines()) > 3
+
+
+@pytest.fixture
+def without_suite(shop: Path) -> Path:
+    """Take the shop its suite and return where it was."""
+    path = shop / "expectations" / "sales.yaml"
+    path.unlink()
+    path.parent.rmdir()
+    return path
+
+
+def test_a_first_suite_is_suggested_from_the_source_and_then_from_the_lake(without_suite: Path) -> None:
+    """Before anything is published the source is read; the suite is sound, and a night that it judges passes."""
+    first = call("suggest-expectations", "shop", "sales", "--start", "2024-02-01", "--end", "2024-02-28")
+    assert first.exit_code == 0, first.output
+    assert "Looked at 140 rows of 28 days (2024-02-01 to 2024-02-28), read from the source" in first.stderr
+    assert f"{without_suite}: 5 expectations to edit" in first.stdout
+    assert call("validate-config", "shop").output == "shop: ok\n"
+
+    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1", "--dry-run")
+    assert night.exit_code == 0, night.output
+    again = call("suggest-expectations", "shop", "sales", "--days", "7", "--print")
+
+    assert "Looked at 35 rows of 7 days (2024-03-14 to 2024-03-20), published in the lake" in again.stderr
+    assert again.stdout.startswith("# Suggested by ./nightshift suggest-expectations shop sales from 35 rows")
+
+
+def test_a_suite_that_is_there_is_not_replaced_unless_it_is_forced(shop: Path) -> None:
+    """What a person wrote stays; the suggestion can be seen, and has to be asked for."""
+    path = shop / "expectations" / "sales.yaml"
+    written, days = path.read_text(), ("--end", "2024-02-28")
+
+    refused = call("suggest-expectations", "shop", "sales", *days)
+    seen = call("suggest-expectations", "shop", "sales", *days, "--print")
+
+    assert refused.exit_code == 1
+    assert f"{path} exists and was left as it is; see what is suggested with --print" in refused.output
+    assert seen.exit_code == 0
+    assert path.read_text() == written
+    forced = call("suggest-expectations", "shop", "sales", *days, "--force")
+    assert forced.exit_code == 0
+    assert path.read_text() == seen.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("shop", "sale", "--print"), "ConfigError: shop: there is no source 'sale'; did you mean 'sales'?"),
+        (("shop", "sales", "--days", "7", "--end", "2024-02-28"), "--days counts published days"),
+        (("shop", "sales", "--start", "2024-03-01", "--end", "2024-02-28"), "--start (2024-03-01) is after --end"),
+        (("shop", "sales", "--print"), "SourceEmpty: shop: source 'sales'"),
+    ],
+)
+def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple[str, ...], told: str) -> None:
+    """A wrong name, days that contradict each other, and a source without rows yesterday."""
+    result = call("suggest-expectations", *arguments)
+
+    assert result.exit_code != 0
+    assert told in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,25 @@
+"""A whole run of the maintenance, as Airflow runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.dags.conftest import DagOutcome
+
+
+def test_every_table_of_a_pipeline_and_its_files_are_maintained(
+    run_dags: Callable[..., list[DagOutcome]], shop: Path
+) -> None:
+    """Each table has a task, those that are not there yet are passed over, and each folder's line has its numbers."""
+    _, outcome = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-03"}), ("shop.maintain", {}))
+
+    assert outcome.tasks == dict.fromkeys(
+        ["sales.maintain_raw", "sales.maintain_quarantine", "maintain_features", "maintain_files"], "success"
+    )
+    assert "raw/sales: 3 files before, 3 after; 0 of old versions removed, 0 bytes freed" in outcome.log
+    assert "quarantine/sales: no table yet" in outcome.log
+    assert "shop/staged/sales: 4 files before, 4 after, 0 bytes freed" in outcome.log

@@ -1,0 +1,333 @@
+"""History and repeated days in real Airflow: backfills, ranges, corrected days, and the pages of validations."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from include import lake, settings
+from include.embedded.airflow_client import AirflowClient
+from include.embedded.environment import ADMIN, stack_secrets
+from include.embedded.stack import running_stack
+from tests import factories
+from tests.integration.test_embedded_stack import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: The last day of the daily schedule, which runs at a quarter past midnight.
+LAST = (datetime.now(UTC) - timedelta(minutes=15)).date() - timedelta(days=1)
+STORES = 5
+INGEST = "shop.ingest"
+ENDED = ("success", "failed")
+#: One row of a day may break it and is held; more of them hold back the day.
+EXPECTATIONS = """\
+expectations:
+  - expect_column_values_to_be_between: {column: revenue, min_value: 0, max_value: 100000, mostly: 0.8}
+"""
+
+
+def before(days: int) -> date:
+    """Return the day so many days before the last."""
+    return LAST - timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A running stack with the shop, its source's database, and a session with its API server."""
+
+    home: Path
+    pipelines: Path
+    database: Path
+    url: str
+    client: AirflowClient
+    token: str
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+        """Ask Airflow's REST API."""
+        return self.get(f"/api/v2/{path}", method=method, json=body, headers={"Authorization": f"Bearer {self.token}"})
+
+    def get(self, path: str, method: str = "GET", **request: Any) -> requests.Response:
+        """Ask the API server without being logged in, but for what the request brings."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, f"{self.url}{path}", timeout=60, allow_redirects=False, **request)
+
+    def ended(self, *run_ids: str) -> list[str]:
+        """Return the states of runs of the ingest once all have ended."""
+
+        def states() -> list[str]:
+            found = [self.client.state(INGEST, run_id) for run_id in run_ids]
+            return found if set(found) <= set(ENDED) else []
+
+        return wait_for(f"the end of {run_ids}", states)
+
+    def tasks(self, run_id: str) -> dict[str, str]:
+        """Return the states of a run's tasks."""
+        return {task["task_id"]: task["state"] for task in self.client.tasks(INGEST, run_id)}
+
+    def clear(self, run_id: str, **what: Any) -> None:
+        """Clear tasks of a run, as the button of the UI does."""
+        body = {"dry_run": False, "dag_run_id": run_id} | what
+        answer = self.call("POST", f"dags/{INGEST}/clearTaskInstances", body)
+        assert answer.status_code == 200, answer.text
+
+    def runs_of(self, first: date, last: date) -> list[dict[str, Any]]:
+        """Return the runs of a backfill that stand for some days."""
+        runs = [run for run in self.client.runs(INGEST) if run["run_type"] == "backfill"]
+        return [run for run in runs if first.isoformat() <= run["data_interval_start"][:10] <= last.isoformat()]
+
+    def execute(self, statement: str, *values: Any) -> None:
+        """Change the source."""
+        with closing(sqlite3.connect(self.database)) as database, database:
+            assert database.execute(statement, values).rowcount > 0
+
+    def source_rows(self, first: date, last: date) -> list[tuple[str, str, float]]:
+        """Return what the source has of some days."""
+        with closing(sqlite3.connect(self.database)) as database:
+            query = "SELECT store, date(day), revenue FROM sales WHERE date(day) BETWEEN ? AND ? ORDER BY 2, 1"
+            return database.execute(query, (first.isoformat(), last.isoformat())).fetchall()
+
+    def published_rows(self, first: date, last: date) -> list[tuple[str, str, float]]:
+        """Return what the lake has of some days."""
+        days = [first.isoformat(), last.isoformat()]
+        rows = lake.read_days(lake.raw_uri("shop", "sales"), "ds", days)
+        assert rows is not None
+        return sorted(
+            ((row["store"], row["ds"], row["revenue"]) for row in rows.to_pylist()), key=lambda row: (row[1], row[0])
+        )
+
+    def version(self) -> int | None:
+        """Return the raw table's version."""
+        return lake.latest_version(lake.raw_uri("shop", "sales"))
+
+    def page_link(self, run_id: str) -> str:
+        """Return the address of the validation's page by the link of its task."""
+        answer = self.call("GET", f"dags/{INGEST}/dagRuns/{quote(run_id)}/taskInstances/sales.validate/links")
+        link = answer.json()["extra_links"]["Data Docs"]
+        assert link.startswith(f"{self.url}/"), link
+        return link.removeprefix(self.url)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """Run the embedded stack for the shop, whose source ends with the last day; its ingest is not paused."""
+    folder = tmp_path_factory.mktemp("night")
+    home, database, pipelines = folder / "var", folder / "shop.db", folder / "pipelines"
+    frame = factories.sales(days=40, stores=STORES)
+    for column in ("day", "closed_at"):
+        moments = [datetime.fromisoformat(each) + (before(39) - factories.FIRST_DAY) for each in frame[column]]
+        frame[column] = [str(each) for each in moments]
+    factories.write_sales(database, frame)
+    factories.write_shop(pipelines, sales_expectations=EXPECTATIONS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHIFT_HOME", str(home))
+        patch.setenv("NIGHTSHIFT_PIPELINES", str(pipelines))
+        patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
+        with running_stack(home, {}, lambda _: None) as running:
+            client = AirflowClient(running.places)
+            wait_for("the DAGs", lambda: client.has_dag(INGEST) and client.has_dag("shop.quarantine"))
+            login = {"username": ADMIN, "password": stack_secrets(home)["admin_password"]}
+            answer = requests.post(f"{running.places.airflow_url}/auth/token", json=login, timeout=60)
+            token = answer.json()["access_token"]
+            yield Night(home, pipelines, database, running.places.airflow_url, client, token)
+
+
+@pytest.fixture
+def night(stack: Night, monkeypatch: pytest.MonkeyPatch) -> Night:
+    """Let the test read the lake of the stack."""
+    monkeypatch.setenv("NIGHTSHIFT_HOME", str(stack.home))
+    monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(stack.pipelines))
+    return stack
+
+
+@pytest.fixture(scope="module")
+def race(stack: Night) -> list[str]:
+    """Start a range by the form together with the daily run of its last day; return both once they have ended."""
+    by_hand = stack.client.trigger(INGEST, {"start": before(2).isoformat(), "end": LAST.isoformat()})
+    stack.client.pause(INGEST, False)  # which starts the daily run of the last day
+
+    def daily() -> list[str]:
+        runs = stack.client.runs(INGEST)
+        return [run["dag_run_id"] for run in runs if run["run_type"] == "scheduled"]
+
+    runs = [by_hand, *wait_for("the daily run", daily)]
+    stack.ended(*runs)
+    return runs
+
+
+@pytest.fixture(scope="module")
+def ten_days(stack: Night, race: list[str]) -> list[str]:
+    """Backfill ten days at once by the command line; return their runs once they have ended."""
+    first, last = before(20), before(11)
+    command = [
+        *(settings.root() / "nightshift", "airflow", "backfill", "create", "--dag-id", INGEST),
+        *("--from-date", first.isoformat(), "--to-date", before(10).isoformat(), "--max-active-runs", "10"),
+    ]
+    environment = {"NIGHTSHIFT_HOME": str(stack.home), "NIGHTSHIFT_PIPELINES": str(stack.pipelines), "PATH": "/bin"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    runs = [run["dag_run_id"] for run in stack.runs_of(first, last)]
+    stack.ended(*runs)
+    return runs
+
+
+def test_a_range_and_the_daily_run_of_its_last_day_may_race(night: Night, race: list[str]) -> None:
+    """Both succeed at their first try, and each day has the source's rows, once."""
+    assert night.ended(*race) == ["success", "success"]
+    assert [task["try_number"] for run in race for task in night.client.tasks(INGEST, run)] == [1] * 8
+    assert night.published_rows(before(2), LAST) == night.source_rows(before(2), LAST)
+    assert len(night.published_rows(before(2), LAST)) == 3 * STORES
+
+
+def test_a_backfill_of_ten_days_at_once_publishes_each_day_once(night: Night, ten_days: list[str]) -> None:
+    """There is a run for each day, no publication conflicts with another, and each day has the source's rows, once."""
+    first, last = before(20), before(11)
+
+    assert len(ten_days) == 10
+    assert night.ended(*ten_days) == ["success"] * 10
+    tries = {task["try_number"] for run in ten_days for task in night.client.tasks(INGEST, run)}
+    assert tries == {1}
+    assert night.published_rows(first, last) == night.source_rows(first, last)
+    published = lake.partitions(lake.raw_uri("shop", "sales"))
+    assert {ds: published[ds].rows for ds in published if ds <= last.isoformat()} == {
+        before(days).isoformat(): STORES for days in range(20, 10, -1)
+    }
+
+
+def test_a_failed_day_is_finished_by_clearing_its_task(night: Night, race: list[str]) -> None:
+    """A source that is corrected needs the failed task cleared; where validation had failed, the extraction before it.
+
+    Each validation, whether it passed or failed, has its page, and its task the link to it.
+    """
+    unreadable, broken = before(30), before(29)
+    night.execute("UPDATE sales SET visitors = 'many' WHERE date(day) = ?", unreadable.isoformat())
+    night.execute("UPDATE sales SET revenue = -1 WHERE date(day) = ? AND store < 'store-3'", broken.isoformat())
+    runs = [night.client.trigger(INGEST, {"start": str(day), "end": str(day)}) for day in (unreadable, broken)]
+
+    assert night.ended(*runs) == ["failed", "failed"]
+    assert night.tasks(runs[0])["sales.extract"] == "failed"
+    assert night.tasks(runs[1])["sales.validate"] == "failed"
+    assert "Failed: nothing was published" in read_page(night, runs[1])
+    published = lake.partitions(lake.raw_uri("shop", "sales"))
+    assert {unreadable.isoformat(), broken.isoformat()} & set(published) == set()
+
+    night.execute("UPDATE sales SET visitors = 7 WHERE date(day) = ?", unreadable.isoformat())
+    night.execute("UPDATE sales SET revenue = 1 WHERE date(day) = ? AND revenue < 0", broken.isoformat())
+    night.clear(runs[0])  # what failed, which is the UI's own choice as well
+    night.clear(runs[1], only_failed=False, task_ids=["sales.extract"], include_downstream=True)
+
+    assert night.ended(*runs) == ["success", "success"]
+    assert night.published_rows(unreadable, broken) == night.source_rows(unreadable, broken)
+    assert '<p class="passed">Passed</p>' in read_page(night, runs[1])
+
+
+def test_the_page_of_a_validation_is_for_those_who_are_logged_in(night: Night, race: list[str]) -> None:
+    """A browser with the cookie of Airflow's login sees it, nobody else does, and it can load and run nothing."""
+    path = night.page_link(race[0])
+
+    assert night.get(path).status_code == 401
+    assert night.get(path, headers={"Authorization": "Bearer forged"}).status_code == 403
+    assert night.get(path, cookies={"_token": "forged"}).status_code == 403
+    answer = night.get(path, cookies={"_token": night.token})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    assert "<script" not in answer.text
+    assert "://" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "shop/sales/no-such-run",
+        "shop/no-such-source/run",
+        "shop/../secret",
+        "shop/%2e%2e/secret",
+        "shop/sales/../../secret",
+        "shop/sales/..%2f..%2fsecret",
+        "..%2fshop/../secret",
+        "shop/sales/%2e%2e%5c%2e%2e%5csecret",
+        "shop/sales/.%00",
+    ],
+)
+def test_an_address_that_is_no_page_is_not_found(night: Night, path: str) -> None:
+    """Nothing beside the pages can be asked for, whatever the address says."""
+    (night.home / "lake" / "shop" / "secret.html").write_text("a secret")  # where `..` leads to from the pages
+    host = night.url.removeprefix("http://")
+    with closing(HTTPConnection(host, timeout=60)) as connection:  # sends the address as it is
+        connection.request("GET", f"/nightshift/validations/{path}", headers={"Cookie": f"_token={night.token}"})
+        answer = connection.getresponse()
+        content = answer.read()
+
+    assert answer.status == 404
+    assert b"a secret" not in content
+
+
+def test_a_held_row_is_released_by_the_form(night: Night, race: list[str]) -> None:
+    """A day is published without the row that breaks an expectation, until the form of shop.quarantine releases it."""
+    day = before(25)
+    night.execute("UPDATE sales SET revenue = -5 WHERE date(day) = ? AND store = 'store-2'", day.isoformat())
+    run = night.client.trigger(INGEST, {"start": str(day), "end": str(day)})
+    assert night.ended(run) == ["success"]
+    assert [row[0] for row in night.published_rows(day, day)] == ["store-0", "store-1", "store-3", "store-4"]
+
+    night.client.pause("shop.quarantine", False)
+    form = {"decision": "release", "source": "sales", "start": day.isoformat(), "note": "a return"}
+    released = night.client.trigger("shop.quarantine", form)
+    wait_for("the decision", lambda: night.client.state("shop.quarantine", released) in ENDED)
+
+    assert night.client.state("shop.quarantine", released) == "success"
+    assert night.client.result("shop.quarantine", released, "decide_quarantine") == {"rows": 1, "status": "released"}
+    assert night.published_rows(day, day) == night.source_rows(day, day)
+
+
+def test_a_backfill_of_published_days_changes_nothing(night: Night, ten_days: list[str]) -> None:
+    """Repeating them as the UI does, every run again, writes no version of the table."""
+    version = night.version()
+    body = {
+        "dag_id": INGEST,
+        "from_date": f"{before(14)}T00:00:00Z",
+        "to_date": f"{before(11)}T00:00:00Z",
+        "reprocess_behavior": "completed",
+        "max_active_runs": 3,
+    }
+
+    # one backfill of a DAG at a time: Airflow looks every 30 s whether the last has ended
+    created = wait_for("the end of the first backfill", lambda: started(night.call("POST", "backfills", body)))
+    repeated = [run for run in night.runs_of(before(14), before(12)) if run["dag_run_id"] in ten_days]
+
+    assert created["reprocess_behavior"] == "completed"
+    assert len(repeated) == 3
+    assert night.ended(*[run["dag_run_id"] for run in repeated]) == ["success"] * 3
+    tasks = [task for run in repeated for task in night.client.tasks(INGEST, run["dag_run_id"])]
+    assert {task["try_number"] for task in tasks} == {2}
+    assert night.version() == version
+
+
+def started(answer: requests.Response) -> dict[str, Any] | None:
+    """Return the backfill that was created, or None where another is active."""
+    if answer.status_code == 409:
+        return None
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def read_page(night: Night, run: str) -> str:
+    """Return the page of a run's validation, as a browser that is logged in gets it."""
+    answer = night.get(night.page_link(run), cookies={"_token": night.token})
+    assert answer.status_code == 200, answer.text
+    return answer.text
