@@ -446,9 +446,8 @@ class Pipeline(_Section):
 
     @property
     def daily_sources(self) -> list[str]:
-        """The names of the sources by which a run knows its days: those with rows each day, if there are any."""
-        daily = [name for name, source in self.sources.items() if source.arrives != "snapshot"]
-        return [name for name in daily if self.sources[name].rows_per_day.min > 0] or daily
+        """The names of the sources by which a run knows its days: those that are published day by day."""
+        return [name for name, source in self.sources.items() if source.arrives != "snapshot"]
 
     @model_validator(mode="after")
     def _has_days(self) -> Pipeline:

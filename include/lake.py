@@ -11,7 +11,7 @@ from include import settings
 from include.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     import pyarrow as pa
     from deltalake import DeltaTable
@@ -107,28 +107,21 @@ def latest_version(uri: str) -> int | None:
     return None if table is None else table.version()
 
 
-def partitions(uri: str, column: str = "ds") -> dict[str, Partition]:
+def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
     """Return the days of a raw table that have rows, by day, from its metadata alone.
 
     Parameters
     ----------
     column
         What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
+    days
+        The days that are asked for; None means all.
 
     A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
     the columns `batch` and `column` are read, since its statistics do not tell them apart.
     """
     table = _open(uri)
-    if table is None:
-        return {}
-    found: dict[str, Partition] = {}
-    for ds, batch, rows in _pieces(table, column):
-        before = found.get(ds)
-        if before is not None:
-            found[ds] = Partition(ds, batch if before.batch == batch else None, before.rows + rows)
-        else:
-            found[ds] = Partition(ds, batch, rows)
-    return dict(sorted(found.items()))
+    return {} if table is None else _partitions(table, column, days)
 
 
 def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
@@ -178,12 +171,15 @@ def publish_days(
 
     failures: list[NightshiftError] = []
     try:
-        # created empty, so that even of two first writers one meets the other's commit and is refused
-        DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
-        table = _existing(uri)  # what is checked below is checked again against this version at the commit
+        table = _open(uri)
+        if table is None:
+            # created empty, so that even of two first writers one meets the other's commit and is refused
+            DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
+            table = _existing(uri)
+        # what is checked below is checked again, against the version that was opened, at the commit
         _check_schema(table, schema, set(retired))
         days = _older_than(table, slices)
-        if not days or _holds(uri, slices, days):
+        if not days or _holds(table, slices, days):
             return TableVersion(uri, table.version(), slices.total, changed=False)
         kept = (_only(part, slices.column, days, slices.days) for part in parts)
         write_deltalake(
@@ -403,23 +399,44 @@ def checkpoint(uri: str) -> None:
         ) from error
 
 
-def _pieces(table: DeltaTable, column: str) -> Iterator[tuple[str, str | None, int]]:
+def _partitions(table: DeltaTable, column: str, days: Collection[str] | None = None) -> dict[str, Partition]:
+    found: dict[str, Partition] = {}
+    for ds, batch, rows in _pieces(table, column, days):
+        before = found.get(ds)
+        if before is not None:
+            found[ds] = Partition(ds, batch if before.batch == batch else None, before.rows + rows)
+        else:
+            found[ds] = Partition(ds, batch, rows)
+    return dict(sorted(found.items()))
+
+
+def _pieces(table: DeltaTable, column: str, days: Collection[str] | None) -> Iterator[tuple[str, str | None, int]]:
     """Yield day, batch and number of rows of each part of a raw table, from its metadata where that tells."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    actions = pa.table(table.get_add_actions(flatten=True))
+    low, high = ("partition.ds", "partition.ds") if column == "ds" else (f"min.{column}", f"max.{column}")
+    names = dict.fromkeys(["path", "num_records", "min.batch", "max.batch", low, high])
+    actions = actions.select([name for name in names if name in actions.column_names])
+    if days is not None and low in actions.column_names:
+        # a table of years has thousands of files, and a night asks for few days
+        before, after = (pc.less(actions[high], min(days, default="")), pc.greater(actions[low], max(days, default="")))
+        actions = actions.filter(pc.invert(pc.fill_null(pc.or_(before, after), False)))
     mixed = []
-    for action in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+    for action in actions.to_pylist():
         batch = action.get("min.batch") if action.get("min.batch") == action.get("max.batch") else None
-        ds = action["partition.ds"] if column == "ds" else action.get(f"min.{column}")
-        if column != "ds" and ds != action.get(f"max.{column}"):
+        ds = action.get(low)
+        if ds != action.get(high):
             mixed.append(action["path"])
-        elif ds is not None:
+        elif ds is not None and (days is None or ds in days):
             yield ds, batch, action["num_records"]
     if mixed:
         rows = _some_files(table, set(mixed)).to_table(columns=[column, "batch"])
         counted = rows.group_by([column, "batch"]).aggregate([([], "count_all")])
         for each in counted.to_pylist():
-            yield each[column], each["batch"], each["count_all"]
+            if days is None or each[column] in days:
+                yield each[column], each["batch"], each["count_all"]
 
 
 def _some_files(table: DeltaTable, paths: set[str]) -> Dataset:
@@ -498,12 +515,11 @@ def _older_than(table: DeltaTable, slices: Slices) -> list[str]:
     return [ds for ds, moment in moments.items() if moment is None or moment < slices.moment]
 
 
-def _holds(uri: str, slices: Slices, days: list[str]) -> bool:
+def _holds(table: DeltaTable, slices: Slices, days: list[str]) -> bool:
     """Return whether these days hold exactly this batch already."""
     if not any(slices.rows.get(ds) for ds in days):
         return False
-    published = partitions(uri, slices.column)
-    there = {ds: (published[ds].batch, published[ds].rows) for ds in days if ds in published}
+    there = {ds: (part.batch, part.rows) for ds, part in _partitions(table, slices.column, set(days)).items()}
     return there == {ds: (slices.batch, slices.rows[ds]) for ds in days if slices.rows.get(ds)}
 
 

@@ -112,7 +112,7 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
 def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
     """Return those of some days that a source has published, with rows or as empty."""
     uri = lake.raw_uri(pipeline.name, name)
-    with_rows = lake.partitions(uri, pipeline.sources[name].slice_column).keys() & set(days)
+    with_rows = lake.partitions(uri, pipeline.sources[name].slice_column, set(days)).keys()
     return with_rows | lake.published_at(uri, set(days) - with_rows).keys()
 
 
@@ -155,11 +155,13 @@ def _published_rows(
 ) -> Iterator[pa.Table]:
     """Yield a batch's rows with the columns of the raw table, without those at the positions left out."""
     if len(left_out) != quarantined:
-        raise PublishConflict(
+        taken = PublishConflict(
             f"{batch.pipeline}: source '{batch.source}': the quarantine holds {len(left_out):,} rows of batch "
             f"{batch.digest}, and its validation left {quarantined:,} there; another run has validated a delivery of "
             "the same days since; nothing was published; run the validate task again, then this one"
         )
+        taken.retryable = False  # publishing alone would find the same
+        raise taken
     position = 0
     for part in read_in_parts(batch):
         rows = _without(part, position, left_out)

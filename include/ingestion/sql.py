@@ -121,8 +121,8 @@ def _unreadable(error: Exception, source: SqlSource, engine: Engine, where: str)
         f"{where}: the query {source.query} failed on connection '{source.connection}': {reason}; "
         "correct the query, which must be one SELECT, or the connection; nothing was published"
     )
-    # SQLite says so of a missing table as well, and has no server that could come back
-    failed_server = isinstance(error, OperationalError) and engine.dialect.name != "sqlite"
+    # SQLite says so of a missing table as well, and has no server that could come back; but who locks it will end
+    failed_server = isinstance(error, OperationalError) and (engine.dialect.name != "sqlite" or "locked" in reason)
     lost = getattr(error, "connection_invalidated", False)
     # a wrong password stays wrong, and asking again with it may lock the account
     unreadable.retryable = (failed_server or lost) and not _TURNED_AWAY.search(reason)

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from include import lake, settings, workspace
+from include import settings, workspace
 from include.errors import NotIngested
 from include.features.build import pin_snapshot
-from include.ingestion.publish import missing_range, published_through
+from include.ingestion.publish import missing_range, published_days, published_through
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
@@ -164,10 +164,9 @@ def _plan_file(name: str, run_key: str) -> UPath:
 def _check_published(pipeline: Pipeline, as_of: date) -> None:
     """Refuse a run as of a day that a daily source does not have."""
     for name in pipeline.daily_sources:
-        may_be_empty = pipeline.sources[name].rows_per_day.min == 0
-        if not may_be_empty and as_of.isoformat() not in lake.partitions(lake.raw_uri(pipeline.name, name)):
+        if not published_days(pipeline, name, [as_of.isoformat()]):
             raise NotIngested(
-                f"{pipeline.name}: source '{name}' has no rows published for {as_of}; run the DAG "
+                f"{pipeline.name}: source '{name}' is not published for {as_of}; run the DAG "
                 f"{pipeline.name}.ingest for that day, then start this run again"
             )
 

@@ -30,12 +30,15 @@ class Counted:
     ----------
     metrics
         For each metric of Great Expectations the aggregate over the view `rows` that yields it.
+    examples
+        The same for the unexpected values, which are asked for only where there are any.
     unexpected
         The condition of a row that breaks the expectation, where it is about single rows; it may hold a
         window function.
     """
 
     metrics: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
     unexpected: str | None = None
 
 
@@ -93,8 +96,8 @@ def _of_column(condition: Callable[[str, dict[str, Any], str], str | None]) -> _
                 "table.row_count": "count(*)",
                 "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
                 f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
-                f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected),
             },
+            {f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected)},
             unexpected,
         )
 
@@ -188,8 +191,8 @@ def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, s
             "table.row_count": "count(*)",
             "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
             f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM ({groups}))",
-            f"{metric}.unexpected_values": f"(SELECT list(key) FROM ({groups} ORDER BY key LIMIT {EXAMPLES}))",
         },
+        {f"{metric}.unexpected_values": f"(SELECT list(key) FROM ({groups} ORDER BY key LIMIT {EXAMPLES}))"},
         f"{name} IS NOT NULL AND count(*) OVER (PARTITION BY {column}) > 1",
     )
 
@@ -209,9 +212,11 @@ def _compound_unique(expectation: Expectation, kwargs: dict[str, Any], types: di
             "table.row_count": "count(*)",
             f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {some})",
             f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM ({groups}))",
+        },
+        {
             f"{metric}.unexpected_values": (
                 f"(SELECT list({{{told}}}) FROM ({groups} ORDER BY {listed} LIMIT {EXAMPLES}))"
-            ),
+            )
         },
         f"{some} AND count(*) OVER (PARTITION BY {', '.join(value(name, types) for name in names)}) > 1",
     )
@@ -228,8 +233,8 @@ def _nullness(wanted: bool) -> _Maker:
             {
                 "table.row_count": "count(*)",
                 f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
-                f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected),
             },
+            {f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected)},
             unexpected,
         )
 

@@ -120,7 +120,7 @@ def _check_current(pipeline: Pipeline, batch: StagedBatch) -> None:
     """Refuse to publish a batch in the place of one that was read later."""
     uri = lake.raw_uri(pipeline.name, batch.source)
     column = pipeline.sources[batch.source].slice_column
-    published = lake.partitions(uri, column)
+    published = lake.partitions(uri, column, set(batch.days))
     for ds, moment in lake.published_at(uri, batch.days).items():
         part = published.get(ds)
         own = part is not None and part.batch is not None and part.batch.split("-")[0] == batch.digest

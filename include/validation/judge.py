@@ -163,21 +163,28 @@ def no_rows() -> pa.Table:
 
 
 def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) -> dict[int, Judged]:
-    """Count all metrics in one query, and let Great Expectations judge them."""
-    wanted = {sql: None for plan in plans.values() for sql in plan.metrics.values()}  # each once, in order
-    values = rows.con.execute(f"SELECT {', '.join(wanted)} FROM rows").fetchone()
-    assert values is not None, "an aggregate has one row"
-    numbers = dict(zip(wanted, values, strict=True))
+    """Count all metrics in one query, ask for examples where something is unexpected, and let GX judge them."""
+    numbers = _ask(rows, [sql for plan in plans.values() for sql in plan.metrics.values()])
+    metrics = {at: {name: numbers[sql] for name, sql in plan.metrics.items()} for at, plan in plans.items()}
+    broken = [at for at in plans if any(name.endswith("unexpected_count") and n for name, n in metrics[at].items())]
+    values = _ask(rows, [sql for at in broken for sql in plans[at].examples.values()])
     judged = {}
     for at, plan in plans.items():
-        metrics = {name: numbers[sql] for name, sql in plan.metrics.items()}
-        for name in metrics:
-            if name.endswith("unexpected_values"):
-                metrics[name] = metrics[name] or []
-        verdict = suite[at]._validate(metrics, runtime_configuration={"result_format": SUMMARY})
+        examples = {name: values.get(sql) or [] for name, sql in plan.examples.items()}
+        verdict = suite[at]._validate(metrics[at] | examples, runtime_configuration={"result_format": SUMMARY})
         result = suite[at]._build_evr(raw_response=verdict, configuration=suite[at].configuration)
         judged[at] = Judged(suite[at], result, sql=plan)
     return judged
+
+
+def _ask(rows: Rows, aggregates: list[str]) -> dict[str, Any]:
+    """Return the value of each aggregate over the rows, all by one query."""
+    wanted = list(dict.fromkeys(aggregates))
+    if not wanted:
+        return {}
+    values = rows.con.execute(f"SELECT {', '.join(wanted)} FROM rows").fetchone()
+    assert values is not None, "an aggregate has one row"
+    return dict(zip(wanted, values, strict=True))
 
 
 def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:

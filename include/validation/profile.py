@@ -135,8 +135,9 @@ def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str]) -> pa.Tabl
 
     wanted = set(days)
     by_digest: dict[str, list[str]] = {}
-    for ds, part in lake.partitions(lake.raw_uri(pipeline.name, name), pipeline.sources[name].slice_column).items():
-        if ds in wanted and part.batch:
+    uri, column = lake.raw_uri(pipeline.name, name), pipeline.sources[name].slice_column
+    for ds, part in lake.partitions(uri, column, wanted).items():
+        if part.batch:
             by_digest.setdefault(part.batch.partition("-")[0], []).append(ds)
     tables = [profile_schema().empty_table()]
     for digest, its_days in by_digest.items():

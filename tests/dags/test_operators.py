@@ -15,6 +15,7 @@ from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from include.config import Pipeline
@@ -98,3 +99,37 @@ def test_days_that_cannot_be_ingested_are_refused(params: dict[str, str]) -> Non
     """A range that ends before it starts, or in the future, is named with what is allowed."""
     with pytest.raises(ConfigError, match=f"end not after {YESTERDAY}"):
         days_of_run(context(None, None, **params))
+
+
+@pytest.fixture
+def pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool], Any]:
+    """Return a function that asks for a page, as somebody who may or may not read the logs of shop.ingest."""
+    from airflow.api_fastapi.core_api import security
+    from fastapi.testclient import TestClient
+
+    from plugins.web.validation_pages import app
+
+    folder = home / "lake" / "shop" / "validations" / "sales"
+    folder.mkdir(parents=True)
+    (folder / "night.html").write_text("the page", encoding="utf-8")
+    monkeypatch.setitem(app.dependency_overrides, security.get_user, lambda: "somebody")
+    monkeypatch.setattr(security.DagModel, "get_team_name", lambda dag_id: None)  # asks Airflow's database
+
+    def ask(path: str, allowed: bool) -> Any:
+        def is_authorized_dag(*, access_entity: Any, details: Any, **_: Any) -> bool:
+            return allowed and (access_entity.value, details.id) == ("TASK_LOGS", "shop.ingest")
+
+        manager = SimpleNamespace(is_authorized_dag=is_authorized_dag)
+        monkeypatch.setattr(security, "get_auth_manager", lambda: manager)
+        return TestClient(app).get(path)
+
+    return ask
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")  # FastAPI's own client
+def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(pages: Callable[[str, bool], Any]) -> None:
+    """A page has values of the source, as the task's log has: who may not read that sees no page of the pipeline."""
+    assert pages("/shop/sales/night", True).text == "the page"
+    assert pages("/shop/sales/night", False).status_code == 403
+    assert pages("/other/sales/night", True).status_code == 403
+    assert pages("/shop/sales/other", True).status_code == 404

@@ -93,7 +93,7 @@ def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
 
 def test_a_day_before_the_first_is_refused(ingested: Pipeline) -> None:
     """A day that a daily source does not have is refused by the source's name."""
-    with pytest.raises(NotIngested, match=r"source 'sales' has no rows published for 2024-01-04; run the DAG"):
+    with pytest.raises(NotIngested, match=r"source 'sales' is not published for 2024-01-04; run the DAG"):
         plan_run(ingested, "night", date(2024, 1, 4))
 
 

@@ -1,0 +1,533 @@
+"""The pages on sources and quarantine do what they print: their files, connections, commands and sentences are run."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from include import lake, settings
+from include.catalog import load_pipeline
+from include.cli import main
+from include.connections import Connections, EnvironmentConnections
+from include.errors import NightshiftError
+from include.ingestion import http, kafka
+from include.ingestion.contract import conform
+from include.ingestion.sql import read_sql
+from include.retraining import run
+from plugins.hooks.airflow_connections import AirflowConnections
+from tests import factories
+from tests.services import postgres as postgres_service
+from tests.services.api import TOKEN, Api, Fault
+from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running_broker
+from tests.services.s3 import S3, running_s3
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from tests.services.postgres import Postgres
+
+BOTH = pytest.mark.parametrize("connections", [EnvironmentConnections(), AirflowConnections()], ids=["env", "airflow"])
+DAY = factories.FIRST_DAY
+NEXT_DAY = DAY + timedelta(days=1)
+ENV = EnvironmentConnections()
+
+
+class Page:
+    """A page of docs/how-to, by its code blocks."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (settings.root() / "docs" / "how-to" / f"{name}.md").read_text(encoding="utf-8")
+
+    def blocks(self, language: str) -> list[str]:
+        """Return the code blocks in a language."""
+        return re.findall(rf"^```{language}\n(.*?)^```", self.text, re.DOTALL | re.MULTILINE)
+
+    def source(self, number: int = 0) -> dict[str, Any]:
+        """Return one of the fragments of pipeline.yaml: sources by their name."""
+        fragments = [yaml.safe_load(block) for block in self.blocks("yaml")]
+        return [fragment["sources"] for fragment in fragments if "sources" in fragment][number]
+
+    def connection(self, number: int = 0, **changes: Any) -> dict[str, Any]:
+        """Return one of the connections, with some fields changed; `extra` is merged."""
+        fields = json.loads(self.blocks("json")[number])
+        fields["extra"] = fields.get("extra", {}) | changes.pop("extra", {})
+        return fields | changes
+
+    def sentences(self) -> list[str]:
+        """Return the blocks of text, each in one line."""
+        return [" ".join(block.split()) for block in self.blocks("text")]
+
+    def assert_shows(self, *told: str) -> None:
+        """Hold what was told, in order, against all blocks of text."""
+        open("/tmp/w/sq/told.txt", "a").write("\n".join(["=" * 9 + self.text[:40].splitlines()[0], *told, ""]))  # TEMP
+        assert [" ".join(each.split()) for each in told] == self.sentences()
+
+
+@pytest.fixture
+def sources(shop: Path) -> Any:
+    """Return what gives the shop's pipeline.yaml further sources, in place of those of the last time."""
+
+    def declare(further: dict[str, Any]) -> None:
+        pipeline = yaml.safe_load(factories.SHOP_YAML)
+        pipeline["sources"] |= further
+        factories.write_shop(shop.parent, pipeline=yaml.safe_dump(pipeline, sort_keys=False))
+
+    return declare
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, name: str, fields: dict[str, Any]) -> None:
+    """Set the variable of a connection."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
+
+
+def ingest(start: date = DAY, end: date | None = None, connections: Connections = ENV) -> None:
+    """Ingest some days of all sources."""
+    run.ingest(load_pipeline("shop"), start, end or start, connections)
+
+
+def refused(start: date = DAY, end: date | None = None, **replace: str) -> str:
+    """Return the last line of the log of an ingestion that fails, with some texts as the page has them."""
+    with pytest.raises(NightshiftError) as told:
+        ingest(start, end)
+    sentence = f"{type(told.value).__name__}: {told.value}"
+    for shown, found in replace.items():
+        sentence = sentence.replace(found, shown)
+    return sentence
+
+
+def rows(source: str, *columns: str) -> list[tuple[Any, ...]]:
+    """Return some columns of what is published of a source, in order."""
+    uri = lake.raw_uri("shop", source)
+    version = lake.latest_version(uri)
+    table = [] if version is None else lake.read_table(uri, version).to_pylist()
+    return sorted((tuple(row[name] for name in columns) for row in table), key=str)
+
+
+def at(text: str) -> datetime:
+    """Return a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+# --- a database
+
+DATABASE = Page("read-from-a-database")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL server with the page's table."""
+    reason = postgres_service.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres_service.serve() as server:
+        server.run(
+            "CREATE TABLE orders (order_id int, store text, amount numeric(9, 2), placed_at timestamptz, took interval)",
+            "INSERT INTO orders VALUES (1, 'north', 12.5, '2024-01-01 00:00Z', '1 hour'),"
+            "(2, 'south', 7, '2024-01-01 23:59:59Z', '1 hour'), (3, 'north', 3, '2024-01-02 00:00Z', '1 hour')",
+            "CREATE ROLE nightshift LOGIN PASSWORD 'the password'",
+            "GRANT SELECT, DELETE ON orders TO nightshift",
+        )
+        yield server
+
+
+@pytest.fixture
+def orders(postgres: Postgres, sources: Any, shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Declare and connect the page's source, and return the file of its query."""
+    sources(DATABASE.source())
+    query = shop / "sql" / "orders.sql"
+    query.write_text(DATABASE.blocks("sql")[0])
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse(postgres))
+    return query
+
+
+def warehouse(postgres: Postgres, **extra: str) -> str:
+    """Return the page's connection, with the address of the server and without its encryption."""
+    address = {"host": postgres_service.HOST, "port": postgres.port, "schema": postgres_service.DATABASE}
+    return json.dumps(DATABASE.connection(**address, extra={"sslmode": "disable"} | extra))
+
+
+@BOTH
+def test_the_orders_of_the_page_are_ingested(orders: Path, connections: Connections) -> None:
+    """The connection, the fragment and the query as printed bring a day of a PostgreSQL server."""
+    ingest(connections=connections)
+
+    assert rows("orders", "order_id", "store", "amount", "ds", "available_at") == [
+        (1, "north", 12.5, "2024-01-01", at("2024-01-01 00:00")),
+        (2, "south", 7.0, "2024-01-01", at("2024-01-01 23:59:59")),
+    ]
+
+
+def test_what_the_page_of_databases_says_is_refused_is(
+    orders: Path, postgres: Postgres, sources: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sentence of the page is the one that a person gets."""
+    query = orders.read_text()
+    orders.write_text(query.replace(" AND placed_at < :end", ""))
+    told = [refused()]
+    orders.write_text(query)
+    told.append(refused(DAY + timedelta(days=2)))
+    orders.write_text("DELETE FROM orders")
+    told.append(refused())
+    orders.write_text(query.replace("placed_at\nFROM", "placed_at, took\nFROM"))
+    took = DATABASE.source()
+    took["orders"]["columns"]["took"] = "string"
+    sources(took)
+    told.append(refused())
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse(postgres, **DATABASE.connection()["extra"]))
+    address = {"db.example.com": postgres_service.HOST, "5432": str(postgres.port)}
+    told.append(refused(**address))
+
+    DATABASE.assert_shows(*told)
+
+
+def test_the_types_of_the_page_are_those_that_arrive(postgres: Postgres, orders: Path) -> None:
+    """Each row of the table names the declared types that its example may have, and leaves out the others."""
+    table = re.findall(r"^\| [^|]+ \| `([^`]+)`[^|]* \| ([^|]+) \|$", DATABASE.text, re.MULTILINE)
+    assert len(table) == 12
+    for expression, allowed in table:
+        for declared in ("string", "integer", "float", "boolean", "timestamp"):
+            assert fits(postgres, expression, declared) == (declared in allowed), (expression, declared)
+        assert fits(postgres, f"({expression})::text", "string")
+
+
+def fits(postgres: Postgres, expression: str, declared: str) -> bool:
+    """Return whether an SQL expression arrives in a column of a declared type."""
+    pipeline = yaml.safe_load(factories.SHOP_YAML)["sources"]["sales"]
+    pipeline |= {"columns": {"day": "timestamp", "closed_at": "timestamp", "value": declared}, "key": ["day"]}
+    source = load_pipeline("shop").sources["sales"].model_validate(pipeline)
+    query = f"SELECT now() AS day, now() AS closed_at, {expression} AS value"
+    try:
+        [chunk] = read_sql(source, query, at("2024-01-01"), at("2024-01-02"), postgres.engine(), "shop").chunks
+        conform(chunk.rows, source, "shop")
+    except NightshiftError:
+        return False
+    return True
+
+
+# --- files
+
+FILES = Page("read-files")
+
+VISITS = b"store,hour,visitors\nnorth,2024-01-01 09:00:00,7\nsouth,2024-01-01T10:00:00Z,\n"
+PUBLISHED_VISITS = [
+    ("north", 7, "2024-01-01", at("2024-01-01 10:30")),
+    ("south", None, "2024-01-01", at("2024-01-01 11:30")),
+]
+
+
+@pytest.fixture
+def landing(tmp_path: Path, sources: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Declare the page's source, connect its folder, and return the folder."""
+    sources(FILES.source())
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    assert FILES.connection()["extra"] == {"path": "/data/landing"}
+    connect(monkeypatch, "landing", FILES.connection(extra={"path": str(folder)}))
+    return folder
+
+
+def deliver(landing: Path, name: str, content: bytes, day: date = DAY) -> Path:
+    """Write a packed file of a day."""
+    path = landing / "visits" / day.isoformat() / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content, mtime=0))
+    return path
+
+
+@BOTH
+def test_the_visits_of_the_page_are_ingested(landing: Path, connections: Connections) -> None:
+    """The first connection and the fragment as printed bring the packed files of a day."""
+    north, south = VISITS.splitlines()[1:]
+    deliver(landing, "north.csv.gz", VISITS.replace(south + b"\n", b""))
+    deliver(landing, "south.csv.gz", VISITS.replace(north + b"\n", b""))
+
+    ingest(connections=connections)
+
+    assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    """Run an S3 with a file of the page's in its bucket."""
+    with running_s3() as server:
+        server.write("shop-landing", {"in/visits/2024-01-01/all.csv.gz": gzip.compress(VISITS)})
+        yield server
+
+
+@BOTH
+def test_the_visits_of_the_page_are_ingested_from_s3(
+    s3: S3, sources: Any, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second connection as printed, but for the store's address, does the same."""
+    sources(FILES.source())
+    connect(monkeypatch, "landing", FILES.connection(1, extra={"endpoint_url": s3.url}))
+
+    ingest(connections=connections)
+
+    assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
+
+
+def test_what_the_page_of_files_says_is_refused_is(landing: Path) -> None:
+    """Each sentence of the page is the one that a person gets."""
+    here = {"/data/landing": str(landing)}
+    told = [refused(**here)]
+    yesterday = deliver(landing, "north.csv.gz", VISITS)
+    again = deliver(landing, "south.csv.gz", VISITS)
+    told.append(refused(**here))
+    again.unlink()
+    whole = yesterday.read_bytes()
+    yesterday.write_bytes(whole[:-20])
+    told.append(refused(**here))
+    yesterday.unlink()
+    today = deliver(landing, "north.csv.gz", VISITS, NEXT_DAY)
+    told.append(refused(NEXT_DAY, **here))
+    today.write_bytes(gzip.compress(VISITS.replace(b"2024-01-01", b"2024-01-02").replace(b",\n", b",8,9\n")))
+    told.append(refused(NEXT_DAY, **here))
+    today.write_bytes(gzip.compress(VISITS.replace(b"2024-01-01", b"2024-01-02").replace(b",7\n", b",many\n")))
+    told.append(refused(NEXT_DAY, **here))
+
+    FILES.assert_shows(*told)
+
+
+@pytest.mark.parametrize("name", ["jsonl", "ndjson", "json", "parquet", "csv.bz2", "csv.zip", "jsonl.zst"])
+def test_each_format_of_the_page_is_read(landing: Path, sources: Any, name: str) -> None:
+    """What a file's name ends with is how it is read, packed or not."""
+    declared = FILES.source()
+    declared["visits"]["path"] = f"visits/{{ds}}.{name}"
+    sources(declared)
+    (landing / "visits").mkdir()
+    (landing / "visits" / f"2024-01-01.{name}").write_bytes(formatted(name))
+
+    ingest()
+
+    assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
+
+
+def formatted(name: str) -> bytes:
+    """Return the visits in the format of a name."""
+    import bz2
+    import zipfile
+
+    frame = pd.read_csv(io.BytesIO(VISITS), dtype={"visitors": "Int64"})
+    buffer = io.BytesIO()
+    if name == "parquet":
+        frame.to_parquet(buffer)
+        return buffer.getvalue()
+    if name == "csv.bz2":
+        return bz2.compress(VISITS)
+    if name == "csv.zip":
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("visits.csv", VISITS)
+        return buffer.getvalue()
+    records = [{key: value for key, value in row.items() if not pd.isna(value)} for row in frame.to_dict("records")]
+    lines = "".join(json.dumps(record) + "\n" for record in records).encode()
+    return pa.compress(lines, codec="zstd", asbytes=True) if name == "jsonl.zst" else lines
+
+
+# --- an API
+
+WEB = Page("read-an-api")
+READINGS = [
+    {"station": "hill", "at": "2024-01-01T00:00:00Z", "temperature": 1.5},
+    {"station": "hill", "at": "2024-01-01T12:00:00Z", "temperature": 4},
+    {"station": "lake", "at": "2024-01-01T12:00:00Z"},
+    {"station": "lake", "at": "2024-01-01T23:00:00Z", "temperature": 3.5},
+    {"station": "lake", "at": "2024-01-02T00:00:00Z", "temperature": 2.5},
+]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Run an API with two days of readings, two a page, that waits between attempts no longer than a moment."""
+    monkeypatch.setattr(http, "BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Api(READINGS, size=2).serving() as api:
+        yield api
+
+
+@pytest.fixture
+def weather(api: Api, sources: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what declares and connects one of the page's sources; the API has a path for each style of paging."""
+
+    def declare(number: int = 0, password: str = TOKEN, **changes: Any) -> None:
+        declared = WEB.source(number)
+        declared["weather"] |= {"requests_per_second": 1000} | changes
+        declared["weather"]["path"] += f"/{declared['weather']['paging']['style']}"
+        sources(declared)
+        assert WEB.connection()["password"] == "the token"
+        connect(monkeypatch, "weather", WEB.connection(host=f"{api.url}/v1", password=password))
+
+    return declare
+
+
+@BOTH
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readings_of_the_page_are_ingested(weather: Any, api: Api, connections: Connections, number: int) -> None:
+    """The connection and each fragment as printed, but for the address, bring a day of records page by page."""
+    weather(number)
+
+    ingest(connections=connections)
+
+    assert rows("weather", "station", "available_at", "temperature", "ds") == [
+        ("hill", at("2024-01-01 00:00"), 1.5, "2024-01-01"),
+        ("hill", at("2024-01-01 12:00"), 4.0, "2024-01-01"),
+        ("lake", at("2024-01-01 12:00"), None, "2024-01-01"),
+        ("lake", at("2024-01-01 23:00"), 3.5, "2024-01-01"),
+    ]
+    first = [
+        {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"},
+        {"ds": "2024-01-01", "page": "1", "limit": "100"},
+    ]
+    assert api.asked[0].params == first[number]
+    assert api.asked[0].path.startswith("/v1/readings")
+
+
+@pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
+def test_each_style_of_paging_of_the_page_is_read_to_its_end(weather: Any, api: Api, style: str) -> None:
+    """With the defaults of the table, every page of the day is asked for."""
+    assert f"\n| `{style}` |" in WEB.text
+    paging = {"style": style} | ({"next": "meta.next"} if style == "cursor" else {})
+    weather(1, paging=paging)
+
+    ingest()
+
+    assert len(rows("weather", "station")) == 4
+    assert len(api.asked) >= 2
+
+
+@pytest.mark.parametrize(
+    ("credentials", "header", "value"),
+    [
+        ({"password": TOKEN}, "authorization", f"Bearer {TOKEN}"),
+        ({"login": "kim", "password": "pw"}, "authorization", "Basic a2ltOnB3"),
+        ({"password": None, "extra": {"headers": {"X-Api-Key": "the key"}}}, "x-api-key", "the key"),
+    ],
+    ids=["token", "password", "key"],
+)
+def test_credentials_are_sent_as_the_page_says(
+    weather: Any, api: Api, monkeypatch: pytest.MonkeyPatch, credentials: dict[str, Any], header: str, value: str
+) -> None:
+    """Each row of the table of credentials is what the API gets."""
+    weather()
+    api.credentials = value if header == "authorization" else None
+    connect(monkeypatch, "weather", WEB.connection(host=api.url, **credentials))
+
+    ingest()
+
+    assert {asked.headers.get(header) for asked in api.asked} == {value}
+
+
+def test_what_the_page_of_apis_says_is_refused_is(weather: Any, api: Api) -> None:
+    """Each sentence of the page is the one that a person gets."""
+    weather(password="wrong")
+    here = {"readings,": "readings/cursor,"}
+    told = [refused(**here)]
+    weather(records="items")
+    told.append(refused(**here))
+    weather()
+    api.next_cursor = 2
+    told.append(refused(**here))
+    api.next_cursor = None
+    api.faults.append(Fault(301, headers={"Location": "https://other.example.com/v2/readings"}))
+    told.append(refused(**here))
+    api.faults.extend([Fault(503, b"down for maintenance")] * 5)
+    told.append(refused(**here))
+    assert len(api.faults) == 0
+
+    WEB.assert_shows(*told)
+
+
+# --- Kafka
+
+KAFKA = Page("read-from-kafka")
+LATE = timedelta(days=1)
+
+
+@pytest.fixture
+def broker(sources: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """Run a broker, declare the page's source and connect it."""
+    monkeypatch.setattr(confluent_kafka, "Consumer", TimedConsumer)
+    sources(KAFKA.source())
+    with running_broker() as broker:
+        connect(monkeypatch, "events", {"conn_type": KAFKA.connection()["conn_type"], "extra": broker.config})
+        yield broker
+
+
+def enter(broker: Broker, number: int, entered: str, sent: str | None = None) -> None:
+    """Send a message of somebody who entered a store, by default in the moment of it."""
+    value = {"entry_id": number, "store": "north", "entered_at": entered}
+    broker.send("entries", json.dumps(value).encode(), at(sent or entered))
+
+
+@BOTH
+def test_the_entries_of_the_page_are_ingested(broker: Broker, connections: Connections) -> None:
+    """A message that comes late is delivered with the next day, and keeps its own."""
+    enter(broker, 1, "2024-01-01 09:00")
+    enter(broker, 2, "2024-01-02 00:01")
+    enter(broker, 3, "2024-01-01 23:59", sent="2024-01-02 08:00")
+    broker.send("entries", None, at("2024-01-02 09:00"))
+
+    ingest(DAY, connections=connections)
+    ingest(NEXT_DAY, connections=connections)
+    once = lake.latest_version(lake.raw_uri("shop", "entries"))
+    ingest(NEXT_DAY, connections=connections)
+
+    assert rows("entries", "entry_id", "ds", "delivered", "available_at") == [
+        (1, "2024-01-01", "2024-01-01", at("2024-01-01 09:00")),
+        (2, "2024-01-02", "2024-01-02", at("2024-01-02 00:01")),
+        (3, "2024-01-01", "2024-01-02", at("2024-01-02 08:00")),
+    ]
+    assert lake.latest_version(lake.raw_uri("shop", "entries")) == once
+
+
+def test_the_connection_of_the_page_makes_a_client() -> None:
+    """The settings as printed are ones that librdkafka takes; nobody is called with them."""
+    config = KAFKA.connection()["extra"]
+
+    confluent_kafka.Consumer(kafka.DEFAULTS | config | kafka.FIXED).close()
+
+
+def test_what_the_page_of_kafka_says_is_refused_is(
+    broker: Broker, sources: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sentence of the page is the one that a person gets."""
+    broker.send("broken", b"number 7", at("2024-01-01 09:00"))
+    enter(broker, 1, "2024-01-01 09:00")
+    enter(broker, 2, "2023-12-20 09:00", sent="2024-01-01 10:00")
+    declared = KAFKA.source()
+    declared["entries"]["topic"] = "broken"
+    sources(declared)
+    told = [refused(entries="broken")]
+    sources(KAFKA.source())
+    told.append(refused())
+    enter(broker, 3, "2024-01-02 09:00")
+    ingest(NEXT_DAY)
+    for _ in range(RETAINED_BYTES // 900_000 + 2):
+        broker.send("entries", b" " * 900_000, at("2024-01-03 09:00"))
+    told.append(refused(NEXT_DAY))
+    declared["entries"]["topic"] = "enrties"
+    sources(declared)
+    told.append(refused())
+    sources(KAFKA.source())
+    connect(monkeypatch, "events", {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1"}})
+    monkeypatch.setattr(kafka, "ANSWER_SECONDS", 0.5)
+    told.append(refused(DAY))
+
+    KAFKA.assert_shows(*told)
