@@ -52,6 +52,11 @@ def _column_alone(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
+def _yaml_word(value: Any) -> Any:
+    """Take what YAML makes of the bare words null and off for these words."""
+    return "null" if value is None else "off" if value is False else value
+
+
 class RowsPerDay(_Section):
     """How many rows one day of the source may have."""
 
@@ -71,9 +76,9 @@ class Contract(_Section):
     added: Literal["refuse", "ignore"] = Field(
         default="refuse", description="A column that `columns` does not declare: refuse it, or leave it out."
     )
-    dropped: Literal["refuse", "null"] = Field(
-        default="refuse", description="A declared column that is not delivered: refuse, or fill it with null."
-    )
+    dropped: Annotated[
+        Literal["refuse", "null"], BeforeValidator(_yaml_word, json_schema_input_type=Literal["refuse", "null", None])
+    ] = Field(default="refuse", description="A declared column that is not delivered: refuse, or fill it with null.")
     renamed: dict[str, str] = Field(default={}, description="The source's name of a column: the declared one.")
     retyped: Literal["cast", "refuse"] = Field(
         default="cast",
@@ -87,7 +92,10 @@ class Contract(_Section):
 class HistoryCheck(_Section):
     """One comparison of a day with the days before it."""
 
-    severity: Literal["warning", "critical", "off"] = "warning"
+    severity: Annotated[
+        Literal["warning", "critical", "off"],
+        BeforeValidator(_yaml_word, json_schema_input_type=Literal["warning", "critical", "off", False]),
+    ] = "warning"
     limit: float = Field(gt=0, allow_inf_nan=False)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tempfile import TemporaryDirectory
+import re
 from typing import TYPE_CHECKING
 
 from include import settings
+from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.ingestion.contract import arrow_type
 from include.ingestion.sql import without_comments
@@ -57,9 +58,7 @@ def run_features_query(
     import duckdb
 
     where = f"{pipeline.name}/{pipeline.features.query}"
-    with TemporaryDirectory(prefix="features-") as spill, duckdb.connect() as con:
-        _bound(con, spill)
-        con.execute("SET TimeZone = 'UTC'")
+    with open_duckdb(_memory()) as con:
         for name, table in tables.items():
             con.register(f"{name}__raw", table)
             con.execute(_known(name, table, known_before, raw_since, pipeline.sources[name].arrives))
@@ -93,18 +92,13 @@ def run_features_query(
     return rows
 
 
-def _bound(con: DuckDBPyConnection, spill: str) -> None:
-    """Keep a query to its share of the machine: threads, memory, and a folder for what does not fit."""
-    import duckdb
-
-    con.execute(f"SET threads = {settings.threads()}")
-    con.execute("SET temp_directory = ?", [spill])
-    try:
-        con.execute("SET memory_limit = ?", [settings.query_memory()])
-    except duckdb.Error as error:
+def _memory() -> str:
+    memory = settings.query_memory()
+    if not re.fullmatch(r"\d+(\.\d+)? ?([KMGT]i?B|%)", memory, re.IGNORECASE):
         raise FeatureQueryFailed(
-            f"NIGHTSHIFT_QUERY_MEMORY is '{settings.query_memory()}', which is no amount of memory; write it as 2GB"
-        ) from error
+            f"NIGHTSHIFT_QUERY_MEMORY is '{memory}', which is no amount of memory; write it as 2GB"
+        )
+    return memory
 
 
 def check_query(pipeline: Pipeline) -> str | None:

@@ -6,15 +6,16 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.errors import LakeError, RunMissing
+from include.duck import open_duckdb
+from include.errors import RunMissing
 from include.ingestion.days import days_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -82,24 +83,12 @@ def sort_rows(source: Path, target: Path, order: list[str]) -> str:
     LakeError
         If there is no room for it.
     """
-    import duckdb
-
-    columns = ", ".join(f'"{name}"' for name in order)
-    try:
-        with duckdb.connect() as con:
-            con.execute("SET TimeZone = 'UTC'")
-            con.execute(f"SET memory_limit = '{SORT_MEMORY}'")
-            con.execute(f"SET temp_directory = '{target.parent / 'spill'}'")
-            con.execute("SET threads = 2")
-            con.execute(
-                f"COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet('{source}', file_row_number = true)"
-                f" ORDER BY {columns}, file_row_number) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
-            )
-    except duckdb.Error as error:
-        raise LakeError(
-            f"the rows could not be sorted in {target.parent} ({str(error).splitlines()[0]}); make room there, or "
-            "name a larger folder in TMPDIR, then run this task again; nothing was published"
-        ) from error
+    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in order)
+    with open_duckdb(SORT_MEMORY) as con:
+        con.execute(
+            f"COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet('{source}', file_row_number = true)"
+            f" ORDER BY {columns}, file_row_number) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        )
     with target.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.errors import LakeError
+from include.duck import open_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,30 +82,19 @@ def profile_rows(path: Path, source: Source, days: list[str], left_out: set[int]
     LakeError
         If there is no room for it.
     """
-    import duckdb
     import pyarrow as pa
 
-    try:
-        with workspace.scratch_folder("profile-") as spill, duckdb.connect() as con:
-            con.execute("SET TimeZone = 'UTC'")
-            con.execute(f"SET memory_limit = '{PROFILE_MEMORY}'")
-            con.execute(f"SET temp_directory = '{spill}'")
-            con.execute("SET threads = 2")
-            con.execute("CREATE TABLE left_out AS SELECT unnest($1::BIGINT[]) AS position", [sorted(left_out)])
-            day = f"'{days[-1]}'" if source.arrives == "snapshot" else f'"{source.slice_column}"'
-            kept = "ANTI JOIN left_out ON file_row_number = left_out.position" if left_out else ""
-            file = f"read_parquet('{path}', file_row_number = true)"
-            con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {file} {kept}")
-            found = _measure(con, source)
-            for column, declared in source.columns.items():
-                its_rows = [row for row in found.values() if row["column"] == column]
-                _count_values(con, _value(column, declared), its_rows)
-            _take_quantiles(con, source, found)
-    except duckdb.Error as error:
-        raise LakeError(
-            f"the rows of {path.name} could not be profiled ({str(error).splitlines()[0]}); make room in the folder "
-            "of temporary files, or name a larger one in TMPDIR, then run this task again; nothing was published"
-        ) from error
+    with open_duckdb(PROFILE_MEMORY) as con:
+        con.execute("CREATE TABLE left_out AS SELECT unnest($1::BIGINT[]) AS position", [sorted(left_out)])
+        day = f"'{days[-1]}'" if source.arrives == "snapshot" else f'"{source.slice_column}"'
+        kept = "ANTI JOIN left_out ON file_row_number = left_out.position" if left_out else ""
+        file = f"read_parquet('{path}', file_row_number = true)"
+        con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {file} {kept}")
+        found = _measure(con, source)
+        for column, declared in source.columns.items():
+            its_rows = [row for row in found.values() if row["column"] == column]
+            _count_values(con, _value(column, declared), its_rows)
+        _take_quantiles(con, source, found)
     empty = {"rows": 0, "nulls": 0, "not_finite": 0, "distinct": 0}
     judged = days[-1:] if source.arrives == "snapshot" else days
     rows = [

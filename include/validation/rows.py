@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from include import settings, workspace
-from include.errors import LakeError
+from include.duck import open_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -42,7 +41,7 @@ class Rows:
 @contextmanager
 def rows_of_file(path: Path, without: Collection[int] = ()) -> Iterator[Rows]:
     """Open a Parquet file's rows, without those at some positions."""
-    with _connection() as con:
+    with open_duckdb(MEMORY) as con:
         columns = f"SELECT * EXCLUDE (file_row_number), file_row_number AS {POSITION}"
         where = ""
         if without:
@@ -58,24 +57,6 @@ def rows_of_table(table: pa.Table) -> Iterator[Rows]:
     import numpy as np
     import pyarrow as pa
 
-    with _connection() as con:
+    with open_duckdb(MEMORY) as con:
         con.register("rows", table.append_column(POSITION, pa.array(np.arange(table.num_rows))))
         yield Rows(con)
-
-
-@contextmanager
-def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
-    try:
-        with workspace.scratch_folder("validate-") as spill, duckdb.connect() as con:
-            con.execute("SET TimeZone = 'UTC'")
-            con.execute(f"SET threads = {settings.threads()}")
-            con.execute(f"SET memory_limit = '{MEMORY}'")
-            con.execute(f"SET temp_directory = '{spill}'")
-            yield con
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise LakeError(
-            f"the rows could not be validated ({str(error).splitlines()[0]}); make room in the folder of temporary "
-            "files, or name a larger one in TMPDIR, then run this task again; nothing was published"
-        ) from error

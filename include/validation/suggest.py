@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import pairwise
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from include import lake, settings
+from include import lake
+from include.duck import open_duckdb
 from include.errors import LakeError, SourceEmpty
 from include.ingestion.days import count_days, shown_range
 from include.ingestion.stage import local_file
@@ -171,16 +171,10 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
 @contextmanager
 def _published(table: Dataset, source: Source, days: list[str]) -> Iterator[Rows]:
     """Open some days of a raw table; DuckDB reads the columns that it needs, a piece at a time."""
-    import duckdb
-
     by = source.slice_column
     columns = [name for name in source.columns if name in table.schema.names]
     chosen = ", ".join(map(quoted, dict.fromkeys([*columns, by])))
-    with TemporaryDirectory(prefix="suggest-") as spill, duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.execute(f"SET threads = {settings.threads()}")
-        con.execute(f"SET memory_limit = '{MEMORY}'")
-        con.execute(f"SET temp_directory = '{spill}'")
+    with open_duckdb(MEMORY) as con:
         con.register("raw", table)
         con.execute(f"CREATE VIEW rows AS SELECT {chosen} FROM raw WHERE {by} BETWEEN '{days[0]}' AND '{days[-1]}'")
         yield Rows(con)

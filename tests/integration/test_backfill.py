@@ -19,6 +19,7 @@ from include import lake, settings
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.environment import ADMIN, stack_secrets
 from include.embedded.stack import running_stack
+from include.ingestion.quarantine import quarantined
 from tests import factories
 from tests.integration.test_embedded_stack import wait_for
 
@@ -91,7 +92,7 @@ class Night:
     def execute(self, statement: str, *values: Any) -> None:
         """Change the source."""
         with closing(sqlite3.connect(self.database)) as database, database:
-            assert database.execute(statement, values).rowcount > 0
+            assert database.execute(statement, [str(value) for value in values]).rowcount > 0
 
     def source_rows(self, first: date, last: date) -> list[tuple[str, str, float]]:
         """Return what the source has of some days."""
@@ -169,8 +170,9 @@ def race(stack: Night) -> list[str]:
 
 @pytest.fixture(scope="module")
 def ten_days(stack: Night, race: list[str]) -> list[str]:
-    """Backfill ten days at once by the command line; return their runs once they have ended."""
+    """Backfill ten days at once by the command line, each with a row to hold; return their runs once they have ended."""
     first, last = before(20), before(11)
+    stack.execute("UPDATE sales SET revenue = -1 WHERE date(day) BETWEEN ? AND ? AND store = 'store-4'", first, last)
     command = [
         *(settings.root() / "nightshift", "airflow", "backfill", "create", "--dag-id", INGEST),
         *("--from-date", first.isoformat(), "--to-date", before(10).isoformat(), "--max-active-runs", "10"),
@@ -192,18 +194,19 @@ def test_a_range_and_the_daily_run_of_its_last_day_may_race(night: Night, race: 
 
 
 def test_a_backfill_of_ten_days_at_once_publishes_each_day_once(night: Night, ten_days: list[str]) -> None:
-    """There is a run for each day, no publication conflicts with another, and each day has the source's rows, once."""
+    """There is a run for each day, none conflicts with another, and each day has the source's sound rows, once."""
     first, last = before(20), before(11)
 
     assert len(ten_days) == 10
     assert night.ended(*ten_days) == ["success"] * 10
-    tries = {task["try_number"] for run in ten_days for task in night.client.tasks(INGEST, run)}
-    assert tries == {1}
-    assert night.published_rows(first, last) == night.source_rows(first, last)
+    assert {task["try_number"] for run in ten_days for task in night.client.tasks(INGEST, run)} == {1}
+    rows = night.source_rows(first, last)
+    assert night.published_rows(first, last) == [row for row in rows if row[2] >= 0]
+    days = [before(days).isoformat() for days in range(20, 10, -1)]
     published = lake.partitions(lake.raw_uri("shop", "sales"))
-    assert {ds: published[ds].rows for ds in published if ds <= last.isoformat()} == {
-        before(days).isoformat(): STORES for days in range(20, 10, -1)
-    }
+    assert {ds: published[ds].rows for ds in days} == dict.fromkeys(days, STORES - 1)
+    held = quarantined("shop", "sales", days).to_pylist()
+    assert [(row["day"], row["status"]) for row in held] == [(ds, "held") for ds in days]
 
 
 def test_a_failed_day_is_finished_by_clearing_its_task(night: Night, race: list[str]) -> None:
@@ -212,8 +215,8 @@ def test_a_failed_day_is_finished_by_clearing_its_task(night: Night, race: list[
     Each validation, whether it passed or failed, has its page, and its task the link to it.
     """
     unreadable, broken = before(30), before(29)
-    night.execute("UPDATE sales SET visitors = 'many' WHERE date(day) = ?", unreadable.isoformat())
-    night.execute("UPDATE sales SET revenue = -1 WHERE date(day) = ? AND store < 'store-3'", broken.isoformat())
+    night.execute("UPDATE sales SET visitors = 'many' WHERE date(day) = ?", unreadable)
+    night.execute("UPDATE sales SET revenue = -1 WHERE date(day) = ? AND store < 'store-3'", broken)
     runs = [night.client.trigger(INGEST, {"start": str(day), "end": str(day)}) for day in (unreadable, broken)]
 
     assert night.ended(*runs) == ["failed", "failed"]
@@ -223,8 +226,8 @@ def test_a_failed_day_is_finished_by_clearing_its_task(night: Night, race: list[
     published = lake.partitions(lake.raw_uri("shop", "sales"))
     assert {unreadable.isoformat(), broken.isoformat()} & set(published) == set()
 
-    night.execute("UPDATE sales SET visitors = 7 WHERE date(day) = ?", unreadable.isoformat())
-    night.execute("UPDATE sales SET revenue = 1 WHERE date(day) = ? AND revenue < 0", broken.isoformat())
+    night.execute("UPDATE sales SET visitors = 7 WHERE date(day) = ?", unreadable)
+    night.execute("UPDATE sales SET revenue = 1 WHERE date(day) = ? AND revenue < 0", broken)
     night.clear(runs[0])  # what failed, which is the UI's own choice as well
     night.clear(runs[1], only_failed=False, task_ids=["sales.extract"], include_downstream=True)
 
@@ -280,7 +283,7 @@ def test_an_address_that_is_no_page_is_not_found(night: Night, path: str) -> Non
 def test_a_held_row_is_released_by_the_form(night: Night, race: list[str]) -> None:
     """A day is published without the row that breaks an expectation, until the form of shop.quarantine releases it."""
     day = before(25)
-    night.execute("UPDATE sales SET revenue = -5 WHERE date(day) = ? AND store = 'store-2'", day.isoformat())
+    night.execute("UPDATE sales SET revenue = -5 WHERE date(day) = ? AND store = 'store-2'", day)
     run = night.client.trigger(INGEST, {"start": str(day), "end": str(day)})
     assert night.ended(run) == ["success"]
     assert [row[0] for row in night.published_rows(day, day)] == ["store-0", "store-1", "store-3", "store-4"]

@@ -384,8 +384,8 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "a column renamed": (
         lambda rows: rows.rename(columns={"revenue": "revenues"}),
         SchemaMismatch,
-        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it brings column 'revenues', which pipeline.yaml does not "
-        r"declare; expected|brings column 'revenues', which pipeline.yaml does not declare \('revenue' renamed\?\))",
+        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it brings column 'revenues', which pipeline\.yaml does"
+        r" not declare; expected|brings column 'revenues', which pipeline\.yaml does not declare \('revenue' renamed)",
     ),
     "a column of another type": (
         changed(visitors="many"),
@@ -508,12 +508,12 @@ HISTORY: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
     "a burst of nulls": (
         burst(np.nan),
         "nulls",
-        r"column 'revenue': history_nulls \(limit 10 % more\) 98 % of 45 rows are null, at most 0 % in the last 28 days",
+        r"column 'revenue': history_nulls \(limit 10 % more\) 98 % of 45 rows are null, at most 0 % in the last 28",
     ),
     "a burst of infinity": (
         burst(np.inf),
         "nulls",
-        r"column 'revenue': history_nulls \(limit 10 % more\) 98 % of 45 rows are null, at most 0 % in the last 28 days",
+        r"column 'revenue': history_nulls \(limit 10 % more\) 98 % of 45 rows are null, at most 0 % in the last 28",
     ),
     "another unit": (
         lambda rows: rows.assign(revenue=rows["revenue"] * 100),
@@ -873,9 +873,7 @@ class TestRunsAtOnce:
         self.read(readings[1], SECOND)
         assert quarantined("shop", "sales").num_rows == 0
 
-        with pytest.raises(
-            PublishConflict, match=r"holds 0 rows of batch \w+, and its validation left 1 there; another"
-        ):
+        with pytest.raises(PublishConflict, match=r"holds 0 rows of batch \w+, and its validation left 1 there"):
             publish_batch(load_pipeline("shop"), batch)
         assert published() == []
 
@@ -914,7 +912,7 @@ class TestRunsAtOnce:
 class TestLateRows:
     """A day's delivery brings rows of the days before it as well, which count from when they came."""
 
-    DAYS = [FIRST + timedelta(days=number) for number in range(4)]
+    DAYS = tuple(FIRST + timedelta(days=number) for number in range(4))
 
     @pytest.fixture
     def late(self, shop: Shop) -> Shop:

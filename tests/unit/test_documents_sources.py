@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
-import logging
 import re
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+import zipfile
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,14 @@ from include import lake, settings
 from include.catalog import load_pipeline
 from include.cli import main
 from include.connections import Connections, EnvironmentConnections
-from include.errors import NightshiftError
+from include.errors import ExpectationsFailed, NightshiftError
 from include.ingestion import http, kafka
 from include.ingestion.contract import conform
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
 from include.retraining import run
+from include.validation.validate import validate_batch
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests import factories
 from tests.services import postgres as postgres_service
@@ -38,6 +42,7 @@ from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running
 from tests.services.s3 import S3, running_s3
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
 
@@ -322,9 +327,6 @@ def test_each_format_of_the_page_is_read(landing: Path, sources: Any, name: str)
 
 def formatted(name: str) -> bytes:
     """Return the visits in the format of a name."""
-    import bz2
-    import zipfile
-
     frame = pd.read_csv(io.BytesIO(VISITS), dtype={"visitors": "Int64"})
     buffer = io.BytesIO()
     if name == "parquet":
@@ -531,3 +533,223 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     told.append(refused(DAY))
 
     KAFKA.assert_shows(*told)
+
+
+# --- changes of a source
+
+CHANGE = Page("change-a-source")
+
+
+@pytest.fixture
+def visits(tmp_path: Path, sources: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what delivers a day's Parquet file of visits: the columns of the page, with some changed."""
+    folder = tmp_path / "landing"
+    (folder / "visits").mkdir(parents=True)
+    connect(monkeypatch, "landing", {"conn_type": "fs", "extra": {"path": str(folder)}})
+
+    def deliver(day: date, renamed: dict[str, str] | None = None, **changes: list[Any] | None) -> None:
+        columns = {"store": ["north"], "hour": [datetime(day.year, day.month, day.day, 9)], "visitors": [7]}
+        columns |= {"weather": ["sun"]} | changes
+        table = pa.table({name: values for name, values in columns.items() if values is not None})
+        table = table.rename_columns([(renamed or {}).get(name, name) for name in table.column_names])
+        pq.write_table(table, folder / "visits" / f"{day}.parquet")
+
+    return deliver
+
+
+def declared_visits(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return the page's source of visits with some fields changed."""
+    return {"visits": CHANGE.source(number)["visits"] | changes}
+
+
+def test_late_rows_and_snapshots_are_as_the_page_says(shop: Path, sources: Any) -> None:
+    """The two sources as printed: late rows keep their day, and only a snapshot that changed is published."""
+    sources(CHANGE.source())
+    stores, refunds = CHANGE.blocks("sql")
+    (shop / "sql" / "stores.sql").write_text(stores)
+    (shop / "sql" / "refunds.sql").write_text(refunds)
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    register(shop, ("north", "Berlin"))
+    refund(shop, (1, 5.0, "2024-01-01 10:00", "2024-01-01 18:00"), (2, 7.0, "2024-01-01 11:00", "2024-01-02 09:00"))
+    refund(shop, (3, 8.0, "2024-01-02 11:00", "2024-01-03 09:00"), (2, 7.5, "2024-01-01 11:00", "2024-01-03 09:00"))
+    ingest(days[0])
+    ingest(days[1])
+    register(shop, ("north", "Bern"))
+    ingest(days[2])
+    ingest(days[1])  # a delivery that is read again replaces itself; the snapshot comes too late for its day
+
+    assert rows("refunds", "refund_id", "amount", "ds", "delivered") == [
+        (1, 5.0, "2024-01-01", "2024-01-01"),
+        (2, 7.0, "2024-01-01", "2024-01-02"),
+        (2, 7.5, "2024-01-01", "2024-01-03"),
+        (3, 8.0, "2024-01-02", "2024-01-03"),
+    ]
+    (city, ds, first), (later, later_ds, read) = sorted(rows("stores", "city", "ds", "available_at"), key=str)
+    assert (city, ds, first) == ("Berlin", "2024-01-01", at("2020-01-01"))
+    assert (later, later_ds) == ("Bern", "2024-01-03")
+    assert datetime.now(UTC) - read < timedelta(hours=1)  # long after its day
+
+
+def register(shop: Path, *stores: tuple[str, str]) -> None:
+    """Write the shop's registry anew."""
+    frame = pd.DataFrame([(*store, "2020-01-01") for store in stores], columns=["store", "city", "opened_at"])
+    write(shop, "stores", frame, "replace")
+
+
+def refund(shop: Path, *refunds: tuple[int, float, str, str]) -> None:
+    """Add refunds to the shop's database."""
+    frame = pd.DataFrame(refunds, columns=["refund_id", "amount", "sold_at", "entered_at"])
+    write(shop, "refunds", frame, "append")
+
+
+def write(shop: Path, table: str, frame: pd.DataFrame, if_exists: Any) -> None:
+    """Write a table of the shop's database."""
+    with closing(sqlite3.connect(shop.parent.parent / "shop.db")) as database:
+        frame.to_sql(table, database, index=False, if_exists=if_exists)
+
+
+def test_what_a_source_may_change_is_as_the_page_says(
+    shop: Path, sources: Any, visits: Any, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each change of the table is refused without the contract and taken with it, in the page's words."""
+    told = []
+    here = {"/srv/lake": str(home / "lake")}
+    sources(CHANGE.source())
+    for name, query in zip(("stores", "refunds"), CHANGE.blocks("sql"), strict=True):
+        (shop / "sql" / f"{name}.sql").write_text(query)
+    register(shop, ("north", "Berlin"))
+    refund(shop, (1, 5.0, "2023-12-01 10:00", "2024-01-01 18:00"))
+    told.append(refused())
+
+    sources(declared_visits(contract={}))
+    visits(DAY)
+    ingest()
+    visits(NEXT_DAY, {"visitors": "visitor_count"}, weather=None, rain=[False])
+    told.append(refused(NEXT_DAY))
+    sources(declared_visits())
+    caplog.clear()
+    ingest(NEXT_DAY)
+    allowed = [record.getMessage() for record in caplog.records if "as `contract`" in record.getMessage()]
+    told.append("\n".join(allowed))
+    assert rows("visits", "ds", "visitors", "weather") == [("2024-01-01", 7, "sun"), ("2024-01-02", 7, None)]
+
+    third = DAY + timedelta(days=2)
+    visits(third, visitors=["7"])
+    told.append(refused(third))
+    sources(declared_visits(contract={}))
+    ingest(third)  # cast, where nothing else is said
+    columns = CHANGE.source(1)["visits"]["columns"]
+    del columns["weather"]
+    sources(declared_visits(columns=columns, contract={"added": "ignore"}))
+    told.append(refused(third, **here))
+
+    CHANGE.assert_shows(*told)
+
+
+def test_columns_may_be_declared_anew_as_the_page_says(sources: Any, visits: Any) -> None:
+    """An added column is null until its days are ingested again; a retired one is null from now on."""
+    sources(declared_visits(contract={}))
+    visits(DAY)
+    ingest()
+    columns = CHANGE.source(1)["visits"]["columns"]
+    sources(declared_visits(columns=columns | {"rain": "boolean"}, contract={}))
+    visits(DAY, rain=[True])
+    visits(NEXT_DAY, rain=[False])
+    ingest(NEXT_DAY)
+    assert rows("visits", "ds", "rain") == [("2024-01-01", None), ("2024-01-02", False)]
+    ingest(DAY)
+    assert rows("visits", "ds", "rain") == [("2024-01-01", True), ("2024-01-02", False)]
+
+
+def test_a_column_gets_another_type_as_the_page_says(sources: Any, visits: Any) -> None:
+    """The second contract as printed: the old column is retired, and the new one has the values from now on."""
+    sources(declared_visits(contract={}))
+    visits(DAY)
+    ingest()
+    anew = CHANGE.source(1)["visits"]["columns"] | {"visitors": "float"}
+    sources(declared_visits(columns=anew, contract={}))
+    assert "the published column 'visitors' (int64) is declared as double in pipeline.yaml now" in refused()
+    sources(declared_visits(2))
+    visits(NEXT_DAY, visitors=[7.5], weather=None)
+
+    ingest(NEXT_DAY)
+
+    assert rows("visits", "ds", "visitors", "visitors_counted", "weather") == [
+        ("2024-01-01", 7, None, "sun"),
+        ("2024-01-02", None, 7.5, None),
+    ]
+
+
+# --- quarantine
+
+QUARANTINE = Page("quarantine")
+
+
+def test_the_commands_of_the_page_of_quarantine_do_what_it_shows(shop: Path) -> None:
+    """Each command in its order prints what the page shows, and what is published is what it says."""
+    [suite] = QUARANTINE.blocks("yaml")
+    factories.write_shop(shop.parent, sales_expectations=suite)
+    sales = factories.sales()
+    sell(shop, sales, "2024-01-01", "store-1", -20.0)
+    sell(shop, sales, "2024-01-02", "store-1", -35.5)
+    sell(shop, sales, "2024-01-02", "store-2", -9999.0)
+    lines = "".join(QUARANTINE.blocks("console")).replace("\\\n", " ").splitlines()
+    commands = iter([shlex.split(line)[1:] for line in lines if "airflow" not in line])
+    told = []
+
+    ingest()
+    told += [printed(next(commands)), printed(next(commands))]
+    assert published_revenue("2024-01-01")["store-1"] == -20.0
+    with pytest.raises(ExpectationsFailed):
+        ingest(NEXT_DAY)
+    pipeline = load_pipeline("shop")
+    batch = extract_source(pipeline, "sales", NEXT_DAY, NEXT_DAY, ENV)
+    with pytest.raises(ExpectationsFailed) as stopped:
+        validate_batch(pipeline, batch)
+    told += [f"ExpectationsFailed: {stopped.value}", printed(next(commands))]
+    assert published_revenue("2024-01-02") == {}
+    told.append(printed(next(commands)))
+    assert sorted(published_revenue("2024-01-02")) == ["store-0", "store-3", "store-4"]
+    told.append(printed(next(commands)))
+    assert next(commands, None) is None
+    validate_batch(pipeline, batch)  # the cleared task
+    assert not publish_batch(pipeline, batch).changed
+
+    twice = sales[(sales["store"] == "store-3") & sales["day"].str.startswith("2024-01-03")]
+    factories.write_sales(database(shop), pd.concat([sales, twice.assign(revenue=5.0)]))
+    with pytest.raises(ExpectationsFailed):
+        ingest(DAY + timedelta(days=2))
+    release = ["quarantine", "release", "shop", "sales", "--note", "as it is", "--start"]
+    told.append(printed([*release, "2024-01-03"], fails=True))
+    fourth = DAY + timedelta(days=3)
+    sell(shop, sales, "2024-01-04", "store-1", -20.0)
+    old = extract_source(pipeline, "sales", fourth, fourth, ENV)
+    sell(shop, sales, "2024-01-04", "store-1", 20.0)
+    ingest(fourth)
+    validate_batch(pipeline, old)
+    told.append(printed([*release, "2024-01-04"], fails=True))
+
+    QUARANTINE.assert_shows(*told)
+
+
+def database(shop: Path) -> Path:
+    """Return the shop's database."""
+    return shop.parent.parent / "shop.db"
+
+
+def sell(shop: Path, sales: pd.DataFrame, day: str, store: str, revenue: float) -> None:
+    """Let a store report a revenue on a day."""
+    sales.loc[sales["day"].str.startswith(day) & (sales["store"] == store), "revenue"] = revenue
+    factories.write_sales(database(shop), sales)
+
+
+def printed(words: list[str], *, fails: bool = False) -> str:
+    """Return what a command prints."""
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == fails, result.output
+    return result.output.removeprefix("Error: ")
+
+
+def published_revenue(day: str) -> dict[str, float]:
+    """Return the revenue of each store that is published for a day."""
+    return {store: revenue for ds, store, revenue in rows("sales", "ds", "store", "revenue") if ds == day}

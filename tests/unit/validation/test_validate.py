@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import great_expectations.expectations as gxe
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -17,7 +16,6 @@ from include.connections import EnvironmentConnections
 from include.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.ingestion.stage import StagedBatch
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.rows import rows_of_table
@@ -26,6 +24,10 @@ from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
+
+    from include.ingestion.stage import StagedBatch
 
 FIRST = factories.FIRST_DAY
 NOT_NULL = "expect_column_values_to_not_be_null"
