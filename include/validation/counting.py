@@ -183,7 +183,7 @@ def _common_pattern(pattern: str) -> str | None:
 
 
 def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
-    column, name = value(kwargs["column"], types), quoted(kwargs["column"])
+    column = value(kwargs["column"], types)
     groups = f"SELECT {column} AS key, count(*) AS n FROM rows WHERE ({column}) IS NOT NULL GROUP BY 1 HAVING n > 1"
     metric = expectation.map_metric  # type: ignore[attr-defined]
     return Counted(
@@ -193,7 +193,7 @@ def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, s
             f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM ({groups}))",
         },
         {f"{metric}.unexpected_values": f"(SELECT list(key) FROM ({groups} ORDER BY key LIMIT {EXAMPLES}))"},
-        f"{name} IS NOT NULL AND count(*) OVER (PARTITION BY {column}) > 1",
+        f"({column}) IS NOT NULL AND count(*) OVER (PARTITION BY {column}) > 1",
     )
 
 
@@ -293,7 +293,7 @@ _BY_TYPE: dict[str, _Maker] = {
     "expect_column_stdev_to_be_between": _aggregate("column.standard_deviation", "stddev_samp({0})"),
     "expect_column_unique_value_count_to_be_between": _distinct("column.distinct_values.count", "count(DISTINCT {0})"),
     "expect_column_proportion_of_unique_values_to_be_between": _distinct(
-        "column.unique_proportion", "count(DISTINCT {0}) / nullif(count({0}), 0)"
+        "column.unique_proportion", "coalesce(count(DISTINCT {0}) / nullif(count({0}), 0), 0)"
     ),
     "expect_table_row_count_to_be_between": _row_count,
     "expect_table_row_count_to_equal": _row_count,

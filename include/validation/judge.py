@@ -113,10 +113,9 @@ def broken_rows(rows: Rows, judged: list[Judged], own: int, day: str, columns: l
         if each.sql and each.sql.unexpected:
             conditions[number] = each.sql.unexpected
         else:
-            rows.con.execute(
-                f"CREATE OR REPLACE TEMP TABLE broken_{number} AS SELECT unnest(?::BIGINT[]) AS at", [each.positions]
-            )
-            conditions[number] = f"{POSITION} IN (SELECT at FROM broken_{number})"
+            listed = f"CREATE OR REPLACE TEMP TABLE broken_{number} AS SELECT unnest(?::BIGINT[]) AS broken"
+            rows.con.execute(listed, [each.positions])
+            conditions[number] = f"{POSITION} IN (SELECT broken FROM broken_{number})"
     if not conditions:
         return no_rows()
     flags = ", ".join(f"coalesce({condition}, false) AS broken{number}" for number, condition in conditions.items())

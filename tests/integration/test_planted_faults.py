@@ -23,13 +23,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from include import lake
+from include import lake, workspace
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections, sqlite_engine
 from include.errors import (
     ExpectationsFailed,
     NightshiftError,
     PublishConflict,
+    RunMissing,
     SchemaMismatch,
     SourceEmpty,
     SourceUnreadable,
@@ -744,6 +745,23 @@ def test_a_database_that_somebody_locks_is_asked_again(shop: Shop) -> None:
 
 def _impatient(connect: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments, **options: connect(*arguments, **options | {"timeout": 0.05})
+
+
+def test_a_batch_that_vanished_after_its_validation_is_asked_for_again(shop: Shop) -> None:
+    """Somebody emptied the staged folder: the sentence is of the batch, not of the table that it was meant for."""
+    shop.deliver(FIRST)
+    night(FIRST)
+    shop.deliver(SECOND)
+    batch = extract(SECOND)
+    validate_batch(load_pipeline("shop"), batch)
+    before = version()
+    (workspace.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
+
+    with pytest.raises(RunMissing, match=rf"^shop: the staged batch {batch.digest} .*; run the extract task again$"):
+        publish_batch(load_pipeline("shop"), batch)
+    assert (version(), published()) == (before, shop.undisturbed(FIRST))
+
+    check_healthy_again(shop)
 
 
 # runs of the same days at once

@@ -1,0 +1,158 @@
+"""DuckDB and pandas count every expectation alike, on good rows and on every planted fault."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import great_expectations.expectations as gxe
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from include.validation.counting import _BY_TYPE
+from include.validation.judge import broken_rows, failures, run_suite
+from include.validation.rows import rows_of_table
+
+if TYPE_CHECKING:
+    from great_expectations.expectations.expectation import Expectation
+
+    from include.validation.judge import Judged
+
+NAMES = ["number", "price", "code", "kind", "sold_at", "flag"]
+
+
+def sales(rows: int = 200, seed: int = 3) -> dict[str, list]:
+    """Return good rows, column by column, with some nulls where they are allowed."""
+    draw = np.random.default_rng(seed)
+    prices = draw.uniform(1, 99, rows).round(2).tolist()
+    return {
+        "ds": ["2024-01-01"] * rows,
+        "number": list(range(rows)),
+        "price": [None if at % 17 == 3 else price for at, price in enumerate(prices)],
+        "code": [f"A{number:05d}" for number in draw.integers(0, 99999, rows)],
+        "kind": [None if at % 29 == 5 else str(kind) for at, kind in enumerate(draw.choice(["x", "y", "it's"], rows))],
+        "sold_at": [datetime(2024, 1, 1, at % 24, tzinfo=UTC) for at in range(rows)],
+        "flag": [bool(at % 2) for at in range(rows)],
+    }
+
+
+def with_values(name: str, values: dict[int, object]) -> dict[str, list]:
+    """Return the rows with other values of a column at some positions."""
+    rows = sales()
+    for at, value in values.items():
+        rows[name][at] = value
+    return rows
+
+
+FAULTS = {
+    "none": sales(),
+    "no rows": sales(0),
+    "one row": sales(1),
+    "NaN burst": with_values("price", dict.fromkeys(range(0, 200, 3), math.nan)),
+    "infinity burst": with_values("price", {4: math.inf, 5: -math.inf, 6: math.inf}),
+    "a unit change by 100": with_values("price", {at: 100.0 * at for at in range(200)}),
+    "nothing but null": sales() | {"price": [None] * 200, "kind": [None] * 200},
+    "nothing but NaN": sales() | {"price": [math.nan] * 200},
+    "unseen categories": with_values("kind", {7: "z", 8: "Z", 9: "", 11: "x "}),
+    "duplicated keys": with_values("number", {10: 9, 11: 9, 150: 149}),
+    "null keys": with_values("number", {10: None, 11: None, 12: None}),
+    "other alphabets": with_values(
+        "code", {3: "a12345", 4: "A1234", 5: "A123456", 6: "A\u0663\u0664\u0665\u0666\u0667", 7: "A12345\n", 8: ""}
+    ),
+    "long texts": with_values("code", {3: "ä" * 6, 4: "🦆" * 6, 5: "A" * 7}),
+    "great numbers": with_values("number", {3: 2**52, 4: -(2**52)}),
+    "negative numbers": with_values("price", {3: -0.01, 4: -0.0, 5: 0.0}),
+}
+
+SUITE: list[Expectation] = [
+    gxe.ExpectColumnValuesToNotBeNull(column="number"),
+    gxe.ExpectColumnValuesToNotBeNull(column="price", mostly=0.7),
+    gxe.ExpectColumnValuesToNotBeNull(column="sold_at"),
+    gxe.ExpectColumnValuesToNotBeNull(column="flag"),
+    gxe.ExpectColumnValuesToBeNull(column="kind", mostly=0.01),
+    gxe.ExpectColumnValuesToBeBetween(column="price", min_value=0, max_value=100),
+    gxe.ExpectColumnValuesToBeBetween(column="price", min_value=0, strict_min=True, mostly=0.99),
+    gxe.ExpectColumnValuesToBeBetween(column="number", max_value=199, strict_max=True),
+    gxe.ExpectColumnValuesToBeBetween(column="number", min_value=-5, max_value=1e12),
+    gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=["x", "y", "it's"]),
+    gxe.ExpectColumnValuesToBeInSet(column="number", value_set=list(range(500))),
+    gxe.ExpectColumnValuesToNotBeInSet(column="kind", value_set=["z", ""]),
+    gxe.ExpectColumnValuesToMatchRegex(column="code", regex="^A[0-9]{5}$"),
+    gxe.ExpectColumnValuesToMatchRegex(column="code", regex=r"^A\d{5}$"),
+    gxe.ExpectColumnValuesToNotMatchRegex(column="code", regex="[a-z]"),
+    gxe.ExpectColumnValueLengthsToEqual(column="code", value=6),
+    gxe.ExpectColumnValueLengthsToBeBetween(column="code", min_value=1, max_value=6),
+    gxe.ExpectColumnValuesToBeUnique(column="number"),
+    gxe.ExpectColumnValuesToBeUnique(column="price", mostly=0.5),
+    gxe.ExpectCompoundColumnsToBeUnique(column_list=["ds", "number"]),
+    gxe.ExpectColumnMaxToBeBetween(column="price", max_value=100),
+    gxe.ExpectColumnMinToBeBetween(column="price", min_value=0),
+    gxe.ExpectColumnMeanToBeBetween(column="price", min_value=10, max_value=90),
+    gxe.ExpectColumnMedianToBeBetween(column="price", min_value=10, max_value=90),
+    gxe.ExpectColumnSumToBeBetween(column="price", min_value=10, max_value=1e6),
+    gxe.ExpectColumnStdevToBeBetween(column="price", max_value=50),
+    gxe.ExpectColumnUniqueValueCountToBeBetween(column="kind", min_value=1, max_value=3),
+    gxe.ExpectColumnProportionOfUniqueValuesToBeBetween(column="number", min_value=1, max_value=1),
+    gxe.ExpectTableRowCountToBeBetween(min_value=100, max_value=1000),
+    gxe.ExpectTableRowCountToEqual(value=200),
+]
+
+
+def table(rows: dict[str, list]) -> pa.Table:
+    """Return rows with the types that a staged batch has."""
+    kinds = {
+        "ds": pa.string(),
+        "number": pa.int64(),
+        "price": pa.float64(),
+        "code": pa.string(),
+        "kind": pa.string(),
+        "sold_at": pa.timestamp("us", tz="UTC"),
+        "flag": pa.bool_(),
+    }
+    return pa.table({name: pa.array(values, kinds[name]) for name, values in rows.items()})
+
+
+def told(judged: Judged) -> tuple[str, bool | None, object, object]:
+    """Return what a person is told of an expectation: whether it holds, how many rows break it, what was seen."""
+    observed = judged.result.result.get("observed_value")
+    if isinstance(observed, float):
+        observed = pytest.approx(observed, rel=1e-9, nan_ok=True)
+    return (
+        judged.result.expectation_config.type,
+        judged.result.success,
+        judged.result.result.get("unexpected_count"),
+        observed,
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_both_ways_give_the_same_verdict(fault: str) -> None:
+    """Whether an expectation holds, and for how many rows it does not, does not depend on who counts."""
+    with rows_of_table(table(FAULTS[fault])) as rows:
+        pushed, in_pandas = run_suite(rows, SUITE), run_suite(rows, SUITE, push_down=False)
+
+        assert [told(each) for each in pushed] == [told(each) for each in in_pandas]
+        assert [failure.expectation for failure in failures(pushed)] == [
+            failure.expectation for failure in failures(in_pandas)
+        ]
+        bad = [broken_rows(rows, judged, 0, "ds", NAMES, 10_000) for judged in (pushed, in_pandas)]
+        assert bad[0].to_pylist() == bad[1].to_pylist()
+
+
+def test_the_faults_break_something() -> None:
+    """A comparison of two ways that find nothing would compare nothing."""
+    for fault in FAULTS.keys() - {"none"}:
+        with rows_of_table(table(FAULTS[fault])) as rows:
+            assert failures(run_suite(rows, SUITE)), fault
+
+
+def test_most_of_the_suite_is_counted_by_duckdb() -> None:
+    """Only the pattern with a class of Python's own is left to pandas, and each kind that DuckDB knows is compared."""
+    with rows_of_table(table(FAULTS["none"])) as rows:
+        judged = run_suite(rows, SUITE)
+
+    left = [each.expectation for each in judged if each.sql is None]
+    assert [getattr(each, "regex", None) for each in left] == [r"^A\d{5}$"]
+    assert {each.expectation_type for each in SUITE} == set(_BY_TYPE)
