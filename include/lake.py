@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Every version stays readable, however many come: a run can be repeated on the tables that it read.
-PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
+#: A checkpoint every so many commits keeps opening a table of years as quick as opening a young one.
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "20"}
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def publish_days(
             f"{uri}: the days {slices.days[0]} to {slices.days[-1]} could not be written ({_first_line(error)}); the "
             "table is as it was before; check the lake's permissions and free space, then run this task again"
         ) from error
-    return TableVersion(uri, _version(uri), slices.total, changed=True)
+    return TableVersion(uri, table.version(), slices.total, changed=True)
 
 
 def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version: int | None) -> None:

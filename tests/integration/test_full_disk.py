@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +127,10 @@ def with_ever_more_space(disk: Path, step: Callable[[int], None]) -> list[dict[s
 def filled(disk: Path, pages: int) -> Iterator[None]:
     """Let a disk have so many pages left."""
     ballast = disk / "ballast"
-    free = os.statvfs(disk)
-    ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - pages * PAGE))
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:  # until there is no space, which what a failed commit leaves is still giving back
+            file.write(bytes(PAGE))
+    os.truncate(ballast, max(ballast.stat().st_size // PAGE - pages, 0) * PAGE)
     yield
     ballast.unlink()
 

@@ -148,7 +148,7 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(reason)
     with postgres_service.serve() as server:
         server.run(
-            "CREATE TABLE orders (order_id int, store text, amount numeric(9, 2), placed_at timestamptz, took interval)",
+            "CREATE TABLE orders (order_id int, store text, amount numeric, placed_at timestamptz, took interval)",
             "INSERT INTO orders VALUES (1, 'north', 12.5, '2024-01-01 00:00Z', '1 hour'),"
             "(2, 'south', 7, '2024-01-01 23:59:59Z', '1 hour'), (3, 'north', 3, '2024-01-02 00:00Z', '1 hour')",
             "CREATE ROLE nightshift LOGIN PASSWORD 'the password'",
