@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 
+from benchmarks import days
 from benchmarks.features import compare_features
 from benchmarks.measure import ingest_year, tell, temporary_home, the_pipeline
 from benchmarks.memory import peak_memory
@@ -13,6 +14,7 @@ from benchmarks.orchestration import compare_orchestration
 from benchmarks.page import Measured, write_page
 from benchmarks.parsing import parse_seconds
 from benchmarks.retraining import compare_retraining
+from benchmarks.validation import compare_validation
 from include import settings
 
 
@@ -26,6 +28,10 @@ def main() -> int:
         dags, parsing = parse_seconds()
         tell("peak memory")
         peaks = peak_memory()
+        tell("validation")
+        validation, in_pandas = compare_validation()
+        tell("one more day")
+        one_more = days.day_seconds()
         tell("ingesting the year")
         ingest_year(pipeline)
         tell("feature table")
@@ -33,8 +39,8 @@ def main() -> int:
         tell("retraining in one process")
         retraining, steps, roc_auc = compare_retraining(pipeline)
         tell("retraining in Airflow")
-        comparisons = [features, retraining, *compare_orchestration(pipeline)]
-    measured = Measured(comparisons, steps, roc_auc, dags, parsing, peaks)
+        comparisons = [validation, features, retraining, *compare_orchestration(pipeline)]
+    measured = Measured(comparisons, steps, roc_auc, dags, parsing, peaks, in_pandas, one_more)
     page = settings.root() / "docs" / "benchmarks.md"
     write_page(page, measured)
     tell(f"written: {page.relative_to(settings.root())}")

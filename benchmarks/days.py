@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import seconds_of, use_home
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.retraining.run import ingest
@@ -129,8 +129,3 @@ def _publish_older(pipeline: Pipeline, days: int) -> None:
         table = table.select(schema.names).cast(schema)
         slices = lake.Slices("ds", [day.isoformat()], "older", number + 1, {day.isoformat(): 10})
         lake.publish_days(uri, [table], schema, slices)
-
-
-if __name__ == "__main__":
-    settings.home()
-    print(day_seconds())

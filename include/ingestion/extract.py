@@ -200,14 +200,14 @@ class _Reading:
                 "what day a row belongs to; correct the source; nothing was published"
             )
         if self.outside:
-            allowed = ""
+            allowed, remedy = "", "correct the file or the query's :start and :end"
             if source.arrives == "append":
                 column = f"{column}' and '{source.available_at.column}"
                 allowed = f", or are more than late_days ({source.late_days}) late"
+                remedy = "correct the source or what it is asked for, or raise late_days in pipeline.yaml"
             raise SchemaMismatch(
                 f"{self.where}: {sum(self.outside.values()):,} of {rows:,} rows belong to other days by their "
-                f"'{column}' ({some(sorted(self.outside))}){allowed}; correct the file or the query's :start and :end; "
-                "nothing was published"
+                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; nothing was published"
             )
 
 

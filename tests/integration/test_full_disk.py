@@ -270,4 +270,5 @@ def test_a_lake_that_may_only_be_read_is_told(told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(program()))
+    print(json.dumps(program()), flush=True)
+    os._exit(0)  # a thread of a library that met the full disk may abort the interpreter's own end
