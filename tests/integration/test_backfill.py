@@ -24,7 +24,7 @@ from tests import factories
 from tests.integration.test_embedded_stack import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 #: The last day of the daily schedule, which runs at a quarter past midnight.
@@ -83,6 +83,17 @@ class Night:
         body = {"dry_run": False, "dag_run_id": run_id} | what
         answer = self.call("POST", f"dags/{INGEST}/clearTaskInstances", body)
         assert answer.status_code == 200, answer.text
+
+    def create_backfill(self, create: Callable[[], Any]) -> Any:
+        """Create a backfill while its DAG is paused, and return what that returned.
+
+        Airflow commits its runs one by one. On SQLite it fails where the scheduler writes meanwhile, removes the runs
+        again, and a scheduler that has begun with them ends with an error; those of a paused DAG it leaves alone.
+        """
+        self.client.pause(INGEST, True)
+        created = wait_for("a backfill", create)
+        self.client.pause(INGEST, False)
+        return created
 
     def runs_of(self, first: date, last: date) -> list[dict[str, Any]]:
         """Return the runs of a backfill that stand for some days."""
@@ -183,8 +194,13 @@ def ten_days(stack: Night, race: list[str]) -> list[str]:
         *("--from-date", first.isoformat(), "--to-date", before(10).isoformat(), "--max-active-runs", "10"),
     ]
     environment = {"NIGHTSHIFT_HOME": str(stack.home), "NIGHTSHIFT_PIPELINES": str(stack.pipelines), "PATH": "/bin"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    def create() -> bool:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or "database is locked" in done.stderr, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.returncode == 0
+
+    stack.create_backfill(create)
     runs = [run["dag_run_id"] for run in stack.runs_of(first, last)]
     stack.ended(*runs)
     return runs
@@ -313,22 +329,24 @@ def test_a_backfill_of_published_days_changes_nothing(night: Night, ten_days: li
         "max_active_runs": 3,
     }
 
-    created = wait_for("the end of the first backfill", lambda: started(night.call("POST", "backfills", body)))
+    begun = datetime.now(UTC).isoformat()
+    created = night.create_backfill(lambda: started(night.call("POST", "backfills", body)))
     repeated = [run for run in night.runs_of(before(14), before(12)) if run["dag_run_id"] in ten_days]
 
     assert created["reprocess_behavior"] == "completed"
     assert len(repeated) == 3
     assert night.ended(*[run["dag_run_id"] for run in repeated]) == ["success"] * 3
     tasks = [task for run in repeated for task in night.client.tasks(INGEST, run["dag_run_id"])]
-    assert {task["try_number"] for task in tasks} == {2}
+    assert len(tasks) == 12
+    assert min(task["start_date"] for task in tasks) > begun
     assert night.version() == version
 
 
 def started(answer: requests.Response) -> dict[str, Any] | None:
     """Return the backfill that was created, or None where that is to be tried again.
 
-    A DAG has one backfill at a time, and Airflow looks every 30 s whether it has ended (409); and while others
-    write to it, an Airflow on SQLite may refuse to create one (503).
+    A DAG has one backfill at a time, and Airflow looks every 30 s whether it has ended (409); SQLite may be
+    locked (503).
     """
     if answer.status_code in (409, 503):
         return None
