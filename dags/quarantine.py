@@ -27,9 +27,9 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
         "decision": Param(
             "release",
             type="string",
-            enum=["release", "discard"],
+            enum=["release", "discard", "hold"],
             title="Decision",
-            description="release: publish the rows as they are. discard: give them up.",
+            description="release: publish the rows as they are. discard: give them up. hold: take a decision back.",
         ),
         "source": Param(sources[0], type="string", enum=sources, title="Source"),
         "start": Param(

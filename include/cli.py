@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from include.config import Pipeline
+    from include.ingestion.quarantine import Status
 
 
 class _Group(click.Group):
@@ -144,7 +145,7 @@ def list_quarantine(pipeline: str, source: str | None, everything: bool) -> None
         click.echo("no row is held in quarantine")
 
 
-def _decision(name: str, status: Literal["released", "discarded"], text: str) -> None:
+def _decision(name: str, status: Status, text: str) -> None:
     """Add the command that releases rows, or the one that discards them."""
 
     @quarantine.command(name, help=text)
@@ -171,6 +172,7 @@ def _decision(name: str, status: Literal["released", "discarded"], text: str) ->
 
 
 _decision("release", "released", "Publish held rows of SOURCE although they break an expectation.")
+_decision("hold", "held", "Take a decision about rows of SOURCE back; they are judged and held as before.")
 _decision("discard", "discarded", "Give up held rows of SOURCE; the rest of their day may then be published.")
 
 

@@ -315,7 +315,12 @@ class KafkaSource(_Source):
     """JSON messages of a Kafka topic, behind an Airflow `kafka` connection; a day by the messages' timestamps."""
 
     kind: Literal["kafka"]
-    topic: str
+    topic: str = Field(min_length=1)
+    bad_messages: Literal["refuse", "skip"] = Field(
+        default="refuse",
+        description="A message whose value is not one JSON object: refuse its day, or leave it out and keep "
+        "its offset in the manifest.",
+    )
 
     @property
     def sparse(self) -> bool:

@@ -178,8 +178,8 @@ def publish_days(
             DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
             table = _existing(uri)
         # what is checked below is checked again, against the version that was opened, at the commit
-        _check_schema(table, schema, set(retired))
-        days = _older_than(table, slices)
+        _check_schema(uri, table, schema, set(retired))
+        days = _older_than(uri, table, slices)
         if not days or _holds(table, slices, days):
             return TableVersion(uri, table.version(), slices.total, changed=False)
         kept = (_only(part, slices.column, days, slices.days) for part in parts)
@@ -504,14 +504,14 @@ def _transaction(ds: str) -> str:
     return f"day={ds}"
 
 
-def _older_than(table: DeltaTable, slices: Slices) -> list[str]:
+def _older_than(uri: str, table: DeltaTable, slices: Slices) -> list[str]:
     """Return the days of which nothing as new as the batch was published."""
     moments = {ds: table.transaction_version(_transaction(ds)) for ds in slices.days}
     newer = [ds for ds, moment in moments.items() if moment is not None and moment > slices.moment]
     if newer:
         log.warning(
             "%s: of %s day%s, from %s to %s, something newer than this batch is published and stands",
-            *(table.table_uri, len(newer), "s"[: len(newer) > 1], newer[0], newer[-1]),
+            *(uri, len(newer), "s"[: len(newer) > 1], newer[0], newer[-1]),
         )
     return [ds for ds, moment in moments.items() if moment is None or moment < slices.moment]
 
@@ -563,7 +563,7 @@ def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema, failures: list[Nigh
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _check_schema(table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
+def _check_schema(uri: str, table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
     """Refuse rows that lack a column of the table, or have one in another type; new columns may come."""
     import pyarrow as pa
 
@@ -574,7 +574,7 @@ def _check_schema(table: DeltaTable, schema: pa.Schema, retired: set[str]) -> No
         declared = "is not declared" if at < 0 else f"is declared as {schema.field(at).type}"
         if at < 0 or schema.field(at).type != field.type:
             raise SchemaMismatch(
-                f"{table.table_uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml "
+                f"{uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml "
                 "now; nothing was published; declare it as before, name it in the source's contract.retired, or "
                 "give the source a new name, which starts a new table"
             )

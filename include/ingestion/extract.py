@@ -280,7 +280,8 @@ def _first_day(
     rows: dict[str, int], pipeline: Pipeline, name: str, start: date, end: date, where: str, read_from: dict[str, Any]
 ) -> date:
     """Return the first day that the batch holds, or raise for days that have no rows and should."""
-    if pipeline.sources[name].rows_per_day.min == 0:
+    least = pipeline.sources[name].rows_per_day.min
+    if least == 0:
         return start
     empty = [ds for ds in days_between(start, end) if ds not in rows]
     if rows:
@@ -291,10 +292,16 @@ def _first_day(
             log.warning("%s: the source begins at %s; %s before it left out", where, first, count_days(leading))
             empty = [ds for ds in empty if ds > first]
             start = date.fromisoformat(first)
+    missing = read_from.get("missing")
+    connection = f"(connection '{pipeline.sources[name].connection}')"
+    what = f"; {some(missing)} not found below {read_from['folder']} {connection}" if missing else ""
+    few = [f"{ds}: {count:,}" for ds, count in rows.items() if count < least]
+    if few and not empty:
+        raise SourceEmpty(
+            f"{where}: fewer rows than rows_per_day expects ({least:,}) on {count_days(few)} ({some(few)}){what}; "
+            "check that the delivery is complete, then run this task again; nothing was published"
+        )
     if empty:
-        missing = read_from.get("missing")
-        connection = f"(connection '{pipeline.sources[name].connection}')"
-        what = f"; {some(missing)} not found below {read_from['folder']} {connection}" if missing else ""
         raise SourceEmpty(
             f"{where}: no rows for {count_days(empty)} ({some(empty)}){what}; check that the source has been "
             "delivered, then run this task again (rows_per_day: {min: 0} allows empty days); nothing was published"

@@ -100,7 +100,7 @@ def read_kafka(
     -------
     Delivery
         Its `read_from` has `topic`, `offsets`, `messages` (those with a value) and `tombstones` (those without,
-        which are left out). Reading its chunks raises the errors.
+        which are left out), and the offsets of those that were `skipped`. Reading its chunks raises the errors.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def read_kafka(
     SchemaMismatch
         If a column holds values of several types, or a value has a field that is named as one of MESSAGE_COLUMNS.
     """
-    read_from: dict[str, Any] = {"topic": source.topic, "offsets": {}, "messages": 0, "tombstones": 0}
+    read_from: dict[str, Any] = {"topic": source.topic, "offsets": {}, "messages": 0, "tombstones": 0, "skipped": {}}
     return Delivery(_chunks(source, days, config, where, offsets or {}, since or {}, read_from), read_from)
 
 
@@ -132,22 +132,28 @@ def _chunks(
                 ranges = topic.between(*bounds(date.fromisoformat(ds), date.fromisoformat(ds)), since)
             since = {str(partition): [first, end] for partition, (first, end) in ranges.items()}
             read_from["offsets"][ds] = since
-            for messages in _gathered(topic, ranges, read_from):
+            for messages in _gathered(topic, ranges, source, read_from, where):
                 yield _chunk(messages, source, ds, where)
     finally:
         topic.close()
 
 
-def _gathered(topic: _Topic, ranges: dict[int, tuple[int, int]], read_from: dict[str, Any]) -> Iterator[list[Message]]:
-    """Yield the messages of ranges that have a value, some thousand at a time."""
-    messages: list[Message] = []
+def _gathered(
+    topic: _Topic, ranges: dict[int, tuple[int, int]], source: KafkaSource, read_from: dict[str, Any], where: str
+) -> Iterator[list[tuple[Message, dict[str, Any]]]]:
+    """Yield the messages of ranges that have a value, with its fields, some thousand at a time."""
+    messages: list[tuple[Message, dict[str, Any]]] = []
     for partition, (first, end) in ranges.items():
         for message in topic.messages(partition, first, end):
             if message.value() is None:
                 read_from["tombstones"] += 1
                 continue
+            try:
+                messages.append((message, _fields(message)))
+            except ValueError as error:
+                _pass_over(message, source, read_from, where, error)
+                continue
             read_from["messages"] += 1
-            messages.append(message)
             if len(messages) == CHUNK_MESSAGES:
                 yield messages
                 messages = []
@@ -303,8 +309,8 @@ class _Topic:
         return self._unreadable(KafkaError(KafkaError._TIMED_OUT, reason))
 
 
-def _chunk(messages: list[Message], source: KafkaSource, ds: str, where: str) -> Chunk:
-    rows = [_fields(message, where) for message in messages]
+def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: str, where: str) -> Chunk:
+    messages, rows = [message for message, _ in read], [fields for _, fields in read]
     names = list(dict.fromkeys(name for row in rows for name in row))
     own = [name for name in MESSAGE_COLUMNS if name in source.columns]
     if twice := [name for name in own if name in names]:
@@ -317,21 +323,33 @@ def _chunk(messages: list[Message], source: KafkaSource, ds: str, where: str) ->
     return Chunk(_table(names, rows, own, messages, place), place, ds)
 
 
-def _fields(message: Message, where: str) -> dict[str, Any]:
-    """Return the fields of a message's value, nested ones as JSON text."""
+def _fields(message: Message) -> dict[str, Any]:
+    """Return the fields of a message's value, nested ones as JSON text; a ValueError says that it is no object."""
     try:
         fields = json.loads(message.value().decode("utf-8"), parse_constant=_refuse)
-        if not isinstance(fields, dict) or not fields:
-            raise ValueError("it is no object with fields")
-    except (ValueError, RecursionError) as error:
-        raise SourceUnreadable(
-            f"{where}: the value of the message at topic '{message.topic()}', partition {message.partition()}, offset "
-            f"{message.offset()} is not one JSON object in UTF-8; correct what writes the topic; nothing was published"
-        ) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(fields, dict) or not fields:
+        raise ValueError("it is no object with fields")
     return {
         name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         for name, value in fields.items()
     }
+
+
+def _pass_over(message: Message, source: KafkaSource, read_from: dict[str, Any], where: str, error: ValueError) -> None:
+    """Note a message that is not one JSON object, where the source allows it, or refuse it."""
+    told = (
+        f"{where}: the value of the message at topic '{message.topic()}', partition {message.partition()}, offset "
+        f"{message.offset()} is not one JSON object in UTF-8"
+    )
+    if source.bad_messages == "refuse":
+        raise SourceUnreadable(
+            f"{told}; correct what writes the topic, or pass over such messages by bad_messages: skip in "
+            "pipeline.yaml; nothing was published"
+        ) from error
+    read_from["skipped"].setdefault(str(message.partition()), []).append(message.offset())
+    log.warning("%s, and is left out, as bad_messages in pipeline.yaml allows", told)
 
 
 def _refuse(constant: str) -> None:

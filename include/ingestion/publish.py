@@ -122,7 +122,7 @@ def _check_validated(batch: StagedBatch) -> dict[str, Any]:
     if not verdict["passed"]:
         raise ExpectationsFailed(
             f"{batch.pipeline}: batch {batch.digest} of source '{batch.source}' did not pass its validation, so it is "
-            "not published; correct the source or the expectation, and run the validate task again"
+            "not published; correct the source and run the extract task again, or the expectation and the validate task"
         )
     return verdict
 

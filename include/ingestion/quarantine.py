@@ -7,14 +7,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from include import lake
+from include.errors import PublishConflict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
     from include.ingestion.stage import StagedBatch
 
 #: held: not published, waiting. released: published although it breaks an expectation. discarded: given up.
 Status = Literal["held", "released", "discarded"]
+
+
+#: How often a change is tried where other days of the table change at the same time.
+TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -95,50 +102,97 @@ def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> L
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    uri = lake.quarantine_uri(batch.pipeline, batch.source)
-    version = lake.latest_version(uri)
-    before = quarantined(batch.pipeline, batch.source, batch.days)
-    if not broken.num_rows and not before.num_rows:
-        return LeftOut()
-    constants = {"batch": batch.digest, "run": run, "status": "held", "quarantined_at": datetime.now(UTC)}
-    held = _columns(broken, constants)
-    places = {row["row_id"]: row["position"] for row in decided.to_pylist()}
-    stand = before.filter(pc.not_equal(before["status"], "held")).to_pylist()
-    for row in stand:  # a decision holds for the row in this batch, and should it come again in a later one
-        if row["row_id"] in places:
-            row.update(batch=batch.digest, position=places[row["row_id"]])
-    table = pa.concat_tables([held, pa.Table.from_pylist(stand, quarantine_schema())])
-    lake.replace_days(uri, table, "day", batch.days, version)
-    return _left_out(table, batch)
+    def with_broken(before: pa.Table) -> pa.Table | None:
+        if not broken.num_rows and not before.num_rows:
+            return None
+        constants = {"batch": batch.digest, "run": run, "status": "held", "quarantined_at": datetime.now(UTC)}
+        held = _columns(broken, constants)
+        taken_back = before.filter(pc.and_(pc.equal(before["status"], "held"), pc.is_valid(before["decided_at"])))
+        if taken_back.num_rows:  # when that was says that the batch is to be published anew
+            known = {row["row_id"]: row for row in taken_back.to_pylist()}
+            rows = [row | _decision(known.get(row["row_id"])) for row in held.to_pylist()]
+            held = pa.Table.from_pylist(rows, quarantine_schema())
+        places = {row["row_id"]: row["position"] for row in decided.to_pylist()}
+        stand = before.filter(pc.not_equal(before["status"], "held")).to_pylist()
+        for row in stand:  # a decision holds for the row in this batch, and should it come again in a later one
+            if row["row_id"] in places:
+                row.update(batch=batch.digest, position=places[row["row_id"]])
+        return pa.concat_tables([held, pa.Table.from_pylist(stand, quarantine_schema())])
+
+    table = _change(batch.pipeline, batch.source, batch.days, with_broken)
+    return LeftOut() if table is None else _left_out(table, batch)
 
 
 def decide(
     pipeline: str, source: str, days: list[str], row_ids: set[str] | None, status: Status, by: str, note: str
-) -> pa.Table:
-    """Mark held rows of some days as released or discarded, in one commit, and return them.
+) -> int:
+    """Give rows of some days another status, in one commit, and return how many they were.
 
     Parameters
     ----------
     row_ids
-        The rows that are meant; None means all that are held.
+        The rows that are meant; None means all.
+    status
+        `released` or `discarded` for rows that are held, or `held` to take such a decision back.
     by, note
         Who decided, and why.
+
+    Raises
+    ------
+    PublishConflict, LakeError
+        With the quarantine as it was.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    uri = lake.quarantine_uri(pipeline, source)
-    version = lake.latest_version(uri)
-    rows = quarantined(pipeline, source, days)
-    meant = pc.equal(rows["status"], "held")
-    if row_ids is not None:
-        meant = pc.and_(meant, pc.is_in(rows["row_id"], pa.array(sorted(row_ids), pa.string())))
     decision = {"status": status, "decided_by": by, "note": note, "decided_at": datetime.now(UTC)}
-    changed = _columns(rows.filter(meant), decision)
-    if changed.num_rows:
-        table = pa.concat_tables([rows.filter(pc.invert(meant)), changed])
-        lake.replace_days(uri, table, "day", days, version)
+    changed = 0
+
+    def with_decision(before: pa.Table) -> pa.Table | None:
+        nonlocal changed
+        meant = pc.not_equal(before["status"], status) if status == "held" else pc.equal(before["status"], "held")
+        if row_ids is not None:
+            meant = pc.and_(meant, pc.is_in(before["row_id"], pa.array(sorted(row_ids), pa.string())))
+        rows = _columns(before.filter(meant), decision)
+        changed = rows.num_rows
+        return pa.concat_tables([before.filter(pc.invert(meant)), rows]) if changed else None
+
+    _change(pipeline, source, days, with_decision)
     return changed
+
+
+def _change(
+    pipeline: str, source: str, days: list[str], change: Callable[[pa.Table], pa.Table | None]
+) -> pa.Table | None:
+    """Replace the quarantine of some days by what `change` makes of it, or leave it where that is None.
+
+    A writer of other days, or another first writer, is no reason to fail: the change is tried again. Where these
+    days themselves have changed, what the caller knew of them is no longer so.
+    """
+    uri = lake.quarantine_uri(pipeline, source)
+    conflict: tuple[pa.Table, PublishConflict] | None = None
+    for tries_left in reversed(range(TRIES)):
+        version = lake.latest_version(uri)
+        before = quarantined(pipeline, source, days)
+        if conflict and not before.equals(conflict[0]):
+            raise conflict[1]
+        table = change(before)
+        if table is None:
+            return None
+        try:
+            lake.replace_days(uri, table, "day", days, version)
+        except PublishConflict as error:
+            if not tries_left:
+                raise
+            conflict = before, error
+        else:
+            return table
+    raise AssertionError("the last try returns or raises")
+
+
+def _decision(row: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what is known of a row's last decision; nothing where there was none."""
+    return {name: row[name] for name in ("decided_by", "note", "decided_at")} if row else {}
 
 
 def _left_out(rows: pa.Table, batch: StagedBatch) -> LeftOut:

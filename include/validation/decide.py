@@ -40,15 +40,15 @@ def decide_rows(
     """Release or discard a source's quarantined rows, and publish what their batches have to publish then.
 
     A released row is published although it breaks an expectation; a discarded one is given up. Either no
-    longer counts when the batch is judged, so that a batch that was held back as a whole can pass. Running
-    it again does what is left to do.
+    longer counts when the batch is judged, so that a batch that was held back as a whole can pass. To hold
+    such a row again takes the decision back. Running it again does what is left to do.
 
     Parameters
     ----------
     start, end
         First and last day of the rows, both inclusive.
     status
-        `released` or `discarded`.
+        `released`, `discarded`, or `held` to take a decision back.
     row_ids
         The rows that are meant; None means all that are held.
     by, note
@@ -77,20 +77,21 @@ def decide_rows(
     for batch in batches:
         _check_current(pipeline, batch)
     changed = quarantine.decide(pipeline.name, name, days, set(rows["row_id"].to_pylist()), status, by, note)
-    log.info("%s: %s rows %s", where, f"{changed.num_rows:,}", status)
+    log.info("%s: %s rows %s", where, f"{changed:,}", status)
     for batch in batches:
         validate_batch(pipeline, batch, run)
         publish_batch(pipeline, batch)
-    return changed.num_rows
+    return changed
 
 
 def _meant(pipeline: str, name: str, days: list[str], status: Status, row_ids: set[str] | None, where: str) -> pa.Table:
-    """Return the rows that are held, and those that an earlier try decided about in the same way."""
+    """Return the rows to decide about, and those that an earlier try decided about in the same way."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     there = quarantine.quarantined(pipeline, name, days)
-    there = there.filter(pc.is_in(there["status"], pa.array(["held", status])))
+    before = ["held"] if status != "held" else ["released", "discarded"]
+    there = there.filter(pc.is_in(there["status"], pa.array([*before, status])))
     if row_ids is not None:
         unknown = sorted(row_ids - set(there["row_id"].to_pylist()))
         if unknown:
@@ -100,7 +101,7 @@ def _meant(pipeline: str, name: str, days: list[str], status: Status, row_ids: s
             )
         there = there.filter(pc.is_in(there["row_id"], pa.array(sorted(row_ids))))
     if not there.num_rows:
-        raise QuarantineRefused(f"{where}: no row is held in quarantine, so there is nothing to decide")
+        raise QuarantineRefused(f"{where}: no such row is in quarantine, so there is nothing to decide")
     return there
 
 

@@ -121,7 +121,7 @@ def broken_rows(rows: Rows, judged: list[Judged], own: int, day: str, columns: l
     flags = ", ".join(f"coalesce({condition}, false) AS broken{number}" for number, condition in conditions.items())
     reasons = ", ".join(f"CASE WHEN broken{number} THEN {literal(_rule(judged[number]))} END" for number in conditions)
     releasable = " AND ".join(f"NOT broken{number}" for number in conditions if number < own) or "true"
-    return rows.con.execute(
+    return rows.con.sql(
         f"""
         WITH flagged AS (SELECT *, {flags} FROM rows)
         SELECT {_identity(day, columns)}, concat_ws('; ', {reasons}) AS reason, {releasable} AS releasable
@@ -135,14 +135,14 @@ def broken_rows(rows: Rows, judged: list[Judged], own: int, day: str, columns: l
 
 def rows_by_id(rows: Rows, row_ids: list[str], day: str, columns: list[str]) -> pa.Table:
     """Return the rows with some ids, in the columns of `broken_rows`; nothing is known of why they are there."""
-    return rows.con.execute(
+    return rows.con.sql(
         f"""
         SELECT {_identity(day, columns)}, NULL::VARCHAR AS reason, NULL::BOOLEAN AS releasable
         FROM rows
         WHERE row_id IN (SELECT unnest(?::VARCHAR[]))
         ORDER BY position
         """,
-        [row_ids],
+        params=[row_ids],
     ).to_arrow_table()
 
 
@@ -181,8 +181,8 @@ def _ask(rows: Rows, aggregates: list[str]) -> dict[str, Any]:
     wanted = list(dict.fromkeys(aggregates))
     if not wanted:
         return {}
-    values = rows.con.execute(f"SELECT {', '.join(wanted)} FROM rows").fetchone()
-    assert values is not None, "an aggregate has one row"
+    # with an aggregate among them there is one row, also where each of the others is a query of its own
+    [(_, *values)] = rows.con.execute(f"SELECT count(*), {', '.join(wanted)} FROM rows").fetchall()
     return dict(zip(wanted, values, strict=True))
 
 

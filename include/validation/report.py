@@ -73,5 +73,5 @@ def conclude(report: ValidationReport, where: str, consequence: str) -> None:
         more = f"; and {len(report.critical) - 3} more, listed above" if len(report.critical) > 3 else ""
         raise ExpectationsFailed(
             f"{where}: {len(report.critical)} critical expectation{'s' * (len(report.critical) > 1)} failed: "
-            f"{told}{more}; {consequence}; correct the source, or the expectation in the pipeline's folder"
+            f"{told}{more}; {consequence}"
         )

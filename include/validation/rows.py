@@ -33,8 +33,8 @@ class Rows:
     def frame(self, columns: Collection[str] | None = None) -> pd.DataFrame:
         """Return the rows, or some of their columns, as a frame in their order with the position as its index."""
         chosen = [name for name in self.types if columns is None or name in columns]
-        listed = ", ".join(f'"{name}"' for name in [POSITION, *chosen])
-        table = self.con.execute(f"SELECT {listed} FROM rows ORDER BY {POSITION}").to_arrow_table()
+        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in [POSITION, *chosen])
+        table = self.con.sql(f"SELECT {listed} FROM rows ORDER BY {POSITION}").to_arrow_table()
         return table.to_pandas().set_index(POSITION)
 
 

@@ -97,7 +97,8 @@ def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationRepor
         with rows_of_table(features) as rows:
             failed = failures(run_suite(rows, suite))
     report = ValidationReport(features.num_rows, len(suite), failed)
-    conclude(report, f"{pipeline.name}: feature table", "nothing was trained")
+    consequence = "nothing was trained; correct features.sql, or the expectation in the pipeline's folder"
+    conclude(report, f"{pipeline.name}: feature table", consequence)
     return report
 
 
@@ -145,4 +146,6 @@ def _consequence(batch: StagedBatch, held: int, broken: int) -> str:
     if broken:
         more = "the first " if broken == QUARANTINED_AT_MOST else ""
         told += f", {more}{held:,} of them also in quarantine"
-    return told
+    return (
+        f"{told}; correct the source and run the extract task again, or correct the expectation and run this one again"
+    )

@@ -26,7 +26,7 @@ class DecideQuarantineOperator(PipelineStepOperator):
             raise ConfigError("the form names no first day; trigger the run again with the day of the rows as `start`")
         start = date.fromisoformat(params["start"])
         end = date.fromisoformat(params["end"]) if params.get("end") else start
-        status = {"release": "released", "discard": "discarded"}[params["decision"]]
+        status = {"release": "released", "discard": "discarded", "hold": "held"}[params["decision"]]
         count = decide_rows(
             pipeline,
             params["source"],

@@ -730,7 +730,7 @@ def test_the_commands_of_the_page_of_quarantine_do_what_it_shows(shop: Path) -> 
     told.append(printed(next(commands)))
     assert next(commands, None) is None
     discard = ["quarantine", "discard", "shop", "sales", "--start", "2024-01-01", "--note", "no"]
-    assert "no row is held in quarantine" in printed(discard, fails=True)  # what is decided stays
+    assert "no such row is in quarantine" in printed(discard, fails=True)  # what is decided stays
     validate_batch(pipeline, batch)  # the cleared task
     assert not publish_batch(pipeline, batch).changed
 

@@ -302,3 +302,15 @@ def test_days_between_includes_both_ends() -> None:
     """A range of one day is that day."""
     assert days_between(FIRST, FIRST) == ["2024-01-01"]
     assert days_between(date(2024, 2, 28), date(2024, 3, 1)) == ["2024-02-28", "2024-02-29", "2024-03-01"]
+
+
+def test_a_day_with_too_few_rows_may_still_be_coming(shop: Path) -> None:
+    """Half a delivery is read again a little later, as one that has not come at all is."""
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 6}"))
+
+    with pytest.raises(
+        SourceEmpty, match=r"fewer rows than rows_per_day expects \(6\) on 2 days \(2024-01-01: 5, 2024-01-02: 5\)"
+    ) as told:
+        extract(FIRST, SECOND)
+    assert told.value.retryable
+    assert staged() == []

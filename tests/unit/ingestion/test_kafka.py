@@ -89,7 +89,13 @@ def test_the_messages_from_the_start_until_before_the_end_are_read(broker: Broke
 
     assert numbers(delivery) == [1, 2, 3]
     offsets = {"0": [1, 4], "1": [0, 0], "2": [0, 0], "3": [0, 0]}
-    assert delivery.read_from == {"topic": "sales", "offsets": {DAY: offsets}, "messages": 3, "tombstones": 0}
+    assert delivery.read_from == {
+        "topic": "sales",
+        "offsets": {DAY: offsets},
+        "messages": 3,
+        "tombstones": 0,
+        "skipped": {},
+    }
 
 
 def test_days_side_by_side_share_no_message_and_leave_none_out(broker: Broker) -> None:
@@ -450,3 +456,15 @@ def test_the_consumer_is_closed_however_reading_ends(broker: Broker, monkeypatch
 
     with pytest.raises(RuntimeError, match="closed"):
         made[0].poll(0)
+
+
+def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """One broken message need not stop its day for good: it is left out, and its offset is kept."""
+    for number, value in enumerate([numbered(0), b"not json", b"[1]", numbered(3)]):
+        broker.send("sales", value, NOON + number * MOMENT)
+
+    delivery = read(broker.config, bad_messages="skip")
+
+    assert numbers(delivery) == [0, 3]
+    assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
+    assert "offset 1 is not one JSON object in UTF-8, and is left out" in caplog.text

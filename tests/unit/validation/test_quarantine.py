@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
-from include.errors import ExpectationsFailed, QuarantineRefused
+from include.errors import ExpectationsFailed, PublishConflict, QuarantineRefused
+from include.ingestion import quarantine
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.quarantine import quarantined
 from include.validation.decide import decide_rows
+from include.validation.judge import no_rows
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from include.ingestion.stage import StagedBatch
 
 FIRST = factories.FIRST_DAY
 SECOND = FIRST + timedelta(days=1)
@@ -249,8 +255,52 @@ def test_nothing_is_decided_where_nothing_is_held(database: Path) -> None:
     """A day without a row in quarantine has nothing to decide, and the sentence says so."""
     ingest()
 
-    with pytest.raises(QuarantineRefused, match="no row is held in quarantine"):
+    with pytest.raises(QuarantineRefused, match="no such row is in quarantine"):
         decide("released")
+
+
+def test_a_decision_can_be_taken_back(database: Path) -> None:
+    """Released by mistake: the row is held again and leaves the lake."""
+    sell(database, "store-1")
+    ingest()
+    decide("released")
+
+    assert decide("held") == 1
+
+    assert "store-1" not in published()
+    assert [row["status"] for row in held()] == ["held"]
+
+
+def test_days_that_meet_their_first_bad_rows_at_once_are_all_held(database: Path) -> None:
+    """Ten days of a backfill make the quarantine table together; none has to wait for its next try."""
+    days = [FIRST + timedelta(days=number) for number in range(10)]
+    pipeline = load_pipeline("shop")
+    batches = [extract_source(pipeline, "sales", day, day, EnvironmentConnections()) for day in days]
+    together = threading.Barrier(len(days))
+    failed: list[Exception] = []
+
+    def hold(batch: StagedBatch) -> None:
+        rows = quarantine_row(batch.start)
+        together.wait()
+        try:
+            quarantine.hold(batch, rows, no_rows(), "backfill")
+        except PublishConflict as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=hold, args=(batch,)) for batch in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+    assert [row["day"] for row in held()] == [day.isoformat() for day in days]
+
+
+def quarantine_row(day: str) -> pa.Table:
+    """Return a row in the form in which a validation finds it."""
+    row = {"day": day, "row_id": day, "row": "{}", "reason": "wrong", "position": 0, "releasable": True}
+    return pa.Table.from_pylist([row], no_rows().schema)
 
 
 def test_an_unknown_row_is_told(database: Path) -> None:
