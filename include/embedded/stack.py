@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -108,7 +109,8 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
             # logs are read from the folder; the servers for them would listen on every address
             stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
             stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
-            _await(stack, f"{places.airflow_url}/api/v2/monitor/health")
+            # without a scheduler that lives, the API would answer and no task would ever begin
+            _await(stack, f"{places.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
             # Airflow builds its API for tasks at the first call, which would be inside of the first task
             _await(stack, f"{places.airflow_url}/execution/health")
             _await(stack, f"{places.mlflow_url}/health")
@@ -192,13 +194,18 @@ def _migrate(stack: Stack) -> None:
     done.write_text(wanted)
 
 
-def _await(stack: Stack, url: str) -> None:
+def _healthy(told: bytes, part: str) -> bool:
+    """Return whether Airflow's own report of its health calls a part healthy."""
+    return json.loads(told).get(part, {}).get("status") == "healthy"
+
+
+def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: True) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         stack.check()
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  an http address of our own
-                if answer.status == 200:
+                if answer.status == 200 and ready(answer.read()):
                     return
         except (OSError, urllib.error.URLError):
             pass
