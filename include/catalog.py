@@ -9,8 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from include import settings
-from include.config import SOURCE_KINDS, Pipeline, SqlSource
+from include.config import Pipeline
 from include.errors import ConfigError
+from include.source_config import SOURCE_KINDS, SqlSource
 from include.wording import unknown
 
 if TYPE_CHECKING:

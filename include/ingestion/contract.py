@@ -10,7 +10,7 @@ from include.errors import SchemaMismatch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from include.config import ColumnType, Source
+    from include.source_config import ColumnType, Source
 
 
 def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False) -> tuple[pa.Table, list[str]]:

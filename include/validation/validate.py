@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
-    from include.config import Pipeline, RowsPerDay, Source
+    from include.config import Pipeline
     from include.ingestion.stage import StagedBatch
+    from include.source_config import RowsPerDay, Source
 
 log = logging.getLogger(__name__)
 

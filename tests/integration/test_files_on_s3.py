@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.config import FilesSource
 from include.connections import Connections, EnvironmentConnections
 from include.errors import ConnectionMissing, SourceUnreadable
 from include.ingestion.files import read_files
+from include.source_config import FilesSource
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests.services.s3 import S3, running_s3
 

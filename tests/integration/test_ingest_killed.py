@@ -174,7 +174,7 @@ def test_a_killed_night_is_ended_by_its_next_try(
     [
         ("include.ingestion.publish._published_rows", 1),
         ("include.workspace.put_file", 2),
-        ("include.lake._check_schema", 1),
+        ("include.lake.publication._check_schema", 1),
     ],
 )
 def test_a_first_night_that_is_killed_leaves_no_rows_and_is_ended_by_its_next_try(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.config import SqlSource
 from include.connections import Connections, EnvironmentConnections
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
 from include.ingestion.sql import read_sql
+from include.source_config import SqlSource
 from plugins.hooks.airflow_connections import AirflowConnections
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from include.catalog import pipeline_names, read_pipeline
-from include.config import FilesSource, Pipeline, json_schema
+from include.config import Pipeline, json_schema
 from include.settings import pipelines_folder
+from include.source_config import FilesSource
 from include.wording import unknown
 from tests.factories import SHOP_YAML, write_shop
 

@@ -25,15 +25,16 @@ from click.testing import CliRunner
 from include import lake, settings
 from include.catalog import load_pipeline
 from include.cli import main
-from include.config import HttpSource
 from include.connections import Connections, EnvironmentConnections
 from include.errors import ExpectationsFailed, NightshiftError
-from include.ingestion import files, http, kafka, sql
+from include.ingestion import api as asking
+from include.ingestion import decode, formats, kafka, sql, topic, unpack
 from include.ingestion.contract import conform
 from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
 from include.retraining import run
+from include.source_config import HttpSource
 from include.validation.validate import QUARANTINED_AT_MOST, validate_batch
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests import factories
@@ -366,7 +367,7 @@ READINGS = [
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """Run an API with two days of readings, two a page, that waits between attempts no longer than a moment."""
-    monkeypatch.setattr(http, "BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr(asking, "BACK_OFF_SECONDS", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Api(READINGS, size=2).serving() as api:
         yield api
@@ -520,7 +521,7 @@ def test_the_connection_of_the_page_makes_a_client() -> None:
     """The settings as printed are ones that librdkafka takes; nobody is called with them."""
     config = KAFKA.connection()["extra"]
 
-    confluent_kafka.Consumer(kafka.DEFAULTS | config | kafka.FIXED).close()
+    confluent_kafka.Consumer(topic.DEFAULTS | config | topic.FIXED).close()
 
 
 def test_what_the_page_of_kafka_says_is_refused_is(
@@ -546,7 +547,7 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     told.append(refused())
     sources(KAFKA.source())
     connect(monkeypatch, "events", {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1"}})
-    monkeypatch.setattr(kafka, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(topic, "ANSWER_SECONDS", 0.5)
     told.append(refused(**{"10.0.0.7:9093": "127.0.0.1:1"}))
 
     KAFKA.assert_shows(*told)
@@ -827,13 +828,13 @@ def test_the_pages_say_how_long_and_how_often_a_source_is_tried(page: Page) -> N
     [
         (DATABASE, f"{sql.FETCH_ROWS:,} rows are fetched at a time"),
         (DATABASE, f"at {({10: 'ten'})[RUNAWAY]} times `rows_per_day.max`"),
-        (FILES, f"{files.BLOCK_BYTES >> 20} MB at a time, Parquet {files.PARQUET_ROWS:,} rows at a time"),
-        (FILES, f"over {files.BOMB_BYTES >> 20} MB and {files.BOMB_RATIO} times its size"),
+        (FILES, f"{formats.BLOCK_BYTES >> 20} MB at a time, Parquet {decode.PARQUET_ROWS:,} rows at a time"),
+        (FILES, f"over {unpack.BOMB_BYTES >> 20} MB and {unpack.BOMB_RATIO} times its size"),
         (KAFKA, f"{kafka.CHUNK_MESSAGES:,} messages are held at a time"),
-        (KAFKA, f"After {({60: 'a minute'})[kafka.QUIET_SECONDS]} without a message"),
+        (KAFKA, f"After {({60: 'a minute'})[topic.QUIET_SECONDS]} without a message"),
         (WEB, f"within `timeout_seconds` ({HttpSource.model_fields['timeout_seconds'].default:g})"),
         (WEB, f"up to {({5: 'five'})[HttpSource.model_fields['attempts'].default]} `attempts`"),
-        (WEB, f"up to {({120: 'two minutes'})[http.LONGEST_WAIT_SECONDS]}"),
+        (WEB, f"up to {({120: 'two minutes'})[asking.LONGEST_WAIT_SECONDS]}"),
         (WEB, f"# {HttpSource.model_fields['requests_per_second'].default:g} if left out"),
         (CHANGE, f"# {HttpSource.model_fields['late_days'].default} if left out"),
         (QUARANTINE, f"the first {QUARANTINED_AT_MOST:,} of them"),

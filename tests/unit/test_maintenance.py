@@ -20,6 +20,7 @@ from include.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.publish import missing_range, published_through
 from include.ingestion.stage import StagedBatch
+from include.lake import publication, upkeep
 from include.maintenance import maintain_files, maintain_table
 from tests import factories
 
@@ -178,14 +179,14 @@ def test_a_publication_during_a_compaction_stands(
 ) -> None:
     """Where a settled day is published anew meanwhile, the compaction gives way and says so."""
     publish_all(uri)
-    look = lake._settled_days
+    look = upkeep._settled_days
 
     def look_and_publish(*args: Any) -> list[str]:
         days = look(*args)
         publish(uri, 2, moment=100, batch="backfill")
         return days
 
-    monkeypatch.setattr(lake, "_settled_days", look_and_publish)
+    monkeypatch.setattr(upkeep, "_settled_days", look_and_publish)
 
     assert not lake.compact(uri, LATE_DAYS)
     assert "another run changed the same days at the same time, so they are merged next time" in caplog.text
@@ -199,13 +200,14 @@ def test_a_compaction_during_a_publication_loses_no_row_and_doubles_none(
 ) -> None:
     """The night's days are never merged, so it is not disturbed; a backfill is told and tries again."""
     publish_all(uri)
-    look, conflicts = lake._holds, []
+    look, conflicts = publication._holds, []
 
     def look_and_compact(*args: Any) -> bool:
         lake.compact(uri, LATE_DAYS)
         return look(*args)
 
-    monkeypatch.setattr(lake, "_holds", look_and_compact)  # asked after the table was opened, before it is written
+    # asked after the table was opened, before it is written
+    monkeypatch.setattr(publication, "_holds", look_and_compact)
     for _ in range(2):
         try:
             publish(uri, number, moment=100, batch="again")

@@ -10,12 +10,12 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from include.config import SqlSource
 from include.errors import SchemaMismatch
 from include.ingestion.contract import arrow_type, cast, check_all_seen, conform, delivered_kinds, empty_table, retyped
+from include.source_config import SqlSource
 
 if TYPE_CHECKING:
-    from include.config import ColumnType
+    from include.source_config import ColumnType
 
 COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
 

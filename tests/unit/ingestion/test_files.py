@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.config import FilesSource
 from include.errors import ConfigError, SourceUnreadable
-from include.ingestion import files
+from include.ingestion import decode, formats, unpack
 from include.ingestion.files import read_files
+from include.source_config import FilesSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def landing(tmp_path: Path) -> UPath:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read so few bytes at a time that a small file has many blocks."""
-    monkeypatch.setattr(files, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 64)
 
 
 def deliver(landing: UPath, content: bytes, name: str = "weather/2024-01-02.csv") -> None:
@@ -287,7 +287,7 @@ def test_a_renamed_json_field_is_kept_as_text_too(landing: UPath) -> None:
 
 def test_a_parquet_file_is_read_in_parts(landing: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row group is not held at once."""
-    monkeypatch.setattr(files, "PARQUET_ROWS", 10)
+    monkeypatch.setattr(decode, "PARQUET_ROWS", 10)
     deliver(landing, parquet(25), "2024-01-02.parquet")
 
     chunks = list(read_files(at("{ds}.parquet"), DAYS[1:], landing, "shop").chunks)
@@ -421,7 +421,7 @@ def test_a_file_that_is_no_json_lines_is_told_by_its_path(
     landing: UPath, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str
 ) -> None:
     """What is no object, is cut, or is of two types names its line."""
-    monkeypatch.setattr(files, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 200)
     deliver(landing, content, "2024-01-02.jsonl")
 
     with pytest.raises(SourceUnreadable, match=rf"2024-01-02\.jsonl: this is not a JSON lines file .*\(({reason})"):
@@ -465,8 +465,8 @@ def test_a_file_that_is_not_what_its_name_says_is_told(landing: UPath, name: str
 @pytest.mark.parametrize("name", ["{ds}.csv.gz", "{ds}.csv.zip", "{ds}.csv.zst"])
 def test_a_bomb_is_stopped_before_it_has_unpacked(landing: UPath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A small file of endless rows ends at the limit; a large one of usual density does not."""
-    monkeypatch.setattr(files, "BLOCK_BYTES", 2**16)
-    monkeypatch.setattr(files, "BOMB_BYTES", 2**20)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 2**16)
+    monkeypatch.setattr(unpack, "BOMB_BYTES", 2**20)
     rows = b"JFK,2024-01-02,1\n" * 2**18
     packed = {"gz": gzip.compress, "zip": lambda content: zipped(a_csv=content)}
     pack = packed.get(name.rpartition(".")[2], lambda content: pa.compress(content, "zstd", asbytes=True))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from include.config import HttpSource
 from include.connections import EnvironmentConnections
 from include.errors import SchemaMismatch, SourceUnreadable
-from include.ingestion import http
+from include.ingestion import api as asking
+from include.ingestion.http import read_http
+from include.source_config import HttpSource
 from tests.services.api import TOKEN, Api, Fault
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ STYLES: dict[str, dict[str, Any] | None] = {
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """Serve the rentals to who has the token."""
-    monkeypatch.setattr(http, "BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr(asking, "BACK_OFF_SECONDS", 0.001)
     with Api(RENTALS).serving() as serving:
         connect(monkeypatch, serving)
         yield serving
@@ -76,7 +77,7 @@ def source(style: str = "all", **changes: Any) -> HttpSource:
 
 def deliver(what: HttpSource) -> Delivery:
     """Ask for the two days."""
-    return http.read_http(what, START, END, EnvironmentConnections().api("rentals"), "source 'rentals'")
+    return read_http(what, START, END, EnvironmentConnections().api("rentals"), "source 'rentals'")
 
 
 def tables(what: HttpSource) -> list[pa.Table]:
@@ -216,7 +217,7 @@ def test_a_redirect_is_not_followed(api: Api) -> None:
     assert (error.retryable, other.asked) == (False, [])
 
 
-@pytest.mark.parametrize("status", http.PASSING_STATUS)
+@pytest.mark.parametrize("status", asking.PASSING_STATUS)
 def test_a_failure_that_passes_is_asked_again(api: Api, status: int) -> None:
     """Two failures leave the third attempt."""
     api.faults.extend([Fault(status), Fault(status, headers={"Retry-After": "soon"})])
@@ -224,7 +225,7 @@ def test_a_failure_that_passes_is_asked_again(api: Api, status: int) -> None:
     assert len(api.asked) == 3
 
 
-@pytest.mark.parametrize("status", http.PASSING_STATUS)
+@pytest.mark.parametrize("status", asking.PASSING_STATUS)
 def test_a_failure_that_stays_is_for_the_tasks_retry(api: Api, status: int) -> None:
     """After the last attempt the sentence shows the status and what the API says."""
     api.faults.extend([Fault(status, b"too much")] * 3)
@@ -237,7 +238,7 @@ def test_a_failure_that_stays_is_for_the_tasks_retry(api: Api, status: int) -> N
 
 def test_an_hour_of_retry_after_does_not_hold_the_task(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """The longest wait is ours; without it this test would last an hour."""
-    monkeypatch.setattr(http, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "LONGEST_WAIT_SECONDS", 0.01)
     api.faults.append(Fault(429, headers={"Retry-After": "3600"}))
     assert ids(source()) == [0, 1, 2, 3, 4, 5, 6]
 
@@ -395,7 +396,7 @@ def test_what_was_read_is_told_without_secrets(api: Api) -> None:
 def test_requests_keep_the_pace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each request but the first there is a pause, no longer than the pace asks for."""
     pauses: list[float] = []
-    monkeypatch.setattr(http, "sleep", pauses.append)
+    monkeypatch.setattr(asking, "sleep", pauses.append)
     assert len(ids(source("link", requests_per_second=0.001))) == 7
     assert len(pauses) == len(api.asked) - 1
     assert all(0 < pause <= 1000 for pause in pauses)

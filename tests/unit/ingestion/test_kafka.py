@@ -13,10 +13,10 @@ import confluent_kafka
 import pyarrow as pa
 import pytest
 
-from include.config import KafkaSource
 from include.errors import SchemaMismatch, SourceUnreadable
-from include.ingestion import kafka
+from include.ingestion import kafka, topic
 from include.ingestion.kafka import read_kafka
+from include.source_config import KafkaSource
 from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running_broker
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ def test_an_unknown_topic_is_told(broker: Broker, offsets: dict[str, list[int]] 
 
 def test_brokers_that_do_not_answer_may_do_so_later(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence has the client's reason, and a retry is worth it."""
-    monkeypatch.setattr(kafka, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
     broker.stop()
 
     with pytest.raises(SourceUnreadable, match=r"Kafka did not answer on connection 'shop': .*refused") as told:
@@ -366,7 +366,7 @@ def test_brokers_that_end_while_messages_are_read_may_come_back(
     chunks = read(broker.config).chunks
     assert next(chunks).rows["number"].to_pylist() == [0]
     broker.stop()
-    monkeypatch.setattr(kafka, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr(topic, "QUIET_SECONDS", 0.5)
 
     with pytest.raises(SourceUnreadable, match="Kafka did not answer on connection 'shop'") as told:
         next(chunks)
@@ -384,7 +384,7 @@ def test_a_broker_that_answers_but_sends_nothing_is_told_with_the_place(
 
     broker.send("sales", numbered(0), NOON, partition=3)
     monkeypatch.setattr(confluent_kafka, "Consumer", Silent)
-    monkeypatch.setattr(kafka, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(topic, "QUIET_SECONDS", 0)
 
     with pytest.raises(SourceUnreadable, match="no message for 0 seconds at offset 0 of 1 in partition 3") as told:
         rows(read(broker.config, offsets={"3": [0, 1]}))
@@ -396,7 +396,7 @@ def test_a_refused_user_is_told_without_the_password(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     """The mock broker refuses all users, with a sentence that has the second password in it; no retry mends that."""
-    monkeypatch.setattr(kafka, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
     user = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "reader"}
 
     with pytest.raises(SourceUnreadable, match=r"Kafka refuses connection 'shop': .*SASL") as told:

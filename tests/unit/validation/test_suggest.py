@@ -14,13 +14,13 @@ import yaml
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.config import FilesSource
 from include.connections import EnvironmentConnections
 from include.errors import LakeError, SourceEmpty
 from include.ingestion.contract import arrow_type
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
+from include.source_config import FilesSource
 from include.validation.judge import run_suite
 from include.validation.rows import rows_of_file
 from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake

@@ -1,0 +1,61 @@
+"""Unpacks a file that is packed, and stops at one that is a bomb."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import zipfile
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from include.ingestion import formats
+from include.ingestion.formats import AGAIN, FORMATS, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+#: A packed file that unpacks to more than so many bytes, and to so many times its own, is a bomb.
+BOMB_BYTES, BOMB_RATIO = 64 * 2**20, 200
+
+
+def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
+    """Return the name of a file's content and, from its beginning, a stream of it."""
+    file.seek(0)
+    path = PurePosixPath(name)
+    kind = path.suffix.lower()
+    if kind == ".gz":
+        return path.stem, gzip.GzipFile(fileobj=file)
+    if kind == ".bz2":
+        return path.stem, bz2.BZ2File(file)
+    if kind == ".zst":
+        import pyarrow as pa
+
+        # Arrow closes what it has read, and the file may be read again
+        lent = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, closed=False, close=lambda: None)
+        return path.stem, pa.CompressedInputStream(pa.PythonFile(lent, mode="r"), "zstd")
+    if kind != ".zip":
+        return name, file
+    archive = zipfile.ZipFile(file)
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) != 1:
+        raise unreadable(place, f"the archive holds {len(members)} files", f"pack one file in each; {AGAIN}")
+    if members[0].flag_bits & 1:
+        raise unreadable(place, "the archive is locked by a password", AGAIN + " without one")
+    named = PurePosixPath(path.stem).suffix.lower() in FORMATS
+    return (path.stem if named else members[0].filename), archive.open(members[0])
+
+
+def pieces(stream: BinaryIO, packed: BinaryIO, place: str) -> Iterator[bytes]:
+    """Yield a stream's content, until it is far more than what was read of its packed file."""
+    out = 0
+    while piece := stream.read(formats.BLOCK_BYTES):
+        out += len(piece)
+        if out > BOMB_BYTES and out > BOMB_RATIO * max(packed.tell(), 1):
+            raise unreadable(
+                place,
+                f"it unpacks to more than {BOMB_RATIO} times its size (over {BOMB_BYTES >> 20} MB), as a bomb does",
+                "deliver it in another packing, or in none, if it is meant",
+            )
+        yield piece

@@ -1,0 +1,40 @@
+"""The Delta Lake tables: the only package that imports deltalake."""
+
+from include.lake.days import Partition, partitions, read_days, replace_days
+from include.lake.publication import Slices, publish_days, published_at
+from include.lake.tables import (
+    TableVersion,
+    dataset,
+    features_uri,
+    find_build,
+    latest_version,
+    quarantine_uri,
+    raw_uri,
+    read_table,
+    write_table,
+)
+from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacuum
+
+__all__ = [
+    "Partition",
+    "Slices",
+    "TableVersion",
+    "Vacuumed",
+    "checkpoint",
+    "compact",
+    "count_files",
+    "dataset",
+    "features_uri",
+    "find_build",
+    "latest_version",
+    "partitions",
+    "publish_days",
+    "published_at",
+    "quarantine_uri",
+    "raw_uri",
+    "read_days",
+    "read_table",
+    "replace_days",
+    "vacuum",
+    "write_table",
+]

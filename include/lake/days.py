@@ -1,0 +1,149 @@
+"""The days of a table: what each of them holds, and reading and replacing some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.errors import LakeError, PublishConflict
+from include.lake.tables import PROPERTIES, existing_table, first_line, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One published day of a raw table: its day, the batch it came from, and its rows."""
+
+    ds: str
+    batch: str | None
+    rows: int
+
+
+def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
+    """Return the days of a raw table that have rows, by day, from its metadata alone.
+
+    Parameters
+    ----------
+    column
+        What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
+    days
+        The days that are asked for; None means all.
+
+    A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
+    the columns `batch` and `column` are read, since its statistics do not tell them apart.
+    """
+    table = open_table(uri)
+    return {} if table is None else days_of(table, column, days)
+
+
+def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table | None:
+    """Read the rows of some days (None: of all), or return None where there is no table yet."""
+    import pyarrow.dataset as ds
+
+    table = open_table(uri)
+    if table is None:
+        return None
+    condition = None if days is None else (ds.field(column) >= days[0]) & (ds.field(column) <= days[-1])
+    return table.to_pyarrow_dataset().to_table(filter=condition)
+
+
+def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version: int | None) -> None:
+    """Replace some days of a table that is partitioned by `column`, in one commit.
+
+    Parameters
+    ----------
+    version
+        The version that the rows were made from, None where there was no table; what another run changed of
+        these days since is not overwritten.
+
+    Raises
+    ------
+    PublishConflict, LakeError
+        With the table as it was.
+    """
+    from deltalake import DeltaTable, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        DeltaTable.create(uri, schema=rows.schema, partition_by=[column], mode="ignore", configuration=PROPERTIES)
+        table = existing_table(uri, version or 0)
+        write_deltalake(table, rows.combine_chunks(), mode="overwrite", predicate=days_predicate(column, days))
+    except CommitFailedError as error:
+        raise PublishConflict(
+            f"{uri}: another run changed the same days at the same time, and its change stands; run this task again"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"{uri}: the days {days[0]} to {days[-1]} could not be written ({first_line(error)}); the table is as "
+            "it was before; check the lake's permissions and free space, then run this task again"
+        ) from error
+
+
+def days_of(table: DeltaTable, column: str, days: Collection[str] | None = None) -> dict[str, Partition]:
+    """Return the days of an opened raw table that have rows, as `partitions` does."""
+    found: dict[str, Partition] = {}
+    for ds, batch, rows in _pieces(table, column, days):
+        before = found.get(ds)
+        if before is not None:
+            found[ds] = Partition(ds, batch if before.batch == batch else None, before.rows + rows)
+        else:
+            found[ds] = Partition(ds, batch, rows)
+    return dict(sorted(found.items()))
+
+
+def days_predicate(column: str, days: list[str]) -> str:
+    """Return the condition that selects days; runs without a gap are ranges, since thousands of names are slow."""
+    from datetime import date, timedelta
+
+    runs: list[list[str]] = []
+    for ds in days:
+        follows = runs and date.fromisoformat(runs[-1][1]) + timedelta(days=1) == date.fromisoformat(ds)
+        if follows:
+            runs[-1][1] = ds
+        else:
+            runs.append([ds, ds])
+    return " OR ".join(f"({column} >= '{first}' AND {column} <= '{last}')" for first, last in runs)
+
+
+def _pieces(table: DeltaTable, column: str, days: Collection[str] | None) -> Iterator[tuple[str, str | None, int]]:
+    """Yield day, batch and number of rows of each part of a raw table, from its metadata where that tells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    actions = pa.table(table.get_add_actions(flatten=True))
+    low, high = ("partition.ds", "partition.ds") if column == "ds" else (f"min.{column}", f"max.{column}")
+    names = dict.fromkeys(["path", "num_records", "min.batch", "max.batch", low, high])
+    actions = actions.select([name for name in names if name in actions.column_names])
+    if days is not None and low in actions.column_names:
+        # a table of years has thousands of files, and a night asks for few days
+        before, after = (pc.less(actions[high], min(days, default="")), pc.greater(actions[low], max(days, default="")))
+        actions = actions.filter(pc.invert(pc.fill_null(pc.or_(before, after), False)))
+    mixed = []
+    for action in actions.to_pylist():
+        batch = action.get("min.batch") if action.get("min.batch") == action.get("max.batch") else None
+        ds = action.get(low)
+        if ds != action.get(high):
+            mixed.append(action["path"])
+        elif ds is not None and (days is None or ds in days):
+            yield ds, batch, action["num_records"]
+    if mixed:
+        rows = _some_files(table, set(mixed)).to_table(columns=[column, "batch"])
+        counted = rows.group_by([column, "batch"]).aggregate([([], "count_all")])
+        for each in counted.to_pylist():
+            if days is None or each[column] in days:
+                yield each[column], each["batch"], each["count_all"]
+
+
+def _some_files(table: DeltaTable, paths: set[str]) -> Dataset:
+    """Return some of a table's files as an Arrow dataset."""
+    from pyarrow.dataset import FileSystemDataset
+
+    whole = table.to_pyarrow_dataset()
+    fragments = [fragment for fragment in whole.get_fragments() if fragment.path in paths]
+    return FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem)

@@ -1,0 +1,200 @@
+"""Publishing a batch: all of its days at once, and none over what is newer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
+from include.lake.days import days_of, days_predicate
+from include.lake.tables import PROPERTIES, TableVersion, existing_table, first_line, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Slices:
+    """What is published at once: days, each as a whole, of one batch.
+
+    Attributes
+    ----------
+    column
+        Column of the table by which a day is replaced: `ds`, or `delivered`.
+    days
+        ISO days, in order and without a gap; a day without rows is published as empty.
+    batch
+        Digest of the rows.
+    moment
+        When they were read or last decided about, in microseconds since 1970; the later stands.
+    rows
+        Number of rows by day.
+    """
+
+    column: str
+    days: list[str]
+    batch: str
+    moment: int
+    rows: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return sum(self.rows.values())
+
+
+def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
+    """Return, of those days that were published, the moment of the publication that stands.
+
+    It is read from the table's application transactions, so a day without rows is known as well.
+
+    Returns
+    -------
+    dict of str to int
+        By ISO day, microseconds since 1970, as `publish_days` was given them.
+    """
+    table = open_table(uri)
+    if table is None:
+        return {}
+    found = {ds: table.transaction_version(_transaction(ds)) for ds in days}
+    return {ds: moment for ds, moment in found.items() if moment is not None}
+
+
+def publish_days(
+    uri: str, parts: Iterable[pa.Table], schema: pa.Schema, slices: Slices, retired: Iterable[str] = ()
+) -> TableVersion:
+    """Replace some days of a raw table by what a batch has for them, in one commit.
+
+    The commit carries an application transaction for each day, whose version is the moment of the batch.
+    A batch that was published before changes nothing, and neither does one that is older than what was
+    published of a day since.
+
+    Parameters
+    ----------
+    parts
+        Tables with `schema`, one after another; they are not asked for where nothing is to be written.
+    schema
+        Has the columns `batch` and `ds`, and the column by which days are replaced.
+    retired
+        Published columns that may be absent from the schema; they are null in the new rows.
+
+    Raises
+    ------
+    PublishConflict
+        If another run wrote to the same days at the same time; nothing of the batch is then visible.
+    LakeError, SchemaMismatch
+        With the table as it was.
+    """
+    from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    failures: list[NightshiftError] = []
+    try:
+        table = open_table(uri)
+        if table is None:
+            # created empty, so that even of two first writers one meets the other's commit and is refused
+            DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
+            table = existing_table(uri)
+        # what is checked below is checked again, against the version that was opened, at the commit
+        _check_schema(uri, table, schema, set(retired))
+        days = _older_than(uri, table, slices)
+        if not days or _holds(table, slices, days):
+            return TableVersion(uri, table.version(), slices.total, changed=False)
+        kept = (_only(part, slices.column, days, slices.days) for part in parts)
+        write_deltalake(
+            table,
+            _as_reader(kept, schema, failures),
+            mode="overwrite",
+            predicate=days_predicate(slices.column, days),
+            schema_mode="merge",
+            commit_properties=CommitProperties(
+                custom_metadata={"nightshift.batch": slices.batch},
+                app_transactions=[Transaction(_transaction(ds), slices.moment) for ds in days],
+            ),
+        )
+    except CommitFailedError as error:
+        raise PublishConflict(
+            f"{uri}: another run changed the days {slices.days[0]} to {slices.days[-1]} at the same time, and its "
+            "change stands; nothing of this batch was published; run this task again"
+        ) from error
+    except (DeltaError, OSError) as error:
+        if failures:  # the batch could not be read, which says more than that it could not be written
+            raise failures[0] from error
+        raise LakeError(
+            f"{uri}: the days {slices.days[0]} to {slices.days[-1]} could not be written ({first_line(error)}); the "
+            "table is as it was before; check the lake's permissions and free space, then run this task again"
+        ) from error
+    return TableVersion(uri, table.version(), slices.total, changed=True)
+
+
+def _transaction(ds: str) -> str:
+    """Return the name under which a raw table keeps the moment of a day's publication."""
+    return f"day={ds}"
+
+
+def _older_than(uri: str, table: DeltaTable, slices: Slices) -> list[str]:
+    """Return the days of which nothing as new as the batch was published."""
+    moments = {ds: table.transaction_version(_transaction(ds)) for ds in slices.days}
+    newer = [ds for ds, moment in moments.items() if moment is not None and moment > slices.moment]
+    if newer:
+        log.warning(
+            "%s: of %s day%s, from %s to %s, something newer than this batch is published and stands",
+            *(uri, len(newer), "s"[: len(newer) > 1], newer[0], newer[-1]),
+        )
+    return [ds for ds, moment in moments.items() if moment is None or moment < slices.moment]
+
+
+def _holds(table: DeltaTable, slices: Slices, days: list[str]) -> bool:
+    """Return whether these days hold exactly this batch already."""
+    if not any(slices.rows.get(ds) for ds in days):
+        return False
+    there = {ds: (part.batch, part.rows) for ds, part in days_of(table, slices.column, set(days)).items()}
+    return there == {ds: (slices.batch, slices.rows[ds]) for ds in days if slices.rows.get(ds)}
+
+
+def _only(part: pa.Table, column: str, days: list[str], all_days: list[str]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(days) == len(all_days):
+        return part
+    return part.filter(pc.is_in(part[column], pa.array(days)))
+
+
+def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema, failures: list[NightshiftError]) -> pa.RecordBatchReader:
+    """Return a reader of all parts; a named error on the way is kept, since deltalake raises one of its own for it."""
+    import pyarrow as pa
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for part in parts:
+                # one record batch a part: deltalake writes several side by side, in any order
+                yield from part.select(schema.names).combine_chunks().to_batches()
+        except NightshiftError as error:
+            failures.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _check_schema(uri: str, table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
+    """Refuse rows that lack a column of the table, or have one in another type; new columns may come."""
+    import pyarrow as pa
+
+    for field in pa.schema(table.schema().to_arrow()):
+        at = schema.get_field_index(field.name)
+        if at < 0 and field.name in retired:
+            continue
+        declared = "is not declared" if at < 0 else f"is declared as {schema.field(at).type}"
+        if at < 0 or schema.field(at).type != field.type:
+            raise SchemaMismatch(
+                f"{uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml "
+                "now; nothing was published; declare it as before, name it in the source's contract.retired, or "
+                "give the source a new name, which starts a new table"
+            )
