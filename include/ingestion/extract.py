@@ -281,20 +281,22 @@ def _first_day(
     rows: dict[str, int], pipeline: Pipeline, name: str, start: date, end: date, where: str, read_from: dict[str, Any]
 ) -> date:
     """Return the first day that the batch holds, or raise for days that have no rows and should."""
-    least = pipeline.sources[name].rows_per_day.min
+    source = pipeline.sources[name]
+    least = source.rows_per_day.min
     if least == 0:
         return start
     empty = [ds for ds in days_between(start, end) if ds not in rows]
     if rows:
         first = min(rows)
         leading = [ds for ds in empty if ds < first]
-        published = lake.partitions(lake.raw_uri(pipeline.name, name)).keys() if leading else set()
+        uri = lake.raw_uri(pipeline.name, name)
+        published = lake.partitions(uri, source.slice_column).keys() if leading else set()
         if leading and not any(ds < first for ds in published):
             log.warning("%s: the source begins at %s; %s before it left out", where, first, count_days(leading))
             empty = [ds for ds in empty if ds > first]
             start = date.fromisoformat(first)
     missing = read_from.get("missing")
-    connection = f"(connection '{pipeline.sources[name].connection}')"
+    connection = f"(connection '{source.connection}')"
     what = f"; {some(missing)} not found below {read_from['folder']} {connection}" if missing else ""
     few = [f"{ds}: {count:,}" for ds, count in rows.items() if count < least]
     if few and not empty:

@@ -83,14 +83,23 @@ def published_through(pipeline: Pipeline) -> date | None:
     for name in pipeline.daily_sources:
         uri = lake.raw_uri(pipeline.name, name)
         with_rows = lake.partitions(uri, pipeline.sources[name].slice_column)
-        if not with_rows:
+        if with_rows:
+            last.append(_with_empty_days_after(uri, date.fromisoformat(max(with_rows))))
+        elif lake.latest_version(uri) is None:
             return None
-        day = date.fromisoformat(max(with_rows))
-        # days without rows may have been published after it
-        while lake.published_at(uri, [(day + timedelta(days=1)).isoformat()]):
-            day += timedelta(days=1)
-        last.append(day)
-    return min(last)
+        # a source of which every day was empty so far holds nothing back
+    return min(last, default=None)
+
+
+def _with_empty_days_after(uri: str, day: date, ahead: int = 60) -> date:
+    """Return the last of the days that were published from a day on without a gap."""
+    while True:
+        days = days_between(day + timedelta(days=1), day + timedelta(days=ahead))
+        published = lake.published_at(uri, days)
+        for ds in days:
+            if ds not in published:
+                return day
+            day = date.fromisoformat(ds)
 
 
 def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:

@@ -354,6 +354,32 @@ def test_what_is_published_ends_where_the_last_daily_source_ends(shop: Path) -> 
     assert published_through(load_pipeline("shop")) == day(2)
 
 
+def test_empty_days_after_the_last_rows_are_published_days(shop: Path) -> None:
+    """A shop that may close for weeks is known up to the last day that was asked for, not up to its last sale."""
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 0}"))
+    sell(shop, factories.sales(days=2))
+
+    ingest(day(0), day(99))
+
+    assert published_through(load_pipeline("shop")) == day(99)
+    assert missing_range(load_pipeline("shop"), day(99)) is None
+
+
+def test_a_source_of_empty_days_alone_holds_nothing_back(shop: Path) -> None:
+    """Of a register of accidents without an accident so far, a run does not wait for the first."""
+    second = factories.SHOP_YAML.split("  sales:\n")[1].split("features:\n")[0]
+    second = second.replace("{min: 1, max: 100}", "{min: 0}").replace("sql/sales.sql", "sql/none.sql")
+    text = factories.SHOP_YAML.replace("features:\n", "  returns:\n" + second + "features:\n", 1)
+    (shop / "sql" / "none.sql").write_text(factories.SHOP_SQL + " AND false", encoding="utf-8")
+    factories.write_shop(shop.parent, pipeline=text)
+    ingest(day(0), day(4))
+    assert published_through(load_pipeline("shop")) is None
+
+    ingest(day(0), day(4), "returns")
+
+    assert published_through(load_pipeline("shop")) == day(4)
+
+
 def test_a_first_run_is_missing_the_whole_history(shop: Path) -> None:
     """Without any day the range begins `history_days` ago and ends with the day asked for."""
     assert missing_range(load_pipeline("shop"), day(200)) == (day(81), day(200))
