@@ -6,7 +6,7 @@ UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench lock install clean
+.PHONY: help demo up test lint bench bench-quality lock install extras clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,8 @@ up: $(VENV)/installed ## Start Airflow and MLflow, until Ctrl-C
 	@./nightshift up
 
 install: $(VENV)/installed ## Make .venv with all that a run needs
+
+extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost and tsfresh to .venv
 
 test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
 	$(BIN)/pytest
@@ -34,7 +36,11 @@ lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
 		requirements.in --output-file requirements.txt
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
+		requirements-extras.in --output-file requirements-extras.txt
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
 		requirements-dev.in --output-file requirements-dev.txt
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
+		requirements-bench.in --output-file requirements-bench.txt
 
 clean: ## Remove .venv and everything that was made in var/
 	rm -rf $(VENV) var .pytest_cache .ruff_cache
@@ -51,7 +57,11 @@ $(VENV)/installed: requirements.txt | $(VENV)/bin/uv
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-extras: requirements-extras.txt $(VENV)/installed
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-extras
 	@config/test-packages.sh
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt -r requirements-dev.txt
 	@touch $@

@@ -3,22 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from include.section import Name, Section
 from include.source_config import Source
+from include.training_config import Training
 from include.wording import unknown
 
-Task = Literal["binary", "regression"]
-Family = Literal["lightgbm", "hist_gradient_boosting", "linear"]
 
-#: Metrics by task; True where a higher value is better.
-METRICS: dict[str, dict[str, bool]] = {
-    "binary": {"roc_auc": True, "average_precision": True, "log_loss": False, "brier": False},
-    "regression": {"mae": False, "rmse": False, "r2": True},
-}
+class Aggregates(Section):
+    """Numbers of a source, summed up over trailing windows of what was known."""
+
+    source: str
+    by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
+    values: list[str] = Field(min_length=1, description="Columns of the source that are summed up.")
+    windows_days: list[int] = Field(default=[7, 28], min_length=1)
+    functions: list[Literal["mean", "sum", "min", "max", "std", "count", "last", "trend"]] = Field(
+        default=["mean", "std", "count"], min_length=1
+    )
+
+
+class Series(Section):
+    """What tsfresh tells of a source's numbers, as series of what was known."""
+
+    source: str
+    by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
+    values: list[str] = Field(min_length=1, description="Columns of the source that are series.")
+    window_days: int = Field(default=28, ge=1)
+    calculators: Literal["minimal", "efficient"] = "minimal"
+
+
+class Automated(Section):
+    """Features that are made of the sources without SQL; those that do not help are dropped before tuning."""
+
+    aggregates: dict[Name, Aggregates] = Field(default={})
+    series: dict[Name, Series] = Field(default={})
+    seconds: int = Field(default=120, ge=1, description="What making them may take.")
+    select: bool = Field(default=True, description="Drop what does not help, before the candidates are tuned.")
+
+    @property
+    def sets(self) -> dict[str, Aggregates | Series]:
+        """Both kinds by name; a feature's name begins with it."""
+        return {**self.aggregates, **self.series}
+
+    @model_validator(mode="after")
+    def _names_are_apart(self) -> Automated:
+        both = sorted(self.aggregates.keys() & self.series.keys())
+        if both:
+            raise ValueError(f"aggregates and series both have {', '.join(both)}")
+        return self
 
 
 class Features(Section):
@@ -28,48 +63,17 @@ class Features(Section):
     key: list[str] = Field(min_length=1, description="Columns that together name one row to predict.")
     label: str = Field(description="The column to predict; null while it is unknown.")
     exclude: list[str] = Field(default=[], description="Columns kept in the table but not learned from.")
+    lookback_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="No feature reads older rows than so many days; lets a night build its new rows only.",
+    )
+    automated: Automated | None = None
 
     @model_validator(mode="after")
     def _label_is_apart(self) -> Features:
         if self.label in self.key:
             raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
-        return self
-
-
-class Tuning(Section):
-    """How much searching a run may do; the seconds are shared equally between the candidates."""
-
-    seconds: int = Field(default=60, ge=1)
-    trials: int | None = Field(default=None, ge=1, description="Stop a candidate after so many trials.")
-    folds: int = Field(default=3, ge=2, le=10)
-    sample_rows: int = Field(default=50_000, ge=100, description="Rows of a fold that a trial fits on.")
-    parallel: int = Field(default=1, ge=1, description="Candidates that are tuned at the same time.")
-
-
-class Training(Section):
-    """What is learned, from which rows, by which families of models."""
-
-    task: Task
-    metric: str = Field(description="The metric that is tuned for and that the gate compares.")
-    window_days: int = Field(default=365, ge=2, description="Days of history that a model learns from.")
-    holdout_days: int = Field(default=28, ge=1, description="Last labelled days, kept for the gate.")
-    gap_days: int = Field(default=1, ge=0, description="Days until a label is known; left out between.")
-    candidates: list[Family] = Field(default=list(get_args(Family)), min_length=1)
-    tuning: Tuning = Tuning()
-    seed: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Training:
-        known = METRICS[self.task]
-        if self.metric not in known:
-            raise ValueError(f"metric: {unknown('metric', self.metric, list(known))}")
-        if len(set(self.candidates)) != len(self.candidates):
-            raise ValueError("candidates names a family twice")
-        if self.holdout_days + self.gap_days >= self.window_days:
-            raise ValueError(
-                f"holdout_days ({self.holdout_days}) and gap_days ({self.gap_days}) leave nothing of "
-                f"window_days ({self.window_days}) to learn from"
-            )
         return self
 
 
@@ -145,6 +149,13 @@ class Pipeline(Section):
         return (self._folder / relative).read_text(encoding="utf-8")
 
     @property
+    def kept_out(self) -> set[str]:
+        """Columns of the feature table that no model learns from."""
+        features, group = self.features, self.training.group
+        names = {*features.key, "prediction_time", features.label, *features.exclude}
+        return names | {group} if group else names
+
+    @property
     def daily_sources(self) -> list[str]:
         """The names of the sources by which a run knows its days: those that are published day by day."""
         return [name for name, source in self.sources.items() if source.arrives != "snapshot"]
@@ -158,8 +169,26 @@ class Pipeline(Section):
                 f"history_days ({self.history_days}) is less than training.window_days ({self.training.window_days}), "
                 "and no more history than that is read"
             )
+        lookback = self.features.lookback_days
+        if lookback is not None and lookback > self.history_days:
+            raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+        return self
+
+    @model_validator(mode="after")
+    def _automated_features_have_sources(self) -> Pipeline:
+        for name, made in (self.features.automated.sets if self.features.automated else {}).items():
+            where = f"features.automated: {name}"
+            if made.source not in self.sources:
+                raise ValueError(f"{where}: {unknown('source', made.source, list(self.sources))}")
+            columns = self.sources[made.source].columns
+            for column in [*made.by, *made.values]:
+                if column not in columns:
+                    raise ValueError(f"{where}: {unknown('column', column, list(columns))}")
+            for column in made.values:
+                if columns[column] not in ("integer", "float", "boolean"):
+                    raise ValueError(f"{where}: column '{column}' is a {columns[column]}, and numbers are needed")
         return self
 
 

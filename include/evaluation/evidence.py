@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.config import METRICS
 from include.evaluation.metrics import all_metrics
 from include.evaluation.noise import Difference, paired_difference
+from include.training_config import METRICS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from include.config import METRICS
+from include.training_config import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ def metric_value(metric: str, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     Parameters
     ----------
     metric
-        A name in `include.config.METRICS`.
+        A name in `include.training_config.METRICS`.
     y_true
         Labels: 0 or 1 for a binary task, of shape (n_rows,).
     y_pred

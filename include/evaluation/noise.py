@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.config import METRICS
 from include.evaluation.metrics import metric_value
+from include.training_config import METRICS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import optuna
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Task
     from include.training.columns import FeatureColumns
+    from include.training_config import Task
 
 Params = dict[str, Any]
 

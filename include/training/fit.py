@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline, Task
+    from include.config import Pipeline
     from include.training.split import Split
+    from include.training_config import Task
 
 #: Fewer rows than this cannot be split into folds that say anything.
 MIN_TRAIN_ROWS = 100

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.config import Training
+    from include.training_config import Training
 
 
 @dataclass(frozen=True)

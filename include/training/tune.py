@@ -8,12 +8,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.config import METRICS
 from include.errors import TrainingImpossible
 from include.evaluation.metrics import metric_value
 from include.training.candidates import CANDIDATES
 from include.training.fit import fit_model, predict
 from include.training.split import time_ordered_folds
+from include.training_config import METRICS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -34,7 +34,7 @@ def test_only_its_folder_and_the_demo_know_of_flights() -> None:
 
 def test_the_lock_names_no_package_index() -> None:
     """A lock that names an address would install from there and nowhere else."""
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for lock in ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt", "requirements-bench.txt"):
         text = (ROOT / lock).read_text()
         assert "==" in text
         assert not re.search(r"https?://|--index|--extra-index|--find-links", text)

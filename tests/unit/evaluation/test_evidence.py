@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from include.config import METRICS, Pipeline
+from include.config import Pipeline
 from include.evaluation.evidence import Evidence, Holdout, Opponent, baseline_predictions, collect_evidence
 from include.evaluation.gate import decide
 from include.evaluation.metrics import all_metrics
+from include.training_config import METRICS
 from tests import factories
 
 NAN = math.nan

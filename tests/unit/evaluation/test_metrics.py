@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from include.config import METRICS
 from include.evaluation.metrics import all_metrics, metric_value
+from include.training_config import METRICS
 
 BINARY, REGRESSION = list(METRICS["binary"]), list(METRICS["regression"])
 OF_SKLEARN = {

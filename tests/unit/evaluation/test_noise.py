@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from include.config import METRICS
 from include.evaluation.metrics import metric_value
 from include.evaluation.noise import CHUNK_ROUNDS, Difference, of_draws, paired_difference
+from include.training_config import METRICS
 
 ALL_METRICS = [metric for metrics in METRICS.values() for metric in metrics]
 each_metric = pytest.mark.parametrize("metric", ALL_METRICS)

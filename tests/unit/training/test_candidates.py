@@ -9,12 +9,12 @@ import optuna
 import pandas as pd
 import pytest
 
-from include.config import Family
 from include.training.candidates import CANDIDATES, MAX_CATEGORIES
 from include.training.fit import fit_model, predict
+from include.training_config import Family
 
 if TYPE_CHECKING:
-    from include.config import Task
+    from include.training_config import Task
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.config import METRICS
 from include.errors import TrainingImpossible
 from include.training.candidates import CANDIDATES
 from include.training.split import split_by_time
 from include.training.tune import TuningResult, choose_best, tune_candidate
+from include.training_config import METRICS
 from tests import factories
 
 if TYPE_CHECKING:
