@@ -7,6 +7,7 @@ the counts as if they were its own. What is not told here is left to pandas.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,9 @@ class Counted:
     metrics
         For each metric of Great Expectations the aggregate over the view `rows` that yields it.
     examples
-        The same for the unexpected values, which are asked for only where there are any.
+        The same for the unexpected values.
+    tables
+        Queries by the name of the temporary table that the others read them from, made before.
     unexpected
         The condition of a row that breaks the expectation, where it is about single rows; it may hold a
         window function.
@@ -40,6 +43,7 @@ class Counted:
     metrics: dict[str, str] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     unexpected: str | None = None
+    tables: dict[str, str] = field(default_factory=dict)
 
 
 def counted(expectation: Expectation, types: dict[str, str]) -> Counted | None:
@@ -184,16 +188,18 @@ def _common_pattern(pattern: str) -> str | None:
 
 def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
     column = value(kwargs["column"], types)
-    groups = f"SELECT {column} AS key, count(*) AS n FROM rows WHERE ({column}) IS NOT NULL GROUP BY 1 HAVING n > 1"
+    query = f"SELECT {column} AS key, count(*) AS n FROM rows WHERE ({column}) IS NOT NULL GROUP BY 1 HAVING n > 1"
+    groups = _table_of(query)
     metric = expectation.map_metric  # type: ignore[attr-defined]
     return Counted(
         {
             "table.row_count": "count(*)",
             "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
-            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM ({groups}))",
+            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
         },
-        {f"{metric}.unexpected_values": f"(SELECT list(key) FROM ({groups} ORDER BY key LIMIT {EXAMPLES}))"},
+        {f"{metric}.unexpected_values": f"(SELECT list(key) FROM (FROM {groups} ORDER BY key LIMIT {EXAMPLES}))"},
         f"({column}) IS NOT NULL AND count(*) OVER (PARTITION BY {column}) > 1",
+        {groups: query},
     )
 
 
@@ -203,7 +209,8 @@ def _compound_unique(expectation: Expectation, kwargs: dict[str, Any], types: di
     names = kwargs["column_list"]
     keys = ", ".join(f"{value(name, types)} AS {quoted(name)}" for name in names)
     some = "(" + " OR ".join(f"({value(name, types)}) IS NOT NULL" for name in names) + ")"
-    groups = f"SELECT {keys}, count(*) AS n FROM rows WHERE {some} GROUP BY ALL HAVING n > 1"
+    query = f"SELECT {keys}, count(*) AS n FROM rows WHERE {some} GROUP BY ALL HAVING n > 1"
+    groups = _table_of(query)
     told = ", ".join(f"{literal(name)}: {quoted(name)}" for name in names)
     metric = expectation.map_metric  # type: ignore[attr-defined]
     listed = ", ".join(quoted(name) for name in names)
@@ -211,14 +218,15 @@ def _compound_unique(expectation: Expectation, kwargs: dict[str, Any], types: di
         {
             "table.row_count": "count(*)",
             f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {some})",
-            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM ({groups}))",
+            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
         },
         {
             f"{metric}.unexpected_values": (
-                f"(SELECT list({{{told}}}) FROM ({groups} ORDER BY {listed} LIMIT {EXAMPLES}))"
+                f"(SELECT list({{{told}}}) FROM (FROM {groups} ORDER BY {listed} LIMIT {EXAMPLES}))"
             )
         },
         f"{some} AND count(*) OVER (PARTITION BY {', '.join(value(name, types) for name in names)}) > 1",
+        {groups: query},
     )
 
 
@@ -263,6 +271,11 @@ def _distinct(metric: str, sql: str) -> _Maker:
 
 def _row_count(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
     return Counted({"table.row_count": "count(*)"})
+
+
+def _table_of(query: str) -> str:
+    """Return the name of the temporary table of a query."""
+    return f"groups_{hashlib.sha256(query.encode()).hexdigest()[:12]}"
 
 
 def _examples(column: str, unexpected: str) -> str:

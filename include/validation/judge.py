@@ -162,15 +162,15 @@ def no_rows() -> pa.Table:
 
 
 def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) -> dict[int, Judged]:
-    """Count all metrics in one query, ask for examples where something is unexpected, and let GX judge them."""
-    numbers = _ask(rows, [sql for plan in plans.values() for sql in plan.metrics.values()])
-    metrics = {at: {name: numbers[sql] for name, sql in plan.metrics.items()} for at, plan in plans.items()}
-    broken = [at for at in plans if any(name.endswith("unexpected_count") and n for name, n in metrics[at].items())]
-    values = _ask(rows, [sql for at in broken for sql in plans[at].examples.values()])
+    """Count all metrics in one query, with examples of what is unexpected, and let GX judge them."""
+    for name, query in {name: query for plan in plans.values() for name, query in plan.tables.items()}.items():
+        rows.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    numbers = _ask(rows, [sql for plan in plans.values() for sql in (*plan.metrics.values(), *plan.examples.values())])
     judged = {}
     for at, plan in plans.items():
-        examples = {name: values.get(sql) or [] for name, sql in plan.examples.items()}
-        verdict = suite[at]._validate(metrics[at] | examples, runtime_configuration={"result_format": SUMMARY})
+        metrics = {name: numbers[sql] for name, sql in plan.metrics.items()}
+        examples = {name: numbers[sql] or [] for name, sql in plan.examples.items()}
+        verdict = suite[at]._validate(metrics | examples, runtime_configuration={"result_format": SUMMARY})
         result = suite[at]._build_evr(raw_response=verdict, configuration=suite[at].configuration)
         judged[at] = Judged(suite[at], result, sql=plan)
     return judged
