@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features import AS_OF, bare_features
 from benchmarks.measure import PIPELINE, Stopwatch
 from include import settings
+from include.evaluation.metrics import Measure
 from include.evaluation.noise import paired_difference
 from include.features.build import pin_snapshot
 from include.training.candidates import CANDIDATES
@@ -72,7 +73,8 @@ def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:
         for other in scores.keys() - {"challenger"}:
             drawn = {"rounds": pipeline.gate.bootstrap_rounds, "confidence": pipeline.gate.confidence}
             pair = scores["challenger"], scores[other]
-            difference = paired_difference("roc_auc", y, held_days, *pair, **drawn, seed=training.seed)
+            roc_auc = Measure("binary", "roc_auc")
+            difference = paired_difference(roc_auc, y, held_days, *pair, **drawn, seed=training.seed)
             metrics[f"{other}.low"] = difference.low
             better = better and difference.low > 0
     with watch("register_model"):

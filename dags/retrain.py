@@ -17,10 +17,12 @@ from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
 from plugins.operators.plan_run import PlanRunOperator
+from plugins.operators.prove_features import ProveFeaturesOperator
 from plugins.operators.register_model import RegisterModelOperator
+from plugins.operators.select_features import SelectFeaturesOperator
 from plugins.operators.summarize_run import SummarizeRunOperator
 from plugins.operators.train_challenger import TrainChallengerOperator
-from plugins.operators.tune_candidate import TuneCandidateOperator
+from plugins.operators.tune_candidates import TuneCandidatesOperator
 from plugins.operators.validate_features import ValidateFeaturesOperator
 
 if TYPE_CHECKING:
@@ -74,16 +76,16 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             "do_xcom_push": False,  # steps hand on by the run's folder; each value would cost as much as a task's start
         },
     ) as dag:
-        tune = TuneCandidateOperator.partial(
-            task_id="tune_candidate",
-            pipeline=name,
-            map_index_template="{{ task.candidate }}",
-            max_active_tis_per_dagrun=training.tuning.parallel,
-        ).expand(candidate=training.candidates)
+        tune = TuneCandidatesOperator.partial(
+            task_id="tune_candidates", pipeline=name, map_index_template="{{ 'worker %s' % task.worker }}"
+        ).expand(worker=list(range(training.tuning.parallel)))
+        select = [SelectFeaturesOperator(task_id="select_features", pipeline=name)] if pipeline.features.selects else []
         chain(
             PlanRunOperator(task_id="plan_run", pipeline=name),
             BuildFeaturesOperator(task_id="build_features", pipeline=name),
             ValidateFeaturesOperator(task_id="validate_features", pipeline=name),
+            ProveFeaturesOperator(task_id="prove_features", pipeline=name),
+            *select,
             tune,
             TrainChallengerOperator(task_id="train_challenger", pipeline=name),
             EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,10 +19,16 @@ class Aggregates(Section):
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
     values: list[str] = Field(min_length=1, description="Columns of the source that are summed up.")
-    windows_days: list[int] = Field(default=[7, 28], min_length=1)
+    windows_days: list[Annotated[int, Field(ge=1)]] = Field(default=[7, 28], min_length=1)
     functions: list[Literal["mean", "sum", "min", "max", "std", "count", "last", "trend"]] = Field(
         default=["mean", "std", "count"], min_length=1
     )
+
+
+    @property
+    def longest_days(self) -> int:
+        """The days that the longest window looks back."""
+        return max(self.windows_days)
 
 
 class Series(Section):
@@ -33,6 +39,11 @@ class Series(Section):
     values: list[str] = Field(min_length=1, description="Columns of the source that are series.")
     window_days: int = Field(default=28, ge=1)
     calculators: Literal["minimal", "efficient"] = "minimal"
+
+    @property
+    def longest_days(self) -> int:
+        """The days that the window looks back."""
+        return self.window_days
 
 
 class Automated(Section):
@@ -69,6 +80,11 @@ class Features(Section):
         description="No feature reads older rows than so many days; lets a night build its new rows only.",
     )
     automated: Automated | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Whether automated features are dropped that do not help."""
+        return self.automated is not None and self.automated.select
 
     @model_validator(mode="after")
     def _label_is_apart(self) -> Features:
@@ -169,6 +185,11 @@ class Pipeline(Section):
                 f"history_days ({self.history_days}) is less than training.window_days ({self.training.window_days}), "
                 "and no more history than that is read"
             )
+        if self.training.task == "multiclass" and self.gate.baseline != "prior":
+            raise ValueError(
+                f"gate.baseline is '{self.gate.baseline}', and a feature cannot be the prediction of several classes; "
+                "write prior"
+            )
         lookback = self.features.lookback_days
         if lookback is not None and lookback > self.history_days:
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
@@ -182,6 +203,13 @@ class Pipeline(Section):
             where = f"features.automated: {name}"
             if made.source not in self.sources:
                 raise ValueError(f"{where}: {unknown('source', made.source, list(self.sources))}")
+            if self.features.label in made.by:
+                raise ValueError(f"{where}: by names the label, '{self.features.label}', which is not known yet")
+            if self.features.lookback_days and made.longest_days > self.features.lookback_days:
+                raise ValueError(
+                    f"{where}: a window of {made.longest_days} days is longer than features.lookback_days "
+                    f"({self.features.lookback_days})"
+                )
             columns = self.sources[made.source].columns
             for column in [*made.by, *made.values]:
                 if column not in columns:

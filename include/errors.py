@@ -59,6 +59,10 @@ class FeatureQueryFailed(NightshiftError):
     """features.sql does not run, or does not yield what pipeline.yaml declares."""
 
 
+class FeatureLeak(NightshiftError):
+    """A feature is another one when only what was known at its prediction time is read."""
+
+
 class TrainingImpossible(NightshiftError):
     """The feature table cannot be learned from."""
 

@@ -65,6 +65,11 @@ def query_memory() -> str:
     return os.environ.get("NIGHTSHIFT_QUERY_MEMORY") or "800MB"
 
 
+def tuning_storage() -> str | None:
+    """Return the address of a database that keeps the trials (NIGHTSHIFT_TUNING_STORAGE); None: a journal file."""
+    return os.environ.get("NIGHTSHIFT_TUNING_STORAGE") or None
+
+
 def env_file() -> dict[str, str]:
     """Return the variables of the project's .env file; none where there is no file."""
     path = root() / ".env"

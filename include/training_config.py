@@ -162,6 +162,11 @@ class Training(Section):
         known = METRICS[self.task]
         if self.metric not in known:
             raise ValueError(f"metric: {unknown('metric', self.metric, list(known))}")
+        if self.metric == "calibration_error":
+            raise ValueError(
+                "metric: calibration_error is only reported, since a constant guess has almost none; tune for log_loss "
+                "or brier"
+            )
         if not self.families:
             raise ValueError("candidates: at least one is needed, found none")
         if len(set(self.families)) != len(self.families):

@@ -1,4 +1,4 @@
-"""Airflow's plugin for Data Docs: the pages of validations in its web server, and the link from a task to its page."""
+"""Airflow's plugin for Data Docs: the pages of validations and of features in its web server, and the links to them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.operators.validation_page import PREFIX, ValidationPageLink
+from plugins.operators import feature_page, validation_page
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 
-async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+async def validation_pages(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request by the web application, which is imported for the first one.
 
     Every process of Airflow imports its plugins, and only the API server needs a web framework.
@@ -22,11 +22,19 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
 
 
+async def feature_pages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request by the web application, which is imported for the first one."""
+    from plugins.web.feature_pages import app
+
+    await app(scope, receive, send)
+
+
 class DataDocsPlugin(AirflowPlugin):
-    """The pages, and the link to them."""
+    """The pages, and the links to them."""
 
     name = "nightshift_data_docs"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
-        {"app": pages, "url_prefix": PREFIX, "name": "Nightshift's validations"}
+        {"app": validation_pages, "url_prefix": validation_page.PREFIX, "name": "Nightshift's validations"},
+        {"app": feature_pages, "url_prefix": feature_page.PREFIX, "name": "Nightshift's features"},
     ]
-    operator_extra_links: ClassVar[list[Any]] = [ValidationPageLink()]
+    operator_extra_links: ClassVar[list[Any]] = [validation_page.ValidationPageLink(), feature_page.FeaturePageLink()]

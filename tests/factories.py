@@ -68,17 +68,21 @@ WITH history AS (
         revenue,
         avg(revenue) OVER (PARTITION BY store ORDER BY available_at ROWS 6 PRECEDING) AS revenue_mean_7d
     FROM sales
+),
+spine AS (
+    SELECT DISTINCT store, day + INTERVAL 1 DAY AS day FROM sales
 )
 SELECT
-    sales.store || '-' || strftime(sales.day, '%Y-%m-%d') AS store_day,
-    sales.day AS prediction_time,
+    spine.store || '-' || strftime(spine.day, '%Y-%m-%d') AS store_day,
+    spine.day AS prediction_time,
     sales.revenue,
-    sales.store,
-    dayofweek(sales.day) AS weekday,
+    spine.store,
+    dayofweek(spine.day) AS weekday,
     history.revenue AS revenue_last_day,
     history.revenue_mean_7d
-FROM sales
-ASOF LEFT JOIN history ON history.store = sales.store AND history.available_at <= sales.day
+FROM spine
+LEFT JOIN sales ON sales.store = spine.store AND sales.day = spine.day
+ASOF LEFT JOIN history ON history.store = spine.store AND history.available_at <= spine.day
 """
 
 SHOP_EXPECTATIONS = """\

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from include.evaluation.metrics import WHEN_UNDEFINED
+
 if TYPE_CHECKING:
     from include.config import Gate
     from include.evaluation.evidence import Evidence, Opponent
@@ -42,7 +44,8 @@ class FinitePredictions(Check):
         if not evidence.challenger.finite:
             return "the challenger predicts NaN or infinity for some held-out rows"
         if not _is_number(value):
-            return f"the challenger's {evidence.metric} is not defined on this holdout"
+            why = WHEN_UNDEFINED.get(evidence.metric)
+            return f"the challenger's {evidence.metric} is not defined on this holdout" + (f": {why}" if why else "")
         return None
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from include.evaluation.metrics import all_metrics
+from include.evaluation.baseline import kindest_threshold
+from include.evaluation.metrics import Measure, all_metrics
 from include.evaluation.noise import Difference, paired_difference
-from include.training_config import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
-    import pandas as pd
 
     from include.config import Pipeline
 
@@ -22,18 +23,33 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that everything was measured on."""
+    """The rows that everything was measured on.
+
+    Attributes
+    ----------
+    label_mean
+        Mean of the labels, which is the share of positives of a binary task; NaN for several classes.
+    label_shares
+        Share of the rows by class, for several classes.
+    """
 
     start: str
     end: str
     rows: int
     days: int
     label_mean: float
+    label_shares: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """What tonight's model is, and how it did."""
+    """What tonight's model is, and how it did.
+
+    Attributes
+    ----------
+    threshold
+        Probability from which a row counts as positive; None where the task has none.
+    """
 
     family: str
     as_of: str
@@ -41,6 +57,7 @@ class Challenger:
     train_end: str
     metrics: Metrics
     finite: bool
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,8 @@ class Opponent:
         `version 7`, or what the baseline is.
     as_of, train_end
         Of a champion; None for a baseline.
+    threshold
+        Probability from which it counted a row as positive; None where the task has none.
     error
         Why it cannot be scored; the metrics and the difference are then None.
     """
@@ -63,11 +82,18 @@ class Opponent:
     as_of: str | None = None
     train_end: str | None = None
     error: str | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that a verdict rests on."""
+    """Everything that a verdict rests on.
+
+    Attributes
+    ----------
+    quantile
+        What pinball asked for; None where the task has no such metric.
+    """
 
     pipeline: str
     metric: str
@@ -76,6 +102,7 @@ class Evidence:
     challenger: Challenger
     baseline: Opponent
     champion: Opponent | None
+    quantile: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; a NaN becomes null."""
@@ -93,6 +120,7 @@ class Evidence:
             challenger=Challenger(**challenger | {"metrics": _with_nan(challenger["metrics"])}),
             baseline=_opponent(fields["baseline"]),
             champion=_opponent(fields["champion"]) if fields["champion"] else None,
+            quantile=fields.get("quantile"),
         )
 
 
@@ -105,88 +133,97 @@ def collect_evidence(
     baseline: np.ndarray,
     champion: np.ndarray | None,
     champion_error: str | None,
-    challenger_is: dict[str, str],
+    challenger_is: dict[str, Any],
     champion_is: dict[str, Any] | None,
     holdout_days: tuple[str, str],
+    classes: Sequence[object] | None = None,
 ) -> Evidence:
     """Measure challenger, baseline and champion on the same rows.
 
     Parameters
     ----------
     y_true, challenger, baseline, champion
-        Labels and predictions of the held-out rows, each of shape (n_rows,); no champion is None.
+        Labels and predictions of the held-out rows, as `Measure.value` takes them; no champion is None.
     days
         ISO day of each row, of shape (n_rows,).
     champion_error
         Why the champion could not predict, where it could not.
     challenger_is
-        Its `family`, `as_of`, `train_start` and `train_end`.
+        Its `family`, `as_of`, `train_start` and `train_end`, and for a binary task the `threshold`, the
+        probability from which it counts a row as positive; 0.5 where that is not known.
     champion_is
-        Its `version`, `as_of` and `train_end`; None where there is none yet.
+        Its `version`, `as_of` and `train_end`, and its `threshold`, the challenger's where that is not known;
+        None where there is none yet.
     holdout_days
         First and last day of the holdout, ISO.
+    classes
+        The labels that the codes of `y_true` and the columns of the predictions stand for, for several classes.
     """
     import numpy as np
 
     training, gate = pipeline.training, pipeline.gate
-    task, metric = training.task, training.metric
+    measure = Measure.of(training, _threshold(challenger_is, 0.5))
+    drawn: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
 
-    def against(other: np.ndarray) -> Difference:
-        return paired_difference(
-            metric,
-            y_true,
-            days,
-            challenger,
-            other,
-            rounds=gate.bootstrap_rounds,
-            confidence=gate.confidence,
-            seed=training.seed,
-        )
+    def opponent(name: str, predicted: np.ndarray | None, own: float, **more: Any) -> Opponent:
+        compared: dict[str, Any] = {"metrics": None, "difference": None}
+        if predicted is not None:
+            compared["metrics"] = all_metrics(replace(measure, threshold=own), y_true, predicted)
+            compared["difference"] = paired_difference(
+                measure, y_true, days, challenger, predicted, **drawn, second_threshold=own
+            )
+        return Opponent(name=name, **compared, threshold=own if training.task == "binary" else None, **more)
 
-    opponent = None
+    against = None
     if champion_is is not None:
-        opponent = Opponent(
-            name=f"version {champion_is['version']}",
-            metrics=all_metrics(task, y_true, champion) if champion is not None else None,
-            difference=against(champion) if champion is not None else None,
+        against = opponent(
+            f"version {champion_is['version']}",
+            champion,
+            _threshold(champion_is, measure.threshold),
             as_of=champion_is["as_of"],
             train_end=champion_is["train_end"],
             error=champion_error,
         )
     return Evidence(
         pipeline=pipeline.name,
-        metric=metric,
-        higher_is_better=METRICS[task][metric],
-        holdout=Holdout(
-            *holdout_days,
-            rows=len(y_true),
-            days=len(np.unique(days)),
-            label_mean=float(np.mean(y_true)) if len(y_true) else math.nan,
-        ),
+        metric=measure.metric,
+        higher_is_better=measure.higher_is_better,
+        holdout=_holdout(measure, y_true, days, holdout_days, classes),
         challenger=Challenger(
-            **challenger_is,
-            metrics=all_metrics(task, y_true, challenger),
+            **challenger_is | {"threshold": measure.threshold if training.task == "binary" else None},
+            metrics=all_metrics(measure, y_true, challenger),
             finite=bool(np.isfinite(challenger).all()),
         ),
-        baseline=Opponent(gate.baseline, all_metrics(task, y_true, baseline), against(baseline)),
-        champion=opponent,
+        baseline=opponent(gate.baseline, baseline, kindest_threshold(measure, y_true, baseline)),
+        champion=against,
+        quantile=None if training.classifies else measure.quantile,
     )
 
 
-def baseline_predictions(pipeline: Pipeline, train_labels: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
-    """Return what a guess without any fitting predicts for the held-out rows, of shape (n_rows,).
+def _threshold(model_is: dict[str, Any], otherwise: float) -> float:
+    known = model_is.get("threshold")
+    return otherwise if known is None else known
 
-    It is the mean of the labels learned from (their median where the metric is the absolute error), or
-    the feature that gate.baseline names; where that is missing, the mean.
-    """
+
+def _holdout(
+    measure: Measure,
+    y_true: np.ndarray,
+    days: np.ndarray,
+    holdout_days: tuple[str, str],
+    classes: Sequence[object] | None,
+) -> Holdout:
     import numpy as np
 
-    middle = np.median if pipeline.training.metric == "mae" else np.mean
-    prior = float(middle(train_labels))
-    if pipeline.gate.baseline == "prior":
-        return np.full(len(holdout), prior)
-    values = holdout[pipeline.gate.baseline].to_numpy(dtype="float64")
-    return np.where(np.isfinite(values), values, prior)
+    shares = None
+    if measure.task == "multiclass" and classes is not None and len(y_true):
+        shares = {str(label): float(np.mean(y_true == code)) for code, label in enumerate(classes)}
+    return Holdout(
+        *holdout_days,
+        rows=len(y_true),
+        days=len(np.unique(days)),
+        label_mean=float(np.mean(y_true)) if len(y_true) and measure.task != "multiclass" else math.nan,
+        label_shares=shares,
+    )
 
 
 def _without_nan(value: Any) -> Any:

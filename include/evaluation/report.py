@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
+SHOWN_CLASSES = 6  # the frequent ones say how uneven the classes are
 
 
 def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
     """Return the verdict, the metrics of all who were compared, and what every check came to."""
-    holdout = evidence.holdout
     return "\n".join(
         [
-            *textwrap.wrap(f"VERDICT  {verdict.reason}", WIDTH, subsequent_indent=" " * 9),
+            *_wrapped("VERDICT  ", verdict.reason),
             "",
-            f"Holdout  {holdout.start} to {holdout.end}, {holdout.rows:,} rows, label mean {holdout.label_mean:.3f}",
+            *_wrapped("Holdout  ", _holdout(evidence)),
             f"Trained  {evidence.challenger.family}, {evidence.challenger.train_start} to "
             f"{evidence.challenger.train_end}",
             "",
@@ -31,6 +32,17 @@ def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
             *_checks(verdict),
         ]
     )
+
+
+def _holdout(evidence: Evidence) -> str:
+    holdout = evidence.holdout
+    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows"
+    if holdout.label_shares is None:
+        return told if math.isnan(holdout.label_mean) else f"{told}, label mean {holdout.label_mean:.3f}"
+    by_share = sorted(holdout.label_shares.items(), key=lambda item: -item[1])
+    shares = [f"{label} {share:.1%}" for label, share in by_share[:SHOWN_CLASSES]]
+    left = len(by_share) - len(shares)
+    return f"{told}: {', '.join(shares)}" + (f" and {left} more" if left else "")
 
 
 def _metrics(evidence: Evidence) -> list[str]:
@@ -54,7 +66,19 @@ def _metrics(evidence: Evidence) -> list[str]:
             )
     note = "higher" if evidence.higher_is_better else "lower"
     about = f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"
-    return [*_aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  ")]
+    return [*_aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  "), *_settings(evidence)]
+
+
+def _settings(evidence: Evidence) -> list[str]:
+    """Return what a metric was measured at, where it has such a setting."""
+    if evidence.quantile is not None:
+        return [f"  pinball is at the quantile {evidence.quantile:g}"]
+    if evidence.challenger.threshold is None:
+        return []
+    others = {"champion": evidence.champion, "baseline": evidence.baseline}
+    told = [f"{name} {each.threshold:.4g}" for name, each in others.items() if each and each.threshold is not None]
+    more = f" ({', '.join(told)})" if told else ""
+    return [f"  f1 counts a row as positive from {evidence.challenger.threshold:.4g} on{more}"]
 
 
 def _checks(verdict: Verdict) -> list[str]:
@@ -63,6 +87,10 @@ def _checks(verdict: Verdict) -> list[str]:
         lines.append(f"{result.code}  {result.outcome:<14}  {result.title}")
         lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines
+
+
+def _wrapped(heading: str, text: str) -> list[str]:
+    return textwrap.wrap(heading + text, WIDTH, subsequent_indent=INDENT)
 
 
 def _number(value: float | None) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.errors import NotIngested
-from include.features.query import run_features_query
+from include.features.affected import Base, defined_by, digest, find_affected, midnight, why_all
+from include.features.query import PREDICTION_TIME, run_features_query
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     import pandas as pd
+    import pyarrow as pa
 
     from include.config import Pipeline
 
@@ -23,7 +26,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """A version of a pipeline's feature table, and what it was made from."""
+    """A version of a pipeline's feature table, and what it was made from.
+
+    Attributes
+    ----------
+    first_day
+        ISO day from which on its rows count; older ones may lie in the table, and readers leave them out.
+    feature_types
+        The Arrow type of each feature, by its name: of the columns that a model may learn from.
+    """
 
     uri: str
     version: int
@@ -32,6 +43,8 @@ class FeatureTable:
     labelled_rows: int
     columns: int
     build: str
+    first_day: str | None = None
+    feature_types: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -59,7 +72,8 @@ def pin_snapshot(pipeline: Pipeline) -> dict[str, int]:
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
     """Build the feature table of what was known at the end of the day `as_of`.
 
-    The same query over the same snapshot finds the version that it made before.
+    With `features.lookback_days` only those rows are built that can differ from those of the newest version,
+    and the others are kept. The same query over the same snapshot finds the version that it made before.
 
     Parameters
     ----------
@@ -68,50 +82,159 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
 
     Raises
     ------
-    FeatureQueryFailed, LakeError
+    FeatureQueryFailed, PublishConflict, LakeError
         With the last version of the feature table untouched.
     """
-    uri = lake.features_uri(pipeline.name)
-    build = _build_digest(pipeline, snapshot, as_of)
-    version = lake.find_build(uri, build)
-    if version is not None:
-        rows = lake.read_table(uri, version)
+    build = _Build(pipeline, snapshot, as_of)
+    there = lake.open_features(build.uri)
+    found = there.find(build.digest) if there else None
+    if found:
+        version, about = found.version, found.about
         log.info("%s: the features of this snapshot are version %s already", pipeline.name, version)
     else:
-        tables = {name: lake.dataset(lake.raw_uri(pipeline.name, name), number) for name, number in snapshot.items()}
-        rows = run_features_query(
-            pipeline,
-            tables,
-            known_before=(as_of + timedelta(days=1)).isoformat(),
-            raw_since=(as_of - timedelta(days=pipeline.history_days - 1)).isoformat(),
-            predict_since=(as_of - timedelta(days=pipeline.training.window_days - 1)).isoformat(),
-        )
-        version = lake.write_table(uri, rows, build).version
-    labelled = rows.num_rows - rows[pipeline.features.label].null_count
-    table = FeatureTable(uri, version, pipeline.features.key, rows.num_rows, labelled, rows.num_columns, build)
+        version, about = build.make(there)
+    table = FeatureTable(
+        uri=build.uri,
+        version=version,
+        key=pipeline.features.key,
+        rows=about["rows"],
+        labelled_rows=about["labelled_rows"],
+        columns=len(about["types"]),
+        build=build.digest,
+        first_day=about["first_day"],
+        feature_types={name: kind for name, kind in about["types"].items() if name not in pipeline.kept_out},
+    )
     log.info(
         "%s: %s rows, %s with a known label, %s columns, version %s of %s",
-        *(pipeline.name, f"{table.rows:,}", f"{labelled:,}", table.columns, version, uri),
+        *(pipeline.name, f"{table.rows:,}", f"{table.labelled_rows:,}", table.columns, version, build.uri),
     )
     return table
 
 
-def read_features(table: FeatureTable) -> pd.DataFrame:
-    """Read a feature table for training, in the order of `prediction_time`; an unknown label is NaN.
+def read_feature_rows(table: FeatureTable) -> pa.Table:
+    """Read a feature table, in the order of `prediction_time` and key.
 
     The order is part of the result: a sample is drawn by position, and trees sum in the order of rows.
     """
-    frame = lake.read_table(table.uri, table.version).to_pandas()
-    if frame["prediction_time"].is_monotonic_increasing:
-        return frame
-    return frame.sort_values(["prediction_time", *table.key], ignore_index=True)
+    since = midnight(date.fromisoformat(table.first_day)) if table.first_day else None
+    rows = lake.read_features(table.uri, table.version, since)
+    order = [PREDICTION_TIME, *table.key]
+    return rows if _is_in_order(rows, order) else rows.sort_by([(name, "ascending") for name in order])
 
 
-def _build_digest(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> str:
-    made_from = [
-        pipeline.text(pipeline.features.query),
-        snapshot,
-        as_of.isoformat(),
-        [pipeline.history_days, pipeline.training.window_days, pipeline.features.key],
-    ]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+def read_features(table: FeatureTable) -> pd.DataFrame:
+    """Read a feature table for training, as `read_feature_rows` does; an unknown label is NaN."""
+    return read_feature_rows(table).to_pandas()
+
+
+class _Build:
+    """One build: what it is made from, and the two ways to make it."""
+
+    def __init__(self, pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> None:
+        self.pipeline, self.snapshot, self.as_of = pipeline, snapshot, as_of
+        self.uri = lake.features_uri(pipeline.name)
+        self.first_day = as_of - timedelta(days=pipeline.training.window_days - 1)
+        self.definition = digest(defined_by(pipeline))
+        made_from = [self.definition, snapshot, as_of.isoformat(), self.first_day.isoformat()]
+        self.digest = digest([*made_from, pipeline.training.deterministic])
+
+    def make(self, there: lake.FeatureRows | None) -> tuple[int, dict[str, Any]]:
+        """Build what can differ from the newest version, or everything; return the version and what it says."""
+        newest = there.newest() if there else None
+        base = Base.from_json(newest.about) if newest else None
+        why = why_all(self.pipeline, base, self.definition, self.first_day, self.as_of)
+        tables = {
+            name: lake.PinnedTable(lake.raw_uri(self.pipeline.name, name), version)
+            for name, version in self.snapshot.items()
+        }
+        if why is None and base is not None and there is not None:
+            affected = find_affected(self.pipeline, base, tables, self.first_day, self.as_of)
+            why = affected.why
+            if affected.since:
+                made = self._replace(there, base, tables, affected.since)
+                if made:
+                    return made
+                why = "a key or a column of the new rows is not as in those that are kept"
+        log.info("%s: building all rows, since %s", self.pipeline.name, why)
+        rows = self._query(tables, midnight(self.first_day))
+        about = self._about(rows, rows.select([PREDICTION_TIME, self.pipeline.features.label]))
+        return lake.write_features(self.uri, rows, self.digest, about), about
+
+    def _replace(
+        self, there: lake.FeatureRows, base: Base, tables: Mapping[str, lake.PinnedTable], since: datetime
+    ) -> tuple[int, dict[str, Any]] | None:
+        """Replace the rows from `since` on; None where the others cannot be kept beside them."""
+        import pyarrow as pa
+
+        features = self.pipeline.features
+        rows = self._query(tables, since)
+        if _types(rows) != base.types:
+            return None
+        columns = [*features.key, PREDICTION_TIME, features.label]
+        kept = there.read(midnight(self.first_day), since, columns)
+        rows_of_month = there.read(since.replace(day=1), since)
+        rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)
+        if kept.join(rows.select(features.key), features.key, join_type="inner").num_rows:
+            return None
+        about = self._about(rows, pa.concat_tables([kept, rows.select(columns)]))
+        version = there.replace(since, pa.concat_tables([rows_of_month, rows]), self.digest, about)
+        log.info(
+            "%s: built the rows of %s days (since %s) of %s, onto version %s",
+            *(self.pipeline.name, (self.as_of - since.date()).days + 1, f"{since:%Y-%m-%d}"),
+            *(self.pipeline.training.window_days, version - 1),
+        )
+        return version, about
+
+    def _query(self, tables: Mapping[str, lake.PinnedTable], since: datetime) -> pa.Table:
+        """Run the query for the rows from `since` on, over the partitions that these can read."""
+        pipeline, lookback = self.pipeline, self.pipeline.features.lookback_days
+        raw_since = self.as_of - timedelta(days=pipeline.history_days - 1)
+        if lookback:
+            raw_since = max(raw_since, since.date() - timedelta(days=lookback))
+        return run_features_query(
+            pipeline,
+            {
+                name: table.dataset(None if pipeline.sources[name].arrives == "snapshot" else raw_since)
+                for name, table in tables.items()
+            },
+            known_before=midnight(self.as_of + timedelta(days=1)),
+            raw_since=raw_since,
+            rows_from=since,
+        )
+
+    def _about(self, rows: pa.Table, window: pa.Table) -> dict[str, Any]:
+        """Return what the commit says of the build: of the rows that it made, and of all in the window."""
+        import pyarrow.compute as pc
+
+        label, lookback = self.pipeline.features.label, self.pipeline.features.lookback_days
+        young = midnight(self.as_of + timedelta(days=1) - timedelta(days=lookback or 0))
+        times = rows.filter(pc.and_(pc.is_null(rows[label]), pc.greater_equal(rows[PREDICTION_TIME], young)))
+        unlabelled = pc.min(times[PREDICTION_TIME]).as_py()
+        return {
+            "definition": self.definition,
+            "as_of": self.as_of.isoformat(),
+            "first_day": self.first_day.isoformat(),
+            "snapshot": self.snapshot,
+            "unlabelled_since": unlabelled.isoformat() if unlabelled else None,
+            "types": _types(rows),
+            "rows": window.num_rows,
+            "labelled_rows": window.num_rows - window[label].null_count,
+        }
+
+
+def _types(rows: pa.Table) -> dict[str, str]:
+    return {column.name: str(column.type) for column in rows.schema}
+
+
+def _is_in_order(rows: pa.Table, names: list[str]) -> bool:
+    """Return whether rows are sorted by some columns, the first before the others."""
+    import pyarrow.compute as pc
+
+    tied = None
+    for name in names:
+        earlier, later = rows[name].slice(0, max(0, rows.num_rows - 1)), rows[name].slice(1)
+        falls = pc.greater(earlier, later)
+        if pc.any(falls if tied is None else pc.and_(falls, tied)).as_py():
+            return False
+        tied = pc.equal(earlier, later) if tied is None else pc.and_(tied, pc.equal(earlier, later))
+    return True

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
+from include.features.macros import create_macros
 from include.ingestion.contract import arrow_type
 from include.ingestion.sql import without_comments
+from include.lake import MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -27,9 +31,10 @@ def run_features_query(
     pipeline: Pipeline,
     tables: Mapping[str, pa.Table | Dataset],
     *,
-    known_before: str,
-    raw_since: str = "0001-01-01",
-    predict_since: str = "0001-01-01",
+    known_before: datetime,
+    raw_since: date | None = None,
+    rows_from: datetime | None = None,
+    rows_until: datetime | None = None,
 ) -> pa.Table:
     """Run features.sql and hold what it yields against pipeline.yaml.
 
@@ -38,12 +43,14 @@ def run_features_query(
     tables
         The raw tables by source name, each with `ds` and `available_at` beside its declared columns.
     known_before
-        ISO day. The query sees only rows with `available_at` before 00:00 UTC of it, and may ask its
-        question no later than then.
+        Naive, in UTC, as all times here. The query sees only rows with an `available_at` before it, and may
+        ask its question no later than then.
     raw_since
-        ISO day of the oldest partition that the query sees of a daily source.
-    predict_since
-        ISO day of the oldest `prediction_time` that is kept.
+        The oldest partition that the query sees of a source that is no snapshot; None: all.
+    rows_from
+        The oldest `prediction_time` that is kept; None: all.
+    rows_until
+        The newest `prediction_time` that is kept; None: a later one than `known_before` is refused.
 
     Returns
     -------
@@ -59,34 +66,19 @@ def run_features_query(
 
     where = f"{pipeline.name}/{pipeline.features.query}"
     with open_duckdb(_memory()) as con:
-        for name, table in tables.items():
-            con.register(f"{name}__raw", table)
-            con.execute(_known(name, table, known_before, raw_since, pipeline.sources[name].arrives))
-            con.unregister(f"{name}__raw")
+        if pipeline.training.deterministic:
+            con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
+        _make_tables(con, pipeline, tables, known_before, raw_since)
+        create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
         con.execute("SET enable_external_access = false")
         con.execute("SET python_enable_replacements = false")
         try:
-            statements = con.extract_statements(pipeline.text(pipeline.features.query))
-            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-                tables = ", ".join(pipeline.sources)
-                raise FeatureQueryFailed(
-                    f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are {tables}"
-                )
-            relation = con.sql(without_comments(statements[0].query).strip().removesuffix(";"))
-        except duckdb.Error as error:
-            raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
-        _check_columns(relation.columns, relation.types, pipeline, where)
-        order = ", ".join(f'"{name}"' for name in [PREDICTION_TIME, *pipeline.features.key])
-        predict_until = f"TIMESTAMP '{known_before}'"
-        try:
-            rows = relation.query(
-                "yielded",
-                f"SELECT {_plain_numbers(relation)} FROM yielded"
-                f" WHERE {PREDICTION_TIME} >= TIMESTAMP '{predict_since}' OR {PREDICTION_TIME} IS NULL"
-                f" ORDER BY {order}",
-            ).to_arrow_table()
-            _check_rows(con, rows, predict_until, pipeline, where)
+            relation = _relation(con, pipeline, where)
+            _check_columns(relation.columns, relation.types, pipeline, where)
+            rows = relation.query("yielded", _kept_rows(relation, pipeline, rows_from, rows_until)).to_arrow_table()
+            # here `rows` can be given more columns, made from the tables of `con`, which are checked as well
+            _check_rows(con, rows, rows_until or known_before, pipeline, where)
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
     return rows
@@ -112,40 +104,77 @@ def check_query(pipeline: Pipeline) -> str | None:
         fields += [field for field in own if field[0] not in source.columns]
         tables[name] = pa.schema(fields).empty_table()
     try:
-        run_features_query(pipeline, tables, known_before="2000-01-01")
+        run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01"))
     except FeatureQueryFailed as error:
         return str(error)
     return None
 
 
-def _known(name: str, table: pa.Table | Dataset, known_before: str, raw_since: str, arrives: str) -> str:
-    """Return the statement that makes the table features.sql reads: what was known in time, in plain UTC.
+def _make_tables(
+    con: DuckDBPyConnection,
+    pipeline: Pipeline,
+    tables: Mapping[str, pa.Table | Dataset],
+    known_before: datetime,
+    raw_since: date | None,
+) -> None:
+    """Make the tables that features.sql reads: what was known in time, in plain UTC.
 
-    A table and not a view: without a table's row counts DuckDB plans as-of joins as if a side had one row,
+    Tables and not views: without a table's row counts DuckDB plans as-of joins as if a side had one row,
     which was measured to take seventy times as long on a year of data.
     """
     import pyarrow as pa
 
-    # a timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower
-    plain = [
-        f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
-        for field in table.schema
-        if pa.types.is_timestamp(field.type) and field.type.tz
+    for name, table in tables.items():
+        # a timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower
+        plain = [
+            f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
+            for field in table.schema
+            if pa.types.is_timestamp(field.type) and field.type.tz
+        ]
+        replace = f"REPLACE ({', '.join(plain)})" if plain else ""
+        exclude = "EXCLUDE (batch)" if "batch" in table.schema.names else ""
+        conditions = [f"available_at < TIMESTAMPTZ '{known_before.isoformat(' ')}+00'"]
+        if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
+            conditions.append(f"ds >= '{raw_since}'")
+        con.register(f"{name}__raw", table)
+        con.execute(
+            f'CREATE TABLE "{name}" AS SELECT * {exclude} {replace} FROM "{name}__raw" WHERE {" AND ".join(conditions)}'
+        )
+        con.unregister(f"{name}__raw")
+
+
+def _relation(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> DuckDBPyRelation:
+    """Return what features.sql yields, which has not run yet."""
+    import duckdb
+
+    statements = con.extract_statements(pipeline.text(pipeline.features.query))
+    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        raise FeatureQueryFailed(
+            f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are "
+            f"{', '.join(pipeline.sources)}"
+        )
+    return con.sql(without_comments(statements[0].query).strip().removesuffix(";"))
+
+
+def _kept_rows(
+    relation: DuckDBPyRelation, pipeline: Pipeline, rows_from: datetime | None, rows_until: datetime | None
+) -> str:
+    """Return the query of the rows that are asked for, in order; rows without a time are kept, and so refused."""
+    conditions = [
+        f"{PREDICTION_TIME} {sign} TIMESTAMP '{bound.isoformat(' ')}'"
+        for sign, bound in ((">=", rows_from), ("<=", rows_until))
+        if bound is not None
     ]
-    replace = f"REPLACE ({', '.join(plain)})" if plain else ""
-    exclude = "EXCLUDE (batch)" if "batch" in table.schema.names else ""
-    recent = f" AND ds >= '{raw_since}'" if arrives == "daily" else ""
-    return (
-        f'CREATE TABLE "{name}" AS SELECT * {exclude} {replace} FROM "{name}__raw" '
-        f"WHERE available_at < TIMESTAMPTZ '{known_before} 00:00:00+00'{recent}"
-    )
+    kept = f" WHERE {PREDICTION_TIME} IS NULL OR {' AND '.join(conditions)}" if conditions else ""
+    order = ", ".join(f'"{name}"' for name in [PREDICTION_TIME, *pipeline.features.key])
+    return f"SELECT {_plain_numbers(relation)} FROM yielded{kept} ORDER BY {order}"
 
 
 def _plain_numbers(relation: DuckDBPyRelation) -> str:
     """Return a select list in which every number is one that a model can learn from.
 
-    Exact numbers (a sum of integers is a HUGEINT) and truth values become doubles; what is not finite, as
-    a division by 0 is, becomes null. A prediction time that is a date is its midnight.
+    Exact numbers (a sum of integers is a HUGEINT) and truth values become doubles; what is not a number (NaN)
+    becomes null. A prediction time that is a date is its midnight.
     """
     changed = []
     for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
@@ -154,7 +183,7 @@ def _plain_numbers(relation: DuckDBPyRelation) -> str:
         elif kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL"):
             changed.append(f'CAST("{name}" AS DOUBLE) AS "{name}"')
         elif kind in ("DOUBLE", "FLOAT"):
-            changed.append(f'CASE WHEN isfinite("{name}") THEN "{name}" END AS "{name}"')
+            changed.append(f'CASE WHEN NOT isnan("{name}") THEN "{name}" END AS "{name}"')
     return f"* REPLACE ({', '.join(changed)})" if changed else "*"
 
 
@@ -164,6 +193,8 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
         needed.append(pipeline.gate.baseline)
     missing = [name for name in needed if name not in columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
+    if MONTH in columns:
+        raise FeatureQueryFailed(f"{where}: the query yields {MONTH}, a name that is Nightshift's own; rename it")
     if missing or twice:
         problem = f"does not yield {', '.join(missing)}" if missing else f"yields {', '.join(twice)} twice"
         raise FeatureQueryFailed(
@@ -177,26 +208,31 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
 
 
-def _check_rows(con: DuckDBPyConnection, rows: pa.Table, predict_until: str, pipeline: Pipeline, where: str) -> None:
-    """Refuse rows without a key or a time, rows twice there, and questions asked in the future."""
+def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:
+    """Refuse rows without a key or a time, rows twice there, questions asked in the future, and infinite numbers."""
+    import pyarrow as pa
+
     con.register("feature_rows", rows)
     key = ", ".join(f'"{name}"' for name in pipeline.features.key)
     null = " OR ".join(f'"{name}" IS NULL' for name in [PREDICTION_TIME, *pipeline.features.key])
-    result = con.sql(
-        f"SELECT count(*) FILTER ({null}), count(*) - count(DISTINCT ({key})), "
-        f"count(*) FILTER ({PREDICTION_TIME} > {predict_until}) FROM feature_rows"
-    ).fetchall()[0]
-    for count, problem in zip(
-        result,
-        (
-            f"have no {PREDICTION_TIME} or no key",
-            f"share their key ({', '.join(pipeline.features.key)}) with another, so a join multiplies rows",
-            f"have a {PREDICTION_TIME} later than all that is known",
-        ),
-        strict=True,
-    ):
+    floats = [field.name for field in rows.schema if pa.types.is_floating(field.type)]
+    counts = [
+        f"count(*) FILTER ({null})",
+        f"count(*) - count(DISTINCT ({key}))",
+        f"count(*) FILTER ({PREDICTION_TIME} > TIMESTAMP '{until.isoformat(' ')}')",
+        *(f'count(*) FILTER (isinf("{name}"))' for name in floats),
+    ]
+    result = con.sql(f"SELECT {', '.join(counts)} FROM feature_rows").fetchall()[0]
+    problems = [
+        f"have no {PREDICTION_TIME} or no key; correct the query",
+        f"share their key ({', '.join(pipeline.features.key)}) with another, so a join multiplies rows; correct the "
+        "query",
+        f"have a {PREDICTION_TIME} later than all that is known; correct the query",
+        *(f"have an infinite {name}, which no model can learn from; divide by nullif(..., 0) there" for name in floats),
+    ]
+    for count, problem in zip(result, problems, strict=True):
         if count:
-            raise FeatureQueryFailed(f"{where}: {count:,} of {rows.num_rows:,} rows {problem}; correct the query")
+            raise FeatureQueryFailed(f"{where}: {count:,} of {rows.num_rows:,} rows {problem}")
 
 
 def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:

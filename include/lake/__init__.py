@@ -1,6 +1,8 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
 from include.lake.days import Partition, partitions, read_days, replace_days
+from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
+from include.lake.pinned import Change, PinnedTable
 from include.lake.publication import Slices, publish_days, published_at
 from include.lake.tables import (
     TableVersion,
@@ -16,7 +18,12 @@ from include.lake.tables import (
 from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacuum
 
 __all__ = [
+    "MONTH",
+    "Build",
+    "Change",
+    "FeatureRows",
     "Partition",
+    "PinnedTable",
     "Slices",
     "TableVersion",
     "Vacuumed",
@@ -27,14 +34,17 @@ __all__ = [
     "features_uri",
     "find_build",
     "latest_version",
+    "open_features",
     "partitions",
     "publish_days",
     "published_at",
     "quarantine_uri",
     "raw_uri",
     "read_days",
+    "read_features",
     "read_table",
     "replace_days",
     "vacuum",
+    "write_features",
     "write_table",
 ]

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.errors import LakeError
+from include.errors import LakeError, PublishConflict
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
 
 #: Every version stays readable, however many come: a run can be repeated on the tables that it read.
@@ -62,10 +62,7 @@ def dataset(uri: str, version: int) -> Dataset:
     LakeError
         If there is no such version, or its files were removed since; no retry can mend the latter.
     """
-    found = existing_table(uri, version).to_pyarrow_dataset()
-    if version != existing_table(uri).version():
-        _check_files(found, uri, version)
-    return found
+    return dataset_of(*open_pinned(uri, version))
 
 
 def read_table(uri: str, version: int) -> pa.Table:
@@ -73,16 +70,25 @@ def read_table(uri: str, version: int) -> pa.Table:
     return dataset(uri, version).to_table()
 
 
-def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
-    """Write a whole table as its next version, or return the version that this build already made.
+def write_table(
+    uri: str, rows: pa.Table, build: str, about: dict[str, str] | None = None, partition_by: list[str] | None = None
+) -> TableVersion:
+    """Write a whole table as its next version.
 
     Parameters
     ----------
     build
-        Digest of everything that the rows are made from.
+        Digest of everything that the rows are made from, by which `find_build` finds the version.
+    about
+        More that the commit says of itself.
+
+    Raises
+    ------
+    PublishConflict, LakeError
+        With the table's last version as it was.
     """
-    from deltalake import CommitProperties, write_deltalake
-    from deltalake.exceptions import DeltaError
+    from deltalake import write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError
 
     try:
         write_deltalake(
@@ -90,9 +96,14 @@ def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
             rows.combine_chunks(),  # several chunks are written side by side, in any order
             mode="overwrite",
             schema_mode="overwrite",
+            partition_by=partition_by,
             configuration=PROPERTIES,
-            commit_properties=CommitProperties(custom_metadata={"nightshift.build": build}),
+            commit_properties=build_properties(build, about),
         )
+    except CommitFailedError as error:
+        raise PublishConflict(
+            f"{uri}: another run wrote the table at the same time, and its version stands; run this task again"
+        ) from error
     except (DeltaError, OSError) as error:
         raise LakeError(
             f"{uri}: the table could not be written ({first_line(error)}); its last version stands; "
@@ -102,6 +113,19 @@ def write_table(uri: str, rows: pa.Table, build: str) -> TableVersion:
     if found is None:
         raise LakeError(f"{uri}: the version just written is not in the table's history; run this task again")
     return TableVersion(uri, found, rows.num_rows, changed=True)
+
+
+def build_properties(build: str, about: dict[str, str] | None = None) -> CommitProperties:
+    """Return what the commit of a build carries.
+
+    The transaction is there to clash: of two builds at once the second is refused, even where one replaces
+    rows that the other has not seen.
+    """
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata={"nightshift.build": build} | (about or {}), app_transactions=[Transaction("build", 1)]
+    )
 
 
 def find_build(uri: str, build: str, commits: int = 50) -> int | None:
@@ -137,20 +161,41 @@ def existing_table(uri: str, version: int | None = None) -> DeltaTable:
     return table
 
 
+def open_pinned(uri: str, version: int) -> tuple[DeltaTable, bool]:
+    """Open a table at a version, once where it is the newest; return whether it is that as well."""
+    table = existing_table(uri)
+    newest = table.version() == version
+    return (table if newest else existing_table(uri, version)), newest
+
+
+def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Dataset:
+    """Return an opened table as an Arrow dataset; `pruned` is an SQL condition that selects its files.
+
+    Raises
+    ------
+    LakeError
+        If files of a version that is not the newest were removed since.
+    """
+    found = table.to_pyarrow_dataset(file_pruning_predicate=pruned)
+    if not newest:
+        _check_files(found, table)
+    return found
+
+
 def first_line(error: Exception) -> str:
     """Return what an error says in one line; delta-rs may tell each cause on its own, behind a coloured arrow."""
     told = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
     return told.splitlines()[0] if told else type(error).__name__
 
 
-def _check_files(found: Dataset, uri: str, version: int) -> None:
+def _check_files(found: Dataset, table: DeltaTable) -> None:
     """Refuse a version of which files were removed."""
     from pyarrow.fs import FileType
 
     if any(each.type == FileType.NotFound for each in found.filesystem.get_file_info(found.files)):
         gone = LakeError(
-            f"{uri}: version {version} is older than the keep_days of pipeline.yaml, and its files are gone, so what "
-            "was made from it cannot be made again; start a new run, which reads the newest version"
+            f"{table.table_uri}: version {table.version()} is older than the keep_days of pipeline.yaml, and its files "
+            "are gone, so what was made from it cannot be made again; start a new run, which reads the newest version"
         )
         gone.retryable = False
         raise gone

@@ -44,7 +44,6 @@ class RunPlan:
     snapshot: dict[str, int]
     champion: Champion | None
     tuning_seconds: int
-    tuning_trials: int | None
     dry_run: bool
     seed: int
     code_version: str
@@ -111,11 +110,10 @@ def plan_run(
         snapshot=snapshot,
         champion=find_champion(pipeline.name),
         tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
-        tuning_trials=pipeline.training.tuning.trials,
         dry_run=dry_run,
         seed=pipeline.training.seed,
         code_version=code_version(),
-        lock=_digest(settings.root() / "requirements.txt"),
+        lock=lock_digest(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     workspace.write_json(path, plan.to_json())
@@ -171,8 +169,9 @@ def _check_published(pipeline: Pipeline, as_of: date) -> None:
             )
 
 
-def _digest(path: Any) -> str:
+def lock_digest() -> str:
+    """Return a digest of the locked requirements."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return hashlib.sha256((settings.root() / "requirements.txt").read_bytes()).hexdigest()[:16]
     except OSError:
         return "unknown"

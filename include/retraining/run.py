@@ -61,9 +61,13 @@ def retrain(
         steps.build(pipeline, plan)
     with progress("validate_features"):
         steps.validate(pipeline, plan)
-    for candidate in pipeline.training.candidates:
-        with progress(f"tune_candidate {candidate}"):
-            steps.tune(pipeline, plan, candidate)
+    with progress("prove_features"):
+        steps.prove(pipeline, plan)
+    if pipeline.features.selects:
+        with progress("select_features"):
+            steps.select(pipeline, plan)
+    with progress("tune_candidates"):
+        steps.tune(pipeline, plan)
     with progress("train_challenger"):
         steps.train(pipeline, plan)
     with progress("evaluate_challenger"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from include.tracking.client import mlflow_client
 from include.training.model_file import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mlflow import MlflowClient
     from sklearn.pipeline import Pipeline as Model
 
@@ -22,7 +25,15 @@ MODEL_FILE = "model.skops"
 
 @dataclass(frozen=True)
 class Champion:
-    """The registered version that the alias `champion` names, and what is known of its training."""
+    """The registered version that the alias `champion` names, and what is known of its training.
+
+    Attributes
+    ----------
+    threshold
+        The probability from which a row counts as positive, of a binary task.
+    members
+        The parameters of each family that it consists of.
+    """
 
     version: int
     run_key: str
@@ -32,6 +43,8 @@ class Champion:
     as_of: str
     train_start: str
     train_end: str
+    threshold: float | None = None
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -55,18 +68,29 @@ def find_champion(name: str) -> Champion | None:
         version = client.get_model_version(name, number)
     tags = {key.removeprefix("nightshift."): value for key, value in version.tags.items()}
     fields = ("run_key", "family", "sha256", "as_of", "train_start", "train_end")
-    missing = [field for field in fields if field not in tags]
+    missing = [name for name in fields if name not in tags]
     if missing:
         raise ModelRefused(
             f"{name} version {number} is the champion in MLflow and lacks the tags "
-            f"{', '.join(f'nightshift.{field}' for field in missing)}, so it was not registered by Nightshift; "
+            f"{', '.join(f'nightshift.{name}' for name in missing)}, so it was not registered by Nightshift; "
             "give the alias champion to a version that was"
         )
-    return Champion(version=int(number), source=version.source, **{field: tags[field] for field in fields})
+    return Champion(
+        version=int(number),
+        source=version.source,
+        threshold=float(tags["threshold"]) if "threshold" in tags else None,
+        members=json.loads(tags.get("members", "{}")),
+        **{name: tags[name] for name in fields},
+    )
 
 
-def load_champion(champion: Champion) -> Model:
+def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
     """Load the champion's model after its file's digest was verified; code in it never runs.
+
+    Parameters
+    ----------
+    trusted
+        Types beyond Nightshift's own that the pipeline's candidates consist of.
 
     Raises
     ------
@@ -75,7 +99,7 @@ def load_champion(champion: Champion) -> Model:
     """
     with TemporaryDirectory(prefix="champion-") as folder:
         path = download_model(champion.source, folder, f"version {champion.version}")
-        return load_model(path, champion.sha256)
+        return load_model(path, champion.sha256, trusted)
 
 
 def download_model(source: str, folder: str, what: str) -> Path:

@@ -16,6 +16,8 @@ from include.tracking.client import mlflow_client
 from include.training.model_file import ALLOWED_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from mlflow import MlflowClient
     from sklearn.pipeline import Pipeline as Model
@@ -70,8 +72,9 @@ def register_model(
     record: RunRecord,
     model: Model,
     example: pd.DataFrame,
-    task: str,
     *,
+    classifies: bool,
+    trusted: Collection[str] = (),
     promote: bool,
     expected_champion: int | None,
 ) -> Registration:
@@ -84,6 +87,10 @@ def register_model(
     ----------
     example
         A few rows of the raw feature frame: the input example, and the source of the signature.
+    classifies
+        Whether the model predicts probabilities.
+    trusted
+        Types beyond Nightshift's own that the model may consist of.
     promote
         True gives the version the alias `champion`, else `challenger`.
     expected_champion
@@ -102,7 +109,7 @@ def register_model(
         run_id = _open_run(client, record)
         _log_documents(client, run_id, record)
         if version is None:
-            version = _log_and_register(client, run_id, record, model, example, task)
+            version = _log_and_register(client, run_id, record, model, example, classifies, trusted)
         registration = _move_alias(client, record, version, run_id, promote, expected_champion)
         client.set_tag(run_id, "nightshift.state", "completed")
         client.set_terminated(run_id, "FINISHED")
@@ -160,13 +167,19 @@ def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
 
 
 def _log_and_register(
-    client: MlflowClient, run_id: str, record: RunRecord, model: Model, example: pd.DataFrame, task: str
+    client: MlflowClient,
+    run_id: str,
+    record: RunRecord,
+    model: Model,
+    example: pd.DataFrame,
+    classifies: bool,
+    trusted: Collection[str],
 ) -> int:
     import mlflow
     import mlflow.sklearn
     from mlflow.models import infer_signature
 
-    predict = "predict_proba" if task == "binary" else "predict"
+    predict = "predict_proba" if classifies else "predict"
     experiment_id = client.get_run(run_id).info.experiment_id
     logged = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
     named = {version.source for version in client.search_model_versions(f"name = '{record.name}'")}
@@ -178,7 +191,7 @@ def _log_and_register(
             model,
             name="model",
             serialization_format="skops",
-            skops_trusted_types=ALLOWED_TYPES,
+            skops_trusted_types=[*ALLOWED_TYPES, *trusted],
             signature=infer_signature(example, getattr(model, predict)(example)),
             input_example=example,
             pip_requirements=_requirements(),

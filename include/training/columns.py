@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from include.errors import TrainingImpossible
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from include.config import Pipeline
@@ -34,7 +35,7 @@ class FeatureColumns:
 
 
 def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
-    """Return the columns of `frame` that are neither key, prediction time, label nor excluded.
+    """Return the columns of `frame` that are neither key, prediction time, label, group nor excluded.
 
     Raises
     ------
@@ -43,9 +44,8 @@ def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
     """
     from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype, is_string_dtype
 
-    features = pipeline.features
-    kept_out = {*features.key, "prediction_time", features.label, *features.exclude}
     numeric, categorical, unusable = [], [], []
+    kept_out = pipeline.kept_out
     for name in frame.columns:
         if name in kept_out:
             continue
@@ -59,6 +59,35 @@ def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
     if unusable:
         raise TrainingImpossible(
             f"{pipeline.name}: the feature table's column {', '.join(unusable)} is neither a number nor text; turn "
-            f"it into one in {features.query} (the hour, the days since), or name it in features.exclude"
+            f"it into one in {pipeline.features.query} (the hour, the days since), or name it in features.exclude"
         )
     return FeatureColumns(numeric, categorical)
+
+
+def groups_of(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray | None:
+    """Return the number of each row's group, of shape (n_rows,); None where training.group is not set.
+
+    Raises
+    ------
+    TrainingImpossible
+        If the column is missing, or null in some row.
+    """
+    import pandas as pd
+
+    name = pipeline.training.group
+    if name is None:
+        return None
+    if name not in frame.columns:
+        raise TrainingImpossible(
+            f"{pipeline.name}: training.group is '{name}', and the feature table has no such column; select it in "
+            f"{pipeline.features.query}"
+        )
+    groups, _ = pd.factorize(frame[name])
+    unknown = int((groups < 0).sum())
+    if unknown:
+        raise TrainingImpossible(
+            f"{pipeline.name}: training.group is '{name}', which is null in {unknown:,} of {len(frame):,} rows, and a "
+            f"row of no known group can be on neither side of a split; fill it or drop the rows in "
+            f"{pipeline.features.query}"
+        )
+    return groups

@@ -1,122 +1,215 @@
-"""Fits the challenger, and predicts with any model that was fitted here."""
+"""Fits estimators and models, and predicts with any model that was fitted here."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.errors import EvaluationFailed, TrainingImpossible
-from include.training.candidates import CANDIDATES
+from include.errors import EvaluationFailed
+from include.training.candidates import Candidate, candidates_of, encoder
+from include.training.candidates.watch import Watch
 from include.training.columns import feature_columns
+from include.training.target import native_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
     from include.config import Pipeline
-    from include.training.split import Split
-    from include.training_config import Task
+    from include.training.candidates import Params
+    from include.training_config import Training
 
-#: Fewer rows than this cannot be split into folds that say anything.
-MIN_TRAIN_ROWS = 100
+__all__ = ["Watch", "fit_estimator", "fit_model", "predict", "predict_encoded", "row_weights"]
+
+#: Rounds of a model whose parameters do not say, and that has no rows to watch.
+USUAL_ROUNDS = 150
 
 
-def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
-    """Refuse a feature table that nothing can be learned from.
+def row_weights(training: Training, y: np.ndarray) -> np.ndarray | None:
+    """Return how much each row counts in a fit, with the mean 1, of shape (n_rows,); None for all the same.
 
-    Raises
-    ------
-    TrainingImpossible
-        If there are too few rows or days, no held-out rows, no feature with a value, or labels that do
-        not fit the task.
+    With class_weight each class counts the same in all. For mape a row counts by the inverse of its label, with
+    which the absolute error is the absolute percentage error.
     """
     import numpy as np
+    from sklearn.utils.class_weight import compute_sample_weight
 
-    training, label = pipeline.training, pipeline.features.label
-    where = f"{pipeline.name}: the feature table"
-    if len(split.train) < MIN_TRAIN_ROWS:
-        raise TrainingImpossible(
-            f"{where} has {len(split.train):,} labelled rows of {split.train_start} to {split.train_end}, and at "
-            f"least {MIN_TRAIN_ROWS} are needed to learn from; ingest more history, or lower training.holdout_days"
-        )
-    if not len(split.holdout):
-        raise TrainingImpossible(
-            f"{where} has no labelled row of the holdout, {split.holdout_start} to {split.holdout_end}; check that "
-            "the labels' source is published for these days, or raise training.gap_days"
-        )
-    times = frame["prediction_time"].to_numpy()[split.train].astype("datetime64[D]")
-    days, needed = len(np.unique(times)), training.tuning.folds + training.gap_days + 1
-    if days < needed:
-        raise TrainingImpossible(
-            f"{where} has {days} days to learn from, and {training.tuning.folds} folds with a gap of "
-            f"{training.gap_days} need at least {needed}; ingest more history, or lower training.tuning.folds"
-        )
-    if not feature_columns(pipeline, frame).all:
-        raise TrainingImpossible(f"{where} has no column left to learn from; see features.exclude")
-    y = frame[label].to_numpy(dtype="float64")[split.train]
-    if training.task == "binary":
-        found = np.unique(y)
-        if not np.isin(found, (0, 1)).all():
-            shown = ", ".join(f"{value:g}" for value in found[:5])
-            raise TrainingImpossible(
-                f"{where}: the label '{label}' must be 0 or 1 for the task binary, and holds {shown}; correct "
-                f"{pipeline.features.query}, or set training.task to regression"
-            )
-        if len(found) < 2:
-            raise TrainingImpossible(
-                f"{where}: the label '{label}' is {found[0]:g} in all {len(y):,} rows to learn from, so there is "
-                f"nothing to tell apart; check its rule in {pipeline.features.query}"
-            )
-    elif not np.isfinite(y).all():
-        raise TrainingImpossible(
-            f"{where}: the label '{label}' is infinite in {(~np.isfinite(y)).sum():,} rows; make it null or a number "
-            f"in {pipeline.features.query}"
-        )
+    if training.class_weight:
+        return compute_sample_weight(training.class_weight, y)
+    if training.metric != "mape":
+        return None
+    size = np.abs(y.astype("float64"))
+    if not size.any():
+        return None
+    weights = 1 / np.maximum(size, size[size > 0].min())  # a label of 0 has no percentage
+    return weights / weights.mean()
 
 
-def fit_challenger(
-    pipeline: Pipeline, frame: pd.DataFrame, split: Split, family: str, params: dict[str, Any], threads: int
-) -> Model:
-    """Fit one family with its parameters on all rows to learn from."""
-    check_trainable(pipeline, frame, split)
-    return fit_model(pipeline, frame.iloc[split.train], family, params, threads)
+def fit_estimator(
+    candidate: Candidate,
+    estimator: Any,
+    x: Any,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    watch: Watch | None,
+    threads: int,
+) -> int | None:
+    """Fit an estimator in place; return the best number of rounds where the family stops early, else None.
 
-
-def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: dict[str, Any], threads: int) -> Model:
-    """Fit one family on labelled rows."""
+    Parameters
+    ----------
+    x, y
+        Encoded rows of shape (n_rows, n_columns), and their labels.
+    weights
+        See `row_weights`.
+    watch
+        Rows that decide when to stop; None fits as many rounds as the estimator's parameters say.
+    """
+    import numpy as np
     from threadpoolctl import threadpool_limits
 
+    if candidate.max_rows is not None and len(y) > candidate.max_rows:
+        kept = np.sort(np.random.default_rng(len(y)).choice(len(y), candidate.max_rows, replace=False))
+        x, y, weights = x[kept], y[kept], None if weights is None else weights[kept]
+    if watch is not None and candidate.fit_watched is not None:
+        watch = _of_known_classes(watch, y)
+    with warnings.catch_warnings(), threadpool_limits(limits=threads):
+        _silence_what_scores_tell()
+        if watch is not None and candidate.fit_watched is not None and len(watch.y):
+            return candidate.fit_watched(estimator, x, y, weights, watch)
+        if candidate.rounds and watch is not None:
+            estimator.set_params(**{candidate.rounds: USUAL_ROUNDS})  # nothing to watch
+        if weights is None or not _takes_weights(estimator):
+            estimator.fit(x, y)
+        else:
+            estimator.fit(x, y, sample_weight=weights)
+    if "n_jobs" in estimator.get_params() and type(estimator).__module__.startswith("sklearn."):
+        # the threads of a forest add up what its trees predict in the order in which they end
+        estimator.set_params(n_jobs=None)
+    return USUAL_ROUNDS if candidate.rounds and watch is not None else None
+
+
+def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int) -> Model:
+    """Fit one family on labelled rows, as one scikit-learn pipeline over the raw feature frame.
+
+    Parameters
+    ----------
+    params
+        The family's parameters, with its rounds; a family that lacks them grows `USUAL_ROUNDS`.
+    """
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.pipeline import Pipeline as Model
+
     training = pipeline.training
+    candidate = candidates_of(training)[family]
     columns = feature_columns(pipeline, rows).known_in(rows)
-    model = CANDIDATES[family].build(columns, training.task, params, training.seed, threads)
-    y = rows[pipeline.features.label].to_numpy(dtype="int64" if training.task == "binary" else "float64")
-    with threadpool_limits(limits=threads):
-        return model.fit(rows[columns.all], y)
+    encode = encoder(candidate.encoding, columns)
+    x = encode.fit_transform(rows[columns.all])
+    y = native_target(training, rows[pipeline.features.label])
+    if candidate.rounds and candidate.rounds not in params:
+        params = params | {candidate.rounds: USUAL_ROUNDS}
+    estimator = candidate.estimator(columns, training, params, threads)
+    if training.task == "multiclass" and candidate.needs_codes:
+        # a vote of one: scikit-learn's own way to give an estimator codes and to speak of classes by name
+        estimator = VotingClassifier([(family, estimator)], voting="soft")
+    fit_estimator(candidate, estimator, x, y, row_weights(training, y), None, threads)
+    return Model([("encode", encode), ("model", estimator)])
 
 
-def predict(model: Model, frame: pd.DataFrame, task: Task) -> np.ndarray:
-    """Return the probability of 1 (binary) or the predicted value (regression), of shape (n_rows,).
+def predict(model: Model, frame: pd.DataFrame, training: Training, classes: Sequence[Any] | None = None) -> np.ndarray:
+    """Return what a model predicts of a feature frame.
+
+    Parameters
+    ----------
+    model
+        Any scikit-learn pipeline that was fitted on a feature frame, found by name: columns may be more, and in
+        another order.
+    classes
+        Of a multiclass task: the labels, in the order of the columns that are returned.
+
+    Returns
+    -------
+    predictions
+        Probabilities of 1 of shape (n_rows,) (binary), probabilities of shape (n_rows, n_classes) (multiclass), or
+        values of shape (n_rows,).
 
     Raises
     ------
     EvaluationFailed
         If the frame lacks a column that the model was fitted on.
     """
-    import warnings
-
-    from threadpoolctl import threadpool_limits
-
-    names = [name for _, _, columns in model.named_steps["encode"].transformers_ for name in columns]
+    names = [str(name) for name in model.feature_names_in_]
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise EvaluationFailed(
             f"the model was fitted on {', '.join(missing)}, which the feature table no longer has; keep "
             "it in the features query until a model without it has been promoted"
         )
+    if classes is None and training.task == "multiclass":
+        classes = list(model.classes_)
+    return _predict(model, frame[names], training, classes)
+
+
+def predict_encoded(estimator: Any, x: Any, training: Training, n_classes: int | None = None) -> np.ndarray:
+    """Return what an estimator that was fitted on encoded labels predicts of encoded rows; see `predict`."""
+    return _predict(estimator, x, training, range(n_classes) if n_classes is not None else None)
+
+
+def _predict(estimator: Any, x: Any, training: Training, classes: Sequence[Any] | None) -> np.ndarray:
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
     with warnings.catch_warnings(), threadpool_limits(limits=settings.threads()):
-        # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
-        warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        if task == "binary":
-            return model.predict_proba(frame[names])[:, 1].astype("float64")
-        return model.predict(frame[names]).astype("float64")
+        _silence_what_scores_tell()
+        if not training.classifies:
+            return np.asarray(estimator.predict(x), dtype="float64").reshape(-1)
+        found = np.asarray(estimator.predict_proba(x), dtype="float64")
+    if training.task == "binary":
+        return _in_order(found, estimator.classes_, [0, 1])[:, 1]
+    assert classes is not None, "probabilities are given in an order of classes"
+    aligned = _in_order(found, estimator.classes_, classes)
+    total = aligned.sum(axis=1, keepdims=True)
+    # what it gave to classes that are not asked for is shared by the others
+    return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(classes))
+
+
+def _in_order(found: np.ndarray, known: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
+    """Return probabilities in the order of `classes`, 0 for those that a model does not know."""
+    import numpy as np
+
+    position = {each: number for number, each in enumerate(np.asarray(known).tolist())}
+    columns = [found[:, position[each]] if each in position else np.zeros(len(found)) for each in classes]
+    return np.column_stack(columns)
+
+
+def _of_known_classes(watch: Watch, y: np.ndarray) -> Watch:
+    """Return a watch without the rows whose class is not among those that are learned from."""
+    import numpy as np
+
+    if watch.measure.task not in ("binary", "multiclass"):
+        return watch
+    known = np.isin(watch.y, y)
+    return watch if known.all() else Watch(watch.x[known], watch.y[known], watch.measure, watch.deadline)
+
+
+def _takes_weights(estimator: Any) -> bool:
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.utils.validation import has_fit_parameter
+
+    if isinstance(estimator, VotingClassifier):
+        return all(_takes_weights(each) for _, each in estimator.estimators)
+    regressor = getattr(estimator, "regressor", None)  # a transformed target's
+    return has_fit_parameter(regressor if regressor is not None else estimator, "sample_weight")
+
+
+def _silence_what_scores_tell() -> None:
+    """Pass over warnings that come with every fit, and whose consequence is in the score."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+    # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")

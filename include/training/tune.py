@@ -1,4 +1,4 @@
-"""Tunes one candidate with Optuna, on time-ordered folds of the rows before the holdout."""
+"""Tunes all candidates together: one search, one budget, trials that survive the task."""
 
 from __future__ import annotations
 
@@ -8,166 +8,240 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import TrainingImpossible
-from include.evaluation.metrics import metric_value
-from include.training.candidates import CANDIDATES
-from include.training.fit import fit_model, predict
-from include.training.split import time_ordered_folds
-from include.training_config import METRICS
+from include.errors import NightshiftError, TrainingImpossible
+from include.training import studies
+from include.training.allocation import next_family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     import numpy as np
     import optuna
-    import pandas as pd
 
     from include.config import Pipeline
-    from include.training.split import Split
+    from include.training.allocation import Progress
+    from include.training.candidates import Candidate, Params
+    from include.training.folds import Folds
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """The best parameters that a candidate's search found.
+    """What the search found of one family.
 
     Attributes
     ----------
+    params
+        The best trial's, with the rounds at which it was best; None where no trial was completed.
     score
         Mean of the metric over the folds.
+    fold_rounds
+        The rounds at which each fold's fit was best, for families that stop early.
     trials
-        Every trial: its number, parameters, score (None where it was stopped early) and seconds.
+        Every trial: its number, parameters, state, score (None where it was not completed) and seconds.
     seconds
-        What the search took.
+        What the family's trials took.
+    note
+        Why the family was left out, where it was.
     """
 
     family: str
-    params: dict[str, Any]
-    score: float
+    trial: int | None
+    params: dict[str, Any] | None
+    score: float | None
     fold_scores: list[float]
+    fold_rounds: list[int] | None
     trials: list[dict[str, Any]]
     seconds: float
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
 
 
-def tune_candidate(
-    pipeline: Pipeline,
-    frame: pd.DataFrame,
-    split: Split,
-    family: str,
-    seconds: float,
-    trials: int | None,
-    threads: int,
-) -> TuningResult:
-    """Search a family's parameters until the seconds or the trials are used up.
+class Search:
+    """One search over all candidates of a pipeline.
 
-    The first trial has the family's defaults and is always finished, so there is a result whatever the
-    budget; later ones stop as soon as they fall behind the median of those before them. With `trials`
-    set and seconds enough, the same data and seed give the same result.
-
-    Raises
-    ------
-    TrainingImpossible
-        If no trial gives a finite score.
+    Parameters
+    ----------
+    journal
+        File that keeps the trials, unless a database is configured.
+    name
+        Names the search in what keeps the trials; the same name goes on with the same trials.
+    known
+        Parameters by family that were the best in the champion's run.
     """
-    import optuna
 
-    start = time.monotonic()
-    deadline = start + seconds
-    training = pipeline.training
-    higher = METRICS[training.task][training.metric]
-    rows = frame.iloc[split.train]
-    folds = _sampled_folds(pipeline, rows)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize" if higher else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=training.seed, n_startup_trials=5),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
-    )
-    study.enqueue_trial(CANDIDATES[family].defaults)
+    def __init__(self, pipeline: Pipeline, journal: Path, name: str, known: Mapping[str, Params] | None = None) -> None:
+        from include.training.candidates import candidates_of
 
-    def objective(trial: optuna.Trial) -> float:
-        params = CANDIDATES[family].suggest(trial)
-        scores: list[float] = []
-        for number, (fit, validate) in enumerate(folds):
-            if trial.number > 0 and time.monotonic() > deadline:
-                raise optuna.TrialPruned
-            model = fit_model(pipeline, rows.iloc[fit], family, params, threads)
-            held = rows.iloc[validate]
-            y_true = held[pipeline.features.label].to_numpy(dtype="float64")
-            scores.append(metric_value(training.metric, y_true, predict(model, held, training.task)))
-            trial.set_user_attr("fold_scores", scores)
-            trial.report(math.fsum(scores) / len(scores), number)
-            if number + 1 < len(folds) and trial.should_prune():
-                raise optuna.TrialPruned
-        return math.fsum(scores) / len(scores)
+        self.pipeline, self.training = pipeline, pipeline.training
+        self.sign = 1.0 if self.training.higher_is_better else -1.0
+        self.candidates: dict[str, Candidate] = candidates_of(self.training)
+        storage = studies.open_storage(journal)
+        self.studies: dict[str, optuna.Study] = {
+            family: studies.open_study(storage, name, pipeline, candidate, known or {})
+            for family, candidate in self.candidates.items()
+        }
 
-    study.optimize(objective, n_trials=trials, timeout=seconds)
-    done = [trial for trial in study.trials if trial.value is not None and math.isfinite(trial.value)]
-    done = [trial for trial in done if trial.state == optuna.trial.TrialState.COMPLETE]
-    if not done:
-        raise TrainingImpossible(
-            f"{pipeline.name}: no trial of {family} has a finite {training.metric}; check the label and the "
-            f"features of {split.train_start} to {split.train_end}"
+    def run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
+        """Try parameters until this worker's seconds or all trials are used up.
+
+        Each family has its defaults tried first, on all folds, and then the champion's parameters where they are
+        known. A worker that was killed goes on with what is left of its seconds. Where the pipeline is
+        deterministic, only the number of trials ends the search.
+
+        Parameters
+        ----------
+        worker
+            Number of the task, of those that search at the same time.
+        keep
+            Is given the predictions of every trial that is the best of its family so far.
+        """
+        for study in self.studies.values():
+            studies.give_up(study, worker)
+        left = self._left(seconds, worker)
+        deadline = math.inf if self.training.deterministic else time.monotonic() + left
+        while time.monotonic() < deadline or not self._has_result():
+            family = next_family(self._progress())
+            if family is None:
+                break
+            self._try(family, folds, worker, deadline, keep)
+
+    def is_over(self, seconds: float, worker: int) -> bool:
+        """Return whether there is a result and this worker has no seconds left, or no family a trial."""
+        if not self._has_result():
+            return False
+        spent = self._left(seconds, worker) <= 0 and not self.training.deterministic
+        return spent or next_family(self._progress()) is None
+
+    def results(self) -> dict[str, TuningResult]:
+        """Return what was found, by family.
+
+        Raises
+        ------
+        TrainingImpossible
+            If no trial of any family has a finite score.
+        """
+        found = {family: self._result(family) for family in self.studies}
+        if not any(result.trial is not None for result in found.values()):
+            reasons = "; ".join(f"{family}: {result.note or 'no trial'}" for family, result in found.items())
+            raise TrainingImpossible(
+                f"{self.pipeline.name}: no candidate has a finite {self.training.metric} ({reasons}); see the log of "
+                "the tuning tasks, and check the label and the features"
+            )
+        return found
+
+    def _try(
+        self,
+        family: str,
+        folds: Folds,
+        worker: int,
+        deadline: float,
+        keep: Callable[[str, int, np.ndarray], None],
+    ) -> None:
+        """Have one trial of a family; whatever it ends in is in its study."""
+        import numpy as np
+        import optuna
+
+        candidate, study = self.candidates[family], self.studies[family]
+        trial = studies.ask(study, self.training.seed, worker, self.training.tuning.parallel)
+        # the search must come to a result, so the first one is finished whatever it takes
+        patient = not self._has_result()
+        until = None if patient or math.isinf(deadline) else deadline
+        fold_results = []
+        state = optuna.trial.TrialState.COMPLETE
+        try:
+            params = candidate.suggest(trial)
+            for number in range(len(folds.folds)):
+                if number and until is not None and time.monotonic() > until:
+                    trial.set_user_attr("error", "the seconds were used up")
+                    state = optuna.trial.TrialState.PRUNED
+                    break
+                fold_results.append(folds.fit(candidate, params, number, until))
+                mean = math.fsum(each.score for each in fold_results) / len(fold_results)
+                trial.report(mean, number)
+                if number + 1 < len(folds.folds) and not patient and trial.should_prune():
+                    state = optuna.trial.TrialState.PRUNED
+                    break
+        except NightshiftError:
+            raise
+        except Exception as error:  # noqa: BLE001  a candidate may be anybody's estimator; the others go on
+            state = optuna.trial.TrialState.FAIL
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            trial.set_user_attr("error", reason)
+            log.warning("%s: trial %s failed, the others go on: %s", family, trial.number, reason)
+        except BaseException:
+            trial.set_user_attr("error", "interrupted")
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
+            raise
+        trial.set_user_attr("fold_scores", [each.score for each in fold_results])
+        if state != optuna.trial.TrialState.COMPLETE:
+            study.tell(trial, state=state, skip_if_finished=True)
+            return
+        if candidate.rounds:
+            fold_rounds = [each.rounds or 1 for each in fold_results]
+            trial.set_user_attr("fold_rounds", fold_rounds)
+            trial.set_user_attr("rounds", {candidate.rounds: max(1, round(float(np.mean(fold_rounds))))})
+        if not math.isfinite(mean):
+            trial.set_user_attr("error", f"its {self.training.metric} is not defined")
+            study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+            return
+        best = studies.best_trial(study, self.sign)
+        if best is None or self.sign * mean > self.sign * best.value:
+            keep(family, trial.number, np.concatenate([each.predictions for each in fold_results]))
+        study.tell(trial, mean, skip_if_finished=True)
+
+    def _left(self, seconds: float, worker: int) -> float:
+        return seconds - sum(studies.spent_by(study, worker) for study in self.studies.values())
+
+    def _progress(self) -> list[Progress]:
+        floor = None
+        if "baseline" in self.studies:
+            best = studies.best_trial(self.studies["baseline"], self.sign)
+            floor = None if best is None else self.sign * best.value
+        return [
+            studies.progress_of(study, family, self._limit(family), floor, self.sign)
+            for family, study in self.studies.items()
+        ]
+
+    def _limit(self, family: str) -> int:
+        """Return how many trials a family may have: one, where there is nothing to search."""
+        if not self.candidates[family].searches:
+            return 1
+        return self.training.tuning.trials or studies.MAX_TRIALS
+
+    def _has_result(self) -> bool:
+        return any(studies.best_trial(study, self.sign) for study in self.studies.values())
+
+    def _result(self, family: str) -> TuningResult:
+        study = self.studies[family]
+        best = studies.best_trial(study, self.sign)
+        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        note = studies.failure_of(study) or ""
+        if best is None and not note:
+            note = "no trial was finished in the seconds that there were"
+        return TuningResult(
+            family,
+            None if best is None else best.number,
+            None if best is None else best.params | best.user_attrs.get("rounds", {}),
+            None if best is None else best.value,
+            [] if best is None else best.user_attrs["fold_scores"],
+            None if best is None else best.user_attrs.get("fold_rounds"),
+            trials,
+            math.fsum(each["seconds"] or 0.0 for each in trials),
+            note,
         )
-    best = study.best_trial
-    took = time.monotonic() - start
-    log.info(
-        "%s: %s trials in %.1f s (%s stopped early), best %s %.5f in trial %s: %s",
-        *(family, len(study.trials), took, len(study.trials) - len(done), training.metric, best.value),
-        *(best.number, best.params),
-    )
-    return TuningResult(
-        family,
-        best.params,
-        best.value,
-        best.user_attrs["fold_scores"],
-        [_told(each) for each in study.trials],
-        took,
-    )
 
 
-def choose_best(tuned: list[dict[str, Any]], task: str, metric: str) -> dict[str, Any]:
-    """Return the result with the best score over the folds; of equal ones the first.
-
-    Raises
-    ------
-    TrainingImpossible
-        If no score is finite.
-    """
-    sign = 1.0 if METRICS[task][metric] else -1.0
-    finite = [result for result in tuned if math.isfinite(result["score"])]
-    if not finite:
-        raise TrainingImpossible(f"no candidate has a finite {metric}; see the logs of the tuning tasks")
-    return max(finite, key=lambda result: sign * result["score"])
-
-
-def _sampled_folds(pipeline: Pipeline, rows: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the folds, each fitted on at most `sample_rows` rows drawn by the pipeline's seed."""
-    import numpy as np
-
-    training, tuning = pipeline.training, pipeline.training.tuning
-    draw = np.random.default_rng(training.seed)
-    folds = time_ordered_folds(
-        rows["prediction_time"].to_numpy(), tuning.folds, training.gap_days, training.holdout_days
-    )
-    return [
-        (
-            np.sort(draw.choice(fit, tuning.sample_rows, replace=False)) if len(fit) > tuning.sample_rows else fit,
-            validate,
-        )
-        for fit, validate in folds
-    ]
-
-
-def _told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    complete = trial.state.name == "COMPLETE"
-    return {
-        "number": trial.number,
-        "params": trial.params,
-        "score": trial.value if complete else None,
-        "fold_scores": trial.user_attrs.get("fold_scores", []),
-        "seconds": trial.duration.total_seconds() if trial.duration else None,
-    }
+def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
+    """Return what the search found as a table of text, for a log."""
+    lines = [f"{'candidate':<26}{metric:>12}{'trials':>8}{'ended early':>13}{'seconds':>9}"]
+    for family, result in results.items():
+        score = f"{result.score:.5f}" if result.score is not None else "-"
+        early = sum(each["state"] == "pruned" for each in result.trials)
+        lines.append(f"{family:<26}{score:>12}{len(result.trials):>8}{early:>13}{result.seconds:>9.1f}  {result.note}")
+    return "\n".join(line.rstrip() for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plugins.operators.feature_page import FeaturePageLink
 from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 class BuildFeaturesOperator(RunStepOperator):
     """Run features.sql over the tables that the plan pins."""
+
+    operator_extra_links = (FeaturePageLink(),)
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the feature table's version."""

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
+from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
 
@@ -102,34 +103,69 @@ def test_days_that_cannot_be_ingested_are_refused(params: dict[str, str]) -> Non
 
 
 @pytest.fixture
-def pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool], Any]:
-    """Return a function that asks for a page, as somebody who may or may not read the logs of shop.ingest."""
+def ask(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, str | None], Any]:
+    """Return a function that asks an application for a path, as one who may read the logs of one DAG or of none."""
     from airflow.api_fastapi.core_api import security
     from fastapi.testclient import TestClient
 
-    from plugins.web.validation_pages import app
-
-    folder = home / "lake" / "shop" / "validations" / "sales"
-    folder.mkdir(parents=True)
-    (folder / "night.html").write_text("the page", encoding="utf-8")
-    monkeypatch.setitem(app.dependency_overrides, security.get_user, lambda: "somebody")
     monkeypatch.setattr(security.DagModel, "get_team_name", lambda dag_id: None)  # asks Airflow's database
 
-    def ask(path: str, allowed: bool) -> Any:
+    def ask(app: Any, path: str, may_read: str | None) -> Any:
         def is_authorized_dag(*, access_entity: Any, details: Any, **_: Any) -> bool:
-            return allowed and (access_entity.value, details.id) == ("TASK_LOGS", "shop.ingest")
+            return (access_entity.value, details.id) == ("TASK_LOGS", may_read)
 
         manager = SimpleNamespace(is_authorized_dag=is_authorized_dag)
         monkeypatch.setattr(security, "get_auth_manager", lambda: manager)
+        monkeypatch.setitem(app.dependency_overrides, security.get_user, lambda: "somebody")
         return TestClient(app).get(path)
 
     return ask
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx`")  # FastAPI's own client
-def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(pages: Callable[[str, bool], Any]) -> None:
+def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask: Callable[..., Any]) -> None:
     """A page has values of the source, as the task's log has: who may not read that sees no page of the pipeline."""
-    assert pages("/shop/sales/night", True).text == "the page"
-    assert pages("/shop/sales/night", False).status_code == 403
-    assert pages("/other/sales/night", True).status_code == 403
-    assert pages("/shop/sales/other", True).status_code == 404
+    from plugins.web.validation_pages import app
+
+    folder = home / "lake" / "shop" / "validations" / "sales"
+    folder.mkdir(parents=True)
+    (folder / "night.html").write_text("the page", encoding="utf-8")
+
+    assert ask(app, "/shop/sales/night", "shop.ingest").text == "the page"
+    assert ask(app, "/shop/sales/night", None).status_code == 403
+    assert ask(app, "/other/sales/night", "shop.ingest").status_code == 403
+    assert ask(app, "/shop/sales/other", "shop.ingest").status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")
+def test_the_page_of_the_features_is_for_those_who_may_read_the_logs_of_the_retraining(
+    home: Path, ask: Callable[..., Any]
+) -> None:
+    """The right to read what the ingestion logs is another one; a browser is told to run nothing of the page."""
+    from plugins.web.feature_pages import app
+
+    (home / "lake" / "shop").mkdir(parents=True)
+    (home / "lake" / "shop" / "features.html").write_text("the page", encoding="utf-8")
+
+    found = ask(app, "/shop", "shop.retrain")
+    assert found.text == "the page"
+    assert found.headers["Content-Security-Policy"].endswith("; sandbox")
+    assert ask(app, "/shop", None).status_code == 403
+    assert ask(app, "/shop", "shop.ingest").status_code == 403
+    assert ask(app, "/other", "shop.retrain").status_code == 403
+    assert ask(app, "/other", "other.retrain").status_code == 404
+    assert ask(app, "/..%2Fshop", "../shop.retrain").status_code == 404
+    assert ask(app, "/.", ".retrain").status_code == 404
+
+
+def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link is the address at which the plugin answers, and Airflow knows of it."""
+    from plugins.data_docs import DataDocsPlugin
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080/")
+    operator = BuildFeaturesOperator(task_id="build_features", pipeline="shop")
+    [link] = operator.operator_extra_links
+
+    assert link.get_link(operator, ti_key=Mock()) == "http://airflow.example:8080/nightshift/features/shop"
+    assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
+    assert "/nightshift/features" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}

@@ -947,7 +947,8 @@ class TestLateRows:
     def features(self, known_before: str) -> list[dict[str, Any]]:
         """Return the feature table of what was known before a day."""
         table = lake.dataset(lake.raw_uri("shop", "sales"), version())
-        return run_features_query(load_pipeline("shop"), {"sales": table}, known_before=known_before).to_pylist()
+        bound = datetime.fromisoformat(known_before)
+        return run_features_query(load_pipeline("shop"), {"sales": table}, known_before=bound).to_pylist()
 
     def test_they_are_of_their_own_day_and_known_from_when_they_came(self, late: Shop) -> None:
         """The partition is that of the day they tell of; a question of the day between does not see them."""

@@ -14,7 +14,8 @@ WITH spine AS (
     LEFT JOIN outcomes AS o USING (flight_id)
 ),
 
--- What each known outcome says, on the day on which it became known.
+-- What each known outcome says, on the day on which it became known; and, without an outcome, each day on which
+-- something is asked, so that the windows below end the day before the question, however long ago a flight was.
 history AS (
     SELECT
         s.carrier,
@@ -22,69 +23,78 @@ history AS (
         s.origin,
         s.destination,
         s.departure_hour,
-        CAST(o.available_at AS DATE) AS known_day,
+        CAST(o.available_at AS DATE) AS day,
         CAST(o.status <> 'arrived' OR o.arrival_delay_minutes > 15 AS INTEGER) AS late,
         o.departure_delay_minutes
     FROM outcomes AS o
     JOIN schedule AS s USING (flight_id)
+    UNION ALL BY NAME
+    SELECT DISTINCT carrier, flight, origin, destination, departure_hour, prediction_day AS day FROM spine
 ),
 
--- Trailing sums at the end of each day; a flight of a later day takes the newest before its own.
+-- Sums over the days before each.
 network AS (
     SELECT
-        known_day,
-        sum(sum(late)) OVER last_28 / sum(count(*)) OVER last_28 AS late_share_28d,
-        sum(late) / count(*) AS late_share_1d
+        day,
+        sum(sum(late)) OVER last_28 / sum(count(late)) OVER last_28 AS late_share_28d,
+        sum(sum(late)) OVER last_1 / sum(count(late)) OVER last_1 AS late_share_1d
     FROM history
-    GROUP BY known_day
-    WINDOW last_28 AS (ORDER BY known_day RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW)
+    GROUP BY day
+    WINDOW
+        last_1 AS (ORDER BY day RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND INTERVAL 1 DAY PRECEDING),
+        last_28 AS (ORDER BY day RANGE BETWEEN INTERVAL 28 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING)
 ),
 
 carriers AS (
     SELECT
         carrier,
-        known_day,
-        sum(sum(late)) OVER last_7 / sum(count(*)) OVER last_7 AS late_share_7d,
-        sum(sum(late)) OVER last_28 / sum(count(*)) OVER last_28 AS late_share_28d
+        day,
+        sum(sum(late)) OVER last_7 / sum(count(late)) OVER last_7 AS late_share_7d,
+        sum(sum(late)) OVER last_28 / sum(count(late)) OVER last_28 AS late_share_28d
     FROM history
-    GROUP BY carrier, known_day
+    GROUP BY carrier, day
     WINDOW
         last_7 AS (
-            PARTITION BY carrier ORDER BY known_day
-            RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW
+            PARTITION BY carrier ORDER BY day
+            RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
         ),
         last_28 AS (
-            PARTITION BY carrier ORDER BY known_day
-            RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW
+            PARTITION BY carrier ORDER BY day
+            RANGE BETWEEN INTERVAL 28 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
         )
 ),
 
 origins AS (
     SELECT
         origin,
-        known_day,
-        sum(late) / count(*) AS late_share_1d,
-        avg(departure_delay_minutes) AS departure_delay_1d,
-        sum(sum(late)) OVER last_7 / sum(count(*)) OVER last_7 AS late_share_7d
+        day,
+        sum(sum(late)) OVER last_1 / sum(count(late)) OVER last_1 AS late_share_1d,
+        sum(avg(departure_delay_minutes)) OVER last_1 AS departure_delay_1d,
+        sum(sum(late)) OVER last_7 / sum(count(late)) OVER last_7 AS late_share_7d
     FROM history
-    GROUP BY origin, known_day
-    WINDOW last_7 AS (
-        PARTITION BY origin ORDER BY known_day
-        RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW
-    )
+    GROUP BY origin, day
+    WINDOW
+        last_1 AS (
+            PARTITION BY origin ORDER BY day
+            RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND INTERVAL 1 DAY PRECEDING
+        ),
+        last_7 AS (
+            PARTITION BY origin ORDER BY day
+            RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
+        )
 ),
 
 origin_hours AS (
     SELECT
         origin,
         departure_hour,
-        known_day,
-        sum(sum(late)) OVER last_28 / sum(count(*)) OVER last_28 AS late_share_28d
+        day,
+        sum(sum(late)) OVER last_28 / sum(count(late)) OVER last_28 AS late_share_28d
     FROM history
-    GROUP BY origin, departure_hour, known_day
+    GROUP BY origin, departure_hour, day
     WINDOW last_28 AS (
-        PARTITION BY origin, departure_hour ORDER BY known_day
-        RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW
+        PARTITION BY origin, departure_hour ORDER BY day
+        RANGE BETWEEN INTERVAL 28 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
     )
 ),
 
@@ -92,14 +102,14 @@ routes AS (
     SELECT
         origin,
         destination,
-        known_day,
+        day,
         sum(sum(late)) OVER last_28 AS late_28d,
-        sum(count(*)) OVER last_28 AS flights_28d
+        sum(count(late)) OVER last_28 AS flights_28d
     FROM history
-    GROUP BY origin, destination, known_day
+    GROUP BY origin, destination, day
     WINDOW last_28 AS (
-        PARTITION BY origin, destination ORDER BY known_day
-        RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW
+        PARTITION BY origin, destination ORDER BY day
+        RANGE BETWEEN INTERVAL 28 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
     )
 ),
 
@@ -108,14 +118,14 @@ flight_numbers AS (
         carrier,
         flight,
         origin,
-        known_day,
+        day,
         sum(sum(late)) OVER last_28 AS late_28d,
-        sum(count(*)) OVER last_28 AS flights_28d
+        sum(count(late)) OVER last_28 AS flights_28d
     FROM history
-    GROUP BY carrier, flight, origin, known_day
+    GROUP BY carrier, flight, origin, day
     WINDOW last_28 AS (
-        PARTITION BY carrier, flight, origin ORDER BY known_day
-        RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW
+        PARTITION BY carrier, flight, origin ORDER BY day
+        RANGE BETWEEN INTERVAL 28 DAYS PRECEDING AND INTERVAL 1 DAY PRECEDING
     )
 ),
 
@@ -123,6 +133,7 @@ observed AS (
     SELECT
         origin,
         available_at,
+        CAST(available_at AS DATE) AS known_day,
         temperature_f,
         dew_point_f,
         humidity_percent,
@@ -201,25 +212,26 @@ SELECT
     planes.seats AS plane_seats,
     planes.manufacturer AS plane_manufacturer
 FROM spine
-ASOF LEFT JOIN network ON network.known_day < spine.prediction_day
-ASOF LEFT JOIN carriers
-    ON carriers.carrier = spine.carrier AND carriers.known_day < spine.prediction_day
-ASOF LEFT JOIN origins
-    ON origins.origin = spine.origin AND origins.known_day < spine.prediction_day
-ASOF LEFT JOIN origin_hours
+LEFT JOIN network ON network.day = spine.prediction_day
+LEFT JOIN carriers ON carriers.carrier = spine.carrier AND carriers.day = spine.prediction_day
+LEFT JOIN origins ON origins.origin = spine.origin AND origins.day = spine.prediction_day
+LEFT JOIN origin_hours
     ON origin_hours.origin = spine.origin
     AND origin_hours.departure_hour = spine.departure_hour
-    AND origin_hours.known_day < spine.prediction_day
-ASOF LEFT JOIN routes
+    AND origin_hours.day = spine.prediction_day
+LEFT JOIN routes
     ON routes.origin = spine.origin
     AND routes.destination = spine.destination
-    AND routes.known_day < spine.prediction_day
-ASOF LEFT JOIN flight_numbers
+    AND routes.day = spine.prediction_day
+LEFT JOIN flight_numbers
     ON flight_numbers.carrier = spine.carrier
     AND flight_numbers.flight = spine.flight
     AND flight_numbers.origin = spine.origin
-    AND flight_numbers.known_day < spine.prediction_day
+    AND flight_numbers.day = spine.prediction_day
+-- an observation of an earlier day than the last tells nothing
 ASOF LEFT JOIN observed
-    ON observed.origin = spine.origin AND observed.available_at <= spine.prediction_time
+    ON observed.origin = spine.origin
+    AND observed.known_day = spine.prediction_day - 1
+    AND observed.available_at <= spine.prediction_time
 ASOF LEFT JOIN planes
     ON planes.tail_number = spine.tail_number AND planes.available_at <= spine.prediction_time

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+from include.catalog import load_pipeline
 from include.cli import main
+from include.connections import EnvironmentConnections
+from include.retraining import steps
+from include.retraining.plan import plan_run
+from include.retraining.run import ingest
 from tests import factories
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 
@@ -157,3 +162,25 @@ def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple
     assert result.exit_code != 0
     assert told in result.output
     assert "Traceback" not in result.output
+
+
+def test_features_are_documented_beside_their_table_or_where_one_wants(shop: Path, tmp_path: Path) -> None:
+    """The page is of the newest features that a run has built, and its place is printed."""
+    refused = call("document-features", "shop")
+    pipeline = load_pipeline("shop")
+    ingest(pipeline, factories.FIRST_DAY, factories.FIRST_DAY + timedelta(days=9), EnvironmentConnections())
+    steps.build(pipeline, plan_run(pipeline, "night"))
+
+    kept = call("document-features", "shop")
+    exported = call("document-features", "shop", "--output", "features.html")
+    unwritable = call("document-features", "shop", "--output", "nowhere/features.html")
+
+    assert refused.exit_code == 1
+    assert "RunMissing: shop: no run has built features yet" in refused.output
+    assert kept.output == f"{tmp_path}/var/lake/shop/features.html\n"
+    assert exported.output == "features.html\n"
+    page = Path("features.html").read_text(encoding="utf-8")
+    assert page == Path(kept.output.strip()).read_text(encoding="utf-8")
+    assert "none yet" in page
+    assert unwritable.exit_code == 1
+    assert "nowhere/features.html could not be written (No such file or directory)" in unwritable.output

@@ -93,6 +93,21 @@ class TestGATE001:
         assert explanation is not None
         assert told in explanation
 
+    @pytest.mark.parametrize(
+        ("metric", "why"),
+        [
+            ("mape", "on this holdout: a share of a label that is 0 is not defined, and wape has no such limit"),
+            ("roc_auc_ovr", "on this holdout: it is defined only where every class is among the labels"),
+        ],
+    )
+    def test_it_says_why_a_metric_has_no_value(self, metric: str, why: str, gate: Gate) -> None:
+        """Where the labels are what a metric cannot do with, the explanation says so."""
+        challenger = replace(factories.challenger(), metrics={metric: NAN})
+
+        explanation = BY_CODE["GATE001"].explain(factories.evidence(metric=metric, challenger=challenger), gate)
+
+        assert explanation == f"the challenger's {metric} is not defined {why}"
+
     @pytest.mark.parametrize("value", [-3.5, 0.0])
     def test_it_stays_quiet_on_a_poor_number(self, value: float, gate: Gate) -> None:
         """A bad metric is a number all the same, zero included; other checks judge it."""

@@ -9,54 +9,70 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
 from include.config import Pipeline
-from include.evaluation.evidence import Evidence, Holdout, Opponent, baseline_predictions, collect_evidence
+from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
 from include.evaluation.gate import decide
-from include.evaluation.metrics import all_metrics
+from include.evaluation.metrics import Measure, all_metrics
 from include.training_config import METRICS
 from tests import factories
 
 NAN = math.nan
-LABELS = np.array([0.0, 0.0, 1.0, 4.0])
+CHALLENGER_IS = {
+    "family": "linear",
+    "as_of": "2024-02-11",
+    "train_start": "2023-11-01",
+    "train_end": "2024-01-30",
+}
+CHAMPION_IS = {"version": 3, "as_of": "2024-01-31", "train_end": "2024-01-01", "family": "lightgbm"}
 
 
-def _pipeline(metric: str = "mae", baseline: str = "prior") -> Pipeline:
+def _pipeline(task: str = "regression", metric: str = "mae", **training: object) -> Pipeline:
     fields = yaml.safe_load(factories.SHOP_YAML)
-    task = "regression" if metric in METRICS["regression"] else "binary"
-    fields["training"] |= {"task": task, "metric": metric}
-    fields["gate"]["baseline"] = baseline
+    fields["training"] |= {"task": task, "metric": metric} | training
+    if task == "forecasting":
+        fields["training"] |= {"horizon_days": 1}
     pipeline = Pipeline.model_validate(fields)
     pipeline._folder = Path("shop")
     return pipeline
 
 
-def _collected(pipeline: Pipeline, **changes: Any) -> Evidence:
-    """Collect evidence of 200 rows in 10 days, in which challenger, champion and baseline differ."""
+def _rows(task: str) -> dict[str, np.ndarray]:
+    """Return labels and predictions of 200 rows in which challenger, champion and baseline differ."""
     draw = np.random.default_rng(7)
     y_true = draw.normal(10, 3, 200)
-    if pipeline.training.task == "binary":
+    if task == "multiclass":
+        y_true = draw.choice(3, 200, p=[0.5, 0.3, 0.2]).astype("float64")
+        truth, guess = np.eye(3)[y_true.astype("int64")], np.tile([0.5, 0.3, 0.2], (200, 1))
+        noise = draw.dirichlet([1, 1, 1], 200)
+        return {
+            "y_true": y_true,
+            "challenger": 0.6 * truth + 0.4 * noise,
+            "champion": 0.2 * truth + 0.8 * noise,
+            "baseline": guess,
+        }
+    if task == "binary":
         y_true = (y_true > 10).astype("float64")
-    fields: dict[str, Any] = {
+    return {
         "y_true": y_true,
-        "days": np.repeat([f"2024-02-{day:02}" for day in range(1, 11)], 20),
         "challenger": 0.9 * y_true + 0.05,
-        "baseline": np.full(200, y_true.mean()),
         "champion": 0.5 * y_true + 0.2,
+        "baseline": np.full(200, y_true.mean()),
+    }
+
+
+def _collected(pipeline: Pipeline, **changes: Any) -> Evidence:
+    """Collect evidence of 200 rows in 10 days."""
+    fields: dict[str, Any] = {
+        "days": np.repeat([f"2024-02-{day:02}" for day in range(1, 11)], 20),
         "champion_error": None,
-        "challenger_is": {
-            "family": "linear",
-            "as_of": "2024-02-11",
-            "train_start": "2023-11-01",
-            "train_end": "2024-01-30",
-        },
-        "champion_is": {"version": 3, "as_of": "2024-01-31", "train_end": "2024-01-01", "family": "lightgbm"},
+        "challenger_is": CHALLENGER_IS,
+        "champion_is": CHAMPION_IS,
         "holdout_days": ("2024-02-01", "2024-02-10"),
     }
-    return collect_evidence(pipeline, **fields | changes)
+    return collect_evidence(pipeline, **_rows(pipeline.training.task) | fields | changes)
 
 
 def _through_a_file(evidence: Evidence) -> Evidence:
@@ -71,6 +87,19 @@ def _through_a_file(evidence: Evidence) -> Evidence:
         pytest.param(
             factories.evidence(champion=Opponent("version 3", None, None, "2024-01-31", "2024-01-01", "no column x")),
             id="a champion that cannot be scored",
+        ),
+        pytest.param(
+            factories.evidence(
+                challenger=factories.challenger(threshold=0.31), champion=factories.champion(threshold=0.4)
+            ),
+            id="thresholds",
+        ),
+        pytest.param(
+            factories.evidence(
+                holdout=Holdout("2024-02-01", "2024-02-28", 5000, 28, NAN, {"a": 0.75, "b": 0.25, "c": 0.0}),
+                quantile=0.9,
+            ),
+            id="classes and a quantile",
         ),
     ],
 )
@@ -113,45 +142,17 @@ def test_the_verdict_is_the_same_after_a_file() -> None:
         assert decide(_through_a_file(evidence), gate) == decide(evidence, gate)
 
 
-@pytest.mark.parametrize(
-    ("metric", "prior"), [("rmse", 1.25), ("r2", 1.25), ("mae", 0.5), ("roc_auc", 1.25), ("log_loss", 1.25)]
-)
-def test_the_prior_is_the_mean_or_the_median_for_the_absolute_error(metric: str, prior: float) -> None:
-    """Without a feature the best guess is the mean of the labels learned from, and for mae their median."""
-    holdout = pd.DataFrame({"label": [9.0, 9.0, 9.0]})
-
-    assert baseline_predictions(_pipeline(metric), LABELS, holdout).tolist() == [prior] * 3
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        pytest.param([3.0, NAN, 5.0], id="NaN"),
-        pytest.param([3.0, math.inf, 5.0], id="infinity"),
-        pytest.param(pd.array([3, None, 5], dtype="Int64"), id="null among whole numbers"),
-    ],
-)
-def test_a_feature_as_baseline_falls_back_to_the_prior(values: object) -> None:
-    """Where the feature is missing, the prior stands in, so the baseline has a number for every row."""
-    pipeline = _pipeline("rmse", baseline="revenue_last_day")
-    holdout = pd.DataFrame({"revenue_last_day": values})
-
-    assert baseline_predictions(pipeline, LABELS, holdout).tolist() == [3.0, 1.25, 5.0]
-
-
-@pytest.mark.parametrize("metric", ["mae", "r2", "roc_auc", "log_loss"])
-def test_all_are_measured_on_the_same_rows(metric: str) -> None:
+@pytest.mark.parametrize(("task", "metric"), [(task, metric) for task in METRICS for metric in METRICS[task]])
+def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
     """Challenger, baseline and champion have every metric of the task, and differences in the gate's."""
-    pipeline = _pipeline(metric)
-    task = pipeline.training.task
-
-    evidence = _collected(pipeline)
+    evidence = _collected(_pipeline(task, metric))
 
     assert evidence.champion is not None
     names = list(METRICS[task])
     assert [list(each.metrics) for each in (evidence.challenger, evidence.baseline, evidence.champion)] == [names] * 3
     assert evidence.metric == metric
     assert evidence.higher_is_better is METRICS[task][metric]
+    assert _through_a_file(evidence) == evidence
     for opponent in (evidence.baseline, evidence.champion):
         gained = evidence.challenger.metrics[metric] - opponent.metrics[metric]
         assert opponent.difference.value == pytest.approx(gained if evidence.higher_is_better else -gained)
@@ -160,12 +161,33 @@ def test_all_are_measured_on_the_same_rows(metric: str) -> None:
     assert (evidence.champion.name, evidence.champion.as_of) == ("version 3", "2024-01-31")
 
 
+@pytest.mark.parametrize(("task", "metric"), [(task, metric) for task in METRICS for metric in METRICS[task]])
+def test_the_gate_decides_for_every_task_and_metric(task: str, metric: str) -> None:
+    """A good model is promoted over the baseline, and the baseline itself is not."""
+    pipeline = _pipeline(task, metric)
+    minimum = -1e6 if METRICS[task][metric] else 1e6
+    gate, rows = pipeline.gate.model_copy(update={"minimum": minimum}), _rows(task)
+    nothing = {"champion": None, "champion_is": None}
+    if metric == "calibration_error":
+        # a single probability for all is calibrated, so it takes another baseline to be better than it
+        rows["baseline"] = 0.5 * rows["baseline"]
+
+    good = decide(_collected(pipeline, **rows | nothing), gate)
+    guess = decide(_collected(pipeline, **rows | nothing | {"challenger": rows["baseline"]}), gate)
+
+    assert good.verdict == "promote", good.reason
+    assert guess.verdict == "keep"
+    assert guess.reason.startswith("keep (there is no champion yet): GATE004 ")
+
+
 def test_the_metrics_are_of_the_predictions() -> None:
     """What the evidence says of the challenger is what its predictions come to."""
-    evidence = _collected(_pipeline("rmse"), challenger=np.full(200, 10.0))
+    evidence = _collected(_pipeline("regression", "rmse", quantile=0.9), challenger=np.full(200, 10.0))
     y_true = np.random.default_rng(7).normal(10, 3, 200)
 
-    assert evidence.challenger.metrics == all_metrics("regression", y_true, np.full(200, 10.0))
+    measure = Measure("regression", "rmse", quantile=0.9)
+    assert evidence.challenger.metrics == all_metrics(measure, y_true, np.full(200, 10.0))
+    assert evidence.quantile == 0.9
     assert evidence.holdout.label_mean == pytest.approx(y_true.mean())
 
 
@@ -200,3 +222,79 @@ def test_one_prediction_that_is_no_number_is_noticed(unusable: float) -> None:
 def test_the_same_rows_give_the_same_evidence() -> None:
     """Evidence that is collected twice is the same to the last bit."""
     assert _collected(_pipeline()) == _collected(_pipeline())
+
+
+class TestClasses:
+    """Evidence of a task with several classes."""
+
+    def test_tells_the_share_of_each(self) -> None:
+        """The holdout has shares by the names of the classes, those without a row too, and no mean."""
+        holdout = _collected(_pipeline("multiclass", "log_loss"), classes=["a", "b", "c"]).holdout
+        y_true = _rows("multiclass")["y_true"]
+
+        assert holdout.label_shares == {"a": (y_true == 0).mean(), "b": (y_true == 1).mean(), "c": (y_true == 2).mean()}
+        assert math.isnan(holdout.label_mean)
+
+    def test_has_no_threshold_and_no_quantile(self) -> None:
+        """Neither means anything for several classes."""
+        evidence = _collected(_pipeline("multiclass", "log_loss"))
+
+        assert evidence.champion is not None
+        assert evidence.challenger.threshold is evidence.champion.threshold is evidence.quantile is None
+
+    @pytest.mark.parametrize("unusable", [NAN, math.inf])
+    def test_notices_one_probability_that_is_no_number(self, unusable: float) -> None:
+        """One NaN or infinity in one column leaves the challenger without a metric."""
+        predicted = _rows("multiclass")["challenger"]
+        predicted[17, 2] = unusable
+
+        evidence = _collected(_pipeline("multiclass", "log_loss"), challenger=predicted)
+
+        assert not evidence.challenger.finite
+        assert math.isnan(evidence.challenger.metrics["accuracy"])
+
+
+class TestThresholds:
+    """Each model is measured from the probability on that was chosen for it."""
+
+    pipeline = _pipeline("binary", "f1")
+    rows = _rows("binary")
+
+    def _f1(self, who: str, threshold: float) -> float:
+        return Measure("binary", "f1", threshold=threshold).value(self.rows["y_true"], self.rows[who])
+
+    def test_are_each_models_own(self) -> None:
+        """The champion's F1 is at the champion's threshold, the challenger's at its own, and so is their difference."""
+        evidence = _collected(
+            self.pipeline,
+            challenger_is=CHALLENGER_IS | {"threshold": 0.03},
+            champion_is=CHAMPION_IS | {"threshold": 0.6},
+        )
+
+        assert evidence.champion is not None
+        assert (evidence.challenger.threshold, evidence.champion.threshold) == (0.03, 0.6)
+        assert evidence.challenger.metrics["f1"] == self._f1("challenger", 0.03)
+        assert evidence.champion.metrics["f1"] == self._f1("champion", 0.6)
+        assert evidence.champion.difference.value == self._f1("challenger", 0.03) - self._f1("champion", 0.6)
+
+    def test_of_a_champion_without_one_is_the_challengers(self) -> None:
+        """A champion that was registered without a threshold is measured like the challenger."""
+        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": 0.21})
+
+        assert evidence.champion is not None
+        assert evidence.champion.threshold == 0.21
+        assert evidence.champion.metrics["f1"] == self._f1("champion", 0.21)
+
+    def test_are_a_half_where_nothing_is_known(self) -> None:
+        """Without any threshold a row is positive from a half on."""
+        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": None})
+
+        assert evidence.challenger.threshold == 0.5
+        assert evidence.challenger.metrics["f1"] == self._f1("challenger", 0.5)
+
+    def test_a_baseline_has_the_one_that_suits_it_best(self) -> None:
+        """One probability for all counts every row as positive, whatever the challenger's threshold."""
+        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": 0.9})
+        share = self.rows["y_true"].mean()
+
+        assert evidence.baseline.metrics["f1"] == pytest.approx(2 * share / (1 + share))

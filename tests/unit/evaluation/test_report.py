@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.evaluation.checks import CHECKS
-from include.evaluation.evidence import Evidence, Opponent
+from include.evaluation.evidence import Evidence, Holdout, Opponent
 from include.evaluation.gate import decide
 from include.evaluation.report import WIDTH, verdict_table
 from tests import factories
@@ -115,6 +115,55 @@ def test_holdout_and_training_days_are_told(gate: Gate) -> None:
     assert "Trained  lightgbm, 2023-03-01 to 2024-01-30" in lines
 
 
+def test_the_shares_of_classes_are_told(gate: Gate) -> None:
+    """Of several classes the frequent ones are told, the most frequent first, and no mean."""
+    shares = {"a": 0.05, "b": 0.5, "c": 0.2, "d": 0.1, "e": 0.06, "f": 0.04, "g": 0.03, "h": 0.02}
+    few = Holdout("2024-02-01", "2024-02-28", 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
+    many = replace(few, label_shares=shares)
+
+    of_few, of_many = (
+        " ".join("\n".join(_lines(factories.evidence(holdout=each), gate)).split()) for each in (few, many)
+    )
+
+    assert "Holdout 2024-02-01 to 2024-02-28, 5,000 rows: early 75.0%, late 25.0% Trained" in of_few
+    assert "5,000 rows: b 50.0%, c 20.0%, d 10.0%, e 6.0%, a 5.0%, f 4.0% and 2 more" in of_many
+
+
+def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
+    """Without rows there is no mean of the labels."""
+    holdout = Holdout("2024-02-01", "2024-02-28", 0, 0, math.nan)
+
+    assert "Holdout  2024-02-01 to 2024-02-28, 0 rows" in _lines(factories.evidence(holdout=holdout), gate)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        (factories.evidence(), []),
+        (factories.evidence(quantile=0.9), ["  pinball is at the quantile 0.9"]),
+        (
+            factories.evidence(champion=None, challenger=factories.challenger(threshold=0.31)),
+            ["  f1 counts a row as positive from 0.31 on"],
+        ),
+        (
+            factories.evidence(
+                challenger=factories.challenger(threshold=0.3123456),
+                champion=factories.champion(threshold=0.5),
+                baseline=Opponent("prior", {}, factories.difference(1, 1, 1), threshold=0.25),
+            ),
+            ["  f1 counts a row as positive from 0.3123 on (champion 0.5, baseline 0.25)"],
+        ),
+    ],
+    ids=["nothing", "a quantile", "a threshold", "three thresholds"],
+)
+def test_what_a_metric_was_measured_at_is_told(evidence: Evidence, told: list[str], gate: Gate) -> None:
+    """The quantile of pinball and the thresholds of F1 stand below the metrics, where there are any."""
+    lines = _lines(evidence, gate)
+
+    below = lines.index("* the gate's metric, higher is better; baseline: prior") + 1
+    assert lines[below : lines.index("", below)] == told
+
+
 @pytest.mark.parametrize(
     "evidence",
     [
@@ -149,6 +198,18 @@ def test_holdout_and_training_days_are_told(gate: Gate) -> None:
         pytest.param(
             factories.evidence(baseline=Opponent("delay_" * 10, {}, factories.difference(1, 1, 1))),
             id="a baseline with a name of sixty letters",
+        ),
+        pytest.param(
+            factories.evidence(
+                holdout=Holdout(
+                    *("2024-02-01", "2024-02-28", 5000, 28, math.nan),
+                    {f"delayed by more than {hours} hours and not cancelled": 0.125 for hours in range(8)},
+                ),
+                challenger=factories.challenger(threshold=1e-7),
+                champion=factories.champion(threshold=0.123456),
+                baseline=Opponent("average_delay_in_minutes_of_the_last_28_days", {}, factories.difference(1, 1, 1)),
+            ),
+            id="long names of classes, and thresholds",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import FeatureQueryFailed, NotIngested
-from include.features.build import FeatureTable, build_features, pin_snapshot, read_features
+from include.features.build import FeatureTable, build_features, pin_snapshot, read_feature_rows, read_features
 from include.retraining import run
 from tests import factories
 
@@ -48,21 +48,51 @@ def test_a_build_says_what_it_made(ingested: Path) -> None:
     table = build()
 
     features = read_features(table)
-    assert (table.rows, table.labelled_rows, table.columns) == (100, 100, 7)
+    assert (table.rows, table.labelled_rows, table.columns) == (100, 95, 7)
     assert len(features) == table.rows
     assert list(features)[:3] == ["store_day", "prediction_time", "revenue"]
 
 
 def test_rows_without_a_label_are_counted_apart(ingested: Path) -> None:
     """The days that wait for their label are rows, and not labelled ones."""
-    unknown = factories.SHOP_FEATURES.replace(
-        "    sales.revenue,\n", f"    CASE WHEN sales.day < TIMESTAMP '{LAST}' THEN sales.revenue END AS revenue,\n"
-    )
-    factories.write_shop(ingested.parent, features=unknown)
-
     table = build()
 
+    unknown = read_features(table)["revenue"].isna()
     assert (table.rows, table.labelled_rows) == (100, 95)
+    assert set(read_features(table)["prediction_time"][unknown].dt.date) == {LAST + timedelta(days=1)}
+
+
+def test_a_build_tells_the_features_and_their_types(ingested: Path) -> None:
+    """What a model may learn from is known without reading a row: neither key nor time nor label."""
+    assert build().feature_types == {
+        "store": "string",
+        "weekday": "int64",
+        "revenue_last_day": "double",
+        "revenue_mean_7d": "double",
+    }
+
+
+def test_the_partition_of_the_table_is_no_column_of_the_features(ingested: Path) -> None:
+    """How rows lie is the lake's own."""
+    table = build()
+
+    assert read_feature_rows(table).num_columns == table.columns
+    assert lake.read_table(table.uri, table.version).num_columns == table.columns + 1
+
+
+def test_a_table_of_an_older_nightshift_can_be_read_and_is_built_anew(ingested: Path) -> None:
+    """Such a table has no partitions, and its commits say less; a run of then is read as it was."""
+    rows = read_feature_rows(build())
+    uri = lake.features_uri("shop") + "-old"
+    version = lake.write_table(uri, rows, "old").version
+
+    found = lake.open_features(uri)
+
+    assert found is not None
+    assert found.newest() == lake.Build(version, "old", {})
+    assert read_feature_rows(FeatureTable(uri, version, ["store_day"], 100, 95, 7, "old")) == rows
+    assert lake.write_features(uri, rows, "new", {}) == version + 1
+    assert lake.read_features(uri, version + 1) == rows
 
 
 def test_the_same_snapshot_is_the_same_version(ingested: Path) -> None:
@@ -90,7 +120,7 @@ def test_what_a_build_is_made_from_makes_another(ingested: Path, change: str) ->
     if change == "day":
         as_of -= timedelta(days=1)
     elif change == "query":
-        query = factories.SHOP_FEATURES.replace("dayofweek(sales.day)", "7 - dayofweek(sales.day)")
+        query = factories.SHOP_FEATURES.replace("dayofweek(spine.day)", "7 - dayofweek(spine.day)")
         factories.write_shop(ingested.parent, features=query)
     elif change == "snapshot":
         ingest(20, 21)
@@ -109,7 +139,7 @@ def test_a_build_sees_nothing_that_was_known_after_its_day(ingested: Path) -> No
     then = build(LAST - timedelta(days=5))
 
     assert then.rows == 75
-    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=5)
+    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=4), "asked at its end"
 
 
 def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path) -> None:
@@ -125,7 +155,7 @@ def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path)
 
     assert pinned != pin_snapshot(pipeline)
     assert read_features(old)["revenue"].min() > 50
-    assert set(read_features(new)["revenue"]) == {1.0}
+    assert set(read_features(new)["revenue"].dropna()) == {1.0}
 
 
 def test_only_the_window_is_predicted(ingested: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -45,13 +45,18 @@ def sales(*days: int, known: list[datetime] | None = None, **changes: list[objec
     return pa.table(columns | {name: pa.array(values) for name, values in changes.items()})
 
 
-def run(shop: Path, query: str, rows: pa.Table, known_before: str = "2024-01-31", **since: str) -> pa.Table:
-    """Run a query over the shop's sales."""
+def at(day: int, hour: int = 0) -> datetime:
+    """Return an hour of a day of January 2024 as the query takes it: in UTC, and naive."""
+    return moment(day, hour).replace(tzinfo=None)
+
+
+def run(shop: Path, query: str, rows: pa.Table, **bounds: date) -> pa.Table:
+    """Run a query over the shop's sales, of what was known at the end of January unless it says otherwise."""
     factories.write_shop(shop.parent, features=query)
-    return run_features_query(load_pipeline("shop"), {"sales": rows}, known_before=known_before, **since)
+    return run_features_query(load_pipeline("shop"), {"sales": rows}, **{"known_before": at(31)} | bounds)
 
 
-def refused(shop: Path, query: str, rows: pa.Table | None = None, **options: str) -> str:
+def refused(shop: Path, query: str, rows: pa.Table | None = None, **options: datetime) -> str:
     """Return the sentence with which a query is refused."""
     with pytest.raises(FeatureQueryFailed, match=r"^shop/features\.sql: ") as error:
         run(shop, query, sales(1, 2) if rows is None else rows, **options)
@@ -74,7 +79,7 @@ def test_a_row_that_was_known_too_late_is_invisible(shop: Path) -> None:
     """Only `available_at` says what was known: the end of the day itself is too late, a moment before is not."""
     known = [moment(1, 22), moment(4) - timedelta(microseconds=1), moment(4), moment(9)]
 
-    rows = run(shop, PLAIN, sales(1, 2, 3, 4, known=known), known_before="2024-01-04")
+    rows = run(shop, PLAIN, sales(1, 2, 3, 4, known=known), known_before=at(4))
 
     assert rows["revenue"].to_pylist() == [1.0, 2.0]
 
@@ -83,15 +88,15 @@ def test_a_row_that_came_late_is_visible_once_it_is_known(shop: Path) -> None:
     """A correction of an old day counts from when it came, not from its day."""
     late = sales(1, known=[moment(20)])
 
-    assert run(shop, PLAIN, late, known_before="2024-01-20").num_rows == 0
-    assert run(shop, PLAIN, late, known_before="2024-01-21").num_rows == 1
+    assert run(shop, PLAIN, late, known_before=at(20)).num_rows == 0
+    assert run(shop, PLAIN, late, known_before=at(21)).num_rows == 1
 
 
 def test_partitions_older_than_the_history_are_invisible(shop: Path) -> None:
     """The query reads no further back than `history_days`."""
     counting = PLAIN.replace("visitors", "count(*) OVER () AS seen")
 
-    assert run(shop, counting, sales(1, 2, 3), raw_since="2024-01-02")["seen"].to_pylist() == [2, 2]
+    assert run(shop, counting, sales(1, 2, 3), raw_since=date(2024, 1, 2))["seen"].to_pylist() == [2, 2]
 
 
 def test_a_snapshot_is_visible_however_old_its_partition_is(shop: Path) -> None:
@@ -109,8 +114,8 @@ def test_a_snapshot_is_visible_however_old_its_partition_is(shop: Path) -> None:
     rows = run_features_query(
         load_pipeline("shop"),
         {"sales": sales(9), "stores": pa.table(known)},
-        known_before="2024-01-31",
-        raw_since="2024-01-05",
+        known_before=at(31),
+        raw_since=date(2024, 1, 5),
     )
 
     assert rows["stores"].to_pylist() == [1]
@@ -120,7 +125,7 @@ def test_old_questions_are_left_out_but_feed_the_history(shop: Path) -> None:
     """Rows before the window are not learned from; the averages of those within it still see them."""
     averaged = PLAIN.replace("visitors", "avg(visitors) OVER (ORDER BY day) AS mean")
 
-    rows = run(shop, averaged, sales(1, 2, 3), predict_since="2024-01-03")
+    rows = run(shop, averaged, sales(1, 2, 3), rows_from=at(3))
 
     assert rows["mean"].to_pylist() == [20.0]
 
@@ -213,7 +218,7 @@ def test_an_excluded_column_must_be_there_and_is_no_feature(shop: Path, field: s
     factories.write_shop(shop.parent, pipeline=pipeline, features=PLAIN)
 
     with pytest.raises(FeatureQueryFailed, match=sentence):
-        run_features_query(load_pipeline("shop"), {"sales": sales(1)}, known_before="2024-01-31")
+        run_features_query(load_pipeline("shop"), {"sales": sales(1)}, known_before=at(31))
 
 
 def test_the_gates_baseline_must_be_a_column(shop: Path) -> None:
@@ -265,10 +270,10 @@ def test_rows_that_cannot_be_predicted_are_told_with_their_number(shop: Path, qu
 def test_a_question_may_be_asked_at_the_end_of_the_last_day(shop: Path) -> None:
     """Midnight after the last known day is the latest time for a question, and a moment later is not."""
     at_midnight = PLAIN.replace("day AS pred", "TIMESTAMP '2024-01-31' AS pred")
-    assert run(shop, at_midnight, sales(1), known_before="2024-01-31").num_rows == 1
+    assert run(shop, at_midnight, sales(1), known_before=at(31)).num_rows == 1
 
     later = PLAIN.replace("day AS pred", "TIMESTAMP '2024-01-31 00:00:01' AS pred")
-    assert "later than all that is known" in refused(shop, later, sales(1), known_before="2024-01-31")
+    assert "later than all that is known" in refused(shop, later, sales(1), known_before=at(31))
 
 
 def test_an_unknown_label_is_allowed(shop: Path) -> None:
@@ -289,9 +294,7 @@ def test_a_query_sees_no_variables_of_the_process(shop: Path) -> None:
     """Rows that were not known in time have no other name by which a query reaches them."""
     late = sales(1, 20)
 
-    assert "does not exist" in refused(
-        shop, PLAIN.replace("FROM sales", 'FROM "table"'), late, known_before="2024-01-05"
-    )
+    assert "does not exist" in refused(shop, PLAIN.replace("FROM sales", 'FROM "table"'), late, known_before=at(5))
 
 
 def test_a_query_reads_no_files(shop: Path, tmp_path: Path) -> None:
@@ -302,12 +305,80 @@ def test_a_query_reads_no_files(shop: Path, tmp_path: Path) -> None:
     assert refused(shop, query)
 
 
-def test_a_feature_that_is_not_finite_is_unknown(shop: Path) -> None:
-    """A division by 0 is no number to learn from: it becomes a null, and the other rows keep theirs."""
-    rows = run(shop, PLAIN.replace("visitors", "visitors / (visitors - visitors) AS ratio, visitors"), sales(1, 20))
+@pytest.mark.parametrize("column", ["ratio", "revenue"])
+@pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
+def test_an_infinite_number_is_refused(shop: Path, column: str, kind: str) -> None:
+    """A division by 0 is a mistake, of a feature or of the label, and the sentence names the column and the cure."""
+    infinite = f"CAST(1 / (visitors - 20) AS {kind}) AS {column}"
+    query = PLAIN.replace("visitors", f"{infinite}, visitors") if column == "ratio" else PLAIN
+    query = query.replace("revenue", infinite) if column == "revenue" else query
+
+    told = refused(shop, query, sales(1, 2, 3))
+
+    assert f"1 of 3 rows have an infinite {column}, which no model can learn from; divide by nullif(..., 0)" in told
+
+
+def test_what_is_not_a_number_is_unknown(shop: Path) -> None:
+    """NaN, as a file or 0 / 0 has it, becomes a null, and the other columns keep theirs."""
+    rows = run(shop, PLAIN.replace("visitors", "0 / (visitors - visitors) AS ratio, visitors"), sales(1, 20))
 
     assert rows["ratio"].null_count == 2
     assert rows["visitors"].null_count == 0
+
+
+def test_later_questions_are_left_out_where_a_last_one_is_named(shop: Path) -> None:
+    """Who asks for the rows up to a time gets these, though the query yields later ones than all that is known."""
+    later = PLAIN.replace("day AS pred", "day + INTERVAL 2 DAYS AS pred")
+
+    rows = run(shop, later, sales(1, 2, 3), known_before=at(4), rows_until=at(4))
+
+    assert rows["prediction_time"].to_pylist() == [at(3), at(4)]
+    assert "1 of 3 rows have a prediction_time later" in refused(shop, later, sales(1, 2, 3), known_before=at(4))
+
+
+def test_the_last_moment_that_is_known_may_be_any(shop: Path) -> None:
+    """What is known is bounded by a time and not by a day, to the microsecond."""
+    known = [moment(1, 22), moment(2, 22)]
+
+    for bound, seen in ((at(2, 22), 1), (at(2, 22) + timedelta(microseconds=1), 2)):
+        assert run(shop, PLAIN, sales(1, 2, known=known), known_before=bound).num_rows == seen
+
+
+def test_a_row_without_a_time_is_refused_whatever_rows_are_asked_for(shop: Path) -> None:
+    """A bound does not hide what has no place on either side of it."""
+    query = PLAIN.replace("day AS pred", "NULLIF(day, '2024-01-02') AS pred")
+
+    assert "1 of 2 rows have no prediction_time" in refused(shop, query, rows_from=at(1), rows_until=at(9))
+
+
+def test_a_query_may_use_the_macros(shop: Path) -> None:
+    """The functions of macros.sql are there, beside DuckDB's own."""
+    query = PLAIN.replace("visitors", "if_since(visitors, available_at, TIMESTAMP '2024-01-02') AS visitors")
+
+    assert run(shop, query, sales(1, 2))["visitors"].to_pylist() == [None, 20]
+
+
+@pytest.mark.parametrize(("deterministic", "threads"), [("true", 1), ("false", 3)])
+def test_a_deterministic_pipeline_adds_in_one_thread(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, deterministic: str, threads: int
+) -> None:
+    """The last bits of a sum of floats depend on the order in which threads add."""
+    monkeypatch.setenv("NIGHTSHIFT_THREADS", "3")
+    pipeline = factories.SHOP_YAML.replace("  seed: 7", f"  deterministic: {deterministic}\n  seed: 7")
+    factories.write_shop(
+        shop.parent,
+        pipeline=pipeline,
+        features=PLAIN.replace("visitors", "CAST(current_setting('threads') AS INTEGER) AS threads"),
+    )
+
+    rows = run_features_query(load_pipeline("shop"), {"sales": sales(1)}, known_before=at(31))
+
+    assert rows["threads"].to_pylist() == [threads]
+
+
+def test_the_name_of_the_partition_is_taken(shop: Path) -> None:
+    """The feature table has a column of its own, and a query that brings it as well is refused."""
+    assert "nightshift_month" in refused(shop, PLAIN.replace("visitors", "visitors, 1 AS nightshift_month"))
 
 
 def test_a_prediction_time_may_be_a_date(shop: Path) -> None:

@@ -1,4 +1,4 @@
-"""A pipeline and a feature table to learn from, for either task."""
+"""A pipeline and a feature table to learn from, for every task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def make_pipeline() -> MakePipeline:
 
     def make(task: str = "regression", **training: Any) -> Pipeline:
         fields = yaml.safe_load(factories.SHOP_YAML)
-        fields["training"] |= {"task": task, "metric": "mae" if task == "regression" else "roc_auc"} | training
+        metric = {"binary": "roc_auc", "multiclass": "log_loss"}.get(task, "mae")
+        fields["training"] |= {"task": task, "metric": metric} | training
         fields["features"] = {"key": ["row"], "label": "label"}
         pipeline = Pipeline.model_validate(fields)
         pipeline._folder = Path("shop")
@@ -45,12 +46,13 @@ def make_frame() -> MakeFrame:
         value = 100 + 20 * signal + 10 * (store == "west") + noise
         sparse = np.where(draw.random(count) < 0.2, np.nan, signal)
         store[draw.random(count) < 0.1] = None
+        label = {"binary": (value > 100).astype("float64"), "multiclass": _sizes(value)}.get(task, value)
         first = pd.Timestamp(factories.FIRST_DAY)
         return pd.DataFrame(
             {
                 "row": [f"row-{number}" for number in range(count)],
                 "prediction_time": first + pd.to_timedelta(np.repeat(np.arange(days), rows_per_day), unit="D"),
-                "label": value if task == "regression" else (value > 100).astype("float64"),
+                "label": label,
                 "signal": sparse,
                 "noise": noise,
                 "holiday": draw.random(count) < 0.1,
@@ -59,3 +61,8 @@ def make_frame() -> MakeFrame:
         )
 
     return make
+
+
+def _sizes(value: np.ndarray) -> np.ndarray:
+    """Return a class of text for each value, in no alphabetical order."""
+    return np.array(["small", "middle", "large"], dtype=object)[np.digitize(value, [90, 110])]

@@ -9,43 +9,83 @@ import optuna
 import pandas as pd
 import pytest
 
-from include.training.candidates import CANDIDATES, MAX_CATEGORIES
+from include.errors import ConfigError
+from include.evaluation.metrics import Measure
+from include.training.candidates import candidates_of, registry
+from include.training.candidates.encoding import MAX_CATEGORIES
 from include.training.fit import fit_model, predict
-from include.training_config import Family
+from include.training.target import class_list, encode_target
+from include.training_config import METRICS, Family
 
 if TYPE_CHECKING:
+    from include.config import Pipeline
+    from include.training.candidates import Candidate
     from include.training_config import Task
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))
+LEARNING = [family for family in FAMILIES if family != "baseline"]
+TASKS = ["binary", "multiclass", "regression"]
 each_family = pytest.mark.parametrize("family", FAMILIES)
-each_task = pytest.mark.parametrize("task", ["binary", "regression"])
+each_task = pytest.mark.parametrize("task", TASKS)
+
+
+def _candidate(pipeline: Pipeline, family: str) -> Candidate:
+    return candidates_of(pipeline.training)[family]
+
+
+def _few_rounds(candidate: Candidate, **params: object) -> dict[str, object]:
+    """Return the defaults with a number of rounds, where the family has them."""
+    return candidate.defaults | ({candidate.rounds: 30} if candidate.rounds else {}) | params
 
 
 def test_every_family_that_can_be_configured_is_built_here() -> None:
     """The families of pipeline.yaml's schema and the ones that can be built are the same, in one order."""
-    assert list(CANDIDATES) == FAMILIES
+    assert list(registry.FAMILIES) == FAMILIES
 
 
-@each_family
+def test_candidates_come_in_the_pipelines_order(make_pipeline: MakePipeline) -> None:
+    """The families are those that training.candidates names, and the team's own come last."""
+    own = {"neighbours": {"estimator": "sklearn.neighbors.KNeighborsRegressor"}}
+    training = make_pipeline(candidates=["linear", "baseline"], own_candidates=own).training
+
+    found = candidates_of(training)
+
+    assert list(found) == ["linear", "baseline", "neighbours"]
+    assert [candidate.family for candidate in found.values()] == list(found)
+
+
+def test_an_extra_that_is_not_installed_says_how(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the family and the command that installs it."""
+    monkeypatch.setattr(registry, "find_spec", lambda family: None)
+
+    with pytest.raises(ConfigError, match=r"training\.candidates: xgboost is not installed; run `make extras`"):
+        candidates_of(make_pipeline(candidates=["linear", "xgboost"]).training)
+
+
+@pytest.mark.parametrize("family", LEARNING)
 @each_task
 def test_it_learns_from_missing_numbers_and_categories(
-    family: Family, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
+    family: str, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """With a fifth of a number and a tenth of a category missing, it still predicts better than the mean."""
-    frame = make_frame(task)
+    """With a fifth of a number and a tenth of a category missing, it is better than a guess without features."""
+    frame, pipeline = make_frame(task), make_pipeline(task, candidates=["baseline", family])
     fit, held = frame.iloc[:500], frame.iloc[500:]
     assert fit["signal"].isna().any()
     assert fit["store"].isna().any()
+    classes = class_list(frame["label"]) if task == "multiclass" else None
+    y = encode_target(pipeline.training, held["label"], classes)
+    measure = Measure.of(pipeline.training)
 
-    model = fit_model(make_pipeline(task), fit, family, CANDIDATES[family].defaults, 1)
-    found = predict(model, held, task)
+    scores = []
+    for name in ("baseline", family):
+        model = fit_model(pipeline, fit, name, _few_rounds(_candidate(pipeline, name)), 1)
+        found = predict(model, held, pipeline.training, classes)
+        assert found.shape == ((len(held), 3) if task == "multiclass" else (len(held),))
+        assert task == "regression" or ((found >= 0) & (found <= 1)).all()
+        scores.append(measure.sign * measure.value(y, found))
 
-    assert found.shape == (len(held),)
-    assert np.isfinite(found).all()
-    error = np.mean((found - held["label"]) ** 2)
-    assert error < 0.7 * np.mean((fit["label"].mean() - held["label"]) ** 2)
-    assert task == "regression" or ((found >= 0) & (found <= 1)).all()
+    assert scores[1] > scores[0] + 0.2 * abs(scores[0])
 
 
 @each_family
@@ -61,28 +101,26 @@ def test_it_learns_from_missing_numbers_and_categories(
     ],
 )
 def test_it_predicts_numbers_for_what_it_never_saw(
-    changed: dict[str, object], family: Family, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
+    changed: dict[str, object], family: str, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A category or a gap that was not there to learn from gives a number, and no error."""
-    frame = make_frame(task)
-    frame["noise"] = frame["noise"].astype("float64")
+    frame, pipeline = make_frame(task, days=20), make_pipeline(task, candidates=[family])
     learned = frame.assign(store=frame["store"].fillna("west"), signal=frame["signal"].fillna(0))
-    model = fit_model(make_pipeline(task), learned, family, CANDIDATES[family].defaults, 1)
+    model = fit_model(pipeline, learned, family, _few_rounds(_candidate(pipeline, family)), 1)
 
-    assert np.isfinite(predict(model, frame.assign(**changed), task)).all()
+    assert np.isfinite(predict(model, frame.assign(**changed), pipeline.training)).all()
 
 
 @each_family
 @each_task
 def test_the_same_seed_gives_the_same_predictions(
-    family: Family, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
+    family: str, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A model fitted twice on the same rows with the same seed predicts the same, to the last bit."""
-    frame, pipeline = make_frame(task), make_pipeline(task)
+    frame, pipeline = make_frame(task), make_pipeline(task, candidates=[family])
+    params = _few_rounds(_candidate(pipeline, family))
 
-    first, second = (
-        predict(fit_model(pipeline, frame, family, CANDIDATES[family].defaults, 1), frame, task) for _ in range(2)
-    )
+    first, second = (predict(fit_model(pipeline, frame, family, params, 2), frame, pipeline.training) for _ in range(2))
 
     assert np.array_equal(first, second)
 
@@ -93,14 +131,14 @@ def test_the_same_seed_gives_the_same_predictions(
     [pytest.param(["store"], id="numbers only"), pytest.param(["signal", "noise", "holiday"], id="text only")],
 )
 def test_one_kind_of_column_is_enough(
-    dropped: list[str], family: Family, make_pipeline: MakePipeline, make_frame: MakeFrame
+    dropped: list[str], family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A table with only numbers, or only text, is learned from as well."""
-    frame = make_frame().drop(columns=dropped)
+    frame, pipeline = make_frame().drop(columns=dropped), make_pipeline(candidates=[family])
 
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
+    model = fit_model(pipeline, frame, family, _few_rounds(_candidate(pipeline, family)), 1)
 
-    assert np.isfinite(predict(model, frame, "regression")).all()
+    assert np.isfinite(predict(model, frame, pipeline.training)).all()
 
 
 @each_family
@@ -114,50 +152,120 @@ def test_one_kind_of_column_is_enough(
     ],
 )
 def test_it_takes_every_column_that_the_lake_gives(
-    store: list[object], family: Family, make_pipeline: MakePipeline, make_frame: MakeFrame
+    store: list[object], family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """Text and truth values come with nulls and in any number of values, and are learned from."""
-    frame = make_frame()
+    frame, pipeline = make_frame(), make_pipeline(candidates=[family])
     frame["store"] = pd.Series(
         np.resize(np.asarray(store, dtype=object), len(frame)), dtype=getattr(store, "dtype", None)
     )
 
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
+    model = fit_model(pipeline, frame, family, _few_rounds(_candidate(pipeline, family)), 1)
 
-    assert np.isfinite(predict(model, frame, "regression")).all()
+    assert np.isfinite(predict(model, frame, pipeline.training)).all()
 
 
 @each_family
 def test_a_number_that_is_never_known_does_no_harm(
-    family: Family, make_pipeline: MakePipeline, make_frame: MakeFrame
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A column that is empty in all rows to learn from is passed over, and may have values later."""
-    frame = make_frame()
-    model = fit_model(make_pipeline(), frame.assign(noise=np.nan), family, CANDIDATES[family].defaults, 1)
+    frame, pipeline = make_frame(), make_pipeline(candidates=[family])
+    params = _few_rounds(_candidate(pipeline, family))
 
-    assert np.isfinite(predict(model, frame, "regression")).all()
+    model = fit_model(pipeline, frame.assign(noise=np.nan), family, params, 1)
+
+    assert np.isfinite(predict(model, frame, pipeline.training)).all()
 
 
 @each_family
-def test_every_parameter_has_a_default_within_its_range(family: Family) -> None:
+@pytest.mark.parametrize(
+    ("task", "metric"), [("binary", "roc_auc"), ("multiclass", "log_loss"), ("regression", "mae"), ("regression", "r2")]
+)
+def test_every_parameter_has_a_default_within_its_range(
+    family: str, task: str, metric: str, make_pipeline: MakePipeline
+) -> None:
     """The first trial's parameters are ones that the search could have drawn itself."""
-    trial = optuna.trial.FixedTrial(CANDIDATES[family].defaults)
+    candidate = _candidate(make_pipeline(task, metric=metric, candidates=[family]), family)
+    study = optuna.create_study()
+    study.enqueue_trial(candidate.defaults)
+    trial = study.ask()
 
-    assert CANDIDATES[family].suggest(trial) == CANDIDATES[family].defaults
+    assert candidate.suggest(trial) == candidate.defaults
+    assert all(
+        space._contains(space.to_internal_repr(trial.params[name])) for name, space in trial.distributions.items()
+    )
+    assert candidate.searches is (family != "baseline")
 
 
 @each_family
 @each_task
+@pytest.mark.parametrize("end", [0, -1], ids=["lowest", "highest"])
 def test_every_drawn_model_can_be_fitted(
-    family: Family, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
+    end: int, family: str, task: Task, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """Parameters at both ends of every range are accepted by the library that they are for."""
-    study = optuna.create_study()
-    trial = study.ask()
-    CANDIDATES[family].suggest(trial)
-    frame = make_frame(task, days=20)
+    pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task, days=20)
+    candidate = _candidate(pipeline, family)
+    trial = optuna.create_study().ask()
+    candidate.suggest(trial)
 
-    for end in ("low", "high"):
-        params = {name: getattr(range_, end) for name, range_ in trial.distributions.items()}
-        model = fit_model(make_pipeline(task), frame, family, params, 1)
-        assert np.isfinite(predict(model, frame, task)).all()
+    drawn = {
+        name: getattr(space, "choices", None) or (space.low, space.high) for name, space in trial.distributions.items()
+    }
+    params = _few_rounds(candidate, **{name: values[end] for name, values in drawn.items()})
+    model = fit_model(pipeline, frame, family, params, 1)
+
+    assert np.isfinite(predict(model, frame, pipeline.training)).all()
+
+
+@each_family
+@pytest.mark.parametrize("metric", METRICS["regression"])
+def test_every_metric_of_numbers_has_a_model(
+    metric: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Whatever a metric asks for, mean, median or quantile, each family fits something and predicts numbers."""
+    frame, pipeline = make_frame(days=20), make_pipeline(metric=metric, quantile=0.8, candidates=[family])
+
+    model = fit_model(pipeline, frame, family, _few_rounds(_candidate(pipeline, family)), 1)
+
+    assert np.isfinite(predict(model, frame, pipeline.training)).all()
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "extra_trees"])
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
+def test_pinball_is_answered_by_a_quantile(
+    quantile: float, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """About as many labels lie below the predictions as the quantile asks for, where features tell nothing."""
+    pipeline = make_pipeline(metric="pinball", quantile=quantile, candidates=[family])
+    frame = make_frame().drop(columns=["signal", "store"])
+
+    model = fit_model(pipeline, frame, family, _few_rounds(_candidate(pipeline, family)), 1)
+
+    below = (frame["label"] <= predict(model, frame, pipeline.training)).mean()
+    assert below == pytest.approx(quantile, abs=0.05)
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "extra_trees"])
+def test_the_absolute_error_is_answered_by_the_median(
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """With a long tail, and features that tell nothing, half of the labels lie below the predictions."""
+    pipeline = make_pipeline(metric="wape", candidates=[family])
+    frame = make_frame()[["row", "prediction_time", "noise"]]
+    frame["label"] = np.random.default_rng(7).lognormal(sigma=1.5, size=len(frame))
+
+    model = fit_model(pipeline, frame, family, _few_rounds(_candidate(pipeline, family)), 1)
+
+    assert (frame["label"] <= predict(model, frame, pipeline.training)).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_trees_of_extra_trees_do_not_grow_with_the_rows(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """However many rows, a tree has no more leaves than the parameter says."""
+    pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame(rows_per_day=50)
+    params = {"max_leaf_nodes": 20, "min_samples_leaf": 1, "max_features": 1.0}
+
+    model = fit_model(pipeline, frame, "extra_trees", params, 1)
+
+    assert {tree.get_n_leaves() for tree in model[-1].estimators_} == {20}

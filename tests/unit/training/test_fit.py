@@ -1,191 +1,329 @@
-"""What cannot be learned from is refused in a sentence, before any time is spent on it."""
+"""A fit learns from the rows that it is given, stops when it has learned enough, and predicts by name."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline as Model
 
-from include.errors import EvaluationFailed, TrainingImpossible
-from include.training.candidates import CANDIDATES
-from include.training.fit import check_trainable, fit_challenger, fit_model, predict
-from include.training.split import Split, split_by_time
-from tests import factories
+from include.errors import EvaluationFailed
+from include.evaluation.metrics import Measure
+from include.training.candidates import Candidate, candidates_of, encoder
+from include.training.columns import feature_columns
+from include.training.fit import (
+    USUAL_ROUNDS,
+    Watch,
+    fit_estimator,
+    fit_model,
+    predict,
+    predict_encoded,
+    row_weights,
+)
+from include.training.target import class_list, encode_target
+from include.training_config import Family
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from include.config import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-
-def _split(pipeline: Pipeline, frame: pd.DataFrame, days: int = 60) -> Split:
-    """Split the rows so that the last day of the table is the last of the holdout."""
-    through = factories.FIRST_DAY + timedelta(days=days - 1)
-    times = frame["prediction_time"].to_numpy()
-    return split_by_time(times, frame["label"].notna().to_numpy(), pipeline.training, through)
+FAMILIES = list(get_args(Family))
+GROWING = ["lightgbm", "hist_gradient_boosting", "xgboost", "catboost"]
+CLASSES = ["large", "middle", "small"]
+each_growing = pytest.mark.parametrize("family", GROWING)
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_a_good_table_is_accepted(task: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Nothing is said of a table that can be learned from, and the model is fitted on its rows to learn from."""
-    pipeline, frame = make_pipeline(task), make_frame(task)
-    split = _split(pipeline, frame)
-
-    check_trainable(pipeline, frame, split)
-    model = fit_challenger(pipeline, frame, split, "linear", CANDIDATES["linear"].defaults, 1)
-
-    assert np.isfinite(predict(model, frame.iloc[split.holdout], task)).all()
+def _few_rounds(candidate: Candidate) -> dict[str, Any]:
+    return candidate.defaults | ({candidate.rounds: 30} if candidate.rounds else {})
 
 
-def test_the_challenger_never_learns_from_the_holdout(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Other labels and features in the gap and the holdout give the same model."""
-    pipeline, frame = make_pipeline(), make_frame()
-    split = _split(pipeline, frame)
-    other = frame.copy()
-    later = other.index.difference(split.train)
-    other.loc[later, ["label", "signal", "noise"]] = 1e6
-    other.loc[later, "store"] = "new"
+def _fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
+    params = _few_rounds(candidates_of(pipeline.training)[family])
+    return fit_model(pipeline, frame, family, params, 1)
 
-    first, second = (
-        predict(fit_challenger(pipeline, each, split, "linear", {"strength": 1.0}, 1), frame, "regression")
-        for each in (frame, other)
-    )
+
+class Watched:
+    """A family fitted on the first rows of a table, and watched on the last."""
+
+    def __init__(self, pipeline: Pipeline, frame: pd.DataFrame, family: str, cut: int = 450) -> None:
+        training = self.training = pipeline.training
+        self.candidate = candidates_of(training)[family]
+        self.columns = feature_columns(pipeline, frame)
+        self.classes = class_list(frame["label"]) if training.task == "multiclass" else None
+        y = encode_target(training, frame["label"], self.classes)
+        encode = encoder(self.candidate.encoding, self.columns)
+        self.x, self.y = encode.fit_transform(frame[self.columns.all].iloc[:cut]), y[:cut]
+        self.watch = Watch(encode.transform(frame[self.columns.all].iloc[cut:]), y[cut:], Measure.of(training), None)
+
+    def fit(self, watch: Watch | None, **params: Any) -> tuple[int | None, np.ndarray]:
+        """Return the best number of rounds, and what is then predicted of the watched rows."""
+        estimator = self.candidate.estimator(self.columns, self.training, self.candidate.defaults | params, 1)
+        weights = row_weights(self.training, self.y)
+        rounds = fit_estimator(self.candidate, estimator, self.x, self.y, weights, watch, 1)
+        return rounds, predict_encoded(
+            estimator, self.watch.x, self.training, len(self.classes) if self.classes else None
+        )
+
+    def score(self, predictions: np.ndarray) -> float:
+        """Return the metric on the watched rows."""
+        return self.watch.measure.value(self.watch.y, predictions)
+
+
+@each_growing
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [("binary", "log_loss"), ("binary", "roc_auc"), ("multiclass", "log_loss"), ("regression", "rmse")],
+)
+def test_it_stops_at_the_best_round(
+    task: str, metric: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """The rounds are far fewer than the most, and more of them, or half as many, are no better."""
+    watched = Watched(make_pipeline(task, metric=metric, candidates=[family]), make_frame(task), family)
+    candidate, sign = watched.candidate, watched.watch.measure.sign
+
+    rounds, predictions = watched.fit(watched.watch, learning_rate=0.2)
+
+    assert rounds is not None
+    assert 1 <= rounds < candidate.max_rounds / 4
+    assert candidate.rounds
+    _, many = watched.fit(None, learning_rate=0.2, **{candidate.rounds: rounds + 200})
+    assert sign * watched.score(predictions) > sign * watched.score(many)
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "hist_gradient_boosting", "xgboost"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_best_rounds_alone_give_the_same_model(
+    task: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """A fit of as many rounds without a watch predicts what the watched one did, so its score is what was measured.
+
+    CatBoost is left out: it draws other numbers where rows are watched.
+    """
+    watched = Watched(make_pipeline(task, candidates=[family]), make_frame(task), family)
+
+    rounds, predictions = watched.fit(watched.watch)
+    _, again = watched.fit(None, **{watched.candidate.rounds: rounds})
+
+    assert np.allclose(predictions, again, rtol=1e-6)
+
+
+@each_growing
+def test_a_deadline_that_has_passed_ends_it(family: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """There is a model of a few rounds all the same, where there would have been many."""
+    watched = Watched(make_pipeline(candidates=[family]), make_frame(), family)
+    late = replace(watched.watch, deadline=time.monotonic() - 1)
+
+    rounds, predictions = watched.fit(late, learning_rate=0.01)
+
+    assert rounds is not None
+    assert 1 <= rounds <= 20
+    assert np.isfinite(predictions).all()
+
+
+@each_growing
+def test_a_fit_that_is_out_of_time_halfway_keeps_what_it_has(
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that moves a second at every look ends a fit of thousands of rounds after some of them."""
+    watched = Watched(make_pipeline(candidates=[family]), make_frame(), family)
+    now = iter(range(10_000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+
+    rounds, predictions = watched.fit(replace(watched.watch, deadline=15.0), learning_rate=0.01)
+
+    assert rounds is not None
+    assert 5 <= rounds <= 100
+    assert np.isfinite(predictions).all()
+
+
+@each_growing
+def test_a_class_that_is_only_watched_or_only_in_between_is_no_error(
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """A fold may lack a class that later rows have; it is predicted with 0."""
+    frame = make_frame("multiclass")
+    frame = frame[(frame["label"] != "middle") | (frame.index >= 450)]
+    pipeline = make_pipeline("multiclass", candidates=[family])
+    watched = Watched(pipeline, frame, family, cut=(frame.index < 450).sum())
+
+    rounds, predictions = watched.fit(watched.watch)
+
+    assert rounds is not None
+    assert watched.classes == CLASSES
+    assert np.allclose(predictions.sum(axis=1), 1)
+    assert predictions[:, 1].max() < 0.01
+
+
+@each_growing
+def test_without_a_row_to_watch_the_usual_rounds_are_fitted(
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Where no watched row has a class that was learned, there is nothing to stop by."""
+    watched = Watched(make_pipeline("multiclass", candidates=[family]), make_frame("multiclass"), family)
+    nothing = replace(watched.watch, x=watched.watch.x[:5], y=np.full(5, 9.0))
+
+    assert watched.fit(nothing)[0] == USUAL_ROUNDS
+
+
+def test_a_family_without_rounds_has_none(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The others have nothing to stop."""
+    assert Watched(make_pipeline(candidates=["linear"]), make_frame(), "linear").fit(None)[0] is None
+
+
+def test_rows_beyond_a_familys_limit_are_a_draw(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A line through the median is fitted on as many rows as it can take, the same ones each time."""
+    watched = Watched(make_pipeline(candidates=["linear"]), make_frame(), "linear")
+    assert watched.candidate.max_rows is not None
+    _, whole = watched.fit(None)
+    watched.candidate = replace(watched.candidate, max_rows=100)
+
+    (_, first), (_, second) = watched.fit(None), watched.fit(None)
 
     assert np.array_equal(first, second)
+    assert not np.array_equal(first, whole)
 
 
-def test_too_few_rows_are_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says how many rows of which days there are, how many it takes, and what to do."""
-    pipeline, frame = make_pipeline(), make_frame(rows_per_day=2)
-
-    with pytest.raises(
-        TrainingImpossible,
-        match=r"^shop: the feature table has 90 labelled rows of 2024-01-01 to 2024-02-14, and at least 100 are "
-        r"needed to learn from; ingest more history, or lower training\.holdout_days$",
-    ):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
-
-
-def test_an_empty_table_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table without a row is too few rows, and not an error of an array."""
-    pipeline, frame = make_pipeline(), make_frame().iloc[:0]
-
-    with pytest.raises(TrainingImpossible, match="has 0 labelled rows"):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
-
-
-def test_a_holdout_without_labels_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence names the days whose labels are missing."""
-    pipeline, frame = make_pipeline(), make_frame()
-    frame.loc[frame["prediction_time"] >= "2024-02-10", "label"] = np.nan
-
-    with pytest.raises(
-        TrainingImpossible,
-        match=r"no labelled row of the holdout, 2024-02-16 to 2024-02-29; check .* or raise training\.gap_days$",
-    ):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
-
-
-@pytest.mark.parametrize(("days", "accepted"), [(4, True), (3, False)])
-def test_too_few_days_for_the_folds_are_refused(
-    days: int, accepted: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "baseline"])
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_balanced_classes_are_predicted_as_if_equally_frequent(
+    task: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Two folds and a gap of a day need four days, however many rows a day has."""
-    pipeline = make_pipeline(holdout_days=5)
-    frame = make_frame(days=days + 6, rows_per_day=50)
-    split = _split(pipeline, frame, days=days + 6)
+    """A class that one row in ten has is predicted with more than its share, in every family."""
+    frame = make_frame(task)
+    rare = 1.0 if task == "binary" else "small"
+    frame = pd.concat([frame[frame["label"] == rare].iloc[:45], frame[frame["label"] != rare]])
+    frame = frame.sort_index(ignore_index=True)
+    share = (frame["label"] == rare).mean()
 
-    if accepted:
-        check_trainable(pipeline, frame, split)
-        return
-    with pytest.raises(
-        TrainingImpossible,
-        match=r"has 3 days to learn from, and 2 folds with a gap of 1 need at least 4; .*training\.tuning\.folds$",
-    ):
-        check_trainable(pipeline, frame, split)
+    plain, balanced = (
+        predict(_fitted(pipeline, frame, family), frame, pipeline.training, CLASSES if task == "multiclass" else None)
+        for pipeline in (
+            make_pipeline(task, candidates=[family]),
+            make_pipeline(task, candidates=[family], class_weight="balanced"),
+        )
+    )
 
-
-def test_no_feature_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table with only key, time and label has nothing to learn from."""
-    pipeline, frame = make_pipeline(), make_frame()[["row", "prediction_time", "label"]]
-
-    with pytest.raises(TrainingImpossible, match=r"no column left to learn from; see features\.exclude$"):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
+    means = [each.mean() if task == "binary" else each[:, 2].mean() for each in (plain, balanced)]
+    assert means[0] == pytest.approx(share, abs=0.06)
+    assert means[1] > 1.2 * means[0]
 
 
-def test_a_binary_label_other_than_0_and_1_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence shows values that were found, and offers the task that they fit."""
-    pipeline, frame = make_pipeline("binary"), make_frame("binary")
-    frame["label"] += 1
+def test_balanced_weights_give_each_class_the_same_sum(make_pipeline: MakePipeline) -> None:
+    """Of three rows, two of one class, the two count as much as the one."""
+    training = make_pipeline("binary", class_weight="balanced").training
 
-    with pytest.raises(
-        TrainingImpossible,
-        match=r"the label 'label' must be 0 or 1 for the task binary, and holds 1, 2; .*training\.task to regression$",
-    ):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
+    assert row_weights(training, np.array([0.0, 0.0, 1.0])) == pytest.approx([0.75, 0.75, 1.5])
+    assert row_weights(make_pipeline("binary").training, np.array([0.0, 1.0])) is None
 
 
-@pytest.mark.parametrize("value", [0, 1])
-def test_a_single_class_is_refused(value: int, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """One class in all rows to learn from leaves nothing to tell apart, even if the holdout has both."""
-    pipeline, frame = make_pipeline("binary"), make_frame("binary")
-    split = _split(pipeline, frame)
-    frame.loc[split.train, "label"] = value
+def test_mape_weighs_rows_by_the_inverse_of_their_label(make_pipeline: MakePipeline) -> None:
+    """The weights have the mean 1, and a label of 0 weighs what the smallest other one does."""
+    weights = row_weights(make_pipeline(metric="mape").training, np.array([-1.0, 2.0, 4.0, 0.0]))
 
-    with pytest.raises(
-        TrainingImpossible, match=rf"the label 'label' is {value} in all 450 rows to learn from, so .*features\.sql$"
-    ):
-        check_trainable(pipeline, frame, split)
+    assert weights == pytest.approx(np.array([1, 0.5, 0.25, 1]) / 0.6875)
+    assert row_weights(make_pipeline(metric="mape").training, np.zeros(3)) is None
+    assert row_weights(make_pipeline(metric="mae").training, np.array([1.0, 2.0])) is None
 
 
-def test_an_infinite_label_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence counts the rows whose label is not a number to learn from."""
-    pipeline, frame = make_pipeline(), make_frame()
-    frame.loc[[3, 4], "label"] = np.inf
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("relabel", "classes"),
+    [
+        pytest.param({}, CLASSES, id="text"),
+        pytest.param({"small": 3, "middle": 7, "large": 12}, [3, 7, 12], id="whole numbers"),
+        pytest.param({"small": 3.0, "middle": 7.0, "large": 12.0}, [3, 7, 12], id="whole numbers as fractions"),
+    ],
+)
+def test_a_model_of_classes_speaks_of_them_by_name(
+    relabel: dict[str, Any], classes: list[Any], family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Whoever loads the model gets the labels as they are in the table, whatever the library works with."""
+    frame = make_frame("multiclass")
+    frame["label"] = frame["label"].map(relabel) if relabel else frame["label"].astype("str")
 
-    with pytest.raises(TrainingImpossible, match=r"the label 'label' is infinite in 2 rows"):
-        check_trainable(pipeline, frame, _split(pipeline, frame))
+    model = _fitted(make_pipeline("multiclass", candidates=[family]), frame, family)
+
+    assert model.classes_.tolist() == classes
+    assert set(np.ravel(model.predict(frame)).tolist()) <= set(classes)
+    if family != "baseline":
+        assert (np.ravel(model.predict(frame)) == frame["label"]).mean() > 0.7
 
 
-def test_fitting_checks_first(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The challenger is not fitted on what the check refuses."""
-    pipeline, frame = make_pipeline(), make_frame(rows_per_day=2)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_probabilities_come_in_the_order_that_is_asked_for(
+    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Each class has its column, and one that the model never saw has 0."""
+    frame, pipeline = make_frame("multiclass"), make_pipeline("multiclass", candidates=[family])
+    model = _fitted(pipeline, frame, family)
 
-    with pytest.raises(TrainingImpossible, match="90 labelled rows"):
-        fit_challenger(pipeline, frame, _split(pipeline, frame), "linear", {"strength": 1.0}, 1)
+    own = predict(model, frame, pipeline.training)
+    other = predict(model, frame, pipeline.training, ["small", "huge", "large", "middle"])
+
+    assert np.array_equal(other[:, 1], np.zeros(len(frame)))
+    assert np.allclose(other[:, [2, 3, 0]], own)
+    assert np.allclose(own.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("family", list(CANDIDATES))
+def test_what_goes_to_classes_that_are_not_asked_for_is_shared(
+    make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """A champion that knows a class which is gone still gives probabilities whose sum is 1."""
+    frame, pipeline = make_frame("multiclass"), make_pipeline("multiclass", candidates=["linear"])
+    model = _fitted(pipeline, frame, "linear")
+
+    found = predict(model, frame, pipeline.training, ["small", "large"])
+
+    assert np.allclose(found.sum(axis=1), 1)
+    assert np.array_equal(predict(model, frame, pipeline.training, ["huge", "tiny"]), np.full((len(frame), 2), 0.5))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_missing_column_is_named(family: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
     """A model whose columns the table no longer has says which, and what to do until it is replaced."""
-    frame = make_frame()
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
+    frame, pipeline = make_frame(), make_pipeline(candidates=[family])
+    model = _fitted(pipeline, frame, family)
 
     with pytest.raises(EvaluationFailed, match=r"fitted on noise, store, which the feature table no longer has"):
-        predict(model, frame.drop(columns=["noise", "store"]), "regression")
+        predict(model, frame.drop(columns=["noise", "store"]), pipeline.training)
 
 
-@pytest.mark.parametrize("family", list(CANDIDATES))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_new_and_reordered_columns_change_nothing(
     family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """A column that the model never saw is not used, and columns are found by name."""
-    frame = make_frame()
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
+    frame, pipeline = make_frame(), make_pipeline(candidates=[family])
+    model = _fitted(pipeline, frame, family)
     other = frame.assign(extra=1.0)[sorted([*frame.columns, "extra"])]
 
-    assert np.array_equal(predict(model, frame, "regression"), predict(model, other, "regression"))
+    assert np.array_equal(predict(model, frame, pipeline.training), predict(model, other, pipeline.training))
 
 
-def test_the_limit_of_rows_is_inclusive(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Exactly as many rows as are needed are enough."""
-    pipeline, frame = make_pipeline(), make_frame()
-    split = split_by_time(
-        frame["prediction_time"].to_numpy(), np.full(len(frame), True), pipeline.training, date(2024, 1, 25)
+def test_a_calibrated_model_predicts_as_well(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Whatever stands around a model, the raw frame goes in and the columns are found by name."""
+    frame, pipeline = make_frame("binary"), make_pipeline("binary", candidates=["linear"])
+    model = _fitted(pipeline, frame, "linear")
+    calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(
+        frame[list(model.feature_names_in_)], frame["label"]
     )
 
-    assert len(split.train) == 100
-    check_trainable(pipeline, frame, split)
+    found = predict(Model([("model", calibrated)]), frame.assign(extra=1.0), pipeline.training)
+
+    assert np.corrcoef(found, predict(model, frame, pipeline.training))[0, 1] > 0.99
+    with pytest.raises(EvaluationFailed, match="fitted on store"):
+        predict(Model([("model", calibrated)]), frame.drop(columns="store"), pipeline.training)
+
+
+def test_the_group_is_never_learned_from(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The column that keeps splits apart is no feature, however well it would tell the label."""
+    frame, pipeline = make_frame(), make_pipeline(group="patient", candidates=["linear"])
+    frame["patient"] = frame["label"]
+
+    assert "patient" not in _fitted(pipeline, frame, "linear").feature_names_in_

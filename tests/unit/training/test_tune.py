@@ -1,154 +1,315 @@
-"""The search starts from what is known to work, keeps to its budget, and never prefers what is not a number."""
+"""The search starts from what is known to work, keeps to its budget, survives, and never prefers what is no number."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import optuna
 import pytest
 
 from include.errors import TrainingImpossible
-from include.training.candidates import CANDIDATES
+from include.evaluation.metrics import Measure
+from include.training import studies
+from include.training.folds import Folds
 from include.training.split import split_by_time
-from include.training.tune import TuningResult, choose_best, tune_candidate
-from include.training_config import METRICS
+from include.training.tune import Search, tuning_table
 from tests import factories
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from include.config import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-FAMILIES = list(CANDIDATES)
 ENOUGH_SECONDS = 600.0
+Kept = dict[tuple[str, int], "np.ndarray"]
 
 
-def _tune(
-    pipeline: Pipeline, frame: pd.DataFrame, family: str = "linear", seconds: float = ENOUGH_SECONDS, trials: int = 6
-) -> TuningResult:
-    times = frame["prediction_time"].to_numpy()
+def _folds(pipeline: Pipeline, frame: pd.DataFrame) -> Folds:
     through = factories.FIRST_DAY + timedelta(days=59)
-    split = split_by_time(times, frame["label"].notna().to_numpy(), pipeline.training, through)
-    return tune_candidate(pipeline, frame, split, family, seconds, trials, threads=1)
+    known = frame["label"].notna().to_numpy()
+    split = split_by_time(frame["prediction_time"].to_numpy(), known, pipeline.training, through)
+    return Folds(pipeline, frame, split, Measure.of(pipeline.training), threads=1)
 
 
-def _found(result: TuningResult) -> list[object]:
+def _search(
+    pipeline: Pipeline, frame: pd.DataFrame, tmp_path: Path, seconds: float = ENOUGH_SECONDS, **known: Any
+) -> tuple[Search, Kept]:
+    search = Search(pipeline, tmp_path / "search.journal", "a search", known)
+    kept: Kept = {}
+    search.run(_folds(pipeline, frame), seconds, 0, lambda family, trial, array: kept.update({(family, trial): array}))
+    return search, kept
+
+
+def _found(search: Search) -> list[object]:
     """Return what a search found, without what the clock has a part in."""
-    trials = [{name: value for name, value in each.items() if name != "seconds"} for each in result.trials]
-    return [result.params, result.score, result.fold_scores, trials]
+    results = search.results().values()
+    return [[result.params, result.score, [{**each, "seconds": None} for each in result.trials]] for result in results]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_defaults_are_always_finished(family: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """However few the seconds, the first trial has the family's defaults and a score of every fold."""
-    result = _tune(make_pipeline(), make_frame(), family, seconds=0.001, trials=50)
-
-    assert len(result.trials) < 50
-    first = result.trials[0]
-    assert first["params"] == pytest.approx(CANDIDATES[family].defaults)
-    assert len(first["fold_scores"]) == 2
-    assert first["score"] == pytest.approx(np.mean(first["fold_scores"]))
-
-
-def test_the_trials_are_a_limit(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A search stops after its trials, though there are seconds left."""
-    assert [trial["number"] for trial in _tune(make_pipeline(), make_frame(), trials=3).trials] == [0, 1, 2]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_seed_and_trials_give_the_same_result(
-    family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+def test_every_family_has_its_defaults_tried_first(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A repeated search draws the same parameters and finds the same scores; another seed draws others."""
-    frame, pipeline = make_frame(rows_per_day=10), make_pipeline(seed=1)
+    """The first trial of each family has parameters that are known to work, and scores the mean over the folds."""
+    pipeline = make_pipeline(candidates=["linear", "lightgbm"], tuning={"trials": 2, "folds": 2})
+    search, _ = _search(pipeline, make_frame(), tmp_path)
 
-    first, second = (_found(_tune(pipeline, frame, family, trials=3)) for _ in range(2))
+    for family, result in search.results().items():
+        first = result.trials[0]
+        defaults = search.candidates[family].defaults
+        assert {name: first["params"][name] for name in defaults} == pytest.approx(defaults)
+        assert first["score"] == pytest.approx(np.mean(first["fold_scores"]))
+        assert len(result.trials) == 2
 
-    assert first == second
-    assert _found(_tune(make_pipeline(seed=2), frame, family, trials=3))[-1] != first[-1]
 
-
-@pytest.mark.parametrize(
-    ("task", "metric"), [(task, metric) for task, metrics in METRICS.items() for metric in metrics]
-)
-def test_the_best_trial_is_best_in_the_metrics_own_direction(
-    task: str, metric: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+def test_there_is_a_result_however_few_the_seconds(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """The result is the highest score where higher is better, and the lowest where lower is."""
-    result = _tune(make_pipeline(task, metric=metric), make_frame(task))
+    """A budget that is used up before it began still yields one whole trial, and no more."""
+    pipeline = make_pipeline(candidates=["linear", "lightgbm"], tuning={"folds": 2})
+    search, kept = _search(pipeline, make_frame(), tmp_path, seconds=0.0)
 
-    scores = [trial["score"] for trial in result.trials if trial["score"] is not None]
-    assert len(set(scores)) > 1
-    assert result.score == (max if METRICS[task][metric] else min)(scores)
-    best = next(trial for trial in result.trials if trial["score"] == result.score)
-    assert (result.params, result.fold_scores) == (best["params"], best["fold_scores"])
+    assert [len(result.trials) for result in search.results().values()] == [1, 0]
+    assert list(kept) == [("linear", 0)]
+    assert "no trial was finished" in search.results()["lightgbm"].note
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
-def test_without_a_finite_score_the_sentence_names_metric_and_days(
-    metric: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+def test_a_family_without_a_search_space_is_fitted_once(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A fold of one class has no score, so no trial has one, and no trial wins."""
-    frame = make_frame("binary")
-    last = frame["prediction_time"] >= "2024-02-01"
-    frame.loc[last, "label"] = 0.0
+    """Nothing is learned from fitting the baseline a second time."""
+    pipeline = make_pipeline(candidates=["baseline", "linear"], tuning={"trials": 3, "folds": 2})
+    search, _ = _search(pipeline, make_frame(), tmp_path)
 
-    with pytest.raises(
-        TrainingImpossible, match=rf"^shop: no trial of linear has a finite {metric}; .*2024-01-01 to 2024-02-14$"
-    ):
-        _tune(make_pipeline("binary", metric=metric), frame, trials=2)
+    assert [len(result.trials) for result in search.results().values()] == [1, 3]
 
 
-def test_a_fold_learns_from_at_most_the_sample(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Fewer rows to a trial give other scores, and the same ones each time."""
+def test_the_same_seed_finds_the_same(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """With trials for a limit and seconds enough, two searches of the same data are equal in every number."""
+    pipeline = make_pipeline(candidates=["linear", "lightgbm"], tuning={"trials": 4, "folds": 2})
+
+    first, second = (_search(pipeline, make_frame(), tmp_path / name)[0] for name in ("first", "second"))
+
+    assert _found(first) == _found(second)
+
+
+def test_a_search_goes_on_where_it_was(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """Trials that an earlier attempt had are not had again, and one that is resumed finds what one in a piece finds."""
+    fewer, all_ = (
+        make_pipeline(candidates=["linear"], tuning={"trials": trials, "folds": 2, "prune": False}) for trials in (2, 5)
+    )
     frame = make_frame()
-    whole = make_pipeline()
-    tuning = whole.training.tuning.model_copy(update={"sample_rows": 100})
-    sampled = whole.model_copy(update={"training": whole.training.model_copy(update={"tuning": tuning})})
 
-    first, second = (_tune(sampled, frame, trials=1) for _ in range(2))
+    _search(fewer, frame, tmp_path / "resumed")
+    resumed, _ = _search(all_, frame, tmp_path / "resumed")
+    whole, _ = _search(all_, frame, tmp_path / "whole")
 
-    assert first.score == second.score
-    assert first.score != _tune(whole, frame, trials=1).score
+    assert len(resumed.results()["linear"].trials) == 5
+    assert _found(resumed) == _found(whole)
 
 
-def _tuned(**scores: float) -> list[dict[str, object]]:
-    return [{"family": family, "score": score} for family, score in scores.items()]
+def test_what_was_spent_is_spent(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """A worker that is started again after its seconds are used up has no further trial."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2})
+    search, _ = _search(pipeline, make_frame(), tmp_path, seconds=0.3)
+    before = len(search.results()["linear"].trials)
+    assert before > 1
+
+    spent = sum(each["seconds"] for each in search.results()["linear"].trials)
+    again = Search(pipeline, tmp_path / "search.journal", "a search")
+    assert again.is_over(spent, worker=0)
+    assert not again.is_over(spent, worker=1)
+
+
+def test_the_predictions_of_the_best_trial_are_kept(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """They are of every validated row, and score what the trial scored."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 5, "folds": 3})
+    frame = make_frame()
+    search, kept = _search(pipeline, frame, tmp_path)
+    folds = _folds(pipeline, frame)
+    best = search.results()["linear"]
+
+    predicted = kept["linear", best.trial or 0]
+    scores = [
+        folds.measure.value(folds.y[fold.validate], predicted[folds.fold_of == number])
+        for number, fold in enumerate(folds.folds)
+    ]
+    assert scores == pytest.approx(best.fold_scores)
+
+
+def test_the_champions_parameters_are_tried_early(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """The second trial has what was best in the champion's run; what the space does not have is left out."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2})
+    search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125, "retired": 3})
+
+    assert search.results()["linear"].trials[1]["params"] == {"strength": 0.125}
+
+
+def test_without_a_warm_start_the_champion_is_not_asked(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """The switch in pipeline.yaml has an effect."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "warm_start": False})
+    search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125})
+
+    assert search.results()["linear"].trials[1]["params"] != {"strength": 0.125}
+
+
+def test_early_stopping_decides_the_rounds(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """The rounds of the final fit are the mean of what was best on the folds, which are kept as well."""
+    pipeline = make_pipeline(candidates=["lightgbm"], tuning={"trials": 1, "folds": 3})
+    result = _search(pipeline, make_frame(), tmp_path)[0].results()["lightgbm"]
+
+    assert result.params is not None
+    assert result.fold_rounds is not None
+    assert len(result.fold_rounds) == 3
+    assert result.params["n_estimators"] == round(np.mean(result.fold_rounds))
+
+
+def test_a_refit_with_the_kept_rounds_predicts_the_same(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """What a replay fits without looking at the validated rows is what the search had predicted, to the last bit."""
+    pipeline = make_pipeline(candidates=["lightgbm"], tuning={"trials": 2, "folds": 2})
+    frame = make_frame()
+    search, kept = _search(pipeline, frame, tmp_path)
+    best = search.results()["lightgbm"]
+    assert best.params is not None
+
+    again = _folds(pipeline, frame).refit(search.candidates["lightgbm"], best.params, best.fold_rounds)
+
+    assert np.array_equal(again, kept["lightgbm", best.trial or 0])
+
+
+def _broken(search: Search, family: str, error: BaseException) -> None:
+    """Let a family's estimator fail."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    search.candidates[family] = replace(search.candidates[family], estimator=fail)
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "best"),
-    [
-        ("binary", "roc_auc", "high"),
-        ("binary", "average_precision", "high"),
-        ("binary", "log_loss", "low"),
-        ("binary", "brier", "low"),
-        ("regression", "mae", "low"),
-        ("regression", "rmse", "low"),
-        ("regression", "r2", "high"),
-    ],
+    "error", [MemoryError("no room for 3 GB"), ValueError("singular matrix")], ids=["memory", "value"]
 )
-def test_the_best_candidate_is_best_in_the_metrics_own_direction(task: str, metric: str, best: str) -> None:
-    """An error is best when low and a score when high."""
-    assert choose_best(_tuned(middle=0.5, low=0.4, high=0.6), task, metric)["family"] == best
+def test_a_family_that_crashes_is_reported_and_the_others_go_on(
+    error: Exception,
+    make_pipeline: MakePipeline,
+    make_frame: MakeFrame,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two failures in a row and the family is left out, with the reason in the result and in the log."""
+    pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning={"trials": 5, "folds": 2})
+    search = Search(pipeline, tmp_path / "search.journal", "a search")
+    _broken(search, "lightgbm", error)
+
+    search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    results = search.results()
+    assert len(results["lightgbm"].trials) == studies.MAX_FAILURES
+    assert str(error) in results["lightgbm"].note
+    assert str(error) in caplog.text
+    assert len(results["linear"].trials) == 5
+    assert str(error) in tuning_table(results, "mae")
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
-def test_of_equal_candidates_the_earlier_is_chosen(metric: str) -> None:
-    """The order of training.candidates decides between equal scores."""
-    assert choose_best(_tuned(first=0.5, second=0.5, third=0.5), "binary", metric)["family"] == "first"
+def test_no_family_left_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """Where every candidate crashes, the error names each with its reason."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2})
+    search = Search(pipeline, tmp_path / "search.journal", "a search")
+    _broken(search, "linear", ValueError("singular matrix"))
+
+    search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    with pytest.raises(TrainingImpossible, match="linear: left out after trial 1: ValueError: singular matrix"):
+        search.results()
 
 
-@pytest.mark.parametrize("unusable", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
-def test_a_score_that_is_not_finite_never_wins(metric: str, unusable: float) -> None:
-    """A NaN or an infinity loses to every number, wherever it stands."""
-    assert choose_best(_tuned(before=unusable, real=0.1, after=unusable), "binary", metric)["family"] == "real"
+def test_a_task_that_is_stopped_leaves_no_blame(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """A trial that is interrupted by a signal is ended, and its family is tried again."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
+    search = Search(pipeline, tmp_path / "search.journal", "a search")
+    whole = search.candidates["linear"]
+    _broken(search, "linear", KeyboardInterrupt())
+    folds = _folds(pipeline, make_frame())
+    with pytest.raises(KeyboardInterrupt):
+        search.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
+
+    again = Search(pipeline, tmp_path / "search.journal", "a search")
+    again.candidates["linear"] = whole
+    again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
+
+    result = again.results()["linear"]
+    assert [trial["state"] for trial in result.trials] == ["pruned", "complete", "complete"]
+    assert result.trials[0]["error"] == "interrupted"
+    assert not result.note
 
 
-def test_no_finite_score_is_refused() -> None:
-    """Where no candidate has a score, the sentence names the metric."""
-    with pytest.raises(TrainingImpossible, match="no candidate has a finite r2"):
-        choose_best(_tuned(a=float("nan"), b=float("inf")), "regression", "r2")
+def test_a_family_that_took_its_process_along_is_left_out(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """A trial that a killed process left running is ended by the next attempt; the other families go on."""
+    pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning={"trials": 2, "folds": 2})
+    dead = Search(pipeline, tmp_path / "search.journal", "a search")
+    studies.ask(dead.studies["lightgbm"], 7, worker=0, workers=1)  # and then nothing more was heard of it
+
+    search, _ = _search(pipeline, make_frame(), tmp_path)
+
+    results = search.results()
+    assert "memory" in results["lightgbm"].note
+    assert results["lightgbm"].trial is None
+    assert len(results["linear"].trials) == 2
+
+
+def test_another_workers_running_trial_is_left_alone(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """Tasks that search at the same time do not end each other's trials."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 4, "folds": 2, "parallel": 2})
+    other = Search(pipeline, tmp_path / "search.journal", "a search")
+    running = studies.ask(other.studies["linear"], 7, worker=1, workers=2)
+
+    search, _ = _search(pipeline, make_frame(), tmp_path)
+
+    [still] = [each for each in search.studies["linear"].trials if each.number == running.number]
+    assert still.state == optuna.trial.TrialState.RUNNING
+    assert not search.results()["linear"].note
+
+
+def test_a_score_that_is_no_number_is_no_result(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A NaN is neither best nor kept."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
+    monkeypatch.setattr(Measure, "value", lambda *_: math.nan)
+    search, kept = _search(pipeline, make_frame(), tmp_path)
+
+    assert not kept
+    with pytest.raises(TrainingImpossible, match="no candidate has a finite mae"):
+        search.results()
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(
+    make_pipeline: MakePipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence names the database without its password."""
+    monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", "postgresql+psycopg2://me:secret@127.0.0.1:1/trials")
+
+    with pytest.raises(TrainingImpossible, match="NIGHTSHIFT_TUNING_STORAGE") as caught:
+        Search(make_pipeline(candidates=["linear"]), tmp_path / "search.journal", "a search")
+    assert "secret" not in str(caught.value)
+    assert "127.0.0.1:1/trials" in str(caught.value)

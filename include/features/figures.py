@@ -1,0 +1,96 @@
+"""The figures of a feature table: what is empty, how many values there are, and between which they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include import settings
+from include.duck import open_duckdb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+#: Up to about so many values are counted; of more, only about how many there are is told, which costs a tenth.
+COUNTED_VALUES = 10_000
+
+_NUMBERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_TYPES = {
+    **dict.fromkeys(_NUMBERS, "integer"),
+    "DOUBLE": "float",
+    "FLOAT": "float",
+    "VARCHAR": "string",
+    "BOOLEAN": "boolean",
+    "TIMESTAMP": "timestamp",
+}
+
+
+@dataclass(frozen=True)
+class ColumnFigures:
+    """What a column holds.
+
+    Attributes
+    ----------
+    kind
+        Its type, in the words of pipeline.yaml where those have one.
+    distinct
+        How many values it has; null is none. Within a tenth or so where `exact` is false.
+    low, mean, high
+        Of numbers; None where there is none. A time has the first and the last.
+    """
+
+    name: str
+    kind: str
+    nulls: int
+    distinct: int
+    exact: bool = True
+    low: Any = None
+    mean: float | None = None
+    high: Any = None
+
+
+def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
+    """Count and measure each column, by its name."""
+    with open_duckdb(settings.query_memory()) as con:
+        con.register("feature_rows", rows)
+        described = con.table("feature_rows")
+        kinds = dict(zip(described.columns, map(str, described.types), strict=True))
+        total, *values = _row(con, ["count(*)", *(each for column in kinds.items() for each in _asked(*column))])
+        measured = {name: values[5 * at : 5 * at + 5] for at, name in enumerate(kinds)}
+        few = [name for name in kinds if measured[name][1] <= COUNTED_VALUES]
+        counted = dict(zip(few, _row(con, [f"count(DISTINCT {_quoted(name)})" for name in few]), strict=True))
+    figures = {}
+    for name, (known, about, low, high, mean) in measured.items():
+        kind = "TIMESTAMP" if kinds[name].startswith("TIMESTAMP") else kinds[name]
+        figures[name] = ColumnFigures(
+            name=name,
+            kind=_TYPES.get(kind, kind.lower()),
+            nulls=total - known,
+            distinct=counted.get(name, min(about, known)),
+            exact=name in counted,
+            low=low,
+            mean=mean,
+            high=high,
+        )
+    return figures
+
+
+def _asked(name: str, kind: str) -> list[str]:
+    """Return what is asked of a column: values, about how many different ones, the least, the greatest, the mean."""
+    column, number = _quoted(name), _TYPES.get(kind) in ("integer", "float")
+    extremes = [f"min({column})", f"max({column})"] if number or kind.startswith("TIMESTAMP") else ["NULL", "NULL"]
+    # what is not finite is no part of a mean
+    mean = f"avg({column}) FILTER (isfinite({column}::DOUBLE))" if number else "NULL"
+    return [f"count({column})", f"approx_count_distinct({column})", *extremes, mean]
+
+
+def _row(con: DuckDBPyConnection, asked: list[str]) -> tuple[Any, ...]:
+    """Return one row of aggregates over the feature table."""
+    found = con.execute(f"SELECT {', '.join(asked) or 'NULL'} FROM feature_rows").fetchone()
+    assert found is not None, "an aggregate yields a row"
+    return found if asked else ()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,245 @@
+"""Prove that no feature knows the future: build some rows again from what was known when they were asked."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from include import lake
+from include.errors import FeatureLeak, FeatureQueryFailed, NotIngested
+from include.features.build import build_features, pin_snapshot
+from include.features.compare import compare, shown
+from include.features.leaks import STRONGEST_FIRST, explain, leak_sentence, leaks_sentence
+from include.features.query import PREDICTION_TIME, run_features_query
+from include.ingestion.publish import published_through
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow.dataset import Dataset
+
+    from include.config import Pipeline
+    from include.features.build import FeatureTable
+    from include.features.compare import Difference
+    from include.features.leaks import Leak
+
+log = logging.getLogger(__name__)
+
+#: Cut-offs of a night: few, since each may cost as much as building the features. Every night draws others.
+CUT_OFFS = 2
+DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared and found the same: the cut-offs in ISO form, and how many rows and features."""
+
+    cut_offs: list[str]
+    rows: int
+    features: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if not self.cut_offs:
+            return "no rows, so there is nothing to prove"
+        several = "" if len(self.cut_offs) == 1 else "s"
+        return (
+            f"{len(self.cut_offs)} cut-off{several}, {self.rows:,} rows, {self.features} features: "
+            "nothing from the future"
+        )
+
+
+def prove_newest(
+    pipeline: Pipeline,
+    as_of: date | None = None,
+    *,
+    cut_offs: int,
+    seed: int | str,
+    told: Callable[[str], object],
+) -> Proof:
+    """Build or find the features of the lake's newest snapshot, and prove them as `prove` does.
+
+    Raises
+    ------
+    NotIngested
+        If the lake does not hold every source up to `as_of` (None: the last day that each of them has).
+    """
+    through = published_through(pipeline)
+    snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
+    if through is None or (as_of and as_of > through):
+        raise NotIngested(
+            f"{pipeline.name}: the lake holds every source up to {through}, and the proof is asked as of {as_of}; run "
+            f"the DAG {pipeline.name}.ingest for the days between, or prove as of {through} or earlier"
+        )
+    day = as_of or through
+    table = build_features(pipeline, snapshot, day)
+    return prove(pipeline, table, snapshot, day, cut_offs=cut_offs, seed=seed, told=told)
+
+
+def prove(
+    pipeline: Pipeline,
+    table: FeatureTable,
+    snapshot: dict[str, int],
+    as_of: date,
+    *,
+    cut_offs: int = CUT_OFFS,
+    seed: int | str = 0,
+    told: Callable[[str], object] = log.info,
+) -> Proof:
+    """Build the rows of the day up to each of some cut-offs again, of the raw rows known by then, and compare.
+
+    What no model learns from (the label, which may become known later, and excluded columns) is not compared.
+
+    Parameters
+    ----------
+    table
+        What `build_features` made of `snapshot` and `as_of`.
+    cut_offs
+        How many; they are drawn by `choose_cut_offs` with `seed`.
+    told
+        Is given a line for each cut-off, and then one for each feature that differs, or one for all.
+
+    Raises
+    ------
+    FeatureLeak
+        If a feature differs, or rows are in one of the two only.
+    FeatureQueryFailed
+        If the query does not run on less than everything.
+    """
+    key = pipeline.features.key
+    rebuilding = _Rebuilding(pipeline, table, snapshot, as_of)
+    features = lake.dataset(table.uri, table.version)
+    chosen = choose_cut_offs(_times(features, rebuilding.window_start), cut_offs, seed)
+    found: dict[tuple[str, str], Leak] = {}
+    rows, columns = 0, list[str]()
+    for at in chosen:
+        again = rebuilding.rows(at)
+        columns = [name for name in again.column_names if name not in pipeline.kept_out]
+        full = _read(features, [*key, PREDICTION_TIME, *columns], rebuilding.after(at), at)
+        same = partial(compare, key=key, columns=columns)
+        differences = same(full, again)
+        rows += full.num_rows
+        told(f"{at} UTC: {full.num_rows:,} rows of the day up to then: {_outcome(differences)}")
+        if differences:
+            # what is read within the lookback is less: only all that was known tells the future from the past
+            whole = rebuilding.rows(at, bounded=False) if pipeline.features.lookback_days else again
+            leaks = same(full, whole)
+            chance = same(whole, rebuilding.rows(at, bounded=False)) if leaks else []
+            for leak in explain(differences, leaks, same(whole, again), chance):
+                about = leak.difference.about
+                found[about] = leak.together_with(found.get(about))
+    if found:
+        worst_first = sorted(found.values(), key=lambda leak: STRONGEST_FIRST.index(leak.cause))
+        for leak in worst_first:
+            told(leak_sentence(pipeline, leak))
+        raise FeatureLeak(leaks_sentence(pipeline, worst_first))
+    proof = Proof([at.isoformat() for at in chosen], rows, len(columns))
+    told(f"{pipeline.name}: {proof}")
+    return proof
+
+
+def choose_cut_offs(times: np.ndarray, count: int, seed: int | str) -> list[datetime]:
+    """Draw cut-offs from prediction times: one of the newest week, the others from equal parts of those before.
+
+    The last day is left out where there is another: little or nothing that could leak is known after it.
+
+    Parameters
+    ----------
+    times : of shape (n_times,)
+        Distinct times in order, as datetime64[us] in UTC.
+
+    Returns
+    -------
+    list of datetime
+        In order; fewer than `count` where there are fewer times.
+    """
+    import numpy as np
+
+    if len(times) == 0 or count < 1:
+        return []
+    draw = np.random.default_rng(list(str(seed).encode()))
+    earlier = times[times <= times[-1] - np.timedelta64(1, "D")]
+    times = earlier if len(earlier) else times
+    newest = times[times > times[-1] - np.timedelta64(7, "D")]
+    chosen = [draw.choice(newest)]
+    others = times[times < newest[0]]
+    if len(others) < count - 1:  # a short table: the newest week gives more than one
+        others = times[times != chosen[0]]
+    parts = min(count - 1, len(others))
+    chosen += [draw.choice(part) for part in np.array_split(others, parts)] if parts else []
+    return np.sort(np.array(chosen, dtype="datetime64[us]")).tolist()
+
+
+class _Rebuilding:
+    """Builds rows of a feature table again, from less than was read for the table."""
+
+    def __init__(self, pipeline: Pipeline, table: FeatureTable, snapshot: dict[str, int], as_of: date) -> None:
+        self.pipeline = pipeline
+        self.tables = {
+            name: lake.PinnedTable(lake.raw_uri(pipeline.name, name), version) for name, version in snapshot.items()
+        }
+        # older rows may lie in the table, and are none of it
+        self.first_day = date.fromisoformat(table.first_day) if table.first_day else date.min
+        self.window_start = datetime.combine(self.first_day, time.min)
+        self.history_start = as_of - timedelta(days=pipeline.history_days - 1)
+
+    def after(self, at: datetime) -> datetime:
+        """Return the first moment of the rows that a cut-off stands for."""
+        return max(at - DAY + MOMENT, self.window_start)
+
+    def rows(self, at: datetime, *, bounded: bool = True) -> pa.Table:
+        """Return the rows of a cut-off from what was known then.
+
+        The partitions are those that building all rows reads, or, where `bounded`, those that these rows may read.
+        """
+        since, lookback = self.history_start, self.pipeline.features.lookback_days
+        if lookback:
+            first = self.after(at).date() if bounded else self.first_day
+            since = max(since, first - timedelta(days=lookback))
+        sources = self.pipeline.sources
+        try:
+            return run_features_query(
+                self.pipeline,
+                {
+                    name: table.dataset(None if sources[name].arrives == "snapshot" else since)
+                    for name, table in self.tables.items()
+                },
+                known_before=at + MOMENT,
+                raw_since=since,
+                rows_from=self.after(at),
+                rows_until=at,
+            )
+        except FeatureQueryFailed as error:
+            raise FeatureQueryFailed(
+                f"{error}; the query was run on what was known at {at} UTC alone, as it is when a row is predicted"
+            ) from error
+
+
+def _times(features: Dataset, start: datetime) -> np.ndarray:
+    """Return the distinct prediction times from a moment on, in order, of shape (n_times,)."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    times = features.to_table(columns=[PREDICTION_TIME], filter=pc.field(PREDICTION_TIME) >= start)
+    return np.sort(times[PREDICTION_TIME].unique().to_numpy().astype("datetime64[us]"))
+
+
+def _read(features: Dataset, columns: list[str], after: datetime, until: datetime) -> pa.Table:
+    """Return the table's rows with a prediction time between two moments, both inclusive."""
+    import pyarrow.compute as pc
+
+    asked = pc.field(PREDICTION_TIME)
+    return features.to_table(columns=list(dict.fromkeys(columns)), filter=(asked >= after) & (asked <= until))
+
+
+def _outcome(differences: list[Difference]) -> str:
+    names = [shown(each.feature) if each.feature else "the rows" for each in differences]
+    return f"{', '.join(names)} differ" if names else "the same"

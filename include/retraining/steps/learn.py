@@ -1,0 +1,132 @@
+"""The steps that learn: search parameters, and fit the challenger."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include import settings, workspace
+from include.errors import RunMissing
+from include.retraining.steps import files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from upath import UPath
+
+    from include.config import Pipeline
+    from include.retraining.plan import RunPlan
+    from include.training.challenger import Tuned
+    from include.training.tune import Search
+
+log = logging.getLogger(__name__)
+
+
+def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
+    """Search the candidates' parameters for the plan's seconds; return each one's best score.
+
+    Parameters
+    ----------
+    worker
+        Number of the task, where several search together.
+    """
+    import numpy as np
+
+    from include.evaluation.metrics import Measure
+    from include.training.check import check_trainable
+    from include.training.folds import Folds
+    from include.training.tune import tuning_table
+
+    digest = files.made_from(pipeline, plan)
+    search = _open_search(pipeline, plan, digest)
+
+    def keep(family: str, trial: int, predictions: np.ndarray) -> None:
+        content = io.BytesIO()
+        np.save(content, predictions)
+        workspace.write_bytes(_predictions_file(plan, digest, family, trial), content.getvalue())
+
+    if search.is_over(plan.tuning_seconds, worker):
+        log.info("%s: this run's search is over already, its trials are used again", plan.pipeline)
+    else:
+        frame, split = files.frame_to_learn_from(pipeline, plan)
+        check_trainable(pipeline, frame, split)
+        folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+        search.run(folds, plan.tuning_seconds, worker, keep)
+    results = search.results()
+    for line in tuning_table(results, pipeline.training.metric).splitlines():
+        log.info("%s", line)
+    return {family: result.score for family, result in results.items()}
+
+
+def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Fit the best of what was found on all rows before the holdout; return what the challenger is."""
+    from include.evaluation.metrics import Measure
+    from include.training.challenger import choose_challenger, fit_challenger
+    from include.training.check import check_trainable
+    from include.training.combine import weighted_mean
+    from include.training.folds import Folds
+    from include.training.tune import tuning_table
+
+    path = files.folder(plan) / "challenger.json"
+    digest = files.made_from(pipeline, plan)
+    if path.exists():
+        # a file of the same model differs in its bytes each time, and a version is known by its bytes
+        found = workspace.read_json(path, "the challenger")
+        if found["made_from"] == digest:
+            log.info("%s: this run has fitted its challenger already", plan.pipeline)
+            return found
+    results = _open_search(pipeline, plan, digest).results()
+    workspace.write_json(
+        files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
+    )
+    for line in tuning_table(results, pipeline.training.metric).splitlines():
+        log.info("%s", line)
+    frame, split = files.frame_to_learn_from(pipeline, plan)
+    check_trainable(pipeline, frame, split)
+    folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+    tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
+    chosen = choose_challenger(pipeline, folds, tuned)
+    validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
+    y = folds.y[folds.validated]
+    model = fit_challenger(pipeline, frame.iloc[split.train], chosen, y, validated, settings.threads())
+    told = chosen.to_json() | {
+        "sha256": files.write_model(plan, model),
+        "rows": len(split.train),
+        "train_start": split.train_start,
+        "train_end": split.train_end,
+        "made_from": digest,
+    }
+    workspace.write_json(path, told)
+    for reason in chosen.reasons:
+        log.info("%s: %s", plan.pipeline, reason)
+    log.info(
+        "%s: challenger %s fitted on %s rows of %s to %s",
+        *(plan.pipeline, chosen.family, f"{len(split.train):,}", split.train_start, split.train_end),
+    )
+    return told
+
+
+def _open_search(pipeline: Pipeline, plan: RunPlan, digest: str) -> Search:
+    from include.training.tune import Search
+
+    name = f"{plan.pipeline}/{plan.run_key}/{digest}"
+    known = plan.champion.members if plan.champion else {}
+    return Search(pipeline, files.journal_file(plan, digest), name, known)
+
+
+def _predictions_file(plan: RunPlan, digest: str, family: str, trial: int) -> UPath:
+    return files.folder(plan) / f"predictions-{digest}-{family}-{trial}.npy"
+
+
+def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
+    """Return a family's result with the predictions of its best trial."""
+    import numpy as np
+
+    from include.training.challenger import Tuned
+
+    path = _predictions_file(plan, digest, result.family, result.trial)
+    try:
+        predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RunMissing(f"the predictions of the best trial are not at {path}; start a new run") from error
+    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions)

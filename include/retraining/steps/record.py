@@ -1,0 +1,177 @@
+"""The steps that record: register the challenger with all that explains it, and sum up the run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include import settings, workspace
+from include.retraining.steps import files
+from include.retraining.steps.compare import threshold_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from include.config import Pipeline
+    from include.retraining.plan import RunPlan
+    from include.tracking.register import RunRecord
+
+log = logging.getLogger(__name__)
+
+#: Longer tags are refused by MLflow.
+MAX_TAG = 4500
+
+
+def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Register the challenger in MLflow and return its version and alias; a dry run registers nothing."""
+    from include.tracking.register import register_model
+    from include.training.model_file import trusted_of
+
+    if plan.dry_run:
+        log.info("%s: a dry run registers nothing", plan.pipeline)
+        registration = {"version": None, "alias": None, "mlflow_run_id": None, "note": "dry run: nothing registered"}
+    else:
+        challenger = files.challenger(plan)
+        frame, split = files.frame_and_split(pipeline, plan)
+        registration = register_model(
+            _record(pipeline, plan, challenger),
+            files.load_challenger(pipeline, plan),
+            _example(pipeline, frame.iloc[split.train][challenger["features"]]),
+            classifies=pipeline.training.classifies,
+            trusted=trusted_of(pipeline.training),
+            promote=files.verdict(plan).verdict == "promote",
+            expected_champion=plan.champion.version if plan.champion else None,
+        ).to_json()
+    workspace.write_json(files.folder(plan) / "registration.json", registration)
+    return registration
+
+
+def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Log what the run came to, and return it."""
+    from include.evaluation.report import verdict_table
+
+    verdict = files.verdict(plan)
+    registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
+    table = verdict_table(files.evidence(plan), verdict)
+    version, alias = registration["version"], registration["alias"]
+    lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", "", table, ""]
+    lines += [f"Challenger: {reason}" for reason in files.challenger(plan)["reasons"]]
+    for family, result in _tuning(plan).items():
+        if result["note"]:
+            lines.append(f"Candidate {family}: {result['note']}")
+    if version:
+        lines.append(f"Registered: {pipeline.name} version {version}" + (f", alias {alias}" if alias else ""))
+    if registration["note"]:
+        lines.append(registration["note"])
+    uri = settings.shown_tracking_uri()
+    if version and uri.startswith("http"):
+        lines.append(f"Look further: {uri}/#/models/{pipeline.name}/versions/{version}")
+    lines.append(f"Files of this run: {files.folder(plan)}")
+    # the alias has the last word: another run may have promoted between the verdict and the registration
+    overtaken = verdict.verdict == "promote" and version and alias != "champion"
+    reason = registration["note"] or verdict.reason
+    for line in "\n".join(lines).splitlines():
+        log.info("%s", line)
+    log.info("%s: %s", pipeline.name, reason)
+    return {
+        "verdict": "keep" if overtaken else verdict.verdict,
+        "reason": reason,
+        "version": version,
+        "alias": alias,
+        "as_of": plan.as_of,
+        "table": "\n".join(lines),
+    }
+
+
+def _tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:
+    return workspace.read_json(files.folder(plan) / "tuning.json", "what the search found")
+
+
+def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """Return a few rows of the features that the model takes, numbers as doubles."""
+    from include.training.columns import feature_columns
+
+    whole = rows.dropna().head(count)
+    example = whole if len(whole) else rows.head(count)
+    return example.astype(dict.fromkeys(feature_columns(pipeline, example).numeric, "float64"))
+
+
+def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
+    """Gather what MLflow is told of the run."""
+    from include.evaluation.report import verdict_table
+    from include.tracking.register import RunRecord, documents
+
+    evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
+    measured, metric = evidence.to_json(), pipeline.training.metric
+    members = {member["family"]: member["params"] for member in challenger["members"]}
+    tags = {
+        "as_of": plan.as_of,
+        "verdict": verdict.verdict,
+        "family": challenger["family"],
+        "train_start": challenger["train_start"],
+        "train_end": challenger["train_end"],
+        "snapshot": ", ".join(f"{source}={version}" for source, version in plan.snapshot.items()),
+        "code_version": plan.code_version,
+        "seed": str(plan.seed),
+        "members": json.dumps(members),
+    }
+    if challenger["threshold"]:
+        tags["threshold"] = repr(threshold_of(challenger))
+    return RunRecord(
+        name=plan.pipeline,
+        run_key=plan.run_key,
+        sha256=challenger["sha256"],
+        params=_params(plan, challenger),
+        metrics=_measured("holdout", measured["challenger"])
+        | _measured("baseline", measured["baseline"])
+        | _measured("champion", measured["champion"])
+        | {f"tuning.{metric}": challenger["tuning_score"]},
+        version_tags={name: value for name, value in tags.items() if len(value) <= MAX_TAG},
+        run_tags={
+            "pipeline": plan.pipeline,
+            "owner": pipeline.owner,
+            "features_version": str(features.version),
+            "features_build": features.build,
+            "lock": plan.lock,
+        },
+        documents=documents(
+            plan=plan.to_json(),
+            evidence=measured,
+            verdict=verdict.to_json(),
+            tuning=_tuning(plan),
+            features=features.to_json(),
+            challenger=challenger,
+            importance=workspace.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
+        )
+        | {"verdict.txt": verdict_table(evidence, verdict)}
+        | _definition(pipeline),
+        description=f"{pipeline.description}\n\n{verdict.reason}",
+    )
+
+
+def _params(plan: RunPlan, challenger: dict[str, Any]) -> dict[str, Any]:
+    """Return the run's parameters by name; those of several members bear the family's name."""
+    params = {"family": challenger["family"], "rows": challenger["rows"], "seed": plan.seed}
+    params["calibration"] = challenger["calibration"]
+    for member in challenger["members"]:
+        several = len(challenger["members"]) > 1
+        params |= {f"{member['family']}.{name}" if several else name: each for name, each in member["params"].items()}
+        if several:
+            params[f"{member['family']}.weight"] = member["weight"]
+    return params
+
+
+def _definition(pipeline: Pipeline) -> dict[str, str]:
+    """Return the pipeline's own files, from which the run can be made again when they have changed."""
+    return {
+        f"pipeline/{path.relative_to(pipeline.folder).as_posix()}": path.read_text(encoding="utf-8")
+        for path in sorted(pipeline.folder.rglob("*"))
+        if path.suffix in (".yaml", ".sql") and path.is_file()
+    }
+
+
+def _measured(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
+    """Return the metrics that are defined, named for MLflow."""
+    values = (measured or {}).get("metrics") or {}
+    return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}

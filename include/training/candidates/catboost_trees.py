@@ -1,0 +1,86 @@
+"""CatBoost: an extra, for where it is installed; strong where much is in the categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.training.candidates.candidate import (
+    PATIENCE_ROUNDS,
+    Candidate,
+    Params,
+    loss_defaults,
+    suggest_loss,
+    taken_loss,
+)
+from include.training.candidates.encoding import categorical_positions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+
+    from include.training.candidates.watch import Watch
+    from include.training.columns import FeatureColumns
+    from include.training_config import Training
+
+#: A round of its balanced trees takes longer than those of the other families.
+MAX_ROUNDS = 2000
+
+
+def catboost(training: Training) -> Candidate:
+    """Return the family, its loss chosen by the metric."""
+
+    def suggest(trial: optuna.Trial) -> Params:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+            "depth": trial.suggest_int("depth", 3, 8),
+            "l2_leaf_reg": trial.suggest_float("l2_leaf_reg", 0.5, 30.0, log=True),
+            "random_strength": trial.suggest_float("random_strength", 0.1, 10.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            **suggest_loss(trial, training),
+        }
+
+    defaults = {
+        "learning_rate": 0.1,
+        "depth": 6,
+        "l2_leaf_reg": 3.0,
+        "random_strength": 1.0,
+        "subsample": 0.8,
+        **loss_defaults(training),
+    }
+    return Candidate(
+        "catboost", "coded", defaults, suggest, _estimator, "iterations", MAX_ROUNDS, fit_watched=_fit_watched
+    )
+
+
+def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    taken = {name: value for name, value in params.items() if name != "minimise"}
+    fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
+    fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
+    if columns.categorical:
+        fixed["cat_features"] = categorical_positions(columns)
+    if training.classifies:
+        loss = "Logloss" if training.task == "binary" else "MultiClass"
+        return CatBoostClassifier(**fixed | taken, loss_function=loss)
+    losses = {"squared": "RMSE", "absolute": "MAE", "quantile": f"Quantile:alpha={training.quantile}"}
+    return CatBoostRegressor(**fixed | taken, loss_function=losses[taken_loss(training, params)])
+
+
+def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
+    class StopInTime:
+        """Ends the fit at the deadline."""
+
+        def after_iteration(self, info: Any) -> bool:
+            return not watch.is_over()
+
+    estimator.fit(
+        x,
+        y,
+        sample_weight=weights,
+        eval_set=(watch.x, watch.y),
+        early_stopping_rounds=PATIENCE_ROUNDS,
+        use_best_model=True,
+        callbacks=[StopInTime()],
+    )
+    return estimator.tree_count_

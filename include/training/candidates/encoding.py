@@ -1,0 +1,59 @@
+"""Encoders: they turn the raw feature frame into the numbers that an estimator takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
+
+    from include.training.candidates.candidate import Encoding
+    from include.training.columns import FeatureColumns
+
+#: scikit-learn's histogram trees take at most 255 values of a category; rarer ones share one.
+MAX_CATEGORIES = 250
+#: One column each is made of the most frequent values of a category; rarer ones share one.
+MAX_ONE_HOT = 50
+
+
+def encoder(encoding: Encoding, columns: FeatureColumns) -> ColumnTransformer:
+    """Return an unfitted encoder over the raw frame; numeric columns come first, then categories.
+
+    Parameters
+    ----------
+    encoding
+        scaled: numbers imputed and scaled, categories one-hot, no NaN. ordinal: numbers as they are, categories
+        as codes from 0, unseen and missing ones NaN. coded: the same as a frame, with whole numbers as codes,
+        where unseen and missing ones are -1. none: no columns at all.
+    """
+    import numpy as np
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    if encoding == "none":
+        return ColumnTransformer([("none", "drop", columns.all)])
+    if encoding == "scaled":
+        numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+        one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_ONE_HOT, sparse_output=False)
+        return ColumnTransformer([("numeric", numeric, columns.numeric), ("categorical", one_hot, columns.categorical)])
+    coded = encoding == "coded"
+    missing = -1 if coded else np.nan
+    codes = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=missing,
+        encoded_missing_value=missing,
+        max_categories=MAX_CATEGORIES,
+        dtype=np.int64 if coded else np.float64,
+    )
+    encode = ColumnTransformer(
+        [("numeric", "passthrough", columns.numeric), ("categorical", codes, columns.categorical)],
+        verbose_feature_names_out=False,
+    )
+    return encode.set_output(transform="pandas") if coded else encode
+
+
+def categorical_positions(columns: FeatureColumns) -> list[int]:
+    """Return where the encoders `ordinal` and `coded` put the categories."""
+    return list(range(len(columns.numeric), len(columns.all)))

@@ -1,0 +1,104 @@
+"""scikit-learn's histogram gradient boosting."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from include.training.candidates.candidate import (
+    MAX_ROUNDS,
+    PATIENCE_ROUNDS,
+    Candidate,
+    Params,
+    loss_defaults,
+    suggest_loss,
+    taken_loss,
+)
+from include.training.candidates.encoding import categorical_positions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+
+    from include.training.candidates.watch import Watch
+    from include.training.columns import FeatureColumns
+    from include.training_config import Training
+
+#: Rounds that are fitted before the clock is looked at; then as many more as there were, if there is time.
+FIRST_ROUNDS = 20
+#: Metrics that are watched themselves; elsewhere the loss.
+_WATCHED = {"roc_auc": "roc_auc", "average_precision": "average_precision"}
+_LOSSES = {"squared": "squared_error", "absolute": "absolute_error", "quantile": "quantile"}
+
+
+def hist_gradient_boosting(training: Training) -> Candidate:
+    """Return the family, its loss chosen by the metric."""
+
+    def suggest(trial: optuna.Trial) -> Params:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 4, 255, log=True),
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 3, 300, log=True),
+            "max_features": trial.suggest_float("max_features", 0.3, 1.0),
+            "l2_regularization": trial.suggest_float("l2_regularization", 1e-3, 30.0, log=True),
+            "categories": trial.suggest_categorical("categories", ["ordered", "grouped"]),
+            **suggest_loss(trial, training),
+        }
+
+    defaults = {
+        "learning_rate": 0.1,
+        "max_leaf_nodes": 31,
+        "min_samples_leaf": 20,
+        "max_features": 0.6,
+        "l2_regularization": 1.0,
+        "categories": "grouped",
+        **loss_defaults(training),
+    }
+    return Candidate(
+        "hist_gradient_boosting",
+        "ordinal",
+        defaults,
+        suggest,
+        _estimator,
+        "max_iter",
+        MAX_ROUNDS,
+        fit_watched=_fit_watched,
+    )
+
+
+def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    taken = {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+    positions = categorical_positions(columns) if params["categories"] == "grouped" else []
+    fixed = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
+    fixed["categorical_features"] = positions or None
+    if training.classifies:
+        return HistGradientBoostingClassifier(**fixed | taken)
+    loss = taken_loss(training, params)
+    if loss == "quantile":
+        fixed["quantile"] = training.quantile
+    return HistGradientBoostingRegressor(**fixed | taken, loss=_LOSSES[loss])
+
+
+def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
+    import numpy as np
+
+    limit, rounds = estimator.max_iter, min(FIRST_ROUNDS, estimator.max_iter)
+    # it has no callback, so it is fitted on in a few parts with a look at the clock between them
+    estimator.set_params(scoring=_WATCHED.get(watch.measure.metric, "loss"))
+    estimator.set_params(warm_start=True, early_stopping=True, n_iter_no_change=PATIENCE_ROUNDS, tol=0.0)
+    start = time.monotonic()
+    while True:
+        estimator.set_params(max_iter=rounds)
+        estimator.fit(x, y, sample_weight=weights, X_val=watch.x, y_val=watch.y)
+        if estimator.n_iter_ < rounds or rounds == limit or watch.is_over():
+            break
+        affordable = watch.seconds_left() / max((time.monotonic() - start) / rounds, 1e-6)
+        if affordable < 1:
+            break
+        rounds = min(limit, rounds + int(min(rounds, affordable)))
+    # the first of the scores is that of no round at all
+    best = max(1, int(np.argmax(estimator.validation_score_)))
+    del estimator._predictors[best:]  # it has no other way to predict with fewer rounds
+    return best

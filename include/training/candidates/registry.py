@@ -1,0 +1,49 @@
+"""Which families a pipeline lets compete."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, get_args
+
+from include.errors import ConfigError
+from include.training.candidates import simple
+from include.training.candidates.catboost_trees import catboost
+from include.training.candidates.histogram_trees import hist_gradient_boosting
+from include.training.candidates.lightgbm_trees import lightgbm
+from include.training.candidates.own import own_candidate
+from include.training.candidates.xgboost_trees import xgboost
+from include.training_config import Extra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.training.candidates.candidate import Candidate
+    from include.training_config import Training
+
+FAMILIES: dict[str, Callable[[Training], Candidate]] = {
+    "baseline": simple.baseline,
+    "linear": simple.linear,
+    "lightgbm": lightgbm,
+    "hist_gradient_boosting": hist_gradient_boosting,
+    "extra_trees": simple.extra_trees,
+    "xgboost": xgboost,
+    "catboost": catboost,
+}
+
+
+def candidates_of(training: Training) -> dict[str, Candidate]:
+    """Return the families by name: those of training.candidates, then the team's own.
+
+    Raises
+    ------
+    ConfigError
+        If an extra family's package is not installed, or an estimator of the team's own cannot be used.
+    """
+    for family in training.candidates:
+        if family in get_args(Extra) and find_spec(family) is None:
+            raise ConfigError(
+                f"training.candidates: {family} is not installed; run `make extras`, or name another family"
+            )
+    return {family: FAMILIES[family](training) for family in training.candidates} | {
+        name: own_candidate(name, own, training) for name, own in training.own_candidates.items()
+    }

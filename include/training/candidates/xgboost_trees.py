@@ -1,0 +1,108 @@
+"""XGBoost: an extra, for where it is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.training.candidates.candidate import (
+    MAX_ROUNDS,
+    PATIENCE_ROUNDS,
+    Candidate,
+    Params,
+    loss_defaults,
+    suggest_loss,
+    taken_loss,
+)
+from include.training.candidates.encoding import categorical_positions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+
+    from include.training.candidates.watch import Watch
+    from include.training.columns import FeatureColumns
+    from include.training_config import Training
+
+#: XGBoost's own metrics that are watched; elsewhere that of its objective.
+_WATCHED = {"roc_auc": "auc", "average_precision": "aucpr"}
+_OBJECTIVES = {"squared": "reg:squarederror", "absolute": "reg:absoluteerror", "quantile": "reg:quantileerror"}
+
+
+def xgboost(training: Training) -> Candidate:
+    """Return the family, its objective chosen by the metric."""
+
+    def suggest(trial: optuna.Trial) -> Params:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "max_depth": trial.suggest_int("max_depth", 2, 10),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 100.0, log=True),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
+            "categories": trial.suggest_categorical("categories", ["ordered", "grouped"]),
+            **suggest_loss(trial, training),
+        }
+
+    defaults = {
+        "learning_rate": 0.1,
+        "max_depth": 5,
+        "min_child_weight": 2.0,
+        "colsample_bytree": 0.7,
+        "subsample": 0.9,
+        "reg_alpha": 1e-3,
+        "reg_lambda": 1.0,
+        "categories": "grouped",
+        **loss_defaults(training),
+    }
+    return Candidate(
+        "xgboost",
+        "ordinal",
+        defaults,
+        suggest,
+        _estimator,
+        "n_estimators",
+        MAX_ROUNDS,
+        fit_watched=_fit_watched,
+        needs_codes=True,
+    )
+
+
+def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+    from xgboost import XGBClassifier, XGBRegressor
+
+    taken = {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+    fixed = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
+    fixed["n_estimators"] = MAX_ROUNDS
+    if params["categories"] == "grouped" and columns.categorical:
+        kinds = ["q"] * len(columns.numeric) + ["c"] * len(categorical_positions(columns))
+        fixed |= {"enable_categorical": True, "feature_types": kinds}
+    if training.classifies:
+        return XGBClassifier(**fixed | taken)
+    loss = taken_loss(training, params)
+    if loss == "quantile":
+        fixed["quantile_alpha"] = training.quantile
+    return XGBRegressor(**fixed | taken, objective=_OBJECTIVES[loss])
+
+
+def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
+    import numpy as np
+    from xgboost.callback import EarlyStopping
+
+    class StopInTime(EarlyStopping):
+        """Ends the fit at the deadline as well."""
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return super().after_iteration(model, epoch, evals_log) or watch.is_over()
+
+    if watch.measure.task == "multiclass":
+        # classes must be gapless, so one that is missing here gets a row without any weight
+        gaps = np.setdiff1d(np.arange(max(y.max(), watch.y.max())), y)
+        weights = np.ones(len(y)) if weights is None else weights
+        x, y = np.vstack([x, x[: len(gaps)]]), np.concatenate([y, gaps])
+        weights = np.concatenate([weights, np.zeros(len(gaps))])
+    metric = _WATCHED.get(watch.measure.metric)
+    estimator.set_params(eval_metric=metric, callbacks=[StopInTime(rounds=PATIENCE_ROUNDS)])
+    estimator.fit(x, y, sample_weight=weights, eval_set=[(watch.x, watch.y)], verbose=False)
+    estimator.set_params(callbacks=None)
+    return estimator.best_iteration + 1

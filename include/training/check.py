@@ -1,0 +1,153 @@
+"""What cannot be learned from is refused here, in a sentence, before any time is spent on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.errors import ConfigError, TrainingImpossible
+from include.training.columns import feature_columns, groups_of
+from include.training.split import time_ordered_folds
+from include.training.target import checked_target
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from include.config import Pipeline
+    from include.training.split import Split
+
+#: Fewer rows than this cannot be split into folds that say anything.
+MIN_TRAIN_ROWS = 100
+
+
+def check_candidates(pipeline: Pipeline) -> None:
+    """Refuse candidates that cannot be built here.
+
+    Raises
+    ------
+    ConfigError
+        If an extra is not installed, or an estimator of the team's own does not import, does not take a
+        parameter, or is not of the kind that the task needs.
+    """
+    from include.training.candidates import candidates_of
+
+    try:
+        candidates_of(pipeline.training)
+    except ConfigError as error:
+        raise ConfigError(f"{pipeline.name}: {error}") from error
+
+
+def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
+    """Refuse a feature table, or candidates, that nothing can be learned with.
+
+    Raises
+    ------
+    ConfigError
+        If a candidate cannot be built, see `check_candidates`.
+    TrainingImpossible
+        If there are too few rows or days, no held-out rows, rows without a group, features without a value or
+        with infinite ones, or labels that do not fit the task or leave nothing to learn.
+    """
+    check_candidates(pipeline)
+    groups = groups_of(pipeline, frame)
+    rows = frame.iloc[split.train]
+    _check_rows(pipeline, frame, split)
+    _check_features(pipeline, frame, rows)
+    y = checked_target(pipeline, frame, rows)
+    _check_folds(pipeline, rows, y, None if groups is None else groups[split.train])
+
+
+def _check_rows(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
+    import numpy as np
+
+    training, label = pipeline.training, pipeline.features.label
+    where = f"{pipeline.name}: the feature table"
+    if len(frame) and frame[label].isna().all():
+        raise TrainingImpossible(
+            f"{where} has the label '{label}' null in all {len(frame):,} rows; check its rule in "
+            f"{pipeline.features.query}, and that the labels' source is published"
+        )
+    if len(split.train) < MIN_TRAIN_ROWS:
+        groups = f" whose {training.group} is not among the held-out rows" if training.group else ""
+        raise TrainingImpossible(
+            f"{where} has {len(split.train):,} labelled rows of {split.train_start} to {split.train_end}{groups}, and "
+            f"at least {MIN_TRAIN_ROWS} are needed to learn from; ingest more history, or lower training.holdout_days"
+        )
+    if not len(split.holdout):
+        raise TrainingImpossible(
+            f"{where} has no labelled row of the holdout, {split.holdout_start} to {split.holdout_end}; check that "
+            "the labels' source is published for these days, or raise training.gap_days"
+        )
+    times = frame["prediction_time"].to_numpy()[split.train].astype("datetime64[D]")
+    days, needed = len(np.unique(times)), training.tuning.folds + training.gap_days + 1
+    if days < needed:
+        raise TrainingImpossible(
+            f"{where} has {days} days to learn from, and {training.tuning.folds} folds with a gap of "
+            f"{training.gap_days} need at least {needed}; ingest more history, or lower training.tuning.folds"
+        )
+
+
+def _check_features(pipeline: Pipeline, frame: pd.DataFrame, rows: pd.DataFrame) -> None:
+    import numpy as np
+
+    from include.features.automated import automated_names
+
+    where, query = f"{pipeline.name}: the feature table", pipeline.features.query
+    columns = feature_columns(pipeline, frame)
+    if not columns.all:
+        raise TrainingImpossible(f"{where} has no column left to learn from; see features.exclude")
+    automated = set(automated_names(pipeline))  # nobody wrote these, and a model passes over an empty one
+    empty = [name for name in columns.all if name not in automated and rows[name].isna().all()]
+    if empty:
+        raise TrainingImpossible(
+            f"{where} has no value of {_listed(empty)} in any of the {len(rows):,} rows to learn from; correct "
+            f"{query}, or name it in features.exclude"
+        )
+    for name in columns.numeric:
+        values = frame[name].to_numpy(dtype="float64", na_value=np.nan)
+        infinite = int(np.isinf(values).sum())
+        if infinite:
+            raise TrainingImpossible(
+                f"{where} has '{name}' infinite in {infinite:,} of {len(frame):,} rows; divide by nullif(..., 0) in "
+                f"{query}, or name it in features.exclude"
+            )
+    for name in columns.categorical:
+        known = rows[name].notna()
+        if known.sum() >= MIN_TRAIN_ROWS and rows[name].nunique() == known.sum():
+            raise TrainingImpossible(
+                f"{where} has another value of '{name}' in each of the {known.sum():,} rows to learn from, so it names "
+                "a row and says nothing of the next one; name it in features.exclude"
+            )
+
+
+def _check_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray, groups: np.ndarray | None) -> None:
+    """Refuse folds in which nothing can be learned, or nothing measured."""
+    import numpy as np
+
+    training = pipeline.training
+    times = rows["prediction_time"].to_numpy()
+    classes = len(np.unique(y)) if training.classifies else 0
+    to_learn = min(classes, 2)  # a class that only comes up later is predicted with 0
+    to_measure = classes if training.metric == "roc_auc_ovr" or training.task == "binary" else min(classes, 1)
+    parts = time_ordered_folds(times, training.tuning.folds, training.gap_days, training.holdout_days, groups)
+    for number, (fit, validate) in enumerate(parts, start=1):
+        where = f"{pipeline.name}: fold {number} of {training.tuning.folds}"
+        if not len(fit):
+            raise TrainingImpossible(
+                f"{where} has no row to learn from, since every {training.group} comes again in the days after; lower "
+                "training.holdout_days or training.tuning.folds, or choose another training.group"
+            )
+        for what, part, needed in (("learn from", fit, to_learn), ("be judged by", validate, to_measure)):
+            found = rows[pipeline.features.label].iloc[part].value_counts()
+            if len(found) < needed:
+                start, end = (str(day.astype("datetime64[D]")) for day in (times[part].min(), times[part].max()))
+                shown = ", ".join(f"{count:,} of {value!r}" for value, count in found.head(5).items())
+                raise TrainingImpossible(
+                    f"{where} has {len(found)} of the {classes} classes among its {len(part):,} rows to {what}, of "
+                    f"{start} to {end} ({shown}), and {needed} are needed; lower training.tuning.folds, or raise "
+                    "training.window_days or training.holdout_days"
+                )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

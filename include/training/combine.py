@@ -1,0 +1,174 @@
+"""Weighs candidates together, where that is better than the best of them alone.
+
+All is decided on out-of-fold predictions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.errors import TrainingImpossible
+from include.evaluation.noise import Difference, paired_difference
+from include.training.greedy import mean_score, pick_weights
+from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.evaluation.metrics import Measure
+    from include.training_config import Task
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Which candidates make the challenger, and why.
+
+    Attributes
+    ----------
+    weights
+        By candidate, the greatest first, with the sum 1; of one candidate only where it is better alone.
+    difference
+        By how much a combination was better than the best candidate on the last fold; None where it was not judged.
+    """
+
+    weights: dict[str, float]
+    difference: Difference | None
+    reason: str
+
+
+def choose_weights(
+    predictions: Mapping[str, np.ndarray],
+    y: np.ndarray,
+    fold: np.ndarray,
+    days: np.ndarray,
+    measure: Measure,
+    *,
+    rounds: int,
+    confidence: float,
+    seed: int,
+    max_members: int = 3,
+) -> Combination:
+    """Return the weights of the candidates, all on the best one unless together they are better by more than noise.
+
+    The weights are picked on all folds but the last (greedy selection with replacement: Caruana, Niculescu-Mizil,
+    Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004). The last fold, which they have not
+    seen, decides: the interval of the paired bootstrap over its days must lie above 0. The best candidate has the
+    best mean over all folds, the last one among them, so what favour there is goes to it.
+
+    Then the weights are picked again, on all folds. That is honest: what was judged is whether picking weights on
+    earlier rows helps on later ones, and it is done once more with one fold of rows more, as the parameters that
+    were found on folds are fitted on all rows. No number of the new weights is reported; that is for the gate,
+    whose holdout nothing here has seen.
+
+    Parameters
+    ----------
+    predictions
+        Out-of-fold predictions by candidate, of shape (n_rows,) or (n_rows, n_classes).
+    y, fold, days
+        Label, number of the fold and day of each row, of shape (n_rows,).
+
+    Raises
+    ------
+    TrainingImpossible
+        If a prediction is missing, or the metric is not defined for any candidate.
+    """
+    import numpy as np
+
+    for name, predicted in predictions.items():
+        refuse_unpredicted(predicted, name)
+    means = {name: mean_score(measure, y, fold, predicted) for name, predicted in predictions.items()}
+    means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
+    if not means:
+        raise TrainingImpossible(
+            f"the {measure.metric} of no candidate ({', '.join(predictions)}) is defined on every fold, so none can be "
+            "chosen; check the label, lower training.tuning.folds, or choose another training.metric"
+        )
+    best = max(means, key=means.__getitem__)
+
+    def alone(reason: str, difference: Difference | None = None) -> Combination:
+        return Combination({best: 1.0}, difference, f"{best} alone: {reason}")
+
+    known = {name: predictions[name] for name in means}
+    if len(known) < 2:
+        return alone("there is no other candidate")
+    if unjudgeable := why_not_judged(fold, days):
+        return alone(unjudgeable)
+    last = fold == fold.max()
+    picked = pick_weights(
+        {name: each[~last] for name, each in known.items()}, y[~last], fold[~last], measure, max_members, seed
+    )
+    if len(picked) < 2:
+        return alone("no combination is better on the folds before the last")
+    together = weighted_mean({name: known[name][last] for name in picked}, picked)
+    how = {"rounds": rounds, "confidence": confidence, "seed": seed}
+    difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
+    if not difference.low > 0:
+        return alone(f"{_told(picked)} is {told_difference(difference)}, {NOT_ENOUGH}", difference)
+    weights = pick_weights(known, np.asarray(y), fold, measure, max_members, seed)
+    if len(weights) < 2:
+        return alone("no combination is better on all folds", difference)
+    return Combination(weights, difference, f"{_told(weights)}: a combination is {told_difference(difference)}")
+
+
+def weighted_mean(predictions: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """Return the mean of the predictions that have a weight, of the shape of each; a model of them predicts the same.
+
+    Rounding does not take the mean of probabilities above 1, where some metrics are not defined.
+    """
+    import numpy as np
+
+    return np.average([predictions[name] for name in weights], axis=0, weights=list(weights.values()))
+
+
+def build_model(members: Sequence[tuple[str, float, Model]], task: Task) -> Model:
+    """Return one fitted model that predicts the weighted mean of fitted ones; one member is returned as it is.
+
+    It consists of scikit-learn's own types. Each fitted member is held once, since a model file has a copy of
+    whatever is held twice; where scikit-learn keeps what was to be fitted, there are unfitted copies.
+
+    Parameters
+    ----------
+    members
+        Name, weight and model, each a pipeline over the same columns of the raw frame and, of a classifier, with
+        the same classes.
+
+    Raises
+    ------
+    ValueError
+        If the members were fitted on different columns or classes.
+    """
+    import numpy as np
+    from sklearn.base import clone
+    from sklearn.ensemble import VotingClassifier, VotingRegressor
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import Pipeline
+
+    if len(members) == 1:
+        return members[0][2]
+    classifies = task in ("binary", "multiclass")
+    first = members[0][2]
+    for name, _, model in members[1:]:
+        same = np.array_equal(model.feature_names_in_, first.feature_names_in_)
+        if not same or (classifies and not np.array_equal(model.classes_, first.classes_)):
+            raise ValueError(f"{name} and {members[0][0]} were fitted on different columns or classes")
+    # scikit-learn refuses a name with two underscores, and that of one of its own parameters
+    names = [f"{number}_{name.replace('__', '_')}" for number, (name, _, _) in enumerate(members, start=1)]
+    models, weights = [model for _, _, model in members], [weight for _, weight, _ in members]
+    frozen = [(name, FrozenEstimator(model)) for name, model in zip(names, models, strict=True)]
+    if classifies:
+        voting = VotingClassifier(frozen, voting="soft", weights=weights).fit(None, first.classes_)
+    else:
+        voting = VotingRegressor(frozen, weights=weights).fit(None, np.zeros(1))
+    voting.estimators = [(name, clone(model)) for name, model in zip(names, models, strict=True)]
+    voting.estimators_ = models
+    del voting.named_estimators_
+    return Pipeline([("model", voting)])
+
+
+def _told(weights: Mapping[str, float]) -> str:
+    return " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())

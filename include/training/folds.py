@@ -1,0 +1,153 @@
+"""The folds that a search is judged on: encoded once, fitted on often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from include.config import Pipeline
+    from include.evaluation.metrics import Measure
+    from include.training.candidates import Candidate, Params
+    from include.training.split import Split
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions into the rows to learn from: of those that are fitted on, and of the later ones predicted.
+
+    Attributes
+    ----------
+    fit, validate
+        Ascending, of shape (n_fit,) and (n_validate,).
+    """
+
+    fit: np.ndarray
+    validate: np.ndarray
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a fit on one fold gave.
+
+    Attributes
+    ----------
+    predictions
+        Of the fold's later rows, of shape (n_validate,) or (n_validate, n_classes).
+    rounds
+        The number of rounds that was best on them, for families that stop early.
+    """
+
+    predictions: np.ndarray
+    score: float
+    rounds: int | None
+
+
+class Folds:
+    """The rows before the holdout, cut into time-ordered folds.
+
+    Parameters
+    ----------
+    frame, split
+        The feature frame, and which of its rows are learned from.
+    measure
+        What a prediction is scored by.
+    """
+
+    def __init__(self, pipeline: Pipeline, frame: pd.DataFrame, split: Split, measure: Measure, threads: int) -> None:
+        from include.training.columns import feature_columns
+        from include.training.target import class_list, encode_target
+
+        self.training, self.measure, self.threads = pipeline.training, measure, threads
+        self.rows = frame.iloc[split.train]
+        labels = self.rows[pipeline.features.label]
+        self.classes = class_list(frame[pipeline.features.label]) if self.training.task == "multiclass" else None
+        self.y = encode_target(self.training, labels, self.classes)
+        self.columns = feature_columns(pipeline, self.rows).known_in(self.rows)
+        self.folds = _draw_folds(pipeline, self.rows, self.y)
+        self._encoded: dict[tuple[int, str], tuple[Any, Any]] = {}
+
+    @property
+    def validated(self) -> np.ndarray:
+        """Positions of all rows that are predicted, fold after fold, of shape (n_validated,)."""
+        import numpy as np
+
+        return np.concatenate([fold.validate for fold in self.folds])
+
+    @property
+    def fold_of(self) -> np.ndarray:
+        """The number of the fold of each row in `validated`."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.folds)), [len(fold.validate) for fold in self.folds])
+
+    @property
+    def days(self) -> np.ndarray:
+        """The day of each row in `validated`, datetime64."""
+        return self.rows["prediction_time"].to_numpy()[self.validated].astype("datetime64[D]")
+
+    def fit(
+        self, candidate: Candidate, params: Params, number: int, deadline: float | None, *, watched: bool = True
+    ) -> FoldResult:
+        """Fit a candidate's estimator on one fold and predict the fold's later rows.
+
+        Parameters
+        ----------
+        deadline
+            Of `time.monotonic`, at which a family that grows round by round stops; None for none.
+        watched
+            Whether such a family chooses its rounds by the held-out rows; else `params` has them.
+        """
+        from include.training.fit import Watch, fit_estimator, predict_encoded, row_weights
+
+        fold = self.folds[number]
+        learned, held = self._encode(candidate.encoding, number)
+        y_fit, y_held = self.y[fold.fit], self.y[fold.validate]
+        estimator = candidate.estimator(self.columns, self.training, params, self.threads)
+        watch = Watch(held, y_held, self.measure, deadline) if candidate.rounds and watched else None
+        weights = row_weights(self.training, y_fit)
+        rounds = fit_estimator(candidate, estimator, learned, y_fit, weights, watch, self.threads)
+        found = predict_encoded(estimator, held, self.training, len(self.classes) if self.classes else None)
+        return FoldResult(found, self.measure.value(y_held, found), rounds)
+
+    def refit(self, candidate: Candidate, params: Params, fold_rounds: list[int] | None) -> np.ndarray:
+        """Return the predictions of all folds' held-out rows, with the rounds that a search found for each."""
+        import numpy as np
+
+        found = []
+        for number in range(len(self.folds)):
+            fixed = params | {candidate.rounds: fold_rounds[number]} if candidate.rounds and fold_rounds else params
+            found.append(self.fit(candidate, fixed, number, None, watched=False).predictions)
+        return np.concatenate(found)
+
+    def _encode(self, encoding: str, number: int) -> tuple[Any, Any]:
+        """Return a fold's rows as numbers, by an encoder that was fitted on those that are fitted on."""
+        from include.training.candidates import encoder
+
+        if (number, encoding) not in self._encoded:
+            fold, names = self.folds[number], self.columns.all
+            encode = encoder(encoding, self.columns)
+            learned = encode.fit_transform(self.rows.iloc[fold.fit][names])
+            self._encoded[number, encoding] = learned, encode.transform(self.rows.iloc[fold.validate][names])
+        return self._encoded[number, encoding]
+
+
+def _draw_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray) -> list[Fold]:
+    """Return the folds, each of at most `sample_rows` rows on either side, drawn by the pipeline's seed."""
+    import numpy as np
+
+    from include.training.columns import groups_of
+    from include.training.split import draw_sample, time_ordered_folds
+
+    training, tuning = pipeline.training, pipeline.training.tuning
+    groups = groups_of(pipeline, rows)
+    times = rows["prediction_time"].to_numpy()
+    classes = y if training.classifies else None
+    draw = np.random.default_rng(training.seed)
+    return [
+        Fold(*(draw_sample(side, tuning.sample_rows, classes, draw) for side in sides))
+        for sides in time_ordered_folds(times, tuning.folds, training.gap_days, training.holdout_days, groups)
+    ]

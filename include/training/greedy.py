@@ -1,0 +1,125 @@
+"""Greedy selection with replacement: which candidates to weigh, and how much.
+
+The way is that of Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from include.evaluation.metrics import Measure
+
+#: More picks than this make the weights finer than the folds can tell.
+MAX_PICKS = 20
+#: Picks without a better score, after which the search for weights ends.
+PATIENCE = 8
+#: Rows of a fold that weights are picked on; the last fold is judged on all of its rows.
+MAX_FOLD_ROWS = 20_000
+#: A candidate that has less than this share of the best one's gain over a constant is far behind.
+LEAST_SHARE_OF_GAIN = 1 / 3
+#: A score must be better by this share of itself; less is rounding.
+ROUNDING = 1e-9
+
+
+def pick_weights(
+    predictions: Mapping[str, np.ndarray],
+    y: np.ndarray,
+    fold: np.ndarray,
+    measure: Measure,
+    max_members: int,
+    seed: int,
+) -> dict[str, float]:
+    """Pick candidates one by one, each as often as it makes the mean of all picks better; return their shares.
+
+    The first pick is the best candidate. Those that are far behind it are not considered: a constant among them
+    would shrink predictions that overshoot, which is a calibrator's work.
+
+    Parameters
+    ----------
+    predictions
+        Out-of-fold predictions by candidate, of shape (n_rows,) or (n_rows, n_classes).
+    y, fold
+        Label and number of the fold of each row, of shape (n_rows,).
+
+    Returns
+    -------
+    dict
+        Shares by candidate, the greatest first, with the sum 1; empty where no candidate is better than a constant.
+    """
+    rows = _draw_rows(fold, seed)
+    y, fold = y[rows], fold[rows]
+    candidates = {name: _by_fold(fold, y, predicted[rows]) for name, predicted in predictions.items()}
+    scores = {name: _mean_of_folds(measure, *folds) for name, folds in candidates.items()}
+    shape = next(iter(predictions.values())).shape[1:]
+    worst = mean_score(measure, y, fold, _constant(measure, y, shape))
+    best = max((score for score in scores.values() if math.isfinite(score)), default=math.nan)
+    if not best > worst:
+        return {}
+    least = worst + LEAST_SHARE_OF_GAIN * (best - worst)
+    near = [name for name, score in scores.items() if score >= least]
+    name = max(near, key=scores.__getitem__)
+    bag, (labels, sums) = Counter([name]), candidates[name]
+    chosen, chosen_score, chosen_at = dict(bag), scores[name], 1
+    for picks in range(2, MAX_PICKS + 1):
+        allowed = near if len(bag) < max_members else [name for name in near if name in bag]
+        with_each = {
+            name: [(total + each) / picks for total, each in zip(sums, candidates[name][1], strict=True)]
+            for name in allowed
+        }
+        scored = {name: _mean_of_folds(measure, labels, mean) for name, mean in with_each.items()}
+        name = max(scored, key=scored.__getitem__)
+        bag[name] += 1
+        sums = [picks * each for each in with_each[name]]
+        if scored[name] > chosen_score + ROUNDING * abs(chosen_score):
+            chosen, chosen_score, chosen_at = dict(bag), scored[name], picks
+        elif picks - chosen_at >= PATIENCE:
+            break
+    return {name: count / chosen_at for name, count in sorted(chosen.items(), key=lambda each: -each[1])}
+
+
+def mean_score(measure: Measure, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean of the metric over folds, of which more is better; NaN where one is not defined."""
+    return _mean_of_folds(measure, *_by_fold(fold, y, predicted))
+
+
+def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
+    """Return positions of at most MAX_FOLD_ROWS rows of each fold, ascending."""
+    import numpy as np
+
+    draw = np.random.default_rng(seed)
+    rows = [np.flatnonzero(fold == number) for number in np.unique(fold)]
+    drawn = [each if len(each) <= MAX_FOLD_ROWS else draw.choice(each, MAX_FOLD_ROWS, replace=False) for each in rows]
+    return np.sort(np.concatenate(drawn))
+
+
+def _by_fold(fold: np.ndarray, y: np.ndarray, predicted: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    import numpy as np
+
+    rows = [fold == number for number in np.unique(fold)]
+    return [y[each] for each in rows], [predicted[each] for each in rows]
+
+
+def _mean_of_folds(measure: Measure, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
+    # not the metric of all rows, since each fold has its own model, which ranks on a scale of its own
+    values = [measure.value(*each) for each in zip(labels, predicted, strict=True)]
+    return measure.sign * math.fsum(values) / len(values)
+
+
+def _constant(measure: Measure, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the same prediction of a shape for every row, the best of those without any skill, or near it."""
+    import numpy as np
+
+    if measure.task == "multiclass":
+        constant = np.bincount(y.astype("int64"), minlength=shape[0]) / len(y)
+    elif measure.task == "binary" or measure.metric in ("rmse", "r2"):
+        constant = y.mean()
+    else:
+        constant = np.quantile(y, measure.quantile if measure.metric == "pinball" else 0.5)
+    return np.broadcast_to(constant, (len(y), *shape))

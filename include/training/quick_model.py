@@ -1,0 +1,129 @@
+"""A quick model that tells whether columns help on later rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include import settings
+from include.evaluation.metrics import Measure
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from include.training.columns import FeatureColumns
+    from include.training_config import Training
+
+_ROUNDS = 100
+_REPEATS = 5
+
+
+@dataclass(frozen=True)
+class QuickModel:
+    """A LightGBM of fixed parameters over some of the columns, judged on later rows.
+
+    Attributes
+    ----------
+    matrix
+        Every column as float64, of shape (n_rows,).
+    y
+        The target, of shape (n_rows,): 0 or 1, codes of classes, or values.
+    fit, validate
+        Positions of the rows to fit on, and of the later ones.
+    classes
+        How many classes the task multiclass has, else 1.
+    """
+
+    training: Training
+    matrix: dict[str, np.ndarray]
+    y: np.ndarray
+    fit: np.ndarray
+    validate: np.ndarray
+    classes: int
+
+    @property
+    def measure(self) -> Measure:
+        """A metric that moves with every prediction; accuracy or F1 move only where a prediction crosses a line."""
+        training = self.training
+        if training.classifies:
+            return Measure(training.task, "log_loss")
+        metric = {"mape": "mae", "wape": "mae", "r2": "rmse"}.get(training.metric, training.metric)
+        return Measure(training.task, metric, training.quantile)
+
+    def score(self, names: list[str]) -> float:
+        """Return the metric of a model of some columns on the validated rows."""
+        return self._score(self._model(names), self._of(names, self.validate))
+
+    def importances(self, names: list[str], judged: list[str], draw: np.random.Generator) -> dict[str, float]:
+        """Return by how much the metric gets worse, in the mean, when a column is permuted.
+
+        There is none where the metric is not defined, as with labels of one class alone.
+        """
+        import numpy as np
+
+        if not judged:
+            return {}
+        model = self._model(names)
+        rows = self._of(names, self.validate)
+        base = self._score(model, rows)
+        if not math.isfinite(base):
+            return {}
+        used = dict(zip(names, model.feature_importance("split"), strict=True))
+        found = dict.fromkeys(judged, 0.0)  # what no tree asks for can be permuted as one likes
+        for name in [name for name in judged if used[name]]:
+            place, scores = names.index(name), []
+            kept = rows[:, place].copy()
+            for _ in range(_REPEATS):
+                rows[:, place] = draw.permutation(kept)
+                scores.append(self._score(model, rows))
+            rows[:, place] = kept
+            found[name] = float(self.measure.sign * (base - np.mean(scores)))
+        return found
+
+    def _of(self, names: list[str], rows: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return np.column_stack([self.matrix[name][rows] for name in names])
+
+    def _score(self, model: Any, rows: np.ndarray) -> float:
+        return self.measure.value(self.y[self.validate], model.predict(rows, num_threads=settings.threads()))
+
+    def _model(self, names: list[str]) -> Any:
+        import lightgbm
+
+        training = self.training
+        objective = {
+            "mae": {"objective": "regression_l1"},
+            "pinball": {"objective": "quantile", "alpha": training.quantile},
+            "rmse": {"objective": "regression"},
+            "log_loss": {"objective": "binary"}
+            if training.task == "binary"
+            else {"objective": "multiclass", "num_class": self.classes},
+        }[self.measure.metric]
+        params = {
+            "learning_rate": 0.1,
+            "num_leaves": 15,
+            "min_child_samples": max(5, min(100, len(self.fit) // 100)),
+            "seed": training.seed,
+            "num_threads": settings.threads(),
+            "deterministic": True,
+            "force_col_wise": True,
+            "verbose": -1,
+        }
+        learned = lightgbm.Dataset(self._of(names, self.fit), self.y[self.fit])
+        return lightgbm.train(params | objective, learned, max(20, _ROUNDS // self.classes))
+
+
+def encode(rows: pd.DataFrame, columns: FeatureColumns, fit: np.ndarray) -> dict[str, np.ndarray]:
+    """Return every column as float64: categories as codes of the rows to fit on, others of them NaN."""
+    import numpy as np
+    from sklearn.preprocessing import OrdinalEncoder
+
+    found = {name: rows[name].to_numpy("float64", na_value=np.nan) for name in columns.numeric}
+    if columns.categorical:
+        encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+        codes = encode.fit(rows[columns.categorical].iloc[fit]).transform(rows[columns.categorical])
+        found |= dict(zip(columns.categorical, codes.T, strict=True))
+    return found

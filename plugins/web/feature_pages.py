@@ -1,0 +1,36 @@
+"""The web application that shows the pages of features."""
+
+import re
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+# FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`
+
+app = FastAPI(title="Nightshift's features", docs_url=None, redoc_url=None, openapi_url=None)
+
+_NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_.=+-]*")
+
+
+def may_read_logs(pipeline: str, request: Request, user: GetUserDep) -> None:
+    """Refuse whoever may not read the logs of the pipeline's retraining, which tell of the same features."""
+    requires_access_dag("GET", DagAccessEntity.TASK_LOGS, f"{pipeline}.retrain")(request, user)
+
+
+@app.get("/{pipeline}", dependencies=[Depends(may_read_logs)])
+def show_page(pipeline: str) -> HTMLResponse:
+    """Return the page of a pipeline's features; a browser may show it and run nothing."""
+    from include.features.page import page_path
+    from include.html_page import POLICY
+
+    if not _NAME.fullmatch(pipeline):
+        raise HTTPException(404, "there is no such page")
+    try:
+        content = page_path(pipeline).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise HTTPException(
+            404, f"there is no page of {pipeline}'s features yet; the last task of {pipeline}.retrain makes it"
+        ) from None
+    return HTMLResponse(content, headers={"Content-Security-Policy": f"{POLICY}; sandbox", "X-Frame-Options": "DENY"})

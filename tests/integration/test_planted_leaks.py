@@ -1,0 +1,403 @@
+"""Leaks that teams write into features.sql, planted one at a time: each is found, and the clean query passes.
+
+Parcels are sent at six and at eighteen o'clock, announced two hours before, and arrive ten to forty hours later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from include import lake
+from include.catalog import load_pipeline
+from include.cli import main
+from include.errors import FeatureLeak, FeatureQueryFailed, NotIngested
+from include.features.build import build_features, pin_snapshot
+from include.features.proof import Proof, prove, prove_newest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST, DAYS, PARCELS, ROUTES = date(2024, 3, 1), 25, 150, 4
+LAST = FIRST + timedelta(days=DAYS - 1)
+
+YAML = """\
+description: How many hours will a parcel take?
+owner: parcels
+history_days: 25
+sources:
+  orders: {kind: files, connection: none, path: "{ds}.csv", key: [parcel], day: ships_at, available_at: announced_at,
+    columns: {parcel: string, route: string, weight: float, ships_at: timestamp, announced_at: timestamp}}
+  arrivals: {kind: files, connection: none, path: "{ds}.csv", key: [parcel], day: arrived_at, available_at: arrived_at,
+    columns: {parcel: string, hours: float, arrived_at: timestamp}}
+  routes: {kind: files, arrives: snapshot, connection: none, path: routes.csv, key: [route], available_at: measured_at,
+    columns: {route: string, distance: float, measured_at: timestamp}}
+features:
+  key: [parcel]
+  label: hours
+training: {task: regression, metric: mae, window_days: 10, holdout_days: 3, candidates: [linear]}
+gate: {minimum: 50, min_holdout_rows: 20}
+"""
+
+#: Clean: every join and window is by what was known. A leak is planted before the FROM, or in what follows.
+SQL = """\
+WITH history AS (
+    SELECT
+        orders.route,
+        arrivals.available_at AS known_at,
+        avg(arrivals.hours) OVER last_week AS mean_7d,
+        count(*) OVER last_week AS arrivals_7d
+    FROM arrivals
+    JOIN orders USING (parcel)
+    WINDOW last_week AS (
+        PARTITION BY orders.route ORDER BY arrivals.available_at
+        RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND CURRENT ROW
+    )
+)
+SELECT
+    orders.parcel,
+    orders.ships_at AS prediction_time,
+    arrivals.hours,
+    orders.route,
+    orders.weight,
+    history.mean_7d,
+    history.arrivals_7d,
+    routes.distance
+FROM orders
+LEFT JOIN arrivals USING (parcel)
+ASOF LEFT JOIN history ON history.route = orders.route AND history.known_at <= orders.ships_at
+ASOF LEFT JOIN routes ON routes.route = orders.route AND routes.available_at <= orders.ships_at
+"""
+
+
+@dataclass
+class Told:
+    """What a proof tells, line by line."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        """Keep a line."""
+        self.lines.append(line)
+
+    @property
+    def cut_offs(self) -> list[datetime]:
+        """The cut-offs that were looked at."""
+        return [datetime.fromisoformat(line.split(" UTC")[0]) for line in self.lines if " UTC: " in line[:40]]
+
+
+class Parcels:
+    """A pipeline on a lake of some weeks of parcels."""
+
+    def __init__(self, pipelines: Path) -> None:
+        self.folder = pipelines / "parcels"
+        self.folder.mkdir(parents=True)
+        self.write()
+
+    def write(self, sql: str = SQL, yaml: str = YAML) -> None:
+        """Write the pipeline's folder."""
+        (self.folder / "pipeline.yaml").write_text(yaml)
+        (self.folder / "features.sql").write_text(sql)
+
+    def prove(self, cut_offs: int = 4, as_of: date = LAST) -> tuple[Proof, Told]:
+        """Build the features and prove them."""
+        pipeline, told = load_pipeline("parcels"), Told()
+        snapshot = pin_snapshot(pipeline)
+        table = build_features(pipeline, snapshot, as_of)
+        return prove(pipeline, table, snapshot, as_of, cut_offs=cut_offs, seed="night", told=told), told
+
+    def leaks(self, sql: str, yaml: str = YAML, cut_offs: int = 4) -> str:
+        """Return the sentence of what is found in a query."""
+        self.write(sql, yaml)
+        with pytest.raises(FeatureLeak, match=r"^parcels/features\.sql: ") as error:
+            self.prove(cut_offs)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+
+def publish(name: str, frame: pd.DataFrame, known_at: str) -> None:
+    """Publish rows as the days of a raw table; `ds` is among the columns."""
+    frame = frame.assign(batch="b", available_at=frame[known_at])
+    kinds = {"M": pa.timestamp("us", tz="UTC"), "f": pa.float64()}
+    columns = {name: pa.array(frame[name]).cast(kinds.get(frame[name].dtype.kind, pa.string())) for name in frame}
+    rows = pa.table(columns)
+    days = [str(day.date()) for day in pd.date_range(frame["ds"].min(), frame["ds"].max())]
+    slices = lake.Slices("ds", days, "b", 1, frame["ds"].value_counts().to_dict())
+    lake.publish_days(lake.raw_uri("parcels", name), [rows], rows.schema, slices)
+
+
+def plant(feature: str) -> str:
+    """Return the clean query with one more feature."""
+    return SQL.replace("    orders.weight,\n", f"    orders.weight,\n    {feature} AS planted,\n")
+
+
+@pytest.fixture
+def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
+    """Publish some weeks of orders, arrivals and two snapshots of the routes."""
+    draw = np.random.default_rng(11)
+    number = np.arange(DAYS * PARCELS)
+    morning = number % PARCELS < PARCELS // 2
+    ships_at = pd.Timestamp(FIRST) + pd.to_timedelta(number // PARCELS * 24 + np.where(morning, 6, 18), unit="h")
+    hours = draw.uniform(10, 40, len(number))
+    weight = draw.gamma(2, 3, len(number))
+    weight[-1] = 99  # what is greatest came last, so that no earlier day knew it
+    route = pd.Series(draw.integers(0, ROUTES, len(number))).map("route-{}".format)
+    orders = pd.DataFrame(
+        {
+            "parcel": [f"p-{each:05}" for each in number],
+            "route": route,
+            "weight": weight,
+            "ships_at": ships_at,
+            "announced_at": ships_at - pd.Timedelta(hours=2),
+            "ds": ships_at.strftime("%Y-%m-%d"),
+        }
+    )
+    arrived_at = (ships_at + pd.to_timedelta(hours, unit="h")).floor("s")
+    arrivals = pd.DataFrame({"parcel": orders["parcel"], "hours": hours, "arrived_at": arrived_at})
+    arrivals = arrivals.assign(ds=arrived_at.strftime("%Y-%m-%d"))[arrived_at < pd.Timestamp(LAST) + pd.Timedelta("1D")]
+    measured = [pd.Timestamp("2020-01-01"), pd.Timestamp(FIRST) + pd.Timedelta("20D")]
+    routes = pd.DataFrame(
+        {
+            "route": [f"route-{each}" for each in range(ROUTES)] * 2,
+            "distance": draw.uniform(100, 900, 2 * ROUTES),
+            "measured_at": np.repeat(measured, ROUTES),
+            "ds": np.repeat([str(FIRST), str(measured[1].date())], ROUTES),
+        }
+    )
+    monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(tmp_path / "pipelines"))
+    publish("orders", orders, "announced_at")
+    publish("arrivals", arrivals, "arrived_at")
+    publish("routes", routes, "measured_at")
+    return Parcels(tmp_path / "pipelines")
+
+
+def test_the_clean_query_passes(parcels: Parcels) -> None:
+    """Every prediction time of the window is looked at, and nothing differs, though labels became known since."""
+    proof, told = parcels.prove(cut_offs=1000)
+
+    assert len(proof.cut_offs) == 2 * 10 - 2, "two questions a day in the window, but for the last day's"
+    assert proof.features == 5
+    assert proof.rows == PARCELS * len(proof.cut_offs) - PARCELS // 2, "a day for each; the first has a half before it"
+    assert told.lines[-1] == f"parcels: 18 cut-offs, {proof.rows:,} rows, 5 features: nothing from the future"
+    assert all(line.endswith("the same") for line in told.lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        ("arrivals.hours", "null then; use only rows with available_at <= prediction_time"),
+        (
+            "avg(arrivals.hours) OVER (PARTITION BY orders.route ORDER BY orders.ships_at ROWS 20 PRECEDING)",
+            "differ when only what was known then is read",
+        ),
+        ("avg(arrivals.hours) OVER (PARTITION BY orders.route)", "differ when only what was known then is read"),
+        ("orders.weight / max(orders.weight) OVER ()", "differ when only what was known then is read"),
+        ("count(*) OVER (PARTITION BY CAST(orders.ships_at AS DATE))", "150 in the table and 75 then"),
+        ("lead(orders.weight) OVER (PARTITION BY orders.route ORDER BY orders.ships_at, orders.parcel)", "null then"),
+        ("(SELECT arg_max(r.distance, r.available_at) FROM routes AS r WHERE r.route = orders.route)", " then; "),
+    ],
+    ids=[
+        "the label copied",
+        "a window with the current row",
+        "target encoding over all rows",
+        "a scale over all rows",
+        "a count of what is announced later",
+        "the next row",
+        "a later snapshot",
+    ],
+)
+def test_a_leak_in_a_feature_is_found(parcels: Parcels, feature: str, words: str) -> None:
+    """The feature is named, and no other, with its rows, an example and the two values."""
+    sentence = parcels.leaks(plant(feature))
+
+    assert sentence.startswith("parcels/features.sql: 'planted' knows the future: ")
+    assert words in sentence
+    assert "as well" not in sentence
+
+
+def test_a_spine_that_exists_after_the_fact_is_found(parcels: Parcels) -> None:
+    """Parcels that have arrived are no rows at the time of the question."""
+    sentence = parcels.leaks(SQL.replace("LEFT JOIN arrivals USING", "JOIN arrivals USING"))
+
+    assert "rows are not there when only what was known then is read, such as parcel 'p-" in sentence
+    assert "the spine must come from what is known at prediction_time" in sentence
+
+
+def test_a_spine_that_loses_rows_after_the_fact_is_found(parcels: Parcels) -> None:
+    """Who leaves out what turned out to be slow has rows to predict that are in no table to learn from."""
+    sentence = parcels.leaks(SQL + "WHERE arrivals.hours IS NULL OR arrivals.hours < 30")
+
+    assert "more rows are there when only what was known then is read, such as parcel 'p-" in sentence
+    assert "the spine must come from what is known at prediction_time" in sentence
+
+
+def test_a_question_that_moves_after_the_fact_is_found(parcels: Parcels) -> None:
+    """A prediction time that is the arrival's, less a day, is another one before the arrival."""
+    moved = "coalesce(arrivals.arrived_at - INTERVAL 10 HOURS, orders.ships_at)"
+    sentence = parcels.leaks(SQL.replace("orders.ships_at AS", f"{moved} AS"))
+
+    assert "rows are not there" in sentence
+
+
+def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
+    """One row of all at one cut-off is found: its key, its time and both values are told."""
+    _, told = parcels.prove()
+    at = told.cut_offs[2]
+    features = lake.read_table(lake.features_uri("parcels"), 0).to_pandas()
+    asked = features[features["prediction_time"] == at]
+    row = asked.iloc[len(asked) // 2]
+    planted = f"CASE WHEN orders.parcel = '{row['parcel']}' THEN arrivals.hours ELSE orders.weight END"
+
+    sentence = parcels.leaks(SQL.replace("    orders.weight,", f"    {planted} AS weight,"))
+
+    compared = int(told.lines[2].split("UTC: ")[1].split(" rows")[0])
+    assert compared == PARCELS
+    assert sentence == (
+        f"parcels/features.sql: 'weight' knows the future: 1 of {compared} rows differ when only what was known then "
+        f"is read, such as parcel '{row['parcel']}' asked at {at} UTC, which has {float(row['hours'])!r} in the "
+        "table and null then; use only rows with available_at <= prediction_time"
+    )
+
+
+def test_a_leak_in_what_is_not_learned_from_is_none(parcels: Parcels) -> None:
+    """An excluded column may tell what happened, as the label does."""
+    parcels.write(plant("arrivals.hours"), YAML.replace("label: hours", "label: hours\n  exclude: [planted]"))
+
+    proof, _ = parcels.prove()
+
+    assert proof.features == 5
+
+
+def test_a_lookback_that_is_long_enough_passes(parcels: Parcels) -> None:
+    """A week of arrivals, and the orders of up to two days before them, are within ten days."""
+    parcels.write(yaml=YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
+
+    proof, _ = parcels.prove(cut_offs=1000)
+
+    assert len(proof.cut_offs) == 18
+
+
+def test_a_table_that_a_night_went_on_with_passes(parcels: Parcels, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows that earlier nights made are proved as those of one build are."""
+    parcels.write(yaml=YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
+    caplog.set_level("INFO", "include")
+    for ago in (2, 1, 0):
+        proof, _ = parcels.prove(as_of=LAST - timedelta(days=ago))
+        assert proof.rows
+
+    assert sum("built the rows of" in line for line in caplog.messages) == 2
+
+
+def test_a_lookback_that_is_too_short_is_told_from_a_leak(parcels: Parcels) -> None:
+    """A week of arrivals is not within four days: the setting is named, and both features that need more."""
+    sentence = parcels.leaks(SQL, YAML.replace("label: hours", "label: hours\n  lookback_days: 4"))
+
+    assert sentence.startswith("parcels/features.sql: 'mean_7d' reads further back than features.lookback_days (4): ")
+    assert "only the partitions of 4 days are read" in sentence
+    assert "set features.lookback_days to more" in sentence
+    assert sentence.endswith("; 'arrivals_7d' differs as well")
+    assert "future" not in sentence
+
+
+def test_a_leak_is_told_from_a_lookback_that_is_long_enough(parcels: Parcels) -> None:
+    """A lookback does not hide the future, nor is it blamed for it."""
+    sentence = parcels.leaks(plant("arrivals.hours"), YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
+
+    assert "'planted' knows the future: " in sentence
+    assert "lookback_days" not in sentence
+
+
+def test_what_may_be_either_is_told_as_either(parcels: Parcels) -> None:
+    """A mean over all rows reads the future and the far past; neither is told to be all."""
+    planted = plant("avg(arrivals.hours) OVER (PARTITION BY orders.route)")
+    sentence = parcels.leaks(planted, YAML.replace("label: hours", "label: hours\n  lookback_days: 10"), cut_offs=1)
+
+    assert "'planted' knows the future, or reads further back than features.lookback_days (10)" in sentence
+
+
+def test_a_feature_is_told_once_by_what_is_certain(parcels: Parcels) -> None:
+    """On the window's first day only the future is left; that other cut-offs leave both does not make it less sure."""
+    planted = plant("avg(arrivals.hours) OVER (PARTITION BY orders.route)")
+    yaml = YAML.replace("label: hours", "label: hours\n  lookback_days: 10")
+    sentence = parcels.leaks(planted, yaml, cut_offs=1000)
+
+    assert sentence.startswith("parcels/features.sql: 'planted' knows the future: 2,625 of 2,625 rows differ")
+    assert "as well" not in sentence
+
+
+def test_chance_is_told_from_the_future(parcels: Parcels) -> None:
+    """A number that is drawn anew each time is no leak, and no feature either."""
+    sentence = parcels.leaks(plant("random()"))
+
+    assert "'planted' is another each time the query runs" in sentence
+    assert "use no random()" in sentence
+    assert "future" not in sentence
+
+
+def test_a_feature_since_the_beginning_begins_where_the_table_did(parcels: Parcels) -> None:
+    """Without a lookback the same oldest day is read: a running count is as it was, though the lake has older days."""
+    query = SQL.replace("OVER last_week AS arrivals_7d", "OVER (ORDER BY arrivals.available_at) AS arrivals_7d")
+    assert query != SQL
+    parcels.write(query, YAML.replace("history_days: 25", "history_days: 12"))
+
+    proof, _ = parcels.prove(cut_offs=1000)
+
+    assert len(proof.cut_offs) == 18
+
+
+def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
+    """A query may need what is not known yet to run at all; the cut-off is in the sentence."""
+    early = "(SELECT max(available_at) FROM arrivals) < TIMESTAMP '2024-03-24'"
+    parcels.write(plant(f"CASE WHEN {early} THEN CAST(error('too few arrivals') AS INTEGER) END"))
+
+    with pytest.raises(FeatureQueryFailed, match=r"too few arrivals.* what was known at 2024-03-\S+ \S+ UTC alone"):
+        parcels.prove()
+
+
+def test_the_command_tells_each_cut_off(parcels: Parcels) -> None:
+    """A line a cut-off, and one for all; nothing is registered or trained."""
+    result = CliRunner().invoke(main, ["prove-features", "parcels", "--cut-offs", "3"])
+
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert [line.partition(" UTC: ")[2] for line in lines[:3]] == ["75 rows of the day up to then: the same"] + [
+        "150 rows of the day up to then: the same"
+    ] * 2
+    assert lines[3:] == ["parcels: 3 cut-offs, 375 rows, 5 features: nothing from the future"]
+    assert not list((parcels.folder.parent.parent / "var").glob("mlflow*"))
+
+
+def test_the_command_tells_every_feature_that_differs(parcels: Parcels) -> None:
+    """All leaks have a line with rows and an example; the error is one sentence, and the status is not 0."""
+    parcels.write(plant("arrivals.hours").replace("    routes.distance\n", "    max(routes.distance) OVER () AS far\n"))
+
+    result = CliRunner().invoke(main, ["prove-features", "parcels", "--cut-offs", "4", "--seed", "5"])
+
+    assert result.exit_code == 1
+    *_, first, second, error = result.output.splitlines()
+    assert first.startswith("parcels/features.sql: 'planted' knows the future: ")
+    assert second.startswith("parcels/features.sql: 'far' knows the future: ")
+    assert error == f"Error: FeatureLeak: {first}; 'far' differs as well"
+
+
+def test_a_day_that_the_lake_does_not_hold_cannot_be_proved(parcels: Parcels) -> None:
+    """The sentence names the last day that there is."""
+    with pytest.raises(NotIngested, match=rf"up to {LAST}, and the proof is asked as of 2024-06-01; run the DAG"):
+        prove_newest(load_pipeline("parcels"), date(2024, 6, 1), cut_offs=1, seed=0, told=Told())
+
+
+def test_a_table_without_rows_has_nothing_to_prove(parcels: Parcels) -> None:
+    """No row, no leak: what that means is for the training to say."""
+    parcels.write(SQL + "WHERE orders.route = 'none'")
+
+    proof, told = parcels.prove()
+
+    assert (proof.cut_offs, proof.rows) == ([], 0)
+    assert told.lines == ["parcels: no rows, so there is nothing to prove"]

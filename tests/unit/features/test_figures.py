@@ -1,0 +1,57 @@
+"""The figures of a column: what is null, how many values there are, and between which they lie."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from include.features import figures
+from include.features.figures import ColumnFigures, column_figures
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_each_kind_of_column_is_measured_as_far_as_it_goes() -> None:
+    """Numbers have a mean, times a first and a last, text neither; nulls are counted and are no value."""
+    times = [datetime(2024, 1, 1), datetime(2024, 1, 3), None]
+    rows = pa.table(
+        {
+            "number": pa.array([1, 3, None], pa.int64()),
+            'odd "name"': pa.array([0.5, 0.5, float("inf")]),
+            "text": pa.array(["a", "b", "b"]),
+            "flag": pa.array([True, None, None]),
+            "time": pa.array(times, pa.timestamp("us")),
+            "empty": pa.array([None, None, None], pa.float64()),
+        }
+    )
+
+    assert list(column_figures(rows).values()) == [
+        ColumnFigures("number", "integer", nulls=1, distinct=2, low=1, mean=2.0, high=3),
+        ColumnFigures('odd "name"', "float", nulls=0, distinct=2, low=0.5, mean=0.5, high=float("inf")),
+        ColumnFigures("text", "string", nulls=0, distinct=2),
+        ColumnFigures("flag", "boolean", nulls=2, distinct=1),
+        ColumnFigures("time", "timestamp", nulls=1, distinct=2, low=times[0], high=times[1]),
+        ColumnFigures("empty", "float", nulls=3, distinct=0),
+    ]
+
+
+def test_a_table_without_rows_has_figures() -> None:
+    """The first night of a pipeline may have no row to predict."""
+    found = column_figures(pa.table({"x": pa.array([], pa.float64())}))
+
+    assert found["x"] == ColumnFigures("x", "float", nulls=0, distinct=0)
+
+
+def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting each value of each column exactly takes ten times as long, and nobody needs it."""
+    monkeypatch.setattr(figures, "COUNTED_VALUES", 100)
+    rows = pa.table({"few": [number % 7 for number in range(1000)], "many": list(range(1000))})
+
+    found = column_figures(rows)
+
+    assert (found["few"].distinct, found["few"].exact) == (7, True)
+    assert 700 < found["many"].distinct <= 1000
+    assert not found["many"].exact

@@ -1,0 +1,111 @@
+"""What a proof found is told in one sentence: which feature, how many rows, an example, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.catalog import load_pipeline
+from include.features.compare import Difference
+from include.features.leaks import Cause, Leak, explain, leak_sentence, leaks_sentence
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLE = "store_day 's-1' asked at 2024-01-09 00:00:00 UTC"
+
+
+def differs(feature: str = "x", rows: int = 1, of: int = 10, example: str = EXAMPLE) -> Difference:
+    """Return a feature that differs."""
+    return Difference("value", feature, rows, of, example, "1.5", "null")
+
+
+@pytest.mark.parametrize(
+    ("leaks", "short", "chance", "expected"),
+    [
+        (["x"], [], [], [("future", "x")]),
+        (["x"], ["x"], [], [("either", "x")]),
+        (["x"], ["x"], ["x"], [("chance", "x")]),
+        ([], ["x"], [], [("lookback", "x")]),
+        (["y"], ["x"], [], [("future", "y"), ("lookback", "x")]),
+    ],
+)
+def test_the_cause_is_told_by_what_else_differs(
+    leaks: list[str], short: list[str], chance: list[str], expected: list[tuple[str, str]]
+) -> None:
+    """What differs with all of the past is the future or chance; what does with little of it only is the lookback."""
+    all_of_it = [differs(name) for name in dict.fromkeys([*leaks, *short])]
+    told = explain(all_of_it, [*map(differs, leaks)], [*map(differs, short)], [*map(differs, chance)])
+
+    assert [(leak.cause, leak.difference.feature) for leak in told] == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "first", "expected"),
+    [
+        ("future", "lookback", "new"),
+        ("lookback", "future", "old"),
+        ("future", "future", "old"),
+        ("chance", "future", "new"),
+    ],
+)
+def test_cut_offs_are_told_together_by_the_stronger_one(cause: Cause, first: Cause, expected: str) -> None:
+    """Rows add up; the example is of the cut-off whose cause stands."""
+    told = Leak(cause, differs(rows=2, example="new")).together_with(Leak(first, differs(rows=3, of=7, example="old")))
+
+    assert (told.difference.rows, told.difference.of, told.difference.example) == (5, 17, expected)
+    assert told.cause == (cause if expected == "new" else first)
+
+
+@pytest.mark.parametrize(
+    ("leak", "words"),
+    [
+        (
+            Leak("future", differs(rows=1200, of=3000)),
+            f"'x' knows the future: 1,200 of 3,000 rows differ when only what was known then is read, such as "
+            f"{EXAMPLE}, which has 1.5 in the table and null then; use only rows with available_at <= prediction_time",
+        ),
+        (
+            Leak("lookback", differs()),
+            f"'x' reads further back than features.lookback_days (7): 1 of 10 rows differ when only the partitions of "
+            f"7 days are read, such as {EXAMPLE}, which has 1.5 in the table and null then; set features.lookback_days "
+            "to more, or bound in the query how old the rows may be",
+        ),
+        (
+            Leak("future", Difference("missing", "", 2, 10, EXAMPLE)),
+            f"2 of 10 rows are not there when only what was known then is read, such as {EXAMPLE}; the spine must come "
+            "from what is known at prediction_time",
+        ),
+        (
+            Leak("future", Difference("extra", "", 2, 10, EXAMPLE)),
+            f"2 more rows are there when only what was known then is read, such as {EXAMPLE}; the spine must come from "
+            "what is known at prediction_time",
+        ),
+        (
+            Leak("chance", differs()),
+            f"'x' is another each time the query runs: 1 of 10 rows differ when the query runs again, such as "
+            f"{EXAMPLE}, which has 1.5 in the table and null then; order by columns that tell rows apart, "
+            "and use no random() and no now()",
+        ),
+    ],
+    ids=["a feature", "a lookback", "rows missing", "rows more", "chance"],
+)
+def test_a_leak_is_one_sentence(shop: Path, leak: Leak, words: str) -> None:
+    """It names the file, what differs, how many rows, an example, and the repair."""
+    yaml = factories.SHOP_YAML.replace("label: revenue", "label: revenue\n  lookback_days: 7")
+    factories.write_shop(shop.parent, pipeline=yaml)
+
+    assert leak_sentence(load_pipeline("shop"), leak) == f"shop/features.sql: {words}"
+
+
+def test_many_leaks_are_one_bounded_sentence(shop: Path) -> None:
+    """The first is told whole, some others by name, and the rest counted; a long name is clipped."""
+    leaks = [Leak("future", differs(f"{'long' * 20}{number}")) for number in range(1000)]
+
+    told = leaks_sentence(load_pipeline("shop"), leaks)
+
+    assert told.startswith(leak_sentence(load_pipeline("shop"), leaks[0]) + "; ")
+    assert told.endswith("and 994 more differ as well")
+    assert len(told) < 1000
