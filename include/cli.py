@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.ingestion.quarantine import Status
+    from include.retraining.run import Progress
 
 
 class _Group(click.Group):
@@ -61,13 +62,7 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
     day = as_of.date() if as_of else now.date() - timedelta(days=1)
     loaded = catalog.load_pipeline(pipeline)
 
-    @contextmanager
-    def progress(step: str) -> Iterator[None]:
-        start = time.monotonic()
-        with console.status(f"{step} …"):
-            yield
-        console.print(f"  {step:<40} {time.monotonic() - start:7.1f} s")
-
+    progress = _progress(console)
     console.print(f"[bold]{pipeline}[/] as of {day}")
     if _reads_demo(loaded):
         with progress("prepare_sources"):
@@ -83,6 +78,37 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
     )
     console.print()
     console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
+
+
+@main.command("replay")
+@click.argument("pipeline")
+@click.argument("version", type=click.IntRange(min=1))
+def replay_version(pipeline: str, version: int) -> None:
+    """Make VERSION of PIPELINE's model again from what its run recorded, and compare predictions.
+
+    The features are built from the recorded table versions, and nothing is written. The exit status is 0 only if
+    both models predict the same.
+    """
+    from include.retraining.replay import replay
+
+    console = _console()
+    again = replay(pipeline, version, _progress(console))
+    console.print(f"  {again.rows:,} rows of features, {again.train_rows:,} of them to learn from")
+    for change in again.changes:
+        console.print(f"  since then: {change}", highlight=False)
+    rows = f"all {again.compared_rows:,} held-out rows"
+    if again.identical:
+        click.echo(f"{pipeline} version {version}: {rows} are predicted the same, to the last bit")
+    elif again.agrees:
+        click.echo(
+            f"{pipeline} version {version}: {rows} are predicted the same but for {again.largest_difference:.1e}, "
+            "which is the order in which threads add numbers; set training.deterministic for the last bit"
+        )
+    else:
+        raise click.ClickException(
+            f"{pipeline} version {version}: predictions of {again.compared_rows:,} held-out rows differ by up to "
+            f"{again.largest_difference:.2g}; check out the code and install the requirements that it was made with"
+        )
 
 
 @main.command("validate-config")
@@ -353,3 +379,16 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def _progress(console: Console) -> Progress:
+    """Return what shows a step while it runs, and its seconds afterwards."""
+
+    @contextmanager
+    def progress(step: str) -> Iterator[None]:
+        start = time.monotonic()
+        with console.status(f"{step} …"):
+            yield
+        console.print(f"  {step:<40} {time.monotonic() - start:7.1f} s")
+
+    return progress

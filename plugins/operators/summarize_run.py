@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plugins.operators.feature_page import FeaturePageLink
 from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 class SummarizeRunOperator(RunStepOperator):
     """Log the verdict as a table and where to look further."""
+
+    operator_extra_links = (FeaturePageLink(),)
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the verdict, the version and the table."""

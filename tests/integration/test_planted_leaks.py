@@ -1,6 +1,6 @@
 """Leaks that teams write into features.sql, planted one at a time: each is found, and the clean query passes.
 
-Parcels are sent at six and at eighteen o'clock, announced two hours before, and arrive ten to forty hours later.
+Parcels are sent at six and at eighteen o'clock, announced up to two hours before, and arrive ten to forty hours later.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
             "route": route,
             "weight": weight,
             "ships_at": ships_at,
-            "announced_at": ships_at - pd.Timedelta(hours=2),
+            # some at the last moment: what becomes known with the question is known
+            "announced_at": ships_at - pd.to_timedelta(np.where(number % 10, 2, 0), unit="h"),
             "ds": ships_at.strftime("%Y-%m-%d"),
         }
     )

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
+from include.errors import NightshiftError
 from include.retraining.steps import files
 from include.retraining.steps.compare import threshold_of
 
@@ -74,6 +75,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     for line in "\n".join(lines).splitlines():
         log.info("%s", line)
     log.info("%s: %s", pipeline.name, reason)
+    _document_features(pipeline, plan)
     return {
         "verdict": "keep" if overtaken else verdict.verdict,
         "reason": reason,
@@ -82,6 +84,21 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "as_of": plan.as_of,
         "table": "\n".join(lines),
     }
+
+
+def _document_features(pipeline: Pipeline, plan: RunPlan) -> None:
+    """Write the page of the features; without it a run is as good."""
+    from include.features.page import write_feature_page
+    from include.tracking.importance import champion_importance
+
+    try:
+        path = write_feature_page(pipeline, files.features(plan), champion_importance(pipeline.name))
+    except NightshiftError as error:
+        log.warning("%s: the page of the features was not written: %s", pipeline.name, error)
+    except Exception:
+        log.exception("%s: the page of the features was not written", pipeline.name)
+    else:
+        log.info("Features: %s", path)
 
 
 def _tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:

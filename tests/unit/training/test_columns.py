@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from include.errors import TrainingImpossible
-from include.training.columns import feature_columns
+from include.training.columns import feature_columns, groups_of
 
 if TYPE_CHECKING:
     from tests.unit.training.conftest import MakeFrame, MakePipeline
@@ -71,3 +71,40 @@ def test_every_kind_of_text_is_categorical(dtype: str, make_pipeline: MakePipeli
     frame = pd.DataFrame({"value": pd.array(["a", None, "b"], dtype=dtype)})
 
     assert feature_columns(make_pipeline(), frame).categorical == ["value"]
+
+
+def test_the_group_is_no_feature(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The column that keeps splits apart would tell a model which rows belong together."""
+    frame = make_frame().assign(patient="one")
+
+    assert "patient" in feature_columns(make_pipeline(), frame).all
+    assert "patient" not in feature_columns(make_pipeline(group="patient"), frame).all
+
+
+def test_groups_are_numbered(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Rows of one group have one number; without training.group there are none."""
+    frame = make_frame().iloc[:3].assign(patient=["a", "b", "a"])
+
+    groups = groups_of(make_pipeline(group="patient"), frame)
+
+    assert groups is not None
+    assert groups.tolist() == [0, 1, 0]
+    assert groups_of(make_pipeline(), frame) is None
+
+
+def test_a_group_that_is_missing_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The sentence names the column and the query that should select it."""
+    with pytest.raises(
+        TrainingImpossible, match=r"^shop: training\.group is 'patient', .* no such column; select it in features\.sql"
+    ):
+        groups_of(make_pipeline(group="patient"), make_frame())
+
+
+def test_a_row_without_a_group_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A null is no group of its own, and the sentence counts the rows that have one."""
+    frame = make_frame()
+
+    with pytest.raises(
+        TrainingImpossible, match=rf"'store', which is null in {frame['store'].isna().sum()} of 600 rows"
+    ):
+        groups_of(make_pipeline(group="store"), frame)

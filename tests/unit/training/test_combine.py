@@ -191,7 +191,7 @@ def test_the_best_alone_is_the_best_over_all_folds(rows: Rows) -> None:
 def test_weights_are_picked_again_on_all_folds(rows: Rows) -> None:
     """The last fold, once it has judged, is learned from too: the weights are not those of the earlier folds."""
     late = rows.fold == 2
-    one, two = rows.y + rows.noise(1), rows.y + rows.noise(1) * np.where(late, 0.5, 1.0)
+    one, two = rows.y + rows.noise(1), rows.y + rows.noise(1) * np.where(late, 0.8, 1.0)
 
     predictions = {"one": one, "two": two}
 
@@ -200,7 +200,7 @@ def test_weights_are_picked_again_on_all_folds(rows: Rows) -> None:
     earlier = {name: each[~late] for name, each in predictions.items()}
     of_earlier = pick_weights(earlier, rows.y[~late], rows.fold[~late], MAE, 3, seed=7)
     assert found.weights == pick_weights(predictions, rows.y, rows.fold, MAE, 3, seed=7)
-    assert found.weights["two"] > of_earlier["two"] + 0.05
+    assert found.weights["two"] > of_earlier["two"]
 
 
 def test_the_same_rows_give_the_same_choice(rows: Rows) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.training.split import split_by_time, time_ordered_folds
+from include.training.split import draw_sample, split_by_time, time_ordered_folds
 
 if TYPE_CHECKING:
     from tests.unit.training.conftest import MakePipeline
@@ -147,3 +147,73 @@ def test_days_without_rows_only_widen_the_gap() -> None:
     for fit, validate in time_ordered_folds(times, 3, 2, validation_days=5):
         last, first = times[fit].astype("datetime64[D]").max(), times[validate].astype("datetime64[D]").min()
         assert (first - last).astype(int) >= 3
+
+
+def test_nothing_is_learned_from_the_groups_that_are_held_out(make_pipeline: MakePipeline) -> None:
+    """A patient of the holdout is not among the rows to learn from, and all others stay."""
+    training, times = make_pipeline().training, _hours(date(2024, 1, 1), 91)
+    patients = np.array([f"patient {number}" for number in range(50)], dtype=object)[np.arange(len(times)) // 8]
+    patients[::20] = "patient 49"
+    labelled = np.full(len(times), True)
+
+    without = split_by_time(times, labelled, training, THROUGH)
+    split = split_by_time(times, labelled, training, THROUGH, patients)
+
+    held = set(patients[split.holdout])
+    assert "patient 49" in held
+    assert not held & set(patients[split.train])
+    assert split.train.tolist() == [row for row in without.train if patients[row] not in held]
+    assert split.holdout.tolist() == without.holdout.tolist()
+    assert len(split.train) < len(without.train)
+
+
+def test_a_fold_is_not_fitted_on_the_groups_that_it_validates_on() -> None:
+    """What is validated on stays whole; a group of it is left out of what is fitted on, in that fold only."""
+    times = _hours(date(2024, 1, 1), 60)
+    groups = np.random.default_rng(7).integers(0, 300, len(times))
+
+    plain = list(time_ordered_folds(times, 3, 1, validation_days=5))
+    apart = list(time_ordered_folds(times, 3, 1, validation_days=5, groups=groups))
+
+    for (all_rows, held), (fit, validate) in zip(plain, apart, strict=True):
+        assert validate.tolist() == held.tolist()
+        assert fit.tolist() == [row for row in all_rows if groups[row] not in groups[held]]
+        assert 0 < len(fit) < len(all_rows)
+
+
+@pytest.mark.parametrize("seed", [7, np.random.default_rng(7)], ids=["number", "generator"])
+def test_a_draw_keeps_the_share_of_each_class(seed: int | np.random.Generator) -> None:
+    """Of 10,000 rows with three in a thousand of one class, a tenth has three of them and each row once."""
+    rows = np.arange(5, 10_005)
+    y = np.zeros(10_005)
+    y[rows[:30]] = 1.0
+    y[rows[30:1030]] = 2.0
+
+    drawn = draw_sample(rows, 1000, y, seed)
+
+    assert np.bincount(y[drawn].astype(int)).tolist() == [897, 3, 100]
+    assert len(set(drawn)) == 1000
+    assert (np.diff(drawn) > 0).all()
+    assert set(drawn) <= set(rows)
+
+
+def test_a_draw_keeps_every_class_however_rare() -> None:
+    """A class of a single row is in each draw."""
+    y = np.zeros(1000)
+    y[[17, 400]] = 1.0, 2.0
+
+    for seed in range(20):
+        drawn = draw_sample(np.arange(1000), 50, y, seed)
+        assert {17, 400} <= set(drawn)
+        assert len(drawn) == 50
+
+
+def test_a_draw_of_numbers_is_by_chance_and_repeatable() -> None:
+    """Without classes each row is as likely as another; the same seed draws the same, and few rows are all taken."""
+    rows = np.arange(1000)
+
+    first, second, other = (draw_sample(rows, 100, None, seed) for seed in (1, 1, 2))
+
+    assert first.tolist() == second.tolist() != other.tolist()
+    assert len(set(first)) == 100
+    assert draw_sample(rows, 1000, None, 1).tolist() == rows.tolist()
