@@ -38,8 +38,8 @@ class Base:
         The day at whose end everything was known that was read.
     first_day
         The day of the oldest rows that hold.
-    snapshot
-        Version of each source's raw table.
+    snapshot, tables
+        Version and identity of each source's raw table.
     unlabelled_since
         The oldest `prediction_time` without a label, of those that are younger than the lookback.
     types
@@ -50,6 +50,7 @@ class Base:
     as_of: date
     first_day: date
     snapshot: dict[str, int]
+    tables: dict[str, str]
     unlabelled_since: datetime | None
     types: dict[str, str]
 
@@ -64,6 +65,7 @@ class Base:
             date.fromisoformat(about["as_of"]),
             date.fromisoformat(about["first_day"]),
             about["snapshot"],
+            about["tables"],
             datetime.fromisoformat(null) if null else None,
             about["types"],
         )
@@ -138,6 +140,8 @@ def find_affected(
     if base.unlabelled_since:
         since.append(base.unlabelled_since)
     for name, table in tables.items():
+        if table.identity != base.tables[name]:
+            return Affected(None, f"'{name}' is another table than the one that the last build read")
         changes = table.changes_since(base.snapshot[name])
         if changes is None:
             return Affected(None, f"what changed in '{name}' since the last build cannot be told")

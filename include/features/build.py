@@ -111,6 +111,12 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
     return table
 
 
+def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pd.DataFrame:
+    """Return all that `build_features` would build, as `read_features` returns it, and write nothing."""
+    build = _Build(pipeline, snapshot, as_of)
+    return build.query(build.tables(), midnight(build.first_day)).to_pandas()
+
+
 def read_feature_rows(table: FeatureTable) -> pa.Table:
     """Read a feature table, in the order of `prediction_time` and key.
 
@@ -138,15 +144,19 @@ class _Build:
         made_from = [self.definition, snapshot, as_of.isoformat(), self.first_day.isoformat()]
         self.digest = digest([*made_from, pipeline.training.deterministic])
 
+    def tables(self) -> dict[str, lake.PinnedTable]:
+        """Return the raw tables at the snapshot's versions."""
+        return {
+            name: lake.PinnedTable(lake.raw_uri(self.pipeline.name, name), version)
+            for name, version in self.snapshot.items()
+        }
+
     def make(self, there: lake.FeatureRows | None) -> tuple[int, dict[str, Any]]:
         """Build what can differ from the newest version, or everything; return the version and what it says."""
         newest = there.newest() if there else None
         base = Base.from_json(newest.about) if newest else None
         why = why_all(self.pipeline, base, self.definition, self.first_day, self.as_of)
-        tables = {
-            name: lake.PinnedTable(lake.raw_uri(self.pipeline.name, name), version)
-            for name, version in self.snapshot.items()
-        }
+        tables = self.tables()
         if why is None and base is not None and there is not None:
             affected = find_affected(self.pipeline, base, tables, self.first_day, self.as_of)
             why = affected.why
@@ -156,8 +166,8 @@ class _Build:
                     return made
                 why = "a key or a column of the new rows is not as in those that are kept"
         log.info("%s: building all rows, since %s", self.pipeline.name, why)
-        rows = self._query(tables, midnight(self.first_day))
-        about = self._about(rows, rows.select([PREDICTION_TIME, self.pipeline.features.label]))
+        rows = self.query(tables, midnight(self.first_day))
+        about = self._about(tables, rows, rows.select([PREDICTION_TIME, self.pipeline.features.label]))
         return lake.write_features(self.uri, rows, self.digest, about), about
 
     def _replace(
@@ -167,7 +177,7 @@ class _Build:
         import pyarrow as pa
 
         features = self.pipeline.features
-        rows = self._query(tables, since)
+        rows = self.query(tables, since)
         if _types(rows) != base.types:
             return None
         columns = [*features.key, PREDICTION_TIME, features.label]
@@ -176,7 +186,7 @@ class _Build:
         rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)
         if kept.join(rows.select(features.key), features.key, join_type="inner").num_rows:
             return None
-        about = self._about(rows, pa.concat_tables([kept, rows.select(columns)]))
+        about = self._about(tables, rows, pa.concat_tables([kept, rows.select(columns)]))
         version = there.replace(since, pa.concat_tables([rows_of_month, rows]), self.digest, about)
         log.info(
             "%s: built the rows of %s days (since %s) of %s, onto version %s",
@@ -185,7 +195,7 @@ class _Build:
         )
         return version, about
 
-    def _query(self, tables: Mapping[str, lake.PinnedTable], since: datetime) -> pa.Table:
+    def query(self, tables: Mapping[str, lake.PinnedTable], since: datetime) -> pa.Table:
         """Run the query for the rows from `since` on, over the partitions that these can read."""
         pipeline, lookback = self.pipeline, self.pipeline.features.lookback_days
         raw_since = self.as_of - timedelta(days=pipeline.history_days - 1)
@@ -202,7 +212,7 @@ class _Build:
             rows_from=since,
         )
 
-    def _about(self, rows: pa.Table, window: pa.Table) -> dict[str, Any]:
+    def _about(self, tables: Mapping[str, lake.PinnedTable], rows: pa.Table, window: pa.Table) -> dict[str, Any]:
         """Return what the commit says of the build: of the rows that it made, and of all in the window."""
         import pyarrow.compute as pc
 
@@ -215,6 +225,7 @@ class _Build:
             "as_of": self.as_of.isoformat(),
             "first_day": self.first_day.isoformat(),
             "snapshot": self.snapshot,
+            "tables": {name: table.identity for name, table in tables.items()},
             "unlabelled_since": unlabelled.isoformat() if unlabelled else None,
             "types": _types(rows),
             "rows": window.num_rows,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
+from include.features.automated import add_automated
 from include.features.macros import create_macros
 from include.ingestion.contract import arrow_type
 from include.ingestion.sql import without_comments
@@ -77,7 +78,7 @@ def run_features_query(
             relation = _relation(con, pipeline, where)
             _check_columns(relation.columns, relation.types, pipeline, where)
             rows = relation.query("yielded", _kept_rows(relation, pipeline, rows_from, rows_until)).to_arrow_table()
-            # here `rows` can be given more columns, made from the tables of `con`, which are checked as well
+            rows = add_automated(con, pipeline, rows)
             _check_rows(con, rows, rows_until or known_before, pipeline, where)
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
@@ -243,6 +244,6 @@ def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
             f"{where}: the query needs more than {settings.query_memory()} of memory at once; set "
             "NIGHTSHIFT_QUERY_MEMORY to more, or history_days to less"
         )
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).split("Stack Trace")[0].splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
     return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"

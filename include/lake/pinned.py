@@ -44,6 +44,11 @@ class PinnedTable:
         self.uri, self.version = uri, version
         self._table, self._newest = open_pinned(uri, version)
 
+    @property
+    def identity(self) -> str:
+        """What tells the table from another that is made at the same address once this one is gone."""
+        return str(self._table.metadata().id)
+
     def dataset(self, since: date | None = None) -> Dataset:
         """Return its rows as an Arrow dataset, which is read lazily.
 

@@ -76,12 +76,13 @@ def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
 
 
 def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:
-    """A run has nine tasks, each named by a verb and a noun."""
+    """A run has ten tasks, each named by a verb and a noun."""
     assert parsed["dags"]["flight_delays.retrain"]["tasks"] == [
-        "tune_candidate",
+        "tune_candidates",
         "plan_run",
         "build_features",
         "validate_features",
+        "prove_features",
         "train_challenger",
         "evaluate_challenger",
         "apply_gate",

@@ -30,7 +30,7 @@ def test_the_demo_ends_with_a_promoted_version_and_leaves_nothing_running(home: 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     for told in (
         "schedule.publish",
-        "tune_candidate linear",
+        "tune_candidates",
         "VERDICT  promote",
         "Registered: flight_delays version 1",
     ):

@@ -116,7 +116,8 @@ def test_clearing_any_task_changes_nothing(after_night: Pipeline) -> None:
         lambda: steps.judge(after_night, plan),
         lambda: steps.evaluate(after_night, plan),
         lambda: steps.train(after_night, plan),
-        *(lambda family=family: steps.tune(after_night, plan, family) for family in after_night.training.candidates),
+        lambda: steps.tune(after_night, plan),
+        lambda: steps.prove(after_night, plan),
         lambda: steps.validate(after_night, plan),
         lambda: steps.build(after_night, plan),
     ]

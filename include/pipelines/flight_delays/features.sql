@@ -29,7 +29,7 @@ history AS (
     FROM outcomes AS o
     JOIN schedule AS s USING (flight_id)
     UNION ALL BY NAME
-    SELECT DISTINCT carrier, flight, origin, destination, departure_hour, prediction_day AS day FROM spine
+    SELECT carrier, flight, origin, destination, departure_hour, prediction_day AS day FROM spine
 ),
 
 -- Sums over the days before each.

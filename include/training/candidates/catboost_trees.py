@@ -59,7 +59,7 @@ def _estimator(columns: FeatureColumns, training: Training, params: Params, thre
     fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
     fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
     if columns.categorical:
-        fixed["cat_features"] = categorical_positions(columns)
+        fixed["cat_features"] = tuple(categorical_positions(columns))  # a list would not be the same after cloning
     if training.classifies:
         loss = "Logloss" if training.task == "binary" else "MultiClass"
         return CatBoostClassifier(**fixed | taken, loss_function=loss)

@@ -97,7 +97,7 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
 
     if watch.measure.task == "multiclass":
         # classes must be gapless, so one that is missing here gets a row without any weight
-        gaps = np.setdiff1d(np.arange(max(y.max(), watch.y.max())), y)
+        gaps = np.setdiff1d(np.arange(y.max()), y)
         weights = np.ones(len(y)) if weights is None else weights
         x, y = np.vstack([x, x[: len(gaps)]]), np.concatenate([y, gaps])
         weights = np.concatenate([weights, np.zeros(len(gaps))])

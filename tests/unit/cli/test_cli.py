@@ -32,7 +32,7 @@ def test_a_night_runs_in_one_process(shop: Path) -> None:
     result = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
 
     assert result.exit_code == 0, result.output
-    for step in ("sales.extract", "sales.publish", "tune_candidate linear", "apply_gate", "summarize_run"):
+    for step in ("sales.extract", "sales.publish", "tune_candidates", "apply_gate", "summarize_run"):
         assert step in result.output
     assert "VERDICT  promote" in result.output
     assert "Registered: shop version 1, alias champion" in result.output

@@ -68,7 +68,7 @@ def test_what_is_not_said_comes_from_the_pipeline(ingested: Pipeline) -> None:
     """Seconds, trials and seed are those of pipeline.yaml, and the run is no dry run."""
     plan = plan_run(ingested, "night")
 
-    assert (plan.tuning_seconds, plan.tuning_trials, plan.seed, plan.dry_run) == (2, 2, 7, False)
+    assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (2, 7, False)
 
 
 def test_what_is_said_is_followed(ingested: Pipeline) -> None:
@@ -173,7 +173,6 @@ def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
         snapshot={"sales": 4},
         champion=champion if with_champion else None,
         tuning_seconds=60,
-        tuning_trials=None,
         dry_run=False,
         seed=7,
         code_version="abc",

@@ -37,32 +37,28 @@ def make_pipeline() -> MakePipeline:
 @pytest.fixture
 def make_frame() -> MakeFrame:
     """Return a function that makes a feature table with missing numbers and missing categories."""
-
-    def make(task: str = "regression", days: int = 60, rows_per_day: int = 10, seed: int = 7) -> pd.DataFrame:
-        draw = np.random.default_rng(seed)
-        count = days * rows_per_day
-        signal, noise = draw.normal(size=count), draw.normal(size=count)
-        store = draw.choice(["north", "south", "west"], count).astype(object)
-        value = 100 + 20 * signal + 10 * (store == "west") + noise
-        sparse = np.where(draw.random(count) < 0.2, np.nan, signal)
-        store[draw.random(count) < 0.1] = None
-        label = {"binary": (value > 100).astype("float64"), "multiclass": _sizes(value)}.get(task, value)
-        first = pd.Timestamp(factories.FIRST_DAY)
-        return pd.DataFrame(
-            {
-                "row": [f"row-{number}" for number in range(count)],
-                "prediction_time": first + pd.to_timedelta(np.repeat(np.arange(days), rows_per_day), unit="D"),
-                "label": label,
-                "signal": sparse,
-                "noise": noise,
-                "holiday": draw.random(count) < 0.1,
-                "store": store,
-            }
-        )
-
-    return make
+    return untidy_frame
 
 
-def _sizes(value: np.ndarray) -> np.ndarray:
-    """Return a class of text for each value, in no alphabetical order."""
-    return np.array(["small", "middle", "large"], dtype=object)[np.digitize(value, [90, 110])]
+def untidy_frame(task: str = "regression", days: int = 60, rows_per_day: int = 10, seed: int = 7) -> pd.DataFrame:
+    """Return a feature table with missing numbers and missing categories."""
+    draw = np.random.default_rng(seed)
+    count = days * rows_per_day
+    signal, noise = draw.normal(size=count), draw.normal(size=count)
+    store = draw.choice(["north", "south", "west"], count).astype(object)
+    value = 100 + 20 * signal + 10 * (store == "west") + noise
+    sparse = np.where(draw.random(count) < 0.2, np.nan, signal)
+    store[draw.random(count) < 0.1] = None
+    sizes = np.array(["small", "middle", "large"], dtype=object)[np.digitize(value, [90, 110])]
+    first = pd.Timestamp(factories.FIRST_DAY)
+    return pd.DataFrame(
+        {
+            "row": [f"row-{number}" for number in range(count)],
+            "prediction_time": first + pd.to_timedelta(np.repeat(np.arange(days), rows_per_day), unit="D"),
+            "label": {"binary": (value > 100).astype("float64"), "multiclass": sizes}.get(task, value),
+            "signal": sparse,
+            "noise": noise,
+            "holiday": draw.random(count) < 0.1,
+            "store": store,
+        }
+    )

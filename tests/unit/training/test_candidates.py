@@ -8,11 +8,13 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from include.errors import ConfigError
 from include.evaluation.metrics import Measure
 from include.training.candidates import candidates_of, registry
 from include.training.candidates.encoding import MAX_CATEGORIES
+from include.training.columns import FeatureColumns
 from include.training.fit import fit_model, predict
 from include.training.target import class_list, encode_target
 from include.training_config import METRICS, Family
@@ -269,3 +271,16 @@ def test_the_trees_of_extra_trees_do_not_grow_with_the_rows(make_pipeline: MakeP
     model = fit_model(pipeline, frame, "extra_trees", params, 1)
 
     assert {tree.get_n_leaves() for tree in model[-1].estimators_} == {20}
+
+
+@each_family
+@each_task
+def test_its_estimator_can_be_cloned(family: str, task: Task, make_pipeline: MakePipeline) -> None:
+    """scikit-learn copies unfitted estimators wherever several are put together."""
+    pipeline = make_pipeline(task, candidates=[family])
+    candidate = _candidate(pipeline, family)
+    columns = FeatureColumns(["signal"], ["store"])
+
+    estimator = candidate.estimator(columns, pipeline.training, candidate.defaults, 1)
+
+    assert repr(clone(estimator)) == repr(estimator)

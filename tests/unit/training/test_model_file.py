@@ -6,24 +6,33 @@ import hashlib
 import os
 import pickle
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import FunctionTransformer
 
 from include.errors import ModelRefused
-from include.training.candidates import CANDIDATES
+from include.training.candidates import candidates_of
+from include.training.combine import build_model
 from include.training.fit import fit_model, predict
-from include.training.model_file import load_model, save_model
+from include.training.model_file import load_model, save_model, trusted_of
+from include.training_config import Family
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
+    from include.config import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
+
+FAMILIES = list(get_args(Family))
 
 
 class Sneaky(DummyClassifier):
@@ -48,36 +57,111 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
-@pytest.mark.parametrize("family", list(CANDIDATES))
+def _few_rounds(pipeline: Pipeline, family: str) -> dict[str, object]:
+    candidate = candidates_of(pipeline.training)[family]
+    return candidate.defaults | ({candidate.rounds: 10} if candidate.rounds else {})
+
+
+def _fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
+    return fit_model(pipeline, frame, family, _few_rounds(pipeline, family), 1)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_saved_model_predicts_the_same(
     family: str, task: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """Every family comes back as it was written, to the last bit of its predictions."""
-    frame = make_frame(task)
-    model = fit_model(make_pipeline(task), frame, family, CANDIDATES[family].defaults, 1)
+    frame, pipeline = make_frame(task), make_pipeline(task, candidates=[family])
+    model = _fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
 
     sha256 = save_model(model, path)
     loaded = load_model(path, sha256)
 
     assert sha256 == _sha256(path)
-    assert np.array_equal(predict(loaded, frame, task), predict(model, frame, task))
+    assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
 
 
-@pytest.mark.parametrize("family", list(CANDIDATES))
+@pytest.mark.parametrize("metric", ["rmse", "pinball"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_of_another_loss_is_not_refused(
+    family: str, metric: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """A model of the mean, or of a quantile, brings no type that is not allowed."""
+    frame, pipeline = make_frame(), make_pipeline(metric=metric, quantile=0.9, candidates=[family])
+    model = _fitted(pipeline, frame, family)
+    path = tmp_path / "model.skops"
+
+    loaded = load_model(path, save_model(model, path))
+
+    assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("dropped", [["store"], ["signal", "noise", "holiday"]], ids=["numbers only", "text only"])
 def test_a_model_of_one_kind_of_column_is_not_refused(
     dropped: list[str], family: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """What a model's encoder leaves out brings no type that is not allowed."""
-    frame = make_frame().drop(columns=dropped)
-    model = fit_model(make_pipeline(), frame, family, CANDIDATES[family].defaults, 1)
+    frame, pipeline = make_frame().drop(columns=dropped), make_pipeline(candidates=[family])
+    model = _fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
 
     loaded = load_model(path, save_model(model, path))
 
-    assert np.array_equal(predict(loaded, frame, "regression"), predict(model, frame, "regression"))
+    assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
+
+
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [("regression", "none")]
+    + [(task, method) for task in ("binary", "multiclass") for method in ("none", "sigmoid", "isotonic")],
+)
+def test_all_families_together_are_not_refused(
+    task: str, method: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """A vote of every family, calibrated or not, comes back as it was written."""
+    frame, pipeline = make_frame(task), make_pipeline(task, candidates=FAMILIES)
+    members = [(family, 1 / len(FAMILIES), _fitted(pipeline, frame, family)) for family in FAMILIES]
+    model = build_model(members, pipeline.training.task)
+    if method != "none":
+        columns = list(model.feature_names_in_)
+        labels = frame["label"].astype("str" if task == "multiclass" else "int64").to_numpy()
+        calibrated = CalibratedClassifierCV(FrozenEstimator(model), method=method).fit(frame[columns], labels)
+        model = Model([("model", calibrated)])
+    path = tmp_path / "model.skops"
+
+    loaded = load_model(path, save_model(model, path))
+
+    assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
+
+
+def test_types_of_an_own_estimator_are_loaded_only_where_they_are_named(
+    tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """What pipeline.yaml names may be loaded for that pipeline, and nothing else of another package with it."""
+    own = {"neighbours": {"estimator": "sklearn.neighbors.KNeighborsRegressor"}}
+    frame, pipeline = make_frame(), make_pipeline(candidates=[], own_candidates=own)
+    model = fit_model(pipeline, frame, "neighbours", {}, 1)
+    path = tmp_path / "model.skops"
+    sha256 = save_model(model, path)
+
+    for also in ([], ["sklearnish", "neighbors"], trusted_of(make_pipeline().training)):
+        with pytest.raises(ModelRefused, match=r"sklearn\.neighbors\._kd_tree\.KDTree"):
+            load_model(path, sha256, also)
+    loaded = load_model(path, sha256, trusted_of(pipeline.training))
+
+    assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
+
+
+def test_a_named_package_brings_no_other_along(tmp_path: Path) -> None:
+    """A function of the system stays refused, whichever packages are named."""
+    path = tmp_path / "model.skops"
+    skops.io.dump(Model([("encode", FunctionTransformer(os.system)), ("model", DummyClassifier())]), path)
+
+    with pytest.raises(ModelRefused, match=r"\(.*system\), so it was not loaded$"):
+        load_model(path, _sha256(path), ["sklearn", "lightgbm"])
 
 
 @pytest.mark.parametrize("at", [0, 0.5, 1], ids=["first byte", "a byte in the middle", "last byte"])

@@ -37,7 +37,7 @@ def test_classes_are_the_known_labels_in_order(labels: Any, classes: list[Any]) 
 @pytest.mark.parametrize("labels", [[0.5, 1.0], ["a", 1], [np.inf, 1.0]], ids=["fraction", "both kinds", "infinite"])
 def test_labels_that_are_no_classes_are_refused(labels: list[Any]) -> None:
     """The sentence names the label, shows what was found, and offers the task for numbers."""
-    with pytest.raises(TrainingImpossible, match=r"'size' must be text or a whole number .* task to regression$"):
+    with pytest.raises(TrainingImpossible, match=r"'size' must be text or a whole .* training\.task to regression$"):
         class_list(pd.Series(labels, name="size"))
 
 
