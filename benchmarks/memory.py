@@ -58,8 +58,10 @@ def _every_step() -> dict[str, float]:
     plan = step("plan_run", plan_run, pipeline, "memory", AS_OF, TUNING_SECONDS)
     step("build_features", steps.build, pipeline, plan)
     step("validate_features", steps.validate, pipeline, plan)
-    for candidate in pipeline.training.candidates:
-        step(f"tune_candidate {candidate}", steps.tune, pipeline, plan, candidate)
+    step("prove_features", steps.prove, pipeline, plan)
+    if pipeline.features.selects:
+        step("select_features", steps.select, pipeline, plan)
+    step("tune_candidates", steps.tune, pipeline, plan)
     step("train_challenger", steps.train, pipeline, plan)
     step("evaluate_challenger", steps.evaluate, pipeline, plan)
     step("apply_gate", steps.judge, pipeline, plan)

@@ -1,13 +1,15 @@
 """A retraining run as a script would have it: the libraries' calls, and none of Nightshift's steps.
 
 It is written for one pipeline: a binary task, the metric roc_auc, a feature as the baseline. What is not a
-library's is taken from `include`: the families' pipelines, the folds and the bootstrap.
+library's is taken from `include`: the candidates, the folds, what the challenger is put together by, and the
+bootstrap.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.features import AS_OF, bare_features
@@ -16,10 +18,13 @@ from include import settings
 from include.evaluation.metrics import Measure
 from include.evaluation.noise import paired_difference
 from include.features.build import pin_snapshot
-from include.training.candidates import CANDIDATES
-from include.training.columns import FeatureColumns, feature_columns
+from include.retraining.split import split_rows
+from include.training.candidates import Candidate, candidates_of
+from include.training.challenger import Tuned, choose_challenger, fit_challenger
+from include.training.columns import feature_columns
+from include.training.combine import weighted_mean
+from include.training.folds import Folds
 from include.training.model_file import ALLOWED_TYPES
-from include.training.split import time_ordered_folds
 from include.validation.suite import load_suite
 
 if TYPE_CHECKING:
@@ -33,54 +38,36 @@ if TYPE_CHECKING:
 
 def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:
     """Retrain by calling the libraries; return the challenger's area under the ROC curve on the holdout."""
-    import numpy as np
-    from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
-
-    training, label = pipeline.training, "is_late"
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    training = pipeline.training
+    with watch("plan_run"):
+        snapshot = pin_snapshot(pipeline)
+        champion, known = _champion()
     with watch("build_features"):
-        frame = bare_features(pipeline, pin_snapshot(pipeline)).to_pandas()
+        frame = bare_features(pipeline, snapshot).to_pandas()
     with watch("validate_features"):
         _expect(frame, pipeline)
-    last = np.datetime64(AS_OF - timedelta(days=training.gap_days))
-    first = last - np.timedelta64(training.holdout_days - 1, "D")
-    days = frame["prediction_time"].to_numpy().astype("datetime64[D]")
-    known = frame[label].notna().to_numpy()
-    rows = frame[known & (days < first - np.timedelta64(training.gap_days, "D"))]
-    held = frame[known & (days >= first) & (days <= last)]
-    columns = feature_columns(pipeline, frame)
-    folds = _folds(rows, training)
-    studies = {}
-    for family in training.candidates:
-        with watch(f"tune_candidate {family}"):
-            studies[family] = _tune(rows, columns, folds, family, training)
+    with watch("tune_candidates"):
+        split = split_rows(pipeline, frame, AS_OF)
+        folds = Folds(pipeline, frame, split, Measure.of(training), settings.threads())
+        tuned = [
+            _tune(folds, candidate, known.get(family), training)
+            for family, candidate in candidates_of(training).items()
+        ]
     with watch("train_challenger"):
-        family = max(studies, key=lambda name: studies[name][0])
-        model = _fit(rows, columns, family, studies[family][1], training)
+        chosen = choose_challenger(pipeline, folds, tuned)
+        validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
+        rows, y = frame.iloc[split.train], folds.y[folds.validated]
+        model = fit_challenger(pipeline, rows, chosen, y, validated, settings.threads())
     with watch("evaluate_challenger"):
-        y = held[label].to_numpy("float64")
-        scores = {"challenger": model.predict_proba(held[columns.all])[:, 1]}
-        scores["baseline"] = held[pipeline.gate.baseline].fillna(rows[label].mean()).to_numpy()
-        champion = _champion()
-        if champion is not None:
-            scores["champion"] = champion.predict_proba(held[columns.all])[:, 1]
-        metrics = {
-            f"{name}.{metric.__name__}": metric(y, each)
-            for name, each in scores.items()
-            for metric in (roc_auc_score, average_precision_score, log_loss, brier_score_loss)
-        }
-        held_days = held["prediction_time"].dt.strftime("%Y-%m-%d").to_numpy()
-        better = True
-        for other in scores.keys() - {"challenger"}:
-            drawn = {"rounds": pipeline.gate.bootstrap_rounds, "confidence": pipeline.gate.confidence}
-            pair = scores["challenger"], scores[other]
-            roc_auc = Measure("binary", "roc_auc")
-            difference = paired_difference(roc_auc, y, held_days, *pair, **drawn, seed=training.seed)
-            metrics[f"{other}.low"] = difference.low
-            better = better and difference.low > 0
+        held, threshold = frame.iloc[split.holdout], (chosen.threshold or {})["value"]
+        metrics, better = _evaluate(pipeline, model, champion, rows, held, threshold)
+        importance = _importance(model, held, pipeline)
     with watch("register_model"):
-        example = rows[columns.all].dropna().head(5)
-        params = {"family": family, **studies[family][1]}
-        _register(model, example.astype(dict.fromkeys(columns.numeric, "float64")), params, metrics, better)
+        example = rows[chosen.features].dropna().head(5)
+        example = example.astype(dict.fromkeys(feature_columns(pipeline, example).numeric, "float64"))
+        members = {member.family: member.params for member in chosen.members}
+        _register(pipeline, model, example, members, metrics | importance, better)
     return metrics["challenger.roc_auc_score"]
 
 
@@ -95,61 +82,105 @@ def _expect(frame: pd.DataFrame, pipeline: Pipeline) -> None:
     assert batch.validate(suite, result_format="SUMMARY").success
 
 
-def _folds(rows: pd.DataFrame, training: Training) -> list[tuple[np.ndarray, np.ndarray]]:
+def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, training: Training) -> Tuned:
+    """Have the trials that Nightshift's search has: the defaults, the champion's parameters, and draws."""
     import numpy as np
-
-    draw, size = np.random.default_rng(training.seed), training.tuning.sample_rows
-    times = rows["prediction_time"].to_numpy()
-    folds = time_ordered_folds(times, training.tuning.folds, training.gap_days, training.holdout_days)
-    return [(np.sort(draw.choice(fit, size, replace=False)) if len(fit) > size else fit, held) for fit, held in folds]
-
-
-def _fit(rows: pd.DataFrame, columns: FeatureColumns, family: str, params: Any, training: Training) -> Model:
-    model = CANDIDATES[family].build(columns, "binary", params, training.seed, settings.threads())
-    return model.fit(rows[columns.all], rows["is_late"].to_numpy("int64"))
-
-
-def _tune(rows: pd.DataFrame, columns: FeatureColumns, folds: Any, family: str, training: Training) -> Any:
     import optuna
-    from sklearn.metrics import roc_auc_score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=training.seed, n_startup_trials=5),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+        direction="maximize", pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=3)
     )
-    study.enqueue_trial(CANDIDATES[family].defaults)
+    study.enqueue_trial(candidate.defaults)
+    if known:
+        searched = {name: value for name, value in known.items() if name in candidate.defaults}
+        study.enqueue_trial(candidate.defaults | searched, skip_if_exists=True)
+    best: Tuned | None = None
+    for _ in range(training.tuning.trials or 1 if candidate.searches else 1):
+        study.sampler = optuna.samplers.TPESampler(seed=training.seed + len(study.trials), n_startup_trials=6)
+        trial = study.ask()
+        params = candidate.suggest(trial)
+        found = []
+        for number in range(len(folds.folds)):
+            found.append(folds.fit(candidate, params, number, None))
+            trial.report(math.fsum(each.score for each in found) / len(found), number)
+            if number + 1 < len(folds.folds) and trial.should_prune():
+                break
+        if len(found) < len(folds.folds):
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            continue
+        mean = math.fsum(each.score for each in found) / len(found)
+        study.tell(trial, mean)
+        if best is None or mean > best.score:
+            rounds = [each.rounds or 1 for each in found] if candidate.rounds else None
+            if candidate.rounds and rounds:
+                params = params | {candidate.rounds: max(1, round(float(np.mean(rounds))))}
+            best = Tuned(candidate.family, params, rounds, mean, np.concatenate([each.predictions for each in found]))
+    assert best is not None, "the first trial is not pruned"
+    return best
 
-    def objective(trial: optuna.Trial) -> float:
-        params = CANDIDATES[family].suggest(trial)
-        scores: list[float] = []
-        for number, (fit, validate) in enumerate(folds):
-            model = _fit(rows.iloc[fit], columns, family, params, training)
-            held = rows.iloc[validate]
-            scores.append(roc_auc_score(held["is_late"], model.predict_proba(held[columns.all])[:, 1]))
-            trial.report(sum(scores) / len(scores), number)
-            if number + 1 < len(folds) and trial.should_prune():
-                raise optuna.TrialPruned
-        return sum(scores) / len(scores)
 
-    study.optimize(objective, n_trials=training.tuning.trials)
-    return study.best_value, study.best_params
+def _evaluate(
+    pipeline: Pipeline, model: Model, champion: Model | None, rows: pd.DataFrame, held: pd.DataFrame, threshold: float
+) -> tuple[dict[str, float], bool]:
+    """Return the metrics of all three, and whether the challenger is better than the others by more than noise."""
+    from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, log_loss, roc_auc_score
+
+    label = pipeline.features.label
+    y = held[label].to_numpy("float64")
+    scores = {"challenger": _probabilities(model, held)}
+    scores["baseline"] = held[pipeline.gate.baseline].fillna(rows[label].mean()).to_numpy()
+    if champion is not None:
+        scores["champion"] = _probabilities(champion, held)
+    metrics = {
+        f"{name}.{metric.__name__}": float(metric(y, each))
+        for name, each in scores.items()
+        for metric in (roc_auc_score, average_precision_score, log_loss, brier_score_loss)
+    }
+    metrics |= {f"{name}.f1": float(f1_score(y, each >= threshold)) for name, each in scores.items()}
+    days = held["prediction_time"].dt.strftime("%Y-%m-%d").to_numpy()
+    drawn = {"rounds": pipeline.gate.bootstrap_rounds, "confidence": pipeline.gate.confidence}
+    better = True
+    for other in scores.keys() - {"challenger"}:
+        measure, pair = Measure("binary", "roc_auc"), (scores["challenger"], scores[other])
+        difference = paired_difference(measure, y, days, *pair, **drawn, seed=pipeline.training.seed)
+        metrics[f"{other}.low"] = difference.low
+        better = better and difference.low > 0
+    return metrics, better
 
 
-def _champion() -> Model | None:
+def _probabilities(model: Model, rows: pd.DataFrame) -> np.ndarray:
+    return model.predict_proba(rows[list(model.feature_names_in_)])[:, 1]
+
+
+def _importance(model: Model, held: pd.DataFrame, pipeline: Pipeline) -> dict[str, float]:
+    from sklearn.inspection import permutation_importance
+
+    sample = held.sample(min(len(held), 5000), random_state=pipeline.training.seed)
+    x, y = sample[list(model.feature_names_in_)], sample[pipeline.features.label].astype("int64")
+    found = permutation_importance(model, x, y, scoring="roc_auc", n_repeats=3, random_state=pipeline.training.seed)
+    return {f"importance.{name}": float(mean) for name, mean in zip(x.columns, found.importances_mean, strict=True)}
+
+
+def _champion() -> tuple[Model | None, dict[str, Any]]:
+    """Return the champion, and the parameters of the families that it consists of."""
     import mlflow
 
     folder = settings.home() / "bare" / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     mlflow.set_registry_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    if not mlflow.MlflowClient().search_registered_models(f"name = '{PIPELINE}'"):
-        return None
-    return mlflow.sklearn.load_model(f"models:/{PIPELINE}@champion")
+    client = mlflow.MlflowClient()
+    registered = client.search_registered_models(f"name = '{PIPELINE}'")
+    if not registered or "champion" not in registered[0].aliases:
+        return None, {}
+    version = client.get_model_version_by_alias(PIPELINE, "champion")
+    return mlflow.sklearn.load_model(f"models:/{PIPELINE}@champion"), json.loads(version.tags["members"])
 
 
-def _register(model: Model, example: pd.DataFrame, params: dict[str, Any], metrics: Any, better: bool) -> None:
+def _register(
+    pipeline: Pipeline, model: Model, example: pd.DataFrame, members: dict[str, Any], metrics: Any, better: bool
+) -> None:
     """Log and register as Nightshift does: the model file of skops, what explains it, and the alias."""
     import mlflow
     from mlflow.models import infer_signature
@@ -159,10 +190,13 @@ def _register(model: Model, example: pd.DataFrame, params: dict[str, Any], metri
     root = (settings.home() / "bare" / "mlflow" / "artifacts").as_uri()
     at = experiment.experiment_id if experiment else client.create_experiment(PIPELINE, artifact_location=root)
     with mlflow.start_run(experiment_id=at):
-        mlflow.log_params(params)
-        mlflow.log_metrics(metrics)
-        for name in ("plan.json", "evidence.json", "verdict.json", "tuning.json", "features.json", "verdict.txt"):
-            mlflow.log_text(json.dumps(metrics), name)
+        mlflow.log_params({f"{family}.{name}": each for family, own in members.items() for name, each in own.items()})
+        mlflow.log_metrics({name: value for name, value in metrics.items() if not name.startswith("importance.")})
+        for name in ("plan", "evidence", "verdict", "tuning", "features", "challenger", "importance", "summary"):
+            mlflow.log_text(json.dumps(metrics), f"{name}.json")
+        for path in sorted(pipeline.folder.rglob("*")):
+            if path.suffix in (".yaml", ".sql"):
+                mlflow.log_text(path.read_text(encoding="utf-8"), f"pipeline/{path.relative_to(pipeline.folder)}")
         info = mlflow.sklearn.log_model(
             model,
             name="model",
@@ -174,4 +208,6 @@ def _register(model: Model, example: pd.DataFrame, params: dict[str, Any], metri
             pyfunc_predict_fn="predict_proba",
             registered_model_name=PIPELINE,
         )
-    client.set_registered_model_alias(PIPELINE, "champion" if better else "challenger", info.registered_model_version)
+    version = info.registered_model_version
+    client.set_model_version_tag(PIPELINE, str(version), "members", json.dumps(members))
+    client.set_registered_model_alias(PIPELINE, "champion" if better else "challenger", version)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from include import catalog, settings
-from include.errors import NightshiftError
+from include.errors import ConfigError, NightshiftError
 from include.wording import unknown
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def validate_config(pipelines: tuple[str, ...]) -> None:
                 mistakes += read_suite(suite_path(folder, suite))[1]
             mistakes += catalog.stray_suites(pipeline)
             if not mistakes:
+                mistakes += _mistakes_of_candidates(pipeline)
                 wrong = check_query(pipeline)
                 mistakes += [wrong] if wrong else []
         for mistake in mistakes:
@@ -242,7 +243,6 @@ def suggest_expectations(
     """
     from include.connections import EnvironmentConnections
     from include.demo.sources import prepare_sources
-    from include.errors import ConfigError
     from include.ingestion.extract import extract_source
     from include.validation.suggest import suggest_from_batch, suggest_from_lake
     from include.validation.suite import suite_path
@@ -354,6 +354,17 @@ def _demo_environment() -> None:
 
     for name, value in (settings.env_file() | connections(_sources_folder())).items():
         os.environ.setdefault(name, value)
+
+
+def _mistakes_of_candidates(pipeline: Pipeline) -> list[str]:
+    """Name what keeps a candidate from being fitted: an import path, a parameter, a package that is not there."""
+    from include.training.check import check_candidates
+
+    try:
+        check_candidates(pipeline)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _source(pipeline: Pipeline, name: str) -> str:

@@ -56,19 +56,20 @@ class Base:
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> Base | None:
-        """Return what a commit says, or None where it says nothing, as those of older versions of Nightshift."""
-        if "definition" not in about:
+        """Return what a commit says, or None where it says too little, as those of older versions of Nightshift."""
+        try:
+            null = about["unlabelled_since"]
+            return cls(
+                about["definition"],
+                date.fromisoformat(about["as_of"]),
+                date.fromisoformat(about["first_day"]),
+                about["snapshot"],
+                about["tables"],
+                datetime.fromisoformat(null) if null else None,
+                about["types"],
+            )
+        except KeyError:
             return None
-        null = about["unlabelled_since"]
-        return cls(
-            about["definition"],
-            date.fromisoformat(about["as_of"]),
-            date.fromisoformat(about["first_day"]),
-            about["snapshot"],
-            about["tables"],
-            datetime.fromisoformat(null) if null else None,
-            about["types"],
-        )
 
     @property
     def known_before(self) -> datetime:

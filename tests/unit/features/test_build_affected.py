@@ -158,6 +158,13 @@ def test_a_base_must_be_of_the_same_features_and_no_later(made: Base | None, why
     assert why_all(pipeline(), made, "d", FIRST_DAY, AS_OF) == why
 
 
-def test_a_commit_that_says_nothing_is_no_base() -> None:
+@pytest.mark.parametrize("left_out", ["definition", "as_of", "tables", "unlabelled_since"])
+def test_a_commit_that_says_too_little_is_no_base(left_out: str) -> None:
     """Tables of an older Nightshift are built anew."""
+    said = {"definition": "d", "as_of": "2024-03-30", "first_day": "2024-01-31", "snapshot": {}, "tables": {}}
+    said |= {"unlabelled_since": "2024-03-29T00:00:00", "types": {}}
+    assert Base.from_json(said) == Base("d", date(2024, 3, 30), date(2024, 1, 31), {}, {}, datetime(2024, 3, 29), {})
+    del said[left_out]
+
     assert Base.from_json({}) is None
+    assert Base.from_json(said) is None

@@ -17,6 +17,7 @@ from include.tracking.client import mlflow_client
 from include.tracking.register import Registration, RunRecord, register_model
 from include.training.fit import fit_model
 from include.training.model_file import save_model
+from include.training_config import Training
 from tests import factories
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Shop:
 
     def __init__(self, name: str, model: Any, example: pd.DataFrame, folder: Path) -> None:
         self.name, self.model, self.example = name, model, example
+        self.training = Training.model_validate(yaml.safe_load(factories.SHOP_YAML)["training"])
         self.sha256 = save_model(model, folder / "model.skops")
 
     def record(self, run_key: str, **changes: Any) -> RunRecord:
@@ -99,7 +101,7 @@ class Shop:
         """Register the model under a run's key."""
         record, example = self.record(run_key, **changes), self.example.head()
         return register_model(
-            record, self.model, example, "regression", promote=promote, expected_champion=expected_champion
+            record, self.model, example, classifies=False, promote=promote, expected_champion=expected_champion
         )
 
 

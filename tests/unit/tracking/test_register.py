@@ -56,8 +56,8 @@ def test_the_champion_predicts_what_the_challenger_did(shop_model: Shop) -> None
     champion = find_champion(shop_model.name)
 
     assert champion is not None
-    loaded = predict(load_champion(champion), shop_model.example, "regression")
-    assert np.array_equal(loaded, predict(shop_model.model, shop_model.example, "regression"))
+    loaded = predict(load_champion(champion), shop_model.example, shop_model.training)
+    assert np.array_equal(loaded, predict(shop_model.model, shop_model.example, shop_model.training))
 
 
 def test_the_same_run_registers_one_version(shop_model: Shop, client: MlflowClient) -> None:
@@ -190,7 +190,7 @@ def test_a_killed_attempt_is_completed_by_the_next(
     assert [f"models:/{each.model_id}" for each in models] == [version.source]
     champion = find_champion(shop_model.name)
     assert champion is not None
-    assert np.isfinite(predict(load_champion(champion), shop_model.example, "regression")).all()
+    assert np.isfinite(predict(load_champion(champion), shop_model.example, shop_model.training)).all()
 
 
 @pytest.mark.parametrize("dies_at", ["log_batch", "create_model_version"])
@@ -316,7 +316,7 @@ def test_a_twin_that_was_quicker_keeps_its_version(
     assert len(_versions(client, shop_model.name)) == len(_runs(client, shop_model.name)) == 1
     champion = find_champion(shop_model.name)
     assert champion is not None
-    assert len(predict(load_champion(champion), shop_model.example, "regression")) == len(shop_model.example)
+    assert len(predict(load_champion(champion), shop_model.example, shop_model.training)) == len(shop_model.example)
 
 
 def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, client: MlflowClient) -> None:
