@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
+import shutil
 import sys
 import time
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake, settings
 from include.catalog import load_pipeline
@@ -21,11 +23,13 @@ from include.features.build import build_features, pin_snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
 NAME = "bench_events"
 FIRST, DAYS = date(2024, 1, 1), 60
+DAY = 86_400_000_000  # microseconds
 AS_OF = FIRST + timedelta(days=DAYS - 1)
 
 _YAML = """\
@@ -114,7 +118,7 @@ def write(folder: Path, events: int) -> None:
     (pipeline / "features.sql").write_text(_FEATURES)
     draw = np.random.default_rng(0)
     questions, entities = events // 3, max(1, events // 100)
-    step = DAYS * 86_400_000_000 // events
+    step = DAYS * DAY // events
     for name, number, rows in (("events", "value", events), ("questions", "answer", questions)):
         # questions lie between two events each, so nothing depends on an order of rows at the same moment
         moments = np.sort(draw.permutation(events)[:rows]) * step + (step // 2 if name == "questions" else 0)
@@ -126,20 +130,19 @@ def write(folder: Path, events: int) -> None:
                 number: draw.uniform(1, 100, rows),
             }
         )
-        _publish(name, table, moments)
+        _publish(name, table, moments, "asked_at" if name == "questions" else "known_at")
 
 
-def _publish(name: str, table: pa.Table, moments: Any) -> None:
-    """Publish rows whose moments, microseconds since the first day, ascend; within a day in the order of their numbers."""
+def _publish(name: str, table: pa.Table, moments: np.ndarray, moment: str) -> None:
+    """Publish rows whose moments, microseconds since the first day, ascend; within a day by their numbers."""
     import numpy as np
     import pyarrow as pa
 
     from include.ingestion.publish import _schema
 
-    pipeline = load_pipeline(NAME)
-    source = pipeline.sources[name]
-    start = int(datetime.combine(FIRST, datetime.min.time()).timestamp() - datetime(1970, 1, 1).timestamp()) * 1_000_000
-    bounds = np.searchsorted(moments, np.arange(DAYS + 1) * 86_400_000_000)
+    source = load_pipeline(NAME).sources[name]
+    start = (FIRST - date(1970, 1, 1)).days * DAY
+    bounds = np.searchsorted(moments, np.arange(DAYS + 1) * DAY)
     days = [(FIRST + timedelta(days=day)).isoformat() for day in range(DAYS)]
     schema = _schema(source)
 
@@ -150,7 +153,7 @@ def _publish(name: str, table: pa.Table, moments: Any) -> None:
             part = table.slice(first, size)
             for column, values in (("batch", pa.array(["one"] * size)), ("ds", pa.array([ds] * size))):
                 part = part.append_column(column, values)
-            for column in dict.fromkeys([source.available_at, "available_at"]):
+            for column in (moment, "available_at"):
                 part = part.append_column(column, times)
             yield part.sort_by(source.key[0]).select(schema.names).cast(schema)
 
@@ -248,15 +251,8 @@ def _measured(work: Callable[[], None]) -> dict[str, float]:
 
 def main(what: str, folder: Path, events: int, *more: str) -> dict[str, float]:
     """Do what is asked for; return seconds and peak memory of a build."""
-    import shutil
-
-    # imported before the clock runs
-    import deltalake
-    import duckdb as _
-    import pandas as __  # noqa: F401
-    import pyarrow.dataset as ___  # noqa: F401
-
-    del deltalake
+    for name in ("deltalake", "duckdb", "pandas", "pyarrow.dataset"):
+        importlib.import_module(name)  # before the clock runs
     if what == "write":
         write(folder, events)
         return {}

@@ -1,0 +1,52 @@
+"""The command line: the same steps without Airflow, checks of the configuration, and the demo."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import click
+
+from include import settings
+from include.cli.check import schema, validate_config
+from include.cli.features import document_features, prove_features
+from include.cli.held_rows import quarantine
+from include.cli.night import replay_version, run
+from include.cli.shared import sources_folder
+from include.cli.stack import airflow, demo, sources, up
+from include.cli.suggest import suggest_expectations
+from include.errors import NightshiftError
+
+
+class _Group(click.Group):
+    """Shows a named error as its one sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except NightshiftError as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show every log line of the steps.")
+def main(verbose: bool) -> None:
+    """Retrain models every night; promote one only when it has earned it."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("include").setLevel(logging.INFO if verbose else logging.ERROR)
+    _demo_environment()
+
+
+for command in (
+    *(run, replay_version, validate_config, schema, prove_features, document_features),
+    *(quarantine, suggest_expectations, demo, up, sources, airflow),
+):
+    main.add_command(command)
+
+
+def _demo_environment() -> None:
+    """Read .env, and offer the demo's connections where they are not defined."""
+    from include.demo.sources import connections
+
+    for name, value in (settings.env_file() | connections(sources_folder())).items():
+        os.environ.setdefault(name, value)

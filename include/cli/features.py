@@ -1,0 +1,51 @@
+"""`prove-features` and `document-features`: what the features know, and what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from include import catalog
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@click.command("prove-features")
+@click.argument("pipeline")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: the last one ingested.")
+@click.option("--cut-offs", type=click.IntRange(min=1), default=20, show_default=True, help="How many times to check.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another one draws other times.")
+def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: int) -> None:
+    """Prove that no feature of PIPELINE knows the future.
+
+    At several times, the rows of the day before are built again of what was known then, and must be the same.
+    """
+    from include.features.proof import prove_newest
+
+    day = as_of.date() if as_of else None
+    prove_newest(catalog.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, told=click.echo)
+
+
+@click.command("document-features")
+@click.argument("pipeline")
+@click.option("--output", type=click.Path(dir_okay=False), help="Write the page there; default: beside the table.")
+def document_features(pipeline: str, output: str | None) -> None:
+    """Write the page of PIPELINE's features: what each is, where it comes from, what the champion has of it."""
+    from pathlib import Path
+
+    from include.errors import ConfigError
+    from include.features.page import feature_page, newest_features, write_feature_page
+    from include.tracking.importance import champion_importance
+
+    loaded = catalog.load_pipeline(pipeline)
+    table, champion = newest_features(loaded), champion_importance(pipeline)
+    if output is None:
+        click.echo(write_feature_page(loaded, table, champion))
+        return
+    try:
+        Path(output).write_text(feature_page(loaded, table, champion), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} could not be written ({error.strerror or error}); name another file") from error
+    click.echo(output)

@@ -1,0 +1,71 @@
+"""`quarantine`: rows that were not fit to be published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from include import catalog
+from include.cli.shared import DAY, named_source
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from include.ingestion.quarantine import Status
+
+
+@click.group()
+def quarantine() -> None:
+    """Show and decide about rows that were not fit to be published."""
+
+
+@quarantine.command("list")
+@click.argument("pipeline")
+@click.argument("source", required=False)
+@click.option("--all", "everything", is_flag=True, help="Also what was decided.")
+def list_quarantine(pipeline: str, source: str | None, everything: bool) -> None:
+    """Show the rows of PIPELINE (or of one SOURCE) that are held, with their reasons."""
+    from include.ingestion.quarantine import quarantined
+
+    loaded = catalog.load_pipeline(pipeline)
+    names = [named_source(loaded, source)] if source else list(loaded.sources)
+    found = 0
+    for name in names:
+        for row in quarantined(pipeline, name).to_pylist():
+            if everything or row["status"] == "held":
+                click.echo(f"{name} {row['day']} {row['row_id']} {row['status']}: {row['reason']}: {row['row']}")
+                found += 1
+    if not found:
+        click.echo("no row is held in quarantine")
+
+
+def _decision(name: str, status: Status, text: str) -> None:
+    """Add the command that releases rows, or the one that discards them."""
+
+    @quarantine.command(name, help=text)
+    @click.argument("pipeline")
+    @click.argument("source")
+    @click.option("--start", type=DAY, required=True, help="First day of the rows.")
+    @click.option("--end", type=DAY, help="Last day of the rows; default: the first.")
+    @click.option("--row", "rows", multiple=True, help="Id of a row; may be given several times. Default: every row.")
+    @click.option("--note", required=True, help="Why; it is kept with the rows.")
+    def decide(
+        pipeline: str, source: str, start: datetime, end: datetime | None, rows: tuple[str, ...], note: str
+    ) -> None:
+        from getpass import getuser
+
+        from include.validation.decide import decide_rows
+
+        loaded = catalog.load_pipeline(pipeline)
+        last = (end or start).date()
+        row_ids = set(rows) or None
+        count = decide_rows(
+            loaded, named_source(loaded, source), start.date(), last, status, row_ids=row_ids, by=getuser(), note=note
+        )
+        click.echo(f"{count} row{'' if count == 1 else 's'} {status}; what there is to publish is published")
+
+
+_decision("release", "released", "Publish held rows of SOURCE although they break an expectation.")
+_decision("hold", "held", "Take a decision about rows of SOURCE back; they are judged and held as before.")
+_decision("discard", "discarded", "Give up held rows of SOURCE; the rest of their day may then be published.")

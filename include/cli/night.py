@@ -1,0 +1,75 @@
+"""`run` and `replay`: a night in this process, and a version made again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from include import catalog
+from include.cli.shared import new_console, reads_demo, show_progress, sources_folder
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: yesterday.")
+@click.option("--tuning-seconds", type=click.IntRange(min=1), help="Instead of pipeline.yaml's.")
+@click.option("--dry-run", is_flag=True, help="Stop at the verdict: register nothing.")
+def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
+    """Ingest what is missing and retrain PIPELINE, in this process."""
+    from include.connections import EnvironmentConnections
+    from include.demo.sources import prepare_sources
+    from include.retraining.run import run as run_night
+
+    console = new_console()
+    now = datetime.now(UTC)
+    day = as_of.date() if as_of else now.date() - timedelta(days=1)
+    loaded = catalog.load_pipeline(pipeline)
+
+    progress = show_progress(console)
+    console.print(f"[bold]{pipeline}[/] as of {day}")
+    if reads_demo(loaded):
+        with progress("prepare_sources"):
+            prepare_sources(sources_folder(), now.date())
+    result = run_night(
+        loaded,
+        f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
+        day,
+        EnvironmentConnections(),
+        tuning_seconds,
+        dry_run=dry_run,
+        progress=progress,
+    )
+    console.print()
+    console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
+
+
+@click.command("replay")
+@click.argument("pipeline")
+@click.argument("version", type=click.IntRange(min=1))
+def replay_version(pipeline: str, version: int) -> None:
+    """Make VERSION of PIPELINE's model again from what its run recorded, and compare predictions.
+
+    The features are built from the recorded table versions, and nothing is written. The exit status is 0 only if
+    both models predict the same.
+    """
+    from include.retraining.replay import replay
+
+    console = new_console()
+    again = replay(pipeline, version, show_progress(console))
+    console.print(f"  {again.rows:,} rows of features, {again.train_rows:,} of them to learn from")
+    for change in again.changes:
+        console.print(f"  since then: {change}", highlight=False)
+    rows = f"all {again.compared_rows:,} held-out rows"
+    if again.identical:
+        click.echo(f"{pipeline} version {version}: {rows} are predicted the same, to the last bit")
+    elif again.agrees:
+        click.echo(
+            f"{pipeline} version {version}: {rows} are predicted the same but for {again.largest_difference:.1e}, "
+            "which is the order in which threads add numbers; set training.deterministic for the last bit"
+        )
+    else:
+        raise click.ClickException(
+            f"{pipeline} version {version}: predictions of {again.compared_rows:,} held-out rows differ by up to "
+            f"{again.largest_difference:.2g}; check out the code and install the requirements that it was made with"
+        )

@@ -1,0 +1,65 @@
+"""What several commands share: the console, the demo's sources, and a source's name."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from include import settings
+from include.wording import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from include.config import Pipeline
+    from include.retraining.run import Progress
+
+#: A day as it is given on the command line.
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def named_source(pipeline: Pipeline, name: str) -> str:
+    """Return a source's name, if the pipeline has it."""
+    if name not in pipeline.sources:
+        raise click.ClickException(f"{pipeline.name}: {unknown('source', name, list(pipeline.sources))}")
+    return name
+
+
+def reads_demo(pipeline: Pipeline) -> bool:
+    """Return whether a pipeline reads the demo's own sources."""
+    from include.demo.sources import connections
+
+    named = {f"AIRFLOW_CONN_{source.connection.upper()}" for source in pipeline.sources.values()}
+    return any(name in named and os.environ[name] == value for name, value in connections(sources_folder()).items())
+
+
+def sources_folder() -> Path:
+    """Return the folder of the demo's sources."""
+    return settings.home() / "sources"
+
+
+def new_console() -> Console:
+    """Return a console of rich."""
+    from rich.console import Console
+
+    return Console()
+
+
+def show_progress(console: Console) -> Progress:
+    """Return what shows a step while it runs, and its seconds afterwards."""
+
+    @contextmanager
+    def progress(step: str) -> Iterator[None]:
+        start = time.monotonic()
+        with console.status(f"{step} …"):
+            yield
+        console.print(f"  {step:<40} {time.monotonic() - start:7.1f} s")
+
+    return progress

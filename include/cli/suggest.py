@@ -1,0 +1,74 @@
+"""`suggest-expectations`: a first suite from a source's rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from include import catalog
+from include.cli.shared import reads_demo, sources_folder
+from include.errors import ConfigError
+
+
+@click.command("suggest-expectations")
+@click.argument("pipeline")
+@click.argument("source")
+@click.option("--days", type=click.IntRange(min=1), help="Look at so many of the last published days; default: 28.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Read the source itself from this UTC day on.")
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Read the source itself to this UTC day.")
+@click.option("--print", "print_only", is_flag=True, help="Print the suite instead of writing it.")
+@click.option("--force", is_flag=True, help="Replace the suite that is there.")
+def suggest_expectations(
+    pipeline: str,
+    source: str,
+    days: int | None,
+    start: datetime | None,
+    end: datetime | None,
+    print_only: bool,
+    force: bool,
+) -> None:
+    """Write a first suite for SOURCE of PIPELINE from its rows, for you to edit.
+
+    The rows are the published ones. Where there are none yet, or with --start or --end, the source itself is
+    read: those days, by default yesterday.
+    """
+    from include.connections import EnvironmentConnections
+    from include.demo.sources import prepare_sources
+    from include.ingestion.extract import extract_source
+    from include.validation.suggest import suggest_from_batch, suggest_from_lake
+    from include.validation.suite import suite_path
+    from include.wording import unknown
+
+    today = datetime.now(UTC).date()
+    last = end.date() if end else today - timedelta(days=1)
+    first = start.date() if start else last
+    if days and (start or end):
+        raise click.UsageError("--days counts published days; --start and --end name days that are read anew")
+    if first > last:
+        raise click.UsageError(f"--start ({first}) is after --end ({last})")
+    loaded = catalog.load_pipeline(pipeline)
+    if source not in loaded.sources:
+        raise ConfigError(f"{pipeline}: {unknown('source', source, list(loaded.sources))}")
+    path = suite_path(loaded.folder, source)
+    if path.exists() and not (print_only or force):
+        raise ConfigError(
+            f"{path} exists and was left as it is; see what is suggested with --print, or replace the file with --force"
+        )
+    suite = None if start or end else suggest_from_lake(loaded, source, days or 28)
+    if suite is None:
+        if reads_demo(loaded):
+            prepare_sources(sources_folder(), today)
+        suite = suggest_from_batch(loaded, extract_source(loaded, source, first, last, EnvironmentConnections()))
+    click.echo(f"Looked at {suite.seen}", err=True)
+    if print_only:
+        click.echo(suite.text, nl=False)
+        return
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(suite.text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} could not be written ({error.strerror or error}); see what is suggested with --print"
+        ) from error
+    click.echo(f"{path}: {suite.expectations} expectations to edit; then run ./nightshift validate-config {pipeline}")
