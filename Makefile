@@ -32,6 +32,11 @@ lint: $(VENV)/installed-dev ## Lint and hold the import contracts
 bench: $(VENV)/installed-dev ## Measure what the promises of docs/benchmarks.md are held against, and write it
 	$(BIN)/python -m benchmarks
 
+bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoGluon's if BENCH_AUTOGLUON_PYTHON is set
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt \
+		-r requirements-dev.txt -r requirements-bench.txt
+	$(BIN)/python -m benchmarks.quality
+
 lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
 		requirements.in --output-file requirements.txt

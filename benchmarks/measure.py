@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import statistics
 import sys
@@ -138,6 +139,12 @@ def ingest_year(pipeline: Pipeline) -> None:
 def the_pipeline() -> Pipeline:
     """Return the pipeline that is measured."""
     return load_pipeline(PIPELINE)
+
+
+def machine() -> str:
+    """Say what kind of machine this is."""
+    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return f"{os.cpu_count()} cores with {gigabytes:.0f} GB of memory ({platform.system()}, {platform.machine()})"
 
 
 def tell(line: str) -> None:

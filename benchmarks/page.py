@@ -137,7 +137,7 @@ def write_page(path: Path, measured: Measured) -> None:
     """Write the page."""
     our_auc, bare_auc = measured.roc_auc
     text = _PAGE.format(
-        machine=_machine(),
+        machine=machine(),
         day=datetime.now(UTC).date(),
         comparisons="\n".join(map(_row, measured.comparisons)),
         as_of=AS_OF,
@@ -169,8 +169,3 @@ def _row(each: Comparison) -> str:
     ours, bare = (f"{statistics.median(taken):.2f} ({min(taken):.2f})" for taken in (each.ours, each.bare))
     ratio = f"{each.ratio:.2f} ({each.ratio_of_minima:.2f})"
     return f"| {each.name} | {len(each.ours)} | {ours} | {bare} | {ratio} | {each.limit} |"
-
-
-def _machine() -> str:
-    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    return f"{os.cpu_count()} cores with {gigabytes:.0f} GB of memory ({platform.system()}, {platform.machine()})"

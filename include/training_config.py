@@ -10,8 +10,8 @@ from include.section import Name, Section
 from include.wording import unknown
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
-#: The families that every installation has, in the order in which they are tried: the cheap ones first.
-BuiltIn = Literal["baseline", "linear", "lightgbm", "hist_gradient_boosting", "extra_trees"]
+#: The families that every installation has.
+BuiltIn = Literal["baseline", "linear", "extra_trees", "lightgbm", "hist_gradient_boosting"]
 #: The families that requirements-extras.txt installs.
 Extra = Literal["xgboost", "catboost"]
 Family = Literal[BuiltIn, Extra]

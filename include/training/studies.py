@@ -70,12 +70,7 @@ def open_study(
     import optuna
 
     training = pipeline.training
-    # with three folds, a trial that is among the worse two thirds after a fold is not worth the others
-    pruner = (
-        optuna.pruners.PercentilePruner(33.0, n_startup_trials=3)
-        if training.tuning.prune
-        else optuna.pruners.NopPruner()
-    )
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if training.tuning.prune else optuna.pruners.NopPruner()
     study = optuna.create_study(
         storage=storage,
         study_name=f"{name}/{candidate.family}",
@@ -151,20 +146,21 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     """
     from optuna.trial import TrialState
 
-    seconds = best_at = previous_at = gained = 0.0
+    seconds = best_at = previous_at = gained = dearest = 0.0
     best: float | None = None
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     for trial in ended:
         seconds += trial.duration.total_seconds() if trial.duration else 0.0
         if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
             continue
+        dearest = max(dearest, trial.duration.total_seconds())
         score = sign * trial.value
         if best is None or score > best:
             before = floor if best is None else best
             gained = score - before if before is not None else abs(score)
             best, best_at, previous_at = score, seconds, best_at
     done = len(ended) >= limit or failure_of(study) is not None
-    return Progress(family, len(ended), seconds, best, best_at, previous_at, gained, done)
+    return Progress(family, len(ended), seconds, best, best_at, previous_at, gained, dearest, done)
 
 
 def failure_of(study: optuna.Study) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import NightshiftError, TrainingImpossible
 from include.training import studies
-from include.training.allocation import next_family
+from include.training.allocation import next_family, trial_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,10 +106,13 @@ class Search:
         left = self._left(seconds, worker)
         deadline = math.inf if self.training.deterministic else time.monotonic() + left
         while time.monotonic() < deadline or not self._has_result():
-            family = next_family(self._progress())
+            progress = self._progress()
+            family = next_family(progress)
             if family is None:
                 break
-            self._try(family, folds, worker, deadline, keep)
+            [dearest] = [each.dearest for each in progress if each.family == family]
+            share = math.inf if math.isinf(deadline) else trial_share(seconds, len(progress), dearest)
+            self._try(family, folds, worker, deadline, share / len(folds.folds), keep)
 
     def is_over(self, seconds: float, worker: int) -> bool:
         """Return whether there is a result and this worker has no seconds left, or no family a trial."""
@@ -141,9 +144,13 @@ class Search:
         folds: Folds,
         worker: int,
         deadline: float,
+        fold_seconds: float,
         keep: Callable[[str, int, np.ndarray], None],
     ) -> None:
-        """Have one trial of a family; whatever it ends in is in its study."""
+        """Have one trial of a family; whatever it ends in is in its study.
+
+        A family that grows round by round stops a fold's fit after `fold_seconds`, if it was not done before.
+        """
         import numpy as np
         import optuna
 
@@ -161,7 +168,8 @@ class Search:
                     trial.set_user_attr("error", "the seconds were used up")
                     state = optuna.trial.TrialState.PRUNED
                     break
-                fold_results.append(folds.fit(candidate, params, number, until))
+                stop = min(math.inf if until is None else until, time.monotonic() + fold_seconds)
+                fold_results.append(folds.fit(candidate, params, number, None if math.isinf(stop) else stop))
                 mean = math.fsum(each.score for each in fold_results) / len(fold_results)
                 trial.report(mean, number)
                 if number + 1 < len(folds.folds) and not patient and trial.should_prune():

@@ -168,14 +168,14 @@ SELECT
     month(spine.prediction_day) AS month,
 
     -- how full the announced day is
-    count(*) OVER (PARTITION BY spine.prediction_day, spine.origin) AS origin_flights_of_day,
-    count(*) OVER (PARTITION BY spine.prediction_day, spine.origin, spine.departure_hour)
+    count(*) OVER (PARTITION BY spine.prediction_time, spine.origin) AS origin_flights_of_day,
+    count(*) OVER (PARTITION BY spine.prediction_time, spine.origin, spine.departure_hour)
         AS origin_flights_of_hour,
-    count(*) OVER (PARTITION BY spine.prediction_day, spine.destination) AS destination_flights_of_day,
+    count(*) OVER (PARTITION BY spine.prediction_time, spine.destination) AS destination_flights_of_day,
     CASE
         WHEN spine.tail_number IS NOT NULL
         THEN row_number() OVER (
-            PARTITION BY spine.prediction_day, spine.tail_number ORDER BY spine.scheduled_departure, spine.flight_id
+            PARTITION BY spine.prediction_time, spine.tail_number ORDER BY spine.scheduled_departure, spine.flight_id
         )
     END AS plane_departure_of_day,
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.training.allocation import Progress, next_family
+from include.training.allocation import Progress, next_family, trial_share
 
 
 def progress(family: str, **changes: object) -> Progress:
@@ -65,3 +65,10 @@ def test_a_family_that_gained_nothing_is_not_infinitely_dear() -> None:
     flat = progress("flat", best=0.5, gained=0.0, seconds=10.0, best_at=10.0, previous_at=0.0)
 
     assert next_family([flat, progress("leader", seconds=100.0)]) == "flat"
+
+
+def test_a_trial_may_take_twice_what_the_longest_before_it_took() -> None:
+    """The first has half of an equal share of the budget; a family that was dear before may be dearer."""
+    assert trial_share(60, families=5, dearest=0.0) == 6
+    assert trial_share(60, families=5, dearest=2.0) == 6
+    assert trial_share(60, families=5, dearest=5.0) == 10

@@ -42,18 +42,18 @@ def _few_rounds(candidate: Candidate, **params: object) -> dict[str, object]:
 
 
 def test_every_family_that_can_be_configured_is_built_here() -> None:
-    """The families of pipeline.yaml's schema and the ones that can be built are the same, in one order."""
-    assert list(registry.FAMILIES) == FAMILIES
+    """The families of pipeline.yaml's schema and the ones that can be built are the same."""
+    assert set(registry.FAMILIES) == set(FAMILIES)
 
 
-def test_candidates_come_in_the_pipelines_order(make_pipeline: MakePipeline) -> None:
-    """The families are those that training.candidates names, and the team's own come last."""
+def test_the_quick_families_come_first_and_the_teams_own_last(make_pipeline: MakePipeline) -> None:
+    """The families are those that training.candidates names, in the order of their first trials."""
     own = {"neighbours": {"estimator": "sklearn.neighbors.KNeighborsRegressor"}}
     training = make_pipeline(candidates=["linear", "baseline"], own_candidates=own).training
 
     found = candidates_of(training)
 
-    assert list(found) == ["linear", "baseline", "neighbours"]
+    assert list(found) == ["baseline", "linear", "neighbours"]
     assert [candidate.family for candidate in found.values()] == list(found)
 
 

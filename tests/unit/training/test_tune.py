@@ -313,3 +313,31 @@ def test_a_database_that_does_not_answer_is_one_sentence(
         Search(make_pipeline(candidates=["linear"]), tmp_path / "search.journal", "a search")
     assert "secret" not in str(caught.value)
     assert "127.0.0.1:1/trials" in str(caught.value)
+
+
+def test_a_dear_first_trial_is_cut_to_its_share(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A family that grows round by round is asked to stop when its share is used up, and still has a score."""
+    from include.training import tune
+
+    monkeypatch.setattr(tune, "trial_share", lambda *_: 0.0)
+    pipeline = make_pipeline(candidates=["lightgbm"], tuning={"trials": 1, "folds": 2})
+    result = _search(pipeline, make_frame(), tmp_path)[0].results()["lightgbm"]
+
+    assert result.fold_rounds == [1, 1]
+    assert result.score is not None
+
+
+def test_a_deterministic_search_does_not_look_at_the_clock(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """With no seconds at all, every trial is had and none is cut short."""
+    tuning = {"trials": 2, "folds": 2, "prune": False}
+    pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning=tuning, deterministic=True)
+
+    none, _ = _search(pipeline, make_frame(), tmp_path / "none", seconds=0.0)
+    many, _ = _search(pipeline, make_frame(), tmp_path / "many")
+
+    assert [len(result.trials) for result in none.results().values()] == [2, 2]
+    assert _found(none) == _found(many)
