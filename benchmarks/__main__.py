@@ -8,12 +8,16 @@ import sys
 
 from benchmarks import days
 from benchmarks.features import compare_features
+from benchmarks.fitting import compare_fitting
+from benchmarks.incremental import compare_incremental
 from benchmarks.measure import ingest_year, tell, temporary_home, the_pipeline
 from benchmarks.memory import peak_memory
 from benchmarks.orchestration import compare_orchestration
 from benchmarks.page import Measured, write_page
 from benchmarks.parsing import parse_seconds
+from benchmarks.point_in_time import compare_point_in_time
 from benchmarks.retraining import compare_retraining
+from benchmarks.search import compare_search
 from benchmarks.validation import compare_validation
 from include import settings
 
@@ -32,15 +36,35 @@ def main() -> int:
         validation, in_pandas = compare_validation()
         tell("one more day")
         one_more = days.day_seconds()
+        tell("point-in-time builds")
+        point_in_time = compare_point_in_time()
+        tell("one more day of the feature table")
+        incremental = compare_incremental()
         tell("ingesting the year")
         ingest_year(pipeline)
         tell("feature table")
         features = compare_features(pipeline)
+        tell("fit of one model")
+        fit = compare_fitting(pipeline)
+        tell("search")
+        search = compare_search(pipeline)
         tell("retraining in one process")
         retraining, steps, roc_auc = compare_retraining(pipeline)
         tell("retraining in Airflow")
-        comparisons = [validation, features, retraining, *compare_orchestration(pipeline)]
-    measured = Measured(comparisons, steps, roc_auc, dags, parsing, peaks, in_pandas, one_more)
+        airflow = compare_orchestration(pipeline)
+    events = [comparison for each in point_in_time for comparison in each.comparisons()]
+    measured = Measured(
+        comparisons=[validation, features, incremental, *events, fit, retraining, *airflow],
+        steps=steps,
+        roc_auc=roc_auc,
+        dags=dags,
+        parse_seconds=parsing,
+        peaks=peaks,
+        search=search,
+        point_in_time=point_in_time,
+        pandas_seconds=in_pandas,
+        one_more_day=one_more,
+    )
     page = settings.root() / "docs" / "benchmarks.md"
     write_page(page, measured)
     tell(f"written: {page.relative_to(settings.root())}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import days, memory, orchestration, retraining
+from benchmarks import days, fitting, incremental, memory, orchestration, point_in_time, retraining, search
 from benchmarks.features import AS_OF
+from benchmarks.measure import machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ Each line sets seconds of Nightshift beside seconds of the same work without it,
 {comparisons}
 
 The data are the schedules, outcomes, weather and planes of 2013's flights, as of {as_of}. Rounds of ours and of the
-other take turns, except for the third line. Every process has the settings of `config/embedded.env`. What else
+other take turns, except for the retraining DAG. Every process has the settings of `config/embedded.env`. What else
 runs on the machine meanwhile makes all of it slower, the stack the most.
 
 - **A suite over 3 million rows**: 16 expectations on a Parquet file of one seeded day, counted by DuckDB in one query
@@ -46,30 +46,41 @@ runs on the machine meanwhile makes all of it slower, the stack the most.
   runs the text of `features.sql` in DuckDB and writes a Delta table. The script makes tables, not views, of
   the rows known in time, with times in plain UTC, and sorts the result; before timing, both results were
   compared and are equal.
+- **One more day on {window} days of flights**: `build_features` onto the table of the day before, once the lake has a
+  day more, beside a build of all rows in the same lake; before timing, both results were compared and are equal.
+- **Events**: see [below](#a-point-in-time-build).
+- **Fit of one model**: `fit_model` on all rows to learn from, beside `lightgbm.train` with the same parameters and
+  {trees} rounds; on either side categories are encoded from the same frame, by hand with pandas' codes. Before
+  timing, the predictions of the held-out rows were compared and are equal.
 - **Retraining, one process**: `include.retraining.run.retrain` beside one script that calls DuckDB, Great
   Expectations, Optuna, scikit-learn, LightGBM and MLflow for the same: {trials} trials for each candidate on the
-  same folds, the same fit, champion, bootstrap and registration, each with an MLflow database of its own. Both
-  use the project's definitions of the candidates, its folds and its bootstrap. The area under the ROC curve of
-  the two challengers: {our_auc:.6f} and {bare_auc:.6f}.
+  same folds, the same choice of weights, calibration and threshold, the same fit, champion, bootstrap, importance of
+  the features and registration, each with an MLflow database of its own. Both use the project's definitions of the
+  candidates, its folds, its way to put a challenger together and its bootstrap. The proof that no feature
+  knows the future has no counterpart in a script: `{apart}` is not in the seconds that are compared, and its own
+  are in the table of the steps. The area under the ROC curve of the two challengers: {our_auc:.6f} and {bare_auc:.6f}.
 - **Retraining DAG**: a run of the DAG in a warm embedded stack, from `start_date` to `end_date` of the DAG run, beside
   `retrain` in one process that has its imports behind it (the faster of the choices). Both tune for {tuning}
   seconds, which are the same by construction. The rounds in the process lie before the stack's start and after its
   end.
 - **What Airflow adds**: the seconds of these runs of the DAG that were not spent in a task's `execute`, beside a
-  run of a DAG with as many tasks, in the same chain with three mapped ones, that return at once, in the same stack;
+  run of a DAG with as many tasks, in the same chain with a mapped one, that return at once, in the same stack;
   {empty_runs} of them after each round of ours.
   The benchmark's DAG file loads the project's DAG and wraps `execute` so that it notes its seconds in a file.
 
 ## Retraining in one process, step by step
 
-Median seconds of the second line above. The script reads its feature table once and keeps it; Nightshift's
-steps each read it, so that each can be repeated alone.
+Median seconds of that line above, and of the step that is not in it. The script reads its feature table once and
+keeps it; Nightshift's steps each read it, so that each can be repeated alone. Where the script has no such step there
+is a dash.
 
 | step | ours | without |
 |---|---:|---:|
 {steps}
 
-## One more day
+{search}
+{point_in_time}
+## One more day of a source
 
 Seconds of extracting, validating and publishing one more day of {day_rows:,} rows from SQLite in one process, by the
 days that the table holds already, each of them a commit of its own (median of {day_rounds}). A day in the longest
@@ -111,6 +122,10 @@ class Measured:
         Of the challengers of that retraining, ours and bare.
     peaks
         Peak memory of each step, in GB.
+    search
+        How soon a search reaches the same score, by its way.
+    point_in_time
+        A point-in-time build, by its number of events.
     pandas_seconds
         Seconds of the suite over 3 million rows by Great Expectations in pandas.
     one_more_day
@@ -118,11 +133,13 @@ class Measured:
     """
 
     comparisons: list[Comparison]
-    steps: dict[str, tuple[float, float]]
+    steps: retraining.Steps
     roc_auc: tuple[float, float]
     dags: int
     parse_seconds: float
     peaks: dict[str, float]
+    search: dict[str, search.Reached]
+    point_in_time: list[point_in_time.PointInTime]
     pandas_seconds: float
     one_more_day: dict[int, float]
 
@@ -146,7 +163,12 @@ def write_page(path: Path, measured: Measured) -> None:
         bare_auc=bare_auc,
         empty_runs=orchestration.EMPTY_RUNS,
         tuning=orchestration.TUNING_SECONDS,
-        steps="\n".join(f"| {step} | {ours:.2f} | {bare:.2f} |" for step, (ours, bare) in measured.steps.items()),
+        apart=retraining.NOT_COMPARED,
+        window=incremental.WINDOW_DAYS,
+        trees=fitting.ROUNDS_OF_TREES,
+        steps="\n".join(_step(step, *seconds) for step, seconds in measured.steps.items()),
+        search=search.section(measured.search),
+        point_in_time=point_in_time.section(measured.point_in_time),
         dags=measured.dags,
         parse=measured.parse_seconds,
         memory_limit=memory.LIMIT_GB,
@@ -163,6 +185,10 @@ def write_page(path: Path, measured: Measured) -> None:
         libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     )
     path.write_text(text, encoding="utf-8")
+
+
+def _step(step: str, ours: float, bare: float | None) -> str:
+    return f"| {step} | {ours:.2f} | {'-' if bare is None else f'{bare:.2f}'} |"
 
 
 def _row(each: Comparison) -> str:

@@ -32,11 +32,11 @@ _SECTION = """\
 
 Seeded events of 60 days in a lake, and a third as many questions, each of one of the entities (a hundredth of the
 events) at a moment. Of each question: the last value that was known, the days since, and sum, mean and count of the
-values that became known in the 7 days before. Nightshift's `build_features` runs a `features.sql`; by hand, DuckDB runs a
-query of its own; pandas has `merge_asof` and a rolling window by entity. All read the same Delta tables and write one.
-Each build is a process of its own: seconds without its imports (median of the rounds; Nightshift and the others take
-turns), and the most resident memory that it had, the libraries' share included. DuckDB may take {memory} before it
-spills. The results were compared and are equal, to the precision of sums of floats in any order.
+values that became known in the 7 days before. Nightshift's `build_features` runs a `features.sql`; by hand, DuckDB
+runs a query of its own; pandas has `merge_asof` and a rolling window by entity. All read the same Delta tables and
+write one. Each build is a process of its own: seconds without its imports (median of the rounds; Nightshift and the
+others take turns), and the most resident memory that it had, the libraries' share included. DuckDB may take {memory}
+before it spills. The results were compared and are equal, to the precision of sums of floats in any order.
 
 | events | rounds | {systems} |
 |---:|---:|{lines}|

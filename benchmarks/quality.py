@@ -14,7 +14,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import datasets
@@ -25,6 +24,7 @@ from include import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 BUDGETS = (60, 300)
 SHOWN = {"nightshift": "Nightshift", "flaml": "FLAML", "autogluon": "AutoGluon"}
@@ -35,13 +35,15 @@ _PAGE = """\
 <!-- Written by `make bench-quality`; do not edit. -->
 # How good the models are
 
-What Nightshift finds in some seconds, beside what others find in as many, measured by `make bench-quality` on {machine}, last on
-{day} (UTC). All learn from the same rows and are measured on the same later ones, which none has seen. Nightshift and
-FLAML search on the same folds; AutoGluon splits the rows to learn from as it likes. Each is a process of its own with all
-cores, one at a time. Nightshift and FLAML fit the final model after the seconds of the search, so *s* is more than them.
+What Nightshift finds in some seconds, beside what others find in as many, measured by `make bench-quality` on
+{machine}, last on {day} (UTC). All learn from the same rows and are measured on the same later ones, which none has
+seen. Nightshift and FLAML search on the same folds; AutoGluon splits the rows to learn from as it likes. Each is a
+process of its own with all cores, one at a time. Nightshift and FLAML fit the final model after the seconds of the
+search, so *s* is more than them.
 
-The flights are a year's, split by time. The other tables are those that scikit-learn ships, {shipped}: their rows, in a seeded
-order, stand for {days} days, the last 25 of which are held out. Such small tables tell little of a difference in the third place.
+The flights are a year's, split by time. The other tables are those that scikit-learn ships, {shipped}: their rows, in
+a seeded order, stand for {days} days, the last 25 of which are held out. Such small tables tell little of a
+difference in the third place.
 
 {counts}
 
@@ -55,10 +57,9 @@ Python {python}; {libraries}.
 """
 
 
-def main() -> int:
-    """Measure what is not yet measured, and write the page."""
+def main(kept: Path, page: Path) -> int:
+    """Measure what is not yet among the lines that are kept, and write the page."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the home is removed on the way out
-    kept = settings.root() / "var" / "bench-quality.jsonl"
     known = read(kept)
     tables, budgets = _asked("BENCH_TABLES", NAMES), [int(each) for each in _asked("BENCH_BUDGETS", BUDGETS)]
     systems = [each for each in SHOWN if each != "autogluon" or os.environ.get(AUTOGLUON)]
@@ -75,9 +76,8 @@ def main() -> int:
                 tell(f"  {found['metric']} {found['value']:.5f} in {found['took']:.0f} s: {found['model']}")
                 with kept.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(found) + "\n")
-    page = settings.root() / "docs" / "benchmarks-quality.md"
     page.write_text(page_of(read(kept).values()), encoding="utf-8")
-    tell(f"written: {page.relative_to(settings.root())}")
+    tell(f"written: {page}")
     return 0
 
 
@@ -97,7 +97,8 @@ def page_of(measured: Iterable[dict[str, Any]]) -> str:
     """Return the page."""
     order = {"table": NAMES, "system": list(SHOWN)}
     rows = sorted(
-        measured, key=lambda each: (order["table"].index(each["table"]), each["budget"], order["system"].index(each["system"]))
+        measured,
+        key=lambda each: (order["table"].index(each["table"]), each["budget"], order["system"].index(each["system"])),
     )
     return _PAGE.format(
         machine=machine(),
@@ -150,9 +151,8 @@ def _counts(rows: list[dict[str, Any]]) -> list[str]:
         ]
         if system != "nightshift" and pairs:
             equal = sum(_quality(ours) >= _quality(other) for ours, other in pairs)
-            lines.append(
-                f"- To {PLACES} decimals Nightshift is at least as good as {SHOWN[system]} in {equal} of {len(pairs)} cases."
-            )
+            cases = f"in {equal} of {len(pairs)} cases"
+            lines.append(f"- To {PLACES} decimals Nightshift is at least as good as {SHOWN[system]} {cases}.")
     return lines
 
 
@@ -168,4 +168,4 @@ def _line(each: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(settings.root() / "var" / "bench-quality.jsonl", settings.root() / "docs" / "benchmarks-quality.md"))

@@ -88,9 +88,7 @@ def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, trai
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=3)
-    )
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.PercentilePruner(33.0, n_startup_trials=3))
     study.enqueue_trial(candidate.defaults)
     if known:
         searched = {name: value for name, value in known.items() if name in candidate.defaults}

@@ -44,10 +44,10 @@ WAYS = {
 _SECTION = """\
 ## Search
 
-Seconds until a search of {trials} trials of {family} on the flights ({rows:,} rows of a fold to fit on) had a score as good
-as the worst of the four searches found in the end, and seconds of the whole search: medians of {seeds} seeds. Pruning
-stops a trial that falls behind after a fold; a warm start tries the champion's parameters second, which such a search
-had found as of {days} days before.
+Seconds until a search of {trials} trials of {family} on the flights ({rows:,} rows of a fold to fit on) had a score
+as good as the worst of the four searches found in the end, and seconds of the whole search: medians of {seeds} seeds.
+Pruning stops a trial that falls behind after a fold; a warm start tries the champion's parameters second, which such
+a search had found as of {days} days before.
 
 | search | s to the same score | trials until then | s in all |
 |---|---:|---:|---:|

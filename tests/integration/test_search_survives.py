@@ -1,0 +1,136 @@
+"""A search outlives the tasks that have its trials, and several tasks have one search together."""
+
+from __future__ import annotations
+
+import json
+from signal import SIGKILL
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from include import workspace
+from include.retraining import steps
+from include.retraining.plan import load_plan
+from include.retraining.run import retrain
+from tests.integration.tuning_task import (
+    AS_OF,
+    RUN_KEY,
+    ended,
+    prepare,
+    start,
+    start_together,
+    wait_for,
+    write_pipeline,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from upath import UPath
+
+FAMILIES = ["linear", "extra_trees", "lightgbm"]
+Found = dict[str, dict[str, Any]]
+
+
+def run_folder() -> UPath:
+    """Return the folder of the night's run."""
+    return workspace.run_folder("shop", RUN_KEY)
+
+
+def found() -> Found:
+    """Return what the search found by family, as `train` has written it."""
+    return json.loads((run_folder() / "tuning.json").read_text())
+
+
+def journal() -> list[dict[str, Any]]:
+    """Return the lines of the search's journal."""
+    [path] = run_folder().glob("tuning-*.journal")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def assert_whole(of: Found, trials: int) -> None:
+    """Check that every family has all its trials once, and that the best one's predictions are there."""
+    for family, result in of.items():
+        numbers = [trial["number"] for trial in result["trials"]]
+        assert numbers == list(range(trials)), family
+        assert {trial["state"] for trial in result["trials"]} == {"complete"}, family
+        drawn = [tuple(sorted(trial["params"].items())) for trial in result["trials"]]
+        assert len(set(drawn)) == trials, family
+        assert result["score"] == min(trial["score"] for trial in result["trials"])
+        assert not result["note"]
+        [kept] = run_folder().glob(f"predictions-*-{family}-{result['trial']}.npy")
+        assert np.isfinite(np.load(str(kept))).all()
+
+
+def test_a_task_killed_in_a_trial_goes_on_without_its_family(shop: Path) -> None:
+    """No earlier trial is had again, the family that may have taken the memory is left out and named, a model comes."""
+    pipeline = write_pipeline(shop, FAMILIES, trials=3)
+    ended(start(worker=None, fold=["lightgbm", 4, "die"]), -SIGKILL)
+    before = journal()
+
+    result = retrain(pipeline, RUN_KEY, AS_OF)
+
+    assert (result["verdict"], result["version"]) == ("promote", 1)
+    assert "Candidate lightgbm: left out after trial 1: the task's process ended while it was fitted" in result["table"]
+    assert journal()[: len(before)] == before
+    states = {family: [trial["state"] for trial in of["trials"]] for family, of in found().items()}
+    assert states == {"linear": ["complete"] * 3, "extra_trees": ["complete"] * 3, "lightgbm": ["complete", "fail"]}
+
+
+def test_a_task_killed_between_trials_leaves_nothing_out(shop: Path) -> None:
+    """Where no trial was running, no family is to blame, and the search ends as if nothing had been."""
+    pipeline = write_pipeline(shop, FAMILIES, trials=3)
+    ended(start(worker=None, told=4), -SIGKILL)
+
+    result = retrain(pipeline, RUN_KEY, AS_OF)
+
+    assert result["version"] == 1
+    assert "Candidate" not in result["table"]
+    assert_whole(found(), trials=3)
+
+
+def test_two_tasks_have_one_search(shop: Path, tmp_path: Path) -> None:
+    """Each has some of the trials, none is had twice, and what the run trains is the best of both."""
+    pipeline = write_pipeline(shop, ["baseline", "linear", "lightgbm"], trials=6, parallel=2)
+    plan = prepare(pipeline)
+
+    for process in start_together(tmp_path / "meeting", {"worker": 0}, {"worker": 1}):
+        ended(process)
+    challenger = steps.train(pipeline, plan)
+
+    results = found()
+    assert len(results.pop("baseline")["trials"]) == 1
+    assert_whole(results, trials=6)
+    assert {trial["worker"] for result in results.values() for trial in result["trials"]} == {0, 1}
+    assert challenger["tuning_score"] <= min(result["score"] for result in results.values())
+
+
+def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
+    """A task that was given up for dead may live: its trial counts when it is told, and its family is not blamed."""
+    pipeline = write_pipeline(shop, FAMILIES, trials=3)
+    plan = prepare(pipeline)
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    slow = start(worker=0, fold=["lightgbm", 2, "wait"], folder=meeting)
+    wait_for(meeting / "ready-fit")
+
+    ended(start(worker=0))
+    (meeting / "go").touch()
+    ended(slow)
+    steps.train(pipeline, plan)
+
+    assert_whole(found(), trials=3)
+
+
+def test_twins_from_the_first_moment_both_end(shop: Path, tmp_path: Path) -> None:
+    """The same task twice at once ends with one whole result, and the run with one version."""
+    pipeline = write_pipeline(shop, FAMILIES, trials=4)
+    prepare(pipeline)
+
+    for process in start_together(tmp_path / "meeting", {"worker": 0}, {"worker": 0}):
+        ended(process)
+    result = retrain(pipeline, RUN_KEY, AS_OF)
+
+    assert result["version"] == 1
+    assert_whole(found(), trials=4)
+    assert load_plan("shop", RUN_KEY).tuning_seconds == 600

@@ -1,0 +1,164 @@
+"""One task of the shop's search, in a process of its own that dies, waits or is one of several as a test asks.
+
+Arguments: a JSON object with `worker`, the number of the task; None runs the whole night instead. And where a test
+asks for it: `fold`, a family, the number of its fit and what then happens, `die` or `wait`; `told`, the number of the
+trial after which the process dies; `folder`, where the process leaves `ready-<its id>` and waits for `go`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import yaml
+
+from include import settings
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.retraining import steps
+from include.retraining.plan import load_plan, plan_run
+from include.retraining.run import ingest, run
+from include.training.folds import Folds
+from tests import factories
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+    from include.retraining.plan import RunPlan
+
+RUN_KEY = "the-night"
+AS_OF = date(2024, 3, 20)
+#: Longer than any test waits, so that a process without its test ends.
+PATIENCE_SECONDS = 120.0
+
+
+def die() -> None:
+    """End this process so that it cannot help it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody wrote {path}")
+        time.sleep(0.01)
+
+
+def meet(folder: Path, name: str) -> None:
+    """Say that this process has come so far, and wait until it may go on."""
+    (folder / f"ready-{name}").touch()
+    wait_for(folder / "go")
+
+
+def stop_in_fit(family: str, number: int, then: str, folder: Path | None) -> None:
+    """Let the `number`-th fit of a family die or wait instead of beginning."""
+    original, calls = Folds.fit, 0
+
+    def fit(self: Folds, candidate: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += candidate.family == family
+        if candidate.family == family and calls == number:
+            if then == "die":
+                die()
+            assert folder is not None
+            meet(folder, "fit")
+        return original(self, candidate, *args, **kwargs)
+
+    Folds.fit = fit  # type: ignore[method-assign]
+
+
+def die_when_told(number: int) -> None:
+    """Let the process die when its `number`-th trial is told, before another one is asked for."""
+    original, calls = optuna.Study.tell, 0
+
+    def tell(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        found = original(*args, **kwargs)
+        if calls == number:
+            die()
+        return found
+
+    optuna.Study.tell = tell  # type: ignore[method-assign]
+
+
+def write_pipeline(folder: Path, candidates: list[str], **tuning: Any) -> Pipeline:
+    """Write the shop's pipeline with other candidates and tuning; trials end the search unless seconds are named."""
+    fields = yaml.safe_load(factories.SHOP_YAML)
+    fields["training"]["candidates"] = candidates
+    fields["training"]["tuning"] |= {"seconds": 600, "prune": False} | tuning
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(fields), encoding="utf-8")
+    return load_pipeline("shop")
+
+
+def prepare(pipeline: Pipeline) -> RunPlan:
+    """Do what a run does before it searches."""
+    ingest(pipeline, factories.FIRST_DAY, AS_OF, EnvironmentConnections())
+    plan = plan_run(pipeline, RUN_KEY, AS_OF)
+    steps.build(pipeline, plan)
+    return plan
+
+
+def start(**what: Any) -> subprocess.Popen[str]:
+    """Start this script; see its arguments above."""
+    named = {name: str(value) if isinstance(value, Path) else value for name, value in what.items()}
+    return subprocess.Popen(
+        [sys.executable, __file__, json.dumps(named)],
+        env=os.environ | {"PYTHONPATH": str(settings.root())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def start_together(folder: Path, *tasks: dict[str, Any]) -> list[subprocess.Popen[str]]:
+    """Start several tasks, which open their search at the same moment."""
+    folder.mkdir()
+    started = [start(folder=folder, **task) for task in tasks]
+    for process in started:
+        wait_for(folder / f"ready-{process.pid}")
+    (folder / "go").touch()
+    return started
+
+
+def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+    """Return what an ended process has printed; it must have ended with a code."""
+    printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == code, printed[-3000:]
+    return printed
+
+
+def main(worker: int | None, fold: list[Any] | None = None, told: int | None = None, folder: str | None = None) -> None:
+    """Search as one task, or run the whole night."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO)
+    meeting = Path(folder) if folder else None
+    if fold:
+        stop_in_fit(*fold, folder=meeting)
+    if told:
+        die_when_told(told)
+    pipeline = load_pipeline("shop")
+    if worker is None:
+        run(pipeline, RUN_KEY, AS_OF, EnvironmentConnections())
+        return
+    plan = load_plan("shop", RUN_KEY)
+    if meeting and not fold:
+        import lightgbm  # noqa: F401  slow to import, and in step is how the tasks should begin
+        import sklearn.linear_model  # noqa: F401
+
+        meet(meeting, str(os.getpid()))
+    steps.tune(pipeline, plan, worker)
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
