@@ -124,7 +124,7 @@ def read_feature_rows(table: FeatureTable) -> pa.Table:
     """
     since = midnight(date.fromisoformat(table.first_day)) if table.first_day else None
     rows = lake.read_features(table.uri, table.version, since)
-    order = [PREDICTION_TIME, *table.key]
+    order = list(dict.fromkeys([PREDICTION_TIME, *table.key]))
     return rows if _is_in_order(rows, order) else rows.sort_by([(name, "ascending") for name in order])
 
 
@@ -180,7 +180,7 @@ class _Build:
         rows = self.query(tables, since)
         if _types(rows) != base.types:
             return None
-        columns = [*features.key, PREDICTION_TIME, features.label]
+        columns = list(dict.fromkeys([*features.key, PREDICTION_TIME, features.label]))
         kept = there.read(midnight(self.first_day), since, columns)
         rows_of_month = there.read(since.replace(day=1), since)
         rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from include import settings
@@ -11,7 +13,7 @@ from include.errors import TrainingImpossible
 from include.training.allocation import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import optuna
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 MAX_TRIALS = 1000
 #: A family that has failed so often in a row is not tried again.
 MAX_FAILURES = 2
+#: Times that a database is opened whose tables another task is making at the same moment.
+MAX_OPENINGS = 5
 
 
 def open_storage(journal: Path) -> optuna.storages.BaseStorage:
@@ -40,95 +44,170 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
     url = settings.tuning_storage()
     try:
         if url:
-            return optuna.storages.get_storage(url)
+            return _open_database(url)
         journal.parent.mkdir(parents=True, exist_ok=True)
         lock = JournalFileOpenLock(str(journal))
         return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
     except Exception as error:  # noqa: BLE001  whatever the database's driver raises
-        # not chained: the other error's text may have the whole address in it, with its password
-        shown = settings.without_password(url or str(journal))
-        raise TrainingImpossible(
-            f"the trials cannot be kept in {shown} ({type(error).__name__}); check NIGHTSHIFT_TUNING_STORAGE and that "
-            "its database is up, then run this task again"
-        ) from None
+        raise _not_kept(url or str(journal), error) from None
+
+
+def _open_database(url: str) -> optuna.storages.BaseStorage:
+    """Open a database, whose tables are made where they are not there yet."""
+    import optuna
+    from sqlalchemy import exc
+
+    raced = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError, optuna.exceptions.StorageInternalError)
+    for _ in range(MAX_OPENINGS - 1):
+        # two tasks that find no tables at the same time both make them, and one of them is refused
+        with suppress(*raced):
+            return _database(url)
+        time.sleep(0.2)
+    return _database(url)
+
+
+def _database(url: str) -> optuna.storages.BaseStorage:
+    import optuna
+
+    # a connection is idle while a model is fitted, and may be cut meanwhile
+    database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    return optuna.storages.get_storage(database)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Say in one sentence that the database with the trials does not answer any more.
+
+    Raises
+    ------
+    TrainingImpossible
+        If it does not; a retry may mend it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise _not_kept(settings.tuning_storage() or "the journal", error) from None
+
+
+def is_of_storage(error: Exception) -> bool:
+    """Return whether an error is of the database that keeps the trials, not of the trial."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return bool(settings.tuning_storage()) and isinstance(error, (SQLAlchemyError, StorageInternalError))
+
+
+def _not_kept(where: str, error: Exception) -> TrainingImpossible:
+    """Return what is raised, unchained, where an error's own text may have the address and its password."""
+    shown = settings.without_password(where).partition("?")[0]  # a password may be among the options as well
+    told = TrainingImpossible(
+        f"the trials cannot be kept in {shown} ({type(error).__name__}); check NIGHTSHIFT_TUNING_STORAGE and that "
+        "its database is up, then run this task again"
+    )
+    told.retryable = True
+    return told
 
 
 def open_study(
-    storage: optuna.storages.BaseStorage,
-    name: str,
-    pipeline: Pipeline,
-    candidate: Candidate,
-    known: Mapping[str, Params],
+    storage: optuna.storages.BaseStorage, name: str, pipeline: Pipeline, candidate: Candidate
 ) -> optuna.Study:
-    """Open the study of one family, made where it is not there yet.
-
-    Parameters
-    ----------
-    known
-        Parameters by family that were the best in the champion's run; they are tried second.
-    """
+    """Open the study of one family, made where it is not there yet."""
     import optuna
 
     training = pipeline.training
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if training.tuning.prune else optuna.pruners.NopPruner()
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=storage,
         study_name=f"{name}/{candidate.family}",
         direction="maximize" if training.higher_is_better else "minimize",
         pruner=pruner,
         load_if_exists=True,
     )
-    study.enqueue_trial(candidate.defaults, skip_if_exists=True)
-    earlier = known.get(candidate.family) if training.tuning.warm_start else None
-    if earlier:
-        searched = {name: value for name, value in earlier.items() if name in candidate.defaults}
-        study.enqueue_trial(candidate.defaults | searched, skip_if_exists=True)
-    return study
 
 
-def ask(study: optuna.Study, seed: int, worker: int, workers: int) -> optuna.Trial:
+def first_params(pipeline: Pipeline, candidate: Candidate, known: Mapping[str, Params]) -> list[Params]:
+    """Return what a family's first trials try: its defaults, then what was best in the champion's run.
+
+    Parameters
+    ----------
+    known
+        Parameters by family that were the best in the champion's run.
+    """
+    earlier = known.get(candidate.family) if pipeline.training.tuning.warm_start else None
+    searched = {name: value for name, value in (earlier or {}).items() if name in candidate.defaults}
+    best = candidate.defaults | searched
+    return [candidate.defaults] if best == candidate.defaults else [candidate.defaults, best]
+
+
+def ask(study: optuna.Study, seed: int, worker: int, workers: int, first: Sequence[Params] = ()) -> optuna.Trial:
     """Return the study's next trial; what it draws depends on the seed and the trials before it only.
 
     Parameters
     ----------
     worker, workers
         The number of the task that asks, and how many search at the same time.
+    first
+        Parameters of the first trials, in their order.
     """
     import optuna
 
+    # its number is the one thing that no other task is given, so it alone decides what is drawn; and made in one
+    # piece, a trial is never without its worker, whenever the process is killed
+    made = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs={"worker": worker})
+    trial_id = study._storage.create_new_trial(study._study_id, made)
+    number = study._storage.get_trial(trial_id).number
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(
-            seed=seed + workers * len(study.get_trials(deepcopy=False)) + worker,
-            n_startup_trials=6,
-            constant_liar=workers > 1,
-        )
-    trial = study.ask()
-    trial.set_user_attr("worker", worker)
-    return trial
+        study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
+        if number < len(first):
+            study.sampler = optuna.samplers.PartialFixedSampler(first[number], study.sampler)
+    return optuna.trial.Trial(study, trial_id)
 
 
 def give_up(study: optuna.Study, worker: int) -> None:
-    """End the trials that this worker left unfinished: its process was killed while it fitted them."""
-    import optuna
+    """Mark the trials that this worker left unfinished: its process was killed while it fitted them.
 
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        if trial.user_attrs.get("worker") == worker:
-            storage, trial_id = study._storage, trial._trial_id
-            storage.set_trial_user_attr(trial_id, "error", DIED)
-            storage.set_trial_state_values(trial_id, state=optuna.trial.TrialState.FAIL)
+    They are not ended, since Airflow may take a task for dead that lives: what it still tells then counts.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        if is_running(trial) and trial.user_attrs.get("worker") == worker:
+            study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
 
 
 #: Why a trial failed whose process is gone.
 DIED = "the task's process ended while it was fitted; if memory ran out, lower training.tuning.sample_rows"
+#: Why a trial was ended that no fault of its family ended.
+INTERRUPTED = "interrupted"
+
+
+def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
+    """Return whether a trial's process is gone, as far as is known."""
+    return not trial.state.is_finished() and bool(trial.user_attrs.get("given_up"))
+
+
+def is_running(trial: optuna.trial.FrozenTrial) -> bool:
+    """Return whether a trial's process is still to tell what came of it."""
+    return not trial.state.is_finished() and not is_lost(trial)
+
+
+def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
+    """Return what a trial took; of one whose process is gone, what it had taken after its last whole fold."""
+    if trial.state.is_finished() and trial.duration:
+        return trial.duration.total_seconds()
+    return trial.user_attrs.get("seconds", 0.0)
+
+
+def interruptions(study: optuna.Study) -> int:
+    """Return how many trials were interrupted."""
+    return sum(trial.user_attrs.get("error") == INTERRUPTED for trial in study.get_trials(deepcopy=False))
 
 
 def spent_by(study: optuna.Study, worker: int) -> float:
     """Return the seconds that a worker has spent on a study's trials."""
     return sum(
-        trial.duration.total_seconds()
-        for trial in study.get_trials(deepcopy=False)
-        if trial.duration and trial.user_attrs.get("worker") == worker
+        seconds_of(trial) for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("worker") == worker
     )
 
 
@@ -138,7 +217,7 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     Parameters
     ----------
     limit
-        Trials that the family may have.
+        Trials that the family may have; those of other tasks that are running count.
     floor
         The score of a model without features, of which more is better; None where it is not known.
     sign
@@ -148,9 +227,9 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
 
     seconds = best_at = previous_at = gained = dearest = 0.0
     best: float | None = None
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    for trial in ended:
-        seconds += trial.duration.total_seconds() if trial.duration else 0.0
+    begun = study.get_trials(deepcopy=False)
+    for trial in begun:
+        seconds += seconds_of(trial) if trial.state.is_finished() else 0.0
         if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
             continue
         dearest = max(dearest, trial.duration.total_seconds())
@@ -159,8 +238,8 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
             before = floor if best is None else best
             gained = score - before if before is not None else abs(score)
             best, best_at, previous_at = score, seconds, best_at
-    done = len(ended) >= limit or failure_of(study) is not None
-    return Progress(family, len(ended), seconds, best, best_at, previous_at, gained, dearest, done)
+    done = len(begun) >= limit or failure_of(study) is not None
+    return Progress(family, len(begun), seconds, best, best_at, previous_at, gained, dearest, done)
 
 
 def failure_of(study: optuna.Study) -> str | None:
@@ -169,11 +248,12 @@ def failure_of(study: optuna.Study) -> str | None:
 
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
+        if is_lost(trial):
+            return f"left out after trial {trial.number}: {DIED}"
         if trial.state == TrialState.FAIL:
             in_a_row += 1
-            error = trial.user_attrs.get("error", "it failed")
-            if error == DIED or in_a_row >= MAX_FAILURES:
-                return f"left out after trial {trial.number}: {error}"
+            if in_a_row >= MAX_FAILURES:
+                return f"left out after trial {trial.number}: {trial.user_attrs.get('error', 'it failed')}"
         elif trial.state.is_finished():
             in_a_row = 0
     return None
@@ -196,10 +276,10 @@ def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     return {
         "number": trial.number,
         "params": trial.params | trial.user_attrs.get("rounds", {}),
-        "state": trial.state.name.lower(),
+        "state": "fail" if is_lost(trial) else trial.state.name.lower(),
         "score": trial.value if trial.state.name == "COMPLETE" else None,
         "fold_scores": trial.user_attrs.get("fold_scores", []),
-        "seconds": trial.duration.total_seconds() if trial.duration else None,
+        "seconds": seconds_of(trial),
         "worker": trial.user_attrs.get("worker"),
-        "error": trial.user_attrs.get("error"),
+        "error": DIED if is_lost(trial) else trial.user_attrs.get("error"),
     }

@@ -81,11 +81,16 @@ class Search:
         self.pipeline, self.training = pipeline, pipeline.training
         self.sign = 1.0 if self.training.higher_is_better else -1.0
         self.candidates: dict[str, Candidate] = candidates_of(self.training)
-        storage = studies.open_storage(journal)
-        self.studies: dict[str, optuna.Study] = {
-            family: studies.open_study(storage, name, pipeline, candidate, known or {})
+        self.first = {
+            family: studies.first_params(pipeline, candidate, known or {})
             for family, candidate in self.candidates.items()
         }
+        storage = studies.open_storage(journal)
+        with studies.reachable():
+            self.studies: dict[str, optuna.Study] = {
+                family: studies.open_study(storage, name, pipeline, candidate)
+                for family, candidate in self.candidates.items()
+            }
 
     def run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
         """Try parameters until this worker's seconds or all trials are used up.
@@ -100,7 +105,16 @@ class Search:
             Number of the task, of those that search at the same time.
         keep
             Is given the predictions of every trial that is the best of its family so far.
+
+        Raises
+        ------
+        TrainingImpossible
+            If the database that keeps the trials does not answer any more.
         """
+        with studies.reachable():
+            self._run(folds, seconds, worker, keep)
+
+    def _run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
         for study in self.studies.values():
             studies.give_up(study, worker)
         left = self._left(seconds, worker)
@@ -120,6 +134,11 @@ class Search:
             return False
         spent = self._left(seconds, worker) <= 0 and not self.training.deterministic
         return spent or next_family(self._progress()) is None
+
+    def waits_for_others(self) -> bool:
+        """Return whether the first result is still to come, from a task that searches at the same time."""
+        running = (studies.is_running(each) for study in self.studies.values() for each in study.get_trials())
+        return not self._has_result() and any(running)
 
     def results(self) -> dict[str, TuningResult]:
         """Return what was found, by family.
@@ -155,7 +174,8 @@ class Search:
         import optuna
 
         candidate, study = self.candidates[family], self.studies[family]
-        trial = studies.ask(study, self.training.seed, worker, self.training.tuning.parallel)
+        begun = time.monotonic()
+        trial = studies.ask(study, self.training.seed, worker, self.training.tuning.parallel, self.first[family])
         # the search must come to a result, so the first one is finished whatever it takes
         patient = not self._has_result()
         until = None if patient or math.isinf(deadline) else deadline
@@ -172,19 +192,23 @@ class Search:
                 fold_results.append(folds.fit(candidate, params, number, None if math.isinf(stop) else stop))
                 mean = math.fsum(each.score for each in fold_results) / len(fold_results)
                 trial.report(mean, number)
+                trial.set_user_attr("seconds", time.monotonic() - begun)  # what is spent, should the process be killed
                 if number + 1 < len(folds.folds) and not patient and trial.should_prune():
                     state = optuna.trial.TrialState.PRUNED
                     break
         except NightshiftError:
+            _interrupt(study, trial)
             raise
-        except Exception as error:  # noqa: BLE001  a candidate may be anybody's estimator; the others go on
+        except Exception as error:
+            if studies.is_of_storage(error):
+                raise
+            # a candidate may be anybody's estimator; the others go on
             state = optuna.trial.TrialState.FAIL
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             trial.set_user_attr("error", reason)
             log.warning("%s: trial %s failed, the others go on: %s", family, trial.number, reason)
         except BaseException:
-            trial.set_user_attr("error", "interrupted")
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
+            _interrupt(study, trial)
             raise
         trial.set_user_attr("fold_scores", [each.score for each in fold_results])
         if state != optuna.trial.TrialState.COMPLETE:
@@ -199,7 +223,8 @@ class Search:
             study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
             return
         best = studies.best_trial(study, self.sign)
-        if best is None or self.sign * mean > self.sign * best.value:
+        # of equal ones the first counts, which another task may have begun earlier and told later
+        if best is None or (self.sign * mean, -trial.number) > (self.sign * best.value, -best.number):
             keep(family, trial.number, np.concatenate([each.predictions for each in fold_results]))
         study.tell(trial, mean, skip_if_finished=True)
 
@@ -219,7 +244,7 @@ class Search:
     def _limit(self, family: str) -> int:
         """Return how many trials a family may have: one, where there is nothing to search."""
         if not self.candidates[family].searches:
-            return 1
+            return 1 + studies.interruptions(self.studies[family])
         return self.training.tuning.trials or studies.MAX_TRIALS
 
     def _has_result(self) -> bool:
@@ -228,7 +253,7 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if not studies.is_running(trial)]
         note = studies.failure_of(study) or ""
         if best is None and not note:
             note = "no trial was finished in the seconds that there were"
@@ -240,9 +265,17 @@ class Search:
             [] if best is None else best.user_attrs["fold_scores"],
             None if best is None else best.user_attrs.get("fold_rounds"),
             trials,
-            math.fsum(each["seconds"] or 0.0 for each in trials),
+            math.fsum(each["seconds"] for each in trials),
             note,
         )
+
+
+def _interrupt(study: optuna.Study, trial: optuna.Trial) -> None:
+    """End a trial that was stopped from outside, without blame for its family."""
+    import optuna
+
+    trial.set_user_attr("error", studies.INTERRUPTED)
+    study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
 
 
 def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:

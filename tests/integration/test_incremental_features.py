@@ -417,6 +417,14 @@ def test_a_key_that_is_asked_about_at_another_time_makes_all_anew(depot: Depot) 
         depot.build(70)
 
 
+def test_the_time_of_the_question_may_be_part_of_the_key(depot: Depot) -> None:
+    """A row for each depot and night has no other name."""
+    write(depot.folder, DEPOT_YAML.replace("key: [order_id]\n  label", "key: [order_id, prediction_time]\n  label"))
+    assert depot.hold(69).startswith("building all rows")
+
+    assert depot.night(70).startswith(built(4, "2024-03-08"))
+
+
 def test_rows_of_before_the_window_are_not_read(depot: Depot) -> None:
     """They lie in the table still, which is as if they were not there."""
     depot.publish_orders(70)

@@ -52,6 +52,9 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
         check_trainable(pipeline, frame, split)
         folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
         search.run(folds, plan.tuning_seconds, worker, keep)
+    if search.waits_for_others():
+        log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
+        return {}
     results = search.results()
     for line in tuning_table(results, pipeline.training.metric).splitlines():
         log.info("%s", line)
