@@ -6,6 +6,7 @@ requirements: its Python is named in BENCH_AUTOGLUON_PYTHON, and is left out whe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -105,18 +106,20 @@ def _flaml(task: Task, folds: Any, seconds: int) -> tuple[np.ndarray, str]:
     for column in folds.columns.categorical:
         rows, held = (each.assign(**{column: each[column].astype("category")}) for each in (rows, held))
     automl = AutoML()
-    automl.fit(
-        X_train=rows,
-        y_train=folds.y.astype("int64") if training.classifies else folds.y,
-        task="classification" if training.classifies else "regression",
-        metric=metric,
-        time_budget=seconds,
-        eval_method="cv",
-        split_type=_SameFolds(folds),
-        n_jobs=settings.threads(),
-        seed=training.seed,
-        verbose=0,
-    )
+    # its CatBoost leaves files where it runs
+    with TemporaryDirectory(prefix="bench-flaml-") as scratch, contextlib.chdir(scratch):
+        automl.fit(
+            X_train=rows,
+            y_train=folds.y.astype("int64") if training.classifies else folds.y,
+            task="classification" if training.classifies else "regression",
+            metric=metric,
+            time_budget=seconds,
+            eval_method="cv",
+            split_type=_SameFolds(folds),
+            n_jobs=settings.threads(),
+            seed=training.seed,
+            verbose=0,
+        )
     told = f"{automl.best_estimator}, {len(automl.config_history)} improvements"
     if not training.classifies:
         return automl.predict(held), told

@@ -6,8 +6,10 @@ docs/benchmarks-quality.md is made of the lines. BENCH_TABLES and BENCH_BUDGETS 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 BUDGETS = (60, 300)
 SHOWN = {"nightshift": "Nightshift", "flaml": "FLAML", "autogluon": "AutoGluon"}
+#: A system is stopped after so many times its seconds, and some more for what comes before and after the search.
+PATIENCE, SPARE_SECONDS = 5, 300
 #: Metrics that are equal to so many places say the same.
 PLACES = 3
 
@@ -73,7 +77,10 @@ def main(kept: Path, page: Path) -> int:
             for table, budget, system in missing:
                 tell(f"{table}, {budget} s, {SHOWN[system]}")
                 found = _measure(system, table, budget)
-                tell(f"  {found['metric']} {found['value']:.5f} in {found['took']:.0f} s: {found['model']}")
+                if found is None:
+                    continue
+                shown = "-" if found["value"] is None else f"{found['metric']} {found['value']:.5f}"
+                tell(f"  {shown} in {found['took']:.0f} s: {found['model']}")
                 with kept.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(found) + "\n")
     page.write_text(page_of(read(kept).values()), encoding="utf-8")
@@ -121,11 +128,25 @@ def _asked(name: str, otherwise: Iterable[Any]) -> list[str]:
     return named or [str(each) for each in otherwise]
 
 
-def _measure(system: str, table: str, budget: int) -> dict[str, Any]:
-    """Let one system learn, in a process of its own."""
+def _measure(system: str, table: str, budget: int) -> dict[str, Any] | None:
+    """Let one system learn, in a process of its own; None where it failed, which another run tries again."""
     command = [sys.executable, "-m", "benchmarks.peers", system, table, str(budget)]
-    done = subprocess.run(command, cwd=settings.root(), stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-    return json.loads(done.stdout.splitlines()[-1])
+    limit = PATIENCE * budget + SPARE_SECONDS
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=settings.root(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            told, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            asked = {"system": system, "table": table, "budget": budget}
+            return asked | {"took": limit, "value": None, "model": "did not come to an end, and was stopped"}
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it has started
+    if process.returncode:
+        tell(f"  {SHOWN[system]} failed and is left out; run this again to try it again")
+        return None
+    return json.loads(told.splitlines()[-1])
 
 
 def _same_task(each: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -137,6 +158,8 @@ def _same_task(each: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, di
 
 def _quality(each: dict[str, Any]) -> float:
     """Return the value to so many places, as a number of which more is better."""
+    if each["value"] is None:
+        return -math.inf
     return round(each["value"], PLACES) * (1 if each["higher_is_better"] else -1)
 
 
@@ -157,10 +180,11 @@ def _counts(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _line(each: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    best = max(map(_quality, _same_task(each, rows).values()))
-    value = f"{each['value']:.4f}"
+    same = _same_task(each, rows).values()
+    best, task = max(map(_quality, same)), max(same, key=len)  # what was stopped has not told of the table
+    value = "-" if each["value"] is None else f"{each['value']:.4f}"
     cells = [
-        *(each["table"], f"{each['rows']:,}, {each['held_rows']:,}", each["metric"], str(each["budget"])),
+        *(each["table"], f"{task['rows']:,}, {task['held_rows']:,}", task["metric"], str(each["budget"])),
         *(SHOWN[each["system"]], f"**{value}**" if _quality(each) == best else value),
         *(f"{each['took']:.0f}", each["model"]),
     ]

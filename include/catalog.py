@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -127,6 +128,8 @@ def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
         problem = "at least one is needed, found none"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
         problem = f"expected fields below it, found {item['input']!r}"
+    elif kind == "string_pattern_mismatch" and location[-1] == "estimator":
+        problem = f"expected the import path of a class, such as sklearn.svm.SVC, found {item['input']!r}"
     elif kind == "string_pattern_mismatch":
         problem = f"the name {item['input']!r} may only have lower case letters, digits and _, the first a letter"
     else:
@@ -153,17 +156,29 @@ def _existing(location: tuple, data: Any) -> tuple:
 
 def _fields_at(location: tuple, data: Any) -> list[str]:
     """Return the fields that the schema knows at a place of the YAML."""
-    model: Any = Pipeline
+    kind: Any = Pipeline
     for part in location:
         data = data[part] if isinstance(data, (dict, list)) else {}
-        if model is Pipeline and part == "sources":
-            continue
         if location[0] == "sources" and len(location) > 1 and part == location[1]:
-            kind = data.get("kind") if isinstance(data, dict) else None
-            model = SOURCE_KINDS.get(kind, SqlSource)
-        elif part in getattr(model, "model_fields", {}):
-            model = model.model_fields[part].annotation
-    return list(getattr(model, "model_fields", {}))
+            kind = SOURCE_KINDS.get(data.get("kind") if isinstance(data, dict) else None, SqlSource)
+        else:
+            kind = _below(kind, part)
+    return [name for each in _alternatives(kind) for name in getattr(each, "model_fields", {})]
+
+
+def _below(kind: Any, part: Any) -> Any:
+    """Return the type of what a section, a mapping or a list has under a name or a number."""
+    for each in _alternatives(kind):
+        if part in getattr(each, "model_fields", {}):
+            return each.model_fields[part].annotation
+        if get_origin(each) in (dict, list):
+            return get_args(each)[-1]
+    return None
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """Return the types that a type allows, one unless it is a union."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def _lines_by_field(text: str) -> tuple[dict[tuple, int], list[tuple[tuple, int]]]:

@@ -24,7 +24,6 @@ class Aggregates(Section):
         default=["mean", "std", "count"], min_length=1
     )
 
-
     @property
     def longest_days(self) -> int:
         """The days that the longest window looks back."""

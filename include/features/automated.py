@@ -208,16 +208,6 @@ def _misfit(pipeline: Pipeline, columns: list[str]) -> str | None:
                 f"'{key}' needs {', '.join(missing)} in each row to find the source's rows of it; let {features.query} "
                 f"yield it (features.exclude keeps it from the model), which yields {', '.join(columns)}"
             )
-        if features.label in made.by:
-            return f"'{key}' has the label '{features.label}' in `by`, which is what is not known yet; name others"
-        longest = max(_windows(made))
-        if min(_windows(made)) < 1:
-            return f"'{key}' has a window of {min(_windows(made))} days; a window is at least one day"
-        if features.lookback_days is not None and longest > features.lookback_days:
-            return (
-                f"'{key}' has a window of {longest} days, and features.lookback_days is {features.lookback_days}; "
-                "raise that, or shorten the window"
-            )
         for name in _names_of_set(key, made):
             if name in taken:
                 return f"'{key}' makes the column {name}, and {taken[name]} too; rename one of them"

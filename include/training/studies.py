@@ -1,20 +1,15 @@
-"""The trials of a search, kept where they survive a killed task and where several tasks find them."""
+"""The trials of a search: how one is asked for, when one is lost, and what they have come to."""
 
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.errors import TrainingImpossible
 from include.training.allocation import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     import optuna
 
@@ -25,89 +20,6 @@ if TYPE_CHECKING:
 MAX_TRIALS = 1000
 #: A family that has failed so often in a row is not tried again.
 MAX_FAILURES = 2
-#: Times that a database is opened whose tables another task is making at the same moment.
-MAX_OPENINGS = 5
-
-
-def open_storage(journal: Path) -> optuna.storages.BaseStorage:
-    """Open what holds the trials: a journal file, or the database that NIGHTSHIFT_TUNING_STORAGE names.
-
-    Raises
-    ------
-    TrainingImpossible
-        If the database cannot be opened.
-    """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = settings.tuning_storage()
-    try:
-        if url:
-            return _open_database(url)
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileOpenLock(str(journal))
-        return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-    except Exception as error:  # noqa: BLE001  whatever the database's driver raises
-        raise _not_kept(url or str(journal), error) from None
-
-
-def _open_database(url: str) -> optuna.storages.BaseStorage:
-    """Open a database, whose tables are made where they are not there yet."""
-    import optuna
-    from sqlalchemy import exc
-
-    raced = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError, optuna.exceptions.StorageInternalError)
-    for _ in range(MAX_OPENINGS - 1):
-        # two tasks that find no tables at the same time both make them, and one of them is refused
-        with suppress(*raced):
-            return _database(url)
-        time.sleep(0.2)
-    return _database(url)
-
-
-def _database(url: str) -> optuna.storages.BaseStorage:
-    import optuna
-
-    # a connection is idle while a model is fitted, and may be cut meanwhile
-    database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    return optuna.storages.get_storage(database)
-
-
-@contextmanager
-def reachable() -> Iterator[None]:
-    """Say in one sentence that the database with the trials does not answer any more.
-
-    Raises
-    ------
-    TrainingImpossible
-        If it does not; a retry may mend it.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not is_of_storage(error):
-            raise
-        raise _not_kept(settings.tuning_storage() or "the journal", error) from None
-
-
-def is_of_storage(error: Exception) -> bool:
-    """Return whether an error is of the database that keeps the trials, not of the trial."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return bool(settings.tuning_storage()) and isinstance(error, (SQLAlchemyError, StorageInternalError))
-
-
-def _not_kept(where: str, error: Exception) -> TrainingImpossible:
-    """Return what is raised, unchained, where an error's own text may have the address and its password."""
-    shown = settings.without_password(where).partition("?")[0]  # a password may be among the options as well
-    told = TrainingImpossible(
-        f"the trials cannot be kept in {shown} ({type(error).__name__}); check NIGHTSHIFT_TUNING_STORAGE and that "
-        "its database is up, then run this task again"
-    )
-    told.retryable = True
-    return told
 
 
 def open_study(
@@ -171,9 +83,14 @@ def give_up(study: optuna.Study, worker: int) -> None:
 
     They are not ended, since Airflow may take a task for dead that lives: what it still tells then counts.
     """
-    for trial in study.get_trials(deepcopy=False):
-        if is_running(trial) and trial.user_attrs.get("worker") == worker:
-            study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
+    for trial in unfinished(study, worker):
+        study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
+
+
+def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that nothing was told of yet, of one worker or (None) of all."""
+    running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]
+    return [trial for trial in running if worker is None or trial.user_attrs.get("worker") == worker]
 
 
 #: Why a trial failed whose process is gone.

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.errors import NightshiftError, TrainingImpossible
-from include.training import studies
+from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Search:
             family: studies.first_params(pipeline, candidate, known or {})
             for family, candidate in self.candidates.items()
         }
-        storage = studies.open_storage(journal)
-        with studies.reachable():
+        storage = trial_storage.open_storage(journal)
+        with trial_storage.reachable():
             self.studies: dict[str, optuna.Study] = {
                 family: studies.open_study(storage, name, pipeline, candidate)
                 for family, candidate in self.candidates.items()
@@ -111,7 +111,7 @@ class Search:
         TrainingImpossible
             If the database that keeps the trials does not answer any more.
         """
-        with studies.reachable():
+        with trial_storage.reachable():
             self._run(folds, seconds, worker, keep)
 
     def _run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
@@ -129,16 +129,18 @@ class Search:
             self._try(family, folds, worker, deadline, share / len(folds.folds), keep)
 
     def is_over(self, seconds: float, worker: int) -> bool:
-        """Return whether there is a result and this worker has no seconds left, or no family a trial."""
-        if not self._has_result():
+        """Return whether there is a result and this worker has no seconds left, or no family a trial.
+
+        It is not while a trial of the worker's own is unfinished, which has to be given up first.
+        """
+        if not self._has_result() or any(studies.unfinished(study, worker) for study in self.studies.values()):
             return False
         spent = self._left(seconds, worker) <= 0 and not self.training.deterministic
         return spent or next_family(self._progress()) is None
 
     def waits_for_others(self) -> bool:
         """Return whether the first result is still to come, from a task that searches at the same time."""
-        running = (studies.is_running(each) for study in self.studies.values() for each in study.get_trials())
-        return not self._has_result() and any(running)
+        return not self._has_result() and any(studies.unfinished(study) for study in self.studies.values())
 
     def results(self) -> dict[str, TuningResult]:
         """Return what was found, by family.
@@ -200,7 +202,7 @@ class Search:
             _interrupt(study, trial)
             raise
         except Exception as error:
-            if studies.is_of_storage(error):
+            if trial_storage.is_of_storage(error):
                 raise
             # a candidate may be anybody's estimator; the others go on
             state = optuna.trial.TrialState.FAIL

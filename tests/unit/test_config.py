@@ -65,6 +65,73 @@ def test_a_misspelt_word_is_told_with_its_line_and_the_nearest_known(
     assert "(known: '" in told[0]
 
 
+AGGREGATES = "  label: revenue\n  automated: {aggregates: {x: {source: sales, by: [store], values: [revenue]}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "  label: revenue\n",
+            AGGREGATES.replace("values", "valus"),
+            "'valus'; did you mean 'values'? (known: 'source',",
+        ),
+        ("  label: revenue\n", AGGREGATES.replace("source: sales", "source: sals"), "x: there is no source 'sals'"),
+        (
+            "  label: revenue\n",
+            AGGREGATES.replace("[revenue]", "[closed_at]"),
+            "'closed_at' is a timestamp, and numbers",
+        ),
+        ("  label: revenue\n", AGGREGATES.replace("[store]", "[revenue]"), "by names the label, 'revenue'"),
+        (
+            "  label: revenue\n",
+            AGGREGATES + "  lookback_days: 9\n",
+            "28 days is longer than features.lookback_days (9)",
+        ),
+        ("  label: revenue\n", "  label: revenue\n  lookback_days: 500\n", "(500) is more than history_days (120)"),
+        ("seed: 7", "threshold: {precison: 0.5}", "there is no field 'precison'; did you mean 'precision'?"),
+        (
+            "seed: 7",
+            "threshold: {false_positive_cost: 1}",
+            "false_positive_cost and false_negative_cost belong together",
+        ),
+        ("seed: 7", "own_candidates: {knn: {estimator: SVC}}", "such as sklearn.svm.SVC, found 'SVC'"),
+        ("seed: 7", "own_candidates: {knn: {estimator: a.B, serch: {}}}", "did you mean 'search'?"),
+        (
+            "seed: 7",
+            "own_candidates: {knn: {estimator: a.B, search: {k: {low: 5}}}}",
+            "between `low` and `high`, or among",
+        ),
+        ("seed: 7", "own_candidates: {linear: {estimator: a.B}}", "candidates names a family twice"),
+        ("seed: 7", "class_weight: balanced", "class_weight is for classes, and the task is regression"),
+        ("task: regression", "task: forecasting", "horizon_days is needed for the task forecasting"),
+        ("task: regression", "task: forecasting\n  horizon_days: 7", "gap_days (1) is less than horizon_days (7)"),
+        ("mae", "calibration_error", "there is no metric 'calibration_error'"),
+    ],
+)
+def test_features_and_training_are_held_against_each_other(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """What cannot be built or learned is refused before anything runs, in a sentence that names it."""
+    told = mistakes(tmp_path, edited(old, new))
+
+    assert len([each for each in told if sentence in each]) == 1, told
+
+
+@pytest.mark.parametrize(
+    ("tuning", "sentence"),
+    [
+        ("{seconds: 2, folds: 2}", "deterministic needs tuning.trials"),
+        ("{trials: 2, parallel: 2}", "deterministic needs tuning.parallel to be 1"),
+    ],
+)
+def test_what_the_clock_decides_is_not_deterministic(tmp_path: Path, tuning: str, sentence: str) -> None:
+    """The last bit is promised only where nothing depends on how quick the machine is."""
+    text = edited("{seconds: 2, trials: 2, folds: 2, sample_rows: 1000}", tuning)
+
+    [told] = mistakes(tmp_path, text.replace("seed: 7", "seed: 7\n  deterministic: true"))
+
+    assert sentence in told
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [

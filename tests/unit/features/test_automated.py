@@ -394,20 +394,6 @@ def test_a_by_column_that_the_query_does_not_yield_is_refused() -> None:
     assert "features.exclude keeps it from the model" in sentence
 
 
-def test_the_label_in_by_is_refused() -> None:
-    """What is not known yet cannot say whose rows are summed up."""
-    made = make_pipeline(aggregates={"seen": aggregates()})
-    made.features.automated.aggregates["seen"].by.append("label")
-
-    assert "has the label 'label' in `by`" in refused(made)
-
-
-@pytest.mark.parametrize(("days", "problem"), [(0, "a window of 0 days"), (40, "features.lookback_days is 30")])
-def test_a_window_that_cannot_be_kept_is_refused(days: int, problem: str) -> None:
-    """A window has a day at least, and no more days than a night reads."""
-    assert problem in refused(make_pipeline(lookback_days=30, aggregates={"seen": aggregates(windows_days=[days])}))
-
-
 def test_by_columns_that_cannot_be_compared_are_refused() -> None:
     """A shelf called 'top' is not the number of one."""
     rows = make_rows([("a", NOON)], shelf=["top"])

@@ -1,0 +1,100 @@
+"""Where the trials of a search are kept: they survive a killed task, and several tasks find them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from include import settings
+from include.errors import TrainingImpossible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import optuna
+
+#: Times that a database is opened whose tables another task is making at the same moment.
+MAX_OPENINGS = 5
+
+
+def open_storage(journal: Path) -> optuna.storages.BaseStorage:
+    """Open what holds the trials: a journal file, or the database that NIGHTSHIFT_TUNING_STORAGE names.
+
+    Raises
+    ------
+    TrainingImpossible
+        If the database cannot be opened.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = settings.tuning_storage()
+    try:
+        if url:
+            return _open_database(url)
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        lock = JournalFileOpenLock(str(journal))
+        return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+    except Exception as error:  # noqa: BLE001  whatever the database's driver raises
+        raise _not_kept(url or str(journal), error) from None
+
+
+def _open_database(url: str) -> optuna.storages.BaseStorage:
+    """Open a database, whose tables are made where they are not there yet."""
+    import optuna
+    from sqlalchemy import exc
+
+    raced = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError, optuna.exceptions.StorageInternalError)
+    for _ in range(MAX_OPENINGS - 1):
+        # two tasks that find no tables at the same time both make them, and one of them is refused
+        with suppress(*raced):
+            return _database(url)
+        time.sleep(0.2)
+    return _database(url)
+
+
+def _database(url: str) -> optuna.storages.BaseStorage:
+    import optuna
+
+    # a connection is idle while a model is fitted, and may be cut meanwhile
+    database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    return optuna.storages.get_storage(database)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Say in one sentence that the database with the trials does not answer any more.
+
+    Raises
+    ------
+    TrainingImpossible
+        If it does not; a retry may mend it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise _not_kept(settings.tuning_storage() or "the journal", error) from None
+
+
+def is_of_storage(error: Exception) -> bool:
+    """Return whether an error is of the database that keeps the trials, not of the trial."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return bool(settings.tuning_storage()) and isinstance(error, (SQLAlchemyError, StorageInternalError))
+
+
+def _not_kept(where: str, error: Exception) -> TrainingImpossible:
+    """Return what is raised, unchained, where an error's own text may have the address and its password."""
+    shown = settings.without_password(where).partition("?")[0]  # a password may be among the options as well
+    told = TrainingImpossible(
+        f"the trials cannot be kept in {shown} ({type(error).__name__}); check NIGHTSHIFT_TUNING_STORAGE and that "
+        "its database is up, then run this task again"
+    )
+    told.retryable = True
+    return told
