@@ -58,9 +58,7 @@ def trials(postgres: Postgres, request: pytest.FixtureRequest, monkeypatch: pyte
 
 def cut_connections(postgres: Postgres, database: str) -> int:
     """End all connections to a database, as its restart does, and return how many there were."""
-    [row] = postgres.run(
-        f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}' "  # noqa: S608
-    )
+    [row] = postgres.run(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}' ")
     return int(row[0])
 
 
@@ -168,7 +166,7 @@ def test_a_wrong_password_is_in_no_error(
     driver: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What is told, logged and traced names the database only; a retry may mend it."""
-    url = address(postgres, "postgres", driver, password="wrong-but-secret", query={"password": "another-secret"})  # noqa: S106
+    url = address(postgres, "postgres", driver, password="wrong-but-secret", query={"password": "another-secret"})
     monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", url)
 
     with pytest.raises(TrainingImpossible, match="NIGHTSHIFT_TUNING_STORAGE") as caught:
