@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,7 @@ def main(folder: Path, task: str, metric: str, seconds: int, threads: int) -> No
         found = predictor.predict_proba(held)
         found = found[[1]] if task == "binary" else found[sorted(found.columns)]
     found.to_csv(folder / "predictions.csv", index=False)
-    (folder / "model.txt").write_text(predictor.model_best)
+    (folder / "model.txt").write_text(f"{predictor.model_best}, of AutoGluon {version('autogluon.tabular')}")
 
 
 if __name__ == "__main__":

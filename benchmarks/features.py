@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Comparison, start_afresh, take_turns
 from include import lake, settings
 from include.features.build import build_features, pin_snapshot, read_features
+from include.features.macros import create_macros
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def bare_features(pipeline: Pipeline, snapshot: dict[str, int]) -> pa.Table:
                 f"CREATE TABLE {name} AS SELECT * REPLACE ({times}) FROM raw"
                 f" WHERE available_at < TIMESTAMPTZ '{AS_OF + timedelta(days=1)} 00:00:00+00'"
             )
+        create_macros(con)  # what features.sql may call
         rows = con.sql(
             "SELECT * REPLACE (CAST(flight_number_flights_28d AS DOUBLE) AS flight_number_flights_28d)"
             f" FROM ({pipeline.text('features.sql')}) ORDER BY prediction_time, flight_id"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BUDGETS = (60, 300)
 SHOWN = {"nightshift": "Nightshift", "flaml": "FLAML", "autogluon": "AutoGluon"}
+LIBRARIES = ("flaml", "lightgbm", "scikit-learn", "optuna")
 #: A system is stopped after so many times its seconds, and some more for what comes before and after the search.
 PATIENCE, SPARE_SECONDS = 5, 300
 #: Metrics that are equal to so many places say the same.
@@ -83,7 +84,8 @@ def main(kept: Path, page: Path) -> int:
                 tell(f"  {shown} in {found['took']:.0f} s: {found['model']}")
                 with kept.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(found) + "\n")
-    page.write_text(page_of(read(kept).values()), encoding="utf-8")
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    page.write_text(page_of(read(kept).values(), libraries), encoding="utf-8")
     tell(f"written: {page}")
     return 0
 
@@ -100,8 +102,8 @@ def read(kept: Path) -> dict[tuple[str, int, str], dict[str, Any]]:
     return found
 
 
-def page_of(measured: Iterable[dict[str, Any]]) -> str:
-    """Return the page."""
+def page_of(measured: Iterable[dict[str, Any]], libraries: str) -> str:
+    """Return the page, whose rows are in one order whenever they were measured."""
     order = {"table": NAMES, "system": list(SHOWN)}
     rows = sorted(
         measured,
@@ -115,7 +117,7 @@ def page_of(measured: Iterable[dict[str, Any]]) -> str:
         counts="\n".join(_counts(rows)),
         lines="\n".join(_line(each, rows) for each in rows),
         python=".".join(map(str, sys.version_info[:3])),
-        libraries=", ".join(f"{name} {version(name)}" for name in ("flaml", "lightgbm", "scikit-learn", "optuna")),
+        libraries=libraries,
     )
 
 

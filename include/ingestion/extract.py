@@ -249,8 +249,8 @@ def _published_offsets(pipeline: Pipeline, name: str, days: list[str]) -> dict[s
 def _published_manifest(pipeline: Pipeline, name: str, ds: str | None = None) -> dict[str, Any] | None:
     """Return the manifest of the batch that a day was published from, by default the last one."""
     uri = lake.raw_uri(pipeline.name, name)
-    published = lake.partitions(uri, pipeline.sources[name].slice_column, None if ds is None else {ds})
-    part = published.get(max(published, default=""))
+    column = pipeline.sources[name].slice_column
+    part = lake.newest_partition(uri, column) if ds is None else lake.partitions(uri, column, {ds}).get(ds)
     if part is None or part.batch is None:
         return None
     try:

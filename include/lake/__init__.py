@@ -1,6 +1,6 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
-from include.lake.days import Partition, partitions, read_days, replace_days
+from include.lake.days import Partition, newest_partition, partitions, read_days, replace_days
 from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
 from include.lake.pinned import Change, PinnedTable
 from include.lake.publication import Slices, publish_days, published_at
@@ -34,6 +34,7 @@ __all__ = [
     "features_uri",
     "find_build",
     "latest_version",
+    "newest_partition",
     "open_features",
     "partitions",
     "publish_days",

@@ -42,6 +42,22 @@ def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None
     return {} if table is None else days_of(table, column, days)
 
 
+def newest_partition(uri: str, column: str = "ds") -> Partition | None:
+    """Return the newest day of a raw table that has rows, or None where it has none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = open_table(uri)
+    if table is None:
+        return None
+    actions = pa.table(table.get_add_actions(flatten=True))
+    high = "partition.ds" if column == "ds" else f"max.{column}"
+    if high not in actions.column_names or not actions.num_rows:
+        return None
+    newest = pc.max(actions[high]).as_py()
+    return days_of(table, column, {newest}).get(newest)
+
+
 def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table | None:
     """Read the rows of some days (None: of all), or return None where there is no table yet."""
     import pyarrow.dataset as ds

@@ -156,7 +156,13 @@ def _changes(plan: RunPlan, record: VersionRecord) -> list[str]:
     changes = []
     now, lock = code_version(), lock_digest()
     if now != plan.code_version:
-        changes.append(f"the code was {plan.code_version[:12]} and is {now[:12]}")
+        changes.append(f"the code was {_shown(plan.code_version)} and is {_shown(now)}")
     if lock != plan.lock:
         changes.append("requirements.txt has changed")
     return changes
+
+
+def _shown(version: str) -> str:
+    """Return a code version with its hash shortened."""
+    commit, _, dirty = version.partition("-")
+    return f"{commit[:12]}-{dirty}" if dirty else commit[:12]

@@ -87,6 +87,15 @@ def give_up(study: optuna.Study, worker: int) -> None:
         study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
 
 
+def interrupt(study: optuna.Study, worker: int) -> None:
+    """End the trials that this worker left unfinished, without blame for their family."""
+    from optuna.trial import TrialState
+
+    for trial in unfinished(study, worker):
+        study._storage.set_trial_user_attr(trial._trial_id, "error", INTERRUPTED)
+        study._storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
+
+
 def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that nothing was told of yet, of one worker or (None) of all."""
     running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]

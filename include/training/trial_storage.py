@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from include import settings
@@ -45,23 +45,29 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
 def _open_database(url: str) -> optuna.storages.BaseStorage:
     """Open a database, whose tables are made where they are not there yet."""
     import optuna
+
+    for opening in range(MAX_OPENINGS):
+        try:
+            # a connection is idle while a model is fitted, and may be cut meanwhile
+            database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return optuna.storages.get_storage(database)
+        except Exception as error:
+            # two tasks that find no tables at the same time both make them, and one of them is refused
+            if opening + 1 == MAX_OPENINGS or not _is_contest(error):
+                raise
+        time.sleep(0.2)
+    raise AssertionError("the last opening returns or raises")
+
+
+def _is_contest(error: Exception) -> bool:
+    """Return whether an answering database refused what another task did at the same time."""
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy import exc
 
-    raced = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError, optuna.exceptions.StorageInternalError)
-    for _ in range(MAX_OPENINGS - 1):
-        # two tasks that find no tables at the same time both make them, and one of them is refused
-        with suppress(*raced):
-            return _database(url)
-        time.sleep(0.2)
-    return _database(url)
-
-
-def _database(url: str) -> optuna.storages.BaseStorage:
-    import optuna
-
-    # a connection is idle while a model is fitted, and may be cut meanwhile
-    database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    return optuna.storages.get_storage(database)
+    if isinstance(error, exc.OperationalError):
+        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        return code == "40P01"  # a deadlock; anything else of this kind is a database that does not answer
+    return isinstance(error, (exc.IntegrityError, exc.ProgrammingError, exc.InternalError, StorageInternalError))
 
 
 @contextmanager

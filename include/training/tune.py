@@ -138,6 +138,12 @@ class Search:
         spent = self._left(seconds, worker) <= 0 and not self.training.deterministic
         return spent or next_family(self._progress()) is None
 
+    def interrupt(self, worker: int) -> None:
+        """End the trial that this worker left because the database did not answer: its family is tried again."""
+        with trial_storage.reachable():
+            for study in self.studies.values():
+                studies.interrupt(study, worker)
+
     def waits_for_others(self) -> bool:
         """Return whether the first result is still to come, from a task that searches at the same time."""
         return not self._has_result() and any(studies.unfinished(study) for study in self.studies.values())

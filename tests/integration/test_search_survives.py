@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,19 @@ def test_a_task_killed_between_trials_leaves_nothing_out(shop: Path) -> None:
     assert result["version"] == 1
     assert "Candidate" not in result["table"]
     assert_whole(found(), trials=3)
+
+
+def test_seconds_that_a_killed_task_has_spent_are_spent(shop: Path) -> None:
+    """The next try begins a trial only while both together have seconds left."""
+    pipeline = write_pipeline(shop, ["linear"], seconds=3, trials=None)
+    ended(start(worker=None, told=15), -SIGKILL)
+
+    retrain(pipeline, RUN_KEY, AS_OF)
+
+    trials = found()["linear"]["trials"]
+    assert len(trials) > 15
+    assert [trial["number"] for trial in trials] == list(range(len(trials)))
+    assert math.fsum(trial["seconds"] for trial in trials[:-1]) < 3
 
 
 def test_two_tasks_have_one_search(shop: Path, tmp_path: Path) -> None:

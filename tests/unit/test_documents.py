@@ -113,7 +113,7 @@ def test_every_command_of_the_pages_is_one_of_ours() -> None:
             command.make_context(name, list(words))  # parses, and runs nothing
         except click.UsageError as error:
             pytest.fail(f"{page}: {name} {shlex.join(words)}: {error.format_message()}")
-    targets = set(re.findall(r"^(\w+):.*##", (settings.root() / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):.*##", (settings.root() / "Makefile").read_text(), re.MULTILINE))
     for page, words in commands("make"):
         assert {word for word in words if "=" not in word} <= targets, f"{page}: make {shlex.join(words)}"
 
@@ -155,9 +155,9 @@ def test_every_command_of_airflow_on_the_pages_is_one_of_airflows(tmp_path: Path
 
 
 def test_every_fragment_of_a_pipeline_on_the_pages_is_valid(tmp_path: Path) -> None:
-    """A suite that is named by its path has no mistake; a fragment with `sources` fits into the shop's pipeline.yaml.
+    """A suite that is named by its path has no mistake; a fragment fits into the shop's pipeline.yaml.
 
-    A source of the shop's own name is merged with the shop's; one of another name must be whole.
+    A source or another section of the shop's own is merged with the shop's; a source of another name must be whole.
     """
     for page in pages():
         for block in blocks(page, "yaml"):
@@ -170,12 +170,13 @@ def test_every_fragment_of_a_pipeline_on_the_pages_is_valid(tmp_path: Path) -> N
                 continue
             if fragment.keys() >= {"sources", "features"}:  # a whole file
                 shop = fragment
-            elif "sources" in fragment:
-                for name, source in fragment.pop("sources").items():
+            elif fragment.keys() <= Pipeline.model_fields.keys():
+                for name, source in fragment.pop("sources", {}).items():
                     shop["sources"][name] = shop["sources"].get(name, {}) | source
-                shop |= fragment
+                for name, section in fragment.items():
+                    shop[name] = shop.get(name, {}) | section if isinstance(section, dict) else section
             else:
-                assert not named, f"{page.name}: a pipeline.yaml without sources"
+                assert not named, f"{page.name}: a pipeline.yaml with other sections"
                 continue
             try:
                 Pipeline.model_validate(shop)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
-from include.errors import RunMissing
+from include.errors import RunMissing, TrainingImpossible
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
         np.save(content, predictions)
         workspace.write_bytes(_predictions_file(plan, digest, family, trial), content.getvalue())
 
+    unreachable = files.folder(plan) / f"unreachable-{digest}-{worker}"
+    if unreachable.exists():
+        search.interrupt(worker)
+        unreachable.unlink()
     if search.is_over(plan.tuning_seconds, worker):
         log.info("%s: this run's search is over already, its trials are used again", plan.pipeline)
     else:
         frame, split = files.frame_to_learn_from(pipeline, plan)
         check_trainable(pipeline, frame, split)
         folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
-        search.run(folds, plan.tuning_seconds, worker, keep)
+        try:
+            search.run(folds, plan.tuning_seconds, worker, keep)
+        except TrainingImpossible as error:
+            if error.retryable:  # the trial's end could not be told, and the next try must not take it for a death
+                workspace.write_bytes(unreachable, b"")
+            raise
     if search.waits_for_others():
         log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
         return {}

@@ -1,0 +1,158 @@
+"""Trials that several tasks have together: whose they are, when one is lost, and what it counts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from include.errors import EvaluationFailed
+from include.evaluation.metrics import Measure
+from include.training import studies
+from include.training.folds import Folds
+from include.training.tune import Search
+from tests.unit.training.test_tune import ENOUGH_SECONDS, _broken, _folds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.config import Pipeline
+    from tests.unit.training.conftest import MakeFrame, MakePipeline
+
+
+def search_of(pipeline: Pipeline, tmp_path: Path) -> Search:
+    """Open the search that all tasks of a test share."""
+    return Search(pipeline, tmp_path / "search.journal", "a search")
+
+
+def told(search: Search, family: str) -> list[dict[str, Any]]:
+    """Return a family's trials that are not running."""
+    trials = search.studies[family].get_trials()
+    return [studies.told(trial) for trial in trials if not studies.is_running(trial)]
+
+
+def test_the_first_parameters_are_had_once(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """Two tasks that open a search at the same time do not both try the defaults, nor the champion's parameters."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"parallel": 2})
+    first, second = search_of(pipeline, tmp_path), search_of(pipeline, tmp_path)
+    candidate = first.candidates["linear"]
+    params = studies.first_params(pipeline, candidate, {"linear": {"strength": 0.125}})
+
+    drawn = [
+        candidate.suggest(studies.ask(search.studies["linear"], 7, worker, 2, params))
+        for worker, search in ((0, first), (1, second), (0, first), (1, second))
+    ]
+
+    assert drawn[:2] == params
+    assert len({tuple(sorted(each.items())) for each in drawn}) == 4
+
+
+def test_a_lost_trial_costs_what_its_whole_folds_took(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """The wait until a killed task is started again is not taken for seconds of search."""
+    study = search_of(make_pipeline(candidates=["linear"]), tmp_path).studies["linear"]
+    trial = studies.ask(study, 7, worker=0, workers=1)
+    trial.set_user_attr("seconds", 2.5)
+
+    studies.give_up(study, worker=0)
+
+    assert studies.spent_by(study, worker=0) == 2.5
+    assert studies.failure_of(study) == f"left out after trial 0: {studies.DIED}"
+
+
+def test_a_lost_trial_that_is_told_after_all_counts(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """A task that was only taken for dead tells its score, and its family is as good as any."""
+    study = search_of(make_pipeline(candidates=["linear"]), tmp_path).studies["linear"]
+    trial = studies.ask(study, 7, worker=0, workers=1)
+    studies.give_up(study, worker=0)
+
+    study.tell(trial, 3.0)
+
+    assert studies.failure_of(study) is None
+    best = studies.best_trial(study, -1.0)
+    assert best is not None
+    assert best.value == 3.0
+
+
+def test_a_search_that_was_killed_in_its_last_trial_is_not_over(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """The trial has to be given up first, so that the run says what became of it."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2})
+    dead = search_of(pipeline, tmp_path)
+    study = dead.studies["linear"]
+    study.tell(studies.ask(study, 7, worker=0, workers=1), 3.0)
+    studies.ask(study, 7, worker=0, workers=1)  # and then nothing more was heard of it
+
+    again = search_of(pipeline, tmp_path)
+    assert not again.is_over(ENOUGH_SECONDS, worker=0)
+    again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    assert again.is_over(ENOUGH_SECONDS, worker=0)
+    assert [trial["state"] for trial in told(again, "linear")] == ["complete", "fail"]
+    assert told(again, "linear")[1]["error"] == studies.DIED
+
+
+def test_a_task_that_finds_every_trial_begun_leaves_the_result_to_the_others(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """Nothing is fitted twice, and no result yet is no error while another task is at it."""
+    pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2, "parallel": 2})
+    other = search_of(pipeline, tmp_path)
+    running = studies.ask(other.studies["baseline"], 7, worker=1, workers=2)
+
+    search = search_of(pipeline, tmp_path)
+    search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    assert told(search, "baseline") == []
+    assert search.waits_for_others()
+    other.studies["baseline"].tell(running, 3.0)
+    assert not search.waits_for_others()
+
+
+def test_of_equal_trials_the_one_that_counts_is_kept(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that began earlier and is told later than an equal one is the best, so its predictions are needed."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "parallel": 2})
+    monkeypatch.setattr(Measure, "value", lambda *_: 3.0)
+    other, search = search_of(pipeline, tmp_path), search_of(pipeline, tmp_path)
+    kept: list[int] = []
+    original = Folds.fit
+
+    def fit_while_another_is_quicker(*args: Any, **kwargs: Any) -> Any:
+        study = other.studies["linear"]
+        if len(study.get_trials()) == 1:
+            study.tell(studies.ask(study, 7, worker=1, workers=2), 3.0)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(Folds, "fit", fit_while_another_is_quicker)
+    folds = _folds(pipeline, make_frame())
+    search.run(folds, ENOUGH_SECONDS, 0, lambda family, trial, predictions: kept.append(trial))
+
+    assert search.results()["linear"].trial == 0
+    assert kept == [0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), EvaluationFailed("no such class")], ids=["signal", "named"])
+def test_what_stops_the_task_is_not_the_familys_fault(
+    error: BaseException, make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """Even a family that has one trial only has it at the next try, and nobody speaks of memory."""
+    pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2})
+    search = search_of(pipeline, tmp_path)
+    whole = search.candidates["baseline"]
+    _broken(search, "baseline", error)
+    folds = _folds(pipeline, make_frame())
+    with pytest.raises(type(error)):
+        search.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
+
+    again = search_of(pipeline, tmp_path)
+    again.candidates["baseline"] = whole
+    again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
+
+    result = again.results()["baseline"]
+    assert [trial["state"] for trial in result.trials] == ["pruned", "complete"]
+    assert result.note == ""
+    assert math.isfinite(result.score or np.nan)
