@@ -64,7 +64,7 @@ class FeatureLeak(NightshiftError):
 
 
 class TrainingImpossible(NightshiftError):
-    """The feature table cannot be learned from."""
+    """The feature table cannot be learned from; `retryable` where the database of the trials does not answer."""
 
 
 class ModelRefused(NightshiftError):

@@ -17,7 +17,7 @@ class Progress:
     Attributes
     ----------
     trials
-        Trials that have ended, however they did.
+        Trials that were begun, those that other tasks are running among them.
     seconds
         What they took.
     best

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.errors import NightshiftError, TrainingImpossible
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
+from include.training.tuning_result import TuningResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,41 +25,6 @@ if TYPE_CHECKING:
     from include.training.folds import Folds
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TuningResult:
-    """What the search found of one family.
-
-    Attributes
-    ----------
-    params
-        The best trial's, with the rounds at which it was best; None where no trial was completed.
-    score
-        Mean of the metric over the folds.
-    fold_rounds
-        The rounds at which each fold's fit was best, for families that stop early.
-    trials
-        Every trial: its number, parameters, state, score (None where it was not completed) and seconds.
-    seconds
-        What the family's trials took.
-    note
-        Why the family was left out, where it was.
-    """
-
-    family: str
-    trial: int | None
-    params: dict[str, Any] | None
-    score: float | None
-    fold_scores: list[float]
-    fold_rounds: list[int] | None
-    trials: list[dict[str, Any]]
-    seconds: float
-    note: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 class Search:
@@ -156,7 +121,8 @@ class Search:
         TrainingImpossible
             If no trial of any family has a finite score.
         """
-        found = {family: self._result(family) for family in self.studies}
+        with trial_storage.reachable():
+            found = {family: self._result(family) for family in self.studies}
         if not any(result.trial is not None for result in found.values()):
             reasons = "; ".join(f"{family}: {result.note or 'no trial'}" for family, result in found.items())
             raise TrainingImpossible(
@@ -284,13 +250,3 @@ def _interrupt(study: optuna.Study, trial: optuna.Trial) -> None:
 
     trial.set_user_attr("error", studies.INTERRUPTED)
     study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
-
-
-def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
-    """Return what the search found as a table of text, for a log."""
-    lines = [f"{'candidate':<26}{metric:>12}{'trials':>8}{'ended early':>13}{'seconds':>9}"]
-    for family, result in results.items():
-        score = f"{result.score:.5f}" if result.score is not None else "-"
-        early = sum(each["state"] == "pruned" for each in result.trials)
-        lines.append(f"{family:<26}{score:>12}{len(result.trials):>8}{early:>13}{result.seconds:>9.1f}  {result.note}")
-    return "\n".join(line.rstrip() for line in lines)

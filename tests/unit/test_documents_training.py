@@ -28,7 +28,8 @@ from include.training.columns import groups_of
 from include.training.fit import fit_model, predict
 from include.training.split import split_by_time, time_ordered_folds
 from include.training.trial_storage import open_storage
-from include.training.tune import Search, tuning_table
+from include.training.tune import Search
+from include.training.tuning_result import tuning_table
 from include.training_config import METRICS, BuiltIn, Family, Task, Training, Tuning
 from tests import factories
 from tests.unit.training.conftest import untidy_frame

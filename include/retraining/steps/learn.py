@@ -35,7 +35,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     from include.evaluation.metrics import Measure
     from include.training.check import check_trainable
     from include.training.folds import Folds
-    from include.training.tune import tuning_table
+    from include.training.tuning_result import tuning_table
 
     digest = files.made_from(pipeline, plan)
     search = _open_search(pipeline, plan, digest)
@@ -77,7 +77,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.check import check_trainable
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
-    from include.training.tune import tuning_table
+    from include.training.tuning_result import tuning_table
 
     path = files.folder(plan) / "challenger.json"
     digest = files.made_from(pipeline, plan)

@@ -16,7 +16,8 @@ from include.evaluation.metrics import Measure
 from include.training import studies
 from include.training.folds import Folds
 from include.training.split import split_by_time
-from include.training.tune import Search, tuning_table
+from include.training.tune import Search
+from include.training.tuning_result import tuning_table
 from tests import factories
 
 if TYPE_CHECKING:
