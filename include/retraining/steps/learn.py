@@ -100,7 +100,8 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     chosen = choose_challenger(pipeline, folds, tuned)
     validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
     y = folds.y[folds.validated]
-    model = fit_challenger(pipeline, frame.iloc[split.train], chosen, y, validated, settings.threads())
+    del frame  # the folds hold the rows to learn from, which need not be in memory twice
+    model = fit_challenger(pipeline, folds.rows, chosen, y, validated, settings.threads())
     told = chosen.to_json() | {
         "sha256": files.write_model(plan, model),
         "rows": len(split.train),
