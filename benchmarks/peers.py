@@ -119,6 +119,9 @@ def _flaml(task: Task, folds: Any, seconds: int) -> tuple[np.ndarray, str]:
             n_jobs=settings.threads(),
             seed=training.seed,
             verbose=0,
+            # all that it tries by default but CatBoost, which does not keep to the seconds
+            estimator_list=["lgbm", "rf", "xgboost", "extra_tree", "xgb_limitdepth", "sgd"]
+            + (["lrl1"] if training.classifies else []),
         )
     told = f"{automl.best_estimator}, {len(automl.config_history)} improvements"
     if not training.classifies:
