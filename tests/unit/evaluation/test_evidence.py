@@ -27,6 +27,8 @@ CHALLENGER_IS = {
     "train_end": "2024-01-30",
 }
 CHAMPION_IS = {"version": 3, "as_of": "2024-01-31", "train_end": "2024-01-01", "family": "lightgbm"}
+#: The metrics that a pipeline can be tuned for: all but the one that is only reported.
+TUNED_FOR = [(task, metric) for task in METRICS for metric in METRICS[task] if metric != "calibration_error"]
 
 
 def _pipeline(task: str = "regression", metric: str = "mae", **training: object) -> Pipeline:
@@ -142,7 +144,7 @@ def test_the_verdict_is_the_same_after_a_file() -> None:
         assert decide(_through_a_file(evidence), gate) == decide(evidence, gate)
 
 
-@pytest.mark.parametrize(("task", "metric"), [(task, metric) for task in METRICS for metric in METRICS[task]])
+@pytest.mark.parametrize(("task", "metric"), TUNED_FOR)
 def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
     """Challenger, baseline and champion have every metric of the task, and differences in the gate's."""
     evidence = _collected(_pipeline(task, metric))
@@ -161,7 +163,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
     assert (evidence.champion.name, evidence.champion.as_of) == ("version 3", "2024-01-31")
 
 
-@pytest.mark.parametrize(("task", "metric"), [(task, metric) for task in METRICS for metric in METRICS[task]])
+@pytest.mark.parametrize(("task", "metric"), TUNED_FOR)
 def test_the_gate_decides_for_every_task_and_metric(task: str, metric: str) -> None:
     """A good model is promoted over the baseline, and the baseline itself is not."""
     pipeline = _pipeline(task, metric)
