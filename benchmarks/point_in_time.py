@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 #: Rounds by rows of events; the questions are a third as many.
-ROUNDS = {1_000_000: 3, 3_000_000: 2, 10_000_000: 1}
+ROUNDS = {1_000_000: 2, 3_000_000: 1, 10_000_000: 1}
 LIMITS = {"duckdb": 1.3, "pandas": 0.33}
 SHOWN = {"nightshift": "Nightshift", "duckdb": "DuckDB by hand", "pandas": "pandas"}
 #: DuckDB may take so much before it spills, in Nightshift and by hand.
