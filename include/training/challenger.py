@@ -94,13 +94,19 @@ class Chosen:
 
 
 def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> Chosen:
-    """Choose the best family, or a few of them weighed, with calibration and threshold, by the folds alone.
+    """Choose a single family, or a few of them weighed, with calibration and threshold, by the folds alone.
 
     Nothing is looked at but predictions of rows that lay after those that were learned from, all of them
     before the holdout.
+
+    Parameters
+    ----------
+    tuned
+        The families that have a result, the simple ones first.
     """
     from include.training.calibrate import calibrate_predictions, choose_calibration
     from include.training.combine import choose_weights, weighted_mean
+    from include.training.single import choose_single
     from include.training.threshold import choose_threshold
 
     training = pipeline.training
@@ -114,6 +120,11 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
         combination = choose_weights(predictions, y, fold, days, folds.measure, **noise)
         weights = combination.weights
         reasons.append(combination.reason)
+    if len(weights) == 1:
+        predictions = {each.family: each.predictions for each in tuned}
+        single, reason = choose_single(predictions, *weights, y, days, folds.measure, **noise)
+        weights = {single: 1.0}
+        reasons += [reason] if reason else []
     members = [
         Member(family, weight, each.params, each.fold_rounds, each.score)
         for family, weight in sorted(weights.items(), key=lambda item: -item[1])
