@@ -346,9 +346,9 @@ def started(answer: requests.Response) -> dict[str, Any] | None:
     """Return the backfill that was created, or None where that is to be tried again.
 
     A DAG has one backfill at a time, and Airflow looks every 30 s whether it has ended (409); SQLite may be
-    locked (503).
+    locked, of which Airflow tells in two ways (503, or 500 with the reason "Database error").
     """
-    if answer.status_code in (409, 503):
+    if answer.status_code in (409, 503) or (answer.status_code == 500 and '"Database error"' in answer.text):
         return None
     assert answer.status_code == 200, answer.text
     return answer.json()
