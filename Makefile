@@ -22,7 +22,7 @@ install: $(VENV)/installed ## Make .venv with all that a run needs
 extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost and tsfresh to .venv
 
 test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev ## Lint and hold the import contracts
 	$(BIN)/ruff check .

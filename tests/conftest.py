@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 #: The slice of flights that the tests learn from: enough weeks for a holdout and two folds.
 FLIGHTS_FROM, FLIGHTS_TO = date(2013, 1, 1), date(2013, 2, 28)
-#: Each of these starts the whole embedded stack: one after another, so that none takes the ports of another.
-STACKS = ("test_backfill.py", "test_demo.py", "test_embedded_stack.py")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, where they share what they prepare."""
-    for item in items:
-        together = "stack" if item.path.name in STACKS else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,9 @@ from tests.services import postgres as service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: Each of these starts the whole embedded stack.
+STACKS = ("test_backfill.py", "test_demo.py", "test_embedded_stack.py")
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,14 @@ def postgres() -> Iterator[service.Postgres]:
         pytest.skip(reason)
     with service.serve() as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no two stacks start at once where several processes test: they would choose the same ports."""
+    if request.path.name not in STACKS:
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
