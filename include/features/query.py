@@ -11,6 +11,7 @@ from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated
 from include.features.macros import create_macros
+from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.ingestion.sql import without_comments
 from include.lake import MONTH
@@ -69,13 +70,17 @@ def run_features_query(
     with open_duckdb(_memory()) as con:
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
-        _make_tables(con, pipeline, tables, known_before, raw_since)
+        create_tables(con, tables)
         create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
         con.execute("SET enable_external_access = false")
         con.execute("SET python_enable_replacements = false")
         try:
-            relation = _relation(con, pipeline, where)
+            query = _only_select(con, pipeline, where)
+            # automated features read what features.sql does not
+            used = None if pipeline.features.automated else used_columns(con, query)
+            fill_tables(con, pipeline, tables, used, known_before, raw_since)
+            relation = con.sql(query)
             _check_columns(relation.columns, relation.types, pipeline, where)
             rows = relation.query("yielded", _kept_rows(relation, pipeline, rows_from, rows_until)).to_arrow_table()
             rows = add_automated(con, pipeline, rows)
@@ -111,41 +116,8 @@ def check_query(pipeline: Pipeline) -> str | None:
     return None
 
 
-def _make_tables(
-    con: DuckDBPyConnection,
-    pipeline: Pipeline,
-    tables: Mapping[str, pa.Table | Dataset],
-    known_before: datetime,
-    raw_since: date | None,
-) -> None:
-    """Make the tables that features.sql reads: what was known in time, in plain UTC.
-
-    Tables and not views: without a table's row counts DuckDB plans as-of joins as if a side had one row,
-    which was measured to take seventy times as long on a year of data.
-    """
-    import pyarrow as pa
-
-    for name, table in tables.items():
-        # a timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower
-        plain = [
-            f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
-            for field in table.schema
-            if pa.types.is_timestamp(field.type) and field.type.tz
-        ]
-        replace = f"REPLACE ({', '.join(plain)})" if plain else ""
-        exclude = "EXCLUDE (batch)" if "batch" in table.schema.names else ""
-        conditions = [f"available_at < TIMESTAMPTZ '{known_before.isoformat(' ')}+00'"]
-        if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
-            conditions.append(f"ds >= '{raw_since}'")
-        con.register(f"{name}__raw", table)
-        con.execute(
-            f'CREATE TABLE "{name}" AS SELECT * {exclude} {replace} FROM "{name}__raw" WHERE {" AND ".join(conditions)}'
-        )
-        con.unregister(f"{name}__raw")
-
-
-def _relation(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> DuckDBPyRelation:
-    """Return what features.sql yields, which has not run yet."""
+def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> str:
+    """Return the statement of features.sql, without comments."""
     import duckdb
 
     statements = con.extract_statements(pipeline.text(pipeline.features.query))
@@ -154,7 +126,7 @@ def _relation(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> DuckDB
             f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are "
             f"{', '.join(pipeline.sources)}"
         )
-    return con.sql(without_comments(statements[0].query).strip().removesuffix(";"))
+    return without_comments(statements[0].query).strip().removesuffix(";")
 
 
 def _kept_rows(

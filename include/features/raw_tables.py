@@ -1,0 +1,128 @@
+"""The tables that features.sql reads: of each source what was known in time, in plain UTC.
+
+Tables and not views: without a table's row counts DuckDB plans as-of joins as if a side had one row, which was
+measured to take seventy times as long on a year of data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date, datetime
+
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+    from pyarrow.dataset import Dataset
+
+    from include.config import Pipeline
+
+#: With these a plan would leave out columns and scans that only rows, which are not there yet, make needed.
+_NEED_ROWS = (
+    "empty_result_pullup",
+    "filter_pushdown",
+    "filter_pullup",
+    "join_filter_pushdown",
+    "late_materialization",
+    "statistics_propagation",
+)
+
+
+def create_tables(con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Dataset]) -> None:
+    """Make a table without rows for each source, of all the columns that features.sql may name."""
+    for name, table in tables.items():
+        con.register(_raw(name), table)
+        columns = ", ".join(_expressions(table.schema).values())
+        con.execute(f'CREATE TABLE "{name}" AS SELECT {columns} FROM "{_raw(name)}" LIMIT 0')
+
+
+def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]] | None:
+    """Return the columns that a query reads of each table, or None where they may depend on the rows.
+
+    DuckDB's own plan tells, so that a star, a natural join or a macro need no rules here.
+
+    Parameters
+    ----------
+    con
+        Has the tables, without rows.
+    query
+        One SELECT that DuckDB can bind.
+    """
+    if re.search(r"\bpivot\b", query, re.IGNORECASE):  # its columns are made of values
+        return None
+    con.execute(f"SET disabled_optimizers = '{','.join(_NEED_ROWS)}'")
+    plan = json.loads(con.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchall()[0][1])
+    con.execute("RESET disabled_optimizers")
+    used: dict[str, set[str]] = {}
+    for scan in _scans(plan):
+        columns = scan.get("Projections") or []
+        name = scan["Table"].rsplit(".", 1)[-1].strip('"')
+        used.setdefault(name, set()).update([columns] if isinstance(columns, str) else columns)
+    return used
+
+
+def fill_tables(
+    con: DuckDBPyConnection,
+    pipeline: Pipeline,
+    tables: Mapping[str, pa.Table | Dataset],
+    used: Mapping[str, Iterable[str]] | None,
+    known_before: datetime,
+    raw_since: date | None,
+) -> None:
+    """Put the rows into the tables of `create_tables`; columns that are not used stay null.
+
+    Parameters
+    ----------
+    used
+        The columns to read of each table; None: all.
+    known_before
+        Only rows with an `available_at` before it are there.
+    raw_since
+        The oldest partition of a source that is no snapshot; None: all.
+    """
+    for name, table in tables.items():
+        conditions = [f"available_at < TIMESTAMPTZ '{known_before.isoformat(' ')}+00'"]
+        if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
+            conditions.append(f"ds >= '{raw_since}'")
+        expressions = _expressions(table.schema)
+        if used is not None:
+            # a table of which only the number of rows counts must be given some column
+            wanted = set(used.get(name, ())) or {"available_at"}
+            expressions = {column: each for column, each in expressions.items() if column in wanted}
+        columns = ", ".join(f'"{column}"' for column in expressions)
+        con.execute(
+            f'INSERT INTO "{name}" ({columns}) SELECT {", ".join(expressions.values())} FROM "{_raw(name)}" '
+            f"WHERE {' AND '.join(conditions)}"
+        )
+        con.unregister(_raw(name))
+
+
+def _raw(name: str) -> str:
+    return f"{name}__raw"
+
+
+def _expressions(schema: pa.Schema) -> dict[str, str]:
+    """Return how each column is read, by its name; `batch` is the lake's own.
+
+    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower.
+    """
+    import pyarrow as pa
+
+    return {
+        field.name: f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
+        if pa.types.is_timestamp(field.type) and field.type.tz
+        else f'"{field.name}"'
+        for field in schema
+        if field.name != "batch"
+    }
+
+
+def _scans(plan: Any) -> Iterator[dict[str, Any]]:
+    """Yield what a plan says of each scan of a table."""
+    for node in plan:
+        if "Table" in node["extra_info"]:
+            yield node["extra_info"]
+        yield from _scans(node["children"])
