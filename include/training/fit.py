@@ -107,7 +107,7 @@ def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Param
     training = pipeline.training
     candidate = candidates_of(training)[family]
     columns = feature_columns(pipeline, rows).known_in(rows)
-    encode = encoder(candidate.encoding, columns)
+    encode = encoder(candidate.encoding, columns, rows)
     x = encode.fit_transform(rows[columns.all])
     y = native_target(training, rows[pipeline.features.label])
     if candidate.rounds and candidate.rounds not in params:

@@ -129,8 +129,9 @@ class Folds:
 
         if (number, encoding) not in self._encoded:
             fold, names = self.folds[number], self.columns.all
-            encode = encoder(encoding, self.columns)
-            learned = encode.fit_transform(self.rows.iloc[fold.fit][names])
+            rows = self.rows.iloc[fold.fit][names]
+            encode = encoder(encoding, self.columns, rows)
+            learned = encode.fit_transform(rows)
             self._encoded[number, encoding] = learned, encode.transform(self.rows.iloc[fold.validate][names])
         return self._encoded[number, encoding]
 

@@ -57,8 +57,9 @@ class Watched:
         self.columns = feature_columns(pipeline, frame)
         self.classes = class_list(frame["label"]) if training.task == "multiclass" else None
         y = encode_target(training, frame["label"], self.classes)
-        encode = encoder(self.candidate.encoding, self.columns)
-        self.x, self.y = encode.fit_transform(frame[self.columns.all].iloc[:cut]), y[:cut]
+        rows = frame[self.columns.all].iloc[:cut]
+        encode = encoder(self.candidate.encoding, self.columns, rows)
+        self.x, self.y = encode.fit_transform(rows), y[:cut]
         self.watch = Watch(encode.transform(frame[self.columns.all].iloc[cut:]), y[cut:], Measure.of(training), None)
 
     def fit(self, watch: Watch | None, **params: Any) -> tuple[int | None, np.ndarray]:
