@@ -15,7 +15,7 @@ import pytest
 from include import lake, settings
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
-from include.errors import ModelRefused
+from include.errors import ModelRefused, TrainingImpossible
 from include.retraining import steps
 from include.retraining.plan import load_plan
 from include.retraining.run import retrain, run
@@ -106,6 +106,14 @@ def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, whe
     assert scratch == [] or when == "before"  # a killed write may leave its scratch file, never a part of a real one
 
 
+def without(pipeline: Pipeline, *features: str) -> Pipeline:
+    """Return the pipeline with some features excluded."""
+    changed = pipeline.features.model_copy(update={"exclude": list(features)})
+    copy = pipeline.model_copy(update={"features": changed})
+    copy._folder = pipeline.folder
+    return copy
+
+
 def test_clearing_any_task_changes_nothing(after_night: Pipeline) -> None:
     """Each step run again, in any order, finds what it left: the same tables, one run, one version."""
     plan = load_plan("shop", RUN_KEY)
@@ -140,15 +148,19 @@ def test_the_same_night_again_is_a_tie_and_keeps(after_night: Pipeline) -> None:
 
 def test_a_worse_challenger_keeps_the_champion(after_night: Pipeline) -> None:
     """A challenger that learned from the weekday only is worse, and is told so in numbers."""
-    features = after_night.features.model_copy(update={"exclude": ["store", "revenue_last_day", "revenue_mean_7d"]})
-    blind = after_night.model_copy(update={"features": features})
-    blind._folder = after_night.folder
+    blind = without(after_night, "store", "revenue_last_day", "revenue_mean_7d")
 
     result = retrain(blind, "blind", AS_OF)
 
     assert result["verdict"] == "keep"
     assert "GATE005 worse than the champion (version 1) by" in result["reason"]
     assert registered()["aliases"] == {"champion": 1, "challenger": 2}
+
+
+def test_a_run_whose_exclusions_change_does_not_use_what_it_found(after_night: Pipeline) -> None:
+    """A challenger that learned from the column is not the answer once it is excluded."""
+    with pytest.raises(TrainingImpossible, match="no candidate has a finite"):
+        steps.train(without(after_night, "revenue_last_day"), load_plan("shop", RUN_KEY))
 
 
 def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(after_night: Pipeline) -> None:

@@ -87,6 +87,7 @@ def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
     rests_on = [
         features(plan).build,
         dropped_features(pipeline, plan),
+        sorted(pipeline.kept_out),
         pipeline.training.model_dump(mode="json"),
         plan.to_json(),
         *more,

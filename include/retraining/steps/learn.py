@@ -74,7 +74,6 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Fit the best of what was found on all rows before the holdout; return what the challenger is."""
     from include.evaluation.metrics import Measure
     from include.training.challenger import choose_challenger, fit_challenger
-    from include.training.check import check_trainable
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
     from include.training.tuning_result import tuning_table
@@ -94,7 +93,6 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     for line in tuning_table(results, pipeline.training.metric).splitlines():
         log.info("%s", line)
     frame, split = files.frame_to_learn_from(pipeline, plan)
-    check_trainable(pipeline, frame, split)
     folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
     tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
     chosen = choose_challenger(pipeline, folds, tuned)
