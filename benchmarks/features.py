@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Comparison, start_afresh, take_turns
 from include import lake, settings
-from include.features.build import build_features, pin_snapshot, read_features
+from include.features.build import build_features, read_features
 from include.features.macros import create_macros
+from include.features.snapshot import pin_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd

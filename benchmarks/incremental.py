@@ -13,7 +13,8 @@ from benchmarks.measure import PIPELINE, Comparison, take_turns, the_pipeline, u
 from include import lake, settings
 from include.connections import EnvironmentConnections
 from include.demo.sources import FIRST_DAY
-from include.features.build import FeatureTable, build_features, pin_snapshot, read_features
+from include.features.build import FeatureTable, build_features, read_features
+from include.features.snapshot import pin_snapshot
 from include.retraining.run import ingest
 
 if TYPE_CHECKING:

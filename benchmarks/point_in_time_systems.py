@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from benchmarks.point_in_time_data import AS_OF, NAME, write
 from include import lake, settings
 from include.catalog import load_pipeline
-from include.features.build import build_features, pin_snapshot
+from include.features.build import build_features
+from include.features.snapshot import pin_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

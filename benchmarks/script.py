@@ -17,7 +17,7 @@ from benchmarks.measure import PIPELINE, Stopwatch
 from include import settings
 from include.evaluation.metrics import Measure
 from include.evaluation.noise import paired_difference
-from include.features.build import pin_snapshot
+from include.features.snapshot import pin_snapshot
 from include.retraining.split import split_rows
 from include.training.candidates import Candidate, candidates_of
 from include.training.challenger import Tuned, choose_challenger, fit_challenger

@@ -14,7 +14,8 @@ from benchmarks.features import AS_OF
 from benchmarks.measure import tell
 from include import settings
 from include.evaluation.metrics import Measure
-from include.features.build import build_features, pin_snapshot, read_features
+from include.features.build import build_features, read_features
+from include.features.snapshot import pin_snapshot
 from include.retraining.split import split_rows
 from include.training.folds import Folds
 from include.training.tune import Search

@@ -24,17 +24,22 @@ if TYPE_CHECKING:
 
 def staged_folder(pipeline: str, source: str) -> UPath:
     """Return the folder of a source's staged batches."""
-    return _folder(pipeline, "staged", source)
+    return _path(pipeline, "staged", source)
 
 
 def run_folder(pipeline: str, run_key: str) -> UPath:
     """Return the folder of one retraining run; a run's key is unique to its DAG run."""
-    return _folder(pipeline, "runs", file_name(run_key))
+    return _path(pipeline, "runs", file_name(run_key))
 
 
 def validations_folder(pipeline: str, source: str) -> UPath:
     """Return the folder of the pages about a source's validations."""
-    return _folder(pipeline, "validations", source)
+    return _path(pipeline, "validations", source)
+
+
+def feature_page(pipeline: str) -> UPath:
+    """Return where the page of a pipeline's features is kept: beside their table."""
+    return _path(pipeline, "features.html")
 
 
 def file_name(run_key: str) -> str:
@@ -147,7 +152,7 @@ def _is_local(path: UPath) -> bool:
     return path.protocol in ("", "file")
 
 
-def _folder(pipeline: str, *parts: str) -> UPath:
+def _path(pipeline: str, *parts: str) -> UPath:
     from upath import UPath
 
     try:

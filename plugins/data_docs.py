@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.operators import feature_page, validation_page
+from plugins.operators.page_links import FEATURES, VALIDATIONS, FeaturePageLink, ValidationPageLink
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -34,7 +34,7 @@ class DataDocsPlugin(AirflowPlugin):
 
     name = "nightshift_data_docs"
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
-        {"app": validation_pages, "url_prefix": validation_page.PREFIX, "name": "Nightshift's validations"},
-        {"app": feature_pages, "url_prefix": feature_page.PREFIX, "name": "Nightshift's features"},
+        {"app": validation_pages, "url_prefix": VALIDATIONS, "name": "Nightshift's validations"},
+        {"app": feature_pages, "url_prefix": FEATURES, "name": "Nightshift's features"},
     ]
-    operator_extra_links: ClassVar[list[Any]] = [validation_page.ValidationPageLink(), feature_page.FeaturePageLink()]
+    operator_extra_links: ClassVar[list[Any]] = [ValidationPageLink(), FeaturePageLink()]

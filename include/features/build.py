@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.errors import NotIngested
 from include.features.affected import Base, defined_by, digest, find_affected, midnight, why_all
 from include.features.query import PREDICTION_TIME, run_features_query
+from include.features.snapshot import pinned_tables, raw_datasets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,24 +49,6 @@ class FeatureTable:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
-
-
-def pin_snapshot(pipeline: Pipeline) -> dict[str, int]:
-    """Return the newest version of every source's raw table.
-
-    Raises
-    ------
-    NotIngested
-        If a source has no table yet.
-    """
-    versions = {name: lake.latest_version(lake.raw_uri(pipeline.name, name)) for name in pipeline.sources}
-    missing = [name for name, version in versions.items() if version is None]
-    if missing:
-        raise NotIngested(
-            f"{pipeline.name}: nothing has been ingested yet of {', '.join(missing)}; run the DAG "
-            f"{pipeline.name}.ingest for the days that you have, then start this run again"
-        )
-    return {name: version for name, version in versions.items() if version is not None}
 
 
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
@@ -114,7 +96,7 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
 def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pd.DataFrame:
     """Return all that `build_features` would build, as `read_features` returns it, and write nothing."""
     build = _Build(pipeline, snapshot, as_of)
-    return build.query(build.tables(), midnight(build.first_day)).to_pandas()
+    return build.query(pinned_tables(pipeline, snapshot), midnight(build.first_day)).to_pandas()
 
 
 def read_feature_rows(table: FeatureTable) -> pa.Table:
@@ -144,19 +126,12 @@ class _Build:
         made_from = [self.definition, snapshot, as_of.isoformat(), self.first_day.isoformat()]
         self.digest = digest([*made_from, pipeline.training.deterministic])
 
-    def tables(self) -> dict[str, lake.PinnedTable]:
-        """Return the raw tables at the snapshot's versions."""
-        return {
-            name: lake.PinnedTable(lake.raw_uri(self.pipeline.name, name), version)
-            for name, version in self.snapshot.items()
-        }
-
     def make(self, there: lake.FeatureRows | None) -> tuple[int, dict[str, Any]]:
         """Build what can differ from the newest version, or everything; return the version and what it says."""
         newest = there.newest() if there else None
         base = Base.from_json(newest.about) if newest else None
         why = why_all(self.pipeline, base, self.definition, self.first_day, self.as_of)
-        tables = self.tables()
+        tables = pinned_tables(self.pipeline, self.snapshot)
         if why is None and base is not None and there is not None:
             affected = find_affected(self.pipeline, base, tables, self.first_day, self.as_of)
             why = affected.why
@@ -203,10 +178,7 @@ class _Build:
             raw_since = max(raw_since, since.date() - timedelta(days=lookback))
         return run_features_query(
             pipeline,
-            {
-                name: table.dataset(None if pipeline.sources[name].arrives == "snapshot" else raw_since)
-                for name, table in tables.items()
-            },
+            raw_datasets(pipeline, tables, raw_since),
             known_before=midnight(self.as_of + timedelta(days=1)),
             raw_since=raw_since,
             rows_from=since,

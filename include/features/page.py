@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from include import lake, workspace
+from include import workspace
 from include.errors import RunMissing
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.figures import column_figures
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.features.figures import ColumnFigures
-
-
-def page_path(pipeline: str) -> UPath:
-    """Return where the page of a pipeline's features is kept: beside their table."""
-    from upath import UPath
-
-    return UPath(f"{lake.features_uri(pipeline)}.html")
 
 
 def newest_features(pipeline: Pipeline) -> FeatureTable:
@@ -58,7 +51,7 @@ def write_feature_page(pipeline: Pipeline, table: FeatureTable, champion: Champi
     LakeError
         If the table cannot be read, or the page not written; the last page stands.
     """
-    path = page_path(pipeline.name)
+    path = workspace.feature_page(pipeline.name)
     workspace.write_bytes(path, feature_page(pipeline, table, champion).encode())
     return path
 

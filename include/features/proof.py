@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.errors import FeatureLeak, FeatureQueryFailed, NotIngested
-from include.features.build import build_features, pin_snapshot
+from include.errors import FeatureLeak, FeatureQueryFailed
+from include.features.build import build_features
 from include.features.compare import compare, shown
 from include.features.leaks import STRONGEST_FIRST, explain, leak_sentence, leaks_sentence
 from include.features.query import PREDICTION_TIME, run_features_query
-from include.ingestion.publish import published_through
+from include.features.snapshot import pin_day, pinned_tables, raw_datasets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,14 +72,7 @@ def prove_newest(
     NotIngested
         If the lake does not hold every source up to `as_of` (None: the last day that each of them has).
     """
-    through = published_through(pipeline)
-    snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
-    if through is None or (as_of and as_of > through):
-        raise NotIngested(
-            f"{pipeline.name}: the lake holds every source up to {through}, and the proof is asked as of {as_of}; run "
-            f"the DAG {pipeline.name}.ingest for the days between, or prove as of {through} or earlier"
-        )
-    day = as_of or through
+    day, snapshot = pin_day(pipeline, as_of, asked="the proof is asked", instead="prove")
     table = build_features(pipeline, snapshot, day)
     return prove(pipeline, table, snapshot, day, cut_offs=cut_offs, seed=seed, told=told)
 
@@ -183,9 +176,7 @@ class _Rebuilding:
 
     def __init__(self, pipeline: Pipeline, table: FeatureTable, snapshot: dict[str, int], as_of: date) -> None:
         self.pipeline = pipeline
-        self.tables = {
-            name: lake.PinnedTable(lake.raw_uri(pipeline.name, name), version) for name, version in snapshot.items()
-        }
+        self.tables = pinned_tables(pipeline, snapshot)
         # older rows may lie in the table, and are none of it
         self.first_day = date.fromisoformat(table.first_day) if table.first_day else date.min
         self.window_start = datetime.combine(self.first_day, time.min)
@@ -204,14 +195,10 @@ class _Rebuilding:
         if lookback:
             first = self.after(at).date() if bounded else self.first_day
             since = max(since, first - timedelta(days=lookback))
-        sources = self.pipeline.sources
         try:
             return run_features_query(
                 self.pipeline,
-                {
-                    name: table.dataset(None if sources[name].arrives == "snapshot" else since)
-                    for name, table in self.tables.items()
-                },
+                raw_datasets(self.pipeline, self.tables, since),
                 known_before=at + MOMENT,
                 raw_since=since,
                 rows_from=self.after(at),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
 from include.errors import NotIngested
-from include.features.build import pin_snapshot
-from include.ingestion.publish import missing_range, published_days, published_through
+from include.features.snapshot import pin_day
+from include.ingestion.publish import missing_range, published_days
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
@@ -87,14 +87,7 @@ def plan_run(
     if path.exists():
         log.info("%s: this run has a plan already, which is followed again", pipeline.name)
         return load_plan(pipeline.name, run_key)
-    through = published_through(pipeline)
-    snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
-    if through is None or (as_of and as_of > through):
-        raise NotIngested(
-            f"{pipeline.name}: the lake holds every source up to {through}, and this run is as of {as_of}; run "
-            f"the DAG {pipeline.name}.ingest for the days between, or start a run as of {through} or earlier"
-        )
-    as_of = as_of or through
+    as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
     _check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)
     if holes:

@@ -1,8 +1,8 @@
 """Data Docs: what a validation found, as a page that Great Expectations renders and any browser shows offline.
 
 Its own pages load styles and scripts from five other hosts. Here its renderer makes the content, and the
-page around it stands alone: one style sheet, no script, and a policy that lets a browser run none, since
-examples of broken values are whatever a source delivered.
+page around it is `html_page`, whose policy lets a browser run no script, since examples of broken values are
+whatever a source delivered.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
+from include.html_page import html_page
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -20,46 +21,16 @@ if TYPE_CHECKING:
     from include.validation.judge import Judged
     from include.validation.report import ValidationReport
 
-#: What a browser may do with a page: show it with its own styles, and nothing else.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1><p class="{state}">{verdict}</p></header>
-<dl>{facts}</dl>
-{own}
-{sections}
-</body>
-</html>
-"""
-
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --bad: #c62828; --good: #2e7d32; --warn: #b26a00; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #81c784; --warn: #ffb74d; } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; margin: 0; }
+:root { --bad: #c62828; --good: #2e7d32; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #81c784; } }
+body { max-width: 70rem; }
 h2, h5 { font-size: 1.1rem; margin: 1.5rem 0 .3rem; }
 h6 { font-size: .95rem; margin: .6rem 0 .2rem; }
-header p { margin: .2rem 0 1rem; font-weight: 600; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
-dt { opacity: .7; }
-dd { margin: 0; font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; }
 table table { width: auto; margin-top: .4rem; font-size: .9em; }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
-th { font-weight: 600; }
-.badge { border: 1px solid var(--line); border-radius: .3rem; padding: 0 .3rem; font-family: ui-monospace, monospace; }
 .failed, .text-danger { color: var(--bad); }
 .passed, .text-success { color: var(--good); }
-.warning, .text-warning { color: var(--warn); }
+.text-warning { color: var(--warn); }
 .fa-check-circle::before { content: "\\2713"; }
 .fa-times::before { content: "\\2717"; }
 .fa-exclamation-triangle::before { content: "!"; }
@@ -96,16 +67,14 @@ def render_page(title: str, judged: list[Judged], report: ValidationReport, fact
         "warning": "Passed, with warnings",
         "passed": "Passed",
     }[state]
-    return _PAGE.format(
-        policy=html.escape(POLICY, quote=True),
-        title=html.escape(title),
-        style=_STYLE,
-        state=state,
-        verdict=verdict,
-        facts="".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items()),
-        own=_found(report),
-        sections=_sections([each.result for each in judged]),
-    )
+    facts_told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items())
+    body = [
+        f'<header><h1>{html.escape(title)}</h1><p class="{state}">{verdict}</p></header>',
+        f"<dl>{facts_told}</dl>",
+        _found(report),
+        _sections([each.result for each in judged]),
+    ]
+    return html_page(title, "\n".join(body), _STYLE)
 
 
 def _found(report: ValidationReport) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.feature_page import FeaturePageLink
+from plugins.operators.page_links import FeaturePageLink
 from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plugins.operators.page_links import ValidationPageLink
 from plugins.operators.step import PipelineStepOperator
-from plugins.operators.validation_page import ValidationPageLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,6 +7,9 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from include.html_page import POLICY
+from include.workspace import feature_page
+
 # FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`
 
 app = FastAPI(title="Nightshift's features", docs_url=None, redoc_url=None, openapi_url=None)
@@ -22,13 +25,10 @@ def may_read_logs(pipeline: str, request: Request, user: GetUserDep) -> None:
 @app.get("/{pipeline}", dependencies=[Depends(may_read_logs)])
 def show_page(pipeline: str) -> HTMLResponse:
     """Return the page of a pipeline's features; a browser may show it and run nothing."""
-    from include.features.page import page_path
-    from include.html_page import POLICY
-
     if not _NAME.fullmatch(pipeline):
         raise HTTPException(404, "there is no such page")
     try:
-        content = page_path(pipeline).read_text(encoding="utf-8")
+        content = feature_page(pipeline).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise HTTPException(
             404, f"there is no page of {pipeline}'s features yet; the last task of {pipeline}.retrain makes it"

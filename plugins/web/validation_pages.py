@@ -7,6 +7,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from include.html_page import POLICY
 from include.workspace import validations_folder
 
 # FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`
@@ -24,8 +25,6 @@ def may_read_logs(pipeline: str, request: Request, user: GetUserDep) -> None:
 @app.get("/{pipeline}/{source}/{page}", dependencies=[Depends(may_read_logs)])
 def show_page(pipeline: str, source: str, page: str) -> HTMLResponse:
     """Return a validation's page; a browser may show it and run nothing."""
-    from include.validation.data_docs import POLICY
-
     if not all(_NAME.fullmatch(part) for part in (pipeline, source, page)):
         raise HTTPException(404, "there is no such page")
     try:

@@ -14,6 +14,7 @@ from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceE
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
+from plugins.operators.validate_batch import ValidateBatchOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +132,9 @@ def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask
     folder.mkdir(parents=True)
     (folder / "night.html").write_text("the page", encoding="utf-8")
 
-    assert ask(app, "/shop/sales/night", "shop.ingest").text == "the page"
+    found = ask(app, "/shop/sales/night", "shop.ingest")
+    assert found.text == "the page"
+    assert found.headers["Content-Security-Policy"].endswith("; sandbox")
     assert ask(app, "/shop/sales/night", None).status_code == 403
     assert ask(app, "/other/sales/night", "shop.ingest").status_code == 403
     assert ask(app, "/shop/sales/other", "shop.ingest").status_code == 404
@@ -169,3 +172,21 @@ def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.Mon
     assert link.get_link(operator, ti_key=Mock()) == "http://airflow.example:8080/nightshift/features/shop"
     assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
     assert "/nightshift/features" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
+
+
+def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link names the pipeline, the source and the run, by the file that the run's page is in."""
+    from include.validation.data_docs import page_path
+    from plugins.data_docs import DataDocsPlugin
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080")
+    operator = ValidateBatchOperator(task_id="validate", pipeline="shop", batch={"source": "sales"})
+    [link] = operator.operator_extra_links
+    run = "manual__2024-01-01T00:00:00+00:00"
+
+    address = link.get_link(operator, ti_key=Mock(run_id=run))
+
+    page = page_path("shop", "sales", run).stem
+    assert address == f"http://airflow.example:8080/nightshift/validations/shop/sales/{page}"
+    assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
+    assert "/nightshift/validations" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}

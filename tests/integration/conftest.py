@@ -12,6 +12,8 @@ from tests.services import postgres as service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest.register_assert_rewrite("tests.integration.tuning_results")
+
 #: Each of these starts the whole embedded stack.
 STACKS = ("test_backfill.py", "test_demo.py", "test_embedded_stack.py")
 

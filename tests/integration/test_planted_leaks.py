@@ -19,8 +19,9 @@ from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
 from include.errors import FeatureLeak, FeatureQueryFailed, NotIngested
-from include.features.build import build_features, pin_snapshot
+from include.features.build import build_features
 from include.features.proof import Proof, prove, prove_newest
+from include.features.snapshot import pin_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

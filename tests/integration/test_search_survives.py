@@ -7,12 +7,10 @@ import math
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from include import workspace
 from include.retraining import steps
 from include.retraining.plan import load_plan
 from include.retraining.run import retrain
+from tests.integration.tuning_results import FAMILIES, assert_had_by_both, assert_whole, found, run_folder
 from tests.integration.tuning_task import (
     AS_OF,
     RUN_KEY,
@@ -20,47 +18,18 @@ from tests.integration.tuning_task import (
     prepare,
     start,
     start_together,
-    wait_for,
+    start_until_fit,
     write_pipeline,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from upath import UPath
-
-FAMILIES = ["linear", "extra_trees", "lightgbm"]
-Found = dict[str, dict[str, Any]]
-
-
-def run_folder() -> UPath:
-    """Return the folder of the night's run."""
-    return workspace.run_folder("shop", RUN_KEY)
-
-
-def found() -> Found:
-    """Return what the search found by family, as `train` has written it."""
-    return json.loads((run_folder() / "tuning.json").read_text())
-
 
 def journal() -> list[dict[str, Any]]:
     """Return the lines of the search's journal."""
     [path] = run_folder().glob("tuning-*.journal")
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def assert_whole(of: Found, trials: int) -> None:
-    """Check that every family has all its trials once, and that the best one's predictions are there."""
-    for family, result in of.items():
-        numbers = [trial["number"] for trial in result["trials"]]
-        assert numbers == list(range(trials)), family
-        assert {trial["state"] for trial in result["trials"]} == {"complete"}, family
-        drawn = [tuple(sorted(trial["params"].items())) for trial in result["trials"]]
-        assert len(set(drawn)) == trials, family
-        assert result["score"] == min(trial["score"] for trial in result["trials"])
-        assert not result["note"]
-        [kept] = run_folder().glob(f"predictions-*-{family}-{result['trial']}.npy")
-        assert np.isfinite(np.load(str(kept))).all()
 
 
 def test_a_task_killed_in_a_trial_goes_on_without_its_family(shop: Path) -> None:
@@ -112,24 +81,17 @@ def test_two_tasks_have_one_search(shop: Path, tmp_path: Path) -> None:
         ended(process)
     challenger = steps.train(pipeline, plan)
 
-    results = found()
-    assert len(results.pop("baseline")["trials"]) == 1
-    assert_whole(results, trials=6)
-    assert {trial["worker"] for result in results.values() for trial in result["trials"]} == {0, 1}
-    assert challenger["tuning_score"] <= min(result["score"] for result in results.values())
+    assert_had_by_both(challenger, trials=6)
 
 
 def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
     """A task that was given up for dead may live: its trial counts when it is told, and its family is not blamed."""
     pipeline = write_pipeline(shop, FAMILIES, trials=3)
     plan = prepare(pipeline)
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    slow = start(worker=0, fold=["lightgbm", 2, "wait"], folder=meeting)
-    wait_for(meeting / "ready-fit")
+    slow, go = start_until_fit(tmp_path / "meeting", "lightgbm", 2)
 
     ended(start(worker=0))
-    (meeting / "go").touch()
+    go.touch()
     ended(slow)
     steps.train(pipeline, plan)
 

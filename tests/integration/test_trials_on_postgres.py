@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import workspace
 from include.errors import TrainingImpossible
 from include.retraining import steps
 from include.retraining.run import retrain
 from include.training.trial_storage import open_storage
-from tests.integration.test_search_survives import FAMILIES, assert_whole, found
+from tests.integration.tuning_results import FAMILIES, assert_had_by_both, assert_whole, found, run_folder
 from tests.integration.tuning_task import (
     AS_OF,
     RUN_KEY,
@@ -24,7 +23,7 @@ from tests.integration.tuning_task import (
     prepare,
     start,
     start_together,
-    wait_for,
+    start_until_fit,
     write_pipeline,
 )
 
@@ -91,12 +90,8 @@ def test_two_tasks_have_one_search_in_a_database(trials: str, postgres: Postgres
     printed = [ended(process) for process in start_together(tmp_path / "meeting", {"worker": 0}, {"worker": 1})]
     challenger = steps.train(pipeline, plan)
 
-    results = found()
-    assert len(results.pop("baseline")["trials"]) == 1
-    assert_whole(results, trials=5)
-    assert {trial["worker"] for result in results.values() for trial in result["trials"]} == {0, 1}
-    assert challenger["tuning_score"] <= min(result["score"] for result in results.values())
-    assert not list(workspace.run_folder("shop", RUN_KEY).glob("*.journal"))
+    assert_had_by_both(challenger, trials=5)
+    assert not list(run_folder().glob("*.journal"))
     assert not [text for text in printed if postgres.password in text]
     assert postgres.password not in json.dumps(found())
 
@@ -123,13 +118,10 @@ def test_a_connection_that_is_cut_between_two_questions_is_made_again(
     """A database that was restarted while a model was fitted costs no trial."""
     pipeline = write_pipeline(shop, FAMILIES, trials=2)
     plan = prepare(pipeline)
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    task = start(worker=0, fold=["lightgbm", 2, "wait"], folder=meeting)
-    wait_for(meeting / "ready-fit")
+    task, go = start_until_fit(tmp_path / "meeting", "lightgbm", 2)
 
     assert cut_connections(postgres, trials) > 0
-    (meeting / "go").touch()
+    go.touch()
     ended(task)
     steps.train(pipeline, plan)
 
@@ -142,13 +134,10 @@ def test_a_database_that_goes_away_is_one_sentence_and_nobodys_fault(
     """The task ends with the address without its password, may be retried, and then has every trial of every family."""
     pipeline = write_pipeline(shop, FAMILIES, trials=2)
     plan = prepare(pipeline)
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    task = start(worker=0, fold=["linear", 3, "wait"], folder=meeting)
-    wait_for(meeting / "ready-fit")
+    task, go = start_until_fit(tmp_path / "meeting", "linear", 3)
     postgres.run(f'ALTER DATABASE "{trials}" ALLOW_CONNECTIONS false')
     cut_connections(postgres, trials)
-    (meeting / "go").touch()
+    go.touch()
     printed = ended(task, 1)
     last = printed.strip().splitlines()[-1]
 

@@ -120,6 +120,14 @@ def start(**what: Any) -> subprocess.Popen[str]:
     )
 
 
+def start_until_fit(folder: Path, family: str, number: int) -> tuple[subprocess.Popen[str], Path]:
+    """Start worker 0, wait until its `number`-th fit of a family begins; it goes on when the file is there."""
+    folder.mkdir()
+    process = start(worker=0, fold=[family, number, "wait"], folder=folder)
+    wait_for(folder / "ready-fit")
+    return process, folder / "go"
+
+
 def start_together(folder: Path, *tasks: dict[str, Any]) -> list[subprocess.Popen[str]]:
     """Start several tasks, which open their search at the same moment."""
     folder.mkdir()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from upath import UPath
 
-from include import workspace
+from include import lake, workspace
 from include.errors import LakeError, RunMissing
 
 if TYPE_CHECKING:
@@ -125,3 +126,19 @@ def test_the_workspace_is_in_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE_URI", "memory://bucket/lake/")
 
     assert str(workspace.staged_folder("shop", "sales")) == "memory://bucket/lake/shop/staged/sales"
+
+
+def test_the_page_of_the_features_is_beside_their_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has found the table has found the page."""
+    monkeypatch.setenv("LAKE_URI", "memory://bucket/lake/")
+
+    assert str(workspace.feature_page("shop")) == f"{lake.features_uri('shop')}.html"
+
+
+def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence has LAKE_URI, the package that the store needs, and what to do."""
+    monkeypatch.setenv("LAKE_URI", "oci://bucket/lake")
+    monkeypatch.setitem(sys.modules, "ocifs", None)
+
+    with pytest.raises(LakeError, match=r"^LAKE_URI is oci://bucket/lake, and .* not installed \(.*ocifs.*\); install"):
+        workspace.feature_page("shop")

@@ -69,6 +69,11 @@ class Candidate:
         return bool(self.defaults)
 
 
+def estimator_params(params: Params) -> Params:
+    """Return the parameters that an estimator takes by their names: all but those that a family reads itself."""
+    return {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+
+
 def loss_of(training: Training) -> Loss:
     """Return the loss whose minimum the metric asks for: the mean, the median or another quantile of the label."""
     if training.classifies:

@@ -8,6 +8,7 @@ from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
     Params,
+    estimator_params,
     loss_defaults,
     suggest_loss,
     taken_loss,
@@ -55,7 +56,7 @@ def catboost(training: Training) -> Candidate:
 def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from catboost import CatBoostClassifier, CatBoostRegressor
 
-    taken = {name: value for name, value in params.items() if name != "minimise"}
+    taken = estimator_params(params)
     fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
     fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
     if columns.categorical:

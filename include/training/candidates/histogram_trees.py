@@ -10,6 +10,7 @@ from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
     Params,
+    estimator_params,
     loss_defaults,
     suggest_loss,
     taken_loss,
@@ -69,7 +70,7 @@ def hist_gradient_boosting(training: Training) -> Candidate:
 def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    taken = {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+    taken = estimator_params(params)
     positions = categorical_positions(columns) if params["categories"] == "grouped" else []
     fixed = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
     fixed["categorical_features"] = positions or None

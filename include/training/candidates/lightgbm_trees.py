@@ -9,6 +9,7 @@ from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
     Params,
+    estimator_params,
     loss_defaults,
     suggest_loss,
     taken_loss,
@@ -69,7 +70,7 @@ def lightgbm(training: Training) -> Candidate:
 def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from lightgbm import LGBMClassifier, LGBMRegressor
 
-    taken = {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+    taken = estimator_params(params)
     # reproducible for a given number of threads, see LightGBM's parameter `deterministic`
     fixed = {"random_state": training.seed, "n_jobs": threads, "verbose": -1, "deterministic": True}
     fixed |= {"force_col_wise": True, "subsample_freq": 1, "n_estimators": MAX_ROUNDS}

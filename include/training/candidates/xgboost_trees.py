@@ -9,6 +9,7 @@ from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
     Params,
+    estimator_params,
     loss_defaults,
     suggest_loss,
     taken_loss,
@@ -71,7 +72,7 @@ def xgboost(training: Training) -> Candidate:
 def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from xgboost import XGBClassifier, XGBRegressor
 
-    taken = {name: value for name, value in params.items() if name not in ("categories", "minimise")}
+    taken = estimator_params(params)
     fixed = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
     fixed["n_estimators"] = MAX_ROUNDS
     if params["categories"] == "grouped" and columns.categorical:

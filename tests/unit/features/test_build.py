@@ -12,8 +12,9 @@ import pytest
 from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
-from include.errors import FeatureQueryFailed, NotIngested
-from include.features.build import FeatureTable, build_features, pin_snapshot, read_feature_rows, read_features
+from include.errors import FeatureQueryFailed
+from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
+from include.features.snapshot import pin_snapshot
 from include.retraining import run
 from tests import factories
 
@@ -167,12 +168,6 @@ def test_only_the_window_is_predicted(ingested: Path) -> None:
 
     assert features["prediction_time"].min().date() == LAST - timedelta(days=17)
     assert features["revenue_last_day"].notna().all(), "the days before the window are seen"
-
-
-def test_a_pipeline_without_a_table_is_told_to_ingest_first(shop: Path) -> None:
-    """The sentence names the sources and the DAG that brings them."""
-    with pytest.raises(NotIngested, match=r"^shop: nothing has been ingested yet of sales; run the DAG shop\.ingest"):
-        pin_snapshot(load_pipeline("shop"))
 
 
 @pytest.mark.parametrize(

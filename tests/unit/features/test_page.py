@@ -14,7 +14,7 @@ from include import lake, workspace
 from include.catalog import load_pipeline
 from include.errors import LakeError, RunMissing
 from include.features.build import FeatureTable
-from include.features.page import feature_page, newest_features, page_path, write_feature_page
+from include.features.page import feature_page, newest_features, write_feature_page
 from include.features.page_table import ChampionImportance
 from include.html_page import POLICY
 from tests import factories
@@ -187,7 +187,7 @@ def test_a_page_is_written_whole_or_not_at_all(pipeline: Pipeline, monkeypatch: 
     with pytest.raises(LakeError, match="No space left"):
         write_feature_page(pipeline, table(new=[1, 2, 3, 4]), None)
 
-    assert path == page_path("shop")
+    assert path == workspace.feature_page("shop")
     assert path.read_text(encoding="utf-8") == before
     assert before.endswith("</html>\n")
 

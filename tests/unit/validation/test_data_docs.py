@@ -7,7 +7,8 @@ import re
 import great_expectations.expectations as gxe
 import pyarrow as pa
 
-from include.validation.data_docs import POLICY, page_path, render_page
+from include.html_page import POLICY
+from include.validation.data_docs import page_path, render_page
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.rows import rows_of_table
