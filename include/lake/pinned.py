@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from include.lake.tables import dataset_of, open_pinned
+from include.lake.tables import dataset_of, filesystem_of, open_pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,9 +68,8 @@ class PinnedTable:
             return []
         if version > self.version:
             return None
-        system = dataset_of(self._table, True, "ds < ''").filesystem
         try:
-            return _changes(self._table, system, version)
+            return _changes(self._table, filesystem_of(self._table), version)
         except FileNotFoundError:
             return None
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
+    from pyarrow.fs import FileSystem
 
 #: Every version stays readable, however many come: a run can be repeated on the tables that it read.
 #: A checkpoint every so many commits keeps opening a table of years as quick as opening a young one.
@@ -180,6 +181,14 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     if not newest:
         _check_files(found, table)
     return found
+
+
+def filesystem_of(table: DeltaTable) -> FileSystem:
+    """Return the folder of an opened table as a file system, with the table's own way to reach it."""
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import PyFileSystem
+
+    return PyFileSystem(DeltaStorageHandler.from_table(table._table))
 
 
 def first_line(error: Exception) -> str:
