@@ -92,6 +92,17 @@ class Features(Section):
         return self
 
 
+Severity = Literal["keep", "inconclusive", "warn"]
+
+
+class Limits(Section):
+    """What a model may weigh and take, measured on the machine that trains."""
+
+    model_mb: float = Field(default=500, gt=0, description="Size of the model file in megabytes (10^6 bytes).")
+    row_ms: float = Field(default=200, gt=0, description="Milliseconds for one row, as an online request has it.")
+    rows_per_second: float = Field(default=2000, gt=0, description="Rows a second of a whole holdout.")
+
+
 class Gate(Section):
     """What a challenger must show before it is promoted."""
 
@@ -102,6 +113,39 @@ class Gate(Section):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap_rounds: int = Field(default=1000, ge=100)
     min_holdout_rows: int = Field(default=500, ge=1)
+    slices: list[str] = Field(
+        default=[],
+        description="Columns of the feature table, on none of whose values (numbers: quarters) it may be worse.",
+    )
+    min_slice_rows: int = Field(default=200, ge=10, description="Fewer held-out rows are no slice of their own.")
+    sensitive: list[str] = Field(
+        default=[], description="Columns of the feature table whose groups must be treated alike."
+    )
+    max_fairness_gap: float = Field(default=0.1, gt=0, description="How far groups may be apart, beyond noise.")
+    max_calibration_error: float = Field(default=0.1, gt=0, description="Of a binary task's probabilities.")
+    max_prediction_shift: float = Field(
+        default=0.25, gt=0, description="Population stability index of the predictions beside the champion's."
+    )
+    max_robustness_loss: float = Field(
+        default=0.5, gt=0, description="Share of its gain over the baseline that it may lose on disturbed rows."
+    )
+    max_single_feature: float = Field(
+        default=0.98, gt=0, le=1, description="Share of the label that one feature alone may explain."
+    )
+    max_jump: float = Field(
+        default=0.5, gt=0, le=1, description="Share of the champion's error that may be gone overnight."
+    )
+    max_age_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days from the newest row learned from to the as-of day; null: two weeks more than are needed.",
+    )
+    refits: int = Field(default=2, ge=0, le=20, description="Fits with other seeds, which must be as good; 0 for none.")
+    limits: Limits = Limits()
+    severities: dict[str, Severity | Literal["off"]] = Field(
+        default={}, description="What a broken check leads to, by its code, where not as usual."
+    )
+    own_checks: list[str] = Field(default=[], description="Import paths of checks of the team's own.")
 
 
 class Schedule(Section):

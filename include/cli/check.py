@@ -35,7 +35,7 @@ def validate_config(pipelines: tuple[str, ...]) -> None:
                 mistakes += read_suite(suite_path(folder, suite))[1]
             mistakes += catalog.stray_suites(pipeline)
             if not mistakes:
-                mistakes += _mistakes_of_candidates(pipeline)
+                mistakes += _mistakes_of_code(pipeline)
                 wrong = check_query(pipeline)
                 mistakes += [wrong] if wrong else []
         for mistake in mistakes:
@@ -55,12 +55,15 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-def _mistakes_of_candidates(pipeline: Pipeline) -> list[str]:
-    """Name what keeps a candidate from being fitted: an import path, a parameter, a package that is not there."""
+def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
+    """Name what keeps a candidate or a check from being made: an import path, a parameter, a missing package."""
+    from include.gate.selection import check_gate
     from include.training.check import check_candidates
 
-    try:
-        check_candidates(pipeline)
-    except ConfigError as error:
-        return [str(error)]
-    return []
+    mistakes = []
+    for check in (check_candidates, check_gate):
+        try:
+            check(pipeline)
+        except ConfigError as error:
+            mistakes.append(str(error))
+    return mistakes

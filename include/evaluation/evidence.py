@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include.evaluation.baseline import kindest_threshold
 from include.evaluation.metrics import Measure, all_metrics
 from include.evaluation.noise import Difference, paired_difference
+from include.evaluation.numbers import Number, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
 
-#: Where a value is on a scale on which NaN is not JSON.
-Metrics = dict[str, float]
+Metrics = dict[str, Number]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Holdout:
     end: str
     rows: int
     days: int
-    label_mean: float
+    label_mean: Number
     label_shares: dict[str, float] | None = None
 
 
@@ -49,6 +49,8 @@ class Challenger:
     ----------
     threshold
         Probability from which a row counts as positive; None where the task has none.
+    needed_days
+        Days by which the newest row learned from must be older than the as-of day: the gap and the holdout.
     """
 
     family: str
@@ -58,6 +60,7 @@ class Challenger:
     metrics: Metrics
     finite: bool
     threshold: float | None = None
+    needed_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,22 +109,14 @@ class Evidence:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; a NaN becomes null."""
-        return _without_nan(asdict(self))
+        return without_nan(asdict(self))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Evidence:
         """Make evidence of what `to_json` gave."""
-        challenger = fields["challenger"]
-        return cls(
-            pipeline=fields["pipeline"],
-            metric=fields["metric"],
-            higher_is_better=fields["higher_is_better"],
-            holdout=Holdout(**_with_nan(fields["holdout"], "label_mean")),
-            challenger=Challenger(**challenger | {"metrics": _with_nan(challenger["metrics"])}),
-            baseline=_opponent(fields["baseline"]),
-            champion=_opponent(fields["champion"]) if fields["champion"] else None,
-            quantile=fields.get("quantile"),
-        )
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(cls).validate_python(fields)
 
 
 def collect_evidence(
@@ -223,25 +218,4 @@ def _holdout(
         days=len(np.unique(days)),
         label_mean=float(np.mean(y_true)) if len(y_true) and measure.task != "multiclass" else math.nan,
         label_shares=shares,
-    )
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(each) for name, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _with_nan(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: math.nan if value is None and name in (names or fields) else value for name, value in fields.items()}
-
-
-def _opponent(fields: dict[str, Any]) -> Opponent:
-    metrics, difference = fields["metrics"], fields["difference"]
-    return Opponent(
-        **fields
-        | {
-            "metrics": _with_nan(metrics) if metrics is not None else None,
-            "difference": Difference(**_with_nan(difference)) if difference is not None else None,
-        }
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from include.evaluation.draws import of_draws
+from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +34,9 @@ class Difference:
         Days that were drawn from.
     """
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
     confidence: float
     rounds: int
     blocks: int

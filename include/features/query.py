@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
-from include.features.automated import add_automated
+from include.features.automated import add_automated, automated_names
 from include.features.macros import create_macros
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
@@ -162,9 +162,10 @@ def _plain_numbers(relation: DuckDBPyRelation) -> str:
 
 def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, where: str) -> None:
     needed = [*pipeline.features.key, PREDICTION_TIME, pipeline.features.label, *pipeline.features.exclude]
-    if pipeline.gate.baseline != "prior":
-        needed.append(pipeline.gate.baseline)
-    missing = [name for name in needed if name not in columns]
+    gate = pipeline.gate
+    judged_by = [*([gate.baseline] if gate.baseline != "prior" else []), *gate.slices, *gate.sensitive]
+    there = {*columns, *automated_names(pipeline)}
+    missing = [name for name in dict.fromkeys([*needed, *judged_by]) if name not in there]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if MONTH in columns:
         raise FeatureQueryFailed(f"{where}: the query yields {MONTH}, a name that is Nightshift's own; rename it")
@@ -174,7 +175,7 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
             f"{where}: the query {problem}; it must yield the key, {PREDICTION_TIME}, the label and the "
             f"features that pipeline.yaml names, and yields {', '.join(columns)}"
         )
-    if len(columns) == len(set(needed) - {pipeline.gate.baseline}):
+    if len(columns) == len(set(needed)):
         raise FeatureQueryFailed(f"{where}: the query yields no feature beside {', '.join(columns)}")
     kind = str(types[columns.index(PREDICTION_TIME)])
     if kind not in ("TIMESTAMP", "DATE"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from include import settings, workspace
 from include.errors import NotIngested
 from include.features.snapshot import pin_day
+from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range, published_days
 from include.tracking.champion import Champion, find_champion
 
@@ -78,6 +79,8 @@ def plan_run(
 
     Raises
     ------
+    ConfigError
+        If a check of the gate cannot be made.
     NotIngested
         If the lake does not hold every source up to `as_of`.
     TrackingUnavailable
@@ -87,6 +90,7 @@ def plan_run(
     if path.exists():
         log.info("%s: this run has a plan already, which is followed again", pipeline.name)
         return load_plan(pipeline.name, run_key)
+    check_gate(pipeline)  # a night's work is not lost to what could be known before
     as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
     _check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)

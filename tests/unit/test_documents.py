@@ -20,7 +20,7 @@ from include.catalog import load_pipeline, pipeline_names
 from include.cli import main
 from include.config import Pipeline
 from include.connections import EnvironmentConnections
-from include.evaluation.checks import CHECKS
+from include.gate.checks import CHECKS
 from include.retraining.run import run
 from include.validation.suite import read_suite, suite_path
 from tests import factories

@@ -64,7 +64,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Apply the gate to the evidence; return the verdict."""
-    from include.evaluation.gate import decide
+    from include.gate.verdict import decide
 
     verdict = decide(files.evidence(plan), pipeline.gate)
     workspace.write_json(files.folder(plan) / "verdict.json", verdict.to_json())

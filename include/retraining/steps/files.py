@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.evaluation.evidence import Evidence
-    from include.evaluation.gate import Verdict
+    from include.gate.verdict import Verdict
     from include.retraining.plan import RunPlan
     from include.training.split import Split
 
@@ -77,7 +77,7 @@ def evidence(plan: RunPlan) -> Evidence:
 
 def verdict(plan: RunPlan) -> Verdict:
     """Return the run's verdict."""
-    from include.evaluation.gate import Verdict
+    from include.gate.verdict import Verdict
 
     return Verdict.from_json(workspace.read_json(folder(plan) / "verdict.json", "the verdict"))
 

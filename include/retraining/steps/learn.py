@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
 from include.errors import RunMissing, TrainingImpossible
 from include.retraining.steps import files
+from include.retraining.steps.refit import refit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,8 +100,11 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     chosen = choose_challenger(pipeline, folds, tuned)
     validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
     y = folds.y[folds.validated]
+    held = frame.iloc[split.holdout]
     del frame  # the folds hold the rows to learn from, which need not be in memory twice
+    start = time.monotonic()
     model = fit_challenger(pipeline, folds.rows, chosen, y, validated, settings.threads())
+    fit_seconds = time.monotonic() - start
     told = chosen.to_json() | {
         "sha256": files.write_model(plan, model),
         "rows": len(split.train),
@@ -114,6 +119,8 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "%s: challenger %s fitted on %s rows of %s to %s",
         *(plan.pipeline, chosen.family, f"{len(split.train):,}", split.train_start, split.train_end),
     )
+    del model
+    refit(pipeline, plan, digest, folds.rows, held, chosen, y, validated, fit_seconds)
     return told
 
 

@@ -50,7 +50,7 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Log what the run came to, and return it."""
-    from include.evaluation.report import verdict_table
+    from include.gate.report import verdict_table
 
     verdict = files.verdict(plan)
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
@@ -116,7 +116,7 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
 
 def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
     """Gather what MLflow is told of the run."""
-    from include.evaluation.report import verdict_table
+    from include.gate.report import verdict_table
     from include.tracking.register import RunRecord, documents
 
     evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)

@@ -14,7 +14,7 @@ import yaml
 
 from include.config import Pipeline
 from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
-from include.evaluation.gate import decide
+from include.gate.verdict import decide
 from include.evaluation.metrics import Measure, all_metrics
 from include.training_config import METRICS
 from tests import factories

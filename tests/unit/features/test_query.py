@@ -221,9 +221,10 @@ def test_an_excluded_column_must_be_there_and_is_no_feature(shop: Path, field: s
         run_features_query(load_pipeline("shop"), {"sales": sales(1)}, known_before=at(31))
 
 
-def test_the_gates_baseline_must_be_a_column(shop: Path) -> None:
-    """A feature that stands for a guess has to be yielded."""
-    pipeline = factories.SHOP_YAML.replace("baseline: prior", "baseline: revenue_last_week")
+@pytest.mark.parametrize("field", ["baseline: revenue_last_week", "slices: [revenue_last_week]"])
+def test_what_the_gate_judges_by_must_be_a_column(shop: Path, field: str) -> None:
+    """A feature that stands for a guess, or that cuts the holdout, has to be yielded."""
+    pipeline = factories.SHOP_YAML.replace("baseline: prior", field)
     factories.write_shop(shop.parent, pipeline=pipeline)
 
     assert "does not yield revenue_last_week" in str(check_query(load_pipeline("shop")))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.checks import CHECKS, Check, NotApplicable
 from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.gate.check import Check, NotApplicable
+from include.gate.checks import CHECKS
 from tests import factories
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ def test_without_a_champion_only_its_checks_do_not_apply(code: str, gate: Gate) 
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome"),
-    [(code, "inconclusive" if code in ("GATE002", "GATE006") else "fail") for code in CODES],
+    ("code", "severity"),
+    [(code, "inconclusive" if code in ("GATE002", "GATE006") else "keep") for code in CODES],
 )
-def test_only_weak_evidence_is_inconclusive(code: str, outcome: str) -> None:
+def test_only_weak_evidence_is_inconclusive(code: str, severity: str) -> None:
     """A fault of the challenger fails, and a fault of the holdout leaves the question open."""
-    assert BY_CODE[code].outcome == outcome
+    assert BY_CODE[code].severity == severity
 
 
 class TestGATE001:

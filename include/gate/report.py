@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.evaluation.evidence import Evidence
-    from include.evaluation.gate import Verdict
+    from include.gate.verdict import Verdict
 
 WIDTH = 100
 INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
+#: Outcomes of which a reader wants to know more.
+_TOLD = ("fail", "inconclusive", "warn")
 SHOWN_CLASSES = 6  # the frequent ones say how uneven the classes are
 
 
@@ -84,7 +86,8 @@ def _settings(evidence: Evidence) -> list[str]:
 def _checks(verdict: Verdict) -> list[str]:
     lines = []
     for result in verdict.results:
-        lines.append(f"{result.code}  {result.outcome:<14}  {result.title}")
+        more = f" ({result.documentation})" if result.documentation and result.outcome in _TOLD else ""
+        lines.append(f"{result.code}  {result.outcome:<14}  {result.title}{more}")
         lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines
 

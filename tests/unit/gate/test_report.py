@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.checks import CHECKS
 from include.evaluation.evidence import Evidence, Holdout, Opponent
-from include.evaluation.gate import decide
-from include.evaluation.report import WIDTH, verdict_table
+from include.gate.checks import CHECKS
+from include.gate.report import WIDTH, verdict_table
+from include.gate.verdict import decide
 from tests import factories
 
 if TYPE_CHECKING:

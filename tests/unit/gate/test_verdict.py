@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.checks import CHECKS, Check, NotApplicable
 from include.evaluation.evidence import Evidence, Holdout, Opponent
-from include.evaluation.gate import Verdict, decide
+from include.gate.check import Check, NotApplicable
+from include.gate.checks import CHECKS
+from include.gate.verdict import Verdict, decide
 from tests import factories
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def test_every_fault_is_told(gate: Gate) -> None:
 class Breaks(Check):
     """A check with a fault of its own."""
 
-    code, title, outcome = "TEST001", "breaks", "inconclusive"
+    code, title, severity = "TEST001", "breaks", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
         """Raise what nobody expected."""

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.evaluation.checks import CHECKS, Check, NotApplicable
+from include.evaluation.numbers import without_nan
+from include.gate.check import NotApplicable
+from include.gate.selection import checks_of, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.config import Gate
+    from include.config import Gate, Severity
     from include.evaluation.evidence import Evidence
+    from include.gate.check import Check
 
-Outcome = Literal["pass", "fail", "inconclusive", "not applicable", "broken"]
+Outcome = Literal["pass", "fail", "inconclusive", "warn", "not applicable", "broken"]
+_FIRED: dict[Severity, Outcome] = {"keep": "fail", "inconclusive": "inconclusive", "warn": "warn"}
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check came to."""
+    """What one check came to.
+
+    Attributes
+    ----------
+    explanation
+        Why it fired, does not apply or broke; empty where it passed.
+    numbers
+        What it judged by, as JSON types.
+    documentation
+        Where the check is explained.
+    """
 
     code: str
     title: str
     outcome: Outcome
     explanation: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    documentation: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,12 +60,17 @@ class Verdict:
         return cls(**fields | {"results": [CheckResult(**result) for result in fields["results"]]})
 
 
-def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] = CHECKS) -> Verdict:
+def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None) -> Verdict:
     """Judge the evidence: one failed or broken check keeps the champion, whatever the others say.
 
     Every check is asked, so that the table names all that is wrong and not the first thing only.
+
+    Parameters
+    ----------
+    checks
+        By default those that `gate` selects.
     """
-    results = [_ask(check, evidence, gate) for check in checks]
+    results = [_ask(check, evidence, gate) for check in (checks_of(gate) if checks is None else checks)]
     kept = [result for result in results if result.outcome in ("fail", "broken")]
     unsure = [result for result in results if result.outcome == "inconclusive"]
     champion = f"the champion stays {evidence.champion.name}" if evidence.champion else "there is no champion yet"
@@ -57,19 +78,23 @@ def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] = CHECKS) -> 
         return Verdict("keep", f"keep ({champion}): {_told(kept)}", results)
     if unsure:
         return Verdict("inconclusive", f"inconclusive ({champion}): {_told(unsure)}", results)
-    return Verdict("promote", f"promote: {_gain(evidence)}", results)
+    warned = [result for result in results if result.outcome == "warn"]
+    told = f"; yet {_told(warned)}" if warned else ""
+    return Verdict("promote", f"promote: {_gain(evidence)}{told}", results)
 
 
 def _ask(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
+    outcome: Outcome
+    numbers: dict[str, Any] = {}
     try:
         explanation = check.explain(evidence, gate)
+        outcome = "pass" if explanation is None else _FIRED[severity_of(check, gate)]
+        numbers = without_nan(check.numbers(evidence, gate))
     except NotApplicable as reason:
-        return CheckResult(check.code, check.title, "not applicable", str(reason))
+        outcome, explanation = "not applicable", str(reason)
     except Exception as error:  # noqa: BLE001  whatever breaks a check, an unchecked model is not promoted
-        return CheckResult(check.code, check.title, "broken", f"the check itself failed: {error!r}")
-    if explanation is None:
-        return CheckResult(check.code, check.title, "pass", "")
-    return CheckResult(check.code, check.title, check.outcome, explanation)
+        outcome, explanation = "broken", f"the check itself failed: {error!r}"
+    return CheckResult(check.code, check.title, outcome, explanation or "", numbers, check.documentation)
 
 
 def _told(results: list[CheckResult]) -> str:

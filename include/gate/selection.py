@@ -1,0 +1,88 @@
+"""Which checks a pipeline's gate consists of, and what each leads to where it fires."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from include.errors import ConfigError
+from include.gate.check import Check
+from include.gate.checks import CHECKS
+from include.wording import unknown
+
+if TYPE_CHECKING:
+    from include.config import Gate, Pipeline, Severity
+
+#: From the strictest on.
+SEVERITIES: list[Severity] = ["keep", "inconclusive", "warn"]
+
+
+def check_gate(pipeline: Pipeline) -> None:
+    """Refuse a gate whose checks cannot be made here.
+
+    Raises
+    ------
+    ConfigError
+        See `checks_of`.
+    """
+    try:
+        checks_of(pipeline.gate)
+    except ConfigError as error:
+        raise ConfigError(f"{pipeline.name}: {error}") from error
+
+
+def checks_of(gate: Gate) -> list[Check]:
+    """Return the checks in the order in which they are told: Nightshift's by their codes, then the team's own.
+
+    Raises
+    ------
+    ConfigError
+        If gate.own_checks names what is no check, or gate.severities a code that there is not, or one whose
+        severity cannot be lowered.
+    """
+    checks = [*CHECKS, *(_own(path) for path in gate.own_checks)]
+    codes = [check.code for check in checks]
+    twice = sorted({code for code in codes if codes.count(code) > 1})
+    if twice:
+        raise ConfigError(
+            f"gate.own_checks: several checks have the code {', '.join(twice)}; a code names one check, so give yours "
+            "another"
+        )
+    for code, severity in gate.severities.items():
+        check = next((each for each in checks if each.code == code), None)
+        if check is None:
+            raise ConfigError(f"gate.severities: {unknown('check', code, codes)}")
+        if check.essential and (severity == "off" or SEVERITIES.index(severity) > SEVERITIES.index(check.severity)):
+            raise ConfigError(
+                f"gate.severities: {code} ({check.title}) cannot be '{severity}', since what the gate promises rests "
+                f"on it; leave it at '{check.severity}'"
+            )
+    return [check for check in checks if gate.severities.get(check.code) != "off"]
+
+
+def severity_of(check: Check, gate: Gate) -> Severity:
+    """Return what a check leads to where it fires."""
+    chosen = gate.severities.get(check.code, check.severity)
+    return check.severity if chosen == "off" else chosen
+
+
+def _own(path: str) -> Check:
+    """Return a check of the team's own, named by its import path."""
+    module, _, name = path.rpartition(".")
+    try:
+        kind = getattr(import_module(module), name)
+    except Exception as error:  # importing a module runs it, and it may raise whatever it likes
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"gate.own_checks: {path} cannot be imported ({type(error).__name__}: {reason}); correct the path, or "
+            "install its package"
+        ) from error
+    if not (inspect.isclass(kind) and issubclass(kind, Check)):
+        raise ConfigError(
+            f"gate.own_checks: {path} is not a check; name a class that derives from include.gate.check.Check"
+        )
+    lacking = [each for each in ("code", "title") if not isinstance(getattr(kind, each, None), str)]
+    if lacking:
+        raise ConfigError(f"gate.own_checks: {path} has no {' and no '.join(lacking)}; give the class both, as text")
+    return kind()
