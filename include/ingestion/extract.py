@@ -32,12 +32,24 @@ log = logging.getLogger(__name__)
 RUNAWAY = 10
 
 
-def extract_source(pipeline: Pipeline, name: str, start: date, end: date, connections: Connections) -> StagedBatch:
+def extract_source(
+    pipeline: Pipeline,
+    name: str,
+    start: date,
+    end: date,
+    connections: Connections,
+    raw: lake.RawTable | None = None,
+) -> StagedBatch:
     """Read one source for the days from `start` to `end` (both inclusive) and stage what came.
 
     Days without rows before a source's first row are left out when nothing was published before it, so
     that a first range may begin before the source does. Any other empty day is an error, unless
     `rows_per_day` allows it.
+
+    Parameters
+    ----------
+    raw
+        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
 
     Raises
     ------
@@ -49,8 +61,9 @@ def extract_source(pipeline: Pipeline, name: str, start: date, end: date, connec
     if source.arrives == "snapshot":
         start = end
     extracted_at = _now().isoformat(timespec="microseconds")
-    before = _published_manifest(pipeline, name)
-    delivery = _deliver(pipeline, name, start, end, connections, where)
+    raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, name))).refresh()
+    before = _published_manifest(pipeline, name, raw)
+    delivery = _deliver(pipeline, name, start, end, connections, where, raw)
     with workspace.scratch_folder("extract-") as scratch:
         reading = _Reading(source, delivery, start, end, where)
         overdue = SourceUnreadable(
@@ -64,7 +77,7 @@ def extract_source(pipeline: Pipeline, name: str, start: date, end: date, connec
         if source.arrives == "snapshot":
             _check_snapshot(rows, source, where)
         else:
-            start = _first_day(by_day, pipeline, name, start, end, where, delivery.read_from)
+            start = _first_day(by_day, source, raw, start, end, where, delivery.read_from)
         digest = reading.sort(scratch)
         batch = StagedBatch(pipeline.name, name, start.isoformat(), end.isoformat(), digest, rows, extracted_at)
         folder = workspace.staged_folder(pipeline.name, name)
@@ -212,7 +225,9 @@ class _Reading:
             )
 
 
-def _deliver(pipeline: Pipeline, name: str, start: date, end: date, connections: Connections, where: str) -> Delivery:
+def _deliver(
+    pipeline: Pipeline, name: str, start: date, end: date, connections: Connections, where: str, raw: lake.RawTable
+) -> Delivery:
     """Connect to the source; its rows are read when the chunks are asked for."""
     source = pipeline.sources[name]
     first, last = bounds(start, end)
@@ -234,23 +249,24 @@ def _deliver(pipeline: Pipeline, name: str, start: date, end: date, connections:
     from include.ingestion.kafka import read_kafka
 
     days = days_between(start, end)
-    published = _published_offsets(pipeline, name, [(start - timedelta(days=1)).isoformat(), *days])
+    published = _published_offsets(pipeline, name, raw, [(start - timedelta(days=1)).isoformat(), *days])
     since = published.pop((start - timedelta(days=1)).isoformat(), None)
     return read_kafka(source, days, connections.kafka(source.connection), where, published, since)
 
 
-def _published_offsets(pipeline: Pipeline, name: str, days: list[str]) -> dict[str, Any]:
+def _published_offsets(pipeline: Pipeline, name: str, raw: lake.RawTable, days: list[str]) -> dict[str, Any]:
     """Return the offsets that days were published from, so that they are read again and no others."""
-    manifests = {ds: _published_manifest(pipeline, name, ds) for ds in days}
+    manifests = {ds: _published_manifest(pipeline, name, raw, ds) for ds in days}
     offsets = {ds: manifest["read_from"].get("offsets", {}) for ds, manifest in manifests.items() if manifest}
     return {ds: by_day[ds] for ds, by_day in offsets.items() if ds in by_day}
 
 
-def _published_manifest(pipeline: Pipeline, name: str, ds: str | None = None) -> dict[str, Any] | None:
+def _published_manifest(
+    pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str | None = None
+) -> dict[str, Any] | None:
     """Return the manifest of the batch that a day was published from, by default the last one."""
-    uri = lake.raw_uri(pipeline.name, name)
     column = pipeline.sources[name].slice_column
-    part = lake.newest_partition(uri, column) if ds is None else lake.partitions(uri, column, {ds}).get(ds)
+    part = raw.newest_partition(column) if ds is None else raw.partitions(column, {ds}).get(ds)
     if part is None or part.batch is None:
         return None
     try:
@@ -278,10 +294,15 @@ def _check_snapshot(rows: int, source: Source, where: str) -> None:
 
 
 def _first_day(
-    rows: dict[str, int], pipeline: Pipeline, name: str, start: date, end: date, where: str, read_from: dict[str, Any]
+    rows: dict[str, int],
+    source: Source,
+    raw: lake.RawTable,
+    start: date,
+    end: date,
+    where: str,
+    read_from: dict[str, Any],
 ) -> date:
     """Return the first day that the batch holds, or raise for days that have no rows and should."""
-    source = pipeline.sources[name]
     least = source.rows_per_day.min
     if least == 0:
         return start
@@ -289,8 +310,8 @@ def _first_day(
     if rows:
         first = min(rows)
         leading = [ds for ds in empty if ds < first]
-        uri = lake.raw_uri(pipeline.name, name)
-        published = lake.partitions(uri, source.slice_column).keys() if leading else set()
+        # reading may have taken hours, in which another run published
+        published = raw.refresh().partitions(source.slice_column).keys() if leading else set()
         if leading and not any(ds < first for ds in published):
             log.warning("%s: the source begins at %s; %s before it left out", where, first, count_days(leading))
             empty = [ds for ds in empty if ds > first]

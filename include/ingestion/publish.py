@@ -29,11 +29,16 @@ log = logging.getLogger(__name__)
 PROMPT = timedelta(days=1)
 
 
-def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
+def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | None = None) -> lake.TableVersion:
     """Replace the batch's days in the source's raw table, in one commit; rows in quarantine stay out.
 
     A batch that is already published, one that is older than what is published, or a snapshot that has not
     changed since the last one, changes nothing.
+
+    Parameters
+    ----------
+    raw
+        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
         With the table as it was before.
     """
     source = pipeline.sources[batch.source]
-    uri = lake.raw_uri(pipeline.name, batch.source)
+    raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))
     verdict = _check_validated(batch)
     held = quarantine.left_out(batch)
     published_as = batch.digest
@@ -52,13 +57,13 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
     counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
     first = True
     if source.arrives == "snapshot":
-        there = lake.partitions(uri)
+        there = raw.refresh().partitions()
         earlier = [part for ds, part in there.items() if ds < batch.end]
         if any(ds > batch.end for ds in there):
             # what is delivered now was not known then, and a later snapshot tells it already
-            return _unchanged(uri, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
+            return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
         if earlier and earlier[-1].batch == published_as and batch.end not in there:
-            return _unchanged(uri, batch, f"the snapshot has not changed since {earlier[-1].ds}")
+            return _unchanged(raw, batch, f"the snapshot has not changed since {earlier[-1].ds}")
         first = not earlier
     slices = lake.Slices(
         column=source.slice_column,
@@ -68,11 +73,11 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch) -> lake.TableVersion:
         rows={ds: count - held.by_day.get(ds, 0) for ds, count in counts.items()},
     )
     parts = _published_rows(source, batch, published_as, held.positions, verdict["quarantined"], first=first)
-    published = lake.publish_days(uri, parts, _schema(source), slices, source.contract.retired)
+    published = lake.publish_days(raw, parts, _schema(source), slices, source.contract.retired)
     state = "published" if published.changed else "already published"
     log.info(
         "%s: %s rows of %s to %s %s, version %s of %s",
-        *(batch.source, f"{slices.total:,}", batch.start, batch.end, state, published.version, uri),
+        *(batch.source, f"{slices.total:,}", batch.start, batch.end, state, published.version, raw.uri),
     )
     return published
 
@@ -81,21 +86,21 @@ def published_through(pipeline: Pipeline) -> date | None:
     """Return the last day that every source with days has, or None where one has no day yet."""
     last = []
     for name in pipeline.daily_sources:
-        uri = lake.raw_uri(pipeline.name, name)
-        with_rows = lake.partitions(uri, pipeline.sources[name].slice_column)
+        raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
+        with_rows = raw.partitions(pipeline.sources[name].slice_column)
         if with_rows:
-            last.append(_with_empty_days_after(uri, date.fromisoformat(max(with_rows))))
-        elif lake.latest_version(uri) is None:
+            last.append(_with_empty_days_after(raw, date.fromisoformat(max(with_rows))))
+        elif raw.version is None:
             return None
         # a source of which every day was empty so far holds nothing back
     return min(last, default=None)
 
 
-def _with_empty_days_after(uri: str, day: date, ahead: int = 60) -> date:
+def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> date:
     """Return the last of the days that were published from a day on without a gap."""
     while True:
         days = days_between(day + timedelta(days=1), day + timedelta(days=ahead))
-        published = lake.published_at(uri, days)
+        published = raw.published_at(days)
         for ds in days:
             if ds not in published:
                 return day
@@ -121,9 +126,9 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
 
 def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
     """Return those of some days that a source has published, with rows or as empty."""
-    uri = lake.raw_uri(pipeline.name, name)
-    with_rows = lake.partitions(uri, pipeline.sources[name].slice_column, set(days)).keys()
-    return with_rows | lake.published_at(uri, set(days) - with_rows).keys()
+    raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
+    with_rows = raw.partitions(pipeline.sources[name].slice_column, set(days)).keys()
+    return with_rows | raw.published_at(set(days) - with_rows).keys()
 
 
 def _check_validated(batch: StagedBatch) -> dict[str, Any]:
@@ -137,11 +142,10 @@ def _check_validated(batch: StagedBatch) -> dict[str, Any]:
     return verdict
 
 
-def _unchanged(uri: str, batch: StagedBatch, reason: str) -> lake.TableVersion:
+def _unchanged(raw: lake.RawTable, batch: StagedBatch, reason: str) -> lake.TableVersion:
     log.info("%s: %s; nothing to publish", batch.source, reason)
-    version = lake.latest_version(uri)
-    assert version is not None, "a table with partitions has a version"
-    return lake.TableVersion(uri, version, batch.rows, changed=False)
+    assert raw.version is not None, "a table with partitions has a version"
+    return lake.TableVersion(raw.uri, raw.version, batch.rows, changed=False)
 
 
 def _schema(source: Source) -> pa.Schema:

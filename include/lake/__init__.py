@@ -1,9 +1,9 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
-from include.lake.days import Partition, newest_partition, partitions, read_days, replace_days
+from include.lake.days import Partition, RawTable, partitions, published_at, read_days, replace_days
 from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
 from include.lake.pinned import Change, PinnedTable
-from include.lake.publication import Slices, publish_days, published_at
+from include.lake.publication import Slices, publish_days
 from include.lake.tables import (
     TableVersion,
     dataset,
@@ -24,6 +24,7 @@ __all__ = [
     "FeatureRows",
     "Partition",
     "PinnedTable",
+    "RawTable",
     "Slices",
     "TableVersion",
     "Vacuumed",
@@ -34,7 +35,6 @@ __all__ = [
     "features_uri",
     "find_build",
     "latest_version",
-    "newest_partition",
     "open_features",
     "partitions",
     "publish_days",

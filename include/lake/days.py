@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.errors import LakeError, PublishConflict
-from include.lake.tables import PROPERTIES, existing_table, first_line, open_table
+from include.lake.tables import PROPERTIES, existing_table, first_line, open_table, reopened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     import pyarrow as pa
     from deltalake import DeltaTable
@@ -25,37 +25,80 @@ class Partition:
     rows: int
 
 
-def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
-    """Return the days of a raw table that have rows, by day, from its metadata alone.
+class RawTable:
+    """A raw table that is opened once and asked many things, since opening one of thousands of days takes a while.
 
-    Parameters
-    ----------
-    column
-        What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
-    days
-        The days that are asked for; None means all.
-
-    A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
-    the columns `batch` and `column` are read, since its statistics do not tell them apart.
+    All answers are those of the version that was the newest at the last `refresh`; before the first, and where there
+    is no table yet, it has no days.
     """
-    table = open_table(uri)
-    return {} if table is None else days_of(table, column, days)
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.table: DeltaTable | None = None
+
+    def refresh(self) -> RawTable:
+        """Open it, or bring it up to date with what was published since."""
+        self.table = open_table(self.uri) if self.table is None else reopened(self.table)
+        return self
+
+    @property
+    def version(self) -> int | None:
+        """Its version, or None where there is no table yet."""
+        return None if self.table is None else int(self.table.version())
+
+    def partitions(self, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
+        """Return the days that have rows, by day, from the metadata alone.
+
+        Parameters
+        ----------
+        column
+            What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
+        days
+            The days that are asked for; None means all.
+
+        A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
+        the columns `batch` and `column` are read, since its statistics do not tell them apart.
+        """
+        return {} if self.table is None else days_of(self.table, column, days)
+
+    def newest_partition(self, column: str = "ds") -> Partition | None:
+        """Return the newest day that has rows, or None where there is none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.table is None:
+            return None
+        actions = pa.table(self.table.get_add_actions(flatten=True))
+        high = "partition.ds" if column == "ds" else f"max.{column}"
+        if high not in actions.column_names or not actions.num_rows:
+            return None
+        newest = pc.max(actions[high]).as_py()
+        return self.partitions(column, {newest}).get(newest)
+
+    def published_at(self, days: Iterable[str]) -> dict[str, int]:
+        """Return, of those days that were published, the moment of the publication that stands.
+
+        It is read from the table's application transactions, so a day without rows is known as well.
+
+        Returns
+        -------
+        dict of str to int
+            By ISO day, microseconds since 1970, as `publish_days` was given them.
+        """
+        if self.table is None:
+            return {}
+        found = {ds: self.table.transaction_version(transaction_of(ds)) for ds in days}
+        return {ds: moment for ds, moment in found.items() if moment is not None}
 
 
-def newest_partition(uri: str, column: str = "ds") -> Partition | None:
-    """Return the newest day of a raw table that has rows, or None where it has none."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
+    """Return what `RawTable.partitions` does of a table's newest version."""
+    return RawTable(uri).refresh().partitions(column, days)
 
-    table = open_table(uri)
-    if table is None:
-        return None
-    actions = pa.table(table.get_add_actions(flatten=True))
-    high = "partition.ds" if column == "ds" else f"max.{column}"
-    if high not in actions.column_names or not actions.num_rows:
-        return None
-    newest = pc.max(actions[high]).as_py()
-    return days_of(table, column, {newest}).get(newest)
+
+def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
+    """Return what `RawTable.published_at` does of a table's newest version."""
+    return RawTable(uri).refresh().published_at(days)
 
 
 def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table | None:
@@ -101,8 +144,13 @@ def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version
         ) from error
 
 
+def transaction_of(ds: str) -> str:
+    """Return the name under which a raw table keeps the moment of a day's publication."""
+    return f"day={ds}"
+
+
 def days_of(table: DeltaTable, column: str, days: Collection[str] | None = None) -> dict[str, Partition]:
-    """Return the days of an opened raw table that have rows, as `partitions` does."""
+    """Return the days of an opened raw table that have rows, as `RawTable.partitions` does."""
     found: dict[str, Partition] = {}
     for ds, batch, rows in _pieces(table, column, days):
         before = found.get(ds)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
-from include.lake.days import days_of, days_predicate
-from include.lake.tables import PROPERTIES, TableVersion, existing_table, first_line, open_table
+from include.lake.days import RawTable, days_of, days_predicate, transaction_of
+from include.lake.tables import PROPERTIES, TableVersion, existing_table, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,25 +49,8 @@ class Slices:
         return sum(self.rows.values())
 
 
-def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
-    """Return, of those days that were published, the moment of the publication that stands.
-
-    It is read from the table's application transactions, so a day without rows is known as well.
-
-    Returns
-    -------
-    dict of str to int
-        By ISO day, microseconds since 1970, as `publish_days` was given them.
-    """
-    table = open_table(uri)
-    if table is None:
-        return {}
-    found = {ds: table.transaction_version(_transaction(ds)) for ds in days}
-    return {ds: moment for ds, moment in found.items() if moment is not None}
-
-
 def publish_days(
-    uri: str, parts: Iterable[pa.Table], schema: pa.Schema, slices: Slices, retired: Iterable[str] = ()
+    raw: RawTable | str, parts: Iterable[pa.Table], schema: pa.Schema, slices: Slices, retired: Iterable[str] = ()
 ) -> TableVersion:
     """Replace some days of a raw table by what a batch has for them, in one commit.
 
@@ -77,6 +60,8 @@ def publish_days(
 
     Parameters
     ----------
+    raw
+        The table, which is brought up to date first, or its address where it is not open yet.
     parts
         Tables with `schema`, one after another; they are not asked for where nothing is to be written.
     schema
@@ -95,12 +80,14 @@ def publish_days(
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     failures: list[NightshiftError] = []
+    raw = RawTable(raw) if isinstance(raw, str) else raw
+    uri = raw.uri
     try:
-        table = open_table(uri)
+        table = raw.refresh().table
         if table is None:
             # created empty, so that even of two first writers one meets the other's commit and is refused
             DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
-            table = existing_table(uri)
+            table = raw.table = existing_table(uri)
         # what is checked below is checked again, against the version that was opened, at the commit
         _check_schema(uri, table, schema, set(retired))
         days = _older_than(uri, table, slices)
@@ -115,7 +102,7 @@ def publish_days(
             schema_mode="merge",
             commit_properties=CommitProperties(
                 custom_metadata={"nightshift.batch": slices.batch},
-                app_transactions=[Transaction(_transaction(ds), slices.moment) for ds in days],
+                app_transactions=[Transaction(transaction_of(ds), slices.moment) for ds in days],
             ),
         )
     except CommitFailedError as error:
@@ -133,14 +120,9 @@ def publish_days(
     return TableVersion(uri, table.version(), slices.total, changed=True)
 
 
-def _transaction(ds: str) -> str:
-    """Return the name under which a raw table keeps the moment of a day's publication."""
-    return f"day={ds}"
-
-
 def _older_than(uri: str, table: DeltaTable, slices: Slices) -> list[str]:
     """Return the days of which nothing as new as the batch was published."""
-    moments = {ds: table.transaction_version(_transaction(ds)) for ds in slices.days}
+    moments = {ds: table.transaction_version(transaction_of(ds)) for ds in slices.days}
     newer = [ds for ds, moment in moments.items() if moment is not None and moment > slices.moment]
     if newer:
         log.warning(

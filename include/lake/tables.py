@@ -154,6 +154,21 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
         raise LakeError(f"{uri}: the table cannot be opened{at} ({first_line(error)})") from error
 
 
+def reopened(table: DeltaTable) -> DeltaTable | None:
+    """Return an opened table at its newest version, as `open_table` would, but read only what was committed since."""
+    from deltalake.exceptions import DeltaError
+
+    uri, system = table.table_uri, filesystem_of(table)
+    try:
+        if not _is_same(table, system):
+            return open_table(uri)
+        if _is_committed(table.version() + 1, system):
+            table.update_incremental()
+    except (DeltaError, OSError, ValueError) as error:
+        raise LakeError(f"{uri}: the table cannot be opened ({first_line(error)})") from error
+    return table
+
+
 def existing_table(uri: str, version: int | None = None) -> DeltaTable:
     """Open a table that must be there."""
     table = open_table(uri, version)
@@ -195,6 +210,26 @@ def first_line(error: Exception) -> str:
     """Return what an error says in one line; delta-rs may tell each cause on its own, behind a coloured arrow."""
     told = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
     return told.splitlines()[0] if told else type(error).__name__
+
+
+def _is_same(table: DeltaTable, system: FileSystem) -> bool:
+    """Return whether a table was not removed since it was opened, or another made in its place; delta-rs cannot tell.
+
+    The lake never removes the first commit of a log, which has the table's id.
+    """
+    try:
+        with system.open_input_file(f"_delta_log/{0:020}.json") as commit:
+            return str(table.metadata().id) in commit.read().decode()
+    except FileNotFoundError:
+        return False
+
+
+def _is_committed(version: int, system: FileSystem) -> bool:
+    """Return whether a log has a version; to list a log of years, as delta-rs does, takes longer than to ask this."""
+    from pyarrow.fs import FileType
+
+    found = system.get_file_info([f"_delta_log/{version:020}.json"])
+    return bool(found[0].type == FileType.File)
 
 
 def _check_files(found: Dataset, table: DeltaTable) -> None:

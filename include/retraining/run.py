@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from include import lake
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import missing_range, publish_batch
 from include.retraining import steps
@@ -37,12 +38,13 @@ def ingest(
 ) -> None:
     """Extract, validate and publish every source for a range of days, both ends inclusive."""
     for source in pipeline.sources:
+        raw = lake.RawTable(lake.raw_uri(pipeline.name, source))
         with progress(f"{source}.extract"):
-            batch = extract_source(pipeline, source, start, end, connections)
+            batch = extract_source(pipeline, source, start, end, connections, raw)
         with progress(f"{source}.validate"):
-            validate_batch(pipeline, batch, run_key)
+            validate_batch(pipeline, batch, run_key, raw)
         with progress(f"{source}.publish"):
-            publish_batch(pipeline, batch)
+            publish_batch(pipeline, batch, raw)
 
 
 def retrain(

@@ -114,10 +114,11 @@ def write_profile(batch: StagedBatch, profile: pa.Table) -> None:
         workspace.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))
 
 
-def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str]) -> pa.Table:
+def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str], raw: lake.RawTable | None = None) -> pa.Table:
     """Return the profiles of those of some days that a source has published with rows, ordered by day.
 
     A day without a profile is left out: several batches had a part in it, or it was published without one.
+    `raw` is the source's raw table where the caller has it open.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -125,8 +126,8 @@ def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str]) -> pa.Tabl
 
     wanted = set(days)
     by_digest: dict[str, list[str]] = {}
-    uri, column = lake.raw_uri(pipeline.name, name), pipeline.sources[name].slice_column
-    for ds, part in lake.partitions(uri, column, wanted).items():
+    raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
+    for ds, part in raw.partitions(pipeline.sources[name].slice_column, wanted).items():
         if part.batch:
             by_digest.setdefault(part.batch.partition("-")[0], []).append(ds)
     tables = [profile_schema().empty_table()]
@@ -140,15 +141,16 @@ def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str]) -> pa.Tabl
     return pa.concat_tables(tables).sort_by("day")
 
 
-def earlier_days(pipeline: Pipeline, name: str, first: str) -> list[str]:
+def earlier_days(pipeline: Pipeline, name: str, first: str, raw: lake.RawTable | None = None) -> list[str]:
     """Return the days before `first` with which a source's days from then on are compared.
 
     For a snapshot they are the last `history.days` published ones, since one that does not change is not
-    published; for the others, those of the calendar.
+    published; for the others, those of the calendar. `raw` is as for `read_profiles`.
     """
     source = pipeline.sources[name]
     if source.arrives == "snapshot":
-        there = [ds for ds in lake.partitions(lake.raw_uri(pipeline.name, name)) if ds < first]
+        raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
+        there = [ds for ds in raw.partitions() if ds < first]
         return there[-source.history.days :]
     day = date.fromisoformat(first)
     return [(day - timedelta(days=back)).isoformat() for back in range(source.history.days, 0, -1)]

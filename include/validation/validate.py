@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from include import workspace
+from include import lake, workspace
 from include.ingestion import quarantine
 from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 QUARANTINED_AT_MOST = 100_000
 
 
-def validate_batch(pipeline: Pipeline, batch: StagedBatch, run: str = "local") -> ValidationReport:
+def validate_batch(
+    pipeline: Pipeline, batch: StagedBatch, run: str = "local", raw: lake.RawTable | None = None
+) -> ValidationReport:
     """Hold a staged batch against its source's key, suite, rows a day and history.
 
     Rows that break a critical expectation on single rows go to quarantine; where their share is within the
@@ -44,6 +46,8 @@ def validate_batch(pipeline: Pipeline, batch: StagedBatch, run: str = "local") -
     ----------
     run
         What validates, for the quarantine, such as the id of the DAG's run.
+    raw
+        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
 
     Raises
     ------
@@ -67,7 +71,9 @@ def validate_batch(pipeline: Pipeline, batch: StagedBatch, run: str = "local") -
         sketches = profile.profile_rows(path, source, batch.days, left.positions)
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
-    before = profile.read_profiles(pipeline, batch.source, profile.earlier_days(pipeline, batch.source, batch.start))
+    raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
+    earlier = profile.earlier_days(pipeline, batch.source, batch.start, raw)
+    before = profile.read_profiles(pipeline, batch.source, earlier, raw)
     failed += history.compare(sketches, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     held = len(left.positions)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -18,9 +19,6 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.validation.validate import validate_batch
 from tests import factories
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
 
@@ -274,6 +272,74 @@ def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> Non
 
     expected = {"2023-12-31"} | set(DAYS) - set(told)
     assert {day: part.rows for day, part in lake.partitions(uri).items()} == dict.fromkeys(sorted(expected), 2)
+
+
+def test_an_open_table_answers_of_one_version_until_it_is_refreshed(uri: str) -> None:
+    """Two answers of one step belong together, and the next step sees what another run has published since."""
+    replace(uri, "a", *DAYS[:2], moment=5)
+    raw = lake.RawTable(uri).refresh()
+    replace(uri, "b", *DAYS[1:], moment=6)
+
+    before = {ds: part.batch for ds, part in raw.partitions().items()}, raw.newest_partition(), raw.published_at(DAYS)
+    raw.refresh()
+
+    assert before == ({DAYS[0]: "a", DAYS[1]: "a"}, lake.Partition(DAYS[1], "a", 2), {DAYS[0]: 5, DAYS[1]: 5})
+    assert {ds: part.batch for ds, part in raw.partitions().items()} == {DAYS[0]: "a", DAYS[1]: "b", DAYS[2]: "b"}
+    assert raw.newest_partition() == lake.Partition(DAYS[2], "b", 2)
+    assert raw.published_at(DAYS) == {DAYS[0]: 5, DAYS[1]: 6, DAYS[2]: 6}
+
+
+def test_a_table_that_came_after_it_was_asked_for_is_seen(uri: str) -> None:
+    """Of a source without any publication the table is opened before there is one."""
+    raw = lake.RawTable(uri).refresh()
+    nothing = raw.version, raw.partitions(), raw.newest_partition(), raw.published_at(DAYS)
+    replace(uri, "a", DAYS[0])
+
+    assert nothing == (None, {}, None, {})
+    assert list(raw.refresh().partitions()) == [DAYS[0]]
+
+
+@pytest.mark.parametrize("versions", [0, 1, 6])
+def test_an_open_table_that_was_removed_is_not_taken_for_the_one_in_its_place(uri: str, versions: int) -> None:
+    """Of a table made anew while a step read its source, nothing of the old one is seen or written on."""
+    for batch in "abc":
+        replace(uri, batch, *DAYS)
+    raw = lake.RawTable(uri).refresh()
+    shutil.rmtree(uri)
+    for number in range(versions):
+        replace(uri, f"new{number}", DAYS[0])
+
+    slices = lake.Slices("ds", [DAYS[1]], "d", next(CLOCK), {DAYS[1]: 2})
+    table = rows("d", DAYS[1])
+    published = lake.publish_days(raw, [table], table.schema, slices)
+
+    there = ({DAYS[0]: [f"new{versions - 1}"] * 2} if versions else {}) | {DAYS[1]: ["d"] * 2}
+    assert batches(uri, published.version) == there
+    assert list(raw.partitions()) == list(there)
+
+
+def test_publishing_to_an_open_table_checks_what_came_since(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A table opened before the source was read does not hide a newer publication of the same day."""
+    replace(uri, "a", *DAYS, moment=1000)
+    raw = lake.RawTable(uri).refresh()
+    newer = replace(uri, "c", DAYS[1], moment=3000)
+
+    table = rows("b", DAYS[1])
+    slices = lake.Slices("ds", [DAYS[1]], "b", 2000, {DAYS[1]: 2})
+    published = lake.publish_days(raw, [table], table.schema, slices)
+
+    assert published == lake.TableVersion(uri, newer.version, 2, changed=False)
+    assert "something newer than this batch is published" in caplog.text
+
+
+def test_an_open_table_whose_log_was_damaged_since_is_told_with_its_address(uri: str) -> None:
+    """Bringing a table up to date fails with the same sentence as opening it."""
+    replace(uri, "a", DAYS[0])
+    raw = lake.RawTable(uri).refresh()
+    Path(uri, "_delta_log", f"{raw.version + 1:020}.json").write_text("{")
+
+    with pytest.raises(LakeError, match=rf"{uri}/?: the table cannot be opened"):
+        raw.refresh()
 
 
 def test_a_day_of_several_batches_has_no_batch(uri: str) -> None:

@@ -18,11 +18,14 @@ from include.errors import ExpectationsFailed, RunMissing, SchemaMismatch, Sourc
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import missing_range, publish_batch, published_through
 from include.ingestion.stage import StagedBatch
+from include.lake.tables import open_table
 from include.validation.validate import validate_batch
 from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from deltalake import DeltaTable
 
 FIRST = factories.FIRST_DAY
 LATER = FIRST + timedelta(days=9)
@@ -333,6 +336,27 @@ def test_a_snapshot_with_a_row_twice_is_refused_and_the_last_one_stays(stores: P
     with pytest.raises(ExpectationsFailed, match="column 'store': expect_column_values_to_be_unique"):
         ingest(LATER + timedelta(days=1), source="stores")
     assert table("stores") == before
+
+
+def test_steps_that_share_an_open_table_open_it_once(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a table of years takes a while; what another run publishes between two steps is seen all the same."""
+    ingest(day(0))
+    pipeline, raw, opened = load_pipeline("shop"), lake.RawTable(lake.raw_uri("shop", "sales")), []
+
+    def counting(uri: str, version: int | None = None) -> DeltaTable | None:
+        opened.append(uri)
+        return open_table(uri, version)
+
+    monkeypatch.setattr("include.lake.days.open_table", counting)
+    batch = extract_source(pipeline, "sales", day(1), day(1), EnvironmentConnections(), raw)
+    while_extracted = opened.copy()
+    later = ingest(day(1))
+    opened.clear()
+    published = publish_batch(pipeline, batch, raw)
+
+    assert while_extracted.count(raw.uri) == 1
+    assert raw.uri not in opened
+    assert published == lake.TableVersion(raw.uri, later.version, batch.rows, changed=False)
 
 
 def test_nothing_is_published_through_any_day_at_first(shop: Path) -> None:
