@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.notify_config import Notify
 from include.section import Name, Section
 from include.source_config import Source
 from include.training_config import Training
@@ -95,6 +96,10 @@ class Features(Section):
 Severity = Literal["keep", "inconclusive", "warn"]
 
 
+def _off(value: Any) -> Any:
+    return "off" if value is False else value  # as YAML reads the word without quotes
+
+
 class Limits(Section):
     """What a model may weigh and take, measured on the machine that trains."""
 
@@ -142,10 +147,18 @@ class Gate(Section):
     )
     refits: int = Field(default=2, ge=0, le=20, description="Fits with other seeds, which must be as good; 0 for none.")
     limits: Limits = Limits()
-    severities: dict[str, Severity | Literal["off"]] = Field(
+    severities: dict[str, Annotated[Literal["keep", "inconclusive", "warn", "off"], BeforeValidator(_off)]] = Field(
         default={}, description="What a broken check leads to, by its code, where not as usual."
     )
     own_checks: list[str] = Field(default=[], description="Import paths of checks of the team's own.")
+
+
+class Approval(Section):
+    """Somebody agrees before a version that has earned it becomes the champion."""
+
+    hours: float = Field(default=12, gt=0, description="How long an answer is waited for.")
+    unanswered: Literal["keep", "promote"] = Field(default="keep", description="What no answer in time means.")
+    approvers: list[str] = Field(default=[], description="Airflow users who may answer; empty: all who may act.")
 
 
 class Schedule(Section):
@@ -190,6 +203,11 @@ class Pipeline(Section):
     features: Features
     training: Training
     gate: Gate
+    approval: Literal["required"] | Approval | None = Field(
+        default=None, description="required, or a section; null promotes by itself."
+    )
+
+    notify: list[Notify] = Field(default=[], description="Who is told of verdicts, failures and waiting approvals.")
 
     _folder: Path = Path()
 
@@ -213,6 +231,11 @@ class Pipeline(Section):
         features, group = self.features, self.training.group
         names = {*features.key, "prediction_time", features.label, *features.exclude}
         return names | {group} if group else names
+
+    @property
+    def needs_approval(self) -> Approval | None:
+        """How a promotion is approved; None where nobody is asked."""
+        return Approval() if self.approval == "required" else self.approval
 
     @property
     def daily_sources(self) -> list[str]:

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
+from include.evaluation.fairness import GroupGap
 from include.evaluation.noise import Difference
+from include.evaluation.operation import Operation
+from include.evaluation.plausibility import Plausibility
+from include.evaluation.reload import Reload
+from include.evaluation.robustness import Disturbance
+from include.evaluation.shift import PredictionShift
+from include.evaluation.signature import Signature
+from include.evaluation.slices import SliceResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +162,18 @@ def evidence(**changes: object) -> Evidence:
         "challenger": challenger(),
         "baseline": Opponent("prior", {"roc_auc": 0.5}, difference(0.2, 0.15, 0.25)),
         "champion": champion(),
+        "slices": [SliceResult("store", "north", 2500, 0.71, 0.65, difference(0.06, 0.01, 0.11))],
+        "fairness": [GroupGap("store", "share predicted positive", {}, gap=0.02, low=-0.01, high=0.05)],
+        "calibration": Calibration(0.02, 0.01, 0.03, 0.025, 1.0, 0.0, 0.3, 0.3),
+        "shift": PredictionShift(0.03, 0.9, 0.31, 0.3, rows=5000),
+        "plausibility": Plausibility("visitors", 0.2, 0.3),
+        "robustness": [Disturbance("missing values", None, 0.68, 0.1)],
+        "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),
+        "signature": Signature({"visitors": "number"}, added=[], missing=[], changed=[]),
+        "reload": Reload(True, 0.0, rows=1000, seconds=2.0),
     }
+    if changes.get("champion", fields["champion"]) is None:
+        fields |= {"shift": None, "signature": Signature({"visitors": "number"})}
     return Evidence(**fields | changes)  # type: ignore[arg-type]
 
 
@@ -166,6 +186,7 @@ def challenger(value: float = 0.7, **changes: object) -> Challenger:
         "train_end": "2024-01-30",
         "metrics": {"roc_auc": value},
         "finite": True,
+        "needed_days": 29,
     }
     return Challenger(**fields | changes)  # type: ignore[arg-type]
 

@@ -92,11 +92,13 @@ def _by_day(values: np.ndarray, day: np.ndarray) -> np.ndarray:
     return np.bincount(day, weights=values)
 
 
-def _by_day_and(kind: np.ndarray, n_kinds: int, day: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def _by_day_and(
+    kind: np.ndarray, n_kinds: int, day: np.ndarray, weights: np.ndarray | None = None, n_days: int | None = None
+) -> np.ndarray:
     """Return the sum of weights, or the count of rows, of each day and kind, of shape (n_days, n_kinds)."""
     import numpy as np
 
-    n_days = int(day.max()) + 1
+    n_days = int(day.max()) + 1 if n_days is None else n_days
     sums = np.bincount(day * n_kinds + kind, weights=weights, minlength=n_days * n_kinds)
     return sums.reshape(n_days, n_kinds).astype("float64")
 
@@ -224,23 +226,30 @@ def _roc_auc_ovr(codes: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDr
 
 
 def _average_precision(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
-    """Weigh each row by how often its day was drawn; the precision at a rank has no sums by day."""
+    """Sum, over the ranks that gain a hit, the precision there times the hits gained, from counts by day and rank."""
     import numpy as np
 
-    order = np.argsort(-y_pred, kind="stable")
-    hits, of_day, scores = y_true[order] == 1, day[order], y_pred[order]
-    last_of_tie = np.flatnonzero(np.append(np.diff(scores) != 0, True))
+    hit = y_true == 1
+    _, rank = np.unique(-y_pred, return_inverse=True)
+    gaining = np.flatnonzero(np.bincount(rank, weights=hit) > 0)
+    n_ranks = len(gaining)
+    # what is ranked between two that gain a hit counts from the second on, and after the last not at all
+    place = np.searchsorted(gaining, rank)
+
+    def by_place(rows: np.ndarray) -> np.ndarray:
+        return _by_day_and(place[rows], n_ranks, day[rows], n_days=int(day.max()) + 1)
+
+    seen, gained = np.cumsum(by_place(place < n_ranks), axis=1), by_place(hit)
+    hits = np.cumsum(gained, axis=1)
 
     def values(draws: np.ndarray) -> np.ndarray:
         found = []
         for start in range(0, len(draws), CHUNK_ROUNDS):
-            weights = draws[start : start + CHUNK_ROUNDS][:, of_day].astype("float64")
-            seen = np.cumsum(weights, axis=1)[:, last_of_tie]
-            hit = np.cumsum(weights * hits, axis=1)[:, last_of_tie]
+            drawn = draws[start : start + CHUNK_ROUNDS].astype("float64")
+            below, above = drawn @ seen, drawn @ hits
             with np.errstate(divide="ignore", invalid="ignore"):
-                precision = np.where(seen > 0, hit / seen, 0.0)
-                gained = np.diff(hit, axis=1, prepend=0.0)
-                found.append((precision * gained).sum(axis=1) / hit[:, -1])
+                precision = np.where(below > 0, above / below, 0.0)
+                found.append(np.einsum("rp,rp->r", precision, drawn @ gained) / above[:, -1])
         return np.concatenate(found)
 
     return values

@@ -7,9 +7,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.baseline import kindest_threshold
+from include.evaluation.calibration import Calibration  # noqa: TC001  pydantic reads the fields
+from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.metrics import Measure, all_metrics
 from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number, without_nan
+from include.evaluation.operation import Operation  # noqa: TC001
+from include.evaluation.plausibility import Plausibility  # noqa: TC001
+from include.evaluation.refits import Refits  # noqa: TC001
+from include.evaluation.reload import Reload  # noqa: TC001
+from include.evaluation.robustness import Disturbance  # noqa: TC001
+from include.evaluation.shift import PredictionShift  # noqa: TC001
+from include.evaluation.signature import Signature  # noqa: TC001
+from include.evaluation.slices import SliceResult  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +60,8 @@ class Challenger:
     threshold
         Probability from which a row counts as positive; None where the task has none.
     needed_days
-        Days by which the newest row learned from must be older than the as-of day: the gap and the holdout.
+        Days by which the newest row learned from must be older than the as-of day: the holdout, and the gap before
+        it and after it.
     """
 
     family: str
@@ -96,6 +107,8 @@ class Evidence:
     ----------
     quantile
         What pinball asked for; None where the task has no such metric.
+    slices, fairness, calibration, shift, plausibility, robustness, operation, signature, reload, refits
+        What the modules of these names measured; None where it was not, as there is no champion to compare with.
     """
 
     pipeline: str
@@ -106,6 +119,16 @@ class Evidence:
     baseline: Opponent
     champion: Opponent | None
     quantile: float | None = None
+    slices: list[SliceResult] | None = None
+    fairness: list[GroupGap] | None = None
+    calibration: Calibration | None = None
+    shift: PredictionShift | None = None
+    plausibility: Plausibility | None = None
+    robustness: list[Disturbance] | None = None
+    operation: Operation | None = None
+    signature: Signature | None = None
+    reload: Reload | None = None
+    refits: Refits | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; a NaN becomes null."""

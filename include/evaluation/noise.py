@@ -72,21 +72,21 @@ def paired_difference(
     unique, day = np.unique(days, return_inverse=True)
     if not math.isfinite(value):
         return Difference(math.nan, math.nan, math.nan, confidence, rounds, len(unique))
-    draws = _draws(len(unique), rounds, seed)
+    draws = day_draws(len(unique), rounds, seed)
     of_first, of_second = of_draws(measure, y_true, first, day), of_draws(other, y_true, second, day)
     differences = measure.sign * (of_first(draws) - of_second(draws))
-    low, high = _interval(differences, confidence)
+    low, high = percentile_interval(differences, confidence)
     return Difference(value, low, high, confidence, rounds, len(unique))
 
 
-def _draws(n_days: int, rounds: int, seed: int) -> np.ndarray:
+def day_draws(n_days: int, rounds: int, seed: int) -> np.ndarray:
     """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
     import numpy as np
 
     return np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1 / n_days), size=rounds)
 
 
-def _interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     """Return the percentile interval of the draws in which the metric is defined, if most are."""
     import numpy as np
 

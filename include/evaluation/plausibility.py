@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Rows that the features are looked at on, drawn by the seed.
 MAX_ROWS = 20_000
 #: Values of a feature that are told apart; numbers by their quantiles, rarer categories together.
-VALUES = 50
+VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Plausibility:
     feature
         The strongest one; None where there is none.
     explained
-        The share of the label's variance (of classes: of its Gini impurity) within the groups that the feature's
-        values make, taken from each group's other rows, so that chance explains nothing; 1 where the feature
-        tells the label, 0 or less where it tells nothing.
+        The share of the label's variance that the feature's values explain: of a number's ranks, or of classes that
+        weigh alike however rare they are. A row is told from the other rows of its value, so that chance explains
+        nothing; 1 where the feature tells the label, 0 or less where it tells nothing.
     challenger
         The same for the challenger's predictions.
     """
@@ -62,25 +62,29 @@ def measure_plausibility(
     kept = np.sort(np.random.default_rng(seed).choice(rows, MAX_ROWS, replace=False)) if rows > MAX_ROWS else None
     if kept is not None:
         frame, y_true, predictions = frame.iloc[kept], y_true[kept], predictions[kept]
-    label = _targets(task, y_true)
-    found = {name: _explained(_groups(frame[name]), label) for name in features}
+    label, weights = _targets(task, y_true)
+    found = {name: _explained(_groups(frame[name]), label, weights) for name in features}
     best = max(found, key=lambda name: -np.inf if np.isnan(found[name]) else found[name], default=None)
     of_model = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
     whole = bool(np.isfinite(np.asarray(predictions, dtype="float64")).all())
     return Plausibility(
         best,
         found[best] if best is not None else float("nan"),
-        _explained(_codes(np.asarray(of_model, dtype="float64")), label) if whole else float("nan"),
+        _explained(_codes(np.asarray(of_model, dtype="float64")), label, weights) if whole else float("nan"),
     )
 
 
-def _targets(task: Task, y_true: np.ndarray) -> np.ndarray:
-    """Return the labels as columns whose variance is explained: classes as one column each."""
+def _targets(task: Task, y_true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels as columns whose variance is explained, classes as one column each, and each row's weight."""
     import numpy as np
+    from scipy.stats import rankdata
 
-    if task != "multiclass":
-        return np.asarray(y_true, dtype="float64")[:, None]
-    return (y_true[:, None] == np.unique(y_true)[None, :]).astype("float64")
+    if task not in ("binary", "multiclass"):
+        # a few large values would have nearly all of the variance, and no quantile tells them apart
+        return rankdata(y_true)[:, None], np.ones(len(y_true))
+    classes, codes, sizes = np.unique(y_true, return_inverse=True, return_counts=True)
+    # the group of a rare class has mostly others, even where a feature tells it
+    return (y_true[:, None] == classes[None, :]).astype("float64"), 1 / sizes[codes]
 
 
 def _groups(values: pd.Series) -> np.ndarray:
@@ -112,16 +116,24 @@ def _codes(numbers: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(numbers), codes, len(edges) + 1)
 
 
-def _explained(groups: np.ndarray, label: np.ndarray) -> float:
+def _explained(groups: np.ndarray, label: np.ndarray, weights: np.ndarray) -> float:
     """Return the share of the label's variance that the mean of the other rows of a row's group explains."""
     import numpy as np
 
-    total = float(((label - label.mean(axis=0)) ** 2).sum())
-    if len(label) < 2 or total == 0:
+    if len(label) < 2:
         return float("nan")
-    size = np.bincount(groups).astype("float64")[groups][:, None]
-    sums = np.column_stack([np.bincount(groups, weights=column)[groups] for column in label.T])
-    alone = size <= 1
+    weight = weights[:, None]
+    everywhere = (weight * label).sum(axis=0)
+    total = float((weight * (label - everywhere / weight.sum()) ** 2).sum())
+    if np.isclose(total, 0):
+        return float("nan")
+    alone = (np.bincount(groups)[groups] <= 1)[:, None]
+    sums = np.column_stack([np.bincount(groups, weights=column)[groups] for column in (weight * label).T])
+    others = np.bincount(groups, weights=weights)[groups][:, None] - weight
     # a row that is alone in its group is told by nothing but the mean of all others
-    mean = np.where(alone, (label.sum(axis=0) - label) / (len(label) - 1), (sums - label) / np.maximum(size - 1, 1))
-    return float(1 - ((label - mean) ** 2).sum() / total)
+    mean = np.where(
+        alone,
+        (everywhere - weight * label) / (weight.sum() - weight),
+        (sums - weight * label) / np.where(alone, 1, others),
+    )
+    return float(1 - (weight * (label - mean) ** 2).sum() / total)

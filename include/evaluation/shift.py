@@ -77,11 +77,16 @@ def stability_index(values: np.ndarray, reference: np.ndarray, bins: int = BINS)
     """
     import numpy as np
 
-    edges = np.unique(np.quantile(reference, np.linspace(0, 1, bins + 1)))
-    # a value of the reference that is an edge belongs to the bin that it ends, so equal ones are together
-    inner = edges[:-1] if len(edges) > 1 else edges
+    quantiles = np.quantile(reference, np.linspace(0, 1, bins + 1))
+    edges, times = np.unique(quantiles, return_counts=True)
+    # the outer bins have no end, or a value just beyond the reference's would be in a bin without any of it
+    inner, alone = np.unique(quantiles[1:-1]), edges[times > 1]
     counts = [
-        np.bincount(np.searchsorted(inner, each, side="left"), minlength=len(inner) + 1) for each in (values, reference)
+        np.bincount(
+            np.searchsorted(inner, each, side="left") + np.searchsorted(alone, each, side="right"),
+            minlength=len(inner) + len(alone) + 1,
+        )
+        for each in (values, reference)
     ]
     share, expected = (np.maximum(count, EMPTY) / count.sum() for count in counts)
     both_empty = (counts[0] == 0) & (counts[1] == 0)

@@ -85,4 +85,12 @@ def _own(path: str) -> Check:
     lacking = [each for each in ("code", "title") if not isinstance(getattr(kind, each, None), str)]
     if lacking:
         raise ConfigError(f"gate.own_checks: {path} has no {' and no '.join(lacking)}; give the class both, as text")
-    return kind()
+    if kind.severity not in SEVERITIES:
+        known = [str(each) for each in SEVERITIES]
+        raise ConfigError(f"gate.own_checks: {path}: {unknown('severity', str(kind.severity), known)}")
+    try:
+        return kind()
+    except Exception as error:
+        raise ConfigError(
+            f"gate.own_checks: {path} cannot be made without arguments ({error}); let the class have all that it needs"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,17 +85,24 @@ def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None
 
 
 def _ask(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
-    outcome: Outcome
     numbers: dict[str, Any] = {}
     try:
-        explanation = check.explain(evidence, gate)
-        outcome = "pass" if explanation is None else _FIRED[severity_of(check, gate)]
-        numbers = without_nan(check.numbers(evidence, gate))
-    except NotApplicable as reason:
-        outcome, explanation = "not applicable", str(reason)
+        outcome, explanation = _judge(check, evidence, gate)
+        if outcome != "not applicable":
+            numbers = without_nan(check.numbers(evidence, gate))
+            json.dumps(numbers)  # what cannot be written down would end the run, and not in this check's name
     except Exception as error:  # noqa: BLE001  whatever breaks a check, an unchecked model is not promoted
-        outcome, explanation = "broken", f"the check itself failed: {error!r}"
-    return CheckResult(check.code, check.title, outcome, explanation or "", numbers, check.documentation)
+        outcome, explanation, numbers = "broken", f"the check itself failed: {error!r}", {}
+    return CheckResult(check.code, check.title, outcome, explanation, numbers, check.documentation)
+
+
+def _judge(check: Check, evidence: Evidence, gate: Gate) -> tuple[Outcome, str]:
+    # only here may a check say that it does not apply: said by its numbers, it would take back that it has fired
+    try:
+        explanation = check.explain(evidence, gate)
+    except NotApplicable as reason:
+        return "not applicable", str(reason)
+    return ("pass", "") if explanation is None else (_FIRED[severity_of(check, gate)], explanation)
 
 
 def _told(results: list[CheckResult]) -> str:

@@ -24,7 +24,7 @@ class Split:
     train, holdout
         Positions into the rows, ascending, of labelled rows only; of shape (n_train,) and (n_holdout,).
     train_start, train_end, holdout_start, holdout_end
-        ISO days, inclusive.
+        ISO days, inclusive; the end of training is the day of its newest row, where there is one.
     """
 
     train: np.ndarray
@@ -68,7 +68,7 @@ def split_by_time(
         train=np.flatnonzero(train),
         holdout=np.flatnonzero(holdout),
         train_start=str(first),
-        train_end=train_end.isoformat(),
+        train_end=str(days[train].max()) if train.any() else train_end.isoformat(),
         holdout_start=holdout_start.isoformat(),
         holdout_end=through.isoformat(),
     )

@@ -20,7 +20,6 @@ from include.catalog import load_pipeline, pipeline_names
 from include.cli import main
 from include.config import Pipeline
 from include.connections import EnvironmentConnections
-from include.gate.checks import CHECKS
 from include.retraining.run import run
 from include.validation.suite import read_suite, suite_path
 from tests import factories
@@ -48,13 +47,6 @@ def test_the_model_of_the_how_to_runs(shop: Path, tmp_path: Path, monkeypatch: p
     result = run(load_pipeline("shop"), "printed", date(2024, 3, 20), EnvironmentConnections(), 1)
 
     assert result["verdict"] == "promote"
-
-
-def test_every_check_is_explained() -> None:
-    """The page of the gate has a row for each check, and none that does not exist."""
-    assert re.findall(r"^\| `(GATE\d+)`", (DOCS / "gate.md").read_text(), re.MULTILINE) == [
-        check.code for check in CHECKS
-    ]
 
 
 def test_every_error_of_a_run_is_explained() -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The value of a perfect model, of the metrics of which more is better; of all others it is 0.
 PERFECT = 1.0
+#: Of fewer fits with other seeds the interval of Student's t is too wide to tell anything.
+LEAST_REFITS = 2
 #: Days that the newest row may be older than gap and holdout need, where gate.max_age_days is not set.
 SPARE_DAYS = 14
 
@@ -26,7 +28,8 @@ class LikeTheChampion(Check):
         """Fire where the population stability index is above gate.max_prediction_shift."""
         shift = evidence.shift
         if shift is None:
-            raise NotApplicable("no champion to compare with" if evidence.champion is None else "it was not measured")
+            why = "no champion yet" if evidence.champion is None else "the champion cannot be scored"
+            raise NotApplicable(why)
         if is_number(shift.index) and shift.index <= gate.max_prediction_shift:
             return None
         return (
@@ -60,7 +63,12 @@ class NotTooGood(Check):
         plausibility = evidence.plausibility
         if plausibility is None:
             raise NotApplicable("it was not measured")
-        if is_number(plausibility.explained) and plausibility.explained >= gate.max_single_feature:
+        if plausibility.feature is not None and not is_number(plausibility.explained):
+            return (
+                "how much of the label a single feature explains is not defined on this holdout, whose labels may "
+                "be all the same; run as of another day"
+            )
+        if plausibility.explained >= gate.max_single_feature:
             return (
                 f"the feature {plausibility.feature} alone explains {plausibility.explained:.1%} of the label, "
                 f"gate.max_single_feature allows less than {gate.max_single_feature:.0%}: it may be the label in other "
@@ -118,9 +126,9 @@ class SteadyOverSeeds(Check):
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
         """Fire where the mean gain over fits with several seeds may be none."""
         found = self.numbers(evidence, gate)
-        if not found:
-            why = "gate.refits is 0" if gate.refits == 0 else "no refit was made in the time that it may take"
-            raise NotApplicable(why)
+        if not found or found["fits"] <= LEAST_REFITS:
+            made = "gate.refits is too few" if gate.refits < LEAST_REFITS else "too few were made in their time"
+            raise NotApplicable(f"{LEAST_REFITS} fits with other seeds are needed, and {made}")
         if is_number(found["low"]) and found["low"] > 0:
             return None
         return (

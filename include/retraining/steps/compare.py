@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config import Pipeline
+    from include.retraining.measure import ChampionModel
     from include.retraining.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -23,41 +24,45 @@ IMPORTANCE_SECONDS = 20
 
 
 def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Score challenger, champion and baseline on the same holdout rows; return the evidence."""
-    from include.evaluation.baseline import baseline_predictions
-    from include.evaluation.evidence import collect_evidence
-    from include.training.fit import predict
+    """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
+    from include.evaluation.metrics import Measure
+    from include.retraining.measure import ChallengerModel, Holdout, measure_evidence
+    from include.retraining.steps.refit import read_refits
     from include.training.target import encode_target
 
     challenger = files.challenger(plan)
-    model = files.load_challenger(pipeline, plan)
     frame, split = files.frame_and_split(pipeline, plan)
     training, label, classes = pipeline.training, pipeline.features.label, challenger["classes"]
-    holdout = frame.iloc[split.holdout]
-    y = encode_target(training, holdout[label], classes)
-    learned = encode_target(training, frame[label].iloc[split.train], classes)
-    champion_predictions, champion_error = _champion_predictions(pipeline, plan, holdout, classes)
-    evidence = collect_evidence(
-        pipeline,
-        y_true=y,
-        days=holdout["prediction_time"].dt.strftime("%Y-%m-%d").to_numpy(),
-        challenger=predict(model, holdout, training, classes),
-        baseline=baseline_predictions(pipeline, learned, holdout, len(classes) if classes else None),
-        champion=champion_predictions,
-        champion_error=champion_error,
-        challenger_is={
-            "family": challenger["family"],
-            "as_of": plan.as_of,
-            "train_start": challenger["train_start"],
-            "train_end": challenger["train_end"],
-            "threshold": threshold_of(challenger),
-        },
-        champion_is=plan.champion.to_json() if plan.champion else None,
-        holdout_days=(split.holdout_start, split.holdout_end),
+    rows = frame.iloc[split.holdout]
+    holdout = Holdout(
+        frame=rows,
+        y=encode_target(training, rows[label], classes),
+        learned=encode_target(training, frame[label].iloc[split.train], classes),
+        start=split.holdout_start,
+        end=split.holdout_end,
         classes=classes,
-    ).to_json()
+    )
+    threshold = threshold_of(challenger)
+    told = {
+        "family": challenger["family"],
+        "as_of": plan.as_of,
+        "train_start": challenger["train_start"],
+        "train_end": challenger["train_end"],
+        "threshold": threshold,
+        "needed_days": 2 * training.gap_days + training.holdout_days,
+    }
+    measure = Measure.of(training) if threshold is None else Measure.of(training, threshold)
+    with files.challenger_copy(plan) as path:
+        model = files.load_challenger(pipeline, plan)
+        evidence = measure_evidence(
+            pipeline,
+            holdout,
+            ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
+            _champion(pipeline, plan),
+            read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
+        ).to_json()
     workspace.write_json(files.folder(plan) / "evidence.json", evidence)
-    importance = _importance(pipeline, model, holdout, y, challenger)
+    importance = _importance(pipeline, model, rows, holdout.y, challenger)
     workspace.write_json(files.folder(plan) / "importance.json", importance)
     return evidence
 
@@ -77,25 +82,24 @@ def threshold_of(challenger: dict[str, Any]) -> float | None:
     return challenger["threshold"]["value"] if challenger["threshold"] else None
 
 
-def _champion_predictions(
-    pipeline: Pipeline, plan: RunPlan, holdout: pd.DataFrame, classes: list[Any] | None
-) -> tuple[Any, str | None]:
-    """Return the champion's predictions, or why it cannot be scored."""
+def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
+    """Return the champion, loaded, or why it cannot be."""
     from include.errors import TrackingUnavailable
+    from include.retraining.measure import ChampionModel
     from include.tracking.champion import load_champion
-    from include.training.fit import predict
     from include.training.model_file import trusted_of
 
     if plan.champion is None:
-        return None, None
+        return None
+    told = plan.champion.to_json()
     try:
         model = load_champion(plan.champion, trusted_of(pipeline.training))
-        return predict(model, holdout, pipeline.training, classes), None
     except TrackingUnavailable:
         raise  # says nothing of the champion: a retry may load it
     except (NightshiftError, ValueError, KeyError, TypeError) as error:
-        log.warning("the champion, version %s, cannot be scored: %s", plan.champion.version, error)
-        return None, f"{type(error).__name__}: {error}"
+        log.warning("the champion, version %s, cannot be loaded: %s", plan.champion.version, error)
+        return ChampionModel(told, error=f"{type(error).__name__}: {error}")
+    return ChampionModel(told, model)
 
 
 def _importance(

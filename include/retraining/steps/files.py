@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from include.features.build import FeatureTable, read_features
 from include.retraining.split import split_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
     from upath import UPath
@@ -54,18 +57,25 @@ def challenger_file(plan: RunPlan, sha256: str) -> UPath:
     return folder(plan) / f"challenger-{sha256[:12]}.skops"
 
 
-def load_challenger(pipeline: Pipeline, plan: RunPlan) -> Model:
-    """Load the run's challenger."""
+@contextmanager
+def challenger_copy(plan: RunPlan) -> Iterator[Path]:
+    """Yield the path of the challenger's file on this machine."""
     from include.errors import RunMissing
-    from include.training.model_file import load_model, trusted_of
 
-    sha256 = challenger(plan)["sha256"]
-    kept = challenger_file(plan, sha256)
+    kept = challenger_file(plan, challenger(plan)["sha256"])
     try:
         with workspace.local_copy(kept) as path:
-            return load_model(path, sha256, trusted_of(pipeline.training))
+            yield path
     except FileNotFoundError as error:
         raise RunMissing(f"the challenger is not at {kept}; run the task train_challenger again") from error
+
+
+def load_challenger(pipeline: Pipeline, plan: RunPlan) -> Model:
+    """Load the run's challenger."""
+    from include.training.model_file import load_model, trusted_of
+
+    with challenger_copy(plan) as path:
+        return load_model(path, challenger(plan)["sha256"], trusted_of(pipeline.training))
 
 
 def evidence(plan: RunPlan) -> Evidence:

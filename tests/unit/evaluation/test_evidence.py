@@ -14,8 +14,8 @@ import yaml
 
 from include.config import Pipeline
 from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
-from include.gate.verdict import decide
 from include.evaluation.metrics import Measure, all_metrics
+from include.gate.verdict import decide
 from include.training_config import METRICS
 from tests import factories
 

@@ -10,4 +10,4 @@ from include.config import Gate
 @pytest.fixture
 def gate() -> Gate:
     """Return a gate that the evidence of `factories.evidence` passes."""
-    return Gate(minimum=0.6, min_holdout_rows=500)
+    return Gate(minimum=0.6, min_holdout_rows=500, slices=["store"], sensitive=["store"])

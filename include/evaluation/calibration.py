@@ -1,0 +1,127 @@
+"""Whether probabilities are what they say: that of the rows with 0.3 three in ten are positive."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from include.evaluation.draws import of_draws
+from include.evaluation.noise import day_draws, percentile_interval
+from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from include.evaluation.metrics import Measure
+
+#: A probability is at least this far from 0 and from 1 where its log odds are taken.
+CERTAIN = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far the challenger's probabilities are from what happened.
+
+    Attributes
+    ----------
+    error
+        Expected calibration error: how far probabilities and shares of positives are apart, over ten bins.
+    low, high
+        Ends of the error's interval; NaN where it is not defined. Chance makes the error of a draw larger than
+        the holdout's, and the holdout's larger than the true one, which the interval takes off: so it may lie
+        below the error itself.
+    champion_error
+        The champion's on the same rows; None without a champion.
+    slope, intercept
+        Of the logistic recalibration: 1 and 0 where nothing is to be corrected. A slope below 1 tells of
+        probabilities that are too extreme, an intercept above 0 (at a slope of 1) of ones that are too small. NaN
+        where they are not defined, as of one probability for all.
+    mean_predicted, mean_observed
+        Mean probability, and share of positives.
+    """
+
+    error: Number
+    low: Number
+    high: Number
+    champion_error: Number | None
+    slope: Number
+    intercept: Number
+    mean_predicted: Number
+    mean_observed: Number
+
+
+def measure_calibration(
+    measure: Measure,
+    y_true: np.ndarray,
+    days: np.ndarray,
+    challenger: np.ndarray,
+    champion: np.ndarray | None,
+    *,
+    rounds: int,
+    confidence: float,
+    seed: int,
+) -> Calibration | None:
+    """Return how well the challenger is calibrated, or None where the task is not binary.
+
+    The interval is by a bootstrap over days, and a basic one, 2 * error - the percentiles of the draws, since a
+    percentile interval has the bias of the draws in it twice (Davison and Hinkley, Bootstrap Methods and their
+    Application, 1997, section 5.2).
+
+    Parameters
+    ----------
+    y_true, challenger, champion
+        Labels 0 or 1, and probabilities of 1 of the same rows, of shape (n_rows,); no champion is None.
+    days
+        The day of each row, of shape (n_rows,).
+    """
+    import numpy as np
+
+    if measure.task != "binary":
+        return None
+    of_error = replace(measure, metric="calibration_error")
+    error = of_error.value(y_true, challenger)
+    low = high = slope = intercept = math.nan
+    unique, day = np.unique(days, return_inverse=True)
+    if math.isfinite(error):
+        slope, intercept = recalibration(y_true, challenger)
+        if len(unique) > 1:
+            draws = of_draws(of_error, y_true, challenger, day)(day_draws(len(unique), rounds, seed))
+            drawn_low, drawn_high = percentile_interval(draws, confidence)
+            low, high = max(2 * error - drawn_high, 0.0), max(2 * error - drawn_low, 0.0)
+    return Calibration(
+        error,
+        low,
+        high,
+        champion_error=None if champion is None else of_error.value(y_true, champion),
+        slope=slope,
+        intercept=intercept,
+        mean_predicted=float(np.mean(challenger)) if len(y_true) else math.nan,
+        mean_observed=float(np.mean(y_true)) if len(y_true) else math.nan,
+    )
+
+
+def recalibration(y_true: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of the logistic regression of the labels on the log odds of the probabilities.
+
+    Cox, Two further applications of a model for binary regression, Biometrika 45 (1958). NaN where they are not
+    defined: of one probability for all, or where the probabilities tell the labels apart without an error.
+    """
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    clipped = np.clip(np.asarray(probabilities, dtype="float64"), CERTAIN, 1 - CERTAIN)
+    odds = np.log(clipped / (1 - clipped))
+    positive, negative = odds[y_true == 1], odds[y_true == 0]
+    if np.ptp(odds) == 0 or positive.min() >= negative.max() or positive.max() <= negative.min():
+        return math.nan, math.nan
+    model = LogisticRegression(C=math.inf, solver="newton-cholesky", tol=1e-8)  # without a penalty
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model.fit(odds[:, None], y_true)
+        except ConvergenceWarning:
+            return math.nan, math.nan
+    return float(model.coef_[0, 0]), float(model.intercept_[0])

@@ -1,0 +1,205 @@
+"""How far groups of the holdout are treated differently: what the challenger gives one and not the other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.evaluation.groups import rows_by_value
+from include.evaluation.noise import day_draws
+from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from include.evaluation.metrics import Measure
+
+#: Rows that a group's value is of, at least. Of 30 rows without a hit the true rate may still be 0.1, which is 3
+#: of 30 (the rule of three: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983).
+FEWEST_ROWS = 30
+#: Share of the draws in which a group has rows, at least, so that its noise can be told.
+FEWEST_DRAWS = 0.9
+
+
+@dataclass(frozen=True)
+class GroupValue:
+    """What a measure is in one group.
+
+    Attributes
+    ----------
+    rows
+        Rows that the value is of: for a true positive rate those that are positive.
+    value
+        NaN where they are fewer than 30, or of too few days.
+    """
+
+    rows: int
+    value: Number
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """How far the groups of a column are apart in one measure.
+
+    Attributes
+    ----------
+    measure
+        `share predicted positive`, `true positive rate`, `false positive rate`, `accuracy`, `mean error` or
+        `share at or below the prediction`.
+    groups
+        By the value of the column, as `rows_by_value` tells it.
+    gap
+        The largest value of a group minus the smallest; NaN where fewer than two groups have one.
+    low, high
+        Ends of the interval of the gap between these two groups; NaN where it is not defined.
+    """
+
+    column: str
+    measure: str
+    groups: dict[str, GroupValue]
+    gap: Number
+    low: Number
+    high: Number
+
+
+def measure_fairness(
+    measure: Measure,
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    y_true: np.ndarray,
+    days: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    min_rows: int,
+    rounds: int,
+    confidence: float,
+    seed: int,
+) -> list[GroupGap]:
+    """Return how far the groups of each column are apart, in each measure that suits the task.
+
+    Binary, with the measure's threshold: the share predicted positive, which is the same for all groups under
+    demographic parity (Calders, Kamiran and Pechenizkiy, Building classifiers with independency constraints,
+    ICDM workshops 2009), and the true and the false positive rate, which are under equalised odds (Hardt, Price
+    and Srebro, Equality of opportunity in supervised learning, NIPS 2016). Groups of different base rates cannot
+    be equal in all of them unless a model is perfect or of no use (Kleinberg, Mullainathan and Raghavan,
+    Inherent trade-offs in the fair determination of risk scores, ITCS 2017).
+
+    Multiclass: accuracy. Regression and forecasting: the mean error, prediction minus label, in standard
+    deviations of the holdout's labels; or for pinball, whose model is not to predict the mean, the share of the
+    labels that are at or below the prediction.
+
+    Parameters
+    ----------
+    frame
+        The held-out rows, with `columns` among its columns.
+    y_true, predicted
+        Labels and the challenger's predictions of these rows, as `Measure.value` takes them.
+    days
+        The day of each row, of shape (n_rows,).
+    min_rows
+        Fewer rows are no group of their own: see `rows_by_value`.
+
+    Returns
+    -------
+    list of GroupGap
+        For each column one of each measure, with fewer than two groups too.
+    """
+    import numpy as np
+
+    unique, day = np.unique(days, return_inverse=True)
+    draws = day_draws(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
+    outcomes = _outcomes(measure, y_true, np.asarray(predicted, dtype="float64"))
+    found = []
+    for column in dict.fromkeys(columns):
+        groups = rows_by_value(frame, column, min_rows)
+        for name, (values, counted) in outcomes.items():
+            of_groups = {value: rows[counted[rows]] for value, rows in groups.items()}
+            found.append(_gap(column, name, of_groups, values, day, draws, confidence))
+    return found
+
+
+def _outcomes(measure: Measure, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return what each measure is the mean of, NaN where a prediction is not finite, and over which rows."""
+    import numpy as np
+
+    finite = np.isfinite(predicted if predicted.ndim == 1 else predicted.sum(axis=1))
+    everyone = np.ones(len(y_true), dtype=bool)
+    if measure.task == "binary":
+        positive = np.where(finite, predicted >= measure.threshold, math.nan)
+        return {
+            "share predicted positive": (positive, everyone),
+            "true positive rate": (positive, y_true == 1),
+            "false positive rate": (positive, y_true == 0),
+        }
+    if measure.task == "multiclass":
+        return {"accuracy": (np.where(finite, predicted.argmax(axis=1) == y_true, math.nan), everyone)}
+    if measure.metric == "pinball":
+        return {"share at or below the prediction": (np.where(finite, y_true <= predicted, math.nan), everyone)}
+    spread = float(np.std(y_true)) if len(y_true) else 0.0
+    error = np.where(finite, predicted, math.nan) - y_true
+    return {"mean error": (error / (spread or math.nan), everyone)}  # equal labels have no unit to tell it in
+
+
+def _gap(
+    column: str,
+    name: str,
+    groups: dict[str, np.ndarray],
+    values: np.ndarray,
+    day: np.ndarray,
+    draws: np.ndarray,
+    confidence: float,
+) -> GroupGap:
+    """Return the gap between the groups' means of the values, of which the positions of the rows are given."""
+    import numpy as np
+
+    if not groups:
+        return GroupGap(column, name, {}, math.nan, math.nan, math.nan)
+    n_days = draws.shape[1]
+    rows = np.stack([np.bincount(day[of], minlength=n_days) for of in groups.values()], axis=1)
+    sums = np.stack([np.bincount(day[of], values[of], minlength=n_days) for of in groups.values()], axis=1)
+    below = draws @ rows
+    drawn = (draws @ sums) / np.where(below > 0, below, math.nan)
+    known = (rows.sum(axis=0) >= FEWEST_ROWS) & (np.isfinite(drawn).mean(axis=0) >= FEWEST_DRAWS)
+    means = np.where(known, sums.sum(axis=0) / np.maximum(rows.sum(axis=0), 1), math.nan)
+    told = {value: GroupValue(len(of), float(mean)) for (value, of), mean in zip(groups.items(), means, strict=True)}
+    if known.sum() < 2:
+        return GroupGap(column, name, told, math.nan, math.nan, math.nan)
+    means, drawn = means[known], drawn[:, known]
+    gap = float(means.max() - means.min())
+    width = _width(means, drawn, n_days, confidence) if n_days > 1 else math.nan
+    return GroupGap(column, name, told, gap, gap - width, gap + width)
+
+
+def _width(means: np.ndarray, drawn: np.ndarray, n_days: int, confidence: float) -> float:
+    """Return half the width of the interval of the gap between the groups of the largest and the smallest mean.
+
+    The two were picked because they are far apart, and of many equal groups some always are. So the interval is
+    one of those that hold for all pairs of groups at once: each pair's gap is as uncertain as the draws say, and
+    all intervals are so many times that wide that in a share `confidence` of the draws no pair is beyond its own
+    (the maximum of t: Westfall and Young, Resampling-based multiple testing, 1993). That many times is a quantile
+    of the normal distribution, for which Student's of as many days is taken, since draws of few days vary less
+    than days do (Hesterberg, What teachers should know about the bootstrap, The American Statistician 69, 2015).
+
+    Parameters
+    ----------
+    means
+        Of shape (n_groups,).
+    drawn
+        The means of each draw of days, of shape (rounds, n_groups); NaN where a group was not drawn.
+    """
+    import numpy as np
+    from scipy.stats import norm, t
+
+    first, second = np.triu_indices(len(means), 1)
+    apart = drawn - means
+    apart = apart[:, first] - apart[:, second]
+    uncertain = np.nanstd(apart, axis=0)
+    # a pair that is the same in every draw is never beyond its own interval
+    times = np.nan_to_num(np.abs(apart) / np.where(uncertain > 0, uncertain, math.nan)).max(axis=1)
+    wide = t.isf(norm.sf(np.quantile(times, confidence)), n_days - 1) * math.sqrt(n_days / (n_days - 1))
+    ends = means[first] - means[second]
+    return float(wide * uncertain[np.abs(ends).argmax()])

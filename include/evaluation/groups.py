@@ -1,0 +1,108 @@
+"""The rows of each value of a column, which slices of the holdout and groups of people are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.errors import EvaluationFailed
+from include.wording import unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: Numbers with more distinct values are taken by their quarters.
+MOST_DISTINCT_NUMBERS = 10
+#: Groups of one column, at most.
+MOST_GROUPS = 50
+MISSING = "missing"
+OTHERS = "other values"
+
+
+def rows_by_value(frame: pd.DataFrame, column: str, min_rows: int) -> dict[str, np.ndarray]:
+    """Return the positions of the rows of each value of a column; the value is told as text.
+
+    Text, truth values and few distinct numbers are taken by value. Other numbers, and times, are taken by the
+    quarters of the rows that have one: `12.5 to 40` holds what is above 12.5 and up to 40, and the first
+    quarter holds its lower end too. Rows without a value are `missing`. Values of fewer than `min_rows` rows,
+    and the smallest of more than 50, are `other values` together, or left out where they are too few all the same.
+
+    Raises
+    ------
+    EvaluationFailed
+        If the frame has no such column, or its values cannot be told apart.
+    """
+    import numpy as np
+
+    if column not in frame.columns:
+        raise EvaluationFailed(
+            f"gate.slices or gate.sensitive: {unknown('column', column, list(frame.columns))}; select it in the "
+            "features' query, or take it from the list"
+        )
+    codes, texts = _codes(frame[column])
+    rows = np.bincount(codes, minlength=len(texts))
+    enough = np.flatnonzero(rows >= min_rows)
+    if len(enough) > MOST_GROUPS:
+        largest = np.argsort(-rows[enough], kind="stable")[: MOST_GROUPS - 1]  # one is left for the others
+        enough = enough[np.sort(largest)]
+    # one sort of all rows costs less than one search for each value
+    of_value = np.split(np.argsort(codes, kind="stable"), np.cumsum(rows)[:-1])
+    found = {texts[code]: of_value[code] for code in enough}
+    others = np.flatnonzero(~np.isin(codes, enough))
+    return found | {OTHERS: others} if len(others) >= min_rows else found
+
+
+def _codes(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each row's value, of shape (n_rows,), and the values as text, the last being missing."""
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+
+    missing = column.isna().to_numpy()
+    if is_numeric_dtype(column.dtype) or is_datetime64_any_dtype(column.dtype):
+        of_known, texts = _codes_of_numbers(column[~missing].to_numpy())
+    else:
+        try:
+            of_known, values = pd.factorize(column[~missing])
+        except TypeError as error:
+            raise EvaluationFailed(
+                f"gate.slices or gate.sensitive: the values of column '{column.name}' cannot be told apart ({error}); "
+                "name a column of numbers, truth values or text"
+            ) from error
+        order = np.argsort([str(value) for value in values], kind="stable")
+        of_known, texts = np.argsort(order)[of_known], [str(values[at]) for at in order]
+    codes = np.full(len(column), len(texts))
+    codes[~missing] = of_known
+    return codes, [*texts, MISSING]
+
+
+def _codes_of_numbers(known: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each value or of its quarter, and what they are as text."""
+    import numpy as np
+
+    distinct = np.unique(known)
+    if len(distinct) <= MOST_DISTINCT_NUMBERS:
+        return np.searchsorted(distinct, known), _texts(distinct)
+    # ends that are values themselves are told exactly, and are no longer than they must be
+    quarters = np.sort(known)[np.ceil(len(known) * np.array([0.25, 0.5, 0.75, 1])).astype("int64") - 1]
+    upper = np.unique(quarters)  # a value of more than a quarter of the rows ends several
+    first, *ends = _texts([distinct[0], *upper])
+    lower = [first, *ends[:-1]]
+    told = [high if low == high else f"{low} to {high}" for low, high in zip(lower, ends, strict=True)]
+    return np.searchsorted(upper, known), told
+
+
+def _texts(values: Any) -> list[str]:
+    """Return numbers or times as text, short where that leaves different ones different."""
+    import numpy as np
+
+    short = [_text(value) for value in values]
+    return short if len(set(short)) == len(np.unique(values)) else [str(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    import numpy as np
+
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+    return str(value).removesuffix(".000000")

@@ -1,0 +1,60 @@
+"""Whether probabilities are what they say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from include.gate.check import Check, NotApplicable, is_number
+
+if TYPE_CHECKING:
+    from include.config import Gate
+    from include.evaluation.calibration import Calibration
+    from include.evaluation.evidence import Evidence
+
+
+class Calibrated(Check):
+    """The challenger's probabilities are what happens, within what is allowed."""
+
+    code, title = "GATE011", "probabilities are calibrated"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Fire where the calibration error is above gate.max_calibration_error by more than noise."""
+        found, limit = _calibration(evidence), gate.max_calibration_error
+        if not is_number(found.error):
+            return (
+                "the calibration error is not defined on this holdout: it needs probabilities from 0 to 1, and rows of "
+                "both classes"
+            )
+        # an error above the limit whose noise is unknown is above it
+        if found.error <= limit or (is_number(found.low) and found.low <= limit):
+            return None
+        noise = (
+            f"{gate.confidence:.0%} interval {found.low:.3f} to {found.high:.3f}"
+            if is_number(found.low)
+            else "its noise cannot be told"
+        )
+        return (
+            f"the calibration error is {found.error:.3f} ({noise}), gate.max_calibration_error allows {limit:g}: the "
+            f"mean probability is {found.mean_predicted:.3f} and the share of positives {found.mean_observed:.3f}"
+            f"{_advice(found)}; see that training.calibrate is on, and whether the share has changed since the days "
+            "that were learned from, or allow more"
+        )
+
+    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+        """Return the error with its interval, the recalibration, and what is allowed."""
+        return {"limit": gate.max_calibration_error} | asdict(_calibration(evidence))
+
+
+def _calibration(evidence: Evidence) -> Calibration:
+    if evidence.calibration is None:
+        raise NotApplicable("calibration is measured of a binary task only")
+    return evidence.calibration
+
+
+def _advice(found: Calibration) -> str:
+    """Say what the slope of the recalibration tells, where it is known."""
+    if not is_number(found.slope):
+        return ""
+    extreme = "too extreme" if found.slope < 1 else "not extreme enough"
+    return f", and the probabilities are {extreme} (slope {found.slope:.2f})"

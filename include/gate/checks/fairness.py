@@ -1,0 +1,86 @@
+"""Whether the challenger treats groups alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.gate.check import Check, NotApplicable, is_number
+
+if TYPE_CHECKING:
+    from include.config import Gate
+    from include.evaluation.evidence import Evidence
+    from include.evaluation.fairness import GroupGap
+
+#: Gaps that the explanation names.
+TOLD = 3
+
+
+class GroupsAlike(Check):
+    """No two groups of a sensitive column are treated differently by more than is allowed."""
+
+    code, title = "GATE010", "groups are treated alike"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Fire where a gap's whole interval is above gate.max_fairness_gap, or a column has no gap to judge."""
+        gaps = _gaps(evidence, gate)
+        wide = _wide(gaps, gate)
+        if wide:
+            more = f" and {len(wide) - TOLD} more" if len(wide) > TOLD else ""
+            told = ", ".join(_told(each, gate) for each in wide[:TOLD])
+            return (
+                f"groups are treated differently: {told}{more}; gate.max_fairness_gap allows "
+                f"{gate.max_fairness_gap:g}: find out which feature stands for the group, or allow more if there is a "
+                "good reason"
+            )
+        unjudged = _unjudged(gaps, gate)
+        if unjudged:
+            return (
+                f"the groups of {', '.join(unjudged)} cannot be compared: fewer than two have gate.min_slice_rows "
+                f"({gate.min_slice_rows:,}) held-out rows of enough days and a defined value; lengthen "
+                "training.holdout_days, lower gate.min_slice_rows, or take the column from gate.sensitive"
+            )
+        return None
+
+    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+        """Return each gap with its interval, and what is allowed."""
+        return {
+            "limit": gate.max_fairness_gap,
+            "gaps": [
+                {"column": each.column, "measure": each.measure, "gap": each.gap, "low": each.low, "high": each.high}
+                for each in _gaps(evidence, gate)
+            ],
+        }
+
+
+def _gaps(evidence: Evidence, gate: Gate) -> list[GroupGap]:
+    if not gate.sensitive:
+        raise NotApplicable("gate.sensitive names no column")
+    if evidence.fairness is None:
+        raise NotApplicable("fairness was not measured")
+    return evidence.fairness
+
+
+def _is_judged(of: GroupGap) -> bool:
+    return is_number(of.gap) and is_number(of.low)
+
+
+def _wide(gaps: list[GroupGap], gate: Gate) -> list[GroupGap]:
+    """Return the gaps that are larger than allowed by more than noise, the largest first."""
+    found = [each for each in gaps if _is_judged(each) and each.low > gate.max_fairness_gap]
+    return sorted(found, key=lambda each: -each.gap)
+
+
+def _unjudged(gaps: list[GroupGap], gate: Gate) -> list[str]:
+    """Return the columns whose groups cannot be compared in any measure."""
+    judged = {each.column for each in gaps if _is_judged(each)}
+    return [column for column in gate.sensitive if column not in judged]
+
+
+def _told(of: GroupGap, gate: Gate) -> str:
+    known = sorted((each.value, value) for value, each in of.groups.items() if is_number(each.value))
+    (least, low), (most, high) = known[0], known[-1]
+    return (
+        f"by {of.column} the {of.measure} is {least:.3f} for {low} ({of.groups[low].rows:,} rows) and {most:.3f} for "
+        f"{high} ({of.groups[high].rows:,} rows), a gap of {of.gap:.3f} "
+        f"({gate.confidence:.0%} interval {of.low:.3f} to {of.high:.3f})"
+    )

@@ -1,0 +1,56 @@
+"""Whether whoever calls the champion can call the challenger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.gate.check import Check, NotApplicable
+
+if TYPE_CHECKING:
+    from include.config import Gate
+    from include.evaluation.evidence import Evidence
+
+#: So many names make a sentence; the record has all.
+SHOWN = 10
+
+
+class TakesTheSame(Check):
+    """Every feature that the challenger takes is one that the champion takes, of the same kind.
+
+    A feature that is no longer taken is harmless. One that is new may be sent already or not, which no evidence of
+    this run tells: hence inconclusive.
+    """
+
+    code, title, severity = "GATE015", "takes what the champion takes", "inconclusive"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Fire where a feature is new, or of another kind."""
+        signature = evidence.signature
+        if signature is None:
+            raise NotApplicable("the features were not compared")
+        if signature.added is None or signature.changed is None:
+            raise NotApplicable("no champion whose features are known")
+        faults = []
+        if signature.added:
+            faults.append(f"takes {_named(signature.added)}, which the champion does not take")
+        if signature.changed:
+            kinds = [f"{name} as a {signature.features[name]}" for name in signature.changed]
+            faults.append(f"takes {_named(kinds)}, which the champion takes as another kind")
+        if not faults:
+            return None
+        return (
+            f"the challenger {' and '.join(faults)}; once all who call the model send them so, let it through with "
+            "gate.severities: {GATE015: warn}, and take that out again after the promotion"
+        )
+
+    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+        """Return the features that differ."""
+        signature = evidence.signature
+        if signature is None:
+            return {}
+        return {"added": signature.added, "missing": signature.missing, "changed": signature.changed}
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,111 @@
+"""Whether the challenger is better for all, or at the cost of some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.gate.check import Check, NotApplicable, is_number
+
+if TYPE_CHECKING:
+    from include.config import Gate
+    from include.evaluation.evidence import Evidence
+    from include.evaluation.slices import SliceResult
+
+#: Slices that the explanation names.
+TOLD = 3
+
+
+class NoWorseSlice(Check):
+    """On no slice of the holdout is the challenger worse than the champion by more than noise."""
+
+    code, title = "GATE009", "no slice is worse than with the champion"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Fire where the whole interval of a slice's difference is below 0, or a column has no slice to judge."""
+        slices = _slices(evidence, gate)
+        worse = _worse(slices)
+        if worse:
+            more = f" and {len(worse) - TOLD} more" if len(worse) > TOLD else ""
+            told = ", ".join(_told(each, evidence.metric) for each in worse[:TOLD])
+            return (
+                f"worse than the champion ({_champion(evidence)}) by more than noise on {len(worse)} of {len(slices)} "
+                f"slices: {told}{more}; find out what these rows have lost, or take the column from gate.slices if it "
+                "may be"
+            )
+        unjudged = _unjudged(slices, gate)
+        if unjudged:
+            return (
+                f"no slice of {', '.join(unjudged)} can be judged: none has both gate.min_slice_rows "
+                f"({gate.min_slice_rows:,}) rows of enough days and a defined {evidence.metric}, or gate.slices makes "
+                "too many; lengthen training.holdout_days, or name fewer columns or ones of fewer values"
+            )
+        return None
+
+    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+        """Return how many slices there are, how many could be judged, and the worst."""
+        slices = _slices(evidence, gate)
+        judged = sorted((each for each in slices if _is_judged(each)), key=_gain)
+        return {
+            "slices": len(slices),
+            "judged": len(judged),
+            "worse": len(_worse(slices)),
+            "worst": [
+                {
+                    "column": each.column,
+                    "value": each.value,
+                    "rows": each.rows,
+                    "challenger": each.challenger,
+                    "champion": each.champion,
+                    "difference": _gain(each),
+                    "low": each.difference.low if each.difference else None,
+                    "high": each.difference.high if each.difference else None,
+                }
+                for each in judged[:TOLD]
+            ],
+        }
+
+
+def _slices(evidence: Evidence, gate: Gate) -> list[SliceResult]:
+    if not gate.slices:
+        raise NotApplicable("gate.slices names no column")
+    if evidence.champion is None:
+        raise NotApplicable("no champion yet")
+    if evidence.champion.error:
+        raise NotApplicable(f"the champion, {_champion(evidence)}, cannot be scored")
+    if evidence.slices is None:
+        raise NotApplicable("slices were not measured")
+    return evidence.slices
+
+
+def _champion(evidence: Evidence) -> str:
+    assert evidence.champion is not None, "slices are compared with a champion"
+    return evidence.champion.name
+
+
+def _is_judged(of: SliceResult) -> bool:
+    return of.difference is not None and is_number(of.difference.value) and is_number(of.difference.high)
+
+
+def _gain(of: SliceResult) -> float:
+    assert of.difference is not None, "a slice that is judged has a difference"
+    return of.difference.value
+
+
+def _worse(slices: list[SliceResult]) -> list[SliceResult]:
+    """Return the slices that are worse by more than noise, the worst first."""
+    found = [each for each in slices if _is_judged(each) and each.difference and each.difference.high < 0]
+    return sorted(found, key=_gain)
+
+
+def _unjudged(slices: list[SliceResult], gate: Gate) -> list[str]:
+    """Return the columns of which no slice can be judged."""
+    judged = {each.column for each in slices if _is_judged(each)}
+    return [column for column in gate.slices if column not in judged]
+
+
+def _told(of: SliceResult, metric: str) -> str:
+    assert of.difference is not None, "a slice that is worse has a difference"
+    return (
+        f"{of.column} {of.value} ({of.rows:,} rows: {metric} {of.challenger:.4f} after {of.champion:.4f}, "
+        f"{of.difference.confidence:.2%} interval {of.difference.low:+.4f} to {of.difference.high:+.4f})"
+    )

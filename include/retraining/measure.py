@@ -1,0 +1,190 @@
+"""Measures all that the gate judges by: challenger, champion and baseline on the same held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.config import Pipeline
+    from include.evaluation.evidence import Evidence
+    from include.evaluation.refits import Refits
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The rows that all are measured on.
+
+    Attributes
+    ----------
+    frame
+        The held-out feature rows.
+    y
+        Their labels, encoded, of shape (n_rows,).
+    learned
+        The labels of the rows to learn from, encoded, for the baseline.
+    start, end
+        First and last day of the holdout, ISO.
+    classes
+        The labels that the codes stand for, for several classes.
+    """
+
+    frame: pd.DataFrame
+    y: np.ndarray
+    learned: np.ndarray
+    start: str
+    end: str
+    classes: list[Any] | None = None
+
+    @property
+    def days(self) -> np.ndarray:
+        """The ISO day of each row, of shape (n_rows,)."""
+        return self.frame["prediction_time"].dt.strftime("%Y-%m-%d").to_numpy()
+
+
+@dataclass(frozen=True)
+class ChallengerModel:
+    """Tonight's model.
+
+    Attributes
+    ----------
+    told
+        What `collect_evidence` takes as `challenger_is`.
+    path, sha256
+        Its file and the file's digest.
+    features
+        The columns that it takes.
+    """
+
+    model: Model
+    told: dict[str, Any]
+    path: Path
+    sha256: str
+    features: list[str]
+
+
+@dataclass(frozen=True)
+class ChampionModel:
+    """The model that would be replaced, or the reason why it cannot be scored.
+
+    Attributes
+    ----------
+    told
+        What `collect_evidence` takes as `champion_is`.
+    inputs
+        The kind of each column that it takes, `number` or `text`; None where that is not known.
+    """
+
+    told: dict[str, Any]
+    model: Model | None = None
+    error: str | None = None
+    inputs: dict[str, Any] | None = None
+
+
+def measure_evidence(
+    pipeline: Pipeline,
+    holdout: Holdout,
+    challenger: ChallengerModel,
+    champion: ChampionModel | None,
+    refits: Refits | None = None,
+) -> Evidence:
+    """Return the evidence that the gate decides by.
+
+    A champion that fails on these rows is told as one that cannot be scored.
+
+    Parameters
+    ----------
+    champion
+        None where there is none yet.
+    refits
+        What fits of the challenger with other seeds came to.
+    """
+    from include.evaluation.baseline import baseline_predictions
+    from include.evaluation.calibration import measure_calibration
+    from include.evaluation.evidence import collect_evidence
+    from include.evaluation.fairness import measure_fairness
+    from include.evaluation.metrics import Measure
+    from include.evaluation.operation import measure_operation
+    from include.evaluation.plausibility import measure_plausibility
+    from include.evaluation.robustness import measure_robustness
+    from include.evaluation.shift import measure_shift
+    from include.evaluation.signature import compare_signatures, kinds_of
+    from include.evaluation.slices import measure_slices
+    from include.training.columns import feature_columns
+    from include.training.fit import predict
+    from include.training.reload import measure_reload
+
+    training, gate = pipeline.training, pipeline.gate
+    frame, y, days, classes = holdout.frame, holdout.y, holdout.days, holdout.classes
+
+    def predicted(rows: pd.DataFrame) -> np.ndarray:
+        return predict(challenger.model, rows, training, classes)
+
+    ours = predicted(frame)
+    theirs, error = _champions(pipeline, champion, frame, classes)
+    evidence = collect_evidence(
+        pipeline,
+        y_true=y,
+        days=days,
+        challenger=ours,
+        baseline=baseline_predictions(pipeline, holdout.learned, frame, len(classes) if classes else None),
+        champion=theirs,
+        champion_error=error,
+        challenger_is=challenger.told,
+        champion_is=champion.told if champion else None,
+        holdout_days=(holdout.start, holdout.end),
+        classes=classes,
+    )
+    measure = (
+        Measure.of(training)
+        if evidence.challenger.threshold is None
+        else Measure.of(training, evidence.challenger.threshold)
+    )
+    metric = evidence.metric
+    noise: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
+    columns = feature_columns(pipeline, frame)
+    numeric = [name for name in columns.numeric if name in challenger.features]
+    categorical = [name for name in columns.categorical if name in challenger.features]
+    grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
+    return replace(
+        evidence,
+        slices=measure_slices(
+            *(measure, frame, gate.slices, y, days, ours, theirs),
+            **grouped,
+            champion_threshold=evidence.champion.threshold if evidence.champion else None,
+        ),
+        fairness=measure_fairness(measure, frame, gate.sensitive, y, days, ours, **grouped),
+        calibration=measure_calibration(measure, y, days, ours, theirs, **noise),
+        shift=None if theirs is None else measure_shift(ours, theirs),
+        plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
+        robustness=measure_robustness(
+            *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),
+            *((evidence.baseline.metrics or {}).get(metric, float("nan")), challenger.features, numeric, categorical),
+            training.seed,
+        ),
+        operation=measure_operation(predicted, frame, challenger.path.stat().st_size),
+        signature=compare_signatures(kinds_of(numeric, categorical), champion.inputs if champion else None),
+        reload=measure_reload(challenger.path, challenger.sha256, training, frame, ours, classes),
+        refits=refits,
+    )
+
+
+def _champions(
+    pipeline: Pipeline, champion: ChampionModel | None, frame: pd.DataFrame, classes: list[Any] | None
+) -> tuple[np.ndarray | None, str | None]:
+    """Return the champion's predictions, or why it cannot be scored."""
+    from include.errors import NightshiftError
+    from include.training.fit import predict
+
+    if champion is None or champion.model is None:
+        return None, champion.error if champion else None
+    try:
+        return predict(champion.model, frame, pipeline.training, classes), None
+    except (NightshiftError, ValueError, KeyError, TypeError) as error:
+        return None, f"{type(error).__name__}: {error}"

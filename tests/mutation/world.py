@@ -1,0 +1,239 @@
+"""A small seeded world for the gate: rows by day, a champion that learned from few of them, and a judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from include.config import Pipeline
+from include.evaluation.reload import Reload
+from include.evaluation.signature import kinds_of
+from include.gate.verdict import Verdict, decide
+from include.retraining.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
+from include.training.fit import fit_model
+from include.training.model_file import save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from include.evaluation.evidence import Evidence
+    from include.evaluation.refits import Refits
+
+DAYS, HOLDOUT_DAYS, GAP_DAYS = 150, 35, 1
+FIRST = date(2024, 1, 1)
+NUMERIC = ["price", "distance", "age", "load"]
+CATEGORICAL = ["store", "region"]
+FEATURES = [*NUMERIC, *CATEGORICAL]
+STORES = ["north", "south", "east", "west"]
+#: What a model of these rows has at best is not much more than the champion: 0.75 beside 0.71.
+PARAMS = {
+    "learning_rate": 0.06,
+    "num_leaves": 7,
+    "min_child_samples": 40,
+    "colsample_bytree": 0.9,
+    "subsample": 0.9,
+    "reg_alpha": 1e-3,
+    "reg_lambda": 5.0,
+    "extra_trees": False,
+    "categories": "ordered",
+    "n_estimators": 80,
+}
+
+PIPELINE: dict[str, Any] = {
+    "description": "Is a parcel late?",
+    "owner": "mutants",
+    "history_days": 200,
+    "sources": {
+        "parcels": {
+            "kind": "files",
+            "connection": "none",
+            "path": "{ds}.csv",
+            "key": ["parcel"],
+            "available_at": "seen_at",
+            "columns": {"parcel": "integer", "seen_at": "timestamp"},
+        }
+    },
+    "features": {"key": ["parcel"], "label": "late"},
+    "training": {
+        "task": "binary",
+        "metric": "roc_auc",
+        "window_days": DAYS,
+        "holdout_days": HOLDOUT_DAYS,
+        "gap_days": GAP_DAYS,
+        "candidates": ["lightgbm", "linear"],
+    },
+    "gate": {
+        "minimum": 0.6,
+        "slices": ["store"],
+        "sensitive": ["region"],
+        "bootstrap_rounds": 500,
+        "limits": {"model_mb": 5, "row_ms": 300},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a challenger is, and what came of it; a mutant is made with `replace`."""
+
+    model: Any
+    told: dict[str, Any]
+    features: list[str] = field(default_factory=lambda: list(FEATURES))
+    path: Path | None = None
+    sha256: str = ""
+    frame: pd.DataFrame | None = None
+    refits: Refits | None = None
+    in_a_clean_process: bool = False
+
+
+class World:
+    """One seed's rows, champion and a good challenger.
+
+    Parameters
+    ----------
+    folder
+        For model files.
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.seed, self.folder = seed, folder
+        self.pipeline = Pipeline.model_validate(PIPELINE)
+        self.rows = draw_rows(seed)
+        first_held = pd.Timestamp(FIRST + timedelta(days=DAYS - HOLDOUT_DAYS))
+        self.held = self.rows[self.rows["prediction_time"] >= first_held].reset_index(drop=True)
+        learned_until = first_held - pd.Timedelta(days=GAP_DAYS)
+        self.learned = self.rows[self.rows["prediction_time"] < learned_until].reset_index(drop=True)
+
+    def fit(self, rows: pd.DataFrame, **params: Any) -> Any:
+        """Fit LightGBM on rows, as a run would."""
+        return fit_model(self.pipeline, rows, "lightgbm", PARAMS | params, 1)
+
+    def fit_linear(self, rows: pd.DataFrame) -> Any:
+        """Fit a logistic regression on rows."""
+        return fit_model(self.pipeline, rows, "linear", {"strength": 1.0}, 1)
+
+    @cached_property
+    def champion(self) -> Any:
+        """A model that learned from a few weeks of half a year ago."""
+        return self.fit(self.learned.iloc[: len(self.learned) // 12])
+
+    @cached_property
+    def good(self) -> Judged:
+        """A challenger that learned from all rows before the holdout."""
+        return self.challenger(self.fit(self.learned))
+
+    def challenger(self, model: Any, **told: Any) -> Judged:
+        """Return a challenger with what a run would say of it."""
+        end = (FIRST + timedelta(days=DAYS - HOLDOUT_DAYS - GAP_DAYS - 1)).isoformat()
+        facts = {
+            "family": "lightgbm",
+            "as_of": (FIRST + timedelta(days=DAYS - 1)).isoformat(),
+            "train_start": FIRST.isoformat(),
+            "train_end": end,
+            "threshold": 0.5,
+            "needed_days": HOLDOUT_DAYS + GAP_DAYS,
+        }
+        return Judged(model, facts | told)
+
+    def write(self, model: Any, name: str = "model.skops") -> tuple[Path, str]:
+        """Write a model file; return its path and digest."""
+        path = self.folder / f"{self.seed}-{name}"
+        return path, save_model(model, path)
+
+    def evidence(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Evidence:
+        """Measure a challenger beside the champion, as a run does.
+
+        The clean process costs seconds, so it is asked only where a mutant is about the file.
+        """
+        frame = self.held if judged.frame is None else judged.frame
+        path, sha256 = judged.path, judged.sha256
+        if path is None:
+            path = self.folder / "stand-in.skops"
+            path.write_bytes(b"0" * 100_000)
+        end = (FIRST + timedelta(days=DAYS - 1)).isoformat()
+        told = {"version": 3, "as_of": "2024-02-01", "train_end": "2024-01-20", "threshold": 0.5}
+        reload = measure_reload_here if not judged.in_a_clean_process else None
+        with _replaced_reload(reload):
+            return measure_evidence(
+                self.pipeline,
+                Holdout(
+                    frame=frame,
+                    y=frame["late"].to_numpy("float64"),
+                    learned=self.learned["late"].to_numpy("float64"),
+                    start=frame["prediction_time"].min().date().isoformat(),
+                    end=end,
+                ),
+                ChallengerModel(judged.model, judged.told, path, sha256, judged.features),
+                ChampionModel(told | (champion_told or {}), self.champion, inputs=kinds_of(NUMERIC, CATEGORICAL)),
+                judged.refits,
+            )
+
+    def verdict(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Verdict:
+        """Judge a challenger."""
+        return decide(self.evidence(judged, champion_told), self.pipeline.gate)
+
+
+def measure_reload_here(*_: Any, **__: Any) -> Reload:
+    """Stand for the clean process."""
+    return Reload(loaded=True, largest_difference=0.0, rows=1, seconds=0.0)
+
+
+class _replaced_reload:  # noqa: N801  reads as a function
+    """Let `measure_evidence` ask a stand-in instead of a process; None leaves it alone."""
+
+    def __init__(self, stand_in: Callable[..., Reload] | None) -> None:
+        self.stand_in = stand_in
+
+    def __enter__(self) -> None:
+        from include.training import reload
+
+        self.kept = reload.measure_reload
+        if self.stand_in is not None:
+            reload.measure_reload = self.stand_in
+
+    def __exit__(self, *_: object) -> None:
+        from include.training import reload
+
+        reload.measure_reload = self.kept
+
+
+def draw_rows(seed: int, rows_of_day: int = 120) -> pd.DataFrame:
+    """Return rows whose label depends on all features a little; days differ by their weather."""
+    draw = np.random.default_rng(seed)
+    count = DAYS * rows_of_day
+    day = np.repeat(np.arange(DAYS), rows_of_day)
+    frame = pd.DataFrame(
+        {
+            "parcel": np.arange(count),
+            "prediction_time": pd.Timestamp(FIRST) + pd.to_timedelta(day, unit="D") + pd.Timedelta(hours=8),
+            "price": draw.lognormal(2, 0.5, count),
+            "distance": draw.uniform(0, 1000, count),
+            "age": draw.normal(40, 10, count),
+            "load": draw.beta(2, 2, count),
+            "store": draw.choice(STORES, count),
+            "region": draw.choice(["inner", "outer"], count),
+        }
+    )
+    weather = draw.normal(0, 0.3, DAYS)[day]
+    store = frame["store"].map(dict(zip(STORES, (-0.6, -0.2, 0.2, 0.6), strict=True))).to_numpy("float64")
+    logit = (
+        -0.9
+        + 0.0022 * (frame["distance"] - 500)
+        + 2.4 * np.sin(3 * frame["load"])
+        - 1.4
+        + 0.03 * (frame["age"] - 40) * (frame["store"] == "east")
+        - 0.2 * np.log(frame["price"])
+        + store
+        + weather
+    )
+    frame["late"] = (draw.uniform(size=count) < 1 / (1 + np.exp(-logit))).astype("float64")
+    return frame.astype({"store": "str", "region": "str"})
+
+
+__all__ = ["CATEGORICAL", "FEATURES", "NUMERIC", "Judged", "World", "draw_rows"]

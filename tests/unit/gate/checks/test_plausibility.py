@@ -1,0 +1,266 @@
+"""A challenger that is not what it seems fires the check that looks at it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.config import Gate
+from include.evaluation.plausibility import Plausibility
+from include.evaluation.refits import Refits
+from include.evaluation.shift import PredictionShift
+from include.gate.check import NotApplicable
+from include.gate.checks.plausibility import FreshTrainingData, LikeTheChampion, NotTooGood, SteadyOverSeeds
+from tests import factories
+
+if TYPE_CHECKING:
+    from include.evaluation.evidence import Evidence
+
+NAN = math.nan
+SHIFT = PredictionShift(0.25, 0.9, 0.31, 0.3, 5000)
+PLAUSIBLE = Plausibility("visitors", 0.4, 0.6)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """Return a gate with the limits that a pipeline has by default."""
+    return Gate(minimum=0.6)
+
+
+def _evidence(**changes: object) -> Evidence:
+    """Return good evidence, with what these checks look at."""
+    measured = {"shift": SHIFT, "plausibility": PLAUSIBLE, "refits": Refits([1007, 2007], [0.7, 0.71])}
+    return factories.evidence(**measured | changes)
+
+
+def _mae(challenger: float, champion: float) -> dict[str, object]:
+    """Return the changes that make evidence of a metric that is better when lower."""
+    return {
+        "metric": "mae",
+        "higher_is_better": False,
+        "challenger": replace(factories.challenger(), metrics={"mae": challenger}),
+        "champion": replace(factories.champion(), metrics={"mae": champion}),
+    }
+
+
+class TestGATE012:
+    """Predictions are distributed as the champion's."""
+
+    check = LikeTheChampion()
+
+    def test_it_fires(self, gate: Gate) -> None:
+        """A shift beyond the limit is told with both means, and what may be done."""
+        shifted = PredictionShift(0.3141, 0.82, 0.4123, 0.3, 5000)
+
+        assert self.check.explain(_evidence(shift=shifted), gate) == (
+            "the predictions are distributed unlike the champion's: a stability index of 0.31, "
+            "gate.max_prediction_shift allows 0.25 (mean 0.4123, the champion's 0.3; rank correlation 0.82); see that "
+            "whoever uses the predictions can do with that, then promote by hand or allow more"
+        )
+
+    def test_it_stays_quiet_at_the_limit(self, gate: Gate) -> None:
+        """The limit itself is allowed, and a pipeline may allow more or less."""
+        assert self.check.explain(_evidence(), gate) is None
+        assert self.check.explain(_evidence(), gate.model_copy(update={"max_prediction_shift": 0.2})) is not None
+
+    def test_an_unknown_shift_fires(self, gate: Gate) -> None:
+        """A NaN never passes."""
+        assert self.check.explain(_evidence(shift=PredictionShift(NAN, NAN, NAN, NAN, 5000)), gate) is not None
+
+    @pytest.mark.parametrize(
+        ("champion", "why"), [(None, "no champion yet"), (factories.champion(), "the champion cannot be scored")]
+    )
+    def test_without_a_shift_it_does_not_apply(self, champion: object, why: str, gate: Gate) -> None:
+        """Before the first champion, and in evidence of long ago, there is nothing to judge."""
+        evidence = _evidence(champion=champion, shift=None)
+
+        with pytest.raises(NotApplicable, match=why):
+            self.check.explain(evidence, gate)
+        assert self.check.numbers(evidence, gate) == {}
+
+    def test_its_numbers_are_kept(self, gate: Gate) -> None:
+        """The record has the index beside its limit."""
+        assert self.check.numbers(_evidence(), gate) == {
+            "index": 0.25,
+            "limit": 0.25,
+            "challenger_mean": 0.31,
+            "champion_mean": 0.3,
+            "rank_correlation": 0.9,
+        }
+
+
+class TestGATE017:
+    """Not too good to be true."""
+
+    check = NotTooGood()
+
+    def test_a_feature_that_is_the_label_fires(self, gate: Gate) -> None:
+        """The feature is named, with what it explains."""
+        leak = Plausibility("refunded_at", 0.9964, 1.0)
+
+        assert self.check.explain(_evidence(plausibility=leak), gate) == (
+            "the feature refunded_at alone explains 99.6% of the label, gate.max_single_feature allows less than 98%: "
+            "it may be the label in other words; look how it is made, and allow more if it is known in time"
+        )
+
+    def test_the_limit_itself_fires(self, gate: Gate) -> None:
+        """A feature must explain less than the limit."""
+        assert self.check.explain(_evidence(plausibility=replace(PLAUSIBLE, explained=0.98)), gate) is not None
+        assert self.check.explain(_evidence(plausibility=replace(PLAUSIBLE, explained=0.9799)), gate) is None
+
+    def test_a_jump_fires(self, gate: Gate) -> None:
+        """A score that is far nearer to a perfect one than the champion's is told."""
+        evidence = _evidence(challenger=factories.challenger(0.9), champion=factories.champion(0.65))
+
+        assert self.check.explain(evidence, gate) == (
+            "roc_auc 0.9000 leaves 29% of what the champion (version 3) had to a perfect value, and gate.max_jump "
+            "holds more than 50% less for implausible overnight: look for a leak, and allow more if it is earned"
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "fires"),
+        [
+            ({"challenger": factories.challenger(0.75), "champion": factories.champion(0.5)}, False),
+            ({"challenger": factories.challenger(0.76), "champion": factories.champion(0.5)}, True),
+            (_mae(10, 20), False),
+            (_mae(9.9, 20), True),
+            (_mae(25, 20), False),
+            (_mae(0, 0), False),
+        ],
+        ids=["a half", "more", "half an error", "less than half", "worse", "both perfect"],
+    )
+    def test_a_jump_is_a_share_of_the_error(self, changes: dict[str, object], fires: bool, gate: Gate) -> None:
+        """Half of the champion's error may go, of a score and of an error alike."""
+        assert (self.check.explain(_evidence(**changes), gate) is not None) == fires
+
+    def test_the_first_model_cannot_jump(self, gate: Gate) -> None:
+        """Without a champion, or with one that cannot be scored, only the features are looked at."""
+        first = _evidence(champion=None, challenger=factories.challenger(0.99))
+        broken = factories.champion(metrics=None, difference=None, error="ModelRefused: x")
+
+        assert self.check.explain(first, gate) is None
+        assert self.check.explain(_evidence(champion=broken), gate) is None
+        assert self.check.numbers(first, gate)["error_gone"] is None
+
+    def test_without_a_measurement_it_does_not_apply(self, gate: Gate) -> None:
+        """Evidence of long ago has nothing to judge."""
+        with pytest.raises(NotApplicable, match="not measured"):
+            self.check.explain(_evidence(plausibility=None), gate)
+
+    def test_its_numbers_are_kept(self, gate: Gate) -> None:
+        """The record has both rules' numbers beside their limits."""
+        assert self.check.numbers(_evidence(), gate) == {
+            "error_gone": pytest.approx(1 / 7),
+            "max_jump": 0.5,
+            "feature": "visitors",
+            "explained": 0.4,
+            "max_single_feature": 0.98,
+        }
+
+
+class TestGATE018:
+    """Learned from recent days."""
+
+    check = FreshTrainingData()
+
+    def _learned_until(self, day: str, needed: int | None = 30) -> Evidence:
+        return _evidence(challenger=factories.challenger(train_end=day, needed_days=needed))
+
+    def test_it_fires(self, gate: Gate) -> None:
+        """Two weeks more than gap and holdout need are allowed, and a day more is told."""
+        assert self.check.explain(self._learned_until("2024-01-16"), gate) is None
+        assert self.check.explain(self._learned_until("2024-01-15"), gate) == (
+            "the newest row learned from is 45 days older than 2024-02-29; gap and holdout make 30 of them, and 14 "
+            "more are allowed: ingest the days that are missing, or see why their labels do not come"
+        )
+
+    def test_the_pipelines_own_limit_wins(self, gate: Gate) -> None:
+        """A pipeline that says how old is too old is told by that."""
+        own = gate.model_copy(update={"max_age_days": 40})
+
+        assert self.check.explain(self._learned_until("2024-01-20"), own) is None
+        assert self.check.explain(self._learned_until("2024-01-19", needed=None), own) == (
+            "the newest row learned from is 41 days older than 2024-02-29; gate.max_age_days allows 40: ingest the "
+            "days that are missing, or see why their labels do not come"
+        )
+
+    def test_evidence_that_does_not_say_what_is_needed_is_not_judged(self, gate: Gate) -> None:
+        """Evidence of long ago has no limit of its own."""
+        with pytest.raises(NotApplicable, match="max_age_days is not set"):
+            self.check.explain(self._learned_until("2024-01-15", needed=None), gate)
+
+    def test_its_numbers_are_kept(self, gate: Gate) -> None:
+        """The record has the age beside what is allowed."""
+        assert self.check.numbers(self._learned_until("2024-01-30"), gate) == {"age_days": 30, "limit": 44}
+
+
+class TestGATE019:
+    """As good with other seeds."""
+
+    check = SteadyOverSeeds()
+
+    def test_it_fires(self, gate: Gate) -> None:
+        """A gain that other seeds do not have is told with its mean over all fits, and what it may be."""
+        evidence = _evidence(refits=Refits([1007, 2007], [0.66, 0.655]))
+
+        assert self.check.explain(evidence, gate) == (
+            "with other seeds the gain over the champion (version 3) is +0.0217 roc_auc on average over 3 fits, and "
+            "may be -0.0396 (95% interval): it rests on a lucky seed; tune for longer or on more rows"
+        )
+
+    def test_the_interval_is_that_of_student(self, gate: Gate) -> None:
+        """Gains of 0.05, 0.06 and 0.07 have the mean 0.06 and, by t of 2 degrees, 4.303 standard errors below it."""
+        found = self.check.numbers(_evidence(refits=Refits([1007, 2007], [0.71, 0.72])), gate)
+
+        assert found == {
+            "fits": 3,
+            "mean": pytest.approx(0.06),
+            "low": pytest.approx(0.06 - 4.302653 * 0.01 / math.sqrt(3)),
+        }
+
+    def test_a_steady_gain_is_quiet(self, gate: Gate) -> None:
+        """Fits that are all about as much better pass, and so do fits that are all the same."""
+        assert self.check.explain(_evidence(), gate) is None
+        assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, 0.7])), gate) is None
+
+    def test_no_gain_at_all_fires(self, gate: Gate) -> None:
+        """Fits that are all exactly as good as the champion have gained nothing."""
+        evidence = _evidence(challenger=factories.challenger(0.65), refits=Refits([1007, 2007], [0.65, 0.65]))
+
+        assert self.check.explain(evidence, gate) is not None
+
+    def test_a_lower_error_is_a_gain(self, gate: Gate) -> None:
+        """Where lower is better the gain is how much lower the error is."""
+        found = self.check.numbers(_evidence(**_mae(4.0, 5.0), refits=Refits([1007, 2007], [4.1, 4.2])), gate)
+
+        assert found["mean"] == pytest.approx(0.9)
+        assert found["low"] > 0
+
+    @pytest.mark.parametrize(
+        "champion", [None, factories.champion(metrics=None, difference=None, error="ModelRefused: x")]
+    )
+    def test_without_a_champions_value_it_is_the_baseline(self, champion: object, gate: Gate) -> None:
+        """The first model, and one whose champion cannot be scored, must steadily be better than the baseline."""
+        steady = _evidence(champion=champion)
+        lucky = _evidence(champion=champion, refits=Refits([1007, 2007], [0.51, 0.5]))
+
+        assert self.check.explain(steady, gate) is None
+        told = self.check.explain(lucky, gate)
+        assert told is not None
+        assert told.startswith("with other seeds the gain over the baseline (prior) is +0.0700 roc_auc")
+
+    def test_a_refit_without_a_value_fires(self, gate: Gate) -> None:
+        """A NaN never passes."""
+        assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, NAN])), gate) is not None
+
+    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is too few"), (2, "too few were made in their time")])
+    def test_without_refits_it_does_not_apply(self, refits: int, why: str, gate: Gate) -> None:
+        """Where none was asked for, or none was made, it says which."""
+        evidence, asked = _evidence(refits=None), gate.model_copy(update={"refits": refits})
+
+        with pytest.raises(NotApplicable, match=f"{why}$"):
+            self.check.explain(evidence, asked)
+        assert self.check.numbers(evidence, asked) == {}

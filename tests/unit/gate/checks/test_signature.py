@@ -1,0 +1,84 @@
+"""GATE015: the challenger takes what the champion takes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.evaluation.signature import Signature, compare_signatures, kinds_of
+from include.gate.check import NotApplicable
+from include.gate.checks.signature import TakesTheSame
+from tests import factories
+
+if TYPE_CHECKING:
+    from include.config import Gate
+
+ADVICE = (
+    "; once all who call the model send them so, let it through with gate.severities: {GATE015: warn}, and take that "
+    "out again after the promotion"
+)
+CHAMPION = kinds_of(["hour", "age"], ["carrier", "origin"])
+
+
+def _evidence(signature: Signature | None) -> Any:
+    return SimpleNamespace(**vars(factories.evidence()) | {"signature": signature})
+
+
+@pytest.mark.parametrize("dropped", [[], ["hour", "origin"]], ids=["the same", "fewer"])
+def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gate) -> None:
+    """What callers send is enough for the challenger, if it does not look at some of it."""
+    challenger = {name: kind for name, kind in CHAMPION.items() if name not in dropped}
+
+    assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) is None
+
+
+@pytest.mark.parametrize(
+    ("challenger", "told"),
+    [
+        (
+            CHAMPION | kinds_of(["wind", "rain"], []),
+            "the challenger takes wind, rain, which the champion does not take",
+        ),
+        (
+            CHAMPION | kinds_of(["carrier"], ["age"]),
+            "the challenger takes age as a text, carrier as a number, which the champion takes as another kind",
+        ),
+        (
+            CHAMPION | kinds_of(["wind"], ["age"]),
+            "the challenger takes wind, which the champion does not take and takes age as a text, which the champion "
+            "takes as another kind",
+        ),
+    ],
+    ids=["new", "another kind", "both"],
+)
+def test_it_fires_on_what_callers_do_not_send(challenger: dict[str, Any], told: str, gate: Gate) -> None:
+    """A new feature, or one of another kind, is named, and how to let it through once."""
+    assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) == told + ADVICE
+
+
+def test_many_features_make_a_sentence_all_the_same(gate: Gate) -> None:
+    """Ten are named and the others counted; the record has all."""
+    evidence = _evidence(compare_signatures(kinds_of([f"f{number}" for number in range(25)], []), {}))
+
+    told = TakesTheSame().explain(evidence, gate)
+
+    assert told is not None
+    assert "takes f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 and 15 more, which" in told
+    assert len(TakesTheSame().numbers(evidence, gate)["added"]) == 25
+
+
+@pytest.mark.parametrize(
+    "signature", [None, compare_signatures(CHAMPION, None)], ids=["of an older run", "no champion yet"]
+)
+def test_it_does_not_apply_where_there_is_nothing_to_compare(signature: Signature | None, gate: Gate) -> None:
+    """The first version has no callers yet."""
+    with pytest.raises(NotApplicable):
+        TakesTheSame().explain(_evidence(signature), gate)
+
+
+def test_what_callers_send_is_an_open_question() -> None:
+    """It is no fault of the model, so that the verdict is inconclusive, and a team may let it through."""
+    assert TakesTheSame.severity == "inconclusive"
+    assert not TakesTheSame.essential

@@ -1,0 +1,262 @@
+"""A pipeline chooses what its checks lead to and adds its own, and cannot give up what the gate promises."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from include.config import Gate, Pipeline
+from include.errors import ConfigError
+from include.gate.check import Check
+from include.gate.checks import CHECKS
+from include.gate.selection import SEVERITIES, check_gate, checks_of, severity_of
+from tests import factories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from include.evaluation.evidence import Evidence
+
+MODULE = "checks_of_the_shop"
+OWN = """\
+from include.gate.check import Check
+
+
+class Own(Check):
+    code, title, severity = "SHOP001", "is ours", "warn"
+
+    def explain(self, evidence, gate):
+        return None
+"""
+
+
+class Lenient(Check):
+    """A check that a pipeline may lower."""
+
+    code, title = "TEST001", "is not too much"
+
+    def explain(self, evidence: Evidence, gate: Gate) -> str | None:
+        """Fire always."""
+        return "too much"
+
+
+class Unsure(Lenient):
+    """A check that a promise rests on, and that cannot tell."""
+
+    code, title, severity, essential = "TEST002", "is enough", "inconclusive", True
+
+
+@pytest.fixture
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that writes the team's module where Python finds it."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield lambda text: (folder / f"{MODULE}.py").write_text(text, encoding="utf-8") and None
+    sys.modules.pop(MODULE, None)
+
+
+@pytest.fixture
+def two_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gate have one check that may be lowered and one that may not."""
+    monkeypatch.setattr("include.gate.selection.CHECKS", [Lenient(), Unsure()])
+
+
+def _gate(**fields: object) -> Gate:
+    return Gate.model_validate({"minimum": 0.6} | fields)
+
+
+def _refused(**fields: object) -> str:
+    with pytest.raises(ConfigError) as refused:
+        checks_of(_gate(**fields))
+    return str(refused.value)
+
+
+def test_by_default_every_check_is_asked() -> None:
+    """A gate that says nothing of its checks has all of Nightshift's, each with its own severity."""
+    gate = _gate()
+
+    assert checks_of(gate) == CHECKS
+    assert [severity_of(check, gate) for check in CHECKS] == [check.severity for check in CHECKS]
+
+
+def test_the_codes_are_in_order_and_each_severity_is_known() -> None:
+    """The table is sorted, and what a check leads to is one of three."""
+    codes = [check.code for check in CHECKS]
+
+    assert codes == sorted(set(codes))
+    assert {check.severity for check in CHECKS} <= set(SEVERITIES)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_a_severity_is_chosen(two_checks: None, severity: str) -> None:
+    """What a check leads to is what pipeline.yaml says, and the others keep theirs."""
+    gate = _gate(severities={"TEST001": severity})
+
+    assert [severity_of(check, gate) for check in checks_of(gate)] == [severity, "inconclusive"]
+
+
+def test_a_check_is_turned_off(two_checks: None) -> None:
+    """A check that is off is not asked."""
+    assert [check.code for check in checks_of(_gate(severities={"TEST001": "off"}))] == ["TEST002"]
+
+
+@pytest.mark.parametrize("severity", ["warn", "off"])
+def test_an_essential_check_is_not_lowered(two_checks: None, severity: str) -> None:
+    """What the gate promises cannot be configured away, and the sentence says what may stand there."""
+    assert _refused(severities={"TEST002": severity}) == (
+        f"gate.severities: TEST002 (is enough) cannot be '{severity}', since what the gate promises rests on it; "
+        "leave it at 'inconclusive'"
+    )
+
+
+@pytest.mark.parametrize("severity", ["inconclusive", "keep"])
+def test_an_essential_check_may_be_as_strict_or_stricter(two_checks: None, severity: str) -> None:
+    """Its own severity may be said again, and a stricter one may be asked for."""
+    gate = _gate(severities={"TEST002": severity})
+
+    assert severity_of(checks_of(gate)[1], gate) == severity
+
+
+@pytest.mark.parametrize("code", [check.code for check in CHECKS if check.essential])
+def test_no_promise_of_the_gate_is_turned_off(code: str) -> None:
+    """Of Nightshift's own, those that a promise rests on stay."""
+    assert f"{code} (" in _refused(severities={code: "off"})
+
+
+def test_the_promises_of_the_gate_are_essential() -> None:
+    """A NaN, a tie, a weak holdout, a champion or challenger that knew the rows, and the baseline cannot be let off."""
+    assert {f"GATE00{number}" for number in range(1, 9)} <= {check.code for check in CHECKS if check.essential}
+
+
+def test_a_code_that_there_is_not_is_told_with_the_nearest() -> None:
+    """A slip of the hand is found, and the codes that there are are listed."""
+    told = _refused(severities={"GATE020": "warn"})
+
+    assert re.match(
+        r"gate\.severities: there is no check 'GATE020'; did you mean 'GATE0\d\d'\? \(known: 'GATE001', ", told
+    )
+
+
+def test_a_severity_that_there_is_not_is_refused() -> None:
+    """The schema knows four words."""
+    with pytest.raises(ValueError, match="'ignore'"):
+        _gate(severities={"GATE005": "ignore"})
+
+
+def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]) -> None:
+    """It is imported by its path, asked after Nightshift's, and its severity can be chosen as theirs can."""
+    write_module(OWN)
+    gate = _gate(own_checks=[f"{MODULE}.Own"])
+
+    *nightshifts, own = checks_of(gate)
+
+    assert nightshifts == CHECKS
+    assert (own.code, own.title, severity_of(own, gate)) == ("SHOP001", "is ours", "warn")
+    strict = _gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "keep"})
+    assert severity_of(checks_of(strict)[-1], strict) == "keep"
+    assert checks_of(_gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "off"})) == CHECKS
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        pytest.param(
+            f"{MODULE}.Other",
+            OWN,
+            "{path} cannot be imported (AttributeError: module '{module}' has no attribute 'Other'); correct the path, "
+            "or install its package",
+            id="no such class",
+        ),
+        pytest.param(
+            "no_such_module.Own",
+            OWN,
+            "{path} cannot be imported (ModuleNotFoundError: No module named 'no_such_module'); correct the path, or "
+            "install its package",
+            id="no such module",
+        ),
+        pytest.param("Own", OWN, "Own cannot be imported (ValueError: Empty module name); correct ", id="no module"),
+        pytest.param(
+            f"{MODULE}.Own",
+            "raise ValueError('not\\n  now')",
+            "{path} cannot be imported (ValueError: not now); correct ",
+            id="a module that raises",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            "class Own: ...",
+            "{path} is not a check; name a class that derives from include.gate.check.Check",
+            id="another class",
+        ),
+        pytest.param(
+            f"{MODULE}.own",
+            OWN + "\n\nown = Own()",
+            "{path} is not a check; name a class that derives from include.gate.check.Check",
+            id="an object",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            OWN.replace("code, title, severity = ", "_ = "),
+            "{path} has no code and no title; give the class both, as text",
+            id="neither code nor title",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            OWN.replace('"SHOP001"', "1"),
+            "{path} has no code; give the class both, as text",
+            id="a code that is no text",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            OWN.replace('"warn"', '"warning"'),
+            "{path}: there is no severity 'warning'; did you mean 'warn'? (known: 'keep', 'inconclusive', 'warn')",
+            id="an unknown severity",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            OWN + "\n    def __init__(self, bound):\n        self.bound = bound\n",
+            "{path} cannot be made without arguments (Own.__init__() missing 1 required positional argument: 'bound'); "
+            "let the class have all that it needs",
+            id="arguments",
+        ),
+        pytest.param(
+            f"{MODULE}.Own",
+            OWN.replace("SHOP001", "GATE003"),
+            "several checks have the code GATE003; a code names one check, so give yours another",
+            id="a code of Nightshift's",
+        ),
+    ],
+)
+def test_what_is_no_check_is_refused(path: str, text: str, told: str, write_module: Callable[[str], None]) -> None:
+    """Each mistake in a check of the team's own is a sentence that names it and its cure."""
+    write_module(text)
+
+    expected = "gate.own_checks: " + told.format(path=path, module=MODULE)
+    assert _refused(own_checks=[path]).startswith(expected)
+
+
+def test_a_check_named_twice_is_refused(write_module: Callable[[str], None]) -> None:
+    """The same check twice would be told twice, and is a slip."""
+    write_module(OWN)
+
+    assert _refused(own_checks=[f"{MODULE}.Own"] * 2).startswith(
+        "gate.own_checks: several checks have the code SHOP001;"
+    )
+
+
+def test_the_pipeline_is_named() -> None:
+    """Whoever checks a pipeline is told which one is wrong, and one without a fault is let through."""
+    fields = yaml.safe_load(factories.SHOP_YAML)
+
+    def pipeline(**gate: object) -> Pipeline:
+        return Pipeline.model_validate(fields | {"gate": fields["gate"] | gate})
+
+    check_gate(pipeline())
+    wrong = pipeline(severities={"GATE001": "off"})
+    with pytest.raises(ConfigError, match=rf"^{wrong.name}: gate\.severities: GATE001"):
+        check_gate(wrong)
