@@ -6,7 +6,7 @@ UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality lock install extras clean
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoG
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt \
 		-r requirements-dev.txt -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.quality
+
+gate-proof: $(VENV)/installed-dev ## Plant bad and good challengers, count what the gate says, and write docs/gate-proof.md
+	$(BIN)/python -m tests.mutation
 
 lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \

@@ -15,6 +15,7 @@ from include.evaluation.reload import Reload
 from include.evaluation.signature import kinds_of
 from include.gate.verdict import Verdict, decide
 from include.retraining.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
+from include.training.candidates import candidates_of
 from include.training.fit import fit_model
 from include.training.model_file import save_model
 
@@ -66,7 +67,7 @@ PIPELINE: dict[str, Any] = {
         "window_days": DAYS,
         "holdout_days": HOLDOUT_DAYS,
         "gap_days": GAP_DAYS,
-        "candidates": ["lightgbm", "linear"],
+        "candidates": ["lightgbm", "hist_gradient_boosting"],
     },
     "gate": {
         "minimum": 0.6,
@@ -114,9 +115,10 @@ class World:
         """Fit LightGBM on rows, as a run would."""
         return fit_model(self.pipeline, rows, "lightgbm", PARAMS | params, 1)
 
-    def fit_linear(self, rows: pd.DataFrame) -> Any:
-        """Fit a logistic regression on rows."""
-        return fit_model(self.pipeline, rows, "linear", {"strength": 1.0}, 1)
+    def fit_histogram_trees(self, rows: pd.DataFrame) -> Any:
+        """Fit scikit-learn's gradient boosting on rows."""
+        defaults = candidates_of(self.pipeline.training)["hist_gradient_boosting"].defaults
+        return fit_model(self.pipeline, rows, "hist_gradient_boosting", defaults | {"max_iter": 60}, 1)
 
     @cached_property
     def champion(self) -> Any:
