@@ -15,6 +15,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
 
 from dags.pipelines import for_each_pipeline, raw_tables
+from plugins.notifications import failure_callbacks, overdue_callbacks
 from plugins.operators.extract_source import ExtractSourceOperator
 from plugins.operators.publish_batch import PublishBatchOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
@@ -51,6 +52,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         dagrun_timeout=timedelta(hours=12),
+        on_failure_callback=overdue_callbacks(pipeline),
         params=FORM,
         tags=["ingest", name],
         # what a source has not delivered yet may come within the next hour; what waiting cannot mend does not wait
@@ -59,6 +61,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
             "retries": 4,
             "retry_delay": timedelta(minutes=5),
             "retry_exponential_backoff": True,
+            "on_failure_callback": failure_callbacks(pipeline),
         },
         render_template_as_native_obj=True,
     ) as dag:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
 from dags.pipelines import for_each_pipeline
+from plugins.notifications import failure_callbacks, overdue_callbacks
 from plugins.operators.maintain_files import MaintainFilesOperator
 from plugins.operators.maintain_table import MaintainTableOperator
 
@@ -34,12 +35,14 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         max_active_tasks=1,  # one table after another, and one that is broken keeps no other from its turn
         dagrun_timeout=timedelta(hours=12),
+        on_failure_callback=overdue_callbacks(pipeline),
         tags=["maintain", name],
         default_args={
             "owner": pipeline.owner,
             "retries": 2,
             "retry_delay": timedelta(minutes=10),
             "execution_timeout": timedelta(hours=3),
+            "on_failure_callback": failure_callbacks(pipeline),
         },
     ) as dag:
         for source in pipeline.sources:

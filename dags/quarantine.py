@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param
 
 from dags.pipelines import for_each_pipeline
+from plugins.notifications import failure_callbacks, overdue_callbacks
 from plugins.operators.decide_quarantine import DecideQuarantineOperator
 
 if TYPE_CHECKING:
@@ -61,7 +62,13 @@ def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
         tags=["quarantine", name],
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
-        default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": timedelta(minutes=1)},
+        on_failure_callback=overdue_callbacks(pipeline),
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "on_failure_callback": failure_callbacks(pipeline),
+        },
     ) as dag:
         DecideQuarantineOperator(task_id="decide_quarantine", pipeline=name)
     return dag

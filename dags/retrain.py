@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param, chain
 
 from dags.pipelines import for_each_pipeline, raw_tables
+from plugins.notifications import failure_callbacks, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
@@ -69,10 +70,12 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         params=form(pipeline),
         tags=["retrain", name],
         dagrun_timeout=timedelta(hours=12),  # a run that hangs must not keep the next night from starting
+        on_failure_callback=overdue_callbacks(pipeline),
         default_args={
             "owner": pipeline.owner,
             "retries": 1,
             "retry_delay": timedelta(minutes=2),
+            "on_failure_callback": failure_callbacks(pipeline),
             "do_xcom_push": False,  # steps hand on by the run's folder; each value would cost as much as a task's start
         },
     ) as dag:
@@ -91,7 +94,12 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),
             ApplyGateOperator(task_id="apply_gate", pipeline=name),
             RegisterModelOperator(task_id="register_model", pipeline=name),
-            SummarizeRunOperator(task_id="summarize_run", pipeline=name, do_xcom_push=True),
+            SummarizeRunOperator(
+                task_id="summarize_run",
+                pipeline=name,
+                do_xcom_push=True,
+                on_success_callback=verdict_notifiers(pipeline),
+            ),
         )
     return dag
 

@@ -1,0 +1,176 @@
+"""The messages: from what is known of an event to its subject, sentences and table."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from include import settings
+from include.messages.message import Link, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.evaluation.evidence import Evidence
+    from include.gate.verdict import Verdict
+
+#: An error may hold a table or a query; more than this is read in the log.
+MAX_ERROR = 1000
+#: `password=x`, `"api_key": "x"` and their like, as drivers and clients write them into their errors.
+_SECRET = re.compile(
+    r"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[-_]?key|authorization"
+    r"|signature)[\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
+)
+
+
+def verdict_message(
+    pipeline: str, summary: Mapping[str, Any], evidence: Evidence, verdict: Verdict, links: Sequence[Link] = ()
+) -> Message:
+    """Say what a retraining came to.
+
+    Parameters
+    ----------
+    summary
+        What `steps.summarize` returned.
+    """
+    version, alias = summary["version"], summary["alias"]
+    named = f"version {version}" + (f", alias {alias}" if alias else "") if version else "nothing registered"
+    paragraphs = [_sentence(verdict.reason)]
+    if summary["reason"] != verdict.reason:  # what the registration had to say has the last word
+        paragraphs.append(_sentence(summary["reason"]))
+    if version:
+        paragraphs.append(f"Registered: {pipeline} {named}.")
+    return Message(
+        event="verdict",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({named})"),
+        paragraphs=tuple(paragraphs),
+        table=metric_table(evidence),
+        links=tuple(links),
+        facts={
+            "as_of": summary["as_of"],
+            "verdict": summary["verdict"],
+            "reason": summary["reason"],
+            "version": version,
+            "alias": alias,
+            "metric": evidence.metric,
+            "challenger": _json(evidence.challenger.metrics.get(evidence.metric)),
+            "champion": _json(evidence.champion.metrics.get(evidence.metric)) if evidence.champion else None,
+            "baseline": _json(evidence.baseline.metrics.get(evidence.metric)),
+        },
+    )
+
+
+def failure_message(
+    pipeline: str, dag: str, task: str, run: str, tried: int, error: str | None, links: Sequence[Link] = ()
+) -> Message:
+    """Say that a task has failed and is not tried again.
+
+    Parameters
+    ----------
+    tried
+        The number of the last try, counted from 1.
+    error
+        Its text; None where the task left none.
+    """
+    told = without_secrets(error or "")
+    if len(told) > MAX_ERROR:
+        told = f"{told[:MAX_ERROR]} ..."
+    ended = told or "It left no error: its process was killed, its machine went away, or it never started."
+    return Message(
+        event="failure",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline}: {task} failed in {dag}"),
+        paragraphs=(ended, f"Run {run}, try {tried}; it is not tried again."),
+        links=tuple(links),
+        facts={"dag": dag, "task": task, "run": run, "try": tried, "error": told or None},
+    )
+
+
+def overdue_message(pipeline: str, dag: str, run: str, reason: str, links: Sequence[Link] = ()) -> Message:
+    """Say that a whole run was ended by the scheduler, of which no task can tell.
+
+    Parameters
+    ----------
+    reason
+        Airflow's word for why: `timed_out` or `all_tasks_deadlocked`.
+    """
+    why = {
+        "timed_out": "It took longer than its DAG's dagrun_timeout, so Airflow stopped it.",
+        "all_tasks_deadlocked": "None of its tasks can ever start, so Airflow ended it.",
+    }.get(reason, f"Airflow ended it: {reason}.")
+    return Message(
+        event="failure",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline}: a run of {dag} failed"),
+        paragraphs=(why, f"Run {run}."),
+        links=tuple(links),
+        facts={"dag": dag, "task": None, "run": run, "try": None, "error": reason},
+    )
+
+
+def approval_message(
+    pipeline: str, question: str, body: str, unanswered: str, until: str | None, links: Sequence[Link] = ()
+) -> Message:
+    """Say that somebody's answer is waited for.
+
+    Parameters
+    ----------
+    body
+        What is shown to who decides: the verdict as a table, and what would be replaced; Markdown's fences are dropped.
+    unanswered
+        The answer that is taken where none comes.
+    until
+        When that is; None waits for ever.
+    """
+    waits = f"Without an answer until {until} it is taken as {unanswered}." if until else "It waits until it is told."
+    return Message(
+        event="approval",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline}: an approval is waited for"),
+        paragraphs=(question, waits),
+        table="\n".join(line for line in body.splitlines() if not line.startswith("```")).strip(),
+        links=tuple(links),
+        facts={"question": question, "until": until, "unanswered": unanswered},
+    )
+
+
+def metric_table(evidence: Evidence) -> str:
+    """Return each metric of all who were compared, that of the gate first."""
+    champion = evidence.champion
+    rows = [["", "challenger", "champion" if champion else "no champion", "baseline"]]
+    for name, value in sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric):
+        others = (champion.metrics.get(name) if champion else None, evidence.baseline.metrics.get(name))
+        rows.append([f"{name} *" if name == evidence.metric else name, *map(_shown, (value, *others))])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    note = "higher" if evidence.higher_is_better else "lower"
+    holdout = f"{evidence.holdout.rows:,} rows, {evidence.holdout.start} to {evidence.holdout.end}"
+    return "\n".join([*(line.rstrip() for line in lines), f"* the gate's metric, {note} is better; {holdout}"])
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in one line, without the passwords, keys and tokens that can be told by their form."""
+    return _SECRET.sub(r"\1***", settings.without_password(_line(text)))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def _json(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

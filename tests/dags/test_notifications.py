@@ -1,0 +1,361 @@
+"""Notifications: which tasks have them, what they send, and that none of them raises."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+from uuid import uuid4
+
+import pytest
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret, redact
+
+from include.notify_config import Notify
+from plugins.notifications import (
+    ApprovalNotifier,
+    FailureNotifier,
+    VerdictNotifier,
+    approval_notifiers,
+)
+from tests import factories
+from tests.dags.test_parse import HEAVY, parse
+from tests.services import smtp, webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow.sdk import DAG
+
+ALL = "notify:\n  - {to: email, connection: mail, recipients: [a@example.org]}\n  - {to: webhook, connection: chat}\n"
+VERDICTS = "notify:\n  - {to: webhook, connection: chat, events: [verdict]}\n"
+CHAT = "notify:\n  - {to: webhook, connection: chat}\n"
+TO_CHAT = Notify(to="webhook", connection="chat")
+
+
+def dags(folder: Path, notify: str) -> dict[str, DAG]:
+    """Return the shop's DAGs by kind, with an item of pipeline.yaml added."""
+    from dags.ingest import ingest_dag
+    from dags.maintain import maintain_dag
+    from dags.quarantine import quarantine_dag
+    from dags.retrain import retrain_dag
+    from include.catalog import load_pipeline
+
+    factories.write_shop(folder.parent, pipeline=factories.SHOP_YAML + notify)
+    made = (ingest_dag, maintain_dag, quarantine_dag, retrain_dag)
+    return {dag.dag_id.rpartition(".")[2]: dag for dag in (make("shop", load_pipeline("shop")) for make in made)}
+
+
+def callbacks(dag: DAG) -> dict[str, list[str]]:
+    """Return the names of the callbacks of a DAG and of its tasks, where there are any."""
+    found = {}
+    for each in (dag, *dag.tasks):
+        kinds = ("on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback")
+        names = [type(callback).__name__ for kind in kinds for callback in getattr(each, kind, None) or []]
+        if names:
+            found[getattr(each, "task_id", "the run")] = names
+    return found
+
+
+def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
+    """By default no DAG and no task has a callback of any kind, nor does Airflow think so."""
+    for dag in dags(shop, "").values():
+        assert callbacks(dag) == {}
+        assert not dag.has_on_failure_callback
+        assert not any(task.has_on_failure_callback or task.has_on_success_callback for task in dag.tasks)
+
+
+def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
+    """Each address is told by a callback of its own, and a run that hangs is told of too."""
+    for kind, dag in dags(shop, ALL).items():
+        expected = {task_id: ["FailureNotifier"] * 2 for task_id in dag.task_ids} | {"the run": ["OverdueNotifier"] * 2}
+        if kind == "retrain":
+            expected["summarize_run"] = ["FailureNotifier"] * 2 + ["VerdictNotifier"] * 2
+        assert callbacks(dag) == expected, kind
+
+
+def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
+    """Who wants verdicts is not told of failures."""
+    found = dags(shop, VERDICTS)
+
+    assert callbacks(found["retrain"]) == {"summarize_run": ["VerdictNotifier"]}
+    assert callbacks(found["ingest"]) == callbacks(found["maintain"]) == callbacks(found["quarantine"]) == {}
+
+
+def test_parsing_with_notifications_loads_nothing_heavy(tmp_path: Path) -> None:
+    """Not even the client of the mail server is imported before there is something to send."""
+    factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + ALL)
+
+    found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
+
+    assert found["errors"] == {}
+    assert {*HEAVY, "aiosmtplib", "slack_sdk", "apprise"} & set(found["modules"]) == set()
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[webhook.Webhook]:
+    """Run a webhook and connect it."""
+    with webhook.serve() as hook:
+        monkeypatch.setenv("AIRFLOW_CONN_CHAT", hook.connection())
+        yield hook
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return closed.getsockname()[1]
+
+
+def failed(error: BaseException) -> Any:
+    """Return what Airflow gives to the callback of a failed task."""
+    task = SimpleNamespace(
+        dag_id="shop.ingest", task_id="sales.validate", run_id="night", try_number=5, log_url="http://airflow/log"
+    )
+    return {"ti": task, "exception": error}
+
+
+def test_an_error_is_sent_as_it_is_and_not_as_a_template(chat: webhook.Webhook) -> None:
+    """A row with braces in an error message would otherwise be rendered, and may read every connection."""
+    error = AirflowFailException("SchemaMismatch: found '{{ 6 * 7 }}' and '{{ conn.chat.extra }}'")
+
+    FailureNotifier("shop", TO_CHAT)(failed(error))
+
+    [told] = chat.posted
+    assert told["facts"]["error"] == "SchemaMismatch: found '{{ 6 * 7 }}' and '{{ conn.chat.extra }}'"
+
+
+def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook) -> None:
+    """A password that an error shows in no form that could be told is known to Airflow by its value."""
+    mask_secret("a-password-of-no-form")
+
+    FailureNotifier("shop", TO_CHAT)(failed(ValueError("a-password-of-no-form was refused")))
+
+    [told] = chat.posted
+    assert told["facts"]["error"] == "ValueError: *** was refused"
+    assert "a-password-of-no-form" not in json.dumps(told)
+
+
+@pytest.fixture
+def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that lets Airflow's DAG processor call what the retraining's DAG asks for.
+
+    It takes why a run has failed, and nothing for a task that was killed.
+    """
+    from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun, TIRunContext
+    from airflow.callbacks.callback_requests import DagCallbackRequest, DagRunContext, TaskCallbackRequest
+    from airflow.dag_processing.processor import _execute_dag_callbacks, _execute_task_callbacks
+    from airflow.executors.workloads import TaskInstance
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    dag = dags(shop, CHAT)["retrain"]
+    bag, log = Mock(dags={dag.dag_id: dag}), Mock()
+    names: dict[str, Any] = {"dag_id": dag.dag_id, "run_id": "a+b"}
+    file: dict[str, Any] = {"filepath": "dags/retrain.py", "bundle_name": "dags-folder", "bundle_version": None}
+    now = datetime.now(UTC)
+    days = dict.fromkeys(("logical_date", "data_interval_start", "data_interval_end", "end_date"))
+    run = DagRun(
+        **names,
+        **days,
+        run_after=now,
+        start_date=now,
+        run_type="manual",
+        state="running",
+        clear_number=0,
+        consumed_asset_events=[],
+        partition_key=None,
+    )
+    task = TaskInstance(
+        **names,
+        id=uuid4(),
+        task_id="plan_run",
+        try_number=2,
+        map_index=-1,
+        dag_version_id=uuid4(),
+        pool_slots=1,
+        queue="default",
+        priority_weight=1,
+    )
+
+    def process(reason: str | None = None, *, knows_a_task: bool = True) -> None:
+        if reason is None:
+            told = TIRunContext(dag_run=run, max_tries=1, variables=[], connections=[], xcom_keys_to_clear=[])
+            request = TaskCallbackRequest(
+                **file, ti=task, msg="no heartbeat", task_callback_type="failed", context_from_server=told
+            )
+            _execute_task_callbacks(bag, request, log)
+        else:
+            known = DagRunContext(dag_run=run, last_ti=task) if knows_a_task else None
+            request = DagCallbackRequest(
+                **file, **names, is_failure_callback=True, msg=reason, context_from_server=known
+            )
+            _execute_dag_callbacks(bag, request, log)
+        assert not log.exception.called
+
+    return process
+
+
+def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
+    """The DAG processor has no exception to give."""
+    processed()
+
+    [told] = chat.posted
+    assert "It left no error: its process was killed" in told["text"]
+    assert told["facts"] == {"dag": "shop.retrain", "task": "plan_run", "run": "a+b", "try": 2, "error": None}
+    log = "https://airflow.example/dags/shop.retrain/runs/a%2Bb/tasks/plan_run?try_number=2"
+    assert told["links"] == {"Log": log}
+
+
+@pytest.mark.parametrize("knows_a_task", [True, False])
+def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
+    processed: Callable[..., None], chat: webhook.Webhook, knows_a_task: bool
+) -> None:
+    """Airflow calls it for both, and the task has told of itself."""
+    processed("task_failure", knows_a_task=knows_a_task)
+    processed("timed_out", knows_a_task=knows_a_task)
+
+    [told] = chat.posted
+    assert told["facts"]["error"] == "timed_out"
+    assert told["links"] == {"Run": "https://airflow.example/dags/shop.retrain/runs/a%2Bb"}
+
+
+def test_an_approval_leads_to_the_page_of_the_answer(
+    shop: Path, chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has what Airflow's own page shows, and what silence means."""
+    from include.catalog import load_pipeline
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "approval"))
+    [notifier] = approval_notifiers(load_pipeline("shop"))
+    operator = ApprovalOperator(task_id="request_approval", subject="May it?", body="```text\nVERDICT\n```")
+    operator.defaults = ["Reject"]
+    operator.hitl_summary_extra["timeout_datetime"] = "2024-03-01T06:00:00+00:00"
+    task = SimpleNamespace(dag_id="shop.retrain", task_id="request_approval", run_id="night")
+
+    notifier({"ti": task, "task": operator})
+
+    assert isinstance(notifier, ApprovalNotifier)
+    [told] = chat.posted
+    assert told["text"].startswith(
+        "shop: an approval is waited for\n\nMay it?\n\nWithout an answer until 2024-03-01T06"
+    )
+    assert "taken as Reject.\n\nVERDICT\n" in told["text"]
+    answer = "https://airflow.example/dags/shop.retrain/runs/night/tasks/request_approval/required_actions"
+    assert told["links"] == {"Answer": answer}
+
+
+def test_an_address_that_refuses_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning says who was not told and why."""
+    chat.status = 403
+
+    FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
+
+    [warning] = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert warning.getMessage().startswith("shop: webhook (connection 'chat') was not told: AirflowException: 403:")
+
+
+def test_the_path_of_a_webhook_is_in_no_log(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The errors of requests show it, and Airflow's hook logs them before it raises them: both lines are masked."""
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", webhook.Webhook(closed_port).connection())
+
+    FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
+
+    assert "was not told: ConnectionError: " in caplog.text
+    assert caplog.text.count("url: /***") == 2
+    assert webhook.PATH not in caplog.text
+    assert redact(f"Max retries exceeded with url: {webhook.PATH}") == "Max retries exceeded with url: /***"
+
+
+@pytest.mark.parametrize("to", ["email", "webhook"])
+def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A name that Airflow does not know is told in the log of the task."""
+    address = Notify(to=to, connection="nowhere", recipients=["a@b.c"] if to == "email" else [])
+
+    FailureNotifier("shop", address)(failed(ValueError("x")))
+
+    assert f"shop: {to} (connection 'nowhere') was not told: " in caplog.text
+
+
+def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong before the message is whole is no error of the task's either."""
+    task = failed(ValueError("x"))["ti"]
+    task.xcom_pull = lambda **_: None
+
+    VerdictNotifier("shop", TO_CHAT)({"ti": task})
+
+    assert "shop: webhook (connection 'chat') was not told: RunMissing: " in caplog.text
+
+
+def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line break in a subject would start a header of its own."""
+    with smtp.serve() as box:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", box.connection())
+        address = Notify(to="email", connection="mail", recipients=["a@example.org"])
+        context = failed(ValueError("Größe\nBcc: x@y.z"))
+        context["ti"].task_id = "é\nBcc: x@y.z"
+
+        FailureNotifier("shop", address)(context)
+
+    [mail] = box.mails
+    assert mail["Subject"] == "shop: é Bcc: x@y.z failed in shop.ingest"
+    assert mail["From"] == "nightshift@example.org"
+    assert box.recipients == [["a@example.org"]]
+    assert "ValueError: Größe Bcc: x@y.z" in smtp.body(mail)
+
+
+@pytest.mark.parametrize(
+    ("to", "module", "package"),
+    [
+        ("slack", "airflow.providers.slack.notifications.slack_webhook", "apache-airflow-providers-slack"),
+        ("apprise", "airflow.providers.apprise.hooks.apprise", "apache-airflow-providers-apprise"),
+    ],
+)
+def test_a_provider_that_is_missing_is_named(
+    to: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+
+    FailureNotifier("shop", Notify(to=to, connection="chat"))(failed(ValueError("x")))
+
+    assert f"notify: {to} needs the package {package}, which is not installed where the task ran" in caplog.text
+
+
+def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the incoming webhook that the connection has as its password."""
+    pytest.importorskip("airflow.providers.slack")
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": chat.url}))
+
+    FailureNotifier("shop", Notify(to="slack", connection="slack"))(failed(ValueError("a < b")))
+
+    [told] = chat.posted
+    assert told["text"].startswith("*shop: sales.validate failed in shop.ingest*\nValueError: a &lt; b\n")
+
+
+def test_apprise_is_sent_plain_text_and_its_failure_is_told(
+    chat: webhook.Webhook, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of the connection's services gets it; one that does not answer is a warning."""
+    pytest.importorskip("airflow.providers.apprise")
+    services = [{"path": f"json://127.0.0.1:{port}{webhook.PATH}", "tag": "x"} for port in (chat.port, closed_port)]
+    for name, config in (("BOTH", services), ("ONE", services[0])):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
+
+    FailureNotifier("shop", Notify(to="apprise", connection="one"))(failed(ValueError("a < b")))
+    assert "was not told" not in caplog.text
+    FailureNotifier("shop", Notify(to="apprise", connection="both"))(failed(ValueError("a < b")))
+
+    assert [each["title"] for each in chat.posted] == ["shop: sales.validate failed in shop.ingest"] * 2
+    assert chat.posted[0]["message"].startswith("ValueError: a < b\n")
+    assert "shop: apprise (connection 'both') was not told: RuntimeError: Apprise could not deliver it" in caplog.text

@@ -1,0 +1,146 @@
+"""The messages say what happened, and nothing that is secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from include.evaluation.evidence import Opponent
+from include.gate.verdict import Verdict
+from include.messages import Link, approval_message, failure_message, overdue_message, verdict_message
+from include.messages.compose import MAX_ERROR, metric_table, without_secrets
+from tests import factories
+
+SUMMARY = {"verdict": "promote", "reason": "", "version": "3", "alias": "champion", "as_of": "2024-02-29"}
+VERDICT = Verdict("promote", "promote: roc_auc 0.7000 is better than the champion", [])
+RUN = Link("Run", "http://airflow.example:8080/dags/shop.retrain/runs/night")
+
+
+def test_a_verdict_tells_the_reason_the_version_and_where_to_look() -> None:
+    """The subject is enough for who reads no more; the reason is the gate's own sentence."""
+    evidence = factories.evidence()
+
+    message = verdict_message("shop", SUMMARY | {"reason": VERDICT.reason}, evidence, VERDICT, [RUN])
+
+    assert message.subject == "shop as of 2024-02-29: promote (version 3, alias champion)"
+    assert message.paragraphs == (f"{VERDICT.reason}.", "Registered: shop version 3, alias champion.")
+    assert message.facts["champion"] == evidence.champion.metrics["roc_auc"]
+    assert message.links == (RUN,)
+
+
+def test_what_the_registration_says_of_a_verdict_is_told_too() -> None:
+    """A dry run registers nothing, and a promotion that another run overtook is none: both reasons are there."""
+    evidence = factories.evidence()
+    summary = SUMMARY | {"reason": "dry run: nothing registered", "version": None, "alias": None}
+
+    message = verdict_message("shop", summary, evidence, VERDICT)
+
+    assert message.subject == "shop as of 2024-02-29: promote (nothing registered)"
+    assert message.paragraphs == (f"{VERDICT.reason}.", "dry run: nothing registered.")
+
+
+def test_the_table_has_the_gates_metric_first_and_no_champion_where_there_is_none() -> None:
+    """A metric that is not defined is a dash in the table, and null for a program."""
+    metrics = {"brier": 0.1234567, "roc_auc": float("nan")}
+    evidence = factories.evidence(
+        challenger=factories.challenger(metrics=metrics),
+        champion=None,
+        baseline=Opponent("prior", {"roc_auc": 0.5}, None),
+    )
+
+    assert metric_table(evidence).splitlines() == [
+        "           challenger  no champion  baseline",
+        "roc_auc *           -            -    0.5000",
+        "brier          0.1235            -         -",
+        "* the gate's metric, higher is better; 5,000 rows, 2024-02-01 to 2024-02-28",
+    ]
+    facts = verdict_message("shop", SUMMARY, evidence, VERDICT).facts
+    assert (facts["challenger"], facts["champion"], facts["baseline"]) == (None, None, 0.5)
+    json.dumps(facts, allow_nan=False)
+
+
+def test_a_failure_names_the_task_the_run_the_try_and_the_error() -> None:
+    """An error over several lines is told in one."""
+    error = "SchemaMismatch: column 'revenue'\n  is text"
+
+    message = failure_message("shop", "shop.ingest", "sales.validate", "manual__2024", 5, error, [RUN])
+
+    assert message.subject == "shop: sales.validate failed in shop.ingest"
+    assert message.paragraphs == (
+        "SchemaMismatch: column 'revenue' is text",
+        "Run manual__2024, try 5; it is not tried again.",
+    )
+    assert message.facts == {
+        "dag": "shop.ingest",
+        "task": "sales.validate",
+        "run": "manual__2024",
+        "try": 5,
+        "error": "SchemaMismatch: column 'revenue' is text",
+    }
+
+
+def test_a_task_that_was_killed_has_no_error() -> None:
+    """The message says so instead of nothing."""
+    message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, None)
+
+    assert "It left no error: its process was killed" in message.paragraphs[0]
+    assert message.facts["error"] is None
+
+
+def test_a_long_error_is_cut() -> None:
+    """The log has the whole of it."""
+    message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, "x" * 5000)
+
+    assert message.paragraphs[0] == "x" * MAX_ERROR + " ..."
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("timed_out", "dagrun_timeout"), ("all_tasks_deadlocked", "can ever start")]
+)
+def test_a_run_that_airflow_ended_says_why(reason: str, told: str) -> None:
+    """No task failed, so the run is named."""
+    message = overdue_message("shop", "shop.retrain", "night", reason)
+
+    assert message.subject == "shop: a run of shop.retrain failed"
+    assert told in message.paragraphs[0]
+    assert message.event == "failure"
+
+
+def test_an_approval_tells_what_is_asked_until_when_and_what_silence_means() -> None:
+    """The table stands without the fences that Airflow's page needs."""
+    body = "Instead of version 2:\n\n```text\nVERDICT  promote\n```\n"
+
+    message = approval_message("shop", "May it?", body, "Reject", "2024-03-01T06:00:00+00:00", [RUN])
+
+    assert message.paragraphs == ("May it?", "Without an answer until 2024-03-01T06:00:00+00:00 it is taken as Reject.")
+    assert message.table == "Instead of version 2:\n\nVERDICT  promote"
+    assert approval_message("shop", "May it?", "", "", None).paragraphs[1] == "It waits until it is told."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OperationalError: cannot reach postgresql://reader:hunter2@db.example/shop",
+        "connect failed: host=db password=hunter2 dbname=shop",
+        "KafkaError: {'sasl.password': 'hunter2', 'group.id': 'x'}",
+        '401 for {"api_key": "hunter2"}',
+        "GET https://api.example/x?token=hunter2&page=2 answered 500",
+        "header Authorization: Bearer hunter2 was refused",
+        "refused: aws_secret_access_key=hunter2 is wrong",
+    ],
+)
+def test_no_message_has_a_secret_of_an_error(error: str) -> None:
+    """Passwords, keys and tokens go, by their form; what is around them stays."""
+    message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, error)
+
+    for shown in (message.plain(), message.html(), message.slack(), json.dumps(message.json())):
+        assert "hunter2" not in shown
+    assert message.paragraphs[0].split()[0] == error.split()[0]
+
+
+def test_an_ordinary_sentence_is_told_as_it_is() -> None:
+    """Words that only look like the name of a secret hide nothing."""
+    sentence = "ExpectationsFailed: column 'tokens': 5 of 10 rows; the key is store_day, see http://airflow:8080/x"
+
+    assert without_secrets(sentence) == sentence
