@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param, chain
 
 from dags.pipelines import for_each_pipeline, raw_tables
-from plugins.notifications import failure_callbacks, overdue_callbacks, verdict_notifiers
+from plugins.notifications import approval_notifiers, failure_callbacks, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
 from plugins.operators.plan_run import PlanRunOperator
 from plugins.operators.prove_features import ProveFeaturesOperator
 from plugins.operators.register_model import RegisterModelOperator
+from plugins.operators.request_approval import RequestApprovalOperator
 from plugins.operators.select_features import SelectFeaturesOperator
 from plugins.operators.summarize_run import SummarizeRunOperator
 from plugins.operators.train_challenger import TrainChallengerOperator
@@ -58,7 +59,9 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
 
 def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
     """Return the DAG that retrains a pipeline's model."""
-    training, schedule = pipeline.training, pipeline.schedule.retrain
+    training, schedule, approval = pipeline.training, pipeline.schedule.retrain, pipeline.needs_approval
+    # a run that hangs must not keep the next night from starting; one that waits for an answer may
+    longest = timedelta(hours=12 + (approval.hours if approval else 0))
     with DAG(
         dag_id=f"{name}.retrain",
         description=pipeline.description,
@@ -69,7 +72,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         params=form(pipeline),
         tags=["retrain", name],
-        dagrun_timeout=timedelta(hours=12),  # a run that hangs must not keep the next night from starting
+        dagrun_timeout=longest,
         on_failure_callback=overdue_callbacks(pipeline),
         default_args={
             "owner": pipeline.owner,
@@ -83,6 +86,18 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             task_id="tune_candidates", pipeline=name, map_index_template="{{ 'worker %s' % task.worker }}"
         ).expand(worker=list(range(training.tuning.parallel)))
         select = [SelectFeaturesOperator(task_id="select_features", pipeline=name)] if pipeline.features.selects else []
+        asks = []
+        if approval:
+            asks = [
+                RequestApprovalOperator(
+                    task_id="request_approval",
+                    pipeline=name,
+                    approval=approval,
+                    params=RequestApprovalOperator.FORM,
+                    notifiers=approval_notifiers(pipeline),
+                ),
+                RegisterModelOperator(task_id="promote_model", pipeline=name),
+            ]
         chain(
             PlanRunOperator(task_id="plan_run", pipeline=name),
             BuildFeaturesOperator(task_id="build_features", pipeline=name),
@@ -94,6 +109,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),
             ApplyGateOperator(task_id="apply_gate", pipeline=name),
             RegisterModelOperator(task_id="register_model", pipeline=name),
+            *asks,
             SummarizeRunOperator(
                 task_id="summarize_run",
                 pipeline=name,

@@ -11,7 +11,9 @@ from include import settings
 from include.cli.check import schema, validate_config
 from include.cli.features import document_features, prove_features
 from include.cli.held_rows import quarantine
+from include.cli.history import history, verify
 from include.cli.night import replay_version, run
+from include.cli.registry import hold, promote, release, rollback
 from include.cli.shared import sources_folder
 from include.cli.stack import airflow, demo, sources, up
 from include.cli.suggest import suggest_expectations
@@ -39,7 +41,8 @@ def main(verbose: bool) -> None:
 
 for command in (
     *(run, replay_version, validate_config, schema, prove_features, document_features),
-    *(quarantine, suggest_expectations, demo, up, sources, airflow),
+    *(promote, rollback, hold, release),
+    *(history, verify, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):
     main.add_command(command)
 

@@ -1,4 +1,4 @@
-"""Reads the champion: which version it is, and its model file."""
+"""Reads registered versions, the champion among them: what is known of each, and its verified model."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.request import url2pathname
 
 from include.errors import ModelRefused
 from include.tracking.client import mlflow_client
+from include.tracking.manifest import read_manifest, refuse_symlinks, verify_folder
 from include.training.model_file import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline as Model
 
 CHAMPION = "champion"
@@ -25,10 +28,15 @@ MODEL_FILE = "model.skops"
 
 @dataclass(frozen=True)
 class Champion:
-    """The registered version that the alias `champion` names, and what is known of its training.
+    """A registered version, most often the one that the alias `champion` names, and what is known of its training.
 
     Attributes
     ----------
+    sha256
+        Of the model file.
+    pipeline, manifest
+        The registered model's name, and the digest of the version's manifest; None of a version, or in the plan of a
+        run, from before there were manifests.
     threshold
         The probability from which a row counts as positive, of a binary task.
     members
@@ -45,6 +53,8 @@ class Champion:
     train_end: str
     threshold: float | None = None
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pipeline: str | None = None
+    manifest: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -66,26 +76,64 @@ def find_champion(name: str) -> Champion | None:
         if number is None:
             return None
         version = client.get_model_version(name, number)
+    return _described(
+        version,
+        f"{name} version {number} is the champion in MLflow and",
+        "give the alias champion to a version that was",
+    )
+
+
+def find_version(name: str, number: int) -> Champion:
+    """Return a registered version of a pipeline.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow cannot say.
+    ModelRefused
+        If there is no such version, or Nightshift did not register it.
+    """
+    with mlflow_client(f"looking for version {number} of {name}") as client:
+        version = version_numbered(client, name, number)
+    return _described(version, f"{name} version {number}", "choose a version that was")
+
+
+def version_numbered(client: MlflowClient, name: str, number: int) -> ModelVersion:
+    """Return a version as MLflow has it; where there is none, refuse and name those that there are."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version(name, str(number))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        known = sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'"))
+        there = f"there are {', '.join(map(str, known))}" if known else "none is registered"
+        raise ModelRefused(f"{name} has no version {number} in MLflow; {there}") from error
+
+
+def _described(version: ModelVersion, which: str, instead: str) -> Champion:
     tags = {key.removeprefix("nightshift."): value for key, value in version.tags.items()}
     fields = ("run_key", "family", "sha256", "as_of", "train_start", "train_end")
     missing = [name for name in fields if name not in tags]
     if missing:
         raise ModelRefused(
-            f"{name} version {number} is the champion in MLflow and lacks the tags "
-            f"{', '.join(f'nightshift.{name}' for name in missing)}, so it was not registered by Nightshift; "
-            "give the alias champion to a version that was"
+            f"{which} lacks the tags {', '.join(f'nightshift.{name}' for name in missing)}, so it was not registered "
+            f"by Nightshift; {instead}"
         )
     return Champion(
-        version=int(number),
+        version=int(version.version),
         source=version.source,
         threshold=float(tags["threshold"]) if "threshold" in tags else None,
         members=json.loads(tags.get("members", "{}")),
+        pipeline=version.name,
+        manifest=tags.get("manifest"),
         **{name: tags[name] for name in fields},
     )
 
 
 def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
-    """Load the champion's model after its file's digest was verified; code in it never runs.
+    """Load the champion's model after its files were verified; code in it never runs.
 
     Parameters
     ----------
@@ -95,33 +143,87 @@ def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
     Raises
     ------
     ModelRefused
-        If the file is not the one that was registered, or holds types beyond the allow-list.
+        If its files are not exactly those that were registered, or hold types beyond the allow-list.
     """
+    return load_with_inputs(champion, trusted)[0]
+
+
+def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple[Model, dict[str, str] | None]:
+    """Load the champion's model as `load_champion` does, and return with it the kind of each column that it takes.
+
+    The kinds are `number` or `text`, by MLflow's signature; None where the version has none.
+    """
+    what = f"version {champion.version}"
     with TemporaryDirectory(prefix="champion-") as folder:
-        path = download_model(champion.source, folder, f"version {champion.version}")
-        return load_model(path, champion.sha256, trusted)
+        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what)
+        return load_model(path, champion.sha256, trusted), _inputs(path.parent)
+
+
+def _inputs(folder: Path) -> dict[str, str] | None:
+    from mlflow.models import Model as Logged
+
+    described = folder / "MLmodel"
+    signature = Logged.load(str(described)).signature if described.is_file() else None
+    if signature is None or signature.inputs is None or not signature.inputs.has_input_names():
+        return None
+    kinds = zip(signature.inputs.input_names(), signature.inputs.input_types(), strict=True)
+    return {name: "text" if kind.name == "string" else "number" for name, kind in kinds}
+
+
+def fetch_model(name: str | None, source: str, manifest: str | None, folder: str, what: str) -> Path:
+    """Download the files of a registered version, verify them, and return the path of its model file.
+
+    Parameters
+    ----------
+    name, manifest
+        The pipeline, and the digest of the version's manifest; None where there was none, see `Champion`.
+    source
+        The logged model, as `models:/m-1234`.
+
+    Raises
+    ------
+    ModelRefused
+        If the model is gone, or is not exactly what its manifest says.
+    """
+    # asked before anything is downloaded: without its manifest there is nothing to download it for
+    files = read_manifest(name, logged_model(source), manifest, what) if name else None
+    model = download_model(source, folder, what)
+    if files is not None:
+        verify_folder(model, files, what)
+    path = model / MODEL_FILE
+    if not path.is_file():
+        raise ModelRefused(
+            f"the model of {what} at {source} holds no {MODEL_FILE}; move the alias to a version that has one"
+        )
+    return path
 
 
 def download_model(source: str, folder: str, what: str) -> Path:
-    """Download the files of a logged model and return the path of its model file."""
+    """Download the files of a logged model and return their folder; nothing of them is verified yet."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    with mlflow_client(f"downloading the model of {what}"):
+    with mlflow_client(f"downloading the model of {what}") as client:
         try:
-            files = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder)
+            location = source
+            if source.startswith("models:/m-"):
+                # the store itself: downloaded by its address in MLflow, a model gets a file more
+                location = client.get_logged_model(logged_model(source)).artifact_location
+            if location.startswith(("file:", "/")):
+                # a copy would follow a symlink, wherever it leads
+                refuse_symlinks(Path(url2pathname(location.removeprefix("file://"))), what)
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder))
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise ModelRefused(
                 f"the model of {what} at {source} is gone from MLflow; move the alias to a version that has one"
             ) from error
-    path = Path(files) / MODEL_FILE
-    if not path.is_file():
-        raise ModelRefused(
-            f"the model of {what} at {source} holds no {MODEL_FILE}; move the alias to a version that has one"
-        )
-    return path
+
+
+def logged_model(source: str) -> str:
+    """Return the id of a logged model from its address."""
+    return source.rpartition("/")[2]
 
 
 def aliases(client: MlflowClient, name: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,35 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-#: MLflow's client waits for minutes by default; a nightly run is better told after half of one.
+#: MLflow's client waits for minutes by default; a nightly run is better told after half of one. A request that is
+#: asked three times waits 8 + 8 + 4 + 8 s and a jitter of 1 s, see `longest_wait_seconds`.
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "1",
+    # a server that asks to be left alone for an hour would be obeyed
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # a model file is data: code that came with one is never run
     "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
 }
+
+#: What stands deep in the text of an error of the network, and what it means.
+_REASONS = {
+    "Read timed out": "it did not answer within {MLFLOW_HTTP_REQUEST_TIMEOUT} s (MLFLOW_HTTP_REQUEST_TIMEOUT)",
+    "ConnectTimeoutError": "it could not be reached within {MLFLOW_HTTP_REQUEST_TIMEOUT} s "
+    "(MLFLOW_HTTP_REQUEST_TIMEOUT)",
+    "Connection refused": "nothing listens there",
+    "too many 500 error responses": "it answered 500, an error of its own, which its log tells",
+    "too many 503 error responses": "it answered 503, not available for now",
+}
+
+_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_asking_once: list[str | None] = []
+_asking_once_lock = threading.Lock()
 
 
 @contextmanager
@@ -40,8 +60,7 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     TrackingUnavailable
         In place of every error that MLflow raises in the block.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    _bound_waiting()
     import logging
 
     import mlflow
@@ -66,9 +85,53 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         ) from None
 
 
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Let no request of the block be repeated by MLflow's client.
+
+    It repeats whatever was answered by 500 or not at all, creations too; a server that had committed would then hold
+    two versions. The task that is tried again looks first for what is there.
+    """
+    with _asking_once_lock:  # the setting is the process's, so the last thread to leave restores it
+        _asking_once.append(os.environ.get(_RETRIES) if not _asking_once else _asking_once[0])
+        os.environ[_RETRIES] = "0"
+    try:
+        yield
+    finally:
+        with _asking_once_lock:
+            before = _asking_once.pop()
+            if not _asking_once:
+                if before is None:
+                    del os.environ[_RETRIES]
+                else:
+                    os.environ[_RETRIES] = before
+
+
+def longest_wait_seconds() -> float:
+    """Return for how long one request to MLflow may wait in all, its repetitions included."""
+    _bound_waiting()
+    timeout, retries, factor, jitter = (
+        float(os.environ[f"MLFLOW_HTTP_REQUEST_{name}"])
+        for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR", "BACKOFF_JITTER")
+    )
+    # the first repetition comes at once, the n-th after factor * 2**(n - 1) seconds
+    pauses = sum(factor * 2 ** (number - 1) + jitter for number in range(2, int(retries) + 1))
+    return timeout * (retries + 1) + pauses
+
+
+def _bound_waiting() -> None:
+    """Set what bounds the waiting, where nobody has."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
 def _reason(error: Exception) -> str:
     """Return the first line of an error without a password, at most some words long."""
     import textwrap
 
-    lines = settings.without_password(str(error)).splitlines() or [type(error).__name__]
+    text = settings.without_password(str(error))
+    for told, means in _REASONS.items():
+        if told in text:
+            return means.format(**os.environ)
+    lines = text.splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0], 300, placeholder=" …")

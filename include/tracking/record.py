@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelRefused
-from include.tracking.champion import download_model
+from include.tracking.champion import fetch_model, version_numbered
 from include.tracking.client import mlflow_client
 from include.training.model_file import load_model
 
@@ -27,13 +27,17 @@ class VersionRecord:
     ----------
     plan, challenger, features
         What the run's steps left under these names.
+    manifest
+        The digest of the version's manifest; None of one from before there were manifests.
     definition
         The pipeline's own files as they were, by their path in its folder.
     """
 
+    name: str
     version: int
     source: str
     sha256: str
+    manifest: str | None
     plan: dict[str, Any]
     challenger: dict[str, Any]
     features: dict[str, Any]
@@ -51,20 +55,12 @@ def read_record(name: str, version: int) -> VersionRecord:
         If MLflow does not answer.
     """
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     with (
         mlflow_client(f"reading what version {version} of {name} was made from") as client,
         TemporaryDirectory(prefix="record-") as folder,
     ):
-        try:
-            found = client.get_model_version(name, str(version))
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            known = sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'"))
-            there = f"there are {', '.join(map(str, known))}" if known else "none is registered"
-            raise ModelRefused(f"{name} has no version {version} in MLflow; {there}") from error
+        found = version_numbered(client, name, version)
         files = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder))
         documents = {path: files / f"{path}.json" for path in ("plan", "challenger", "features")}
         missing = [path.name for path in documents.values() if not path.is_file()]
@@ -80,11 +76,19 @@ def read_record(name: str, version: int) -> VersionRecord:
                 "made again; only versions that this or a later release of Nightshift registered can"
             )
         read = {path: json.loads(file.read_text(encoding="utf-8")) for path, file in documents.items()}
-    return VersionRecord(version, found.source, found.tags["nightshift.sha256"], **read, definition=definition)
+    return VersionRecord(
+        name,
+        version,
+        found.source,
+        found.tags["nightshift.sha256"],
+        found.tags.get("nightshift.manifest"),
+        **read,
+        definition=definition,
+    )
 
 
 def load_version(record: VersionRecord, trusted: Collection[str] = ()) -> Model:
-    """Load a registered version's model after its file's digest was verified."""
+    """Load a registered version's model after its files were verified."""
     with TemporaryDirectory(prefix="version-") as folder:
-        path = download_model(record.source, folder, f"version {record.version}")
+        path = fetch_model(record.name, record.source, record.manifest, folder, f"version {record.version}")
         return load_model(path, record.sha256, trusted)

@@ -6,14 +6,16 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, dataclass
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.errors import ModelRefused
-from include.tracking.champion import CHALLENGER, CHAMPION, aliases, download_model
-from include.tracking.client import mlflow_client
-from include.training.model_file import ALLOWED_TYPES
+from include.errors import ModelRefused, NightshiftError
+from include.tracking.alias import drop_older_challenger, move_champion, places
+from include.tracking.champion import CHALLENGER, CHAMPION
+from include.tracking.client import asked_once, mlflow_client
+from include.tracking.lease import champion_lease
+from include.tracking.log_model import Logged, log_model
+from include.tracking.mlflow_run import close_failed, log_documents, open_run
+from include.tracking.promotion import read_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from sklearn.pipeline import Pipeline as Model
+
+    from include.tracking.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,13 @@ class RunRecord:
     documents: dict[str, str]
     description: str
 
+    @property
+    def key(self) -> str:
+        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
+        made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
+        content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -80,8 +91,10 @@ def register_model(
 ) -> Registration:
     """Log a model and all that explains it, register it, and move its alias.
 
-    Order: the run and its files, the version, the alias; so a champion is never a model that is not
-    whole. Called again for the same run key it finds what is there and completes it.
+    Order: the run and its files, the files read back and verified, their manifest in the lake, the version, the alias;
+    so a champion is never a model that is not whole. Version and alias are written under the lease of the champion.
+    Called again for the same run it finds what is there and completes it. The run in MLflow is closed FAILED by an
+    error and KILLED where the task is ended, and reopened by the next attempt.
 
     Parameters
     ----------
@@ -94,61 +107,55 @@ def register_model(
     promote
         True gives the version the alias `champion`, else `challenger`.
     expected_champion
-        The version that the gate compared with. If another has become champion since, nothing is
-        promoted.
+        The version that the gate compared with. If another has become champion since, or if somebody holds
+        automatic promotion, nothing is promoted, and the note says why.
 
     Raises
     ------
     TrackingUnavailable
         With the champion unchanged.
+    PublishConflict
+        If another run holds the lease of the champion for too long.
     ModelRefused
         If this run has registered another model before.
     """
+    from mlflow.exceptions import MlflowException
+
     with mlflow_client(f"registering the model of run {record.run_key}") as client:
-        version = _version_of(client, record)
-        run_id = _open_run(client, record)
-        _log_documents(client, run_id, record)
-        if version is None:
-            version = _log_and_register(client, run_id, record, model, example, classifies, trusted)
-        registration = _move_alias(client, record, version, run_id, promote, expected_champion)
-        client.set_tag(run_id, "nightshift.state", "completed")
-        client.set_terminated(run_id, "FINISHED")
+        with champion_lease(record.name, record.run_key):  # of two attempts at once one opens the run
+            version = _version_of(client, record)
+            run_id = open_run(client, record)
+        try:
+            log_documents(client, run_id, record)
+            logged = None
+            if version is None:
+                try:
+                    logged = log_model(
+                        record.name,
+                        run_id,
+                        model,
+                        example,
+                        classifies=classifies,
+                        trusted=trusted,
+                        what=f"run {record.run_key}",
+                    )
+                except (NightshiftError, MlflowException):
+                    # another attempt of this run may have been quicker, and have cleared away what this one logged
+                    version = _version_of(client, record)
+                    if version is None:
+                        raise
+            with champion_lease(record.name, record.run_key) as lease:
+                if logged:
+                    version = _version_of(client, record) or _create_version(client, lease, run_id, record, logged)
+                assert version is not None
+                _delete_unregistered(client, lease, run_id, record)
+                registration = _move_alias(client, lease, record, version, run_id, promote, expected_champion)
+            client.set_tag(run_id, "nightshift.state", "completed")
+            client.set_terminated(run_id, "FINISHED")
+        except BaseException as error:
+            close_failed(client, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
     return registration
-
-
-def _open_run(client: MlflowClient, record: RunRecord) -> str:
-    """Return the id of the run that bears this key, made where there is none, reopened where there is."""
-    experiment = client.get_experiment_by_name(record.name)
-    if experiment is None:
-        root = settings.artifact_root()
-        experiment_id = client.create_experiment(
-            record.name, artifact_location=f"{root}/{record.name}" if root else None
-        )
-    else:
-        experiment_id = experiment.experiment_id
-    found = client.search_runs([experiment_id], f"tags.`nightshift.run_key` = '{record.run_key}'")
-    if found:
-        run_id = found[0].info.run_id
-        client.update_run(run_id, status="RUNNING")
-        return run_id
-    tags = {"nightshift.run_key": record.run_key, "nightshift.state": "started"}
-    return client.create_run(experiment_id, run_name=record.run_key, tags=tags).info.run_id
-
-
-def _log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None:
-    from mlflow.entities import Metric, Param, RunTag
-    from mlflow.utils.time import get_current_time_millis
-
-    now = get_current_time_millis()
-    client.log_batch(
-        run_id,
-        metrics=[Metric(key, float(value), now, 0) for key, value in record.metrics.items()],
-        params=[Param(key, str(value)) for key, value in record.params.items()],
-        tags=[RunTag(f"nightshift.{key}", value) for key, value in (record.version_tags | record.run_tags).items()]
-        + [RunTag("mlflow.note.content", record.description)],
-    )
-    for name, text in record.documents.items():
-        client.log_text(run_id, text, name)
 
 
 def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
@@ -157,7 +164,9 @@ def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
     if not found:
         return None
     first = min(found, key=lambda version: int(version.version))
-    if first.tags.get("nightshift.challenger_sha256") != record.sha256:
+    # versions of an older release have no key
+    same = first.tags.get("nightshift.key", record.key) == record.key
+    if not same or first.tags.get("nightshift.challenger_sha256") != record.sha256:
         raise ModelRefused(
             f"{record.name}: run {record.run_key} has registered version {first.version} before, and what it "
             "trains from has changed since; a registered version is never changed, so start a new run"
@@ -166,106 +175,80 @@ def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
     return int(first.version)
 
 
-def _log_and_register(
-    client: MlflowClient,
-    run_id: str,
-    record: RunRecord,
-    model: Model,
-    example: pd.DataFrame,
-    classifies: bool,
-    trusted: Collection[str],
-) -> int:
-    import mlflow
-    import mlflow.sklearn
-    from mlflow.models import infer_signature
+def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord, logged: Logged) -> int:
+    with asked_once():
+        if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
+            client.create_registered_model(record.name)
+        lease.check()
+        version = client.create_model_version(
+            record.name,
+            source=logged.uri,
+            run_id=run_id,
+            model_id=logged.model_id,
+            description=record.description,
+            tags={f"nightshift.{key}": value for key, value in record.version_tags.items()}
+            | {
+                "nightshift.run_key": record.run_key,
+                "nightshift.key": record.key,
+                "nightshift.challenger_sha256": record.sha256,
+                "nightshift.sha256": logged.sha256,
+                "nightshift.manifest": logged.manifest,
+            },
+        )
+    log.info("%s: registered as version %s, MLflow run %s", record.name, version.version, run_id)
+    return int(version.version)
 
-    predict = "predict_proba" if classifies else "predict"
+
+def _delete_unregistered(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord) -> None:
+    """Delete what killed attempts of this run have logged, and one that was slower than its twin.
+
+    Only once the run has its version: an attempt that is still at it finds that one under the lease.
+    """
     experiment_id = client.get_run(run_id).info.experiment_id
     logged = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
     named = {version.source for version in client.search_model_versions(f"name = '{record.name}'")}
     for stale in logged:
         if stale.model_uri not in named:
-            client.delete_logged_model(stale.model_id)  # a killed attempt left it
-    with mlflow.start_run(run_id=run_id):
-        info = mlflow.sklearn.log_model(
-            model,
-            name="model",
-            serialization_format="skops",
-            skops_trusted_types=[*ALLOWED_TYPES, *trusted],
-            signature=infer_signature(example, getattr(model, predict)(example)),
-            input_example=example,
-            pip_requirements=_requirements(),
-            pyfunc_predict_fn=predict,
-        )
-    with TemporaryDirectory(prefix="verify-") as folder:
-        path = download_model(info.model_uri, folder, f"run {record.run_key}")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    twin = _version_of(client, record)
-    if twin is not None:
-        client.delete_logged_model(info.model_id)  # another attempt of this run was quicker
-        return twin
-    if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
-        client.create_registered_model(record.name)
-    version = client.create_model_version(
-        record.name,
-        source=info.model_uri,
-        run_id=run_id,
-        model_id=info.model_id,
-        description=record.description,
-        tags={f"nightshift.{key}": value for key, value in record.version_tags.items()}
-        | {
-            "nightshift.run_key": record.run_key,
-            "nightshift.challenger_sha256": record.sha256,
-            "nightshift.sha256": digest,
-        },
-    )
-    log.info("%s: registered as version %s, MLflow run %s", record.name, version.version, run_id)
-    return int(version.version)
+            lease.check()
+            client.delete_logged_model(stale.model_id)
 
 
 def _move_alias(
     client: MlflowClient,
+    lease: Lease,
     record: RunRecord,
     version: int,
     run_id: str,
     promote: bool,
     expected_champion: int | None,
 ) -> Registration:
-    now = aliases(client, record.name)
-    champion = int(now[CHAMPION]) if CHAMPION in now else None
-    if champion == version:
-        if promote and CHALLENGER in now and int(now[CHALLENGER]) < version:
-            client.delete_registered_model_alias(record.name, CHALLENGER)  # an attempt was killed before it did
+    now = places(client, record.name)
+    if now.champion == version:
+        if promote:
+            drop_older_challenger(client, lease, record.name, now)  # an attempt was killed before it did
         return Registration(version, CHAMPION, run_id)
     note = ""
-    if promote and champion != expected_champion:
-        promote = False
-        note = (
-            f"not promoted: {f'version {champion} has become' if champion else 'no version is'} champion since this "
-            f"run compared with {f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
-        )
-        log.warning("%s: %s", record.name, note)
     if promote:
-        client.set_registered_model_alias(record.name, CHAMPION, str(version))
-        if now.get(CHALLENGER) is not None:
-            client.delete_registered_model_alias(record.name, CHALLENGER)
+        held = read_hold(client, record.name)
+        if now.champion != expected_champion:
+            note = (
+                f"not promoted: {f'version {now.champion} has become' if now.champion else 'no version is'} champion "
+                "since this run compared with "
+                f"{f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
+            )
+        elif held:
+            note = f"not promoted: {held.note(record.name)}"
+    if promote and not note:
+        move_champion(client, lease, record.name, version)
         return Registration(version, CHAMPION, run_id)
-    if now.get(CHALLENGER) is None or int(now[CHALLENGER]) < version:
+    if note:
+        log.warning("%s: %s", record.name, note)
+    if now.challenger is None or now.challenger < version:
+        lease.check()
         client.set_registered_model_alias(record.name, CHALLENGER, str(version))
         return Registration(version, CHALLENGER, run_id, note)
-    alias = CHALLENGER if int(now[CHALLENGER]) == version else None
+    alias = CHALLENGER if now.challenger == version else None
     return Registration(version, alias, run_id, note)
-
-
-def _requirements() -> list[str]:
-    """Name what a model needs to be loaded, at the versions that made it.
-
-    Given rather than inferred: MLflow's inference loads the model in another process for seconds.
-    """
-    from importlib.metadata import version
-
-    needed = ("mlflow", "scikit-learn", "lightgbm", "pandas", "numpy", "skops")
-    return [f"{name}=={version(name)}" for name in needed]
 
 
 def documents(**named: Any) -> dict[str, str]:

@@ -58,7 +58,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_each_pipeline_has_its_dags(parsed: dict) -> None:
     """The DAGs are those that the pipelines' folders ask for, and no file fails to import."""
     assert parsed["errors"] == {}
-    kinds = ("ingest", "maintain", "quarantine", "retrain")
+    kinds = ("ingest", "maintain", "promote", "quarantine", "retrain", "rollback")
     assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in kinds}
 
 

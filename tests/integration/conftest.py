@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("tests.integration.tuning_results")
 
 #: Each of these starts the whole embedded stack.
-STACKS = ("test_backfill.py", "test_demo.py", "test_embedded_stack.py")
+STACKS = ("test_approval.py", "test_backfill.py", "test_demo.py", "test_embedded_stack.py")
 
 
 @pytest.fixture(scope="session")

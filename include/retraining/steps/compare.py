@@ -84,22 +84,21 @@ def threshold_of(challenger: dict[str, Any]) -> float | None:
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
     """Return the champion, loaded, or why it cannot be."""
-    from include.errors import TrackingUnavailable
     from include.retraining.measure import ChampionModel
-    from include.tracking.champion import load_champion
+    from include.tracking.champion import load_with_inputs
     from include.training.model_file import trusted_of
 
     if plan.champion is None:
         return None
     told = plan.champion.to_json()
     try:
-        model = load_champion(plan.champion, trusted_of(pipeline.training))
-    except TrackingUnavailable:
-        raise  # says nothing of the champion: a retry may load it
+        model, inputs = load_with_inputs(plan.champion, trusted_of(pipeline.training))
     except (NightshiftError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, NightshiftError) and error.retryable:
+            raise  # says nothing of the champion: a retry may load it
         log.warning("the champion, version %s, cannot be loaded: %s", plan.champion.version, error)
         return ChampionModel(told, error=f"{type(error).__name__}: {error}")
-    return ChampionModel(told, model)
+    return ChampionModel(told, model, inputs=inputs)
 
 
 def _importance(

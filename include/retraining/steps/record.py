@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include import settings, workspace
 from include.errors import NightshiftError
 from include.retraining.steps import files
+from include.retraining.steps.approve import answer_of, may_promote, told, waits_for_approval
 from include.retraining.steps.compare import threshold_of
 
 if TYPE_CHECKING:
@@ -41,16 +42,21 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             _example(pipeline, frame.iloc[split.train][challenger["features"]]),
             classifies=pipeline.training.classifies,
             trusted=trusted_of(pipeline.training),
-            promote=files.verdict(plan).verdict == "promote",
+            promote=may_promote(pipeline, plan),
             expected_champion=plan.champion.version if plan.champion else None,
         ).to_json()
+    if waits_for_approval(pipeline, plan):
+        registration["note"] = "not promoted: an answer is waited for"
+    elif (answer := answer_of(plan)) and not answer["approved"]:
+        registration["note"] = f"not promoted: {told(answer)}"
     workspace.write_json(files.folder(plan) / "registration.json", registration)
     return registration
 
 
 def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Log what the run came to, and return it."""
+    """Log what the run came to, add it to the pipeline's records, and return it."""
     from include.gate.report import verdict_table
+    from include.retraining.decisions import record_run
 
     verdict = files.verdict(plan)
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
@@ -72,6 +78,12 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     # the alias has the last word: another run may have promoted between the verdict and the registration
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
     reason = registration["note"] or verdict.reason
+    answer = answer_of(plan)
+    if answer:
+        lines.append(f"Answer: {told(answer)}")
+    if not plan.dry_run:
+        kept = record_run(pipeline, plan)
+        lines.append(f"Record: number {kept.number}, SHA-256 {kept.digest}")
     for line in "\n".join(lines).splitlines():
         log.info("%s", line)
     log.info("%s: %s", pipeline.name, reason)

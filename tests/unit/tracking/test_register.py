@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from include.errors import ModelRefused, TrackingUnavailable
+from include.tracking import log_model
 from include.tracking.champion import aliases, find_champion, load_champion
 from include.tracking.register import documents
 from include.training.fit import predict
@@ -299,16 +302,16 @@ def test_a_twin_that_was_quicker_keeps_its_version(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two attempts of one run at the same time one registers, and the other finds it and takes nothing away."""
-    listed = mlflow.MlflowClient.search_logged_models
+    logged = mlflow.MlflowClient.log_batch
     twins: list[Any] = []
 
     def overtaken(self: MlflowClient, *args: Any, **kwargs: Any) -> Any:
         if not twins:
             twins.append(None)
             twins[0] = shop_model.register("night-1")
-        return listed(self, *args, **kwargs)
+        return logged(self, *args, **kwargs)
 
-    monkeypatch.setattr(mlflow.MlflowClient, "search_logged_models", overtaken)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", overtaken)
 
     late = shop_model.register("night-1")
 
@@ -328,3 +331,102 @@ def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, cli
 
     with pytest.raises(ModelRefused, match="is gone from MLflow; move the alias to a version that has one"):
         load_champion(champion)
+
+
+def test_a_run_whose_task_is_ended_is_closed_as_killed(
+    shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that is stopped or out of time is not a mistake of its own; MLflow tells the two apart."""
+
+    def ended(*args: Any, **kwargs: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", ended)
+    with pytest.raises(Killed):
+        shop_model.register("night-1")
+
+    (run,) = _runs(client, shop_model.name)
+    assert (run.info.status, run.data.tags["nightshift.state"]) == ("KILLED", "started")
+
+
+def test_a_run_is_not_called_finished_before_it_is(
+    shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its model is logged there is more to do, and a kill then leaves no run that seems whole."""
+    seen: list[str] = []
+    create = mlflow.MlflowClient.create_model_version
+
+    def looks(*args: Any, **kwargs: Any) -> Any:
+        seen.extend(run.info.status for run in _runs(client, shop_model.name))
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", looks)
+    shop_model.register("night-1")
+
+    assert seen == ["RUNNING"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version_tags": {"snapshot": "sales=8"}},
+        {"version_tags": {"code_version": "other"}},
+        {"version_tags": {"seed": "8"}},
+        {"params": {"strength": 2.0}},
+        {"run_key": "night-2"},
+    ],
+    ids=["snapshot", "code", "seed", "parameters", "run"],
+)
+def test_the_key_of_a_version_follows_from_what_its_model_follows_from(
+    changes: dict[str, Any], shop_model: Shop
+) -> None:
+    """Another snapshot, code, parameter, seed or run is another key; the same ones are the same."""
+    record = shop_model.record("night-1")
+
+    assert shop_model.record("night-1").key == record.key
+    assert replace(record, **changes).key != record.key
+
+
+def test_a_retry_whose_parameters_differ_does_not_find_the_version(shop_model: Shop, client: MlflowClient) -> None:
+    """A version is found again by the digest of what it was made from, and not by its run alone."""
+    shop_model.register("night-1", promote=False)
+
+    with pytest.raises(ModelRefused, match=r"has registered version 1 before, .*start a new run$"):
+        shop_model.register("night-1", params={"family": "linear", "strength": 2.0})
+
+    assert len(_versions(client, shop_model.name)) == 1
+
+
+def test_a_model_that_mlflow_gives_back_otherwise_is_not_registered(
+    shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was logged is read back and must predict the same, before there is a version of it."""
+    other = clone(shop_model.model).fit(shop_model.example, np.arange(len(shop_model.example)))
+    monkeypatch.setattr("include.tracking.log_model.load_model", lambda *args: other)
+
+    with pytest.raises(TrackingUnavailable, match="gives back predicts otherwise than the one that it was given"):
+        shop_model.register("night-1")
+
+    assert _versions(client, shop_model.name) == []
+
+
+def test_an_attempt_whose_model_its_twin_has_cleared_away_finds_the_version(
+    shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quicker one deletes what has no version; to the slower one that is no error, for the run has its version."""
+    download = log_model.download_model
+    twins: list[Any] = []
+
+    def overtaken(*args: Any) -> Any:
+        if not twins:
+            twins.append(None)
+            twins[0] = shop_model.register("night-1")
+        return download(*args)
+
+    monkeypatch.setattr(log_model, "download_model", overtaken)
+
+    late = shop_model.register("night-1")
+
+    assert late == twins[0]
+    assert len(_versions(client, shop_model.name)) == len(_runs(client, shop_model.name)) == 1
+    assert _runs(client, shop_model.name)[0].info.status == "FINISHED"

@@ -1,0 +1,69 @@
+"""Roll back: make an earlier version the champion again, and hold automatic promotion.
+
+Trigger it with a reason. Without a version it goes back to the champion before. The version's files are verified
+and it is loaded before anything changes. No run promotes afterwards until the hold is released, by another run of
+this DAG or by `./nightshift release <pipeline>`; retraining goes on meanwhile and registers challengers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, Param
+
+from dags.pipelines import for_each_pipeline
+from plugins.notifications import failure_callbacks, overdue_callbacks
+from plugins.operators.change_champion import ChangeChampionOperator
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+
+def form() -> dict[str, Param]:
+    """Return the form of a decision."""
+    return {
+        "decision": Param(
+            "rollback",
+            type="string",
+            enum=["rollback", "hold", "release"],
+            title="Decision",
+            description="rollback: go back and hold. hold: let no run promote. release: let runs promote again.",
+        ),
+        "version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Version",
+            description="To go back to. Empty: the champion before the one that is.",
+        ),
+        "reason": Param("", type="string", title="Reason", description="Kept in the record."),
+    }
+
+
+def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
+    """Return the DAG that takes a pipeline's champion back."""
+    with DAG(
+        dag_id=f"{name}.rollback",
+        description=f"Take the champion of {name} back, or hold and release promotions",
+        doc_md=__doc__,
+        schedule=None,
+        start_date=datetime(2013, 1, 1, tzinfo=UTC),
+        params=form(),
+        tags=["champion", name],
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=1),
+        on_failure_callback=overdue_callbacks(pipeline),
+        default_args={
+            "owner": pipeline.owner,
+            "retries": 1,
+            "retry_delay": timedelta(minutes=1),
+            "on_failure_callback": failure_callbacks(pipeline),
+        },
+    ) as dag:
+        ChangeChampionOperator(task_id="change_champion", pipeline=name)
+    return dag
+
+
+for dag in for_each_pipeline("rollback", rollback_dag):
+    globals()[dag.dag_id] = dag

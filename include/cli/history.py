@@ -1,0 +1,65 @@
+"""`history` and `verify`: what was decided about a pipeline's models, and the proof that it is unchanged."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from include import catalog
+
+if TYPE_CHECKING:
+    from include.records.record import Record
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N records; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="The records as they are, with the digests of their files.")
+def history(pipeline: str, last: int | None, as_json: bool) -> None:
+    """Show what was decided about PIPELINE's models, the oldest first."""
+    from include.records.chain import read_all
+    from include.records.table import history_table
+
+    records = read_all(pipeline)
+    _known(pipeline, records)
+    shown = records[-last:] if last else records
+    if as_json:
+        documents = [record.document() | {"digest": record.digest} for record in shown]
+        click.echo(json.dumps(documents, indent=1, ensure_ascii=False))
+    elif shown:
+        click.echo(history_table(shown))
+    else:
+        click.echo(f"{pipeline}: nothing is recorded yet")
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--head", metavar="DIGEST", help="Digest of a record, as a run's log told it; it must be there still.")
+@click.option("--models/--no-models", default=True, help="Hold every version's files in MLflow against their digests.")
+def verify(pipeline: str, head: str | None, models: bool) -> None:
+    """Prove that PIPELINE's records, and the models that they name, are those that were written.
+
+    The exit status is 0 only if they are. Records deleted from the end are found only with --head.
+    """
+    from include.records.chain import examine
+    from include.tracking.proof import prove_models
+
+    records, problems = examine(pipeline, head)
+    if not problems:
+        _known(pipeline, records)
+    if models:
+        problems += prove_models(pipeline, records)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) > 1)} found")
+    count = f"{len(records)} record{'s' * (len(records) != 1)} of {pipeline}"
+    click.echo(f"ok: {count}" + (f", the last has the digest {records[-1].digest}" if records else ""))
+
+
+def _known(pipeline: str, records: list[Record]) -> None:
+    """Tell a misspelt name; a pipeline that was given up has its records still."""
+    if not records:
+        catalog.load_pipeline(pipeline)

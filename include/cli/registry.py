@@ -1,0 +1,77 @@
+"""`promote`, `rollback`, `hold` and `release`: what a person decides about the champion."""
+
+from __future__ import annotations
+
+from getpass import getuser
+from typing import TYPE_CHECKING
+
+import click
+
+from include import catalog
+
+if TYPE_CHECKING:
+    from include.tracking.promotion import Change
+
+_why = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+_who = click.option("--by", default=getuser, show_default="you", help="Who decides.")
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--version", type=click.IntRange(min=1), required=True, help="Version that is to be champion.")
+@_why
+@_who
+def promote(pipeline: str, version: int, reason: str, by: str) -> None:
+    """Make a registered version of PIPELINE the champion, whatever the gate said of it.
+
+    Its files are verified and it is loaded before anything changes. A hold stays in force.
+    """
+    from include.retraining import decisions
+
+    _show(decisions.promote(catalog.load_pipeline(pipeline), version, reason=reason, by=by))
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--version", type=click.IntRange(min=1), help="Version to go back to; default: the champion before.")
+@_why
+@_who
+def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
+    """Make an earlier version of PIPELINE the champion again, and hold automatic promotion.
+
+    Its files are verified and it is loaded before anything changes.
+    """
+    from include.retraining import decisions
+
+    _show(decisions.rollback(catalog.load_pipeline(pipeline), version, reason=reason, by=by))
+
+
+@click.command()
+@click.argument("pipeline")
+@_why
+@_who
+def hold(pipeline: str, reason: str, by: str) -> None:
+    """Let no run of PIPELINE promote until the hold is released; runs go on and register challengers."""
+    from include.retraining import decisions
+
+    _show(decisions.hold(catalog.load_pipeline(pipeline), reason=reason, by=by))
+
+
+@click.command()
+@click.argument("pipeline")
+@_who
+def release(pipeline: str, by: str) -> None:
+    """Let runs of PIPELINE promote again; the next one that passes the gate does."""
+    from include.retraining import decisions
+
+    change, was = decisions.release(catalog.load_pipeline(pipeline), by=by)
+    click.echo(was)
+    _show(change)
+
+
+def _show(change: Change) -> None:
+    """Print which version was champion and is, and what is held."""
+    from include.retraining import decisions
+
+    for line in decisions.told(change):
+        click.echo(line)

@@ -1,0 +1,110 @@
+"""Logs a run's model in MLflow, and makes sure that what is kept there is the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from include.errors import TrackingUnavailable
+from include.tracking.champion import MODEL_FILE, download_model
+from include.tracking.client import asked_once
+from include.tracking.manifest import ModelFile, files_of, keep_manifest
+from include.training.model_file import ALLOWED_TYPES, load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import pandas as pd
+    from sklearn.pipeline import Pipeline as Model
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A logged model whose files were read back and verified."""
+
+    model_id: str
+    uri: str
+    sha256: str
+    manifest: str
+
+
+def log_model(
+    name: str,
+    run_id: str,
+    model: Model,
+    example: pd.DataFrame,
+    *,
+    classifies: bool,
+    trusted: Collection[str],
+    what: str,
+) -> Logged:
+    """Log a model with a run, read it back, and keep the manifest of its files.
+
+    Parameters
+    ----------
+    what
+        The run in words, for the sentences of errors.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If what MLflow gives back is another model than it was given.
+    """
+    import mlflow
+    import mlflow.sklearn
+    from mlflow.models import infer_signature
+
+    predict = "predict_proba" if classifies else "predict"
+    predicted = getattr(model, predict)(example)
+    status = "FAILED"
+    mlflow.start_run(run_id=run_id)
+    try:
+        with asked_once():
+            info = mlflow.sklearn.log_model(
+                model,
+                name="model",
+                serialization_format="skops",
+                skops_trusted_types=[*ALLOWED_TYPES, *trusted],
+                signature=infer_signature(example, predicted),
+                input_example=example,
+                pip_requirements=_requirements(),
+                pyfunc_predict_fn=predict,
+            )
+        status = "RUNNING"  # there is more to do before the run may be called finished
+    finally:
+        mlflow.end_run(status)
+    files = _read_back(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)
+    manifest = keep_manifest(name, info.model_id, files)
+    return Logged(info.model_id, info.model_uri, files[MODEL_FILE].sha256, manifest)
+
+
+def _read_back(
+    uri: str, what: str, trusted: Collection[str], predict: Callable[[Model], Any], predicted: Any
+) -> dict[str, ModelFile]:
+    """Make sure that what MLflow keeps is the model that it was given, and return its files."""
+    import numpy as np
+
+    with TemporaryDirectory(prefix="verify-") as folder:
+        kept = download_model(uri, folder, what)
+        files = files_of(kept, what)
+        if MODEL_FILE not in files:
+            raise TrackingUnavailable(f"MLflow has lost {MODEL_FILE} of {what}; run this task again")
+        again = predict(load_model(kept / MODEL_FILE, files[MODEL_FILE].sha256, trusted))
+    if not np.allclose(again, predicted, rtol=1e-9, equal_nan=True):
+        raise TrackingUnavailable(
+            f"the model of {what} that MLflow gives back predicts otherwise than the one that it was given; the "
+            "champion is unchanged; check the store of its artifacts, then run this task again"
+        )
+    return files
+
+
+def _requirements() -> list[str]:
+    """Name what a model needs to be loaded, at the versions that made it.
+
+    Given rather than inferred: MLflow's inference loads the model in another process for seconds.
+    """
+    from importlib.metadata import version
+
+    needed = ("mlflow", "scikit-learn", "lightgbm", "pandas", "numpy", "skops")
+    return [f"{name}=={version(name)}" for name in needed]

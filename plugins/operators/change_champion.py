@@ -1,0 +1,38 @@
+"""Carry out what a person decides about the champion: roll back, hold, release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class ChangeChampionOperator(PipelineStepOperator):
+    """Follow the run's form: `decision` (rollback, hold or release), `version`, `reason`."""
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the champion before and after."""
+        from include.retraining import decisions
+
+        params, by = context["params"], asked_by(context)
+        decision, reason = params["decision"], params["reason"]
+        if decision == "rollback":
+            change = decisions.rollback(pipeline, params.get("version"), reason=reason, by=by)
+        elif decision == "hold":
+            change = decisions.hold(pipeline, reason=reason, by=by)
+        else:
+            change, was = decisions.release(pipeline, by=by)
+            self.log.info("%s", was)
+        for line in decisions.told(change):
+            self.log.info("%s", line)
+        return {"before": change.before, "after": change.after}
+
+
+def asked_by(context: Context) -> str:
+    """Return the Airflow user who started the run."""
+    return getattr(context["dag_run"], "triggering_user_name", None) or "a user who is not known"

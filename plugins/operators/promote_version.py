@@ -1,0 +1,63 @@
+"""Make a version champion that the gate has not promoted, once somebody else agrees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from plugins.operators.change_champion import asked_by
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class AskAnotherOperator(ApprovalOperator):
+    """Wait for the answer of somebody else than who started the run: four eyes."""
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Refuse the answer of the one who asked; a rejection skips the promotion."""
+        person, asked = event.get("responded_by_user"), asked_by(context)
+        approved = event.get("chosen_options") == [self.APPROVE]
+        if approved and (person is None or asked in (person["name"], person["id"])):
+            who = person["name"] if person else "nobody"
+            raise AirflowFailException(
+                f"{who} approved a promotion that {asked} has asked for: somebody else must; start a new run, and let "
+                "another user answer"
+            )
+        return super().execute_complete(context, event)
+
+
+class PromoteVersionOperator(PipelineStepOperator):
+    """Promote the version of the run's form.
+
+    Parameters
+    ----------
+    approval
+        Id of the task that asked.
+    """
+
+    def __init__(self, *, approval: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.approval = approval
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the champion before and after."""
+        from include.retraining import decisions
+
+        params = context["params"]
+        answer = context["ti"].xcom_pull(task_ids=self.approval)
+        change = decisions.promote(
+            pipeline,
+            params["version"],
+            reason=params["reason"],
+            by=asked_by(context),
+            approver=answer["responded_by_user"]["name"],
+        )
+        for line in decisions.told(change):
+            self.log.info("%s", line)
+        return {"before": change.before, "after": change.after}
