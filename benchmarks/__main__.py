@@ -9,6 +9,7 @@ import sys
 from benchmarks import days
 from benchmarks.features import compare_features
 from benchmarks.fitting import compare_fitting
+from benchmarks.gating import gate_seconds
 from benchmarks.incremental import compare_incremental
 from benchmarks.measure import ingest_year, tell, temporary_home, the_pipeline
 from benchmarks.memory import peak_memory
@@ -46,6 +47,8 @@ def main() -> int:
         features = compare_features(pipeline)
         tell("fit of one model")
         fit = compare_fitting(pipeline)
+        tell("the gate")
+        gate = gate_seconds(pipeline)
         tell("search")
         search = compare_search(pipeline)
         tell("retraining in one process")
@@ -64,6 +67,7 @@ def main() -> int:
         point_in_time=point_in_time,
         pandas_seconds=in_pandas,
         one_more_day=one_more,
+        gate=gate,
     )
     page = settings.root() / "docs" / "benchmarks.md"
     write_page(page, measured)

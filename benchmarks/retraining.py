@@ -35,7 +35,8 @@ def compare_retraining(pipeline: Pipeline) -> tuple[Comparison, Steps, tuple[flo
     """
     tuning = pipeline.training.tuning.model_copy(update={"trials": TRIALS})
     training = pipeline.training.model_copy(update={"tuning": tuning})
-    pipeline = pipeline.model_copy(update={"training": training})
+    gate = pipeline.gate.model_copy(update={"refits": 0})
+    pipeline = pipeline.model_copy(update={"training": training, "gate": gate})
     watches = Stopwatch(), Stopwatch()
 
     def ours(watch: Stopwatch = watches[0]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -152,27 +154,30 @@ def measure_evidence(
     numeric = [name for name in columns.numeric if name in challenger.features]
     categorical = [name for name in columns.categorical if name in challenger.features]
     grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
-    return replace(
-        evidence,
-        slices=measure_slices(
-            *(measure, frame, gate.slices, y, days, ours, theirs),
-            **grouped,
-            champion_threshold=evidence.champion.threshold if evidence.champion else None,
-        ),
-        fairness=measure_fairness(measure, frame, gate.sensitive, y, days, ours, **grouped),
-        calibration=measure_calibration(measure, y, days, ours, theirs, **noise),
-        shift=None if theirs is None else measure_shift(ours, theirs),
-        plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
-        robustness=measure_robustness(
-            *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),
-            *((evidence.baseline.metrics or {}).get(metric, float("nan")), challenger.features, numeric, categorical),
-            training.seed,
-        ),
-        operation=measure_operation(predicted, frame, challenger.path.stat().st_size),
-        signature=compare_signatures(kinds_of(numeric, categorical), champion.inputs if champion else None),
-        reload=measure_reload(challenger.path, challenger.sha256, training, frame, ours, classes),
-        refits=refits,
-    )
+    operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # while nothing else runs
+    with ThreadPoolExecutor(1) as beside:
+        reload = beside.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
+        return replace(
+            evidence,
+            operation=operation,
+            slices=measure_slices(
+                *(measure, frame, gate.slices, y, days, ours, theirs),
+                **grouped,
+                champion_threshold=evidence.champion.threshold if evidence.champion else None,
+            ),
+            fairness=measure_fairness(measure, frame, gate.sensitive, y, days, ours, **grouped),
+            calibration=measure_calibration(measure, y, days, ours, theirs, **noise),
+            shift=None if theirs is None else measure_shift(ours, theirs),
+            plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
+            robustness=measure_robustness(
+                *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),
+                *((evidence.baseline.metrics or {}).get(metric, math.nan), challenger.features, numeric, categorical),
+                training.seed,
+            ),
+            signature=compare_signatures(kinds_of(numeric, categorical), champion.inputs if champion else None),
+            reload=reload.result(),
+            refits=refits,
+        )
 
 
 def _champions(
