@@ -130,6 +130,11 @@ def maintain_files(pipeline: Pipeline) -> dict[str, FilesUpkeep]:
     unneeded = [files for folder, files in zip(folders, runs, strict=True) if _is_unneeded_run(folder, files, old)]
     done["runs"] = _remove(list(chain(*runs)), list(chain(*unneeded)), now)
     _remove_empty(folders)
+    for name, kept in (
+        ("records", workspace.records_folder(pipeline.name)),
+        ("manifests", workspace.manifests_folder(pipeline.name)),
+    ):
+        done[name] = _remove(_files(kept), [], now)  # what a killed writer left, and nothing else
     for folder, upkeep in done.items():
         log.info(
             "%s/%s: %d files before, %d after, %s bytes freed",

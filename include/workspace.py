@@ -42,6 +42,21 @@ def feature_page(pipeline: str) -> UPath:
     return _path(pipeline, "features.html")
 
 
+def records_folder(pipeline: str) -> UPath:
+    """Return the folder of a pipeline's records, which are never removed."""
+    return _path(pipeline, "records")
+
+
+def manifests_folder(pipeline: str) -> UPath:
+    """Return the folder with the digests of the files of every registered model."""
+    return _path(pipeline, "manifests")
+
+
+def locks_folder(pipeline: str) -> UPath:
+    """Return the folder of the lease under which the champion changes."""
+    return _path(pipeline, "locks")
+
+
 def file_name(run_key: str) -> str:
     """Return a run's key as the name of a file or folder; two keys never share one."""
     name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key)

@@ -160,7 +160,7 @@ def _create_object(path: UPath, content: bytes) -> None:
 
 
 def _folder(pipeline: str) -> UPath:
-    return workspace.feature_page(pipeline).with_name("records")
+    return workspace.records_folder(pipeline)
 
 
 def _is_local(path: UPath) -> bool:

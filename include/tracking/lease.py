@@ -123,7 +123,7 @@ def champion_lease(name: str, owner: str) -> Iterator[Lease]:
     LakeError
         If the lake cannot be written.
     """
-    folder = workspace.feature_page(name).with_name("locks")
+    folder = workspace.locks_folder(name)
     lease = _take(name, folder, owner)
     try:
         yield lease

@@ -149,7 +149,7 @@ def refuse_symlinks(folder: Path, what: str) -> None:
 
 def manifest_file(name: str, model_id: str) -> UPath:
     """Return where the manifest of a logged model is kept."""
-    return workspace.feature_page(name).with_name("manifests") / f"{workspace.file_name(model_id)}.json"
+    return workspace.manifests_folder(name) / f"{workspace.file_name(model_id)}.json"
 
 
 def _listed(folder: Path, what: str) -> list[str]:

@@ -1,0 +1,134 @@
+"""Puts a card together from what a run has written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
+from include.card.explained import explained_section
+from include.card.limits import limits_of
+from include.card.measured import measured_sections
+from include.features.page_table import number, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.config import Pipeline
+
+_ASKS = {
+    "binary": "whether {label} is 1, as a probability",
+    "multiclass": "which class {label} is, as a probability of each",
+    "regression": "the value of {label}",
+    "forecasting": "the value of {label}, of a time that is still to come",
+}
+
+
+def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
+    """Return the card of the model that a run has trained.
+
+    Parameters
+    ----------
+    facts
+        The run's documents as JSON types by their names: `plan`, `challenger`, `evidence`, `verdict` and `features`,
+        and where there are any, `importance`, `curves` and `contributions`. What is not there is told to be missing.
+    """
+    evidence, verdict = facts["evidence"], facts["verdict"]
+    return Card(
+        title=f"{pipeline.name}: model card",
+        subtitle=pipeline.description,
+        verdict=verdict["verdict"],
+        sections=[
+            _purpose(pipeline, facts),
+            _data(pipeline, facts),
+            *measured_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
+            explained_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
+            Section("Limits", [Bullets(limits_of(pipeline, evidence, verdict))]),
+            _decision(verdict),
+        ],
+    )
+
+
+def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
+    training, challenger = pipeline.training, facts["challenger"]
+    told = {
+        "question": pipeline.description,
+        "predicts": _ASKS[training.task].format(label=pipeline.features.label),
+        "one row is": ", ".join(pipeline.features.key) + ", at its prediction_time",
+        "owner": pipeline.owner,
+        "task": training.task,
+        "metric": _metric(pipeline),
+        "model": _model(challenger),
+        "as of": facts["plan"]["as_of"],
+    }
+    if challenger.get("threshold"):
+        told["counted as positive"] = f"from a probability of {number(challenger['threshold']['value'])} on"
+    return Section("Purpose", [Facts(told), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
+
+
+def _metric(pipeline: Pipeline) -> str:
+    training = pipeline.training
+    asked = f" at the quantile {training.quantile:g}" if training.metric == "pinball" else ""
+    return f"{training.metric}{asked}, {'higher' if training.higher_is_better else 'lower'} is better"
+
+
+def _model(challenger: Mapping[str, Any]) -> str:
+    members = challenger.get("members") or []
+    told = challenger["family"]
+    if len(members) > 1:
+        told = " + ".join(f"{each['weight']:.2f} {each['family']}" for each in members)
+    calibration = challenger.get("calibration", "none")
+    return told if calibration == "none" else f"{told}, calibrated ({calibration})"
+
+
+def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
+    plan, challenger, features = facts["plan"], facts["challenger"], facts["features"]
+    holdout = facts["evidence"]["holdout"]
+    learned, known = f"{challenger['train_start']} to {challenger['train_end']}", features.get("labelled_rows")
+    told = {
+        "learned from": f"{learned}, {challenger['rows']:,} rows",
+        "measured on": f"{holdout['start']} to {holdout['end']}, {holdout['rows']:,} rows of {holdout['days']} days",
+        "label": _label(holdout),
+        "feature table": f"version {features['version']}, {features['rows']:,} rows"
+        + ("" if known is None else f", {known:,} with a known label"),
+        "features": f"{len(challenger['features'])}: {', '.join(challenger['features'])}",
+    }
+    sources = Table(
+        ["source", "kind", "version read"],
+        [
+            [name, source.kind, str(plan["snapshot"].get(name, "-"))]
+            for name, source in sorted(pipeline.sources.items())
+        ],
+        numbers=(2,),
+    )
+    made = Facts(
+        {"code": plan["code_version"], "lock": plan["lock"], "seed": str(plan["seed"]), "run": plan["run_key"]}
+    )
+    return Section("Data", [Facts(told), sources, Text("Made again from:", "soft"), made])
+
+
+def _label(holdout: Mapping[str, Any]) -> str:
+    shares = holdout.get("label_shares")
+    if shares:
+        by_share = sorted(shares.items(), key=lambda item: -item[1])
+        more = f" and {len(by_share) - 6} more" if len(by_share) > 6 else ""
+        return "of the rows measured on " + ", ".join(f"{name} {share(each)}" for name, each in by_share[:6]) + more
+    mean = holdout.get("label_mean")
+    return "not known" if mean is None else f"{number(mean)} on average, of the rows measured on"
+
+
+def _decision(verdict: Mapping[str, Any]) -> Section:
+    results = verdict["results"]
+    rows = [
+        [result["code"], result["outcome"], result["title"], result["explanation"] or "", result["documentation"] or ""]
+        for result in results
+    ]
+    fired = sum(result["outcome"] in ("fail", "broken", "inconclusive", "warn") for result in results)
+    counted = f"{len(results)} checks of the gate, of which {fired} found something."
+    return Section(
+        "Decision",
+        [
+            Text(verdict["reason"]),
+            Text(counted, "soft"),
+            Table(["check", "outcome", "what holds", "why", "documentation"], rows),
+        ],
+    )

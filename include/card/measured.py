@@ -1,0 +1,200 @@
+"""The sections of a card that tell how good the model is: in all, on parts, beside its probabilities, and at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.card.blocks import Block, Facts, Plot, Section, Table, Text
+from include.features.page_table import number, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.config import Pipeline
+
+
+def measured_sections(
+    pipeline: Pipeline, evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]
+) -> list[Section]:
+    """Return metrics, slices, fairness, the plots of the task, and what the model costs.
+
+    Parameters
+    ----------
+    curves
+        As `Curves.to_json` gives them; empty where they were not measured.
+    """
+    plots = {"binary": _probabilities, "multiclass": _classes}.get(pipeline.training.task, _residuals)
+    return [
+        _metrics(evidence, curves),
+        _slices(pipeline, evidence),
+        _fairness(pipeline, evidence),
+        plots(evidence, curves, challenger),
+        _operation(evidence),
+    ]
+
+
+def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> Section:
+    champion, baseline, gates = evidence["champion"], evidence["baseline"], evidence["metric"]
+    intervals, rows = curves.get("intervals") or {}, []
+    for name, value in sorted(evidence["challenger"]["metrics"].items(), key=lambda item: item[0] != gates):
+        others = [(each or {}).get(name) for each in (champion and champion["metrics"], baseline["metrics"])]
+        shown = f"{name} (the gate's)" if name == gates else name
+        rows.append([shown, _fixed(value), _between(intervals.get(name)), *map(_fixed, others)])
+    named = f"champion ({champion['name']})" if champion else "champion (none yet)"
+    interval = f"{share(curves['confidence'])} interval" if curves.get("confidence") else "interval"
+    blocks: list[Block] = [
+        Table(["metric", "challenger", interval, named, f"baseline ({baseline['name']})"], rows, (1, 2, 3, 4))
+    ]
+    better = [
+        [
+            f"better than the {who} by",
+            _signed(each["value"]),
+            _between([each["low"], each["high"]]),
+            f"{each['blocks']}",
+        ]
+        for who, opponent in (("champion", champion), ("baseline", baseline))
+        if opponent and (each := opponent["difference"])
+    ]
+    if better:
+        blocks.append(Table([gates, "difference", "interval", "days"], better, (1, 2, 3)))
+    if champion and champion.get("error"):
+        blocks.append(Text(f"The champion cannot be scored: {champion['error']}", "warning"))
+    blocks.append(Text("Intervals are of a bootstrap over the days of the rows measured on.", "soft"))
+    return Section("Metrics", blocks)
+
+
+def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
+    slices = evidence.get("slices")
+    if not slices:
+        why = "gate.slices names no column" if not pipeline.gate.slices else "no value has rows enough"
+        return Section("Slices", [Text(f"Not measured: {why}.", "soft")])
+    rows = []
+    for each in slices:
+        found = each["difference"] or {}
+        rows.append(
+            [
+                *(each["column"], each["value"], f"{each['rows']:,}", _fixed(each["challenger"])),
+                *(_fixed(each["champion"]), _signed(found.get("value"))),
+                _between([found.get("low"), found.get("high")]),
+            ]
+        )
+    head = ["column", "value", "rows", f"{evidence['metric']}", "champion's", "better by", "interval"]
+    return Section("Slices", [Table(head, rows, (2, 3, 4, 5, 6))])
+
+
+def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
+    gaps = evidence.get("fairness")
+    if not gaps:
+        why = "gate.sensitive names no column" if not pipeline.gate.sensitive else "nothing was written down"
+        return Section("Fairness", [Text(f"Not measured: {why}.", "soft")])
+    rows = []
+    for gap in gaps:
+        known = {name: each for name, each in gap["groups"].items() if each["value"] is not None}
+        extremes = sorted(known, key=lambda name, known=known: known[name]["value"])
+        ends = [f"{name} {_fixed(known[name]['value'])}" for name in (extremes[:1] + extremes[-1:])] or ["-", "-"]
+        rows.append(
+            [*(gap["column"], gap["measure"], f"{len(gap['groups'])}"), *ends]
+            + [_fixed(gap["gap"]), _between([gap["low"], gap["high"]])]
+        )
+    head = ["column", "measure", "groups", "least", "most", "gap", "interval"]
+    told = f"The gate allows a gap of {pipeline.gate.max_fairness_gap:g}, beyond noise."
+    return Section("Fairness", [Table(head, rows, (2, 5, 6)), Text(told, "soft")])
+
+
+def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+    blocks: list[Block] = []
+    found = evidence.get("calibration")
+    if found:
+        error = f"{_fixed(found['error'])} {_between([found['low'], found['high']])}"
+        others = "" if found["champion_error"] is None else f", the champion's {_fixed(found['champion_error'])}"
+        blocks.append(
+            Facts(
+                {
+                    "calibration error": error + others,
+                    "mean probability": f"{_fixed(found['mean_predicted'])}, and {_fixed(found['mean_observed'])} of "
+                    "the rows are positive",
+                    "recalibration": f"slope {_fixed(found['slope'])}, intercept {_fixed(found['intercept'])}; 1 and 0 "
+                    "where nothing is to be corrected",
+                    "calibrator": challenger.get("calibration", "none"),
+                }
+            )
+        )
+    if bins := curves.get("calibration"):
+        rows = [
+            [f"{each['low']:g} to {each['high']:g}", f"{each['rows']:,}", _fixed(each["predicted"])]
+            + [_fixed(each["observed"])]
+            for each in bins
+        ]
+        table = Table(["probability", "rows", "mean predicted", "share of positives"], rows, (1, 2, 3))
+        blocks.append(Plot("calibration", "Calibration: what was predicted, and what came of it", bins, table))
+    if roc := curves.get("roc"):
+        table = Table(["model", "area under the curve"], [[each["model"], _fixed(each["area"])] for each in roc], (1,))
+        blocks.append(Plot("roc", "ROC: positives found, and false alarms on the way", roc, table))
+    return Section("Calibration and ROC", blocks or [_missing()])
+
+
+def _classes(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+    found = curves.get("confusion")
+    if not found:
+        return Section("Confusion", [_missing()])
+    rows = [
+        [name, f"{of:,}", *(share(each) for each in line)]
+        for name, of, line in zip(found["classes"], found["rows"], found["shares"], strict=True)
+    ]
+    head = ["class", "rows", *(f"predicted {name}" for name in found["classes"])]
+    table = Table(head, rows, tuple(range(1, len(head))))
+    return Section("Confusion", [Plot("confusion", "Of each class, what was predicted", found, table)])
+
+
+def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+    groups, quantiles = curves.get("residuals"), curves.get("residual_quantiles") or {}
+    if not groups:
+        return Section("Residuals", [_missing()])
+    rows = [
+        [number(each["predicted"]), f"{each['rows']:,}", *(number(each[end]) for end in ("low", "median", "high"))]
+        for each in groups
+    ]
+    head = ["predicted", "rows", "a tenth is below", "median", "a tenth is above"]
+    return Section(
+        "Residuals",
+        [
+            Text("A residual is the label minus the prediction: above 0 the model said too little."),
+            Plot("residuals", "Residuals along the prediction", groups, Table(head, rows, (0, 1, 2, 3, 4))),
+            Table(
+                [f"{float(each):.0%}" for each in quantiles],
+                [[number(each) for each in quantiles.values()]],
+                tuple(range(len(quantiles))),
+            ),
+            Text("Above: the residual that so many of the rows are below.", "soft"),
+        ],
+    )
+
+
+def _operation(evidence: Mapping[str, Any]) -> Section:
+    found = evidence.get("operation")
+    if not found:
+        return Section("At work", [_missing()])
+    told = {
+        "model file": f"{found['model_bytes'] / 1e6:.2f} MB",
+        "one row": "not measured" if found["row_ms"] is None else f"{found['row_ms']:.2f} ms",
+        "many rows": "not measured"
+        if found["rows_per_second"] is None
+        else f"{found['rows_per_second']:,.0f} a second",
+    }
+    return Section("At work", [Facts(told)])
+
+
+def _missing() -> Text:
+    return Text("Not measured in this run.", "soft")
+
+
+def _fixed(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
+
+
+def _between(ends: list[float | None] | None) -> str:
+    return "-" if ends is None or None in ends else f"{_fixed(ends[0])} to {_fixed(ends[1])}"

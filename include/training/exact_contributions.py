@@ -1,0 +1,198 @@
+"""Contributions that a model itself can tell: of boosted trees, of linear models, and of their weighted mean."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from include import settings
+from include.training.contributions import Contributions, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.training_config import Training
+
+#: Base and contributions, of shape (n_rows,) and (n_rows, n_columns), of encoded rows.
+Parts = tuple["np.ndarray", "np.ndarray"]
+
+
+def exact_contributions(
+    model: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training
+) -> Contributions | None:
+    """Return what the model itself says that each feature adds, or None where it cannot say.
+
+    Of a calibrated model it is what is added to the log-odds that the calibrator is given.
+    """
+    import numpy as np
+
+    from include.training.fit import predict
+
+    if training.task == "multiclass":
+        return None
+    leaves, calibrated = _leaves(model)
+    if leaves is None or (training.classifies and len(leaves) > 1):
+        return None  # log-odds of a mean are not the mean of log-odds
+    prediction = predict(leaves[0][1] if calibrated else model, rows, training)
+    names = [str(name) for name in model.feature_names_in_]
+    base, values, methods = np.zeros(len(rows)), dict.fromkeys(names, np.zeros(len(rows))), []
+    for weight, leaf in leaves:
+        found = _of_leaf(leaf, rows, background, training)
+        if found is None:
+            return None
+        methods.append(found.method)
+        base = base + weight * found.base
+        for name, each in found.values.items():
+            values[name] = values[name] + weight * each
+    unit: Unit = "log-odds" if training.classifies else "value"
+    return Contributions(base, values, prediction, unit, " and ".join(sorted(set(methods))), calibrated)
+
+
+def _leaves(model: Any) -> tuple[list[tuple[float, Model]] | None, bool]:
+    """Return the single families that a model is a weighted mean of, and whether a calibrator is behind them."""
+    import numpy as np
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import VotingClassifier, VotingRegressor
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import Pipeline
+
+    calibrated = False
+    while True:
+        if isinstance(model, Pipeline) and len(model.steps) == 1:
+            model = model.steps[0][1]
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif isinstance(model, CalibratedClassifierCV) and len(model.calibrated_classifiers_) == 1:
+            calibrated, model = True, model.calibrated_classifiers_[0].estimator
+        elif isinstance(model, VotingClassifier | VotingRegressor):
+            weights = np.ones(len(model.estimators_)) if model.weights is None else np.asarray(model.weights, "float64")
+            parts = [_leaves(each) for each in model.estimators_]
+            leaves: list[tuple[float, Model]] = []
+            for weight, (inner, inside) in zip(weights / weights.sum(), parts, strict=True):
+                if inner is None or inside:
+                    return None, calibrated
+                leaves += [(float(weight) * share, leaf) for share, leaf in inner]
+            return leaves, calibrated
+        elif isinstance(model, Pipeline) and list(model.named_steps) == ["encode", "model"]:
+            return [(1.0, model)], calibrated
+        else:
+            return None, calibrated
+
+
+def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training) -> Contributions | None:
+    """Return what each raw feature adds to what one family predicts."""
+    import numpy as np
+
+    encode, estimator = leaf.named_steps["encode"], leaf.named_steps["model"]
+    names = [str(name) for name in leaf.feature_names_in_]
+    kind, line = type(estimator).__module__.partition(".")[0], _line(estimator)
+    if kind not in _TREES and line is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        x = encode.transform(rows[names])
+        if kind in _TREES:
+            method, (base, added) = "TreeSHAP", _TREES[kind](estimator, x)
+        else:
+            assert line is not None, "one of the two is known"
+            method = "exact, of a linear model"
+            base, added = _of_line(*line, x, encode.transform(background[names]))
+    owners = column_owners(encode)
+    if owners is None or added.shape[1] != len(owners):
+        return None
+    values = {name: np.zeros(len(rows)) for name in names}
+    for owner, column in zip(owners, added.T, strict=True):
+        values[owner] = values[owner] + column
+    # what it predicts is looked up once for all leaves
+    return Contributions(base, values, base, "log-odds" if training.classifies else "value", method)
+
+
+def _of_lightgbm(estimator: Any, x: Any) -> Parts:
+    found = estimator.booster_.predict(x, pred_contrib=True, num_threads=settings.threads())
+    return _split(found)
+
+
+def _of_xgboost(estimator: Any, x: Any) -> Parts:
+    from xgboost import DMatrix
+
+    kinds = estimator.get_params().get("feature_types")
+    matrix = DMatrix(x, feature_types=kinds, enable_categorical=kinds is not None, nthread=settings.threads())
+    return _split(estimator.get_booster().predict(matrix, pred_contribs=True))
+
+
+def _of_catboost(estimator: Any, x: Any) -> Parts:
+    from catboost import Pool
+
+    pool = Pool(x, cat_features=estimator.get_cat_feature_indices())
+    return _split(estimator.get_feature_importance(pool, type="ShapValues", thread_count=settings.threads()))
+
+
+_TREES: dict[str, Callable[[Any, Any], Parts]] = {
+    "lightgbm": _of_lightgbm,
+    "xgboost": _of_xgboost,
+    "catboost": _of_catboost,
+}
+
+
+def _split(found: Any) -> Parts:
+    """Take the last column, which all three libraries have the base in, from the others."""
+    import numpy as np
+
+    values = np.asarray(found, dtype="float64")
+    return values[:, -1], values[:, :-1]
+
+
+def _line(estimator: Any) -> tuple[np.ndarray, float] | None:
+    """Return the coefficients and the intercept of a linear model of one output, in the unit of its prediction."""
+    import numpy as np
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    scale, shift = 1.0, 0.0
+    if isinstance(estimator, TransformedTargetRegressor):
+        if not isinstance(estimator.transformer_, StandardScaler):
+            return None
+        scale, shift = float(estimator.transformer_.scale_[0]), float(estimator.transformer_.mean_[0])
+        estimator = estimator.regressor_
+    if not type(estimator).__module__.startswith("sklearn.linear_model") or not hasattr(estimator, "coef_"):
+        return None
+    coefficients, intercept = np.ravel(estimator.coef_), np.ravel(estimator.intercept_)
+    return (scale * coefficients, scale * float(intercept[0]) + shift) if len(intercept) == 1 else None
+
+
+def _of_line(coefficients: np.ndarray, intercept: float, x: np.ndarray, background: np.ndarray) -> Parts:
+    import numpy as np
+
+    usual = background.mean(axis=0)
+    return np.full(len(x), intercept + float(usual @ coefficients)), (x - usual) * coefficients
+
+
+def column_owners(encode: ColumnTransformer) -> list[str] | None:
+    """Return the raw column that each encoded one was made of, or None where that cannot be told."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    owners: list[str] = []
+    for _, step, columns in encode.transformers_:
+        names = [str(name) for name in columns] if not isinstance(step, str) or step != "drop" else []
+        if isinstance(step, Pipeline):
+            step = step.steps[0][1]
+        if isinstance(step, SimpleImputer):
+            known = [name for name, filled in zip(names, step.statistics_, strict=True) if filled == filled]
+            missing = [] if step.indicator_ is None else [names[at] for at in step.indicator_.features_]
+            owners += known + missing
+        elif isinstance(step, OneHotEncoder):
+            if names:
+                named = copy.copy(step)
+                named.feature_name_combiner = lambda name, value: name
+                owners += [str(name) for name in named.get_feature_names_out()]
+        else:
+            owners += names
+    return owners

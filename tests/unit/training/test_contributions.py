@@ -1,0 +1,205 @@
+"""Base and contributions add up to the prediction, whichever family a model is of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from include.errors import EvaluationFailed
+from include.training.calibrate import calibrated
+from include.training.combine import build_model
+from include.training.contributions import Contributions, contributions, summary
+from include.training.exact_contributions import exact_contributions
+from include.training.fit import fit_model, predict
+from include.training.sampled_contributions import sampled_contributions
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.config import Pipeline
+    from tests.unit.training.conftest import MakeFrame, MakePipeline
+
+PARAMS: dict[str, dict[str, Any]] = {
+    "linear": {"strength": 1.0},
+    "extra_trees": {"max_leaf_nodes": 16, "min_samples_leaf": 3, "max_features": 0.7},
+    "lightgbm": {"n_estimators": 20, "num_leaves": 7, "categories": "grouped", "min_child_samples": 10},
+    "hist_gradient_boosting": {"max_iter": 10, "categories": "grouped"},
+    "xgboost": {"n_estimators": 20, "max_depth": 3, "categories": "grouped"},
+    "catboost": {"iterations": 20, "depth": 3},
+}
+FEATURES = ["holiday", "noise", "signal", "store"]
+
+
+def fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
+    """Fit one family on all rows."""
+    pytest.importorskip(family) if family in ("xgboost", "catboost") else None
+    return fit_model(pipeline, frame, family, PARAMS[family], 1)
+
+
+def of(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) -> Contributions:
+    """Explain the first rows beside some that lie behind them."""
+    return contributions(model, frame.head(rows), frame.iloc[100:200], pipeline.training)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize(
+    ("family", "method", "within"),
+    [
+        ("linear", "exact, of a linear model", 1e-6),
+        ("lightgbm", "TreeSHAP", 1e-6),
+        ("catboost", "TreeSHAP", 1e-6),
+        ("xgboost", "TreeSHAP", 1e-4),  # of single precision
+    ],
+)
+def test_a_models_own_contributions_add_up_to_its_prediction(
+    task: str, family: str, method: str, within: float, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Trees and lines tell exactly what each raw feature adds, missing values and categories among them."""
+    pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task)
+    model = fitted(pipeline, frame, family)
+
+    found = of(pipeline, frame, model)
+
+    assert (found.method, found.unit) == (method, "log-odds" if task == "binary" else "value")
+    assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=within, rel=within)
+    assert sorted(found.values) == FEATURES
+    means = {name: np.abs(each).mean() for name, each in found.values.items()}
+    assert max(means, key=means.__getitem__) == "signal"
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+@pytest.mark.parametrize("family", ["extra_trees", "hist_gradient_boosting"])
+def test_contributions_of_other_models_are_sampled_and_add_up_too(
+    task: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Of several classes they are of the most likely one's probability."""
+    pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task)
+    model = fitted(pipeline, frame, family)
+
+    found = of(pipeline, frame, model)
+
+    predicted = predict(model, frame.head(20), pipeline.training)
+    assert (found.method, found.unit) == (
+        "sampled Shapley values",
+        "value" if task == "regression" else "probability",
+    )
+    assert found.explained == pytest.approx(predicted.max(axis=1) if predicted.ndim == 2 else predicted, abs=1e-9)
+    assert found.agrees
+
+
+def test_a_line_through_a_quantile_is_exact(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Its label was scaled, and what features add is in the label's own unit."""
+    pipeline, frame = make_pipeline("regression", metric="pinball", quantile=0.8, candidates=["linear"]), make_frame()
+    model = fitted(pipeline, frame, "linear")
+
+    found = of(pipeline, frame, model)
+
+    assert found.method == "exact, of a linear model"
+    assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-6)
+
+
+def test_the_sampled_estimate_is_close_to_the_exact_one(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Of a line both are known; with the same background they are nearly the same, and the same for a seed."""
+    pipeline, frame = make_pipeline(candidates=["linear"]), make_frame()
+    model, rows, background = fitted(pipeline, frame, "linear"), frame.head(10), frame.iloc[100:200]
+
+    exact = exact_contributions(model, rows, background, pipeline.training)
+    sampled = sampled_contributions(model, rows, background, pipeline.training, None, 7)
+    again = sampled_contributions(model, rows, background, pipeline.training, None, 7)
+
+    assert exact is not None
+    for name in FEATURES:
+        assert sampled.values[name] == pytest.approx(exact.values[name], abs=1e-6), name
+        assert (sampled.values[name] == again.values[name]).all()
+    assert sampled.base == pytest.approx(exact.base)
+
+
+def test_members_of_a_mean_are_weighed_and_a_vote_of_probabilities_is_sampled(
+    make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Values of a weighted mean add up exactly; the log-odds of a mean are not the mean of log-odds."""
+    for task, method in (("regression", "TreeSHAP and exact, of a linear model"), ("binary", "sampled Shapley values")):
+        pipeline, frame = make_pipeline(task, candidates=["linear", "lightgbm"]), make_frame(task)
+        members = [
+            (family, share, fitted(pipeline, frame, family)) for family, share in (("linear", 1.0), ("lightgbm", 3.0))
+        ]
+        model = build_model(members, task)  # type: ignore[arg-type]
+
+        found = of(pipeline, frame, model)
+
+        assert found.method == method
+        assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-6)
+
+
+@pytest.mark.parametrize(("family", "exact"), [("linear", True), ("lightgbm", True), ("extra_trees", False)])
+def test_a_calibrated_model_is_explained_before_its_calibrator(
+    family: str, exact: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """Trees and lines tell what they add to the log-odds that the calibrator is given; others are sampled whole."""
+    pipeline, frame = make_pipeline("binary", candidates=[family]), make_frame("binary")
+    inner = fitted(pipeline, frame, family)
+    before = predict(inner, frame, pipeline.training)
+    model = calibrated(inner, "sigmoid", frame["label"].to_numpy(), before)
+
+    found = of(pipeline, frame, model)
+
+    after = predict(model, frame.head(20), pipeline.training)
+    assert found.before_calibration is exact
+    assert found.explained == pytest.approx(before[:20] if exact else after, abs=1e-6)
+
+
+def test_contributions_that_do_not_add_up_are_not_shown(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model says of itself is held against its prediction, and sampled where it is something else."""
+    from include.training import exact_contributions as module
+
+    pipeline, frame = make_pipeline(candidates=["linear"]), make_frame()
+    model = fitted(pipeline, frame, "linear")
+    real = module.exact_contributions
+
+    def wrong(*args: Any) -> Contributions | None:
+        found = real(*args)
+        return found and replace(found, base=found.base + 50)
+
+    monkeypatch.setattr(module, "exact_contributions", wrong)
+
+    assert of(pipeline, frame, model).method == "sampled Shapley values"
+
+
+def test_a_missing_column_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A model cannot be explained on rows that lack what it was fitted on."""
+    pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame()
+    model = fitted(pipeline, frame, "extra_trees")
+
+    with pytest.raises(EvaluationFailed, match="noise"):
+        of(pipeline, frame.drop(columns="noise"), model)
+
+
+def test_a_model_without_features_adds_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A guess is all base."""
+    pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
+    PARAMS["baseline"] = {}
+
+    found = of(pipeline, frame, fitted(pipeline, frame, "baseline"))
+
+    assert all(not each.any() for each in found.values.values())
+    assert found.base == pytest.approx(found.prediction)
+
+
+def test_a_summary_puts_the_weightiest_feature_first_and_tells_its_direction() -> None:
+    """A number that adds more the larger it is has the direction 1, and text has none."""
+    rows = pd.DataFrame({"size": [1.0, 2.0, np.nan, 4.0], "store": ["a", "b", "c", "a"]})
+    values = {"store": np.array([0.1, 0, 0, 0.1]), "size": np.array([-3.0, 1.0, 0.0, 2.0])}
+
+    told = summary(Contributions(np.full(4, 10.0), values, np.zeros(4), "value", "TreeSHAP"), rows)
+
+    first, second = told["features"]
+    assert (first["feature"], first["mean"], first["direction"]) == ("size", 1.5, 1.0)
+    assert first["points"] == [[-3.0, 0.0], [1.0, 0.5], [0.0, None], [2.0, 1.0]]
+    assert (second["feature"], second["direction"]) == ("store", None)
+    assert (told["base"], told["rows"], told["unit"]) == (10.0, 4, "value")
