@@ -45,7 +45,7 @@ What Nightshift finds in some seconds, beside what others find in as many, measu
 seen. Nightshift has its default candidates, FLAML its own but CatBoost, which does not keep to the seconds; both
 search on the same folds. AutoGluon splits the rows to learn from as it likes. Each is a process of its own with all
 cores, one at a time. Nightshift and FLAML fit the final model after the seconds of the search, so *s* is more than
-them.
+them. On a table the systems follow each other, so that what else the machine does takes from each of them.
 
 The flights are a year's, split by time. The other tables are those that scikit-learn ships, {shipped}: their rows, in
 a seeded order, stand for {days} days, the last 25 of which are held out. Such small tables tell little of a

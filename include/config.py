@@ -207,6 +207,9 @@ class Pipeline(Section):
         default=None, description="required, or a section; null promotes by itself."
     )
 
+    export: list[Literal["onnx"]] = Field(
+        default=[], description="Formats that each version is kept in beside its model file; onnx needs `make extras`."
+    )
     notify: list[Notify] = Field(default=[], description="Who is told of verdicts, failures and waiting approvals.")
 
     _folder: Path = Path()

@@ -21,6 +21,8 @@ _ASKS = {
     "regression": "the value of {label}",
     "forecasting": "the value of {label}, of a time that is still to come",
 }
+#: Outcomes of which a reader wants to know more.
+_FIRED = ("fail", "broken", "inconclusive", "warn")
 
 
 def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
@@ -87,7 +89,7 @@ def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     told = {
         "learned from": f"{learned}, {challenger['rows']:,} rows",
         "measured on": f"{holdout['start']} to {holdout['end']}, {holdout['rows']:,} rows of {holdout['days']} days",
-        "label": _label(holdout),
+        "label": _label(holdout, pipeline.training.task),
         "feature table": f"version {features['version']}, {features['rows']:,} rows"
         + ("" if known is None else f", {known:,} with a known label"),
         "features": f"{len(challenger['features'])}: {', '.join(challenger['features'])}",
@@ -106,29 +108,39 @@ def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     return Section("Data", [Facts(told), sources, Text("Made again from:", "soft"), made])
 
 
-def _label(holdout: Mapping[str, Any]) -> str:
+def _label(holdout: Mapping[str, Any], task: str) -> str:
     shares = holdout.get("label_shares")
     if shares:
         by_share = sorted(shares.items(), key=lambda item: -item[1])
         more = f" and {len(by_share) - 6} more" if len(by_share) > 6 else ""
-        return "of the rows measured on " + ", ".join(f"{name} {share(each)}" for name, each in by_share[:6]) + more
+        return (
+            ", ".join(f"{name} {share(each)}" for name, each in by_share[:6]) + f"{more} of the rows it is measured on"
+        )
     mean = holdout.get("label_mean")
-    return "not known" if mean is None else f"{number(mean)} on average, of the rows measured on"
+    if mean is None:
+        return "not known"
+    told = f"1 in {share(mean)} of" if task == "binary" else f"{number(mean)} on average over"
+    return f"{told} the rows it is measured on"
 
 
 def _decision(verdict: Mapping[str, Any]) -> Section:
     results = verdict["results"]
     rows = [
-        [result["code"], result["outcome"], result["title"], result["explanation"] or "", result["documentation"] or ""]
+        [result["code"], result["outcome"], result["title"], _why(result, result["outcome"] in _FIRED)]
         for result in results
     ]
-    fired = sum(result["outcome"] in ("fail", "broken", "inconclusive", "warn") for result in results)
+    fired = sum(result["outcome"] in _FIRED for result in results)
     counted = f"{len(results)} checks of the gate, of which {fired} found something."
     return Section(
         "Decision",
         [
             Text(verdict["reason"]),
             Text(counted, "soft"),
-            Table(["check", "outcome", "what holds", "why", "documentation"], rows),
+            Table(["check", "outcome", "what has to hold", "why"], rows),
         ],
     )
+
+
+def _why(result: Mapping[str, Any], fired: bool) -> str:
+    more = f" ({result['documentation']})" if fired and result["documentation"] else ""
+    return f"{result['explanation']}{more}"

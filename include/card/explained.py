@@ -1,4 +1,4 @@
-"""The section of a card that tells what the model goes by: its contributions in sum, and its most important features."""
+"""The section of a card that tells what the model goes by: contributions in sum, and the most important features."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _contributions(found: Mapping[str, Any]) -> list[Block]:
     rows = [[each["feature"], number(each["mean"]), _direction(each["direction"])] for each in features[:TOLD]]
     before = " before calibration" if found.get("before_calibration") else ""
     told = (
-        f"What each feature adds to a prediction, in {_unit(found['unit'])}{before}, on {found['rows']:,} rows that the "
-        f"model has not learned from ({found['method']}). The base is {number(found['base'])}."
+        f"What each feature adds to a prediction, in {_unit(found['unit'])}{before}, on {found['rows']:,} rows that "
+        f"the model has not learned from ({found['method']}). The base is {number(found['base'])}."
     )
     head = ["feature", "adds or takes on average", "as its value rises"]
     drawn = {**found, "features": [each for each in features if each.get("points")]}
@@ -77,7 +77,7 @@ def _left_out(features: int) -> list[Block]:
 
 
 def _unit(unit: str) -> str:
-    return "its own unit" if unit == "value" else f"{unit}"
+    return "the unit of the label" if unit == "value" else unit
 
 
 def _direction(correlation: float | None) -> str:

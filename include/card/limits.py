@@ -21,8 +21,8 @@ def limits_of(pipeline: Pipeline, evidence: Mapping[str, Any], verdict: Mapping[
     return [
         f"It has seen rows of {challenger['train_start']} to {challenger['train_end']}; of what has changed since it "
         "knows nothing.",
-        f"It was measured on {holdout['days']} days, {holdout['start']} to {holdout['end']}; of other times of the year "
-        "nothing was shown.",
+        f"It was measured on {holdout['days']} days, {holdout['start']} to {holdout['end']}; of other times "
+        "of the year nothing was shown.",
         *_of_parts(pipeline, evidence),
         *_of_robustness(evidence),
         "Importance and contributions tell what the model goes by. They are no causes: a change of a feature need not "
@@ -54,10 +54,10 @@ def _of_robustness(evidence: Mapping[str, Any]) -> list[str]:
     found = evidence.get("robustness")
     if not found:
         return ["What it does on disturbed rows was not measured."]
-    told = [f"On rows with {each['name']} it failed: {each['error']}." for each in found if each["error"]]
+    told = [f"Tried with {each['name']}, it failed: {each['error']}." for each in found if each["error"]]
     losses = [each for each in found if each["share_lost"] is not None and each["share_lost"] >= TOLD_LOSS]
     told += [
-        f"On rows with {each['name']} it loses {share(each['share_lost'])} of what it gains over the baseline."
+        f"Tried with {each['name']}, it loses {share(each['share_lost'])} of what it gains over the baseline."
         for each in sorted(losses, key=lambda each: -each["share_lost"])
     ]
     return told

@@ -92,10 +92,8 @@ def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
         known = {name: each for name, each in gap["groups"].items() if each["value"] is not None}
         extremes = sorted(known, key=lambda name, known=known: known[name]["value"])
         ends = [f"{name} {_fixed(known[name]['value'])}" for name in (extremes[:1] + extremes[-1:])] or ["-", "-"]
-        rows.append(
-            [*(gap["column"], gap["measure"], f"{len(gap['groups'])}"), *ends]
-            + [_fixed(gap["gap"]), _between([gap["low"], gap["high"]])]
-        )
+        between = _between([gap["low"], gap["high"]])
+        rows.append([gap["column"], gap["measure"], f"{len(gap['groups'])}", *ends, _fixed(gap["gap"]), between])
     head = ["column", "measure", "groups", "least", "most", "gap", "interval"]
     told = f"The gate allows a gap of {pipeline.gate.max_fairness_gap:g}, beyond noise."
     return Section("Fairness", [Table(head, rows, (2, 5, 6)), Text(told, "soft")])
@@ -105,7 +103,7 @@ def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], chall
     blocks: list[Block] = []
     found = evidence.get("calibration")
     if found:
-        error = f"{_fixed(found['error'])} {_between([found['low'], found['high']])}"
+        error = f"{_fixed(found['error'])} ({_between([found['low'], found['high']])})"
         others = "" if found["champion_error"] is None else f", the champion's {_fixed(found['champion_error'])}"
         blocks.append(
             Facts(
@@ -121,8 +119,10 @@ def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], chall
         )
     if bins := curves.get("calibration"):
         rows = [
-            [f"{each['low']:g} to {each['high']:g}", f"{each['rows']:,}", _fixed(each["predicted"])]
-            + [_fixed(each["observed"])]
+            [
+                *(f"{each['low']:g} to {each['high']:g}", f"{each['rows']:,}"),
+                *(_fixed(each["predicted"]), _fixed(each["observed"])),
+            ]
             for each in bins
         ]
         table = Table(["probability", "rows", "mean predicted", "share of positives"], rows, (1, 2, 3))

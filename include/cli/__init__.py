@@ -9,6 +9,7 @@ import click
 
 from include import settings
 from include.cli.check import schema, validate_config
+from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
 from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
@@ -40,7 +41,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    *(run, replay_version, validate_config, schema, prove_features, document_features),
+    *(run, replay_version, validate_config, schema, prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
     *(history, verify, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):

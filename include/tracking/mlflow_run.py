@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include import settings
@@ -56,3 +58,8 @@ def log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None:
     )
     for name, text in record.documents.items():
         client.log_text(run_id, text, name)
+    with TemporaryDirectory(prefix="artifacts-") as folder:
+        for name, content in record.files.items():
+            path = Path(folder) / name
+            path.write_bytes(content)
+            client.log_artifact(run_id, str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelRefused, NightshiftError
@@ -45,6 +45,8 @@ class RunRecord:
         Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
     documents
         Artifacts of the run by file name, as text.
+    files
+        Further artifacts, as bytes.
     """
 
     name: str
@@ -56,6 +58,7 @@ class RunRecord:
     run_tags: dict[str, str]
     documents: dict[str, str]
     description: str
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from include.training.contributions import Contributions, Unit
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
     from include.training_config import Training
 
 #: Mixed rows that are predicted in all, which bounds what an explanation costs, and at once, which bounds memory.
-PREDICTED_ROWS, ROWS_AT_ONCE = 100_000, 50_000
+PREDICTED_ROWS, ROWS_AT_ONCE = 200_000, 25_000
 #: Orders of the features that are drawn at most.
 MOST_WALKS = 400
+#: Of a slow model no more orders are walked when so many seconds have passed; it adds up all the same.
+MOST_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
 
 
 def sampled_contributions(
@@ -57,22 +63,28 @@ def sampled_contributions(
     orders = draw.permuted(np.tile(np.arange(len(names)), (walks // 2, 1)), axis=1)
     # how far into a walk each feature changes, forward and from the end; both walks start at the same row
     ranks = np.argsort(orders, axis=1)
-    ranks, starts = np.concatenate([ranks, len(names) - 1 - ranks]), np.concatenate([starts, starts])
+    ranks = np.stack([ranks, len(names) - 1 - ranks], axis=1).reshape(walks, len(names))
+    starts = np.repeat(starts, 2)
+    walked, deadline = 0, time.monotonic() + MOST_SECONDS
     added, base = np.zeros((count, len(names))), np.zeros(count)
     at_once = max(1, ROWS_AT_ONCE // max(1, steps * count))
     for first in range(0, walks, at_once):
+        if walked and time.monotonic() >= deadline:
+            log.warning("contributions were sampled for %.0f seconds: %d of %d walks", MOST_SECONDS, walked, walks)
+            break
         rank, start = ranks[first : first + at_once], starts[first : first + at_once]
         mixed = _mixed(both, names, rank, start, count)
         found = predict(model, mixed, training, classes)
         if found.ndim == 2:
             found = found[np.arange(len(found)), np.tile(told, len(rank) * steps)]
         found = found.reshape(len(rank), steps, count)
+        walked += len(rank)
         base += found[:, 0].sum(axis=0)
         changes = np.diff(found, axis=1)  # by step
         added += np.take_along_axis(changes, rank[:, :, None], axis=1).sum(axis=0).T  # by feature
-    values = {name: added[:, at] / walks for at, name in enumerate(names)}
+    values = {name: added[:, at] / walked for at, name in enumerate(names)}
     unit: Unit = "probability" if training.classifies else "value"
-    return Contributions(base / walks, values, prediction, unit, "sampled Shapley values")
+    return Contributions(base / walked, values, prediction, unit, "sampled Shapley values")
 
 
 def _mixed(both: pd.DataFrame, names: list[str], rank: np.ndarray, start: np.ndarray, count: int) -> pd.DataFrame:

@@ -27,6 +27,8 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
     from include.evaluation.metrics import Measure
     from include.retraining.measure import ChallengerModel, Holdout, measure_evidence
+    from include.retraining.steps.explain import write_explanations
+    from include.retraining.steps.export import write_exports
     from include.retraining.steps.refit import read_refits
     from include.training.target import encode_target
 
@@ -52,18 +54,21 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
     measure = Measure.of(training) if threshold is None else Measure.of(training, threshold)
+    champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
         model = files.load_challenger(pipeline, plan)
         evidence = measure_evidence(
             pipeline,
             holdout,
             ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
-            _champion(pipeline, plan),
+            champion,
             read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
         ).to_json()
     workspace.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
     workspace.write_json(files.folder(plan) / "importance.json", importance)
+    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
+    write_exports(pipeline, plan, model, rows, classes)
     return evidence
 
 

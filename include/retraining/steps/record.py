@@ -129,6 +129,8 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
 def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
     """Gather what MLflow is told of the run."""
     from include.gate.report import verdict_table
+    from include.retraining.steps.explain import card_documents, explanations
+    from include.retraining.steps.export import exported_files
     from include.tracking.register import RunRecord, documents
 
     evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
@@ -147,6 +149,16 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
     }
     if challenger["threshold"]:
         tags["threshold"] = repr(threshold_of(challenger))
+    facts = {
+        "plan": plan.to_json(),
+        "evidence": measured,
+        "verdict": verdict.to_json(),
+        "tuning": _tuning(plan),
+        "features": features.to_json(),
+        "challenger": challenger,
+        "importance": workspace.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
+        **explanations(plan),
+    }
     return RunRecord(
         name=plan.pipeline,
         run_key=plan.run_key,
@@ -164,17 +176,11 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
             "features_build": features.build,
             "lock": plan.lock,
         },
-        documents=documents(
-            plan=plan.to_json(),
-            evidence=measured,
-            verdict=verdict.to_json(),
-            tuning=_tuning(plan),
-            features=features.to_json(),
-            challenger=challenger,
-            importance=workspace.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
-        )
+        documents=documents(**facts)
         | {"verdict.txt": verdict_table(evidence, verdict)}
+        | card_documents(pipeline, facts)
         | _definition(pipeline),
+        files=exported_files(pipeline, plan),
         description=f"{pipeline.description}\n\n{verdict.reason}",
     )
 

@@ -97,7 +97,8 @@ def test_the_schema_in_docs_is_the_one_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "validate-config", "suggest-expectations", "schema", "demo", "up", "sources"]
+    "command",
+    ["run", "validate-config", "suggest-expectations", "schema", "demo", "up", "sources", "explain-row", "promote"],
 )
 def test_every_command_says_what_it_does(command: str) -> None:
     """Each command has help."""

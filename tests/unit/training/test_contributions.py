@@ -203,3 +203,23 @@ def test_a_summary_puts_the_weightiest_feature_first_and_tells_its_direction() -
     assert first["points"] == [[-3.0, 0.0], [1.0, 0.5], [0.0, None], [2.0, 1.0]]
     assert (second["feature"], second["direction"]) == ("store", None)
     assert (told["base"], told["rows"], told["unit"]) == (10.0, 4, "value")
+
+
+def test_a_slow_model_is_walked_less_and_its_contributions_add_up_all_the_same(
+    make_pipeline: MakePipeline,
+    make_frame: MakeFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When its seconds have passed, what was walked until then is told."""
+    from include.training import sampled_contributions as module
+
+    monkeypatch.setattr(module, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 500)
+    pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame()
+    model = fitted(pipeline, frame, "extra_trees")
+
+    found = of(pipeline, frame, model)
+
+    assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-9)
+    assert "of 400 walks" in caplog.text

@@ -1,0 +1,177 @@
+"""The card says what a model is for, made from, good for and decided about, of every task, and hides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.card.blocks import Bullets, Facts, Plot, Section, Table, Text
+from include.card.card import model_card
+from tests import factories
+from tests.unit.card.facts import facts_of, shop_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.card.blocks import Card
+
+TITLES = [
+    "Purpose",
+    "Data",
+    "Metrics",
+    "Slices",
+    "Fairness",
+    "{plots}",
+    "At work",
+    "What it goes by",
+    "Limits",
+    "Decision",
+]
+PLOTS = {
+    "binary": ("Calibration and ROC", ["calibration", "roc"]),
+    "multiclass": ("Confusion", ["confusion"]),
+    "regression": ("Residuals", ["residuals"]),
+    "forecasting": ("Residuals", ["residuals"]),
+}
+PARTS = {"slices": ["store"], "sensitive": ["store"]}
+
+
+def section(card: Card, title: str) -> Section:
+    """Return a section by its title."""
+    (found,) = [each for each in card.sections if each.title == title]
+    return found
+
+
+def texts(part: Section) -> str:
+    """Return all that a section says, in one text."""
+    told = []
+    for block in part.blocks:
+        if isinstance(block, Text):
+            told.append(block.text)
+        elif isinstance(block, Bullets):
+            told += block.lines
+        elif isinstance(block, Facts):
+            told += [f"{name}: {value}" for name, value in block.facts.items()]
+        else:
+            table = block if isinstance(block, Table) else block.table
+            told += [" | ".join(row) for row in [table.head, *table.rows]]
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize("task", PLOTS)
+@pytest.mark.parametrize("champion", [True, False])
+def test_every_task_has_all_sections_and_its_own_plots(task: str, champion: bool, tmp_path: Path) -> None:
+    """With a champion and without: the sections in their order, and the plots of the task."""
+    pipeline = shop_of(task, tmp_path, **PARTS)
+    title, kinds = PLOTS[task]
+
+    card = model_card(pipeline, facts_of(pipeline, champion))
+
+    assert [each.title for each in card.sections] == [each.format(plots=title) for each in TITLES]
+    assert [each.kind for each in section(card, title).blocks if isinstance(each, Plot)] == kinds
+    goes_by = [each.kind for each in section(card, "What it goes by").blocks if isinstance(each, Plot)]
+    assert goes_by == ["swarm", "bars"]
+    for part in card.sections:
+        for block in part.blocks:
+            table = block.table if isinstance(block, Plot) else block
+            if isinstance(table, Table):
+                assert all(len(row) == len(table.head) for row in table.rows), part.title
+
+
+def test_purpose_and_data_name_the_owner_and_the_windows(tmp_path: Path) -> None:
+    """Who is asked, what is predicted, from which days it was learned, and on which it was measured."""
+    pipeline = shop_of("binary", tmp_path)
+
+    card = model_card(pipeline, facts_of(pipeline))
+
+    assert "owner: shop-team" in texts(section(card, "Purpose"))
+    assert "predicts: whether revenue is 1, as a probability" in texts(section(card, "Purpose"))
+    data = texts(section(card, "Data"))
+    assert "learned from: 2023-03-01 to 2024-01-30, 12,345 rows" in data
+    assert "measured on: 2024-02-01 to 2024-02-28, 5,000 rows of 28 days" in data
+    assert "label: 1 in 30 % of the rows it is measured on" in data
+    assert "sales | sql | 3" in data
+
+
+def test_metrics_have_intervals_and_stand_beside_champion_and_baseline(tmp_path: Path) -> None:
+    """The gate's metric is first; a model without a champion says so."""
+    pipeline = shop_of("binary", tmp_path)
+    facts = facts_of(pipeline)
+    value, ends = facts["evidence"]["challenger"]["metrics"]["roc_auc"], facts["curves"]["intervals"]["roc_auc"]
+
+    told = texts(section(model_card(pipeline, facts), "Metrics"))
+    first = texts(section(model_card(pipeline, facts_of(pipeline, champion=False)), "Metrics"))
+
+    assert told.splitlines()[0] == "metric | challenger | 95 % interval | champion (version 3) | baseline (prior)"
+    assert told.splitlines()[1].startswith(f"roc_auc (the gate's) | {value:.4f} | {ends[0]:.4f} to {ends[1]:.4f} | 0.")
+    assert "better than the champion by | +0.0500 | 0.0200 to 0.0800 | 28" in told
+    assert "champion (none yet)" in first
+    assert "better than the champion" not in first
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    """No curves, contributions, slices or groups: each section stays and says what it lacks."""
+    pipeline = shop_of("regression", tmp_path)
+    facts = facts_of(pipeline, importance=[], contributions=None, curves=None)
+    facts["evidence"] |= {"slices": [], "fairness": None, "operation": None, "robustness": None}
+
+    card = model_card(pipeline, facts)
+
+    assert "gate.slices names no column" in texts(section(card, "Slices"))
+    assert "gate.sensitive names no column" in texts(section(card, "Fairness"))
+    for title in ("Residuals", "At work"):
+        assert "Not measured in this run." in texts(section(card, title))
+    assert texts(section(card, "What it goes by")).count("was not measured in this run") == 2
+    limits = texts(section(card, "Limits"))
+    for told in ("gate.slices", "gate.sensitive", "disturbed rows was not measured"):
+        assert told in limits
+
+
+def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
+    """What the model loses, what could not be judged, what was warned of, and that the gate did not want it."""
+    pipeline = shop_of("binary", tmp_path, minimum=0.99, **PARTS)
+    facts = facts_of(pipeline)
+    facts["evidence"]["robustness"] = [
+        {"name": "numeric noise", "error": None, "metric": 0.6, "share_lost": 0.4},
+        {"name": "shuffled rows", "error": "it raised ValueError", "metric": None, "share_lost": None},
+    ]
+    facts["evidence"]["slices"][0]["challenger"] = None
+    facts["verdict"]["results"][1] |= {"outcome": "warn", "explanation": "there are few rows"}
+
+    limits = texts(section(model_card(pipeline, facts), "Limits"))
+
+    for told in (
+        "It has seen rows of 2023-03-01 to 2024-01-30",
+        "Tried with numeric noise, it loses 40 % of what it gains over the baseline.",
+        "Tried with shuffled rows, it failed: it raised ValueError.",
+        "roc_auc has no value on store north.",
+        "there are few rows.",
+        "The gate did not promote it",
+    ):
+        assert told in limits
+
+
+def test_the_decision_names_every_check_and_why(tmp_path: Path) -> None:
+    """What fired is told with its page; the verdict is that of the gate."""
+    pipeline = shop_of("binary", tmp_path, minimum=0.99)
+    facts = facts_of(pipeline)
+
+    card = model_card(pipeline, facts)
+
+    told = texts(section(card, "Decision"))
+    assert card.verdict == facts["verdict"]["verdict"] == "keep"
+    assert facts["verdict"]["reason"] in told
+    assert "GATE003 | fail | reaches the minimum | roc_auc" in told
+    assert "(docs/checks/GATE003.md)" in told
+    assert told.count("GATE0") >= len(facts["verdict"]["results"])
+
+
+def test_a_champion_that_cannot_be_scored_is_told(tmp_path: Path) -> None:
+    """Its metrics are missing, and the reason is there."""
+    pipeline = shop_of("binary", tmp_path)
+    facts = facts_of(pipeline)
+    broken = factories.evidence(champion=factories.champion(metrics=None, difference=None, error="it is gone"))
+    facts["evidence"] = broken.to_json()
+
+    assert "The champion cannot be scored: it is gone" in texts(section(model_card(pipeline, facts), "Metrics"))

@@ -1,0 +1,153 @@
+"""A card as Markdown and as HTML: whole, escaped, drawn without a script."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+
+from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
+from include.card.card import model_card
+from include.card.html import html_card
+from include.card.markdown import markdown_card
+from include.html_page import POLICY
+from tests.unit.card.facts import facts_of, shop_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVIL = '<script>alert("1")</script>'
+TASKS = ["binary", "multiclass", "regression", "forecasting"]
+
+
+class _Balance(HTMLParser):
+    """Notes the elements, and that each that is opened is closed."""
+
+    VOID = frozenset({"meta", "br", "wbr", "hr", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def evil_facts(folder: Path, task: str) -> tuple[Any, dict[str, Any]]:
+    """Return a pipeline and a run in which every name and text that comes from outside is hostile."""
+    pipeline = shop_of(task, folder, slices=["store"], sensitive=["store"])
+    pipeline = pipeline.model_copy(update={"description": EVIL, "owner": EVIL})
+    facts = facts_of(pipeline)
+    facts["challenger"] |= {"family": EVIL, "features": [EVIL], "reasons": [EVIL]}
+    facts["evidence"]["slices"][0] |= {"column": EVIL, "value": EVIL}
+    facts["evidence"]["champion"] |= {"name": EVIL, "error": EVIL}
+    facts["verdict"]["reason"] = EVIL
+    facts["verdict"]["results"][0] |= {"explanation": EVIL, "outcome": "fail"}
+    facts["importance"][0]["feature"] = facts["contributions"]["features"][0]["feature"] = EVIL
+    if task == "multiclass":
+        facts["curves"]["confusion"]["classes"][0] = EVIL
+    return pipeline, facts
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_page_runs_and_loads_nothing_whatever_it_shows(task: str, tmp_path: Path) -> None:
+    """Names and texts from data are texts on the page; its elements are closed, and it has no script."""
+    page = html_card(model_card(*evil_facts(tmp_path, task)))
+
+    parsed = _Balance()
+    parsed.feed(page)
+    assert parsed.open == []
+    assert not parsed.seen & {"script", "img", "link", "iframe", "object", "form"}
+    assert all(each.startswith("#part-") for each in parsed.loads)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 8
+    assert POLICY.replace("'", "&#x27;") in page
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_plot_is_a_drawing_of_finite_numbers_with_a_table_beside_it(task: str, tmp_path: Path) -> None:
+    """Each SVG is well-formed and named, has no NaN, and draws within its field."""
+    pipeline = shop_of(task, tmp_path)
+
+    page = html_card(model_card(pipeline, facts_of(pipeline)))
+
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(drawings) == {"binary": 4}.get(task, 3)
+    assert page.count("<summary>as a table</summary>") == len(drawings)
+    for drawing in drawings:
+        svg = ElementTree.fromstring(drawing)  # noqa: S314  our own drawing
+        assert svg.get("aria-label")
+        assert "nan" not in drawing.lower()
+        _, _, width, height = (float(each) for each in svg.get("viewBox", "").split())
+        for circle in svg.iter("circle"):
+            assert 0 <= float(circle.get("cx", "")) <= width
+            assert 0 <= float(circle.get("cy", "")) <= height
+
+
+def test_a_page_has_the_sections_as_links_and_the_verdict_at_its_head(tmp_path: Path) -> None:
+    """A reader finds the parts, and sees at once what was decided."""
+    pipeline = shop_of("binary", tmp_path, minimum=0.99)
+
+    card = model_card(pipeline, facts_of(pipeline))
+    page = html_card(card)
+
+    assert '<p class="verdict keep">verdict: keep</p>' in page
+    for number, section in enumerate(card.sections, start=1):
+        assert f'<a href="#part-{number}">{section.title}</a>' in page
+        assert f'<section id="part-{number}"><h2>{section.title}</h2>' in page
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_markdown_has_every_section_and_whole_tables(task: str, tmp_path: Path) -> None:
+    """Each line of a table has as many cells as its head, whatever the values hold."""
+    pipeline, facts = evil_facts(tmp_path, task)
+    facts["verdict"]["results"][0]["explanation"] = "a | b\n\n# c"
+
+    card = model_card(pipeline, facts)
+    text = markdown_card(card)
+
+    for section in card.sections:
+        assert f"\n## {section.title}\n" in text
+    assert "<script" not in re.sub(r"\\<", "", text)
+    cells = 0
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            cells = 0
+            continue
+        found = len(re.findall(r"(?<!\\)\|", line))
+        assert cells in (0, found), line
+        cells = found
+    assert "a \\| b \\# c" in text
+
+
+def test_markdown_escapes_what_means_something_and_leaves_names_readable() -> None:
+    """Emphasis, links, code and lists are texts; an underscore within a word stays as it is."""
+    blocks = [
+        Text("- *a* [b](c) `d` _e_ revenue_mean_7d"),
+        Text("1. one"),
+        Bullets(["# two"]),
+        Facts({"x|y": "<z>"}),
+        Table(["n"], [["1"]], (0,)),
+    ]
+
+    text = markdown_card(Card("t_t", "s", "keep", [Section("S", blocks)]))
+
+    assert "\\- \\*a\\* \\[b\\](c) \\`d\\` \\_e\\_ revenue_mean_7d" in text
+    assert "1\\. one" in text
+    assert "- \\# two" in text
+    assert "| x\\|y | \\<z\\> |" in text
+    assert "| n |\n| ---: |\n| 1 |" in text
