@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Share of the cells that are made null.
-MISSING_SHARE = 0.1
+MISSING_SHARE = 0.05
 #: Noise, as a share of a column's standard deviation.
 NOISE_SHARE = 0.01
 #: Text that no column has.
@@ -19,7 +19,7 @@ UNSEEN = "never seen before"
 
 
 def with_missing(frame: pd.DataFrame, features: Sequence[str], draw: np.random.Generator) -> pd.DataFrame:
-    """Return a frame in which a tenth of the features' cells is null."""
+    """Return a frame in which a twentieth of the features' cells is null."""
     nulls = draw.random((len(features), len(frame))) < MISSING_SHARE
     return frame.assign(**{name: with_nulls(frame[name], null) for name, null in zip(features, nulls, strict=True)})
 

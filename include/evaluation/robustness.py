@@ -65,7 +65,7 @@ def measure_robustness(
     numeric: Sequence[str],
     categorical: Sequence[str],
     seed: int,
-    max_rows: int = 2000,
+    max_rows: int = 4000,
 ) -> list[Disturbance]:
     """Return what a model does on held-out rows that were disturbed in the ways that production knows.
 
