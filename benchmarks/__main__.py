@@ -11,7 +11,7 @@ from benchmarks.features import compare_features
 from benchmarks.fitting import compare_fitting
 from benchmarks.gating import gate_seconds
 from benchmarks.incremental import compare_incremental
-from benchmarks.measure import ingest_year, tell, temporary_home, the_pipeline
+from benchmarks.measure import Comparison, ingest_year, tell, temporary_home, the_pipeline
 from benchmarks.memory import peak_memory
 from benchmarks.orchestration import compare_orchestration
 from benchmarks.page import Measured, write_page
@@ -21,6 +21,10 @@ from benchmarks.retraining import compare_retraining
 from benchmarks.search import compare_search
 from benchmarks.validation import compare_validation
 from include import settings
+
+
+def _show(each: Comparison) -> None:
+    tell(f"  {each.name}: {each.ratio:.2f} ({each.ratio_of_minima:.2f}), limit {each.limit}")
 
 
 def main() -> int:
@@ -35,24 +39,31 @@ def main() -> int:
         peaks = peak_memory()
         tell("validation")
         validation, in_pandas = compare_validation()
+        _show(validation)
         tell("one more day")
         one_more = days.day_seconds()
+        tell(f"  {', '.join(f'{held:,} days {taken:.2f} s' for held, taken in one_more.items())}")
         tell("point-in-time builds")
         point_in_time = compare_point_in_time()
         tell("one more day of the feature table")
         incremental = compare_incremental()
+        _show(incremental)
         tell("ingesting the year")
         ingest_year(pipeline)
         tell("feature table")
         features = compare_features(pipeline)
+        _show(features)
         tell("fit of one model")
         fit = compare_fitting(pipeline)
+        _show(fit)
         tell("the gate")
         gate = gate_seconds(pipeline)
+        tell(f"  {gate.whole:.2f} s")
         tell("search")
         search = compare_search(pipeline)
         tell("retraining in one process")
         retraining, steps, roc_auc = compare_retraining(pipeline)
+        _show(retraining)
         tell("retraining in Airflow")
         airflow = compare_orchestration(pipeline)
     events = [comparison for each in point_in_time for comparison in each.comparisons()]
