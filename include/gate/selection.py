@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS
+from include.import_path import import_named
 from include.wording import unknown
 
 if TYPE_CHECKING:
@@ -69,15 +69,7 @@ def severity_of(check: Check, gate: Gate) -> Severity:
 
 def _own(path: str) -> Check:
     """Return a check of the team's own, named by its import path."""
-    module, _, name = path.rpartition(".")
-    try:
-        kind = getattr(import_module(module), name)
-    except Exception as error:  # importing a module runs it, and it may raise whatever it likes
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"gate.own_checks: {path} cannot be imported ({type(error).__name__}: {reason}); correct the path, or "
-            "install its package"
-        ) from error
+    kind = import_named("gate.own_checks", path, "the path")
     if not (inspect.isclass(kind) and issubclass(kind, Check)):
         raise ConfigError(
             f"gate.own_checks: {path} is not a check; name a class that derives from include.gate.check.Check"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
+from include.import_path import import_named
 from include.training.candidates.candidate import Candidate, Params
 from include.wording import unknown
 
@@ -54,15 +54,7 @@ def own_candidate(name: str, own: OwnCandidate, training: Training) -> Candidate
 
 
 def _import_class(where: str, path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        kind = getattr(import_module(module), name)
-    except Exception as error:  # importing a module runs it, and it may raise whatever it likes
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"{where}: {path} cannot be imported ({type(error).__name__}: {reason}); correct estimator, or install "
-            "its package"
-        ) from error
+    kind = import_named(where, path, "estimator")
     if not (inspect.isclass(kind) and hasattr(kind, "get_params") and hasattr(kind, "fit")):
         raise ConfigError(
             f"{where}: {path} is not a scikit-learn estimator, which has fit and get_params; name a class"
