@@ -44,9 +44,9 @@ class Measure:
     threshold: float = 0.5
 
     @classmethod
-    def of(cls, training: Training, threshold: float = 0.5) -> Measure:
-        """Return the metric that a pipeline is tuned for and that its gate compares."""
-        return cls(training.task, training.metric, training.quantile, threshold)
+    def of(cls, training: Training, threshold: float | None = None) -> Measure:
+        """Return the metric that a pipeline is tuned for and that its gate compares; no threshold is a half."""
+        return cls(training.task, training.metric, training.quantile, 0.5 if threshold is None else threshold)
 
     @property
     def higher_is_better(self) -> bool:

@@ -143,16 +143,10 @@ def measure_evidence(
         holdout_days=(holdout.start, holdout.end),
         classes=classes,
     )
-    measure = (
-        Measure.of(training)
-        if evidence.challenger.threshold is None
-        else Measure.of(training, evidence.challenger.threshold)
-    )
+    measure = Measure.of(training, evidence.challenger.threshold)
     metric = evidence.metric
     noise: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
-    columns = feature_columns(pipeline, frame)
-    numeric = [name for name in columns.numeric if name in challenger.features]
-    categorical = [name for name in columns.categorical if name in challenger.features]
+    columns = feature_columns(pipeline, frame).among(challenger.features)
     grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
     operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # while nothing else runs
     with ThreadPoolExecutor(1) as beside:
@@ -171,10 +165,13 @@ def measure_evidence(
             plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
             robustness=measure_robustness(
                 *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),
-                *((evidence.baseline.metrics or {}).get(metric, math.nan), challenger.features, numeric, categorical),
+                *((evidence.baseline.metrics or {}).get(metric, math.nan), challenger.features),
+                *(columns.numeric, columns.categorical),
                 training.seed,
             ),
-            signature=compare_signatures(kinds_of(numeric, categorical), champion.inputs if champion else None),
+            signature=compare_signatures(
+                kinds_of(columns.numeric, columns.categorical), champion.inputs if champion else None
+            ),
             reload=reload.result(),
             refits=refits,
         )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from include.errors import TrainingImpossible
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     import pandas as pd
 
@@ -29,8 +31,12 @@ class FeatureColumns:
     def known_in(self, rows: pd.DataFrame) -> FeatureColumns:
         """Return the columns that have a value in some of the rows; from the others nothing can be learned."""
         known = rows[self.all].notna().any()
+        return self.among([name for name in self.all if known[name]])
+
+    def among(self, names: Collection[str]) -> FeatureColumns:
+        """Return the columns that bear one of some names."""
         return FeatureColumns(
-            [name for name in self.numeric if known[name]], [name for name in self.categorical if known[name]]
+            [name for name in self.numeric if name in names], [name for name in self.categorical if name in names]
         )
 
 

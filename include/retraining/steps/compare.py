@@ -30,6 +30,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.retraining.steps.explain import write_explanations
     from include.retraining.steps.export import write_exports
     from include.retraining.steps.refit import read_refits
+    from include.training.model_file import load_model, trusted_of
     from include.training.target import encode_target
 
     challenger = files.challenger(plan)
@@ -53,10 +54,10 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "threshold": threshold,
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
-    measure = Measure.of(training) if threshold is None else Measure.of(training, threshold)
+    measure = Measure.of(training, threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
-        model = files.load_challenger(pipeline, plan)
+        model = load_model(path, challenger["sha256"], trusted_of(training))
         evidence = measure_evidence(
             pipeline,
             holdout,
@@ -114,13 +115,13 @@ def _importance(
     from include.evaluation.metrics import Measure
     from include.training.fit import predict
 
-    training, threshold = pipeline.training, threshold_of(challenger)
+    training = pipeline.training
     found = permutation_importance(
         lambda frame: predict(model, frame, training, challenger["classes"]),
         holdout,
         y,
         challenger["features"],
-        Measure.of(training) if threshold is None else Measure.of(training, threshold),
+        Measure.of(training, threshold_of(challenger)),
         repeats=3,
         max_rows=5000,
         seed=training.seed,

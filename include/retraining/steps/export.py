@@ -35,16 +35,13 @@ def write_exports(
     classes
         The labels that the model tells apart, of several classes.
     """
-    from include.training.columns import FeatureColumns, feature_columns
+    from include.training.columns import feature_columns
     from include.training.fit import predict
     from include.training.onnx_export import export_onnx
 
     if "onnx" not in pipeline.export:
         return
-    columns, taken = feature_columns(pipeline, rows), set(model.feature_names_in_)
-    columns = FeatureColumns(
-        [name for name in columns.numeric if name in taken], [name for name in columns.categorical if name in taken]
-    )
+    columns = feature_columns(pipeline, rows).among(set(model.feature_names_in_))
     rows = rows.head(MAX_ROWS)
     expected = predict(model, rows, pipeline.training, classes)
     export = export_onnx(model, columns, pipeline.training, rows, expected)

@@ -58,10 +58,9 @@ def refit(
 
     until = time.monotonic() + SHARE_OF_TUNING * plan.tuning_seconds
     made = 0
-    for number in range(1, pipeline.gate.refits + 1):
+    for seed in _seeds(pipeline):
         if time.monotonic() + fit_seconds > until:
             break
-        seed = pipeline.training.seed + number * SEED_STEP
         other = pipeline.model_copy(update={"training": pipeline.training.model_copy(update={"seed": seed})})
         try:
             model = fit_challenger(other, rows, chosen, y, validated, settings.threads())
@@ -83,13 +82,16 @@ def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Measure
     from include.evaluation.refits import Refits
 
     found = {}
-    for number in range(1, pipeline.gate.refits + 1):
-        seed = pipeline.training.seed + number * SEED_STEP
+    for seed in _seeds(pipeline):
         path = _file(plan, digest, seed)
         if path.exists():
             predicted = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
             found[seed] = measure.value(y_true, predicted)
     return Refits(list(found), list(found.values())) if found else None
+
+
+def _seeds(pipeline: Pipeline) -> list[int]:
+    return [pipeline.training.seed + number * SEED_STEP for number in range(1, pipeline.gate.refits + 1)]
 
 
 def _file(plan: RunPlan, digest: str, seed: int) -> UPath:
