@@ -54,21 +54,21 @@ def _metrics(evidence: Evidence) -> list[str]:
     for metric, value in gates_first:
         mark = " *" if metric == evidence.metric else ""
         others = [champion.metrics if champion else None, evidence.baseline.metrics]
-        rows.append([metric + mark, _number(value), *(_number((each or {}).get(metric)) for each in others)])
+        rows.append([metric + mark, shown(value), *(shown((each or {}).get(metric)) for each in others)])
     for opponent, named in ((champion, "champion"), (evidence.baseline, "baseline")):
         if opponent and opponent.difference:
             found = opponent.difference
             rows.append(
                 [
                     f"better than {named} by",
-                    _number(found.value),
-                    f"{_number(found.low)} to {_number(found.high)}",
+                    shown(found.value),
+                    f"{shown(found.low)} to {shown(found.high)}",
                     "",
                 ]
             )
     note = "higher" if evidence.higher_is_better else "lower"
     about = f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"
-    return [*_aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  "), *_settings(evidence)]
+    return [*aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  "), *_settings(evidence)]
 
 
 def _settings(evidence: Evidence) -> list[str]:
@@ -96,11 +96,13 @@ def _wrapped(heading: str, text: str) -> list[str]:
     return textwrap.wrap(heading + text, WIDTH, subsequent_indent=INDENT)
 
 
-def _number(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Return a value to four places, or a dash where there is none."""
     return "-" if value is None or value != value else f"{value:.4f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from include import settings
+from include.gate.report import aligned, shown
 from include.messages.message import Link, Message
 
 if TYPE_CHECKING:
@@ -142,17 +143,10 @@ def metric_table(evidence: Evidence) -> str:
     rows = [["", "challenger", "champion" if champion else "no champion", "baseline"]]
     for name, value in sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric):
         others = (champion.metrics.get(name) if champion else None, evidence.baseline.metrics.get(name))
-        rows.append([f"{name} *" if name == evidence.metric else name, *map(_shown, (value, *others))])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
+        rows.append([f"{name} *" if name == evidence.metric else name, *map(shown, (value, *others))])
     note = "higher" if evidence.higher_is_better else "lower"
     holdout = f"{evidence.holdout.rows:,} rows, {evidence.holdout.start} to {evidence.holdout.end}"
-    return "\n".join([*(line.rstrip() for line in lines), f"* the gate's metric, {note} is better; {holdout}"])
+    return "\n".join([*aligned(rows), f"* the gate's metric, {note} is better; {holdout}"])
 
 
 def without_secrets(text: str) -> str:
@@ -166,10 +160,6 @@ def _line(text: str) -> str:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def _json(value: float | None) -> float | None:
