@@ -10,6 +10,7 @@ from include.evaluation.numbers import without_nan
 from include.records.chain import append
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of
+from include.retraining.steps.explain import explanations
 from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "reason": registration["note"] or verdict.reason,
         "checks": [vars(result) for result in verdict.results],
-        "metric": _metric(evidence),
+        "metric": _metric(evidence, explanations(plan).get("curves")),
         "approval": answer,
         "approver": answer["by"] if answer else None,
         "mlflow_run": registration["mlflow_run_id"],
@@ -141,16 +142,16 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     return without_nan(content)
 
 
-def _metric(evidence: dict[str, Any]) -> dict[str, Any]:
-    """Return the gate's metric, and by how much it is better than that of whom the challenger was compared with."""
-    opponent = evidence["champion"] or evidence["baseline"]
-    difference = opponent["difference"] or {}
+def _metric(evidence: dict[str, Any], curves: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the gate's metric with its interval, and by how much it is better than that of the opponent."""
+    name = evidence["metric"]
+    low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
     return {
-        "name": evidence["metric"],
-        "value": evidence["challenger"]["metrics"].get(evidence["metric"]),
-        "better_by": difference.get("value"),
-        "low": difference.get("low"),
-        "high": difference.get("high"),
+        "name": name,
+        "value": evidence["challenger"]["metrics"].get(name),
+        "low": low,
+        "high": high,
+        "better_by": (evidence["champion"] or evidence["baseline"])["difference"],
     }
 
 

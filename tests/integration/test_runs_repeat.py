@@ -16,6 +16,7 @@ from include import lake, settings
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import ModelRefused, TrainingImpossible
+from include.records.chain import read_all
 from include.retraining import steps
 from include.retraining.plan import load_plan
 from include.retraining.run import retrain, run
@@ -104,6 +105,16 @@ def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, whe
     assert {part.rows for part in lake.partitions(uri).values()} == {5}
     scratch = [path for path in settings.home().rglob(".*") if path.is_file() and path.suffix != ".crc"]
     assert scratch == [] or when == "before"  # a killed write may leave its scratch file, never a part of a real one
+
+
+def test_the_record_has_the_metric_in_its_own_interval(after_night: Pipeline) -> None:
+    """What `history` shows beside the metric is the metric's interval, not that of the difference."""
+    (record,) = read_all("shop")
+    metric = record.content["metric"]
+
+    assert metric["name"] == after_night.training.metric
+    assert metric["low"] <= metric["value"] <= metric["high"]
+    assert metric["better_by"] == record.content["evidence"]["baseline"]["difference"]
 
 
 def without(pipeline: Pipeline, *features: str) -> Pipeline:
