@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
 
-from dags.pipelines import for_each_pipeline, raw_tables
-from plugins.notifications import failure_callbacks, overdue_callbacks
+from dags.pipelines import for_each_pipeline, raw_tables, task_defaults
+from plugins.notifications import overdue_callbacks
 from plugins.operators.extract_source import ExtractSourceOperator
 from plugins.operators.publish_batch import PublishBatchOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
@@ -56,13 +56,12 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         params=FORM,
         tags=["ingest", name],
         # what a source has not delivered yet may come within the next hour; what waiting cannot mend does not wait
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 4,
-            "retry_delay": timedelta(minutes=5),
-            "retry_exponential_backoff": True,
-            "on_failure_callback": failure_callbacks(pipeline),
-        },
+        default_args=task_defaults(
+            pipeline,
+            retries=4,
+            retry_delay=timedelta(minutes=5),
+            retry_exponential_backoff=True,
+        ),
         render_template_as_native_obj=True,
     ) as dag:
         announce = EmptyOperator(task_id="announce_tables", outlets=[raw_tables(name)])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from dags.pipelines import for_each_pipeline
-from plugins.notifications import failure_callbacks, overdue_callbacks
+from dags.pipelines import for_each_pipeline, task_defaults
+from plugins.notifications import overdue_callbacks
 from plugins.operators.maintain_files import MaintainFilesOperator
 from plugins.operators.maintain_table import MaintainTableOperator
 
@@ -37,13 +37,12 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
         dagrun_timeout=timedelta(hours=12),
         on_failure_callback=overdue_callbacks(pipeline),
         tags=["maintain", name],
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 2,
-            "retry_delay": timedelta(minutes=10),
-            "execution_timeout": timedelta(hours=3),
-            "on_failure_callback": failure_callbacks(pipeline),
-        },
+        default_args=task_defaults(
+            pipeline,
+            retries=2,
+            retry_delay=timedelta(minutes=10),
+            execution_timeout=timedelta(hours=3),
+        ),
     ) as dag:
         for source in pipeline.sources:
             with TaskGroup(group_id=source):

@@ -1,14 +1,15 @@
-"""What the DAG files share: the loop over the pipelines, and the asset between ingest and retrain."""
+"""What the DAG files share: the loop over the pipelines, the tasks' defaults, and the asset of the raw tables."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, get_parsing_context
 
 from include.catalog import load_pipeline, pipeline_names
 from include.errors import ConfigError
+from plugins.notifications import failure_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterat
 def raw_tables(name: str) -> Asset:
     """Return the asset that stands for a pipeline's raw tables."""
     return Asset(name=f"{name}.raw_tables", uri=f"nightshift://{name}/raw")
+
+
+def task_defaults(pipeline: Pipeline, **more: Any) -> dict[str, Any]:
+    """Return the default arguments of a pipeline's tasks: whose they are, and who is told of a failure."""
+    return {"owner": pipeline.owner, "on_failure_callback": failure_callbacks(pipeline)} | more
 
 
 def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import for_each_pipeline
-from plugins.notifications import approval_notifiers, failure_callbacks, overdue_callbacks
+from dags.pipelines import for_each_pipeline, task_defaults
+from plugins.notifications import approval_notifiers, overdue_callbacks
 from plugins.operators.promote_version import AskAnotherOperator, PromoteVersionOperator
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=HOURS + 1),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args={"owner": pipeline.owner, "on_failure_callback": failure_callbacks(pipeline)},
+        default_args=task_defaults(pipeline),
     ) as dag:
         ask = AskAnotherOperator(
             task_id=ASK,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param, chain
 
-from dags.pipelines import for_each_pipeline, raw_tables
-from plugins.notifications import approval_notifiers, failure_callbacks, overdue_callbacks, verdict_notifiers
+from dags.pipelines import for_each_pipeline, raw_tables, task_defaults
+from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
@@ -74,13 +74,12 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         tags=["retrain", name],
         dagrun_timeout=longest,
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 1,
-            "retry_delay": timedelta(minutes=2),
-            "on_failure_callback": failure_callbacks(pipeline),
-            "do_xcom_push": False,  # steps hand on by the run's folder; each value would cost as much as a task's start
-        },
+        default_args=task_defaults(
+            pipeline,
+            retries=1,
+            retry_delay=timedelta(minutes=2),
+            do_xcom_push=False,  # steps hand on by the run's folder; each value would cost as much as a task's start
+        ),
     ) as dag:
         tune = TuneCandidatesOperator.partial(
             task_id="tune_candidates", pipeline=name, map_index_template="{{ 'worker %s' % task.worker }}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import for_each_pipeline
-from plugins.notifications import failure_callbacks, overdue_callbacks
+from dags.pipelines import for_each_pipeline, task_defaults
+from plugins.notifications import overdue_callbacks
 from plugins.operators.change_champion import ChangeChampionOperator
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=1),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args={
-            "owner": pipeline.owner,
-            "retries": 1,
-            "retry_delay": timedelta(minutes=1),
-            "on_failure_callback": failure_callbacks(pipeline),
-        },
+        default_args=task_defaults(pipeline, retries=1, retry_delay=timedelta(minutes=1)),
     ) as dag:
         ChangeChampionOperator(task_id="change_champion", pipeline=name)
     return dag
