@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from include.errors import NightshiftError
+from plugins.operators.step import told_to_airflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,12 +62,9 @@ class RequestApprovalOperator(ApprovalOperator):
         from include.retraining import steps
         from include.retraining.plan import load_plan
 
-        try:
+        with told_to_airflow():
             plan = load_plan(self.pipeline, context["dag_run"].run_id)
             self.body = steps.approval_request(load_pipeline(self.pipeline), plan)
-        except NightshiftError as error:
-            kind = AirflowException if error.retryable else AirflowFailException
-            raise kind(f"{type(error).__name__}: {error}") from None
         if self.body is None:
             self.log.info("%s: the verdict promotes nothing, so nobody is asked", self.pipeline)
             return None
@@ -76,18 +72,17 @@ class RequestApprovalOperator(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Keep the answer, who gave it and why; no answer in time is one as well."""
-        from include.catalog import load_pipeline
         from include.retraining import steps
         from include.retraining.plan import load_plan
 
         # not the parent's, which would skip what follows a rejection
         answer = HITLOperator.execute_complete(self, context, event)
         person = answer["responded_by_user"]
-        return steps.keep_answer(
-            load_pipeline(self.pipeline),
-            load_plan(self.pipeline, context["dag_run"].run_id),
-            approved=answer["chosen_options"] == [self.APPROVE],
-            by=person["name"] if person else None,
-            reason=answer["params_input"].get(REASON, ""),
-            at=answer["responded_at"].isoformat(),
-        )
+        with told_to_airflow():
+            return steps.keep_answer(
+                load_plan(self.pipeline, context["dag_run"].run_id),
+                approved=answer["chosen_options"] == [self.APPROVE],
+                by=person["name"] if person else None,
+                reason=answer["params_input"].get(REASON, ""),
+                at=answer["responded_at"].isoformat(),
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -11,10 +12,22 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from include.errors import NightshiftError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
 
     from include.config import Pipeline
     from include.retraining.plan import RunPlan
+
+
+@contextmanager
+def told_to_airflow() -> Iterator[None]:
+    """Fail the task with the sentence of an error of ours, at once where no retry can mend it."""
+    try:
+        yield
+    except NightshiftError as error:
+        kind = AirflowException if error.retryable else AirflowFailException
+        raise kind(f"{type(error).__name__}: {error}") from None
 
 
 class PipelineStepOperator(BaseOperator):
@@ -34,11 +47,8 @@ class PipelineStepOperator(BaseOperator):
         """Run the step; an error that no retry can mend fails the task at once."""
         from include.catalog import load_pipeline
 
-        try:
+        with told_to_airflow():
             return self.run_step(load_pipeline(self.pipeline), context)
-        except NightshiftError as error:
-            kind = AirflowException if error.retryable else AirflowFailException
-            raise kind(f"{type(error).__name__}: {error}") from None
 
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:

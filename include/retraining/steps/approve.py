@@ -9,6 +9,8 @@ from include import settings, workspace
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from include.config import Pipeline
     from include.retraining.plan import RunPlan
 
@@ -49,9 +51,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> str | None:
     )
 
 
-def keep_answer(
-    pipeline: Pipeline, plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: str
-) -> dict[str, Any]:
+def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: str) -> dict[str, Any]:
     """Keep the answer to the question for the steps that follow, and return it.
 
     Parameters
@@ -61,7 +61,7 @@ def keep_answer(
     """
     found = {"approved": approved, "by": by, "reason": reason, "at": at}
     workspace.write_json(_file(plan), found)
-    log.info("%s: %s", pipeline.name, told(found))
+    log.info("%s: %s", plan.pipeline, told(found))
     return found
 
 
@@ -94,5 +94,5 @@ def told(answer: dict[str, Any]) -> str:
     return f"{said} by {answer['by']} at {answer['at']}{why}"
 
 
-def _file(plan: RunPlan) -> Any:
+def _file(plan: RunPlan) -> UPath:
     return files.folder(plan) / "approval.json"
