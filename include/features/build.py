@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -152,11 +153,13 @@ class _Build:
         import pyarrow as pa
 
         features = self.pipeline.features
-        rows = self.query(tables, since)
+        columns = list(dict.fromkeys([*features.key, PREDICTION_TIME, features.label]))
+        with ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(there.read, midnight(self.first_day), since, columns)
+            rows = self.query(tables, since)
+            kept = reading.result()
         if _types(rows) != base.types:
             return None
-        columns = list(dict.fromkeys([*features.key, PREDICTION_TIME, features.label]))
-        kept = there.read(midnight(self.first_day), since, columns)
         rows_of_month = there.read(since.replace(day=1), since)
         rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)
         if kept.join(rows.select(features.key), features.key, join_type="inner").num_rows:

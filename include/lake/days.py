@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.errors import LakeError, PublishConflict
-from include.lake.tables import PROPERTIES, existing_table, first_line, open_table, reopened
+from include.lake.tables import PROPERTIES, dataset_of, existing_table, first_line, open_table, reopened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -109,7 +109,7 @@ def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table 
     if table is None:
         return None
     condition = None if days is None else (ds.field(column) >= days[0]) & (ds.field(column) <= days[-1])
-    return table.to_pyarrow_dataset().to_table(filter=condition)
+    return dataset_of(table, True).to_table(filter=condition)
 
 
 def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version: int | None) -> None:
@@ -208,6 +208,6 @@ def _some_files(table: DeltaTable, paths: set[str]) -> Dataset:
     """Return some of a table's files as an Arrow dataset."""
     from pyarrow.dataset import FileSystemDataset
 
-    whole = table.to_pyarrow_dataset()
+    whole = dataset_of(table, True)
     fragments = [fragment for fragment in whole.get_fragments() if fragment.path in paths]
     return FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem)

@@ -192,10 +192,16 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     LakeError
         If files of a version that is not the newest were removed since.
     """
-    found = table.to_pyarrow_dataset(file_pruning_predicate=pruned)
+    import pyarrow as pa
+    from pyarrow.dataset import FileSystemDataset
+
+    schema = pa.schema(table.schema().to_arrow())
+    # of each column that it is told of, deltalake makes an expression a file, which takes longer than to open the files
+    partitions = pa.schema([schema.field(name) for name in table.metadata().partition_columns])
+    found = table.to_pyarrow_dataset(file_pruning_predicate=pruned, schema=partitions)
     if not newest:
         _check_files(found, table)
-    return found
+    return FileSystemDataset(list(found.get_fragments()), schema, found.format, found.filesystem)
 
 
 def filesystem_of(table: DeltaTable) -> FileSystem:
