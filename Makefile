@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
+IMAGE := $(or $(NIGHTSHIFT_IMAGE),nightshift:latest)
+# Compose v2 where it is there, docker-compose 1.29 otherwise
+COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +52,25 @@ lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew
 		requirements-dev.in --output-file requirements-dev.txt
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url \
 		requirements-bench.in --output-file requirements-bench.txt
+
+image: ## Build the image of the production stack (BUILD_OPTIONS: more for `docker build`)
+	@docker build $(BUILD_OPTIONS) --build-arg NIGHTSHIFT_CODE_VERSION=$$(git describe --always --abbrev=40 --dirty --exclude='*') \
+		--tag $(IMAGE) .
+
+stack: ## Start the production stack in containers, with secrets drawn into .env on first use
+	@$(PYTHON) -m include.production.env_file
+	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
+	@$(COMPOSE) up --detach
+	@$(PYTHON) -m include.production.wait
+
+stack-stop: ## Stop the production stack; its volumes stay
+	@$(COMPOSE) down
+
+stack-status: ## Show the parts of the production stack and their health
+	@$(COMPOSE) ps
+
+test-stack: $(VENV)/installed-dev image ## Run the production stack, injure it, and check that it keeps its promises
+	$(BIN)/pytest tests/stack --run-stack -x
 
 clean: ## Remove .venv and everything that was made in var/
 	rm -rf $(VENV) var .pytest_cache .ruff_cache

@@ -83,7 +83,7 @@ def _stack_with_benchmark_dags() -> Iterator[tuple[Stack, AirflowClient]]:
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([bundle])
     try:
         with running_stack(home, connections(home / "sources"), tell) as stack:
-            client = AirflowClient(stack.places)
+            client = AirflowClient.embedded(stack.places)
             while not (client.has_dag(RETRAIN) and client.has_dag(EMPTY)):
                 stack.check()
                 assert not client.import_errors(), "\n".join(client.import_errors())

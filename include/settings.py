@@ -38,6 +38,11 @@ def shown_tracking_uri() -> str:
     return without_password(tracking_uri())
 
 
+def mlflow_url() -> str:
+    """Return MLflow's address for a browser (NIGHTSHIFT_MLFLOW_URL, default: the tracking address)."""
+    return (os.environ.get("NIGHTSHIFT_MLFLOW_URL") or shown_tracking_uri()).rstrip("/")
+
+
 def without_password(text: str) -> str:
     """Return a text without the user and password of any address in it, however they are written."""
     return re.sub(r"(?<=://)\S*@", "", text)

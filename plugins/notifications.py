@@ -126,18 +126,18 @@ class VerdictNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message:
         """Return the reason, the version and the metrics."""
-        from include import settings
         from include.messages import Link, verdict_message
         from include.retraining.plan import load_plan
         from include.retraining.steps import files
+        from include.tracking.pages import version_page
 
         task = context["ti"]
         summary: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)
         plan = load_plan(self.pipeline, task.run_id)
         links = [Link("Run", _run_page(task.dag_id, task.run_id))]
-        uri = settings.shown_tracking_uri()
-        if summary["version"] and uri.startswith("http"):
-            links.append(Link("Model", f"{uri}/#/models/{self.pipeline}/versions/{summary['version']}"))
+        page = version_page(self.pipeline, summary["version"]) if summary["version"] else None
+        if page:
+            links.append(Link("Model", page))
         return verdict_message(self.pipeline, summary, files.evidence(plan), files.verdict(plan), links)
 
 

@@ -6,18 +6,27 @@ import json
 import logging
 import os
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from include.demo.sources import DemoSources, connections, prepare_sources
 from tests import factories
 
-if TYPE_CHECKING:
-    from pathlib import Path
+STACK_TESTS = Path(__file__).parent / "stack"
 
 #: The slice of flights that the tests learn from: enough weeks for a holdout and two folds.
 FLIGHTS_FROM, FLIGHTS_TO = date(2013, 1, 1), date(2013, 2, 28)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make test-stack` ask for the tests that need a container engine, and take their time."""
+    parser.addoption("--run-stack", action="store_true", help="run the production stack in containers, and injure it")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests of the production stack, unless they are asked for."""
+    return True if collection_path == STACK_TESTS and not config.getoption("--run-stack") else None
 
 
 @pytest.fixture(autouse=True)

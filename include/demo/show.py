@@ -107,7 +107,7 @@ def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
 
 def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
     """Return a client, once Airflow knows the DAGs."""
-    client = AirflowClient(stack.places)
+    client = AirflowClient.embedded(stack.places)
     deadline = time.monotonic() + PARSE_SECONDS
     while not all(client.has_dag(dag_id) for dag_id in dag_ids):
         stack.check()

@@ -14,25 +14,30 @@ if TYPE_CHECKING:
 
 
 class AirflowClient:
-    """A session with the stack's own Airflow."""
+    """A session with an Airflow, as one of its users."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, url: str, user: str, password: str) -> None:
         import requests
 
-        self._base = places.airflow_url
+        self._base = url
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between us and this machine
         answer = self._session.post(
             f"{self._base}/auth/token",
-            json={"username": ADMIN, "password": stack_secrets(places.home)["admin_password"]},
+            json={"username": user, "password": password},
             timeout=30,
         )
         if answer.status_code != 201:
             raise EmbeddedStackError(
-                f"Airflow at {self._base} refuses the login of {ADMIN} ({answer.status_code}); another program may "
+                f"Airflow at {self._base} refuses the login of {user} ({answer.status_code}); another program may "
                 "have taken its port"
             )
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    @classmethod
+    def embedded(cls, places: Places) -> AirflowClient:
+        """Return a session with the embedded stack's own Airflow."""
+        return cls(places.airflow_url, ADMIN, stack_secrets(places.home)["admin_password"])
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether Airflow has parsed a DAG."""

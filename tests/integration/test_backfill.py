@@ -152,7 +152,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         patch.setenv("NIGHTSHIFT_PIPELINES", str(pipelines))
         patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
         with running_stack(home, {}, lambda _: None) as running:
-            client = AirflowClient(running.places)
+            client = AirflowClient.embedded(running.places)
             wait_for("the DAGs", lambda: client.has_dag(INGEST) and client.has_dag("shop.quarantine"))
             login = {"username": ADMIN, "password": stack_secrets(home)["admin_password"]}
             answer = requests.post(f"{running.places.airflow_url}/auth/token", json=login, timeout=60)

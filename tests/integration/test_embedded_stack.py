@@ -52,7 +52,7 @@ def test_a_night_runs_by_itself_and_everything_ends(shop: Path, home: Path) -> N
     before = listening_elsewhere()
     told: list[str] = []
     with running_stack(home, {}, told.append) as stack:
-        client = AirflowClient(stack.places)
+        client = AirflowClient.embedded(stack.places)
         wait_for("the DAGs", lambda: client.has_dag("shop.ingest") and client.has_dag("shop.retrain"))
         client.pause("shop.retrain", False)
         run = client.trigger("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"})

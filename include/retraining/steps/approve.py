@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import settings, workspace
+from include import workspace
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> str | None:
     question has been answered.
     """
     from include.gate.report import verdict_table
+    from include.tracking.pages import version_page
 
     if not waits_for_approval(pipeline, plan):
         return None
@@ -33,12 +34,12 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> str | None:
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
     version, champion = registration["version"], evidence.champion
     links = [f"Files of this run: `{files.folder(plan)}`"]
-    uri = settings.shown_tracking_uri()
-    if uri.startswith("http"):
-        links.insert(0, f"[Version {version} in MLflow]({uri}/#/models/{pipeline.name}/versions/{version})")
-        if plan.champion:
-            link = f"{uri}/#/models/{pipeline.name}/versions/{plan.champion.version}"
-            links.insert(1, f"[The champion, {champion.name if champion else 'gone'}]({link})")
+    page = version_page(pipeline.name, version)
+    if page:
+        links.insert(0, f"[Version {version} in MLflow]({page})")
+    if page and plan.champion:
+        named = champion.name if champion else "gone"
+        links.insert(1, f"[The champion, {named}]({version_page(pipeline.name, plan.champion.version)})")
     unanswered = "it is promoted" if rule.unanswered == "promote" else "the champion stays"
     return "\n\n".join(
         [

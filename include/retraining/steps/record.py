@@ -6,7 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import settings, workspace
+from include import workspace
 from include.errors import NightshiftError
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of, may_promote, told, waits_for_approval
@@ -57,6 +57,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Log what the run came to, add it to the pipeline's records, and return it."""
     from include.gate.report import verdict_table
     from include.retraining.decisions import record_run
+    from include.tracking.pages import version_page
 
     verdict = files.verdict(plan)
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
@@ -71,9 +72,9 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         lines.append(f"Registered: {pipeline.name} version {version}" + (f", alias {alias}" if alias else ""))
     if registration["note"]:
         lines.append(registration["note"])
-    uri = settings.shown_tracking_uri()
-    if version and uri.startswith("http"):
-        lines.append(f"Look further: {uri}/#/models/{pipeline.name}/versions/{version}")
+    page = version_page(pipeline.name, version) if version else None
+    if page:
+        lines.append(f"Look further: {page}")
     lines.append(f"Files of this run: {files.folder(plan)}")
     # the alias has the last word: another run may have promoted between the verdict and the registration
     overtaken = verdict.verdict == "promote" and version and alias != "champion"

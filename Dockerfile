@@ -1,0 +1,53 @@
+# The image of the production stack: every part of Airflow, and MLflow's server. docs/how-to/run-the-stack.md
+ARG PYTHON_VERSION=3.11
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS environment
+WORKDIR /opt/nightshift
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv .venv
+COPY requirements.txt .
+# the lock names every package, so nothing is resolved; what has to be compiled has a wheel
+RUN .venv/bin/pip install --quiet --no-deps --no-compile -r requirements.txt
+# what no task imports: tests of libraries, headers, type stubs, and pip itself. The rest is compiled by hash and not by
+# time, so that the same lock yields the same files, and no process has to compile it when it starts
+RUN .venv/bin/pip uninstall --quiet --yes pip setuptools \
+ && cd .venv/lib/python3*/site-packages \
+ && rm -rf pyarrow/include \
+ && find numpy pandas pyarrow scipy sklearn matplotlib -type d -name tests -prune -exec rm -rf {} + \
+ && find . \( -name '*.pyi' -o -name '*.pxd' \) -delete \
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash .
+
+FROM python:${PYTHON_VERSION}-slim-bookworm
+# LightGBM is linked against GNU's OpenMP
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libgomp1 >/dev/null \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf \
+ && groupadd --gid 50000 nightshift \
+ && useradd --uid 50000 --gid 50000 --home-dir /var/lib/nightshift --no-create-home --shell /usr/sbin/nologin nightshift \
+ && for folder in home airflow logs mlflow; do install -d -m 750 -o 50000 -g 50000 /var/lib/nightshift/$folder; done
+COPY --from=environment /opt/nightshift/.venv /opt/nightshift/.venv
+WORKDIR /opt/nightshift
+COPY config config
+COPY include include
+COPY plugins plugins
+COPY dags dags
+COPY nightshift requirements.txt ./
+ENV PATH=/opt/nightshift/.venv/bin:$PATH \
+    PYTHONPATH=/opt/nightshift:/opt/nightshift/config \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    NIGHTSHIFT_PRODUCTION=true \
+    NIGHTSHIFT_HOME=/var/lib/nightshift/home \
+    AIRFLOW_HOME=/var/lib/nightshift/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/nightshift/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/nightshift/plugins \
+    AIRFLOW__LOGGING__BASE_LOG_FOLDER=/var/lib/nightshift/logs
+RUN python -m compileall -q --invalidation-mode unchecked-hash config include plugins dags
+USER nightshift
+# refuses to start with a missing or default secret, and then becomes the command
+ENTRYPOINT ["python", "-m", "include.production.start"]
+HEALTHCHECK --interval=20s --timeout=10s --start-period=90s --retries=6 CMD ["python", "-m", "include.production.health"]
+CMD ["airflow", "version"]
+# the commit, which records name; last, so that a new one makes no layer anew
+ARG NIGHTSHIFT_CODE_VERSION=unknown
+ENV NIGHTSHIFT_CODE_VERSION=${NIGHTSHIFT_CODE_VERSION}

@@ -1,0 +1,69 @@
+"""The secrets of the production stack: their names, how they are drawn, and which are none."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: A shorter one is guessed.
+MIN_LENGTH = 12
+#: What images, manuals and tired people use.
+DEFAULTS = (
+    "admin",
+    "airflow",
+    "changeme",
+    "default",
+    "example",
+    "mlflow",
+    "nightshift",
+    "password",
+    "postgres",
+    "secret",
+)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)  # of letters that an address may hold as they are
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+#: Every secret, by its name in .env, with what it is for.
+SECRETS: dict[str, tuple[str, Callable[[], str]]] = {
+    "NIGHTSHIFT_POSTGRES_PASSWORD": ("PostgreSQL's superuser, whom no service uses", _password),
+    "NIGHTSHIFT_AIRFLOW_DB_PASSWORD": ("Airflow's database", _password),
+    "NIGHTSHIFT_CELERY_DB_PASSWORD": ("the workers' results", _password),
+    "NIGHTSHIFT_MLFLOW_DB_PASSWORD": ("MLflow's database", _password),
+    "NIGHTSHIFT_OPTUNA_DB_PASSWORD": ("the trials of searches", _password),
+    "NIGHTSHIFT_REDIS_PASSWORD": ("the queue of tasks", _password),
+    "NIGHTSHIFT_FERNET_KEY": ("encrypts Airflow's Connections; without it they are lost", _fernet_key),
+    "NIGHTSHIFT_JWT_SECRET": ("signs the tokens of Airflow's API", _password),
+    "NIGHTSHIFT_API_SECRET_KEY": ("signs the sessions of Airflow's UI", _password),
+    "NIGHTSHIFT_ADMIN_PASSWORD": ("the user admin of Airflow's UI and of MLflow's", _password),
+    "NIGHTSHIFT_MLFLOW_PASSWORD": ("the user nightshift of MLflow, which is the tasks'", _password),
+    "NIGHTSHIFT_MLFLOW_SECRET_KEY": ("signs MLflow's forms", _password),
+    "NIGHTSHIFT_GRAFANA_PASSWORD": ("the user admin of Grafana", _password),
+}
+
+
+def weakness(value: str) -> str | None:
+    """Return why a value is no secret, or None."""
+    if not value:
+        return "is empty"
+    if any(value.lower().strip("0123456789!-_. ") == default for default in DEFAULTS):
+        return "is one that everybody tries"
+    if len(value) < MIN_LENGTH:
+        return f"is shorter than {MIN_LENGTH} characters"
+    return None
+
+
+def weak_ones(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence part for each secret of an environment that is none."""
+    found = {name: weakness(environment[name]) for name in SECRETS if name in environment}
+    return [f"{name} {why}" for name, why in found.items() if why]

@@ -1,0 +1,226 @@
+"""The production stack, from nothing to a promoted model, and through what happens to stacks.
+
+The tests are one story in the order of this file: each continues from the state that the one before has left.
+After each injury the same is asked: one publication, one version a run, a champion that loads, records that hold.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.production.secrets import SECRETS
+from tests.stack.stack import FIRST, LAST, PIPELINE, canary, docker
+
+if TYPE_CHECKING:
+    from tests.stack.stack import Stack
+
+SECONDS = 8
+#: The day of each retraining's question; a later night knows more.
+DAYS = iter(f"2013-03-{day}" for day in range(20, 32))
+
+
+def retrain(stack: Stack, **conf: Any) -> str:
+    """Start a retraining as of a day that none was before."""
+    return stack.start_run("retrain", as_of=next(DAYS), tuning_seconds=SECONDS, **conf)
+
+
+def records(stack: Stack) -> list[dict[str, Any]]:
+    """Return the pipeline's records."""
+    return json.loads(stack.nightshift("history", PIPELINE, "--json"))
+
+
+def assert_promises(stack: Stack, run_id: str) -> None:
+    """Assert that a run published once, registered one version, and that all is as its records say."""
+    dag = f"{PIPELINE}.retrain"
+    assert stack.airflow.state(dag, run_id) == "success"
+    kept = records(stack)
+    (record,) = [each for each in kept if each["content"].get("run") == run_id]
+    numbers = Counter(each["content"]["challenger_version"] for each in kept if each["kind"] == "retrain")
+    assert max(numbers.values()) == 1, f"two records name one version: {numbers}"
+    versions = stack.mlflow("api/2.0/mlflow/model-versions/search", filter=f"name='{PIPELINE}'").json()
+    assert sorted(int(each["version"]) for each in versions["model_versions"]) == sorted(numbers)
+    alias = stack.mlflow("api/2.0/mlflow/registered-models/alias", name=PIPELINE, alias="champion").json()
+    assert int(alias["model_version"]["version"]) == kept[-1]["content"]["champion_after"]
+    assert record["content"]["challenger_version"] in numbers
+    # the files of every version are as they were registered, and the champion is loaded and predicts
+    assert stack.nightshift("verify", PIPELINE).startswith("ok: ")
+    table = f"from include import lake; uri = lake.features_uri('{PIPELINE}'); "
+    row = "print(lake.read_features(uri, lake.latest_version(uri))['flight_id'][-1])"
+    key = stack.run_in("worker-1", "python", "-c", table + row).strip()
+    told = stack.nightshift("explain-row", PIPELINE, "--key", key)
+    assert told.startswith(f"{PIPELINE} version {kept[-1]['content']['champion_after']} ")
+
+
+@pytest.fixture(scope="module")
+def ingested(stack: Stack) -> str:
+    """Ingest the slice of flights, while the retraining waits for its turn."""
+    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST))
+    assert stack.wait_run("ingest", run_id) == "success"
+    return run_id
+
+
+def test_every_part_is_well_and_only_the_pages_are_published(stack: Stack) -> None:
+    """No database and no queue can be reached from outside, and the pages only from this machine."""
+    ports = docker("ps", "--filter", "label=com.docker.compose.project=nightshift-test", "--format", "{{.Ports}}")
+
+    assert set(re.findall(r"(\S+):\d+->", ports)) == {"127.0.0.1"}
+    assert sorted(re.findall(r"->(\d+)/tcp", ports)) == ["5000", "8080"]
+
+
+def test_the_image_has_no_tool_and_no_root(stack: Stack) -> None:
+    """A task is nobody in particular, without a compiler, an installer or a shell of root's."""
+    told = stack.run_in(
+        "worker-1", "sh", "-c", "id -u; command -v gcc pip uv git curl; touch /opt/nightshift/x", check=False
+    )
+
+    assert told.splitlines()[0] == "50000"
+    assert "Permission denied" in told or "Read-only" in told
+    assert not re.search(r"^/.*(gcc|pip|uv|git|curl)$", told, re.MULTILINE)
+
+
+def test_a_night_runs_on_two_workers(stack: Stack, ingested: str) -> None:
+    """Ingest and retrain end with a champion, and both workers had a part in it."""
+    run_id = retrain(stack)
+    assert stack.wait_run("retrain", run_id) == "success"
+
+    assert_promises(stack, run_id)
+    hosts = {
+        task["hostname"]
+        for kind, run in (("ingest", ingested), ("retrain", run_id))
+        for task in stack.tasks(kind, run).values()
+    }
+    assert {"worker-1", "worker-2"} <= hosts
+    assert stack.tasks("retrain", run_id)["tune_candidates"]["pool"] == "training"
+    assert "VERDICT" in stack.log("retrain", run_id, "summarize_run")
+
+
+def test_mlflow_wants_a_login(stack: Stack) -> None:
+    """Without one, or with a wrong one, nothing is told; the tasks' user is no administrator."""
+    path = "api/2.0/mlflow/registered-models/search"
+
+    assert stack.mlflow(path, user="nobody", password="nothing").status_code == 401
+    assert stack.mlflow(path).ok
+    tasks = stack.env["NIGHTSHIFT_MLFLOW_PASSWORD"]
+    assert stack.mlflow(path, user="nightshift", password=tasks).ok
+    assert stack.mlflow("api/2.0/mlflow/users/list", user="nightshift", password=tasks).status_code == 403
+
+
+@pytest.mark.parametrize("task", ["tune_candidates", "train_challenger", "register_model"])
+def test_a_worker_killed_in_mid_task(stack: Stack, task: str) -> None:
+    """The task is tried again, on whichever worker is there."""
+    run_id = retrain(stack)
+    host = stack.wait_task("retrain", run_id, task)["hostname"]
+    stack.kill(host)
+
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+    stack.wait_well(host)
+
+
+@pytest.mark.parametrize("service", ["scheduler", "redis", "mlflow"])
+def test_a_part_restarted_in_mid_run(stack: Stack, service: str) -> None:
+    """The run goes on where it was, or its task is tried again."""
+    run_id = retrain(stack)
+    stack.wait_task("retrain", run_id, "evaluate_challenger" if service == "mlflow" else "tune_candidates")
+    stack.compose("restart", service)
+
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+
+
+def test_the_database_gone_for_a_minute(stack: Stack) -> None:
+    """Airflow, MLflow and the trials live in it; all wait for it, and nobody has to mend anything."""
+    run_id = retrain(stack)
+    stack.wait_task("retrain", run_id, "tune_candidates")
+    stack.compose("stop", "postgres")
+    time.sleep(60)
+    stack.compose("start", "postgres")
+
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+
+
+def test_a_worker_that_slept_writes_nothing_twice(stack: Stack) -> None:
+    """It is taken for dead, its task is done by another, and what it does when it wakes changes nothing."""
+    run_id = retrain(stack)
+    host = stack.wait_task("retrain", run_id, "train_challenger")["hostname"]
+    docker("pause", stack.container(host))
+    try:
+        stack.wait_task("retrain", run_id, "train_challenger", ("up_for_retry", "success"))
+    finally:
+        docker("unpause", stack.container(host))
+
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+
+
+def test_a_full_volume_is_told_and_harms_nothing(stack: Stack) -> None:
+    """The task says that there is no room; with room again the cleared run ends as any other."""
+    champion = records(stack)[-1]["content"]["champion_after"]
+    fill = (
+        "dd if=/dev/zero of=/var/lib/nightshift/home/ballast bs=1M 2>/dev/null; df /var/lib/nightshift/home | tail -1"
+    )
+    stack.run_in("worker-1", "sh", "-c", fill, check=False)
+    run_id = retrain(stack)
+    try:
+        assert stack.wait_run("retrain", run_id) == "failed"
+        failed = next(task for task in stack.tasks("retrain", run_id).values() if task["state"] == "failed")
+        told = stack.log("retrain", run_id, failed["task_id"])
+    finally:
+        stack.run_in("worker-1", "rm", "/var/lib/nightshift/home/ballast")
+    assert re.search(r"[Nn]o space left|free space|make room", told), told[-2000:]
+    assert records(stack)[-1]["content"]["champion_after"] == champion
+
+    stack.clear_failed("retrain", run_id)
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+
+
+def test_two_triggers_at_once(stack: Stack) -> None:
+    """They run one after the other, each with a version of its own."""
+    first, second = retrain(stack), retrain(stack)
+
+    assert {stack.wait_run("retrain", run) for run in (first, second)} == {"success"}
+    assert_promises(stack, first)
+    assert_promises(stack, second)
+
+
+def test_a_worker_killed_while_it_ingests(stack: Stack, ingested: str) -> None:
+    """The same days, ingested again through a kill, are in the tables once."""
+    count = (
+        "from include import lake; import sys; "
+        f"print({{s: sum(p.rows for p in lake.partitions(lake.raw_uri('{PIPELINE}', s)).values()) "
+        "for s in ('schedule', 'outcomes', 'weather')})"
+    )
+    before = stack.run_in("worker-1", "python", "-c", count)
+    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST))
+    task = stack.wait_task("ingest", run_id, "weather.extract")
+    stack.kill(task["hostname"])
+
+    assert stack.wait_run("ingest", run_id, 1500) == "success"
+    assert stack.run_in("worker-2", "python", "-c", count) == before
+
+
+def test_no_secret_is_written_anywhere(stack: Stack) -> None:
+    """Neither the logs of containers and tasks, nor the databases, the lake, the models or the image have one."""
+    secrets = {name: stack.env[name] for name in SECRETS} | {"a source's": canary()}
+    places = {
+        "the image": docker("history", "--no-trunc", "nightshift:latest"),
+        "the image's settings": docker("inspect", "nightshift:latest"),
+        **{f"the log of {name}": docker("logs", stack.container(name), check=False) for name in stack.services()},
+    }
+    for database in ("airflow", "mlflow", "mlflow_auth", "optuna", "celery"):
+        places[f"the database {database}"] = stack.run_in("postgres", "pg_dump", "-U", "postgres", database)
+    for name, text in places.items():
+        found = [secret for secret, value in secrets.items() if value in text]
+        assert not found, f"{name} holds {found}"
+    pattern = "|".join(re.escape(value) for value in secrets.values())
+    for service, folder in (("worker-1", "home"), ("worker-1", "logs"), ("mlflow", "mlflow")):
+        told = stack.run_in(service, "grep", "-rlaE", pattern, f"/var/lib/nightshift/{folder}", check=False)
+        assert told.strip() == "", f"{folder}: {told}"
