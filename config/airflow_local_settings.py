@@ -1,4 +1,6 @@
-"""Imports the heavy libraries once, in the scheduler, whose tasks are forked from it and so have them.
+"""Imports the heavy libraries once, in the process from which tasks are forked, so that they have them.
+
+That is the scheduler with the LocalExecutor, and Celery's worker.
 
 Airflow imports this module in each of its processes; the others stay light. A table of what it saves is
 in docs/benchmarks.md. Nothing is computed here: threads would not live on in a forked task.
@@ -8,6 +10,8 @@ import importlib
 import logging
 import sys
 import warnings
+
+from airflow.configuration import conf
 
 HEAVY = (
     "deltalake",
@@ -28,7 +32,10 @@ HEAVY = (
     "upath",
 )
 
-if sys.argv[1:2] == ["scheduler"]:
+FORKS_TASKS = {"CeleryExecutor": ["celery", "worker"], "LocalExecutor": ["scheduler"]}
+COMMAND = FORKS_TASKS.get(conf.get("core", "executor"))
+
+if COMMAND and sys.argv[1 : 1 + len(COMMAND)] == COMMAND:
     import include.validation  # noqa: F401  quietens Great Expectations before it is imported
 
     with warnings.catch_warnings():
