@@ -31,7 +31,7 @@ def test_every_service_has_bounds(service: str) -> None:
     """Each restarts, writes bounded logs, has bounded memory and gains no privilege."""
     found = SERVICES[service]
 
-    assert found["restart"] == ("no" if service == "migrate" else "unless-stopped")
+    assert found["restart"] == ("no" if service.startswith("migrate") else "unless-stopped")
     assert found["logging"]["options"]["max-size"]
     assert found["mem_limit"]
     assert "no-new-privileges:true" in found["security_opt"]
@@ -73,7 +73,7 @@ def test_tasks_know_no_more_than_they_need(service: str) -> None:
 def test_parts_start_when_what_they_need_is_well() -> None:
     """Nothing of Airflow starts before the migration has ended, and no worker before the API and MLflow answer."""
     for name in ("api-server", "scheduler", "dag-processor", "triggerer", *TASKS):
-        assert SERVICES[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+        assert SERVICES[name]["depends_on"]["migrate-airflow"]["condition"] == "service_completed_successfully"
     for name in TASKS:
         assert SERVICES[name]["depends_on"]["mlflow"]["condition"] == "service_healthy"
         assert SERVICES[name]["depends_on"]["api-server"]["condition"] == "service_healthy"
