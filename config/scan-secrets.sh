@@ -13,6 +13,7 @@ python=$1
 found=0
 git ls-files -z -- ':!tests' ':!docs' ':!.env.example' | scan || found=1
 # examples and tests have passwords that are none; a token of a known kind is one there too
-git ls-files -z -- tests docs .env.example |
+# what other releases left is full of digests
+git ls-files -z -- tests docs .env.example ':!tests/fixtures/other_releases' |
     scan --disable-plugin KeywordDetector --disable-plugin BasicAuthDetector || found=1
 exit "$found"
