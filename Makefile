@@ -9,7 +9,7 @@ COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,18 @@ extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost and tsfresh to .venv
 test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-lint: $(VENV)/installed-dev ## Lint and hold the import contracts
+lint: $(VENV)/installed-dev ## Lint, hold the import contracts, check the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+
+audit: $(VENV)/installed-dev ## Ask PyPI for known vulnerabilities of what is locked
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip --strict --progress-spinner off
+
+secrets: $(VENV)/installed-dev ## Look for secrets in the files that git knows
+	config/scan-secrets.sh $(BIN)/python
 
 bench: $(VENV)/installed-dev ## Measure what the promises of docs/benchmarks.md are held against, and write it
 	$(BIN)/python -m benchmarks

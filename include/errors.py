@@ -85,5 +85,9 @@ class RunMissing(NightshiftError):
     """A step asks for what an earlier step of the run should have left."""
 
 
+class OtherRelease(NightshiftError):
+    """What another release wrote can neither be read nor migrated by this one."""
+
+
 class EmbeddedStackError(NightshiftError):
     """A part of the embedded stack cannot start, or has ended."""

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.errors import LakeError, RunMissing
+from include.errors import LakeError, OtherRelease, RunMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +134,30 @@ def read_json(path: UPath, what: str) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise RunMissing(f"{what} is not at {path}; run the earlier task that leaves it again") from error
+
+
+@contextmanager
+def of_this_release(what: str, where: object) -> Iterator[None]:
+    """Refuse in words what is not made as this release makes it.
+
+    Parameters
+    ----------
+    what, where
+        What is made of something read in the block, and where that is.
+
+    Raises
+    ------
+    OtherRelease
+        In place of the errors that come of a field too many, too few, or of another type.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else (str(error).splitlines() or ["no reason"])[0]
+        raise OtherRelease(
+            f"{what} at {where} is not as this release of Nightshift writes it ({lacks}), so another release did; "
+            "start a new run, or finish this one with the release that began it"
+        ) from error
 
 
 @contextmanager

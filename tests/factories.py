@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 from contextlib import closing
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,8 @@ from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 
-if TYPE_CHECKING:
-    from pathlib import Path
+#: What other releases left; its README says how each was made.
+OTHER_RELEASES = Path(__file__).parent / "fixtures" / "other_releases"
 
 SHOP_YAML = """\
 description: What will each store take tomorrow?
@@ -145,6 +146,16 @@ def write_sales(path: Path, frame: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as database:
         frame.to_sql("sales", database, index=False, if_exists="replace")
+
+
+def write_database(path: Path, dump: str, revision: str | None = None) -> Path:
+    """Write a database of another release from its dump, said to be of another revision if one is named."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as there, there:
+        there.executescript(gzip.decompress((OTHER_RELEASES / dump).read_bytes()).decode())
+        if revision:
+            there.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    return path
 
 
 def difference(value: float, low: float, high: float) -> Difference:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,12 +15,15 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.database_file import DatabaseFile
 from include.embedded.environment import MARK, Places, stack_environment
 from include.embedded.ports import choose_port
 from include.errors import EmbeddedStackError
+from include.tracking.store import migrate_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +89,8 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
     ------
     EmbeddedStackError
         If another stack uses the folder, no port is free, or a part does not start.
+    OtherRelease
+        If a newer MLflow or Airflow wrote a database of the folder.
     """
     home.mkdir(parents=True, exist_ok=True)
     with _only_one(home):
@@ -102,8 +108,10 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
         places.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
         stack = Stack(places, environment, [])
         try:
+            with _readable(places.mlflow_home / "mlflow.db") as database:
+                migrate_store(database, tell)
             stack.parts.append(_start(stack, "mlflow", _mlflow_command(places)))
-            _migrate(stack)
+            migrate_airflow(stack, tell)
             stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
             stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
             # logs are read from the folder; the servers for them would listen on every address
@@ -161,12 +169,12 @@ def _mlflow_command(places: Places) -> list[str]:
     ]
 
 
-def _start(stack: Stack, name: str, command: list[str]) -> Part:
+def _start(stack: Stack, name: str, command: list[str], settings: dict[str, str] | None = None) -> Part:
     log = stack.places.logs / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env=stack.environment,
+            env=stack.environment | (settings or {}),
             cwd=stack.places.home,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -176,13 +184,46 @@ def _start(stack: Stack, name: str, command: list[str]) -> Part:
     return Part(name, process, log)
 
 
-def _migrate(stack: Stack) -> None:
-    """Bring Airflow's database to this version; remembered, since only asking takes seconds."""
-    done = stack.places.airflow_home / "migrated"
-    wanted = version("apache-airflow-core")
-    if done.is_file() and done.read_text() == wanted and (stack.places.airflow_home / "airflow.db").is_file():
-        return
-    part = _start(stack, "migration", _airflow("db", "migrate"))
+def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
+    """Bring Airflow's database to this version, or make it; remembered, since only asking takes seconds.
+
+    Raises
+    ------
+    OtherRelease
+        If a newer Airflow wrote it; it is as it was.
+    EmbeddedStackError
+        If Airflow's own migration fails; an older database is as it was.
+    """
+    (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
+    scripts = Path(package) / "migrations" / "versions"
+    path = stack.places.airflow_home / "airflow.db"
+    file = DatabaseFile(path, "Airflow", version("apache-airflow-core"), scripts)
+    with _readable(path):
+        if file.is_settled():
+            return
+        if file.state() == "older":
+            file.migrate(lambda copied: _run_migration(stack, copied), tell)
+        else:  # it is made; or a provider's tables in it, which have revisions of their own, may be older
+            _run_migration(stack, path)
+        file.settle()
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[Path]:
+    """Say in words that a database cannot be read or written."""
+    try:
+        yield database
+    except sqlite3.DatabaseError as error:
+        raise EmbeddedStackError(
+            f"{database} cannot be used ({error}); stop what else uses it and make room on its disk, or bring it back "
+            "from a copy"
+        ) from error
+
+
+def _run_migration(stack: Stack, path: Path) -> None:
+    part = _start(
+        stack, "migration", _airflow("db", "migrate"), {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{path}"}
+    )
     try:
         part.process.wait(START_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -191,7 +232,6 @@ def _migrate(stack: Stack) -> None:
         ) from error
     if part.process.returncode:
         part.check()
-    done.write_text(wanted)
 
 
 def _healthy(told: bytes, part: str) -> bool:

@@ -56,7 +56,7 @@ class Base:
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> Base | None:
-        """Return what a commit says, or None where it says too little, as those of older versions of Nightshift."""
+        """Return what a commit says, or None where it says too little, or in other words, as other releases do."""
         try:
             null = about["unlabelled_since"]
             return cls(
@@ -68,7 +68,7 @@ class Base:
                 datetime.fromisoformat(null) if null else None,
                 about["types"],
             )
-        except KeyError:
+        except (KeyError, TypeError, ValueError):
             return None
 
     @property

@@ -126,8 +126,13 @@ def load_plan(name: str, run_key: str) -> RunPlan:
     ------
     RunMissing
         If it made none.
+    OtherRelease
+        If another release of Nightshift made it, whose plans have other fields.
     """
-    return RunPlan.from_json(workspace.read_json(_plan_file(name, run_key), "the run's plan"))
+    path = _plan_file(name, run_key)
+    fields = workspace.read_json(path, "the run's plan")
+    with workspace.of_this_release("the run's plan", path):
+        return RunPlan.from_json(fields)
 
 
 def code_version() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include import settings
+from include import settings, workspace
 from include.errors import ModelRefused
 from include.retraining.plan import RunPlan, code_version, lock_digest
 
@@ -84,8 +84,9 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
 
     with progress("read_record"):
         record = read_record(name, version)
-    plan = RunPlan.from_json(record.plan)
-    chosen = Chosen.from_json(record.challenger)
+    with workspace.of_this_release("what was recorded", f"version {version} of {name}"):
+        plan = RunPlan.from_json(record.plan)
+        chosen = Chosen.from_json(record.challenger)
     as_of = date.fromisoformat(plan.as_of)
     with _recorded_pipeline(name, record) as pipeline:
         training, label = pipeline.training, pipeline.features.label

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sqlite3
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import settings
 from include.errors import TrackingUnavailable
+from include.tracking.store import migrate_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 #: MLflow's client waits for minutes by default; a nightly run is better told after half of one. A request that is
 #: asked three times waits 8 + 8 + 4 + 8 s and a jitter of 1 s, see `longest_wait_seconds`.
@@ -59,10 +65,10 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     ------
     TrackingUnavailable
         In place of every error that MLflow raises in the block.
+    OtherRelease
+        If its database is a SQLite file of a newer MLflow.
     """
     _bound_waiting()
-    import logging
-
     import mlflow
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
@@ -74,10 +80,12 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        if uri.startswith("sqlite:///"):
+            migrate_store(Path(uri.removeprefix("sqlite:///")), log.warning)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except (MlflowException, RequestException, SQLAlchemyError) as error:
+    except (MlflowException, RequestException, SQLAlchemyError, sqlite3.DatabaseError) as error:
         # not chained: the other error's text has the whole address in it, with its password
         raise TrackingUnavailable(
             f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {_reason(error)}; the champion is "

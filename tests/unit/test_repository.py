@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
 
 from include import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOT = settings.root()
 OWN_PLACES = ("include/pipelines/flight_delays/", "include/demo/")
@@ -67,3 +74,57 @@ def test_make_lists_its_commands() -> None:
 
     assert {"demo", "test", "up", "lock", "clean"} <= spoken_of
     assert [command for command in sorted(spoken_of) if f"make {command}" not in listed] == []
+
+
+def test_every_action_is_pinned_by_its_commit() -> None:
+    """A tag can be moved to other code; the version that a commit is stands beside it."""
+    used = re.findall(r"uses: *(.+)", "".join((ROOT / path).read_text() for path in tracked(".github/workflows")))
+
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
+
+
+def test_the_workflow_calls_commands_that_there_are() -> None:
+    """What continuous integration runs is what anybody can run: a target of the Makefile, or docker."""
+    runs = re.findall(r"run: (.+)", (ROOT / ".github" / "workflows" / "ci.yaml").read_text())
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    called = [run.split()[1] for run in runs if run.startswith("make ")]
+    assert set(called) == {"lint", "secrets", "test", "audit"}
+    assert set(called) <= set(targets)
+    assert [run for run in runs if not run.startswith(("make ", "docker "))] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "planted", "found"),
+    [
+        ("include/settings.py", 'password = "' + "hunter2-of-" + 'the-team"', True),
+        ("config/stack.env", "STORE=postgresql://mlflow:" + "s3same" + "@db/mlflow", True),
+        ("docs/how-to/read.md", "AKIA" + "QYLPMN5HFIQR7XYA", True),
+        ("docs/how-to/read.md", 'password: "any"', False),
+        ("include/settings.py", "password = read_password()", False),
+    ],
+)
+def test_a_secret_that_is_committed_is_found(tmp_path: Path, path: str, planted: str, found: bool) -> None:
+    """A password in the code, one in an address, and a token anywhere fail the scan, which names the file."""
+    pytest.importorskip("detect_secrets")
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(f"{planted}\n")
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    (tmp_path / "docs" / "README.md").write_text("nothing\n")
+    (tmp_path / "README.md").write_text("nothing\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+
+    scanned = subprocess.run(
+        [ROOT / "config" / "scan-secrets.sh", sys.executable], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (scanned.returncode, path in scanned.stdout) == ((1, True) if found else (0, False)), scanned.stderr
+
+
+def test_the_audit_fails_where_it_could_not_look() -> None:
+    """A package that the database does not know is no sign of safety."""
+    made = subprocess.run(["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.search(r"pip-audit --requirement requirements\.txt .*--strict", made)

@@ -10,9 +10,10 @@ import pytest
 from upath import UPath
 
 from include import lake, workspace
-from include.errors import LakeError, RunMissing
+from include.errors import LakeError, OtherRelease, RunMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -142,3 +143,22 @@ def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(LakeError, match=r"^LAKE_URI is oci://bucket/lake, and .* not installed \(.*ocifs.*\); install"):
         workspace.feature_page("shop")
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda: {}["seed"], "it lacks 'seed'"),
+        (lambda: len(7), "has no len"),
+        (lambda: int("seven"), "invalid literal for int"),
+    ],
+)
+def test_what_another_release_wrote_is_told_by_what_is_wrong_with_it(made: Callable[[], object], told: str) -> None:
+    """The sentence names what was read, where, the field, and what to do; an error of ours passes as it is."""
+    with (
+        pytest.raises(OtherRelease, match=rf"the plan at plan\.json is not as .*\(.*{told}.*\), so .* start a new run"),
+        workspace.of_this_release("the plan", "plan.json"),
+    ):
+        made()
+    with pytest.raises(RunMissing), workspace.of_this_release("the plan", "plan.json"):
+        raise RunMissing("it is gone")

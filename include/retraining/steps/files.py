@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from include import settings, workspace
 from include.features.build import FeatureTable, read_features
 from include.retraining.split import split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from include.retraining.plan import RunPlan
     from include.training.split import Split
 
+T = TypeVar("T")
+
 
 def folder(plan: RunPlan) -> UPath:
     """Return the run's folder."""
@@ -35,7 +37,7 @@ def folder(plan: RunPlan) -> UPath:
 
 def features(plan: RunPlan) -> FeatureTable:
     """Return which version of the feature table the run has built."""
-    return FeatureTable(**workspace.read_json(folder(plan) / "features.json", "the feature table"))
+    return _made(plan, "features.json", "the feature table", lambda fields: FeatureTable(**fields))
 
 
 def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
@@ -82,14 +84,14 @@ def evidence(plan: RunPlan) -> Evidence:
     """Return the run's evidence."""
     from include.evaluation.evidence import Evidence
 
-    return Evidence.from_json(workspace.read_json(folder(plan) / "evidence.json", "the evidence"))
+    return _made(plan, "evidence.json", "the evidence", Evidence.from_json)
 
 
 def verdict(plan: RunPlan) -> Verdict:
     """Return the run's verdict."""
     from include.gate.verdict import Verdict
 
-    return Verdict.from_json(workspace.read_json(folder(plan) / "verdict.json", "the verdict"))
+    return _made(plan, "verdict.json", "the verdict", Verdict.from_json)
 
 
 def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
@@ -103,6 +105,14 @@ def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
         *more,
     ]
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _made(plan: RunPlan, name: str, what: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """Return what is made of a file in the run's folder."""
+    path = folder(plan) / name
+    fields = workspace.read_json(path, what)
+    with workspace.of_this_release(what, path):
+        return make(fields)
 
 
 def journal_file(plan: RunPlan, digest: str) -> Path:

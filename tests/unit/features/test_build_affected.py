@@ -168,3 +168,4 @@ def test_a_commit_that_says_too_little_is_no_base(left_out: str) -> None:
 
     assert Base.from_json({}) is None
     assert Base.from_json(said) is None
+    assert Base.from_json(said | {left_out: None, "as_of": "yesterday"}) is None

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include import settings
+from include import settings, workspace
 from include.errors import LakeError
 from include.records import chain, files
 from include.records.record import canonical, parse_record, sha256, write_record
+from tests import factories
 from tests.services.s3 import REGION, running_s3
 
 if TYPE_CHECKING:
@@ -592,3 +593,24 @@ def test_a_lake_that_cannot_be_read_is_one_sentence(lake: Path) -> None:
     for ask in (chain.read_all, chain.head, chain.verify, lambda _: record("night-1")):
         with pytest.raises(LakeError, match=r"00000001\.json could not be read \(Is a directory\); check LAKE_URI"):
             ask("shop")
+
+
+def test_a_record_of_an_earlier_commit_is_whole_and_followed(lake: Path) -> None:
+    """A chain that was begun before an upgrade goes on after it, and proves what it proved."""
+    path = files.record_file("shop", 1)
+    workspace.write_bytes(path, (factories.OTHER_RELEASES / "record-32d988c.json").read_bytes())
+
+    chain.append("shop", "retrain", "night-2", by="airflow", content=CONTENT, now=NOW)
+
+    first, second = chain.read_all("shop")
+    assert (first.kind, first.content["verdict"], second.previous) == ("retrain", "inconclusive", first.digest)
+    assert chain.verify("shop") == []
+
+
+def test_a_record_with_a_field_of_another_release_is_refused_in_words(lake: Path) -> None:
+    """A record is never read by half."""
+    raw = json.loads((factories.OTHER_RELEASES / "record-32d988c.json").read_bytes())
+    workspace.write_bytes(files.record_file("shop", 1), canonical(raw | {"signature": "of a later release"}))
+
+    with pytest.raises(LakeError, match=r"00000001\.json is not a record \(it should hold by, .* and nothing else\)"):
+        chain.read_all("shop")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include import settings
+import pytest
+
+from include import settings, workspace
+from include.errors import OtherRelease
 from include.retraining.plan import RunPlan
 from include.retraining.steps import files
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def plan(run_key: str = "manual__2024-03-20T00:00:00") -> RunPlan:
@@ -54,3 +56,30 @@ def test_the_trials_of_a_lake_on_an_object_store_lie_in_the_home_folder(
         files.journal_file(plan("manual__2024-03-20T00-00-00"), "a1b2"),
         files.journal_file(plan(), "c"),
     }
+
+
+def test_a_feature_table_of_a_release_with_other_fields_is_refused_in_words(home: Path) -> None:
+    """A run that an older Nightshift began is not followed on what is half understood."""
+    put_file("features.json")
+
+    with pytest.raises(
+        OtherRelease, match=r"the feature table at .*features\.json is not as this release .* start a new run"
+    ):
+        files.features(plan())
+
+
+def test_evidence_and_verdict_of_an_older_release_are_read(home: Path) -> None:
+    """What was not measured then is None now."""
+    put_file("evidence.json")
+    put_file("verdict.json")
+
+    evidence = files.evidence(plan())
+
+    assert (evidence.metric, evidence.challenger.family, evidence.robustness) == ("mae", "linear", None)
+    assert (files.verdict(plan()).verdict, len(files.verdict(plan()).results)) == ("promote", 8)
+
+
+def put_file(name: str) -> None:
+    """Put what a run of an older release left in the folder of this one."""
+    left = (factories.OTHER_RELEASES / f"run-77f6a14-{name}").read_bytes()
+    workspace.write_bytes(files.folder(plan()) / name, left)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, settings
+from include import lake, settings, workspace
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
-from include.errors import NotIngested, RunMissing, TrackingUnavailable
+from include.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
 from include.retraining.plan import RunPlan, code_version, load_plan, plan_run
 from include.retraining.run import ingest
 from include.tracking.champion import Champion
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,3 +230,31 @@ def test_runs_of_two_keys_have_two_plans(ingested: Pipeline) -> None:
     plans = [plan_run(ingested, key) for key in keys]
 
     assert [load_plan("shop", key).run_key for key in keys] == keys == [plan.run_key for plan in plans]
+
+
+def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Path) -> None:
+    """A run that another commit of this release began goes on."""
+    put_plan("run-32d988c-plan.json")
+
+    plan = load_plan("shop", "night")
+
+    assert (plan.as_of, plan.snapshot, plan.champion.version) == ("2024-03-20", {"sales": 1}, 1)
+
+
+def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -> None:
+    """The sentence names the file and the field, and what to do; no retry can mend it."""
+    put_plan("run-77f6a14-plan.json")
+
+    with pytest.raises(
+        OtherRelease, match=r"the run's plan at .*plan\.json is not as this .*'tuning_trials'.*start a new run"
+    ) as refused:
+        load_plan("shop", "night")
+
+    assert "\n" not in str(refused.value)
+    assert not refused.value.retryable
+
+
+def put_plan(name: str) -> None:
+    """Put the plan of another release in the place of the run `night`'s."""
+    path = workspace.run_folder("shop", "night") / "plan.json"
+    workspace.write_bytes(path, (factories.OTHER_RELEASES / name).read_bytes())

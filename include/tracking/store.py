@@ -1,0 +1,56 @@
+"""MLflow's database where it is a SQLite file: migrated when MLflow has become newer, refused when it is older.
+
+MLflow itself would migrate such a file in place and without a copy, or not at all, as its tables happen to be.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.database_file import DatabaseFile
+from include.errors import OtherRelease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
+    """Bring MLflow's SQLite file to the installed MLflow; one that is not there yet is left for MLflow to make.
+
+    Raises
+    ------
+    OtherRelease
+        If a newer MLflow wrote it, or it cannot be migrated; it is as it was.
+    """
+    if not path.is_file():
+        return
+    package = Path(find_spec("mlflow").origin).parent  # found, not imported: that takes a second and more
+    file = DatabaseFile(path, "MLflow", version("mlflow"), package / "store" / "db_migrations" / "versions")
+    if file.is_settled():
+        return
+    state = file.state()
+    if state == "older":
+        file.migrate(_upgrade, tell)
+    if state != "none":
+        file.settle()
+
+
+def _upgrade(path: Path) -> None:
+    """Run MLflow's own command, in a process of its own: it sets up logging for the whole of one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise OtherRelease(
+            f"MLflow {version('mlflow')} could not migrate a copy of its database ({last}); the database is as it was; "
+            "go back to the release of Nightshift that wrote it"
+        )
