@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 from include.errors import BackupFailed, ModelRefused
 from include.production.archive import Archive, digest_of, files_below
 from include.production.contents import Contents, Part
-from include.production.databases import dump, is_there, part_name
+from include.production.databases import dump, identity, is_there, part_name
 from include.production.lake_files import add_named_files, add_naming_files, refuse_torn_tables
 from include.production.places import Database, Places, Tree, find_places
 
@@ -87,8 +87,11 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
 
 def databases_of(places: Places) -> list[Database]:
     """Return the databases in the order in which they are copied, one that serves several purposes once."""
-    named = [places.airflow, places.trials, places.auth, places.mlflow]
-    return list({each.url: each for each in reversed(named) if each}.values())[::-1]
+    found: dict[tuple[object, ...], Database] = {}
+    for each in (places.mlflow, places.auth, places.trials, places.airflow):
+        if each:
+            found.setdefault(identity(each), each)
+    return list(found.values())[::-1]
 
 
 def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> Contents:

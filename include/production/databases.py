@@ -44,6 +44,12 @@ def part_name(database: Database) -> str:
     return f"{database.name}.{'sqlite' if kind == 'sqlite' else 'dump'}"
 
 
+def identity(database: Database) -> tuple[object, ...]:
+    """Return what tells a database from another, whatever driver its address names."""
+    url = _url(database)
+    return (url.get_backend_name(), url.host, url.port, url.database)
+
+
 def is_there(database: Database) -> bool:
     """Return whether there is anything to back up; SQLite would make a file that is not there."""
     url = _url(database)

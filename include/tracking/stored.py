@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from include.errors import ModelRefused
+from include import settings
+from include.errors import ModelRefused, TrackingUnavailable
 from include.tracking.champion import CHAMPION, MODEL_FILE, logged_model
 from include.tracking.client import mlflow_client
 from include.tracking.manifest import ModelFile, read_manifest, verify_folder
@@ -75,12 +76,17 @@ class StoredVersion:
 def stored_champions(database: str) -> list[StoredVersion]:
     """Return the champion of each registered model that has one.
 
+    Nothing is written: a database in which MLflow has no tables yet gets none.
+
     Raises
     ------
     TrackingUnavailable
         If the database cannot be read.
     """
-    found, token = [], None
+    found: list[StoredVersion] = []
+    if "registered_model_aliases" not in _tables(database):  # MLflow would make them
+        return found
+    token = None
     with mlflow_client("looking for the champions", database) as client:
         while True:
             models = client.search_registered_models(page_token=token)
@@ -137,20 +143,37 @@ def move_artifacts(database: str, before: Path, now: Path) -> int:
     changed = 0
     engine = sa.create_engine(database)
     try:
-        known = set(sa.inspect(engine).get_table_names())
+        known = _tables(database)
         with engine.begin() as connection:
             for name, columns in _ADDRESSES.items():
                 if name not in known:
                     continue
-                for column in (sa.column(each, sa.String) for each in columns):
+                table = sa.table(name, *(sa.column(each, sa.String) for each in columns))
+                for column in table.columns:
                     for old, new in ((before.as_uri(), now.as_uri()), (str(before), str(now))):
                         below = sa.func.substr(column, 1, len(old) + 1) == f"{old}/"
                         moved = sa.literal(new, sa.String) + sa.func.substr(column, len(old) + 1)
-                        update = sa.update(sa.table(name, column)).where(sa.or_(column == old, below))
-                        changed += connection.execute(update.values({column: moved})).rowcount
+                        update = sa.update(table).where(sa.or_(column == old, below)).values({column: moved})
+                        changed += connection.execute(update).rowcount
     finally:
         engine.dispose()
     return changed
+
+
+def _tables(database: str) -> set[str]:
+    import sqlalchemy as sa
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = sa.create_engine(database)
+    try:
+        return set(sa.inspect(engine).get_table_names())
+    except SQLAlchemyError as error:
+        raise TrackingUnavailable(
+            f"MLflow's database {settings.without_password(database).partition('?')[0]} cannot be read "
+            f"({type(error).__name__}); check MLFLOW_BACKEND_STORE_URI and that it is up, then run this again"
+        ) from None
+    finally:
+        engine.dispose()
 
 
 def _stored(client: MlflowClient, version: ModelVersion) -> StoredVersion:
