@@ -47,15 +47,13 @@ _asking_once_lock = threading.Lock()
 
 
 @contextmanager
-def mlflow_client(doing: str, database: str | None = None) -> Iterator[MlflowClient]:
+def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     """Yield a client of the configured tracking server.
 
     Parameters
     ----------
     doing
         What is done with it, for the error's sentence.
-    database
-        Address of the server's own database, which is then asked without the server.
 
     Raises
     ------
@@ -70,20 +68,19 @@ def mlflow_client(doing: str, database: str | None = None) -> Iterator[MlflowCli
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
-    uri = database or settings.tracking_uri()
-    if not database and uri.startswith("sqlite:///"):
+    uri = settings.tracking_uri()
+    if uri.startswith("sqlite:///"):
         (settings.home() / "mlflow").mkdir(parents=True, exist_ok=True)
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        if not database:  # it would stay the process's own, in its environment too
-            mlflow.set_tracking_uri(uri)
-            mlflow.set_registry_uri(uri)
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError) as error:
         # not chained: the other error's text has the whole address in it, with its password
         raise TrackingUnavailable(
-            f"MLflow at {settings.without_password(uri)} failed while {doing}: {_reason(error)}; the champion is "
+            f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {_reason(error)}; the champion is "
             "unchanged; check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again"
         ) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,12 @@ from urllib.request import url2pathname
 from include import settings
 from include.errors import ModelRefused, TrackingUnavailable
 from include.tracking.champion import CHAMPION, MODEL_FILE, logged_model
-from include.tracking.client import mlflow_client
 from include.tracking.manifest import ModelFile, read_manifest, verify_folder
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
     from include.records.record import Record
 
@@ -76,27 +77,15 @@ class StoredVersion:
 def stored_champions(database: str) -> list[StoredVersion]:
     """Return the champion of each registered model that has one.
 
-    Nothing is written: a database in which MLflow has no tables yet gets none.
+    MLflow itself is not asked: it would begin to make or change tables that a server is making at the same time.
 
     Raises
     ------
     TrackingUnavailable
         If the database cannot be read.
     """
-    found: list[StoredVersion] = []
-    if "registered_model_aliases" not in _tables(database):  # MLflow would make them
-        return found
-    token = None
-    with mlflow_client("looking for the champions", database) as client:
-        while True:
-            models = client.search_registered_models(page_token=token)
-            for model in models:
-                number = model.aliases.get(CHAMPION)
-                if number is not None:
-                    found.append(_stored(client, client.get_model_version(model.name, str(number))))
-            token = models.token
-            if not token:
-                return found
+    named = "JOIN registered_model_aliases a ON a.name = v.name AND a.version = v.version AND a.alias = :alias"
+    return _versions(database, named, alias=CHAMPION)
 
 
 def prove_stored(pipeline: str, records: list[Record], database: str, artifacts: Path | None) -> list[str]:
@@ -107,21 +96,16 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
     artifacts
         The folder that MLflow's server serves; None where that is an object store, whose files are not looked at.
     """
-    from mlflow.exceptions import MlflowException
-
+    versions = {each.number: each for each in _versions(database, "", name=pipeline)}
     problems = []
     for record in records:
         number = record.content.get("challenger_version") if record.kind == "retrain" else None
         if number is None:
             continue
-        with mlflow_client(f"looking for version {number} of {pipeline}", database) as client:
-            try:
-                version = _stored(client, client.get_model_version(pipeline, str(number)))
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                problems.append(f"record {record.number}: version {number} of {pipeline} is not in MLflow")
-                continue
+        version = versions.get(number)
+        if version is None:
+            problems.append(f"record {record.number}: version {number} of {pipeline} is not in MLflow")
+            continue
         folder = version.folder(artifacts) if artifacts else None
         if folder is None:
             continue
@@ -141,52 +125,60 @@ def move_artifacts(database: str, before: Path, now: Path) -> int:
     import sqlalchemy as sa
 
     changed = 0
-    engine = sa.create_engine(database)
-    try:
-        known = _tables(database)
-        with engine.begin() as connection:
-            for name, columns in _ADDRESSES.items():
-                if name not in known:
-                    continue
-                table = sa.table(name, *(sa.column(each, sa.String) for each in columns))
-                for column in table.columns:
-                    for old, new in ((before.as_uri(), now.as_uri()), (str(before), str(now))):
-                        below = sa.func.substr(column, 1, len(old) + 1) == f"{old}/"
-                        moved = sa.literal(new, sa.String) + sa.func.substr(column, len(old) + 1)
-                        update = sa.update(table).where(sa.or_(column == old, below)).values({column: moved})
-                        changed += connection.execute(update).rowcount
-    finally:
-        engine.dispose()
+    with _connected(database) as connection:
+        known = sa.inspect(connection).get_table_names()
+        for name, columns in _ADDRESSES.items():
+            if name not in known:
+                continue
+            table = sa.table(name, *(sa.column(each, sa.String) for each in columns))
+            for column in table.columns:
+                for old, new in ((before.as_uri(), now.as_uri()), (str(before), str(now))):
+                    below = sa.func.substr(column, 1, len(old) + 1) == f"{old}/"
+                    moved = sa.literal(new, sa.String) + sa.func.substr(column, len(old) + 1)
+                    update = sa.update(table).where(sa.or_(column == old, below)).values({column: moved})
+                    changed += connection.execute(update).rowcount
     return changed
 
 
-def _tables(database: str) -> set[str]:
+@contextmanager
+def _connected(database: str) -> Iterator[Connection]:
+    """Give a connection whose changes are made when the block ends, all or none."""
     import sqlalchemy as sa
     from sqlalchemy.exc import SQLAlchemyError
 
     engine = sa.create_engine(database)
     try:
-        return set(sa.inspect(engine).get_table_names())
+        with engine.begin() as connection:
+            yield connection
     except SQLAlchemyError as error:
         raise TrackingUnavailable(
-            f"MLflow's database {settings.without_password(database).partition('?')[0]} cannot be read "
-            f"({type(error).__name__}); check MLFLOW_BACKEND_STORE_URI and that it is up, then run this again"
+            f"MLflow's database {settings.without_password(database).partition('?')[0]} cannot be read or written "
+            f"({type(error).__name__}); check MLFLOW_BACKEND_STORE_URI, that it is up, and that no MLflow is making "
+            "its tables this moment, then run this again"
         ) from None
     finally:
         engine.dispose()
 
 
-def _stored(client: MlflowClient, version: ModelVersion) -> StoredVersion:
-    source = version.source
-    logged = source.startswith("models:/m-")
-    return StoredVersion(
-        version.name,
-        int(version.version),
-        source,
-        version.tags.get("nightshift.manifest"),
-        version.tags.get("nightshift.sha256"),
-        client.get_logged_model(logged_model(source)).artifact_location if logged else source,
-    )
+def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersion]:
+    """Return the versions that are not deleted, those of one name if it is given."""
+    import sqlalchemy as sa
+
+    tables = {"registered_model_aliases", "model_versions", "model_version_tags", "logged_models"}
+    query = f"""
+        SELECT v.name, v.version, v.source, m.value, s.value, coalesce(l.artifact_location, v.source)
+        FROM model_versions v {joined}
+        LEFT JOIN model_version_tags m ON m.name = v.name AND m.version = v.version AND m.key = 'nightshift.manifest'
+        LEFT JOIN model_version_tags s ON s.name = v.name AND s.version = v.version AND s.key = 'nightshift.sha256'
+        LEFT JOIN logged_models l ON v.source = 'models:/' || l.model_id
+        WHERE v.current_stage <> 'Deleted_Internal'{" AND v.name = :name" if "name" in parameters else ""}
+        ORDER BY v.name, v.version
+    """
+    with _connected(database) as connection:
+        if not tables <= set(sa.inspect(connection).get_table_names()):
+            return []  # nothing was registered yet
+        rows = connection.execute(sa.text(query), parameters).all()
+    return [StoredVersion(name, int(number), *rest) for name, number, *rest in rows]
 
 
 def _prove(version: StoredVersion, folder: Path) -> None:

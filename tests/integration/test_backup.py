@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).parent
 
+#: So long that a search ends by its trials, however busy the machine is: both runs of a tie have the same ones.
+TUNING_SECONDS = 600
+
 #: Runs a command line of ours, and dies before or after a call as `killed_run` does.
 DIES = """
 import sys
@@ -60,7 +63,9 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         factories.write_shop(folder / "pipelines")
         factories.write_sales(folder / "shop.db", factories.sales())
         patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
-        assert run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())["verdict"] == "promote"
+        assert (
+            run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)["verdict"] == "promote"
+        )
         decisions.hold(load_pipeline("shop"), reason="the stores are being counted", by="ada")
         decisions.release(load_pipeline("shop"), by="ada")
     airflow = folder / "var" / "airflow"
@@ -148,7 +153,7 @@ def test_an_empty_home_gets_the_same_champion_and_history_and_goes_on(
     assert files.features(load_plan("shop", RUN_KEY)).uri == lake.features_uri("shop")
     with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
         assert database.execute("SELECT val FROM variable WHERE key = 'kept'").fetchall() == [("by Airflow",)]
-    again = retrain(load_pipeline("shop"), "again", AS_OF)
+    again = retrain(load_pipeline("shop"), "again", AS_OF, TUNING_SECONDS)
     assert again["verdict"] == "keep", again["reason"]
     assert "GATE005 exactly as good as the champion (version 1)" in again["reason"]
     assert len(history()) == 4
@@ -341,7 +346,7 @@ def test_the_key_of_airflow_is_not_in_the_backup_and_is_asked_for(
     use(tmp_path / "same", monkeypatch)
     told: list[str] = []
     restore(made, told.append)
-    assert not [line for line in told if "key" in line]
+    assert not [line for line in told if "another key" in line]
 
     monkeypatch.delenv("AIRFLOW__CORE__FERNET_KEY")
     use(tmp_path / "other", monkeypatch)
