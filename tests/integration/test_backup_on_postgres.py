@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +24,6 @@ from include.tracking.champion import find_champion, load_champion
 from include.tracking.proof import prove_models
 from tests.dags.conftest import airflow_environment
 from tests.integration.killed_registration import shop as small_shop
-from tests.services.tracking_server import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,23 +81,43 @@ class Place:
     @contextmanager
     def serving(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
         """Run MLflow's server, which hands the models' files through."""
-        with pytest.MonkeyPatch.context() as server_only:
-            server_only.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
-            server_only.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
-            server_only.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", str(self.folder / "artifacts"))
-            forget_stores()
-            with running_server(self.url("mlflow", "postgresql")) as server:
-                patch.setenv("MLFLOW_TRACKING_URI", server.address)
-                yield
-            forget_stores()
-        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]),
+            *("--backend-store-uri", self.url("mlflow", "postgresql"), "--workers", "1"),
+            *("--artifacts-destination", str(self.folder / "artifacts")),
+        ]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        with (self.folder / "mlflow.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            while not answers(f"{address}/health"):
+                assert process.poll() is None, (self.folder / "mlflow.log").read_text()
+                time.sleep(0.2)
+            patch.setenv("MLFLOW_TRACKING_URI", address)
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+            patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
 
-def forget_stores() -> None:
-    """Let MLflow's server, which lives in this process, open its stores anew."""
-    from mlflow.server import handlers
-
-    handlers._tracking_store = handlers._model_registry_store = handlers._artifact_repo = None
+def answers(url: str) -> bool:
+    """Return whether somebody answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  an http address of our own
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
