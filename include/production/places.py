@@ -137,7 +137,7 @@ def _tree(name: str, uri: str, setting: str) -> Tree:
 
 
 def _fernet_digest(home: Path) -> str | None:
-    key = os.environ.get("AIRFLOW__CORE__FERNET_KEY") or os.environ.get("NIGHTSHIFT_FERNET_KEY")
+    key = os.environ.get("AIRFLOW__CORE__FERNET_KEY")
     if not key:
         try:
             key = json.loads((home / "secrets.json").read_text(encoding="utf-8"))["fernet_key"]
