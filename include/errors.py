@@ -91,3 +91,11 @@ class OtherRelease(NightshiftError):
 
 class EmbeddedStackError(NightshiftError):
     """A part of the embedded stack cannot start, or has ended."""
+
+
+class BackupFailed(NightshiftError):
+    """A backup cannot be made, or would not be whole; nothing that looks like one is left."""
+
+
+class RestoreRefused(NightshiftError):
+    """A backup is not what was written, or there is something already where it would go."""

@@ -8,6 +8,7 @@ import os
 import click
 
 from include import settings
+from include.cli.backup import backup, restore
 from include.cli.check import schema, validate_config
 from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
@@ -43,7 +44,7 @@ def main(verbose: bool) -> None:
 for command in (
     *(run, replay_version, validate_config, schema, prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
-    *(history, verify, quarantine, suggest_expectations, demo, up, sources, airflow),
+    *(history, verify, backup, restore, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):
     main.add_command(command)
 

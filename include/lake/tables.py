@@ -177,6 +177,17 @@ def existing_table(uri: str, version: int | None = None) -> DeltaTable:
     return table
 
 
+def files_of(uri: str, version: int) -> dict[str, int]:
+    """Return the size in bytes of each file that a version of a table needs, by its path below the table."""
+    from urllib.parse import unquote
+
+    import pyarrow as pa
+
+    actions = pa.table(existing_table(uri, version).get_add_actions(flatten=True))
+    paths = (unquote(path) for path in actions["path"].to_pylist())  # a log has them as parts of a URI
+    return dict(zip(paths, actions["size_bytes"].to_pylist(), strict=True))
+
+
 def open_pinned(uri: str, version: int) -> tuple[DeltaTable, bool]:
     """Open a table at a version, once where it is the newest; return whether it is that as well."""
     table = existing_table(uri)

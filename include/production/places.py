@@ -1,0 +1,147 @@
+"""What a backup consists of and where it is, as the environment says it."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import url2pathname
+
+from include import settings
+from include.errors import BackupFailed
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database; `name` is its part of the backup, `setting` what names its address, which has a password in it."""
+
+    name: str
+    url: str
+    setting: str
+
+    @property
+    def shown(self) -> str:
+        """The address without a password."""
+        return settings.without_password(self.url).partition("?")[0]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder with files.
+
+    Attributes
+    ----------
+    uri
+        Its address.
+    folder
+        As it is named, since MLflow writes it down so; None where it is an object store.
+    """
+
+    name: str
+    uri: str
+    folder: Path | None
+    setting: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """All that belongs together.
+
+    Attributes
+    ----------
+    auth, trials
+        None where MLflow has no logins, and where the trials of a search are in the lake.
+    fernet
+        A digest of the key with which Airflow's database is encrypted, None where there is none.
+    """
+
+    airflow: Database
+    mlflow: Database
+    auth: Database | None
+    trials: Database | None
+    artifacts: Tree
+    lake: Tree
+    fernet: str | None
+
+
+def find_places() -> Places:
+    """Return what the environment names, and the embedded stack's places where it names nothing.
+
+    Raises
+    ------
+    BackupFailed
+        If MLflow is a server, and nothing says where that keeps its database and files.
+    """
+    home = settings.home()
+    named = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+    airflow = named or f"sqlite:///{home / 'airflow' / 'airflow.db'}"
+    trials = settings.tuning_storage()
+    auth = _auth_url()
+    return Places(
+        Database("airflow", airflow, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        Database("mlflow", _mlflow_url(), "MLFLOW_BACKEND_STORE_URI"),
+        Database("mlflow-logins", auth, "database_uri in MLFLOW_AUTH_CONFIG_PATH") if auth else None,
+        Database("trials", trials, "NIGHTSHIFT_TUNING_STORAGE") if trials else None,
+        _tree("artifacts", _artifacts_uri(), "MLFLOW_ARTIFACTS_DESTINATION"),
+        _tree("lake", settings.lake_uri(), "LAKE_URI"),
+        _fernet_digest(home),
+    )
+
+
+def _mlflow_url() -> str:
+    named = os.environ.get("MLFLOW_BACKEND_STORE_URI") or settings.tracking_uri()
+    if named.startswith(("http:", "https:")):
+        raise BackupFailed(
+            f"MLflow is the server at {settings.shown_tracking_uri()}, and nothing says where that keeps its database; "
+            "set MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION as the server has them, then run this again"
+        )
+    return named
+
+
+def _artifacts_uri() -> str:
+    named = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or settings.artifact_root()
+    if not named or named.startswith("mlflow-artifacts:"):
+        raise BackupFailed(
+            "MLflow's server keeps the files of models, and nothing says where; set MLFLOW_ARTIFACTS_DESTINATION as "
+            "the server has it, to a folder that can be read from here, then run this again"
+        )
+    return named
+
+
+def _auth_url() -> str | None:
+    """Return the address of MLflow's logins, which its own settings file has."""
+    path = os.environ.get("MLFLOW_AUTH_CONFIG_PATH")
+    if not path:
+        return None
+    settings_file = configparser.ConfigParser(interpolation=None)
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            settings_file.read_file(file)
+        return settings_file["mlflow"]["database_uri"]
+    except (OSError, configparser.Error, KeyError) as error:
+        raise BackupFailed(
+            f"{path}, which MLFLOW_AUTH_CONFIG_PATH names, does not say where MLflow keeps its logins "
+            f"({type(error).__name__}); expected [mlflow] with database_uri in it"
+        ) from error
+
+
+def _tree(name: str, uri: str, setting: str) -> Tree:
+    if uri.startswith("file:"):
+        return Tree(name, uri, Path(url2pathname(uri.removeprefix("file://").removeprefix("file:"))), setting)
+    if "://" in uri:
+        return Tree(name, settings.without_password(uri), None, setting)
+    return Tree(name, uri, Path(uri).absolute(), setting)
+
+
+def _fernet_digest(home: Path) -> str | None:
+    key = os.environ.get("AIRFLOW__CORE__FERNET_KEY")
+    if not key:
+        try:
+            key = json.loads((home / "secrets.json").read_text(encoding="utf-8"))["fernet_key"]
+        except (OSError, ValueError, KeyError):
+            return None
+    # the key is random: nobody finds it by its digest
+    return hashlib.sha256(b"nightshift fernet " + str(key).encode()).hexdigest()[:32]
