@@ -2,7 +2,7 @@
 
 A script of its own, since Airflow reads its settings once in a process. Arguments: a JSON object with `tasks` (lists
 of a DAG's id and the ids of its waiting tasks), `pools` (slots by name) and `slots` (how many tasks may start, one time
-after the other), or `pods` to have the pods of all of them; and the file to write.
+after the other), or `pods` to have the pods of all of them; `params` of the runs; and the file to write.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.executors import workloads
+from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.dag import DagModel
@@ -44,7 +45,9 @@ def main(question: dict[str, Any], result: Path) -> None:
             Pool.create_or_update_pool(name, slots, "", include_deferred=False, session=session)
         for number, (dag_id, waiting) in enumerate(question["tasks"]):
             session.get(DagModel, dag_id).is_paused = False
-            for task in run_of(bag, dag_id, number, session).get_task_instances(session=session):
+            for task in run_of(bag, dag_id, number, question.get("params"), session).get_task_instances(
+                session=session
+            ):
                 if task.task_id in waiting:
                     task.state, task.try_number = TaskInstanceState.SCHEDULED, 1
         session.commit()
@@ -59,7 +62,7 @@ def main(question: dict[str, Any], result: Path) -> None:
     result.write_text(json.dumps(told), encoding="utf-8")
 
 
-def run_of(bag: BundleDagBag, dag_id: str, number: int, session: Any) -> Any:
+def run_of(bag: BundleDagBag, dag_id: str, number: int, params: dict[str, Any] | None, session: Any) -> Any:
     """Return a run of a DAG that has begun, at a time of its own."""
     now = timezone.utcnow()
     return get_or_create_dagrun(
@@ -68,7 +71,7 @@ def run_of(bag: BundleDagBag, dag_id: str, number: int, session: Any) -> Any:
         logical_date=None,
         data_interval=None,
         run_after=now,
-        conf=None,
+        conf=params,
         triggered_by=DagRunTriggeredByType.TEST,
         triggering_user_name=None,
         start_date=now,
@@ -83,7 +86,7 @@ def pod_of(task: Any) -> dict[str, Any]:
     from airflow.providers.cncf.kubernetes.kube_config import KubeConfig
     from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 
-    workload = workloads.ExecuteTask.make(task)
+    workload = workloads.ExecuteTask.make(task, generator=BaseExecutor().jwt_generator)
     config = KubeConfig()
     override = PodGenerator.from_obj(workload.ti.executor_config or {})
     executor = SimpleNamespace(
