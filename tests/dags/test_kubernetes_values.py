@@ -28,8 +28,16 @@ POD = yaml.safe_load((FILES / "pod_template.yaml").read_text())
 
 PARTS = ("apiServer", "scheduler", "dagProcessor", "triggerer")
 
-#: What is read by others than Airflow and Nightshift: Python, the object store's client, MLflow and Great Expectations.
-OF_OTHERS = {"PYTHONPATH", "HOME", "AWS_REGION", "MLFLOW_DISABLE_TELEMETRY", "GX_ANALYTICS_ENABLED", "DO_NOT_TRACK"}
+#: What is read by others than Airflow and Nightshift: Python, the drivers of the store and of PostgreSQL, MLflow, GX.
+OF_OTHERS = {
+    "PYTHONPATH",
+    "HOME",
+    "AWS_REGION",
+    "PGSSLMODE",
+    "MLFLOW_DISABLE_TELEMETRY",
+    "GX_ANALYTICS_ENABLED",
+    "DO_NOT_TRACK",
+}
 
 AIRFLOW_KNOWS = """
 import json, sys

@@ -86,7 +86,10 @@ def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_pat
         }
         settings = yaml.safe_load(VALUES["extraConfigMaps"]["nightshift-settings"]["data"])
         assert here.keys() <= settings.keys()
-        secrets = {"AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "shop.db")})}
+        secrets = {
+            "AIRFLOW_CONN_SHOP": json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "shop.db")}),
+            "NIGHTSHIFT_TUNING_STORAGE": f"sqlite:///{tmp_path / 'trials.db'}",
+        }
         image = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
             "NIGHTSHIFT_PIPELINES": str(tmp_path / "pipelines"),

@@ -53,8 +53,8 @@ def base_of(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def last_values(container: dict[str, Any]) -> dict[str, str]:
-    """Return a container's variables; of one that is given twice, Kubernetes takes the last."""
-    return {each["name"]: each["value"] for each in container["env"]}
+    """Return a container's variables but those of a secret; of one that is given twice, Kubernetes takes the last."""
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
 def test_a_task_gets_what_it_asks_for_and_no_more(pods: dict[str, Any]) -> None:
@@ -93,6 +93,13 @@ def test_what_is_asked_for_takes_nothing_else_of_the_template_away(pods: dict[st
     for field in set(template["spec"]) - {"containers"}:
         assert pod["spec"][field] == template["spec"][field]
     assert last_values(container).items() >= {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}.items()
+
+
+def test_a_pod_without_a_database_of_trials_does_not_start(pods: dict[str, Any]) -> None:
+    """Training reads what tuning has searched, in another pod: a file of the pod's own would be lost between them."""
+    for pod in pods.values():
+        [storage] = [each for each in base_of(pod)["env"] if each["name"] == "NIGHTSHIFT_TUNING_STORAGE"]
+        assert storage["valueFrom"]["secretKeyRef"] == {"name": "nightshift-tasks", "key": "NIGHTSHIFT_TUNING_STORAGE"}
 
 
 def test_a_task_is_nobody_in_particular() -> None:
