@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
 
-from dags.pipelines import for_each_pipeline, raw_tables, task_defaults
+from dags.pipelines import INGEST, for_each_pipeline, raw_tables, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.extract_source import ExtractSourceOperator
 from plugins.operators.publish_batch import PublishBatchOperator
@@ -58,6 +58,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         # what a source has not delivered yet may come within the next hour; what waiting cannot mend does not wait
         default_args=task_defaults(
             pipeline,
+            INGEST,
             retries=4,
             retry_delay=timedelta(minutes=5),
             retry_exponential_backoff=True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from dags.pipelines import for_each_pipeline, task_defaults
+from dags.pipelines import MAINTAIN, for_each_pipeline, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.maintain_files import MaintainFilesOperator
 from plugins.operators.maintain_table import MaintainTableOperator
@@ -39,6 +39,7 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
         tags=["maintain", name],
         default_args=task_defaults(
             pipeline,
+            MAINTAIN,
             retries=2,
             retry_delay=timedelta(minutes=10),
             execution_timeout=timedelta(hours=3),

@@ -1,4 +1,4 @@
-"""What the DAG files share: the loop over the pipelines, the tasks' defaults, and the asset of the raw tables."""
+"""What the DAG files share: the loop over the pipelines, the tasks' defaults and order, the asset of the raw tables."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, get_parsing_context
 
+from include import settings
 from include.catalog import load_pipeline, pipeline_names
 from include.errors import ConfigError
 from plugins.notifications import failure_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
+from plugins.pod_resources import ask_for_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from include.config import Pipeline
+
+#: Which of the tasks that wait, of all pipelines, starts first where not all can: the one with the higher number.
+ANSWER = 100  # a person has asked, or takes a champion back that does harm
+INGEST = 80  # a day that comes late is late for all that reads it
+FINISH = 60  # a run that has trained ends, and one that has not begins, before another trains
+TRAIN = 20  # long, and nobody waits for one of its minutes
+MAINTAIN = 10  # any hour of the week will do
 
 
 def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterator[DAG]:
@@ -29,7 +38,10 @@ def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterat
         if wanted not in (None, f"{name}.{kind}"):
             continue
         try:
-            yield make(name, load_pipeline(name))
+            pipeline = load_pipeline(name)
+            dag = make(name, pipeline)
+            ask_for_resources(dag, pipeline)
+            yield dag
         except ConfigError as error:
             yield _mistaken_dag(f"{name}.{kind}", str(error))
 
@@ -39,9 +51,20 @@ def raw_tables(name: str) -> Asset:
     return Asset(name=f"{name}.raw_tables", uri=f"nightshift://{name}/raw")
 
 
-def task_defaults(pipeline: Pipeline, **more: Any) -> dict[str, Any]:
-    """Return the default arguments of a pipeline's tasks: whose they are, and who is told of a failure."""
-    return {"owner": pipeline.owner, "on_failure_callback": failure_callbacks(pipeline)} | more
+def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:
+    """Return the default arguments of a pipeline's tasks: whose they are, their turn, and who is told of a failure."""
+    return {
+        "owner": pipeline.owner,
+        "on_failure_callback": failure_callbacks(pipeline),
+        "priority_weight": priority,
+        "weight_rule": "absolute",  # Airflow's own rule adds up what follows, so that a long chain would go first
+    } | more
+
+
+def training_task() -> dict[str, Any]:
+    """Return the arguments of a task that trains: its turn, and the pool whose slots say how many train at once."""
+    pool = settings.training_pool()
+    return {"priority_weight": TRAIN} | ({"pool": pool, "pool_slots": 1} if pool else {})
 
 
 def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import for_each_pipeline, task_defaults
+from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
 from plugins.notifications import approval_notifiers, overdue_callbacks
 from plugins.operators.promote_version import AskAnotherOperator, PromoteVersionOperator
 
@@ -44,7 +44,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=HOURS + 1),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args=task_defaults(pipeline),
+        default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
         ask = AskAnotherOperator(
             task_id=ASK,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import for_each_pipeline, task_defaults
+from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.decide_quarantine import DecideQuarantineOperator
 
@@ -63,7 +63,7 @@ def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args=task_defaults(pipeline, retries=2, retry_delay=timedelta(minutes=1)),
+        default_args=task_defaults(pipeline, ANSWER, retries=2, retry_delay=timedelta(minutes=1)),
     ) as dag:
         DecideQuarantineOperator(task_id="decide_quarantine", pipeline=name)
     return dag

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param, chain
 
-from dags.pipelines import for_each_pipeline, raw_tables, task_defaults
+from dags.pipelines import FINISH, for_each_pipeline, raw_tables, task_defaults, training_task
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
@@ -76,15 +76,22 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         default_args=task_defaults(
             pipeline,
+            FINISH,
             retries=1,
             retry_delay=timedelta(minutes=2),
             do_xcom_push=False,  # steps hand on by the run's folder; each value would cost as much as a task's start
         ),
     ) as dag:
+        trains = training_task()
         tune = TuneCandidatesOperator.partial(
-            task_id="tune_candidates", pipeline=name, map_index_template="{{ 'worker %s' % task.worker }}"
+            task_id="tune_candidates",
+            pipeline=name,
+            map_index_template="{{ 'worker %s' % task.worker }}",
+            **trains,
         ).expand(worker=list(range(training.tuning.parallel)))
-        select = [SelectFeaturesOperator(task_id="select_features", pipeline=name)] if pipeline.features.selects else []
+        select = []
+        if pipeline.features.selects:
+            select = [SelectFeaturesOperator(task_id="select_features", pipeline=name, **trains)]
         asks = []
         if approval:
             asks = [
@@ -99,13 +106,13 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             ]
         chain(
             PlanRunOperator(task_id="plan_run", pipeline=name),
-            BuildFeaturesOperator(task_id="build_features", pipeline=name),
+            BuildFeaturesOperator(task_id="build_features", pipeline=name, **trains),
             ValidateFeaturesOperator(task_id="validate_features", pipeline=name),
-            ProveFeaturesOperator(task_id="prove_features", pipeline=name),
+            ProveFeaturesOperator(task_id="prove_features", pipeline=name, **trains),
             *select,
             tune,
-            TrainChallengerOperator(task_id="train_challenger", pipeline=name),
-            EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name),
+            TrainChallengerOperator(task_id="train_challenger", pipeline=name, **trains),
+            EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name, **trains),
             ApplyGateOperator(task_id="apply_gate", pipeline=name),
             RegisterModelOperator(task_id="register_model", pipeline=name),
             *asks,

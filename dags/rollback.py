@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import for_each_pipeline, task_defaults
+from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.change_champion import ChangeChampionOperator
 
@@ -54,7 +54,7 @@ def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=1),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args=task_defaults(pipeline, retries=1, retry_delay=timedelta(minutes=1)),
+        default_args=task_defaults(pipeline, ANSWER, retries=1, retry_delay=timedelta(minutes=1)),
     ) as dag:
         ChangeChampionOperator(task_id="change_champion", pipeline=name)
     return dag

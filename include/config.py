@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.notify_config import Notify
+from include.resources_config import Resources
 from include.section import Name, Section
 from include.source_config import Source
 from include.training_config import Training
@@ -211,6 +212,9 @@ class Pipeline(Section):
         default=[], description="Formats that each version is kept in beside its model file; onnx needs `make extras`."
     )
     notify: list[Notify] = Field(default=[], description="Who is told of verdicts, failures and waiting approvals.")
+    resources: Resources | None = Field(
+        default=None, description="What the tasks ask for where each runs in a pod of its own; null asks for nothing."
+    )
 
     _folder: Path = Path()
 
@@ -264,6 +268,12 @@ class Pipeline(Section):
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+        return self
+
+    @model_validator(mode="after")
+    def _resources_are_of_tasks(self) -> Pipeline:
+        if self.resources:
+            self.resources.check_tasks(list(self.sources))
         return self
 
     @model_validator(mode="after")

@@ -75,6 +75,11 @@ def tuning_storage() -> str | None:
     return os.environ.get("NIGHTSHIFT_TUNING_STORAGE") or None
 
 
+def training_pool() -> str | None:
+    """Return the name of Airflow's pool for the tasks that train (NIGHTSHIFT_TRAINING_POOL); None: the default pool."""
+    return os.environ.get("NIGHTSHIFT_TRAINING_POOL") or None
+
+
 def env_file() -> dict[str, str]:
     """Return the variables of the project's .env file; none where there is no file."""
     path = root() / ".env"

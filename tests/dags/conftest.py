@@ -81,3 +81,27 @@ def run_dags(migrated: Path, tmp_path: Path) -> Callable[..., list[DagOutcome]]:
         return [DagOutcome(**outcome, log=log) for outcome, log in zip(outcomes, logs[: len(outcomes)], strict=True)]
 
     return run
+
+
+def schedule_tasks(
+    migrated: Path, folder: Path, environment: dict[str, str], tasks: list[tuple[str, list[str]]], **question: Any
+) -> dict[str, Any]:
+    """Let Airflow's scheduler choose among waiting tasks of the pipelines in `folder`, and return what it did."""
+    shutil.copytree(migrated, folder / "airflow")
+    own = {"NIGHTSHIFT_PIPELINES": str(folder / "pipelines")} | environment
+    result = folder / "result.json"
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("schedule_tasks.py")),
+            json.dumps({"tasks": tasks} | question),
+            str(result),
+        ],
+        env=airflow_environment(folder / "airflow") | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert result.is_file(), done.stdout[-3000:]
+    return json.loads(result.read_text())

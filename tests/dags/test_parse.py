@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.catalog import pipeline_names
+from include.resources_config import TASKS, TASKS_OF_A_SOURCE
 from tests import factories
 from tests.dags.conftest import ROOT, airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = ("pandas", "sklearn", "lightgbm", "mlflow", "great_expectations", "optuna", "duckdb", "deltalake")
+HEAVY = ("pandas", "sklearn", "lightgbm", "mlflow", "great_expectations", "optuna", "duckdb", "deltalake", "kubernetes")
 
 PARSE = """
 import json, sys
@@ -28,7 +29,15 @@ for dag in bag.dags.values():
 told = {
     "errors": bag.import_errors,
     "dags": {
-        dag_id: {"tasks": dag.task_ids, "tags": sorted(dag.tags), "doc": dag.doc_md, "owner": dag.owner}
+        dag_id: {
+            "tasks": dag.task_ids,
+            "tags": sorted(dag.tags),
+            "doc": dag.doc_md,
+            "owner": dag.owner,
+            "turns": [[task.priority_weight, str(task.weight_rule)] for task in dag.tasks],
+            "pools": {task.task_id: task.pool for task in dag.tasks},
+            "asks": [task.task_id for task in dag.tasks if task.executor_config],
+        }
         for dag_id, dag in bag.dags.items()
     },
     "modules": sorted({name.partition(".")[0] for name in sys.modules}),
@@ -103,3 +112,50 @@ def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
     assert "extract" in " ".join(found["dags"]["shop.ingest"]["tasks"])
     assert found["dags"]["broken.retrain"]["tasks"] == ["report_mistakes"]
     assert "mse" in found["dags"]["broken.retrain"]["doc"]
+
+
+RESOURCES = "resources: {default: {cpu: 1, memory: 1Gi}}\n"
+
+
+def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
+    """Under another executor `resources` changes nothing, and no process loads the client of Kubernetes for it."""
+    factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + RESOURCES)
+
+    found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
+
+    assert found["errors"] == {}
+    assert [dag["asks"] for dag in found["dags"].values()] == [[]] * 6
+    assert "kubernetes" not in found["modules"]
+
+
+def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> None:
+    """No task is left to Airflow's own order, and `resources` knows exactly the tasks that a pipeline can have."""
+    text = factories.SHOP_YAML.replace(
+        "  label: revenue\n",
+        "  label: revenue\n  automated: {aggregates: {trade: {source: sales, by: [store], values: [visitors]}}}\n",
+    )
+    factories.write_shop(tmp_path / "pipelines", pipeline=f"{text}approval: required\n{RESOURCES}")
+
+    found = parse(
+        tmp_path,
+        NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"),
+        NIGHTSHIFT_TRAINING_POOL="training",
+        AIRFLOW__CORE__EXECUTOR="LocalExecutor,KubernetesExecutor",
+    )
+
+    assert found["errors"] == {}
+    tasks = [task for dag in found["dags"].values() for task in dag["tasks"]]
+    assert sorted(tasks) == sorted([*TASKS, *(f"sales.{task}" for task in TASKS_OF_A_SOURCE)])
+    assert sorted(task for dag in found["dags"].values() for task in dag["asks"]) == sorted(tasks)
+    for dag in found["dags"].values():
+        assert {rule for _, rule in dag["turns"]} == {"absolute"}
+        assert min(priority for priority, _ in dag["turns"]) >= 10
+    trains = {task for dag in found["dags"].values() for task, pool in dag["pools"].items() if pool == "training"}
+    assert trains == {
+        "build_features",
+        "prove_features",
+        "select_features",
+        "tune_candidates",
+        "train_challenger",
+        "evaluate_challenger",
+    }

@@ -1,0 +1,114 @@
+"""The schema of `resources` in pipeline.yaml: what the tasks ask for where each runs in a pod of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from include.section import Section
+from include.wording import unknown
+
+#: The tasks of a pipeline's DAGs, by the ids that Airflow's UI shows; those of a source have its name before them.
+TASKS = (
+    "announce_tables",
+    "plan_run",
+    "build_features",
+    "validate_features",
+    "prove_features",
+    "select_features",
+    "tune_candidates",
+    "train_challenger",
+    "evaluate_challenger",
+    "apply_gate",
+    "register_model",
+    "request_approval",
+    "promote_model",
+    "summarize_run",
+    "maintain_features",
+    "maintain_files",
+    "decide_quarantine",
+    "ask_another",
+    "promote_version",
+    "change_champion",
+)
+TASKS_OF_A_SOURCE = ("extract", "validate", "publish", "maintain_raw", "maintain_quarantine")
+
+
+def _cores(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0.001 <= value < math.inf:
+        raise ValueError(f"a number of cores is expected, such as 0.5 or 4, found {value!r}")
+    return value
+
+
+def _amount(value: Any) -> Any:
+    if not (isinstance(value, str) and re.fullmatch(r"[1-9][0-9]*(Mi|Gi)", value)):
+        raise ValueError(f"a whole number of Mi or Gi is expected, such as 512Mi or 8Gi, found {value!r}")
+    return value
+
+
+def _devices(value: Any) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"a whole number of GPUs is expected, such as 1, found {value!r}")
+    return value
+
+
+# each bound is written twice: the function for a sentence, the field for editors that read the JSON Schema
+Cores = Annotated[float, Field(ge=0.001), BeforeValidator(_cores)]
+Amount = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi)$"), BeforeValidator(_amount)]
+Devices = Annotated[int, Field(ge=0), BeforeValidator(_devices)]
+
+
+class Ask(Section):
+    """What a task asks for: it gets as much, and no more."""
+
+    cpu: Cores = Field(description="Cores, such as 0.5 or 4.")
+    memory: Amount = Field(description="Memory, such as 512Mi or 8Gi.")
+    gpu: Devices = Field(default=0, description="GPUs, whole ones.")
+
+
+class TaskAsk(Section):
+    """What one task asks for; what it leaves out is as in `default`."""
+
+    cpu: Cores | None = Field(default=None, description="Cores, such as 0.5 or 4.")
+    memory: Amount | None = Field(default=None, description="Memory, such as 512Mi or 8Gi.")
+    gpu: Devices | None = Field(default=None, description="GPUs, whole ones.")
+
+
+class Resources(Section):
+    """What the tasks of a pipeline ask for, on Kubernetes."""
+
+    default: Ask | None = Field(default=None, description="What each task asks for that `tasks` does not name.")
+    tasks: dict[str, TaskAsk] = Field(default={}, description="Tasks that ask for something else, by their ids.")
+
+    def of(self, task_id: str) -> Ask | None:
+        """Return what a task asks for; None where pipeline.yaml does not say."""
+        if task_id not in self.tasks:
+            return self.default
+        given = self.tasks[task_id].model_dump(exclude_none=True)
+        return Ask(**(self.default.model_dump() if self.default else {}) | given)
+
+    def check_tasks(self, sources: list[str]) -> None:
+        """Refuse a task that no DAG of a pipeline with these sources has.
+
+        Raises
+        ------
+        ValueError
+            With the nearest id that there is, and all of them.
+        """
+        known = [*TASKS, *(f"{source}.{task}" for source in sources for task in TASKS_OF_A_SOURCE)]
+        for task in self.tasks:
+            if task not in known:
+                raise ValueError(f"resources.tasks: {unknown('task', task, known)}")
+
+    @model_validator(mode="after")
+    def _each_is_whole(self) -> Resources:
+        # a pod's resources are replaced as a whole, so that half of them would remove the other half's limit
+        for name, task in self.tasks.items():
+            for field in ("cpu", "memory"):
+                if self.default is None and getattr(task, field) is None:
+                    raise ValueError(f"tasks.{name} has no {field}; give it there, or for all tasks in `default`")
+        return self
