@@ -1,6 +1,16 @@
 # The image of the production stack: every part of Airflow, and MLflow's server. docs/how-to/run-the-stack.md
 ARG PYTHON_VERSION=3.11
 
+ARG POSTGRES_IMAGE=postgres:17
+
+# the server's own tools for backups, since an older pg_dump refuses a newer server; with all that they are linked
+# against, since the server's image may be of another Debian
+FROM ${POSTGRES_IMAGE} AS postgres
+RUN mkdir /client && cd /client \
+ && for tool in pg_dump pg_restore; do cp "$(readlink -f "$(command -v $tool)")" $tool; done \
+ && for library in $(ldd pg_dump pg_restore | grep -o '/[^ ]*' | grep -v ':$' | sort -u); do cp -L $library .; done \
+ && mv ld-linux* loader
+
 FROM python:${PYTHON_VERSION}-slim-bookworm AS environment
 WORKDIR /opt/nightshift
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -25,6 +35,11 @@ RUN apt-get update -qq \
  && groupadd --gid 50000 nightshift \
  && useradd --uid 50000 --gid 50000 --home-dir /var/lib/nightshift --no-create-home --shell /usr/sbin/nologin nightshift \
  && for folder in home airflow logs mlflow; do install -d -m 750 -o 50000 -g 50000 /var/lib/nightshift/$folder; done
+COPY --from=postgres /client /opt/postgresql
+RUN for tool in pg_dump pg_restore; do \
+        printf '#!/bin/sh\nexec /opt/postgresql/loader --library-path /opt/postgresql /opt/postgresql/%s "$@"\n' $tool \
+        > /usr/local/bin/$tool && chmod 755 /usr/local/bin/$tool; \
+    done
 COPY --from=environment /opt/nightshift/.venv /opt/nightshift/.venv
 WORKDIR /opt/nightshift
 COPY config config
@@ -36,7 +51,6 @@ ENV PATH=/opt/nightshift/.venv/bin:$PATH \
     PYTHONPATH=/opt/nightshift:/opt/nightshift/config \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    NIGHTSHIFT_PRODUCTION=true \
     NIGHTSHIFT_HOME=/var/lib/nightshift/home \
     AIRFLOW_HOME=/var/lib/nightshift/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/nightshift/dags \

@@ -9,7 +9,7 @@ COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack audit secrets
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack backup restore audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,15 @@ stack-stop: ## Stop the production stack; its volumes stay
 
 stack-status: ## Show the parts of the production stack and their health
 	@$(COMPOSE) ps
+
+backup: ## Back up the production stack, while it runs, into ./backups
+	@install -d -m 700 backups && { [ "$$(id -u)" != 0 ] || chown 50000:50000 backups; }
+	@$(COMPOSE) run --rm backup
+
+restore: ## Restore FROM=backups/nightshift-... into a stack whose volumes are empty, and start it
+	@$(PYTHON) -m include.production.env_file
+	@$(COMPOSE) run --rm backup python -m include restore /backups/$(notdir $(FROM))
+	@$(MAKE) stack
 
 test-stack: $(VENV)/installed-dev image ## Run the production stack, injure it, and check that it keeps its promises
 	$(BIN)/pytest tests/stack --run-stack -x
