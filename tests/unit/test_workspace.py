@@ -136,9 +136,7 @@ def test_the_page_of_the_features_is_beside_their_table(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("address", "package"), [("oci://bucket/lake", "ocifs"), ("abfs://box/lake", "adlfs")])
-def test_a_store_whose_package_is_missing_is_told(
-    monkeypatch: pytest.MonkeyPatch, address: str, package: str
-) -> None:
+def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, address: str, package: str) -> None:
     """The sentence has LAKE_URI, the package that the store needs, and what to do."""
     monkeypatch.setenv("LAKE_URI", address)
     monkeypatch.setitem(sys.modules, package, None)
