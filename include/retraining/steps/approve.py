@@ -60,9 +60,8 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     head, *rows = metric_rows(evidence)
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
     first = [row for row in checks if row[1] in TOLD]  # what is to be weighed stands above what passed
+    asked = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
     blocks = [
-        Text(f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"),
-        *(Text(each) for each in _consequences(pipeline, plan, version)),
         Text(f"The gate: {verdict.reason}"),
         Table(head, rows, (1, 2, 3)),
         *(Text(note) for note in metric_notes(evidence)),
@@ -74,14 +73,15 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
         subject=f"{pipeline.name}: may version {version} become the champion?",
         body="\n\n".join(
             [
+                *(markdown_block(Text(line)) for line in asked),
+                " · ".join(f"[{told}]({address})" for told, address in links.items()),
                 *map(markdown_block, blocks),
-                *(f"[{told}]({address})" for told, address in links.items()),
                 f"Files of this run: `{files.folder(plan)}`",
             ]
         ),
         plain="\n".join(
             [
-                *_consequences(pipeline, plan, version),
+                *asked[1:],
                 "",
                 verdict_table(evidence, verdict),
                 "",

@@ -345,7 +345,7 @@ def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, cli
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    with pytest.raises(ModelRefused, match="is gone from MLflow; move the alias to a version that has one"):
+    with pytest.raises(ModelRefused, match="is gone from MLflow; promote a version that has one"):
         load_champion(champion)
 
 
