@@ -111,6 +111,11 @@ def champions_of(plan: RunPlan, registration: dict[str, Any]) -> tuple[int | Non
     return found, found
 
 
+def approver_of(answer: dict[str, Any] | None) -> str | None:
+    """Return who approved; whoever rejected has not."""
+    return answer["by"] if answer and answer["approved"] else None
+
+
 def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
     folder = files.folder(plan)
@@ -145,7 +150,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "checks": [vars(result) for result in verdict.results],
         "metric": _metric(evidence, explanations(plan).get("curves")),
         "approval": answer,
-        "approver": answer["by"] if answer else None,
+        "approver": approver_of(answer),
         "mlflow_run": registration["mlflow_run_id"],
         "challenger_version": registration["version"],
         "champion_before": before,

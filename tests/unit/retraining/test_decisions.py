@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.retraining.decisions import champions_of
+from include.retraining.decisions import approver_of, champions_of
 from include.tracking.champion import Champion
 from tests.unit.retraining.test_files import plan
 
@@ -44,3 +44,11 @@ def test_a_run_that_lost_to_another_has_found_that_one() -> None:
 
     assert champions_of(planned(3), lost) == (5, 5)
     assert champions_of(planned(None), lost) == (5, 5)
+
+
+def test_whoever_rejects_is_no_approver() -> None:
+    """The history said `approved by ada: not promoted: rejected by ada` of a version that ada had rejected."""
+    assert approver_of({"approved": False, "by": "ada"}) is None
+    assert approver_of({"approved": True, "by": "ada"}) == "ada"
+    assert approver_of({"approved": True, "by": None}) is None
+    assert approver_of(None) is None
