@@ -38,6 +38,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
         description=f"Make a version of {name} champion, with the approval of another",
         doc_md=__doc__,
         schedule=None,
+        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(),
         tags=["champion", name],

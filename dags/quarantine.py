@@ -57,6 +57,7 @@ def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
         description=f"Release or discard quarantined rows of {name}",
         doc_md=__doc__,
         schedule=None,
+        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(pipeline),
         tags=["quarantine", name],

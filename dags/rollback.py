@@ -48,6 +48,7 @@ def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
         description=f"Take the champion of {name} back, or hold and release promotions",
         doc_md=__doc__,
         schedule=None,
+        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(),
         tags=["champion", name],

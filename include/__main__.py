@@ -2,4 +2,4 @@
 
 from include.cli import main
 
-main()
+main(prog_name="./nightshift")

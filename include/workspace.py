@@ -194,10 +194,18 @@ def _is_local(path: UPath) -> bool:
 def _path(pipeline: str, *parts: str) -> UPath:
     from upath import UPath
 
+    uri = settings.lake_uri()
     try:
-        return UPath(settings.lake_uri(), pipeline, *parts)
+        path = UPath(uri, pipeline, *parts)
+        _ = path.fs  # fails where the store's package is missing, not only at the first file
     except ImportError as error:
         raise LakeError(
-            f"LAKE_URI is {settings.lake_uri()}, and the package for such a store is not installed ({error}); "
+            f"LAKE_URI is {uri}, and the package for such a store is not installed ({error}); "
             "install it (s3fs, gcsfs or adlfs) beside requirements.txt"
         ) from error
+    except ValueError as error:
+        raise LakeError(
+            f"LAKE_URI is {uri}, and no such store can be opened ({error}); correct the address, or install the "
+            "package of its kind (s3fs, gcsfs or adlfs) beside requirements.txt"
+        ) from error
+    return path

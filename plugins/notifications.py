@@ -154,7 +154,7 @@ class ApprovalNotifier(PipelineNotifier):
         return approval_message(
             self.pipeline,
             asked["subject"],
-            asked["body"] or "",
+            asked.get("plain") or asked["body"] or "",
             " and ".join(asked["defaults"] or []),
             asked["timeout_datetime"],
             [Link("Answer", page)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
@@ -32,7 +33,8 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
     ----------
     facts
         The run's documents as JSON types by their names: `plan`, `challenger`, `evidence`, `verdict` and `features`,
-        and where there are any, `importance`, `curves` and `contributions`. What is not there is told to be missing.
+        and where there are any, `importance`, `curves`, `contributions`, `registration` (`version`, `alias`, `note`)
+        and `approval` (`approved`, `by`, `at`, `reason`). What is not there is told to be missing.
     """
     evidence, verdict = facts["evidence"], facts["verdict"]
     return Card(
@@ -45,7 +47,7 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
             *measured_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
             explained_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
             Section("Limits", [Bullets(limits_of(pipeline, evidence, verdict))]),
-            _decision(verdict),
+            _decision(facts),
         ],
     )
 
@@ -53,6 +55,7 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
 def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     training, challenger = pipeline.training, facts["challenger"]
     told = {
+        "version": _version(facts),
         "question": pipeline.description,
         "predicts": _ASKS[training.task].format(label=pipeline.features.label),
         "one row is": ", ".join(pipeline.features.key) + ", at its prediction_time",
@@ -123,18 +126,40 @@ def _label(holdout: Mapping[str, Any], task: str) -> str:
     return f"{told} the rows it is measured on"
 
 
-def _decision(verdict: Mapping[str, Any]) -> Section:
+def _version(facts: Mapping[str, Any]) -> str:
+    """Return the version's number and what it became when the card was written."""
+    registration = facts.get("registration") or {}
+    if not registration.get("version"):
+        return "not registered"
+    alias, note = registration["alias"], registration["note"]
+    became = f"registered as {alias}" if alias else "registered without an alias"
+    return f"{registration['version']}, {became}" + (f"; {note}" if note else "")
+
+
+def _answer(approval: Mapping[str, Any] | None) -> list[Text]:
+    """Return what a person answered, where one was asked."""
+    if not approval:
+        return []
+    said, why = "Approved" if approval["approved"] else "Rejected", approval["reason"]
+    by = f"by {approval['by']}" if approval["by"] else "since nobody answered in time"
+    return [Text(f"{said} {by}, {approval['at']}" + (f": {why}" if why else ""))]
+
+
+def _decision(facts: Mapping[str, Any]) -> Section:
+    verdict = facts["verdict"]
     results = verdict["results"]
     rows = [
         [result["code"], result["outcome"], result["title"], _why(result, result["outcome"] in _FIRED)]
         for result in results
     ]
-    fired = sum(result["outcome"] in _FIRED for result in results)
-    counted = f"{len(results)} checks of the gate, of which {fired} found something."
+    counts = Counter(result["outcome"] for result in results)
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    counted = f"{len(results)} checks of the gate: {counted}."
     return Section(
         "Decision",
         [
             Text(verdict["reason"]),
+            *_answer(facts.get("approval")),
             Text(counted, "soft"),
             Table(["check", "outcome", "what has to hold", "why"], rows),
         ],

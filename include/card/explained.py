@@ -54,7 +54,7 @@ def _contributions(found: Mapping[str, Any]) -> list[Block]:
     return [
         Text(told),
         Plot("swarm", "Contributions: each point is a row", drawn, Table(head, rows, (1,))),
-        *_left_out(len(features)),
+        *_left_out(len(features), len(drawn["features"])),
     ]
 
 
@@ -68,12 +68,17 @@ def _importance(known: Sequence[Mapping[str, Any]], metric: str) -> list[Block]:
     return [
         Text(told),
         Plot("bars", f"Importance, in {metric}", [dict(each) for each in known[:TOLD]], table),
-        *_left_out(len(known)),
+        *_left_out(len(known), len(known[:TOLD])),
     ]
 
 
-def _left_out(features: int) -> list[Block]:
-    return [Text(f"The {TOLD} weightiest of {features} features.", "soft")] if features > TOLD else []
+def _left_out(features: int, drawn: int) -> list[Block]:
+    """Say how many features a plot and its table leave out."""
+    tabled = min(features, TOLD)
+    if features == drawn:
+        return []
+    more = f"; the table has {tabled}" if tabled > drawn else ""
+    return [Text(f"The {drawn} weightiest of {features} features{more}.", "soft")]
 
 
 def _unit(unit: str) -> str:

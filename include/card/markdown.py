@@ -19,11 +19,12 @@ def markdown_card(card: Card) -> str:
     parts = [f"# {_escaped(card.title)}", _escaped(card.subtitle), f"**Verdict: {_escaped(card.verdict)}**"]
     for section in card.sections:
         parts.append(f"## {_escaped(section.title)}")
-        parts += [_block(block) for block in section.blocks]
+        parts += [markdown_block(block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
 
-def _block(block: Block) -> str:
+def markdown_block(block: Block) -> str:
+    """Return a block as Markdown, in which every value is escaped."""
     if isinstance(block, Text):
         return _paragraph(block.text)
     if isinstance(block, Bullets):

@@ -103,7 +103,9 @@ def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], chall
     blocks: list[Block] = []
     found = evidence.get("calibration")
     if found:
-        error = f"{_fixed(found['error'])} ({_between([found['low'], found['high']])})"
+        # the table of the metrics has the plain interval, and two that differ are taken for a mistake
+        corrected = f"{_between([found['low'], found['high']])} without what chance adds"
+        error = f"{_fixed(found['error'])} ({corrected})"
         others = "" if found["champion_error"] is None else f", the champion's {_fixed(found['champion_error'])}"
         blocks.append(
             Facts(

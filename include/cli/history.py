@@ -56,6 +56,9 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
     if problems:
         raise click.ClickException(f"{len(problems)} problem{'s' * (len(problems) > 1)} found")
     count = f"{len(records)} record{'s' * (len(records) != 1)} of {pipeline}"
+    versions = {record.content.get("challenger_version") for record in records if record.kind == "retrain"} - {None}
+    if models and versions:
+        count += f" and the files of {len(versions)} version{'s' * (len(versions) != 1)}"
     click.echo(f"ok: {count}" + (f", the last has the digest {records[-1].digest}" if records else ""))
 
 

@@ -12,7 +12,15 @@ from include import catalog
 if TYPE_CHECKING:
     from include.tracking.promotion import Change
 
-_why = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+
+def _said(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Return a reason that says something."""
+    if not value.strip():
+        raise click.BadParameter("it is empty; say in a few words why, for whoever reads the record")
+    return value
+
+
+_why = click.option("--reason", required=True, callback=_said, help="Why; it is kept with the decision.")
 _who = click.option("--by", default=getuser, show_default="you", help="Who decides.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
     EmbeddedStackError
         If a part of the stack ends meanwhile.
     """
-    shown: set[tuple[str, int]] = set()
+    shown: set[tuple[str | int, ...]] = set()
     with console.status(f"{dag_id}: waiting for its first task") as status:
         while True:
             stack.check()
@@ -37,6 +38,13 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
                 if task["state"] in ENDED and key not in shown:
                     shown.add(key)
                     console.print(_ended(task), highlight=False)
+            for task in tasks:
+                key = (task["task_id"], task["map_index"], "asks")
+                if task["state"] == "awaiting_input" and key not in shown:
+                    shown.add(key)
+                    page = f"{stack.places.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
+                    told = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
+                    console.print(told, markup=False, highlight=False, soft_wrap=True)
             running = [task for task in tasks if task["state"] == "running"]
             retrying = [task for task in tasks if task["state"] == "up_for_retry"]
             status.update(_running(running, retrying) or f"{dag_id}: {state}")

@@ -93,10 +93,11 @@ def permutation_importance(
     for column in [name for _ in range(repeats) for name in columns]:
         order = draw.permutation(len(frame))
         if time.monotonic() >= deadline:
-            log.warning(
-                "the importance of features was measured for %.0f seconds, which was enough for %d of %d features",
-                *(seconds, len(losses), len(columns)),
-            )
+            if len(losses) < len(columns):
+                log.warning(
+                    "the importance of features was measured for %.0f seconds, which was enough for %d of %d features",
+                    *(seconds, len(losses), len(columns)),
+                )
             break
         # a new column of the same type: categories stay categories, and the frame itself stays as it was
         shuffled = frame.assign(**{column: frame[column].array.take(order)})

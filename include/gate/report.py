@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
 #: Outcomes of which a reader wants to know more.
-_TOLD = ("fail", "inconclusive", "warn")
+TOLD = ("fail", "inconclusive", "warn")
 SHOWN_CLASSES = 6  # the frequent ones say how uneven the classes are
 
 
@@ -25,18 +25,24 @@ def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
         [
             *_wrapped("VERDICT  ", verdict.reason),
             "",
-            *_wrapped("Holdout  ", _holdout(evidence)),
-            f"Trained  {evidence.challenger.family}, {evidence.challenger.train_start} to "
-            f"{evidence.challenger.train_end}",
+            *_wrapped("Holdout  ", holdout_told(evidence)),
+            f"Trained  {trained_told(evidence)}",
             "",
-            *_metrics(evidence),
+            *aligned(metric_rows(evidence)),
+            *_noted(metric_notes(evidence)),
             "",
             *_checks(verdict),
         ]
     )
 
 
-def _holdout(evidence: Evidence) -> str:
+def trained_told(evidence: Evidence) -> str:
+    """Return what the challenger is and which days it has learned from."""
+    return f"{evidence.challenger.family}, {evidence.challenger.train_start} to {evidence.challenger.train_end}"
+
+
+def holdout_told(evidence: Evidence) -> str:
+    """Return the days and rows that all were measured on, and how the label is spread over them."""
     holdout = evidence.holdout
     told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows"
     if holdout.label_shares is None:
@@ -47,7 +53,8 @@ def _holdout(evidence: Evidence) -> str:
     return f"{told}: {', '.join(shares)}" + (f" and {left} more" if left else "")
 
 
-def _metrics(evidence: Evidence) -> list[str]:
+def metric_rows(evidence: Evidence) -> list[list[str]]:
+    """Return a head and one row a metric, that of the gate first, then by how much the challenger is better."""
     champion = evidence.champion
     rows = [["", "challenger", f"champion ({champion.name})" if champion else "no champion", "baseline"]]
     gates_first = sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric)
@@ -66,27 +73,33 @@ def _metrics(evidence: Evidence) -> list[str]:
                     "",
                 ]
             )
+    return rows
+
+
+def metric_notes(evidence: Evidence) -> list[str]:
+    """Return what the star of the metrics means, and what a metric was measured at, where it has such a setting."""
     note = "higher" if evidence.higher_is_better else "lower"
     about = f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"
-    return [*aligned(rows), *textwrap.wrap(about, WIDTH, subsequent_indent="  "), *_settings(evidence)]
-
-
-def _settings(evidence: Evidence) -> list[str]:
-    """Return what a metric was measured at, where it has such a setting."""
     if evidence.quantile is not None:
-        return [f"  pinball is at the quantile {evidence.quantile:g}"]
+        return [about, f"pinball is at the quantile {evidence.quantile:g}"]
     if evidence.challenger.threshold is None:
-        return []
+        return [about]
     others = {"champion": evidence.champion, "baseline": evidence.baseline}
     told = [f"{name} {each.threshold:.4g}" for name, each in others.items() if each and each.threshold is not None]
     more = f" ({', '.join(told)})" if told else ""
-    return [f"  f1 counts a row as positive from {evidence.challenger.threshold:.4g} on{more}"]
+    return [about, f"f1 counts a row as positive from {evidence.challenger.threshold:.4g} on{more}"]
+
+
+def _noted(notes: list[str]) -> list[str]:
+    """Return notes as the lines below the metrics."""
+    first, *others = notes
+    return [*textwrap.wrap(first, WIDTH, subsequent_indent="  "), *(f"  {note}" for note in others)]
 
 
 def _checks(verdict: Verdict) -> list[str]:
     lines = []
     for result in verdict.results:
-        more = f" ({result.documentation})" if result.documentation and result.outcome in _TOLD else ""
+        more = f" ({result.documentation})" if result.documentation and result.outcome in TOLD else ""
         lines.append(f"{result.code}  {result.outcome:<14}  {result.title}{more}")
         lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines

@@ -61,14 +61,15 @@ def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
     return change
 
 
-def release(pipeline: Pipeline, *, by: str) -> tuple[Change, str]:
+def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[Change, str]:
     """Let runs promote again, record it where something was held, and say what was."""
     from include.tracking import promotion
 
     change, was = promotion.release(pipeline.name, by=by)
     if was is None:
         return change, f"{pipeline.name}: nothing was held"
-    _record_change("release", change, by, f"released the hold of {was.by} since {was.at}: {was.reason}")
+    hold_told = f"released the hold of {was.by} since {was.at}: {was.reason}"
+    _record_change("release", change, by, f"{reason}; {hold_told}" if reason else hold_told)
     return change, f"{pipeline.name}: the hold of {was.by} since {was.at} is released"
 
 
@@ -98,14 +99,30 @@ def _record_change(kind: Kind, change: Change, by: str, reason: str, more: dict[
     append(change.pipeline, kind, key, by=by, content=content | (more or {}), now=_now())
 
 
+def champions_of(plan: RunPlan, registration: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return the champion's version before and after a run.
+
+    Where another has promoted since the run was planned, that is what this one has found and left.
+    """
+    compared = plan.champion.version if plan.champion else None
+    if registration["alias"] == "champion":
+        return compared, registration["version"]
+    found = registration.get("champion", compared)
+    return found, found
+
+
+def approver_of(answer: dict[str, Any] | None) -> str | None:
+    """Return who approved; whoever rejected has not."""
+    return answer["by"] if answer and answer["approved"] else None
+
+
 def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
     folder = files.folder(plan)
     verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
     registration = workspace.read_json(folder / "registration.json", "what was registered")
     challenger, answer = files.challenger(plan), answer_of(plan)
-    before = plan.champion.version if plan.champion else None
-    promoted = registration["alias"] == "champion"
+    before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
         "as_of": plan.as_of,
@@ -133,11 +150,11 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "checks": [vars(result) for result in verdict.results],
         "metric": _metric(evidence, explanations(plan).get("curves")),
         "approval": answer,
-        "approver": answer["by"] if answer else None,
+        "approver": approver_of(answer),
         "mlflow_run": registration["mlflow_run_id"],
         "challenger_version": registration["version"],
         "champion_before": before,
-        "champion_after": registration["version"] if promoted else before,
+        "champion_after": after,
     }
     return without_nan(content)
 

@@ -192,9 +192,7 @@ def fetch_model(name: str | None, source: str, manifest: str | None, folder: str
         verify_folder(model, files, what)
     path = model / MODEL_FILE
     if not path.is_file():
-        raise ModelRefused(
-            f"the model of {what} at {source} holds no {MODEL_FILE}; move the alias to a version that has one"
-        )
+        raise ModelRefused(f"the model of {what} at {source} holds no {MODEL_FILE}; promote a version that has one")
     return path
 
 
@@ -217,7 +215,7 @@ def download_model(source: str, folder: str, what: str) -> Path:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise ModelRefused(
-                f"the model of {what} at {source} is gone from MLflow; move the alias to a version that has one"
+                f"the model of {what} at {source} is gone from MLflow; promote a version that has one"
             ) from error
 
 

@@ -56,10 +56,15 @@ def log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None:
         tags=[RunTag(f"nightshift.{key}", value) for key, value in (record.version_tags | record.run_tags).items()]
         + [RunTag("mlflow.note.content", record.description)],
     )
-    for name, text in record.documents.items():
-        client.log_text(run_id, text, name)
+    log_texts(client, run_id, record.documents)
     with TemporaryDirectory(prefix="artifacts-") as folder:
         for name, content in record.files.items():
             path = Path(folder) / name
             path.write_bytes(content)
             client.log_artifact(run_id, str(path))
+
+
+def log_texts(client: MlflowClient, run_id: str, texts: dict[str, str]) -> None:
+    """Write texts to a run, by their file names."""
+    for name, text in texts.items():
+        client.log_text(run_id, text, name)

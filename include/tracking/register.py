@@ -14,11 +14,11 @@ from include.tracking.champion import CHALLENGER, CHAMPION
 from include.tracking.client import asked_once, mlflow_client
 from include.tracking.lease import champion_lease
 from include.tracking.log_model import Logged, log_model
-from include.tracking.mlflow_run import close_failed, log_documents, open_run
+from include.tracking.mlflow_run import close_failed, log_documents, log_texts, open_run
 from include.tracking.promotion import read_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import pandas as pd
     from mlflow import MlflowClient
@@ -47,6 +47,8 @@ class RunRecord:
         Artifacts of the run by file name, as text.
     files
         Further artifacts, as bytes.
+    told_of
+        Returns further documents once it is known where the model went, such as the card that names its version.
     """
 
     name: str
@@ -59,6 +61,7 @@ class RunRecord:
     documents: dict[str, str]
     description: str
     files: dict[str, bytes] = field(default_factory=dict)
+    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
 
     @property
     def key(self) -> str:
@@ -70,11 +73,18 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Registration:
-    """Where a run's model went."""
+    """Where a run's model went.
+
+    Attributes
+    ----------
+    champion
+        The version that is champion after it, this or another; None where there is none.
+    """
 
     version: int
     alias: str | None
     mlflow_run_id: str
+    champion: int | None
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -153,6 +163,7 @@ def register_model(
                 assert version is not None
                 _delete_unregistered(client, lease, run_id, record)
                 registration = _move_alias(client, lease, record, version, run_id, promote, expected_champion)
+            log_texts(client, run_id, record.told_of(registration))
             client.set_tag(run_id, "nightshift.state", "completed")
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:
@@ -229,7 +240,7 @@ def _move_alias(
     if now.champion == version:
         if promote:
             drop_older_challenger(client, lease, record.name, now)  # an attempt was killed before it did
-        return Registration(version, CHAMPION, run_id)
+        return Registration(version, CHAMPION, run_id, version)
     note = ""
     if promote:
         held = read_hold(client, record.name)
@@ -243,15 +254,15 @@ def _move_alias(
             note = f"not promoted: {held.note(record.name)}"
     if promote and not note:
         move_champion(client, lease, record.name, version)
-        return Registration(version, CHAMPION, run_id)
+        return Registration(version, CHAMPION, run_id, version)
     if note:
         log.warning("%s: %s", record.name, note)
     if now.challenger is None or now.challenger < version:
         lease.check()
         client.set_registered_model_alias(record.name, CHALLENGER, str(version))
-        return Registration(version, CHALLENGER, run_id, note)
+        return Registration(version, CHALLENGER, run_id, now.champion, note)
     alias = CHALLENGER if now.challenger == version else None
-    return Registration(version, alias, run_id, note)
+    return Registration(version, alias, run_id, now.champion, note)
 
 
 def documents(**named: Any) -> dict[str, str]:

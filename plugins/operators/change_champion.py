@@ -26,7 +26,7 @@ class ChangeChampionOperator(PipelineStepOperator):
         elif decision == "hold":
             change = decisions.hold(pipeline, reason=reason, by=by)
         else:
-            change, was = decisions.release(pipeline, by=by)
+            change, was = decisions.release(pipeline, by=by, reason=reason)
             self.log.info("%s", was)
         for line in decisions.told(change):
             self.log.info("%s", line)

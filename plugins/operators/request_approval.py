@@ -40,7 +40,7 @@ class RequestApprovalOperator(ApprovalOperator):
     """
 
     FORM: ClassVar[dict[str, Param]] = {
-        REASON: Param("", type="string", title="Reason", description="Kept in the record."),
+        REASON: Param("", type="string", title="Reason", description="Needed for either answer; kept in the record."),
     }
 
     def __init__(
@@ -64,10 +64,15 @@ class RequestApprovalOperator(ApprovalOperator):
 
         with told_to_airflow():
             plan = load_plan(self.pipeline, context["dag_run"].run_id)
-            self.body = steps.approval_request(load_pipeline(self.pipeline), plan)
-        if self.body is None:
+            question = steps.approval_request(load_pipeline(self.pipeline), plan)
+        if question is None:
             self.log.info("%s: the verdict promotes nothing, so nobody is asked", self.pipeline)
             return None
+        self.subject, self.body = question.subject, question.body
+        self.hitl_summary_extra["plain"] = question.plain  # for the message
+        self.log.info("%s Answer it on this task's page, under Required Action.", question.subject)
+        for line in question.plain.splitlines():
+            self.log.info("%s", line)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

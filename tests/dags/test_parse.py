@@ -34,6 +34,7 @@ told = {
             "tags": sorted(dag.tags),
             "doc": dag.doc_md,
             "owner": dag.owner,
+            "paused": dag.is_paused_upon_creation,
             "turns": [[task.priority_weight, str(task.weight_rule)] for task in dag.tasks],
             "pools": {task.task_id: task.pool for task in dag.tasks},
             "asks": [task.task_id for task in dag.tasks if task.executor_config],
@@ -82,6 +83,12 @@ def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
         assert dag["doc"]
         assert dag["owner"] not in ("", "airflow")
         assert len(dag["tags"]) == 2
+
+
+def test_a_dag_that_somebody_asks_for_is_not_paused(parsed: dict) -> None:
+    """A run of a paused DAG that the API triggers would wait for ever; what has a schedule waits for its owner."""
+    awake = {dag_id for dag_id, dag in parsed["dags"].items() if dag["paused"] is False}
+    assert {dag_id.rpartition(".")[2] for dag_id in awake} == {"promote", "quarantine", "rollback"}
 
 
 def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:

@@ -103,7 +103,7 @@ def approved(airflow: Airflow) -> str:
     assert question["options"] == ["Approve", "Reject"]
     assert question["defaults"] == ["Reject"]
     assert "GATE005" in question["body"]
-    assert "Version 1 would replace no champion" in question["body"]
+    assert "Approved, version 1 is the first champion." in question["body"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSHIFT_HOME", str(airflow.home))
         assert find_champion("shop") is None, "nothing is promoted before the answer"

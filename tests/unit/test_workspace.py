@@ -136,12 +136,21 @@ def test_the_page_of_the_features_is_beside_their_table(monkeypatch: pytest.Monk
     assert str(workspace.feature_page("shop")) == f"{lake.features_uri('shop')}.html"
 
 
-def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("address", "package"), [("oci://bucket/lake", "ocifs"), ("abfs://box/lake", "adlfs")])
+def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, address: str, package: str) -> None:
     """The sentence has LAKE_URI, the package that the store needs, and what to do."""
-    monkeypatch.setenv("LAKE_URI", "oci://bucket/lake")
-    monkeypatch.setitem(sys.modules, "ocifs", None)
+    monkeypatch.setenv("LAKE_URI", address)
+    monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(LakeError, match=r"^LAKE_URI is oci://bucket/lake, and .* not installed \(.*ocifs.*\); install"):
+    with pytest.raises(LakeError, match=rf"^LAKE_URI is {address}, and .* not installed \(.*{package}.*\); install"):
+        workspace.feature_page("shop")
+
+
+def test_a_kind_of_store_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt scheme is LAKE_URI's mistake, and not a failure inside of a library."""
+    monkeypatch.setenv("LAKE_URI", "s4://bucket/lake")
+
+    with pytest.raises(LakeError, match=r"^LAKE_URI is s4://bucket/lake, and no such store .*'s4'.*; correct the addr"):
         workspace.feature_page("shop")
 
 

@@ -51,8 +51,8 @@ class BeatsChampion(Check):
             raise NotApplicable("no champion yet")
         if champion.error:
             return (
-                f"the champion, {champion.name}, cannot be scored ({champion.error}); move the alias champion in "
-                "MLflow to a version that can, or remove the alias to start anew"
+                f"the champion, {champion.name}, cannot be scored ({champion.error}); promote a version that can "
+                f"with ./nightshift promote {evidence.pipeline}, or remove the alias champion in MLflow to start anew"
             )
         return _not_better(evidence, champion, f"the champion ({champion.name})")
 

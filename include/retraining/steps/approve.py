@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
@@ -17,39 +18,111 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def approval_request(pipeline: Pipeline, plan: RunPlan) -> str | None:
-    """Return the question as Markdown: the gate's table, what would be replaced, and where to look; None: nothing.
+@dataclass(frozen=True)
+class Question:
+    """What is asked before a promotion.
+
+    Attributes
+    ----------
+    subject
+        The question itself, in a line.
+    body
+        What to know for the answer, as Markdown with tables: Airflow's page makes one line of a block of code.
+    plain
+        The same as text, for a message.
+    """
+
+    subject: str
+    body: str
+    plain: str
+
+
+def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
+    """Return the question: the gate's table, what would be replaced, and where to look; None: nothing.
 
     Nothing is asked where the verdict promotes nothing, where nobody is to be asked, in a dry run, and where the
     question has been answered.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow does not tell whether promotions are held.
     """
-    from include.gate.report import verdict_table
-    from include.tracking.pages import version_page
+    from include.card.blocks import Table, Text
+    from include.card.markdown import markdown_block
+    from include.gate.report import TOLD, holdout_told, metric_notes, metric_rows, trained_told, verdict_table
 
     if not waits_for_approval(pipeline, plan):
         return None
-    rule = pipeline.needs_approval
-    assert rule is not None
     evidence, verdict = files.evidence(plan), files.verdict(plan)
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
-    version, champion = registration["version"], evidence.champion
-    links = [f"Files of this run: `{files.folder(plan)}`"]
-    page = version_page(pipeline.name, version)
-    if page:
-        links.insert(0, f"[Version {version} in MLflow]({page})")
-    if page and plan.champion:
-        named = champion.name if champion else "gone"
-        links.insert(1, f"[The champion, {named}]({version_page(pipeline.name, plan.champion.version)})")
-    unanswered = "it is promoted" if rule.unanswered == "promote" else "the champion stays"
-    return "\n\n".join(
-        [
-            f"**{pipeline.name}, as of {plan.as_of}**: {pipeline.description}",
-            f"Version {version} would replace {champion.name if champion else 'no champion'}. Without an answer within "
-            f"{rule.hours:g} hours {unanswered}.",
-            f"```\n{verdict_table(evidence, verdict)}\n```",
-            *links,
-        ]
+    version = registration["version"]
+    head, *rows = metric_rows(evidence)
+    checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
+    first = [row for row in checks if row[1] in TOLD]  # what is to be weighed stands above what passed
+    asked = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
+    blocks = [
+        Text(f"The gate: {verdict.reason}"),
+        Table(head, rows, (1, 2, 3)),
+        *(Text(note) for note in metric_notes(evidence)),
+        Text(f"Learned: {trained_told(evidence)}. Measured on: {holdout_told(evidence)}."),
+        Table(["check", "outcome", "what has to hold", "why"], first + [row for row in checks if row not in first]),
+    ]
+    links = _links(pipeline, plan, registration)
+    return Question(
+        subject=f"{pipeline.name}: may version {version} become the champion?",
+        body="\n\n".join(
+            [
+                *(markdown_block(Text(line)) for line in asked),
+                " · ".join(f"[{told}]({address})" for told, address in links.items()),
+                *map(markdown_block, blocks),
+                f"Files of this run: `{files.folder(plan)}`",
+            ]
+        ),
+        plain="\n".join(
+            [
+                *asked[1:],
+                "",
+                verdict_table(evidence, verdict),
+                "",
+                *(f"{told}: {address}" for told, address in links.items()),
+                f"Files of this run: {files.folder(plan)}",
+            ]
+        ),
     )
+
+
+def _consequences(pipeline: Pipeline, plan: RunPlan, version: int) -> list[str]:
+    """Say what an answer does, and what none does."""
+    from include.tracking.promotion import held
+
+    rule, champion = pipeline.needs_approval, plan.champion
+    assert rule is not None
+    told = f"Approved, version {version} is the first champion."
+    stays = "there is still no champion"
+    if champion:
+        told = f"Approved, version {version} replaces the champion, version {champion.version}."
+        stays = f"version {champion.version} stays"
+    unanswered = "it is promoted" if rule.unanswered == "promote" else stays
+    lines = [f"{told} Rejected, {stays}. Without an answer within {rule.hours:g} hours {unanswered}."]
+    hold = held(pipeline.name)
+    if hold:
+        lines.append(f"Promotions are {hold.note(pipeline.name)}. Until then an approval promotes nothing.")
+    return lines
+
+
+def _links(pipeline: Pipeline, plan: RunPlan, registration: dict[str, Any]) -> dict[str, str]:
+    """Return the pages to look at by what they show; none without a tracking server."""
+    from include.tracking.pages import version_page
+
+    version, champion = registration["version"], plan.champion
+    links = {
+        f"Model card of version {version}": registration.get("card"),
+        f"Version {version} in MLflow": version_page(pipeline.name, version),
+    }
+    if champion:
+        links[f"The champion, version {champion.version}"] = version_page(pipeline.name, champion.version)
+    return {told: address for told, address in links.items() if address}
 
 
 def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: str) -> dict[str, Any]:

@@ -75,11 +75,14 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Apply the gate to the evidence; return the verdict."""
+    from include.gate.report import verdict_table
     from include.gate.verdict import decide
 
-    verdict = decide(files.evidence(plan), pipeline.gate)
+    evidence = files.evidence(plan)
+    verdict = decide(evidence, pipeline.gate)
     workspace.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
-    log.info("%s", verdict.reason)
+    for line in verdict_table(evidence, verdict).splitlines():
+        log.info("%s", line)
     return verdict.to_json()
 
 

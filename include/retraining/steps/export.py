@@ -46,7 +46,10 @@ def write_exports(
     expected = predict(model, rows, pipeline.training, classes)
     export = export_onnx(model, columns, pipeline.training, rows, expected)
     if export.content is None:
-        log.warning("%s: no ONNX file is written, since %s", pipeline.name, export.reason)
+        log.warning(
+            "%s: no ONNX file is written, since %s; docs/how-to/serve-with-onnx.md has the models that can be exported",
+            *(pipeline.name, export.reason),
+        )
         return
     workspace.write_bytes(_file(plan), export.content)
     log.info(

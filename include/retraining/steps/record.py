@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.retraining.plan import RunPlan
-    from include.tracking.register import RunRecord
+    from include.tracking.register import Registration, RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ MAX_TAG = 4500
 
 def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Register the challenger in MLflow and return its version and alias; a dry run registers nothing."""
+    from include.tracking.pages import card_page
     from include.tracking.register import register_model
     from include.training.model_file import trusted_of
 
@@ -36,7 +37,7 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     else:
         challenger = files.challenger(plan)
         frame, split = files.frame_and_split(pipeline, plan)
-        registration = register_model(
+        registered = register_model(
             _record(pipeline, plan, challenger),
             files.load_challenger(pipeline, plan),
             _example(pipeline, frame.iloc[split.train][challenger["features"]]),
@@ -44,12 +45,23 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             trusted=trusted_of(pipeline.training),
             promote=may_promote(pipeline, plan),
             expected_champion=plan.champion.version if plan.champion else None,
-        ).to_json()
+        )
+        registration = _with_answer(pipeline, plan, registered) | {"card": card_page(registered.mlflow_run_id)}
+        alias = f", alias {registration['alias']}" if registration["alias"] else ""
+        log.info("%s: version %s%s", plan.pipeline, registration["version"], alias)
+        if registration["note"]:
+            log.info("%s: %s", plan.pipeline, registration["note"])
+    workspace.write_json(files.folder(plan) / "registration.json", registration)
+    return registration
+
+
+def _with_answer(pipeline: Pipeline, plan: RunPlan, registered: Registration) -> dict[str, Any]:
+    """Return where the model went, with a note where a person's answer decides it."""
+    registration = registered.to_json()
     if waits_for_approval(pipeline, plan):
         registration["note"] = "not promoted: an answer is waited for"
     elif (answer := answer_of(plan)) and not answer["approved"]:
         registration["note"] = f"not promoted: {told(answer)}"
-    workspace.write_json(files.folder(plan) / "registration.json", registration)
     return registration
 
 
@@ -75,6 +87,8 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     page = version_page(pipeline.name, version) if version else None
     if page:
         lines.append(f"Look further: {page}")
+    if registration.get("card"):
+        lines.append(f"Model card: {registration['card']}")
     lines.append(f"Files of this run: {files.folder(plan)}")
     # the alias has the last word: another run may have promoted between the verdict and the registration
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
@@ -177,12 +191,14 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
             "features_build": features.build,
             "lock": plan.lock,
         },
-        documents=documents(**facts)
-        | {"verdict.txt": verdict_table(evidence, verdict)}
-        | card_documents(pipeline, facts)
-        | _definition(pipeline),
+        documents=documents(**facts) | {"verdict.txt": verdict_table(evidence, verdict)} | _definition(pipeline),
         files=exported_files(pipeline, plan),
-        description=f"{pipeline.description}\n\n{verdict.reason}",
+        told_of=lambda registered: card_documents(
+            pipeline,
+            facts | {"registration": _with_answer(pipeline, plan, registered), "approval": answer_of(plan)},
+        ),
+        description=f"{pipeline.description}\n\n{verdict.reason}\n\n"
+        "Its card is model_card.html, among the artifacts of its source run.",
     )
 
 

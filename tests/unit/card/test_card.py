@@ -167,6 +167,41 @@ def test_the_decision_names_every_check_and_why(tmp_path: Path) -> None:
     assert told.count("GATE0") >= len(facts["verdict"]["results"])
 
 
+def test_the_version_and_the_answer_are_told(tmp_path: Path) -> None:
+    """Which version the card is of, what it was registered as, and who approved it with which words."""
+    pipeline = shop_of("binary", tmp_path)
+    facts = facts_of(pipeline) | {
+        "registration": {"version": 4, "alias": "challenger", "note": "not promoted: held by bo"},
+        "approval": {"approved": True, "by": "ada", "at": "2024-03-01T06:00:00+00:00", "reason": "looks well"},
+    }
+
+    card = model_card(pipeline, facts)
+
+    assert "version: 4, registered as challenger; not promoted: held by bo" in texts(section(card, "Purpose"))
+    assert "Approved by ada, 2024-03-01T06:00:00+00:00: looks well" in texts(section(card, "Decision"))
+
+
+def test_a_card_of_a_model_that_is_not_registered_says_so(tmp_path: Path) -> None:
+    """No version is invented, and no answer where nobody was asked."""
+    pipeline = shop_of("binary", tmp_path)
+
+    card = model_card(pipeline, facts_of(pipeline))
+
+    assert "version: not registered" in texts(section(card, "Purpose"))
+    assert "pproved" not in texts(section(card, "Decision"))
+
+
+def test_an_answer_that_nobody_gave_is_told(tmp_path: Path) -> None:
+    """No answer in time is no person's."""
+    pipeline = shop_of("binary", tmp_path)
+    unanswered = {"approved": False, "by": None, "at": "2024-03-01T06:00:00+00:00", "reason": ""}
+
+    card = model_card(pipeline, facts_of(pipeline) | {"approval": unanswered})
+
+    told = texts(section(card, "Decision"))
+    assert "Rejected since nobody answered in time, 2024-03-01T06:00:00+00:00" in told.splitlines()
+
+
 def test_a_champion_that_cannot_be_scored_is_told(tmp_path: Path) -> None:
     """Its metrics are missing, and the reason is there."""
     pipeline = shop_of("binary", tmp_path)

@@ -130,6 +130,16 @@ def test_a_decision_needs_a_reason(command: str, asked: list[tuple[Any, ...]]) -
     assert asked == []
 
 
+def test_a_reason_says_something(asked: list[tuple[Any, ...]]) -> None:
+    """An empty one is none: nothing is decided, and nothing is recorded."""
+    result = call("hold", "shop", "--reason", " ")
+
+    assert result.exit_code == 2
+    assert "it is empty; say in a few words why" in result.output
+    assert asked == []
+    assert chain.read_all("shop") == []
+
+
 def test_what_is_refused_is_one_sentence_and_no_record(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The champion is as it was, and nothing is recorded."""
 

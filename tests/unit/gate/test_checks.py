@@ -237,7 +237,7 @@ class TestGATE005:
         explanation = BY_CODE["GATE005"].explain(factories.evidence(champion=champion), gate)
 
         assert explanation is not None
-        assert "version 3, cannot be scored (ModelRefused: changed); move the alias champion" in explanation
+        assert "version 3, cannot be scored (ModelRefused: changed); promote a version that can" in explanation
 
 
 class TestGATE006:

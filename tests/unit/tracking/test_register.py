@@ -84,6 +84,21 @@ def test_another_run_registers_another_version(shop_model: Shop, client: MlflowC
     assert aliases(client, shop_model.name) == {"champion": "2"}
 
 
+def test_documents_can_name_the_version(shop_model: Shop, client: MlflowClient) -> None:
+    """The card is written once it is known where the model went, and anew when the same run promotes it."""
+
+    def card(registration: Any) -> dict[str, str]:
+        return {"model_card.md": f"version {registration.version}, {registration.alias}"}
+
+    told = []
+    for promote in (False, True):
+        registration = shop_model.register("night-1", promote=promote, told_of=card)
+        path = f"runs:/{registration.mlflow_run_id}/model_card.md"
+        told.append(mlflow.artifacts.load_text(path))
+
+    assert told == ["version 1, challenger", "version 1, champion"]
+
+
 def test_what_is_not_promoted_is_the_challenger(shop_model: Shop, client: MlflowClient) -> None:
     """A kept-out model is registered for people to look at, and the champion stays."""
     shop_model.register("night-1")
@@ -128,6 +143,7 @@ def test_another_champion_meanwhile_is_not_replaced(
     assert (late.version, late.alias) == (now + 1, "challenger")
     assert f"not promoted: version {now} has become champion since this run compared with" in late.note
     assert f"with {f'version {expected}' if expected else 'none'}; start a new run" in late.note
+    assert late.champion == now
     assert aliases(client, shop_model.name) == {"champion": str(now), "challenger": str(now + 1)}
 
 
@@ -329,7 +345,7 @@ def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, cli
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    with pytest.raises(ModelRefused, match="is gone from MLflow; move the alias to a version that has one"):
+    with pytest.raises(ModelRefused, match="is gone from MLflow; promote a version that has one"):
         load_champion(champion)
 
 
