@@ -10,7 +10,7 @@ from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
-from include.features.macros import create_macros
+from include.features.macros import create_macros, names_macro
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
@@ -72,7 +72,8 @@ def run_features_query(
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
         create_tables(con, tables)
-        create_macros(con)
+        if names_macro(pipeline.text(pipeline.features.query)):
+            create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
         con.execute("SET enable_external_access = false")
         con.execute("SET python_enable_replacements = false")
@@ -223,6 +224,7 @@ def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
             f"{where}: the query needs more than {settings.query_memory()} of memory at once; set "
             "NIGHTSHIFT_QUERY_MEMORY to more, or history_days to less"
         )
-    lines = [line.strip() for line in str(error).split("Stack Trace")[0].splitlines() if line.strip()]
+    told = re.split("Stack Trace|Detail: Python exception", str(error))[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
     return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"
