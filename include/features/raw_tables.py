@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
-    from pyarrow.dataset import Dataset
+    from pyarrow.dataset import Dataset, Scanner
 
     from include.config import Pipeline
 
@@ -28,6 +28,8 @@ _NEED_ROWS = (
     "late_materialization",
     "statistics_propagation",
 )
+
+_ROW_GROUP_ROWS = 122_880
 
 
 def create_tables(con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Dataset]) -> None:
@@ -80,6 +82,8 @@ def fill_tables(
     raw_since
         The oldest partition of a source that is no snapshot; None: all.
     """
+    import pyarrow as pa
+
     for name, table in tables.items():
         conditions = [f"available_at < TIMESTAMPTZ '{known_before.isoformat(' ')}+00'"]
         if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
@@ -90,11 +94,31 @@ def fill_tables(
             wanted = set(used.get(name, ())) or {"available_at"}
             expressions = {column: each for column, each in expressions.items() if column in wanted}
         columns = ", ".join(f'"{column}"' for column in expressions)
+        if not isinstance(table, pa.Table):
+            read = [column for column in table.schema.names if column in {*expressions, "available_at", "ds"}]
+            con.register(_raw(name), _in_large_batches(table.scanner(columns=read)))
         con.execute(
             f'INSERT INTO "{name}" ({columns}) SELECT {", ".join(expressions.values())} FROM "{_raw(name)}" '
             f"WHERE {' AND '.join(conditions)}"
         )
         con.unregister(_raw(name))
+
+
+def _in_large_batches(scanner: Scanner) -> pa.RecordBatchReader:
+    """Return rows in batches of a row group of DuckDB: of small ones, as from a file a day, each costs its own time."""
+    import pyarrow as pa
+
+    def merged() -> Iterator[pa.RecordBatch]:
+        batches: list[pa.RecordBatch] = []
+        for batch in scanner.to_batches():
+            batches.append(batch)
+            if sum(each.num_rows for each in batches) >= _ROW_GROUP_ROWS:
+                yield pa.concat_batches(batches)
+                batches = []
+        if batches:
+            yield pa.concat_batches(batches)
+
+    return pa.RecordBatchReader.from_batches(scanner.projected_schema, merged())
 
 
 def _raw(name: str) -> str:

@@ -219,7 +219,7 @@ def first_line(error: Exception) -> str:
 
 
 def _local_folder(table: DeltaTable) -> FileSystem | None:
-    """Return the folder of a table on this machine; in deltalake's own file system each read waits for the interpreter."""
+    """Return the folder of a table on this machine; deltalake's own file system waits for Python at each read."""
     from pyarrow.fs import FileSystem, SubTreeFileSystem
 
     if not table.table_uri.startswith("file:"):

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.dataset import dataset
 
 from include.catalog import load_pipeline
+from include.features import raw_tables
 from include.features.macros import create_macros
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 UNTIL = datetime(2024, 1, 4)
 ALL = {"store", "day", "revenue", "visitors", "available_at", "ds"}
@@ -120,3 +125,21 @@ def test_only_what_was_known_is_there(con: duckdb.DuckDBPyConnection, shop: obje
         (4, None, None),
         (5, None, None),
     ]
+
+
+def test_files_of_a_day_are_read_in_order_and_in_large_batches(
+    con: duckdb.DuckDBPyConnection, shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are those of the files one after another, also where a batch ends between two files."""
+    monkeypatch.setattr(raw_tables, "_ROW_GROUP_ROWS", 3)
+    (folder := tmp_path / "days").mkdir()
+    for day in range(5):
+        pq.write_table(sales().slice(day % 3, 2), folder / f"{day}.parquet")
+    tables = {"sales": dataset(folder)}
+
+    create_tables(con, tables)
+    fill_tables(con, load_pipeline("shop"), tables, {"sales": {"visitors", "day"}}, UNTIL, None)
+
+    known = tables["sales"].to_table().filter(pc.field("available_at") < pa.scalar(UNTIL, pa.timestamp("us", "UTC")))
+    assert con.sql("SELECT visitors FROM sales").fetchall() == [(each,) for each in known["visitors"].to_pylist()]
+    assert known.num_rows == 9
