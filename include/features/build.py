@@ -156,11 +156,11 @@ class _Build:
         columns = list(dict.fromkeys([*features.key, PREDICTION_TIME, features.label]))
         with ThreadPoolExecutor(1) as beside:
             reading = beside.submit(there.read, midnight(self.first_day), since, columns)
+            reading_month = beside.submit(there.read, since.replace(day=1), since)
             rows = self.query(tables, since)
-            kept = reading.result()
+            kept, rows_of_month = reading.result(), reading_month.result()
         if _types(rows) != base.types:
             return None
-        rows_of_month = there.read(since.replace(day=1), since)
         rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)
         if kept.join(rows.select(features.key), features.key, join_type="inner").num_rows:
             return None

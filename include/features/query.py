@@ -10,10 +10,9 @@ from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
-from include.features.macros import create_macros
+from include.features.macros import create_macros, names_macro
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
-from include.ingestion.sql import without_comments
 from include.lake import MONTH
 
 if TYPE_CHECKING:
@@ -21,12 +20,14 @@ if TYPE_CHECKING:
     from datetime import date
 
     import pyarrow as pa
-    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+    from duckdb import DuckDBPyConnection, Statement
     from pyarrow.dataset import Dataset
 
     from include.config import Pipeline
 
 PREDICTION_TIME = "prediction_time"
+#: What features.sql yields, by a name that no source can have.
+_VIEW = '"features.sql"'
 
 
 def run_features_query(
@@ -71,18 +72,22 @@ def run_features_query(
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
         create_tables(con, tables)
-        create_macros(con)
+        if names_macro(pipeline.text(pipeline.features.query)):
+            create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
         con.execute("SET enable_external_access = false")
         con.execute("SET python_enable_replacements = false")
         try:
             query = _only_select(con, pipeline, where)
-            # automated features read what features.sql does not
-            used = None if pipeline.features.automated else used_columns(con, query)
-            fill_tables(con, pipeline, tables, used, known_before, raw_since)
             relation = con.sql(query)
-            _check_columns(relation.columns, relation.types, pipeline, where)
-            rows = relation.query("yielded", _kept_rows(relation, pipeline, rows_from, rows_until)).to_arrow_table()
+            types = [*zip(relation.columns, map(str, relation.types), strict=True)]
+            _check_columns(types, pipeline, where)
+            # to parse a long query takes longer than to plan it, and a view is parsed once
+            con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
+            # automated features read what features.sql does not
+            used = None if pipeline.features.automated else used_columns(con, f"FROM {_VIEW}")
+            fill_tables(con, pipeline, tables, used, known_before, raw_since)
+            rows = con.sql(_kept_rows(types, pipeline, rows_from, rows_until)).to_arrow_table()
             rows = add_automated(con, pipeline, rows)
             _check_rows(con, rows, rows_until or known_before, pipeline, where)
         except duckdb.Error as error:
@@ -116,8 +121,8 @@ def check_query(pipeline: Pipeline) -> str | None:
     return None
 
 
-def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> str:
-    """Return the statement of features.sql, without comments."""
+def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Statement:
+    """Return the statement of features.sql."""
     import duckdb
 
     statements = con.extract_statements(pipeline.text(pipeline.features.query))
@@ -126,11 +131,11 @@ def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> str
             f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are "
             f"{', '.join(pipeline.sources)}"
         )
-    return without_comments(statements[0].query).strip().removesuffix(";")
+    return statements[0]
 
 
 def _kept_rows(
-    relation: DuckDBPyRelation, pipeline: Pipeline, rows_from: datetime | None, rows_until: datetime | None
+    types: list[tuple[str, str]], pipeline: Pipeline, rows_from: datetime | None, rows_until: datetime | None
 ) -> str:
     """Return the query of the rows that are asked for, in order; rows without a time are kept, and so refused."""
     conditions = [
@@ -140,17 +145,17 @@ def _kept_rows(
     ]
     kept = f" WHERE {PREDICTION_TIME} IS NULL OR {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(f'"{name}"' for name in [PREDICTION_TIME, *pipeline.features.key])
-    return f"SELECT {_plain_numbers(relation)} FROM yielded{kept} ORDER BY {order}"
+    return f"SELECT {_plain_numbers(types)} FROM {_VIEW}{kept} ORDER BY {order}"
 
 
-def _plain_numbers(relation: DuckDBPyRelation) -> str:
+def _plain_numbers(types: list[tuple[str, str]]) -> str:
     """Return a select list in which every number is one that a model can learn from.
 
     Exact numbers (a sum of integers is a HUGEINT) and truth values become doubles; what is not a number (NaN)
     becomes null. A prediction time that is a date is its midnight.
     """
     changed = []
-    for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
+    for name, kind in types:
         if name == PREDICTION_TIME:
             changed.append(f'CAST("{name}" AS TIMESTAMP) AS "{name}"')
         elif kind in ("HUGEINT", "UHUGEINT", "BOOLEAN") or kind.startswith("DECIMAL"):
@@ -160,7 +165,8 @@ def _plain_numbers(relation: DuckDBPyRelation) -> str:
     return f"* REPLACE ({', '.join(changed)})" if changed else "*"
 
 
-def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, where: str) -> None:
+def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str) -> None:
+    columns = [name for name, _ in types]
     needed = [*pipeline.features.key, PREDICTION_TIME, pipeline.features.label, *pipeline.features.exclude]
     gate = pipeline.gate
     judged_by = [*([gate.baseline] if gate.baseline != "prior" else []), *gate.slices, *gate.sensitive]
@@ -177,7 +183,7 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
         )
     if len(columns) == len(set(needed)):
         raise FeatureQueryFailed(f"{where}: the query yields no feature beside {', '.join(columns)}")
-    kind = str(types[columns.index(PREDICTION_TIME)])
+    kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
 
@@ -185,6 +191,7 @@ def _check_columns(columns: list[str], types: list[object], pipeline: Pipeline, 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:
     """Refuse rows without a key or a time, rows twice there, questions asked in the future, and infinite numbers."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     con.register("feature_rows", rows)
     key = ", ".join(f'"{name}"' for name in pipeline.features.key)
@@ -194,9 +201,9 @@ def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeli
         f"count(*) FILTER ({null})",
         f"count(*) - count(DISTINCT ({key}))",
         f"count(*) FILTER ({PREDICTION_TIME} > TIMESTAMP '{until.isoformat(' ')}')",
-        *(f'count(*) FILTER (isinf("{name}"))' for name in floats),
     ]
-    result = con.sql(f"SELECT {', '.join(counts)} FROM feature_rows").fetchall()[0]
+    result = con.execute(f"SELECT {', '.join(counts)} FROM feature_rows").fetchall()[0]
+    infinite = [pc.sum(pc.is_inf(rows[name])).as_py() for name in floats]
     problems = [
         f"have no {PREDICTION_TIME} or no key; correct the query",
         f"share their key ({', '.join(pipeline.features.key)}) with another, so a join multiplies rows; correct the "
@@ -204,7 +211,7 @@ def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeli
         f"have a {PREDICTION_TIME} later than all that is known; correct the query",
         *(f"have an infinite {name}, which no model can learn from; divide by nullif(..., 0) there" for name in floats),
     ]
-    for count, problem in zip(result, problems, strict=True):
+    for count, problem in zip([*result, *infinite], problems, strict=True):
         if count:
             raise FeatureQueryFailed(f"{where}: {count:,} of {rows.num_rows:,} rows {problem}")
 
@@ -217,6 +224,7 @@ def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
             f"{where}: the query needs more than {settings.query_memory()} of memory at once; set "
             "NIGHTSHIFT_QUERY_MEMORY to more, or history_days to less"
         )
-    lines = [line.strip() for line in str(error).split("Stack Trace")[0].splitlines() if line.strip()]
+    told = re.split("Stack Trace|Detail: Python exception", str(error))[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
     return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"

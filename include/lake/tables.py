@@ -209,7 +209,7 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     schema = pa.schema(table.schema().to_arrow())
     # of each column that it is told of, deltalake makes an expression a file, which takes longer than to open the files
     partitions = pa.schema([schema.field(name) for name in table.metadata().partition_columns])
-    found = table.to_pyarrow_dataset(file_pruning_predicate=pruned, schema=partitions)
+    found = table.to_pyarrow_dataset(filesystem=_local_folder(table), file_pruning_predicate=pruned, schema=partitions)
     if not newest:
         _check_files(found, table)
     return FileSystemDataset(list(found.get_fragments()), schema, found.format, found.filesystem)
@@ -220,13 +220,23 @@ def filesystem_of(table: DeltaTable) -> FileSystem:
     from deltalake.fs import DeltaStorageHandler
     from pyarrow.fs import PyFileSystem
 
-    return PyFileSystem(DeltaStorageHandler.from_table(table._table))
+    return _local_folder(table) or PyFileSystem(DeltaStorageHandler.from_table(table._table))
 
 
 def first_line(error: Exception) -> str:
     """Return what an error says in one line; delta-rs may tell each cause on its own, behind a coloured arrow."""
     told = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
     return told.splitlines()[0] if told else type(error).__name__
+
+
+def _local_folder(table: DeltaTable) -> FileSystem | None:
+    """Return the folder of a table on this machine; deltalake's own file system waits for Python at each read."""
+    from pyarrow.fs import FileSystem, SubTreeFileSystem
+
+    if not table.table_uri.startswith("file:"):
+        return None
+    system, folder = FileSystem.from_uri(table.table_uri)
+    return SubTreeFileSystem(folder, system)
 
 
 def _is_same(table: DeltaTable, system: FileSystem) -> bool:

@@ -14,6 +14,22 @@ WITH spine AS (
     LEFT JOIN outcomes AS o USING (flight_id)
 ),
 
+-- How full the announced day is, counted before the joins: a window carries every column that its rows have.
+flights AS (
+    SELECT
+        *,
+        count(*) OVER (PARTITION BY prediction_time, origin) AS origin_flights_of_day,
+        count(*) OVER (PARTITION BY prediction_time, origin, departure_hour) AS origin_flights_of_hour,
+        count(*) OVER (PARTITION BY prediction_time, destination) AS destination_flights_of_day,
+        CASE
+            WHEN tail_number IS NOT NULL
+            THEN row_number() OVER (
+                PARTITION BY prediction_time, tail_number ORDER BY scheduled_departure, flight_id
+            )
+        END AS plane_departure_of_day
+    FROM spine
+),
+
 -- What each known outcome says, on the day on which it became known; and, without an outcome, each day on which
 -- something is asked, so that the windows below end the day before the question, however long ago a flight was.
 history AS (
@@ -152,32 +168,26 @@ observed AS (
 )
 
 SELECT
-    spine.flight_id,
-    spine.prediction_time,
-    spine.is_late,
+    flights.flight_id,
+    flights.prediction_time,
+    flights.is_late,
 
     -- the announced flight
-    spine.carrier,
-    spine.origin,
-    spine.destination,
-    spine.distance_miles,
-    spine.departure_hour,
-    spine.departure_hour * 60 + spine.departure_minute AS departure_minute_of_day,
-    date_diff('minute', spine.scheduled_departure, spine.scheduled_arrival) AS scheduled_minutes,
-    dayofweek(spine.prediction_day) AS weekday,
-    month(spine.prediction_day) AS month,
+    flights.carrier,
+    flights.origin,
+    flights.destination,
+    flights.distance_miles,
+    flights.departure_hour,
+    flights.departure_hour * 60 + flights.departure_minute AS departure_minute_of_day,
+    date_diff('minute', flights.scheduled_departure, flights.scheduled_arrival) AS scheduled_minutes,
+    dayofweek(flights.prediction_day) AS weekday,
+    month(flights.prediction_day) AS month,
 
     -- how full the announced day is
-    count(*) OVER (PARTITION BY spine.prediction_time, spine.origin) AS origin_flights_of_day,
-    count(*) OVER (PARTITION BY spine.prediction_time, spine.origin, spine.departure_hour)
-        AS origin_flights_of_hour,
-    count(*) OVER (PARTITION BY spine.prediction_time, spine.destination) AS destination_flights_of_day,
-    CASE
-        WHEN spine.tail_number IS NOT NULL
-        THEN row_number() OVER (
-            PARTITION BY spine.prediction_time, spine.tail_number ORDER BY spine.scheduled_departure, spine.flight_id
-        )
-    END AS plane_departure_of_day,
+    flights.origin_flights_of_day,
+    flights.origin_flights_of_hour,
+    flights.destination_flights_of_day,
+    flights.plane_departure_of_day,
 
     -- how late flights like this one have been
     network.late_share_1d AS network_late_share_1d,
@@ -208,30 +218,30 @@ SELECT
     observed.pressure_change_24h,
 
     -- the plane
-    year(spine.prediction_day) - planes.year_built AS plane_age_years,
+    year(flights.prediction_day) - planes.year_built AS plane_age_years,
     planes.seats AS plane_seats,
     planes.manufacturer AS plane_manufacturer
-FROM spine
-LEFT JOIN network ON network.day = spine.prediction_day
-LEFT JOIN carriers ON carriers.carrier = spine.carrier AND carriers.day = spine.prediction_day
-LEFT JOIN origins ON origins.origin = spine.origin AND origins.day = spine.prediction_day
+FROM flights
+LEFT JOIN network ON network.day = flights.prediction_day
+LEFT JOIN carriers ON carriers.carrier = flights.carrier AND carriers.day = flights.prediction_day
+LEFT JOIN origins ON origins.origin = flights.origin AND origins.day = flights.prediction_day
 LEFT JOIN origin_hours
-    ON origin_hours.origin = spine.origin
-    AND origin_hours.departure_hour = spine.departure_hour
-    AND origin_hours.day = spine.prediction_day
+    ON origin_hours.origin = flights.origin
+    AND origin_hours.departure_hour = flights.departure_hour
+    AND origin_hours.day = flights.prediction_day
 LEFT JOIN routes
-    ON routes.origin = spine.origin
-    AND routes.destination = spine.destination
-    AND routes.day = spine.prediction_day
+    ON routes.origin = flights.origin
+    AND routes.destination = flights.destination
+    AND routes.day = flights.prediction_day
 LEFT JOIN flight_numbers
-    ON flight_numbers.carrier = spine.carrier
-    AND flight_numbers.flight = spine.flight
-    AND flight_numbers.origin = spine.origin
-    AND flight_numbers.day = spine.prediction_day
+    ON flight_numbers.carrier = flights.carrier
+    AND flight_numbers.flight = flights.flight
+    AND flight_numbers.origin = flights.origin
+    AND flight_numbers.day = flights.prediction_day
 -- an observation of an earlier day than the last tells nothing
 ASOF LEFT JOIN observed
-    ON observed.origin = spine.origin
-    AND observed.known_day = spine.prediction_day - 1
-    AND observed.available_at <= spine.prediction_time
+    ON observed.origin = flights.origin
+    AND observed.known_day = flights.prediction_day - 1
+    AND observed.available_at <= flights.prediction_time
 ASOF LEFT JOIN planes
-    ON planes.tail_number = spine.tail_number AND planes.available_at <= spine.prediction_time
+    ON planes.tail_number = flights.tail_number AND planes.available_at <= flights.prediction_time

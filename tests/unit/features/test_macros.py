@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from include.features.macros import MACROS, create_macros
+from include.features.macros import MACROS, create_macros, names_macro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,19 @@ def test_no_macro_takes_the_place_of_a_function_of_duckdb(con: DuckDBPyConnectio
     with duckdb.connect() as plain:
         assert own.isdisjoint(names(plain, "true"))
     assert own.isdisjoint(name for (name,) in con.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall())
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("SELECT Trailing_Sum(value, shop, known_at, INTERVAL 1 DAY) FROM history", True),
+        ('SELECT "ratio" (1, 2)', True),
+        ("SELECT late_ratio, ratios FROM history", False),
+    ],
+)
+def test_a_query_that_may_use_a_macro_is_told_from_others(query: str, named: bool) -> None:
+    """However a macro's name is written; a longer name that holds one is another."""
+    assert names_macro(query) is named
 
 
 def test_each_macro_says_what_it_gives() -> None:

@@ -240,6 +240,7 @@ def test_what_the_gate_judges_by_must_be_a_column(shop: Path, field: str) -> Non
         (PLAIN.replace("visitors", "CAST(store AS INTEGER) AS y"), "Could not convert string 's'"),
         ("", "must hold one SELECT, and nothing else"),
         ("DROP TABLE sales", "must hold one SELECT, and nothing else"),
+        ("SELECT * FROM (PIVOT sales ON store USING sum(visitors))", "must hold one SELECT, and nothing else"),
     ],
 )
 def test_a_query_that_does_not_run_is_told_with_the_tables_it_may_read(shop: Path, query: str, reason: str) -> None:

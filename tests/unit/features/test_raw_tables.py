@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.dataset import dataset
 
 from include.catalog import load_pipeline
+from include.features import raw_tables
 from include.features.macros import create_macros
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 UNTIL = datetime(2024, 1, 4)
 ALL = {"store", "day", "revenue", "visitors", "available_at", "ds"}
@@ -88,7 +93,7 @@ def test_the_columns_are_those_that_the_query_reads(
         "SELECT t.c FROM sales AS t(a, b, c, d) ORDER BY 1",
         "SELECT count(*) AS rows FROM sales",
         "SELECT * EXCLUDE (ds) FROM sales ORDER BY day",
-        "SELECT * FROM (PIVOT sales ON day USING sum(visitors) GROUP BY store) ORDER BY ALL",
+        "SELECT * FROM (PIVOT sales ON store IN (1, 2) USING sum(visitors) GROUP BY day) ORDER BY ALL",
         "SELECT max(visitors) AS most FROM sales GROUP BY ALL HAVING count(revenue) > 1",
         "SELECT store, (SELECT max(visitors) FROM sales AS s WHERE s.day < sales.day) AS m FROM sales ORDER BY ALL",
         "SELECT day FROM sales WHERE revenue IS NULL ORDER BY visitors LIMIT 1",
@@ -110,13 +115,6 @@ def test_a_query_yields_the_same_as_over_all_columns(con: duckdb.DuckDBPyConnect
     assert found[0][1], "there must be something to compare"
 
 
-def test_a_pivot_needs_all_columns(con: duckdb.DuckDBPyConnection) -> None:
-    """Its columns are made of the values of another."""
-    create_tables(con, {"sales": sales()})
-
-    assert used_columns(con, "SELECT * FROM (PIVOT sales ON day USING sum(visitors))") is None
-
-
 def test_only_what_was_known_is_there(con: duckdb.DuckDBPyConnection, shop: object) -> None:
     """Rows of later moments and of older partitions are not, and columns that nobody reads are null."""
     tables = {"sales": sales()}
@@ -127,3 +125,21 @@ def test_only_what_was_known_is_there(con: duckdb.DuckDBPyConnection, shop: obje
         (4, None, None),
         (5, None, None),
     ]
+
+
+def test_files_of_a_day_are_read_in_order_and_in_large_batches(
+    con: duckdb.DuckDBPyConnection, shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are those of the files one after another, also where a batch ends between two files."""
+    monkeypatch.setattr(raw_tables, "_ROW_GROUP_ROWS", 3)
+    (folder := tmp_path / "days").mkdir()
+    for day in range(5):
+        pq.write_table(sales().slice(day % 3, 2), folder / f"{day}.parquet")
+    tables = {"sales": dataset(folder)}
+
+    create_tables(con, tables)
+    fill_tables(con, load_pipeline("shop"), tables, {"sales": {"visitors", "day"}}, UNTIL, None)
+
+    known = tables["sales"].to_table().filter(pc.field("available_at") < pa.scalar(UNTIL, pa.timestamp("us", "UTC")))
+    assert con.sql("SELECT visitors FROM sales").fetchall() == [(each,) for each in known["visitors"].to_pylist()]
+    assert known.num_rows == 9
