@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.production.secrets import SECRETS
-from tests.stack.stack import FIRST, LAST, PIPELINE, canary, docker
+from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, canary, docker
 
 if TYPE_CHECKING:
     from tests.stack.stack import Stack
@@ -60,7 +60,8 @@ def assert_promises(stack: Stack, run_id: str) -> None:
 @pytest.fixture(scope="module")
 def ingested(stack: Stack) -> str:
     """Ingest the slice of flights, while the retraining waits for its turn."""
-    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST))
+    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST_INGESTED))
+    stack.forget_scheduled("ingest")
     assert stack.wait_run("ingest", run_id) == "success"
     return run_id
 
@@ -199,7 +200,7 @@ def test_a_worker_killed_while_it_ingests(stack: Stack, ingested: str) -> None:
         "for s in ('schedule', 'outcomes', 'weather')})"
     )
     before = stack.run_in("worker-1", "python", "-c", count)
-    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST))
+    run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST_INGESTED))
     task = stack.wait_task("ingest", run_id, "weather.extract")
     stack.kill(task["hostname"])
 
