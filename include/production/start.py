@@ -31,6 +31,8 @@ def _write_mlflow_auth(path: Path, uri: str) -> None:
     config["mlflow"] = {
         "default_permission": "READ",
         "database_uri": uri,
+        # a password is hashed anew for each request otherwise, which takes longer than what is asked
+        "auth_cache_ttl_seconds": "60",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
     }
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

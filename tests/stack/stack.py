@@ -119,11 +119,14 @@ class Stack:
         """Return a session with Airflow as admin."""
         return AirflowClient(f"http://127.0.0.1:{AIRFLOW_PORT}", "admin", self.env["NIGHTSHIFT_ADMIN_PASSWORD"])
 
+    def mlflow_url(self, path: str) -> str:
+        """Return an address of MLflow's server."""
+        return f"http://127.0.0.1:{MLFLOW_PORT}/{path}"
+
     def mlflow(self, path: str, user: str = "admin", password: str | None = None, **query: Any) -> requests.Response:
         """Ask MLflow's REST API as one of its users."""
         secret = password or self.env["NIGHTSHIFT_ADMIN_PASSWORD"]
-        url = f"http://127.0.0.1:{MLFLOW_PORT}/{path}"
-        return requests.get(url, params=query, auth=(user, secret), timeout=30)
+        return requests.get(self.mlflow_url(path), params=query, auth=(user, secret), timeout=30)
 
     def start_run(self, kind: str, **conf: Any) -> str:
         """Trigger a DAG of the pipeline and return the run's id."""
@@ -132,11 +135,14 @@ class Stack:
         return client.trigger(f"{PIPELINE}.{kind}", conf)
 
     def forget_scheduled(self, kind: str) -> None:
-        """End the run that a schedule has started once its DAG was not paused any more: of that day nothing is there."""
+        """End the run that a schedule starts once its DAG is not paused any more: of its day nothing is there."""
         client, dag = self.airflow, f"{PIPELINE}.{kind}"
-        for run in client.runs(dag):
-            if run["run_type"] == "scheduled" and run["state"] not in ENDED:
-                client._call("PATCH", f"dags/{dag}/dagRuns/{quote(run['dag_run_id'])}", {"state": "failed"})
+
+        def scheduled() -> list[str]:
+            return [run["dag_run_id"] for run in client.runs(dag) if run["run_type"] == "scheduled"]
+
+        (run_id,) = wait_for(scheduled, "the schedule's own run", 60)
+        client._call("PATCH", f"dags/{dag}/dagRuns/{quote(run_id)}", {"state": "failed"})
 
     def wait_run(self, kind: str, run_id: str, seconds: float = RUN_SECONDS) -> str:
         """Wait until a run has ended, through any outage, and return its state."""

@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from include.production.secrets import SECRETS
 from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, canary, docker
@@ -109,7 +110,11 @@ def test_mlflow_wants_a_login(stack: Stack) -> None:
     assert stack.mlflow(path).ok
     tasks = stack.env["NIGHTSHIFT_MLFLOW_PASSWORD"]
     assert stack.mlflow(path, user="nightshift", password=tasks).ok
-    assert stack.mlflow("api/2.0/mlflow/users/list", user="nightshift", password=tasks).status_code == 403
+    new = {"username": "mallory", "password": "a-long-password-of-her-own"}
+    made = requests.post(
+        stack.mlflow_url("api/2.0/mlflow/users/create"), json=new, auth=("nightshift", tasks), timeout=30
+    )
+    assert made.status_code == 403
 
 
 @pytest.mark.parametrize("task", ["tune_candidates", "train_challenger", "register_model"])
