@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.stack.stack import Stack
+from tests.stack.stack import SERVICES, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start the stack from nothing, wait until every part is well, and remove it afterwards."""
     with Stack(tmp_path_factory.mktemp("stack")).running() as running:
-        running.wait_well(*("api-server", "scheduler", "dag-processor", "triggerer", "worker-1", "worker-2", "mlflow"))
+        running.wait_well(*SERVICES)
         yield running

@@ -32,6 +32,10 @@ PIPELINE = "flight_delays"
 #: The slice of flights; the schedule of a day is published on the day before, so there is none for the last.
 FIRST, LAST = date(2013, 1, 1), date(2013, 3, 31)
 LAST_INGESTED = LAST - timedelta(days=1)
+#: What has to be well for a night.
+SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1", "worker-2", "mlflow")
+#: The image's user.
+UID = 50000
 #: Seconds that a run may take, with the patience of docker-compose.test.yaml and a retry or two.
 RUN_SECONDS = 900
 ENDED = ("success", "failed")
@@ -39,6 +43,8 @@ ENDED = ("success", "failed")
 
 class Stack:
     """The containers of one project, which are started and removed with their volumes.
+
+    It needs root: to kill what the engine runs, and to mount a folder of a size that can be filled.
 
     Parameters
     ----------
@@ -64,11 +70,23 @@ class Stack:
         (folder / "connections.env").write_text("\n".join([*lines, f"CANARY_OF_A_SOURCE={canary()}"]) + "\n")
         (folder / "store.env").write_text(FILES["store.env"])
 
+    @property
+    def home(self) -> Path:
+        """The folder behind the volume of that name."""
+        return self.folder / "home"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return self.folder / "backups"
+
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run Compose on the project and return what it printed."""
         files = ["-f", "docker-compose.yaml", "-f", "docker-compose.test.yaml"]
         more = {
             "STACK_TEST_SOURCES": str(self.folder / "sources"),
+            "STACK_TEST_HOME": str(self.home),
+            "NIGHTSHIFT_BACKUPS": str(self.backups),
             "NIGHTSHIFT_AIRFLOW_PORT": str(AIRFLOW_PORT),
             "NIGHTSHIFT_MLFLOW_PORT": str(MLFLOW_PORT),
             "NIGHTSHIFT_THREADS": "1",
@@ -181,16 +199,34 @@ class Stack:
         client, task = self.airflow, self.tasks(kind, run_id)[task_id]
         return "\n".join(client.log(f"{PIPELINE}.{kind}", run_id, task))
 
+    def remove(self) -> None:
+        """Remove the containers and all that their volumes hold."""
+        self.compose("down", "--volumes", "--remove-orphans", check=False)
+        for each in self.home.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+    @contextmanager
+    def _mounted(self) -> Iterator[None]:
+        for folder in (self.home, self.backups):
+            folder.mkdir()
+            shutil.chown(folder, UID, UID)
+        size = f"size=1g,uid={UID},gid={UID},mode=0750"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.home)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", str(self.home)], check=False)
+
     @contextmanager
     def running(self) -> Iterator[Stack]:
         """Start it, and remove it with its volumes afterwards."""
-        self.compose("down", "--volumes", "--remove-orphans", check=False)
-        try:
-            self.compose("up", "--detach")
-            yield self
-        finally:
-            if os.environ.get("STACK_TEST_KEEP") != "1":
-                self.compose("down", "--volumes", "--remove-orphans", check=False)
+        with self._mounted():
+            self.remove()  # what a broken-off run has left
+            try:
+                self.compose("up", "--detach")
+                yield self
+            finally:
+                self.remove()
 
 
 def canary() -> str:

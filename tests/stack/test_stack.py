@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from include.production.secrets import SECRETS
-from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, canary, docker
+from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker
 
 if TYPE_CHECKING:
     from tests.stack.stack import Stack
@@ -211,6 +211,24 @@ def test_a_worker_killed_while_it_ingests(stack: Stack, ingested: str) -> None:
 
     assert stack.wait_run("ingest", run_id, 1500) == "success"
     assert stack.run_in("worker-2", "python", "-c", count) == before
+
+
+def test_a_backup_is_restored_into_an_empty_stack(stack: Stack) -> None:
+    """The same champion with the same history, and the next night compares with it."""
+    before = records(stack)
+    told = stack.compose("run", "--rm", "backup")
+    name = re.findall(r"^backup: /backups/(\S+)$", told, re.MULTILINE)[0]
+    stack.remove()
+    told = stack.compose("run", "--rm", "backup", "python", "-m", "include", "restore", f"/backups/{name}")
+    assert f"restored: /backups/{name}" in told
+    stack.compose("up", "--detach")
+    stack.wait_well(*SERVICES)
+
+    assert records(stack) == before
+    run_id = retrain(stack)
+    assert stack.wait_run("retrain", run_id) == "success"
+    assert_promises(stack, run_id)
+    assert records(stack)[-1]["content"]["champion_before"] == before[-1]["content"]["champion_after"]
 
 
 def test_no_secret_is_written_anywhere(stack: Stack) -> None:
