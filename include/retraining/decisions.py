@@ -11,6 +11,7 @@ from include.records.chain import append
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of
 from include.retraining.steps.explain import explanations
+from include.retraining.steps.record import pipeline_files
 from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "rows": {"learned": challenger["rows"], "held_out": evidence["holdout"]["rows"]},
         "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
         "lock": plan.lock,
+        "definition": pipeline_files(pipeline),
         "seed": plan.seed,
         "tuning_seconds": plan.tuning_seconds,
         "training": pipeline.training.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,7 +83,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
     from include.training.model_file import trusted_of
 
     with progress("read_record"):
-        record = read_record(name, version)
+        record = _as_decided(read_record(name, version))
     with workspace.of_this_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
         chosen = Chosen.from_json(record.challenger)
@@ -123,6 +123,31 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
         bool(np.array_equal(again, before)),
         _changes(plan, record),
     )
+
+
+def _as_decided(record: VersionRecord) -> VersionRecord:
+    """Return what a version was made from as the chain of records has it, which nobody can change unseen.
+
+    Of a run that was killed before it was recorded, or of an older release, there is only what MLflow keeps.
+    """
+    from include.records.chain import read_all
+
+    for each in reversed(read_all(record.name)):
+        decided = each.content
+        if each.kind == "retrain" and decided["challenger_version"] == record.version and "definition" in decided:
+            known = {name: decided[name] for name in ("as_of", "snapshot", "seed", "lock")}
+            code = decided["code"]
+            known["code_version"] = code["version"] + ("-dirty" if code["dirty"] else "")
+            return replace(
+                record,
+                plan=record.plan | known,
+                challenger=decided["challenger"],
+                definition=decided["definition"],
+            )
+    log.info(
+        "%s: no record has what version %s was made from; MLflow's documents are used", record.name, record.version
+    )
+    return record
 
 
 def _recorded_pipeline(name: str, record: VersionRecord) -> AbstractContextManager[Pipeline]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,6 @@ from include.retraining.run import run, silent
 from tests import factories
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from include.config import Pipeline
     from include.retraining.replay import Replay
     from include.training.folds import Folds
@@ -69,6 +68,36 @@ def test_a_calibrated_ensemble_is_made_again(shop: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(challenger, "choose_challenger", together)
     result = run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     assert result["version"] == 1
+
+    assert _again().identical
+
+
+def test_the_chain_of_records_says_what_a_version_was_made_from(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What MLflow keeps beside it may have been changed, and is not looked at."""
+    from include.tracking import record
+
+    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
+    read = record.read_record
+
+    def changed(name: str, version: int) -> record.VersionRecord:
+        found = read(name, version)
+        features = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 2 PRECEDING")
+        return replace(
+            found,
+            plan=found.plan | {"as_of": "2024-03-01", "seed": 4711},
+            challenger=found.challenger | {"members": []},
+            definition=found.definition | {"features.sql": features},
+        )
+
+    monkeypatch.setattr(record, "read_record", changed)
+
+    assert _again().identical
+
+
+def test_a_run_that_was_killed_before_its_record_is_made_again_from_mlflow(shop: Path) -> None:
+    """Its version is there, and MLflow's documents say what it was made from."""
+    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
+    shutil.rmtree(Path(settings.lake_uri()) / "shop" / "records")
 
     assert _again().identical
 

@@ -191,7 +191,9 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
             "features_build": features.build,
             "lock": plan.lock,
         },
-        documents=documents(**facts) | {"verdict.txt": verdict_table(evidence, verdict)} | _definition(pipeline),
+        documents=documents(**facts)
+        | {"verdict.txt": verdict_table(evidence, verdict)}
+        | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
         files=exported_files(pipeline, plan),
         told_of=lambda registered: card_documents(
             pipeline,
@@ -214,10 +216,10 @@ def _params(plan: RunPlan, challenger: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _definition(pipeline: Pipeline) -> dict[str, str]:
-    """Return the pipeline's own files, from which the run can be made again when they have changed."""
+def pipeline_files(pipeline: Pipeline) -> dict[str, str]:
+    """Return the pipeline's own files by path, from which the run can be made again when they have changed."""
     return {
-        f"pipeline/{path.relative_to(pipeline.folder).as_posix()}": path.read_text(encoding="utf-8")
+        path.relative_to(pipeline.folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(pipeline.folder.rglob("*"))
         if path.suffix in (".yaml", ".sql") and path.is_file()
     }
