@@ -135,7 +135,20 @@ class Stack:
     @property
     def airflow(self) -> AirflowClient:
         """Return a session with Airflow as admin."""
-        return AirflowClient(f"http://127.0.0.1:{AIRFLOW_PORT}", "admin", self.env["NIGHTSHIFT_ADMIN_PASSWORD"])
+        return self.airflow_as("admin", self.env["NIGHTSHIFT_ADMIN_PASSWORD"])
+
+    def airflow_as(self, user: str, password: str) -> AirflowClient:
+        """Return a session with Airflow as one of its users."""
+        return AirflowClient(f"http://127.0.0.1:{AIRFLOW_PORT}", user, password)
+
+    def new_user(self, role: str) -> AirflowClient:
+        """Make a user with a role, named as that in small letters, and return a session of theirs."""
+        name, password = role.lower(), f"a-long-password-for-{role}"
+        body = {"username": name, "email": f"{name}@example.org", "first_name": role, "last_name": "Tester"}
+        body |= {"password": password, "roles": [{"name": role}]}
+        answer = self.airflow._session.post(f"http://127.0.0.1:{AIRFLOW_PORT}/auth/fab/v1/users", json=body, timeout=60)
+        assert answer.ok, answer.text
+        return self.airflow_as(name, password)
 
     def mlflow_url(self, path: str) -> str:
         """Return an address of MLflow's server."""

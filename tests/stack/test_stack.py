@@ -11,14 +11,17 @@ import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import requests
 
+from include.errors import EmbeddedStackError
 from include.production.secrets import SECRETS
-from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker
+from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker, wait_for
 
 if TYPE_CHECKING:
+    from include.embedded.airflow_client import AirflowClient
     from tests.stack.stack import Stack
 
 SECONDS = 8
@@ -115,6 +118,36 @@ def test_mlflow_wants_a_login(stack: Stack) -> None:
         stack.mlflow_url("api/2.0/mlflow/users/create"), json=new, auth=("nightshift", tasks), timeout=30
     )
     assert made.status_code == 403
+
+
+def answer(client: AirflowClient, run_id: str, option: str) -> None:
+    """Answer the question of a promotion by hand, once it is asked, as one of Airflow's users."""
+    path = f"dags/{PIPELINE}.promote/dagRuns/{quote(run_id)}/taskInstances/ask_another/-1/hitlDetails"
+    wait_for(lambda: client._get(path, missing=None), "the question", 120)
+    client._call("PATCH", path, {"chosen_options": [option], "params_input": {}})
+
+
+def test_roles_and_four_eyes(stack: Stack) -> None:
+    """A viewer looks, an approver answers, an operator triggers and cannot approve what they asked for."""
+    dag, ask = f"{PIPELINE}.promote", {"version": 1, "reason": "we know better"}
+    viewer, approver, operator = (stack.new_user(role) for role in ("Viewer", "Approver", "Op"))
+    for client in (viewer, approver):
+        assert client.has_dag(dag)
+        with pytest.raises(EmbeddedStackError, match="403"):
+            client.trigger(dag, ask)
+
+    own = operator.trigger(dag, ask)
+    with pytest.raises(EmbeddedStackError, match="403"):
+        answer(viewer, own, "Approve")
+    answer(operator, own, "Approve")
+    assert stack.wait_run("promote", own) == "failed"
+    assert "somebody else must" in stack.log("promote", own, "ask_another")
+
+    asked = operator.trigger(dag, ask)
+    answer(approver, asked, "Approve")
+    assert stack.wait_run("promote", asked) == "success"
+    newest = records(stack)[-1]
+    assert (newest["kind"], newest["by"], newest["content"]["approver"]) == ("promotion", "op", "approver")
 
 
 @pytest.mark.parametrize("task", ["tune_candidates", "train_challenger", "register_model"])
