@@ -55,7 +55,8 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.folder, root = folder, settings.root()
         shutil.copy(root / "docker-compose.yaml", folder)
-        shutil.copy(root / "tests" / "stack" / "docker-compose.test.yaml", folder)
+        self.files = ["docker-compose.yaml"]
+        self.use("docker-compose.test.yaml")
         shutil.copytree(root / "config", folder / "config")
         prepare_sources(folder / "sources", date(2014, 1, 1), days=(FIRST, LAST))
         for each in (folder, folder / "sources", *(folder / "sources").rglob("*")):
@@ -70,6 +71,11 @@ class Stack:
         (folder / "connections.env").write_text("\n".join([*lines, f"CANARY_OF_A_SOURCE={canary()}"]) + "\n")
         (folder / "store.env").write_text(FILES["store.env"])
 
+    def use(self, name: str) -> None:
+        """Let a file of this folder change the stack, once it is started again."""
+        shutil.copy(settings.root() / "tests" / "stack" / name, self.folder)
+        self.files.append(name)
+
     @property
     def home(self) -> Path:
         """The folder behind the volume of that name."""
@@ -82,7 +88,7 @@ class Stack:
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run Compose on the project and return what it printed."""
-        files = ["-f", "docker-compose.yaml", "-f", "docker-compose.test.yaml"]
+        files = [each for name in self.files for each in ("-f", name)]
         more = {
             "STACK_TEST_SOURCES": str(self.folder / "sources"),
             "STACK_TEST_HOME": str(self.home),
