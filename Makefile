@@ -9,7 +9,7 @@ COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack backup restore audit secrets
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ restore: ## Restore FROM=backups/nightshift-... into a stack whose volumes are e
 
 test-stack: $(VENV)/installed-dev image ## Run the production stack, injure it, and check that it keeps its promises
 	$(BIN)/pytest tests/stack --run-stack -x
+
+bench-stack: $(VENV)/installed-dev image ## Measure what a task costs on Celery, beside the LocalExecutor
+	$(BIN)/python -m tests.stack.overhead
 
 clean: ## Remove .venv and everything that was made in var/
 	rm -rf $(VENV) var .pytest_cache .ruff_cache
