@@ -15,9 +15,11 @@ FROM python:${PYTHON_VERSION}-slim-bookworm AS environment
 WORKDIR /opt/nightshift
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv .venv
-COPY requirements.txt .
+COPY requirements.txt requirements-extras.txt ./
+ARG EXTRAS=
 # the lock names every package, so nothing is resolved; what has to be compiled has a wheel
-RUN .venv/bin/pip install --quiet --no-deps --no-compile -r requirements.txt
+RUN .venv/bin/pip install --quiet --no-deps --no-compile -r requirements.txt \
+    ${EXTRAS:+-r requirements-extras.txt}
 # what no task imports: tests of libraries, headers, type stubs, and pip itself. The rest is compiled by hash and not by
 # time, so that the same lock yields the same files, and no process has to compile it when it starts
 RUN .venv/bin/pip uninstall --quiet --yes pip setuptools \

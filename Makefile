@@ -22,7 +22,7 @@ up: $(VENV)/installed ## Start Airflow and MLflow, until Ctrl-C
 
 install: $(VENV)/installed ## Make .venv with all that a run needs
 
-extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost and tsfresh to .venv
+extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost, tsfresh, ONNX, Slack and Apprise to .venv
 
 test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
