@@ -96,6 +96,14 @@ def interrupt(study: optuna.Study, worker: int) -> None:
         study._storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
 
 
+def decline(study: optuna.Study, trial: optuna.Trial) -> None:
+    """End a trial that is more than its family may have, before it has begun."""
+    from optuna.trial import TrialState
+
+    trial.set_user_attr("error", SURPLUS)
+    study.tell(trial, state=TrialState.PRUNED)
+
+
 def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that nothing was told of yet, of one worker or (None) of all."""
     running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]
@@ -106,6 +114,8 @@ def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.tr
 DIED = "the task's process ended while it was fitted; if memory ran out, lower training.tuning.sample_rows"
 #: Why a trial was ended that no fault of its family ended.
 INTERRUPTED = "interrupted"
+#: Why a trial was ended that another task had in its place.
+SURPLUS = "surplus"
 
 
 def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
@@ -118,6 +128,11 @@ def is_running(trial: optuna.trial.FrozenTrial) -> bool:
     return not trial.state.is_finished() and not is_lost(trial)
 
 
+def was_had(trial: optuna.trial.FrozenTrial) -> bool:
+    """Return whether something came of a trial, be it that its process is gone."""
+    return not is_running(trial) and trial.user_attrs.get("error") != SURPLUS
+
+
 def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
     """Return what a trial took; of one whose process is gone, what it had taken after its last whole fold."""
     if trial.state.is_finished() and trial.duration:
@@ -126,8 +141,9 @@ def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
 
 
 def interruptions(study: optuna.Study) -> int:
-    """Return how many trials were interrupted."""
-    return sum(trial.user_attrs.get("error") == INTERRUPTED for trial in study.get_trials(deepcopy=False))
+    """Return how many trials came to nothing by no fault of their family."""
+    trials = study.get_trials(deepcopy=False)
+    return sum(trial.user_attrs.get("error") in (INTERRUPTED, SURPLUS) for trial in trials)
 
 
 def spent_by(study: optuna.Study, worker: int) -> float:

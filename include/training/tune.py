@@ -150,6 +150,9 @@ class Search:
         candidate, study = self.candidates[family], self.studies[family]
         begun = time.monotonic()
         trial = studies.ask(study, self.training.seed, worker, self.training.tuning.parallel, self.first[family])
+        if trial.number >= self._limit(family):  # another task has asked for the last one at the same time
+            studies.decline(study, trial)
+            return
         # the search must come to a result, so the first one is finished whatever it takes
         patient = not self._has_result()
         until = None if patient or math.isinf(deadline) else deadline
@@ -227,7 +230,7 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if not studies.is_running(trial)]
+        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.was_had(trial)]
         note = studies.failure_of(study) or ""
         if best is None and not note:
             note = "no trial was finished in the seconds that there were"

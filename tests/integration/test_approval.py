@@ -98,7 +98,7 @@ def in_its_home(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def approved(airflow: Airflow) -> str:
     """Take the first version through its approval, and return the run."""
-    run = airflow.started(RETRAIN, {"as_of": "2024-03-20", "tuning_seconds": 2})
+    run = airflow.started(RETRAIN, {"as_of": "2024-03-20", "tuning_seconds": 60})
     question = airflow.question(RETRAIN, run, "request_approval")
     assert question["options"] == ["Approve", "Reject"]
     assert question["defaults"] == ["Reject"]
@@ -130,7 +130,7 @@ def test_a_promotion_waits_for_its_answer(airflow: Airflow, approved: str) -> No
 
 def test_nobody_is_asked_where_nothing_is_promoted(airflow: Airflow, approved: str) -> None:
     """A tie keeps the champion and ends the run without a question."""
-    run = airflow.started(RETRAIN, {"as_of": "2024-03-20", "tuning_seconds": 2})
+    run = airflow.started(RETRAIN, {"as_of": "2024-03-20", "tuning_seconds": 60})
 
     assert airflow.ended(RETRAIN, run) == "success"
     assert airflow.client.result(RETRAIN, run, "summarize_run")["verdict"] != "promote"

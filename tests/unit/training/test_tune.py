@@ -291,6 +291,27 @@ def test_another_workers_running_trial_is_left_alone(
     assert not search.results()["linear"].note
 
 
+def test_a_family_has_no_more_trials_than_it_may_have(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks that see at the same time that one trial is left ask for two; the later one is declined."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
+    ask = studies.ask
+
+    def after_another(study: optuna.Study, *more: Any) -> optuna.Trial:
+        if len(study.get_trials(deepcopy=False)) == 2:
+            study.tell(ask(study, *more), state=optuna.trial.TrialState.FAIL)
+        return ask(study, *more)
+
+    monkeypatch.setattr(studies, "ask", after_another)
+    search, kept = _search(pipeline, make_frame(), tmp_path)
+
+    result = search.results()["linear"]
+    assert [trial["number"] for trial in result.trials] == [0, 1, 2]
+    assert all(number < 3 for _, number in kept)
+    assert search.is_over(ENOUGH_SECONDS, worker=0)
+
+
 def test_a_score_that_is_no_number_is_no_result(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
