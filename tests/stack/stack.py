@@ -30,7 +30,7 @@ PROJECT = "nightshift-test"
 AIRFLOW_PORT, MLFLOW_PORT = 18080, 15000
 PIPELINE = "flight_delays"
 #: The slice of flights; the schedule of a day is published on the day before, so there is none for the last.
-FIRST, LAST = date(2013, 1, 1), date(2013, 3, 31)
+FIRST, LAST = date(2013, 1, 1), date(2013, 4, 10)
 LAST_INGESTED = LAST - timedelta(days=1)
 #: What has to be well for a night.
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1", "worker-2", "mlflow")
