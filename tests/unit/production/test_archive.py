@@ -85,6 +85,27 @@ def test_two_archives_fill_one_folder(tmp_path: Path) -> None:
     assert list(files_below(tmp_path / "lake")) == ["shop/both/1", "shop/both/2"]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("/outside", tarfile.REGTYPE),
+        ("a/../../outside", tarfile.REGTYPE),
+        ("a", tarfile.SYMTYPE),
+        ("a", tarfile.LNKTYPE),
+    ],
+)
+def test_only_plain_files_below_the_folder_are_unpacked(tmp_path: Path, name: str, kind: bytes) -> None:
+    """An absolute path, one that leads out, and a link of either kind are refused, and none is made."""
+    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member)
+
+    with pytest.raises(RestoreRefused, match="is no plain file below the folder"):
+        unpack(tmp_path / "bad.tar", tmp_path / "folder")
+    assert not any(path.is_symlink() or path.is_file() for path in (tmp_path / "folder").rglob("*"))
+
+
 def test_what_a_broken_off_unpacking_left_is_nothing(tmp_path: Path) -> None:
     """The folder still counts as empty, and is cleared; so does that of a new disk."""
     (tmp_path / "empty").mkdir()
