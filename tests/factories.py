@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
-from contextlib import closing
-from datetime import date, datetime, timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
@@ -22,6 +24,12 @@ from include.evaluation.robustness import Disturbance
 from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
+from include.records.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.records.record import Kind
 
 #: What other releases left; its README says how each was made.
 OTHER_RELEASES = Path(__file__).parent / "fixtures" / "other_releases"
@@ -156,6 +164,35 @@ def write_database(path: Path, dump: str, revision: str | None = None) -> Path:
         if revision:
             there.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     return path
+
+
+@contextmanager
+def shop_in(folder: Path) -> Iterator[Path]:
+    """Make the shop, with its sales, in a folder, let the block be at home there, and give that home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow leaves its last one there
+        patch.setenv("NIGHTSHIFT_HOME", str(folder / "var"))
+        patch.setenv("NIGHTSHIFT_THREADS", "1")
+        patch.setenv("NIGHTSHIFT_PIPELINES", str(folder / "pipelines"))
+        write_shop(folder / "pipelines")
+        write_sales(folder / "shop.db", sales())
+        patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
+        yield folder / "var"
+
+
+def record(version: int | None, kind: Kind = "retrain") -> Record:
+    """Return a record of a run that registered a version."""
+    return Record(
+        by="shop.retrain",
+        content={"challenger_version": version},
+        key="night",
+        kind=kind,
+        number=4,
+        previous=None,
+        recorded_at=datetime(2024, 3, 20, tzinfo=UTC).isoformat(),
+        sha256="",
+        digest="",
+    )
 
 
 def difference(value: float, low: float, high: float) -> Difference:

@@ -13,6 +13,7 @@ from include import settings
 from include.errors import ModelRefused, TrackingUnavailable
 from include.tracking.champion import CHAMPION, MODEL_FILE, logged_model
 from include.tracking.manifest import ModelFile, read_manifest, verify_folder
+from include.tracking.proof import problems_of, refuse_other_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,23 +98,20 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
         The folder that MLflow's server serves; None where that is an object store, whose files are not looked at.
     """
     versions = {each.number: each for each in _versions(database, "", name=pipeline)}
-    problems = []
-    for record in records:
-        number = record.content.get("challenger_version") if record.kind == "retrain" else None
-        if number is None:
-            continue
+
+    def prove(number: int) -> None:
         version = versions.get(number)
         if version is None:
-            problems.append(f"record {record.number}: version {number} of {pipeline} is not in MLflow")
-            continue
+            raise ModelRefused(f"version {number} of {pipeline} is not in MLflow")
         folder = version.folder(artifacts) if artifacts else None
         if folder is None:
-            continue
-        try:
-            _prove(version, folder)
-        except ModelRefused as error:
-            problems.append(f"record {record.number}: {error}")
-    return problems
+            return
+        files = version.registered_files()
+        if files is not None:
+            verify_folder(folder, files, version.what)
+        refuse_other_file(folder / MODEL_FILE, version.sha256, version.what)
+
+    return problems_of(records, prove)
 
 
 def move_artifacts(database: str, before: Path, now: Path) -> int:
@@ -179,19 +177,3 @@ def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersi
             return []  # nothing was registered yet
         rows = connection.execute(sa.text(query), parameters).all()
     return [StoredVersion(name, int(number), *rest) for name, number, *rest in rows]
-
-
-def _prove(version: StoredVersion, folder: Path) -> None:
-    """Refuse a version whose files are not those that were registered."""
-    import hashlib
-
-    files = version.registered_files()
-    if files is not None:
-        verify_folder(folder, files, version.what)
-    path = folder / MODEL_FILE
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-    if digest != version.sha256:
-        raise ModelRefused(
-            f"the model file of {version.what} {f'has the SHA-256 {digest[:12]}…' if digest else 'is not there'}, and "
-            f"was registered with {(version.sha256 or 'none')[:12]}…"
-        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from include.records.record import Record
 from include.tracking.champion import find_champion, load_with_inputs
 from include.tracking.proof import prove_models
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,26 +14,12 @@ if TYPE_CHECKING:
     from tests.unit.tracking.conftest import Shop
 
 
-def _record(version: int | None, kind: str = "retrain") -> Record:
-    """Return a record of a run that registered a version."""
-    return Record(
-        by="shop.retrain",
-        content={"challenger_version": version},
-        key="night",
-        kind=kind,
-        number=4,
-        previous=None,
-        recorded_at=datetime(2024, 3, 20, tzinfo=UTC).isoformat(),
-        sha256="",
-        digest="",
-    )
-
-
 def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:
     """Nor are records that name no version, or a version that another record names."""
     shop_model.register("night-1")
 
-    assert prove_models(shop_model.name, [_record(1), _record(None), _record(1, "rollback")]) == []
+    records = [factories.record(1), factories.record(None), factories.record(1, "rollback")]
+    assert prove_models(shop_model.name, records) == []
 
 
 def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: Path) -> None:
@@ -46,7 +31,7 @@ def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: P
     (described,) = (mlflow_home / "mlflow" / "artifacts").glob(f"**/{model_id}/**/MLmodel")
     described.write_text(described.read_text() + "#")
 
-    (problem,) = prove_models(shop_model.name, [_record(1)])
+    (problem,) = prove_models(shop_model.name, [factories.record(1)])
 
     assert problem.startswith("record 4: ")
     assert "MLmodel" in problem
@@ -56,7 +41,7 @@ def test_a_version_that_is_gone_is_told(shop_model: Shop) -> None:
     """The record outlives it."""
     shop_model.register("night-1")
 
-    (problem,) = prove_models(shop_model.name, [_record(7)])
+    (problem,) = prove_models(shop_model.name, [factories.record(7)])
 
     assert problem.startswith("record 4: ")
     assert "no version 7" in problem

@@ -5,37 +5,21 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from include import settings
 from include.errors import TrackingUnavailable
-from include.records.record import Record
 from include.tracking.client import mlflow_client
 from include.tracking.proof import prove_models
 from include.tracking.stored import StoredVersion, move_artifacts, prove_stored, stored_champions
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.tracking.conftest import Shop
-
-
-def record(version: int | None, kind: str = "retrain") -> Record:
-    """Return a record of a run that registered a version."""
-    return Record(
-        by="shop.retrain",
-        content={"challenger_version": version},
-        key="night",
-        kind=kind,
-        number=4,
-        previous=None,
-        recorded_at=datetime(2024, 3, 20, tzinfo=UTC).isoformat(),
-        sha256="",
-        digest="",
-    )
 
 
 def database(home: Path) -> str:
@@ -67,7 +51,10 @@ def test_the_champion_is_the_one_that_the_alias_names(shop_model: Shop, mlflow_h
 def test_a_version_is_proved_as_the_server_proves_it(shop_model: Shop, mlflow_home: Path) -> None:
     """Whole, and with a changed file, the same is said of it."""
     shop_model.register("night-1")
-    records, artifacts = [record(1), record(None), record(1, "rollback")], mlflow_home / "mlflow" / "artifacts"
+    records, artifacts = (
+        [factories.record(1), factories.record(None), factories.record(1, "rollback")],
+        mlflow_home / "mlflow" / "artifacts",
+    )
     assert prove_stored(shop_model.name, records, database(mlflow_home), artifacts) == []
 
     folder = version(shop_model.name, mlflow_home).folder(artifacts)
@@ -87,7 +74,7 @@ def test_a_deleted_version_is_a_problem_of_its_record(shop_model: Shop, mlflow_h
     with mlflow_client("deleting a version") as client:
         client.delete_model_version(shop_model.name, "1")
 
-    told = prove_stored(shop_model.name, [record(1)], database(mlflow_home), mlflow_home)
+    told = prove_stored(shop_model.name, [factories.record(1)], database(mlflow_home), mlflow_home)
 
     assert told == [f"record 4: version 1 of {shop_model.name} is not in MLflow"]
 
