@@ -55,14 +55,7 @@ main(sys.argv[4:])
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Let the shop have a night, a decision of a person and Airflow's database; return the folder of its home."""
     folder = tmp_path_factory.mktemp("night")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow leaves its last one there
-        patch.setenv("NIGHTSHIFT_HOME", str(folder / "var"))
-        patch.setenv("NIGHTSHIFT_THREADS", "1")
-        patch.setenv("NIGHTSHIFT_PIPELINES", str(folder / "pipelines"))
-        factories.write_shop(folder / "pipelines")
-        factories.write_sales(folder / "shop.db", factories.sales())
-        patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
+    with factories.shop_in(folder):
         assert (
             run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)["verdict"] == "promote"
         )

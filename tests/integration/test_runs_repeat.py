@@ -50,17 +50,10 @@ ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the shop's first night once; each test takes a copy of the home that it left."""
     folder = tmp_path_factory.mktemp("night")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow leaves its last one there
-        patch.setenv("NIGHTSHIFT_HOME", str(folder / "var"))
-        patch.setenv("NIGHTSHIFT_THREADS", "1")
-        patch.setenv("NIGHTSHIFT_PIPELINES", str(folder / "pipelines"))
-        factories.write_shop(folder / "pipelines")
-        factories.write_sales(folder / "shop.db", factories.sales())
-        patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
+    with factories.shop_in(folder) as home:
         result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
     assert result["verdict"] == "promote"
-    return folder / "var"
+    return home
 
 
 @pytest.fixture
