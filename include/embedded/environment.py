@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include import settings
+from include.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,19 +112,16 @@ def stack_secrets(home: Path) -> dict[str, str]:
             "jwt_secret": secrets.token_hex(32),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
-    _write_private(path, drawn)
+    _write_json(path, drawn)
     return drawn
 
 
 def _passwords_file(places: Places, keys: dict[str, str]) -> Path:
     path = places.airflow_home / "passwords.json"
-    _write_private(path, {ADMIN: keys["admin_password"]})
+    _write_json(path, {ADMIN: keys["admin_password"]})
     return path
 
 
-def _write_private(path: Path, content: dict[str, str]) -> None:
+def _write_json(path: Path, content: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(content, file)
-    scratch.replace(path)
+    write_private(path, json.dumps(content))

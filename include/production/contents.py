@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.errors import RestoreRefused
+from include.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,11 +62,7 @@ class Contents:
         """Write it into the folder of the backup."""
         content = {"format": FORMAT} | asdict(self)
         text = json.dumps(content | {"sha256": _digest(content)}, indent=1, ensure_ascii=False)
-        descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(folder / NAME, text + "\n")
 
 
 def read_contents(folder: Path) -> Contents:

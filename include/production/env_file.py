@@ -6,11 +6,11 @@ where the stack would refuse to start with it.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from include import settings
+from include.private_file import write_private
 from include.production.guard import refusals
 from include.production.secrets import SECRETS
 
@@ -44,12 +44,7 @@ def complete(path: Path) -> list[str]:
         what, draw = SECRETS[name]
         lines += [f"# {what}", f"{name}={draw()}"]
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text + gap + _HEADING + "\n".join(lines) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)  # whole or not at all: a half of a secret would be used for ever
+    write_private(path, text + gap + _HEADING + "\n".join(lines) + "\n")
     return lacking
 
 
@@ -63,8 +58,7 @@ def main() -> int:
         print(f"{path}: others on this machine may read it; run `chmod 600 {path}`", file=sys.stderr)
     for name, heading in FILES.items():
         if not (settings.root() / name).exists():  # Compose wants it to be there
-            (settings.root() / name).touch(mode=0o600)
-            (settings.root() / name).write_text(heading, encoding="utf-8")
+            write_private(settings.root() / name, heading)
     refused = refusals(settings.parse_env(path.read_text(encoding="utf-8")), SECRETS)
     for why in refused:
         print(f"{path}: {why}", file=sys.stderr)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import sys
 from pathlib import Path
 
+from include.private_file import write_private
 from include.production.guard import refusals
 
 #: Where MLflow's own logins are kept, as its server wants to be told: by a file.
@@ -35,8 +37,9 @@ def _write_mlflow_auth(path: Path, uri: str) -> None:
         "auth_cache_ttl_seconds": "60",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
     }
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        config.write(file)
+    text = io.StringIO()
+    config.write(text)
+    write_private(path, text.getvalue())
 
 
 if __name__ == "__main__":
