@@ -29,6 +29,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path == STACK_TESTS and not config.getoption("--run-stack") else None
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Keep bytes out of the tests' names: packed ones hold the time, and each of several processes would have others."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a home folder of its own and return it."""
