@@ -1,8 +1,10 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
+from include.lake.daily import publish_day, read_published
 from include.lake.days import Partition, RawTable, partitions, published_at, read_days, replace_days
 from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
 from include.lake.pinned import Change, PinnedTable
+from include.lake.predictions import PROBABILITY, predictions_uri, publish_predictions, read_predictions
 from include.lake.publication import Slices, publish_days
 from include.lake.tables import (
     TableVersion,
@@ -20,6 +22,7 @@ from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacu
 
 __all__ = [
     "MONTH",
+    "PROBABILITY",
     "Build",
     "Change",
     "FeatureRows",
@@ -39,12 +42,17 @@ __all__ = [
     "latest_version",
     "open_features",
     "partitions",
+    "predictions_uri",
+    "publish_day",
     "publish_days",
+    "publish_predictions",
     "published_at",
     "quarantine_uri",
     "raw_uri",
     "read_days",
     "read_features",
+    "read_predictions",
+    "read_published",
     "read_table",
     "replace_days",
     "vacuum",

@@ -1,0 +1,40 @@
+"""The predictions of a pipeline: what its champion says each night of the rows to come, a partition a day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include import settings
+from include.lake.daily import publish_day, read_published
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from include.lake.tables import TableVersion
+
+#: How the columns begin that have the probability of each class; a class may be new, or gone, with another champion.
+PROBABILITY = "probability_"
+
+
+def predictions_uri(pipeline: str) -> str:
+    """Return the address of the table of a pipeline's predictions."""
+    return f"{settings.lake_uri()}/{pipeline}/predictions"
+
+
+def publish_predictions(
+    uri: str, ds: str, rows: pa.Table, build: str, about: dict[str, Any], *, moment: int
+) -> TableVersion:
+    """Replace the predictions that were made as of a day, as `publish_day` does.
+
+    Parameters
+    ----------
+    rows
+        The key columns, `prediction_time`, `prediction` and `model_version`; for a binary task `decision`, for a
+        multiclass task `predicted_class` and a `probability_<class>` each.
+    """
+    return publish_day(uri, ds, rows, build, about, moment=moment, varying=PROBABILITY)
+
+
+def read_predictions(uri: str, first_ds: str, last_ds: str) -> pa.Table | None:
+    """Read the predictions that were made as of some days, both ends included; None where there is no table yet."""
+    return read_published(uri, first_ds, last_ds)

@@ -1,0 +1,235 @@
+"""A day of predictions is replaced as a whole, once, by nothing older, and by nothing of another shape."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from include import lake
+from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.lake import daily
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST, SECOND, THIRD = "2024-03-30", "2024-03-31", "2024-04-01"
+#: Digests of what predictions are made from.
+A, B = "a1" * 8, "b2" * 8
+
+
+@pytest.fixture
+def uri(home: object) -> str:
+    """Return the address of the predictions of two days."""
+    uri = lake.predictions_uri("shop")
+    publish(uri, FIRST, rows(FIRST, 1.0), A, 10)
+    publish(uri, SECOND, rows(SECOND, 2.0), A, 20)
+    return uri
+
+
+def rows(day: str, value: float = 0.0, number: int = 3, **more: Any) -> pa.Table:
+    """Return predictions that were made as of a day, in order."""
+    columns: dict[str, Any] = {
+        "key": pa.array([f"{day}-{each}" for each in range(number)], pa.string()),
+        "prediction_time": pa.array([datetime.fromisoformat(day) + timedelta(days=1)] * number, pa.timestamp("us")),
+        "prediction": pa.array([value] * number, pa.float64()),
+        "model_version": pa.array([1] * number, pa.int64()),
+    }
+    return pa.table(columns | more)
+
+
+def publish(uri: str, ds: str, table: pa.Table, build: str, moment: int) -> lake.TableVersion:
+    """Publish a day."""
+    return lake.publish_predictions(uri, ds, table, build, {"champion": 1}, moment=moment)
+
+
+def values(uri: str, first: str = FIRST, last: str = THIRD) -> list[float]:
+    """Return the predictions that are published of some days."""
+    found = lake.read_predictions(uri, first, last)
+    assert found is not None
+    return found["prediction"].to_pylist()
+
+
+def versions(uri: str) -> int:
+    """Return how many versions the table has."""
+    return len(DeltaTable(uri).history())
+
+
+def test_there_is_nothing_before_the_first_publication(home: object) -> None:
+    """A table that is not there is no error."""
+    assert lake.read_predictions(lake.predictions_uri("shop"), FIRST, THIRD) is None
+
+
+def test_days_come_back_in_order_with_their_day(uri: str) -> None:
+    """Whichever of them are asked for, both ends included."""
+    assert lake.read_predictions(uri, SECOND, SECOND) == rows(SECOND, 2.0, ds=[SECOND] * 3)
+    assert values(uri) == [1.0] * 3 + [2.0] * 3
+    assert values(uri, THIRD, THIRD) == []
+
+
+def test_a_day_is_replaced_as_a_whole(uri: str) -> None:
+    """Of the rows that were there before none is left, and the other day is as it was."""
+    done = publish(uri, FIRST, rows(FIRST, 9.0, number=1), B, 30)
+
+    assert done.changed
+    assert values(uri) == [9.0] + [2.0] * 3
+
+
+def test_the_same_build_again_makes_no_version(uri: str) -> None:
+    """Whatever was published of other days since."""
+    before = versions(uri)
+    again = publish(uri, FIRST, rows(FIRST, 1.0), A, 10)
+
+    assert not again.changed
+    assert again.rows == 3
+    assert versions(uri) == before
+
+
+def test_upkeep_does_not_make_a_build_forgotten(uri: str) -> None:
+    """A checkpoint and a vacuum lie between the two publications."""
+    lake.checkpoint(uri)
+    lake.vacuum(uri, keep_days=7)
+
+    assert not publish(uri, FIRST, rows(FIRST, 1.0), A, 10).changed
+
+
+def test_another_query_of_the_same_plan_replaces_the_day(uri: str) -> None:
+    """Who corrects features.sql and clears the task gets what the corrected query yields."""
+    assert publish(uri, FIRST, rows(FIRST, 5.0), B, 10).changed
+    assert values(uri, FIRST, FIRST) == [5.0] * 3
+
+
+def test_what_was_planned_before_does_not_replace_what_stands(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that is repeated late would else take the predictions of a newer champion back."""
+    publish(uri, FIRST, rows(FIRST, 5.0), B, 30)
+    late = publish(uri, FIRST, rows(FIRST, 1.0), A, 10)
+
+    assert not late.changed
+    assert values(uri, FIRST, FIRST) == [5.0] * 3
+    assert "planned after this run, and it stands" in caplog.text
+
+
+def test_a_day_without_rows_is_published(uri: str) -> None:
+    """It has none of the rows that it had before, and that is known when it comes again."""
+    assert publish(uri, SECOND, rows(SECOND, number=0), B, 30).changed
+    assert values(uri) == [1.0] * 3
+    assert not publish(uri, SECOND, rows(SECOND, number=0), B, 30).changed
+
+
+def test_the_first_day_may_be_without_rows(home: object) -> None:
+    """The table is there all the same, with its columns."""
+    uri = lake.predictions_uri("shop")
+    publish(uri, FIRST, rows(FIRST, number=0), A, 10)
+
+    assert lake.read_predictions(uri, FIRST, FIRST) == rows(FIRST, number=0, ds=pa.array([], pa.string()))
+
+
+def test_the_commit_says_what_made_it(uri: str) -> None:
+    """So that the version of a day can be told from another's."""
+    commit = DeltaTable(uri).history(1)[0]
+
+    assert commit["nightshift.build"] == A
+    assert commit["nightshift.about"] == '{"champion": 1}'
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (rows(THIRD, decision=[True] * 3), "the column 'decision' is not there and is bool in the new rows"),
+        (
+            rows(THIRD).drop_columns(["prediction"]),
+            "the column 'prediction' is double there and is not in the new rows",
+        ),
+        (
+            rows(THIRD).set_column(0, "key", pa.array([1, 2, 3])),
+            "the column 'key' is string there and is int64 in the new rows",
+        ),
+    ],
+)
+def test_other_columns_are_refused(uri: str, changed: pa.Table, told: str) -> None:
+    """A pipeline that answers another question has to have another table, and is told so."""
+    before = versions(uri)
+    with pytest.raises(SchemaMismatch, match=told) as refused:
+        publish(uri, THIRD, changed, A, 30)
+
+    assert "move the table" in str(refused.value)
+    assert versions(uri) == before
+
+
+def test_classes_may_come_and_go(home: object) -> None:
+    """A new champion may know a class that the one before it did not, and know another no longer."""
+    uri = lake.predictions_uri("shop")
+    publish(uri, FIRST, rows(FIRST, probability_x=[0.5] * 3, probability_y=[0.5] * 3), A, 10)
+    publish(uri, SECOND, rows(SECOND, probability_y=[0.2] * 3, probability_z=[0.8] * 3), B, 20)
+    found = lake.read_predictions(uri, FIRST, SECOND)
+
+    assert found is not None
+    assert found["probability_x"].to_pylist() == [0.5] * 3 + [None] * 3
+    assert found["probability_y"].to_pylist() == [0.5] * 3 + [0.2] * 3
+    assert found["probability_z"].to_pylist() == [None] * 3 + [0.8] * 3
+
+
+def test_a_table_may_have_a_moment_and_a_truth_as_columns(home: object) -> None:
+    """Times without a zone and decisions that are not known keep their types, even where all are null."""
+    uri = lake.predictions_uri("shop")
+    undecided = pa.array([None] * 3, pa.bool_())
+    publish(uri, FIRST, rows(FIRST, decision=undecided), A, 10)
+    publish(uri, SECOND, rows(SECOND, decision=[True, False, True]), A, 20)
+    found = lake.read_predictions(uri, FIRST, SECOND)
+
+    assert found is not None
+    assert found["decision"].to_pylist() == [None] * 3 + [True, False, True]
+    assert found.schema.field("prediction_time").type == pa.timestamp("us")
+
+
+@pytest.mark.parametrize(
+    ("table", "ds"),
+    [("predictions", SECOND), ("predictions", THIRD), ("new", FIRST)],
+    ids=["a day that is there", "a new day", "the first day of all"],
+)
+def test_of_two_writers_of_a_day_the_slower_is_refused(
+    uri: str, monkeypatch: pytest.MonkeyPatch, table: str, ds: str
+) -> None:
+    """It has not seen what the quicker one wrote, and reads it when it is run again."""
+    uri = uri.replace("predictions", table)
+    looked = daily._stands
+
+    def overtaken(*args: Any) -> bool:
+        monkeypatch.setattr(daily, "_stands", looked)
+        publish(uri, ds, rows(ds, 7.0), B, 40)
+        return looked(*args)
+
+    monkeypatch.setattr(daily, "_stands", overtaken)
+    with pytest.raises(PublishConflict, match=f"another run wrote the day {ds} at the same time") as refused:
+        publish(uri, ds, rows(ds, 5.0), A, 30)
+
+    assert refused.value.retryable
+    assert values(uri, ds, ds) == [7.0] * 3
+    assert not publish(uri, ds, rows(ds, 5.0), A, 30).changed
+
+
+def test_writers_of_two_days_do_not_meet(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backfill's days are written side by side."""
+    looked = daily._stands
+
+    def beside(*args: Any) -> bool:
+        monkeypatch.setattr(daily, "_stands", looked)
+        publish(uri, THIRD, rows(THIRD, 7.0), B, 40)
+        return looked(*args)
+
+    monkeypatch.setattr(daily, "_stands", beside)
+    publish(uri, SECOND, rows(SECOND, 5.0), A, 30)
+
+    assert values(uri) == [1.0] * 3 + [5.0] * 3 + [7.0] * 3
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file lies where the table would be."""
+    (tmp_path / "lake").write_text("")
+    with pytest.raises(LakeError, match=f"the day {FIRST} could not be written") as refused:
+        publish(str(tmp_path / "lake" / "predictions"), FIRST, rows(FIRST), A, 10)
+
+    assert refused.value.retryable
