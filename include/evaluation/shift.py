@@ -68,28 +68,75 @@ def _of_column(challenger: np.ndarray, champion: np.ndarray) -> PredictionShift:
     return PredictionShift(index, _rank_correlation(challenger, champion), *means, rows)
 
 
+@dataclass(frozen=True)
+class Bins:
+    """Bins of numbers: quantiles of a reference, and its values that many rows share.
+
+    Attributes
+    ----------
+    inner
+        Where one bin ends and the next begins; the outer ones have no end, or a value just beyond the reference's
+        would be in a bin without any of it.
+    alone
+        Values that have a bin of their own.
+    """
+
+    inner: list[float]
+    alone: list[float]
+
+    @classmethod
+    def of(cls, reference: np.ndarray, bins: int = BINS) -> Bins:
+        """Return bins of which each has as many rows of a reference, but for the values with one of their own."""
+        import numpy as np
+
+        quantiles = np.quantile(reference, np.linspace(0, 1, bins + 1))
+        edges, times = np.unique(quantiles, return_counts=True)
+        return cls(np.unique(quantiles[1:-1]).tolist(), edges[times > 1].tolist())
+
+    @property
+    def number(self) -> int:
+        """How many bins there are."""
+        return len(self.inner) + len(self.alone) + 1
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Return the bin of each value, 0 to `number` - 1, of shape (n_values,)."""
+        import numpy as np
+
+        return np.searchsorted(self.inner, values, side="left") + np.searchsorted(self.alone, values, side="right")
+
+    def count(self, values: np.ndarray) -> np.ndarray:
+        """Return how many values each bin has, of shape (number,)."""
+        import numpy as np
+
+        return np.bincount(self.place(values), minlength=self.number)
+
+
 def stability_index(values: np.ndarray, reference: np.ndarray, bins: int = BINS) -> float:
-    """Return the population stability index of values beside a reference.
+    """Return the population stability index of values beside a reference, over quantiles of the reference.
+
+    A value that many rows of the reference share has a bin of its own.
+    """
+    binned = Bins.of(reference, bins)
+    return index_of_counts(binned.count(values), binned.count(reference))
+
+
+def index_of_counts(counts: np.ndarray, reference: np.ndarray) -> float:
+    """Return the population stability index of the rows in each bin beside those of a reference; NaN of no rows.
 
     It is the sum over bins of (share - reference share) times the logarithm of their ratio (Siddiqi, Credit Risk
-    Scorecards, 2006), the bins being quantiles of the reference. A value that many rows of the reference share
-    has a bin of its own.
+    Scorecards, 2006).
+
+    Parameters
+    ----------
+    counts, reference
+        Rows by bin, of shape (n_bins,).
     """
     import numpy as np
 
-    quantiles = np.quantile(reference, np.linspace(0, 1, bins + 1))
-    edges, times = np.unique(quantiles, return_counts=True)
-    # the outer bins have no end, or a value just beyond the reference's would be in a bin without any of it
-    inner, alone = np.unique(quantiles[1:-1]), edges[times > 1]
-    counts = [
-        np.bincount(
-            np.searchsorted(inner, each, side="left") + np.searchsorted(alone, each, side="right"),
-            minlength=len(inner) + len(alone) + 1,
-        )
-        for each in (values, reference)
-    ]
-    share, expected = (np.maximum(count, EMPTY) / count.sum() for count in counts)
-    both_empty = (counts[0] == 0) & (counts[1] == 0)
+    if not counts.sum() or not reference.sum():
+        return float("nan")
+    share, expected = (np.maximum(each, EMPTY) / each.sum() for each in (counts, reference))
+    both_empty = (counts == 0) & (reference == 0)
     return float(np.sum(np.where(both_empty, 0.0, (share - expected) * np.log(share / expected))))
 
 
