@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.monitoring_config import Monitoring
 from include.notify_config import Notify
 from include.resources_config import Resources
 from include.section import Name, Section
@@ -204,6 +205,7 @@ class Pipeline(Section):
     features: Features
     training: Training
     gate: Gate
+    monitoring: Monitoring = Monitoring()
     approval: Literal["required"] | Approval | None = Field(
         default=None, description="required, or a section; null promotes by itself."
     )

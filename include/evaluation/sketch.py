@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.evaluation.numbers import Number, without_nan
 from include.evaluation.shift import Bins, index_of_counts
+from include.lake import PROBABILITY
 
 if TYPE_CHECKING:
     from datetime import date
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+#: The file with a `Reference` that is kept with its model.
+REFERENCE = "reference.json"
 #: Values of a text column that are counted each by itself; the others are counted together.
 MOST_FREQUENT = 20
 
@@ -187,14 +190,13 @@ def prediction_columns(predicted: np.ndarray, classes: list[Any] | None) -> pd.D
     """
     import pandas as pd
 
-    if classes is None:
-        return pd.DataFrame({"prediction": predicted})
-    return pd.DataFrame(predicted, columns=[probability_column(each) for each in classes])
+    shaped = predicted[:, None] if classes is None else predicted
+    return pd.DataFrame(shaped, columns=prediction_names(classes))
 
 
-def probability_column(label: object) -> str:
-    """Return the name of the column with the probability of a class."""
-    return f"probability_{label}"
+def prediction_names(classes: list[Any] | None) -> list[str]:
+    """Return the names of `Reference.predictions`, which are those of the lake's table too."""
+    return ["prediction"] if classes is None else [f"{PROBABILITY}{each}" for each in classes]
 
 
 def day_numbers(times: pd.Series) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
-from include.lake.daily import publish_day, read_published
+from include.lake.daily import days_with_rows, publish_day, read_published
 from include.lake.days import Partition, RawTable, partitions, published_at, read_days, replace_days
 from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
+from include.lake.monitoring import monitoring_uri, publish_monitoring, read_monitoring
 from include.lake.pinned import Change, PinnedTable
 from include.lake.predictions import PROBABILITY, predictions_uri, publish_predictions, read_predictions
 from include.lake.publication import Slices, publish_days
@@ -36,21 +37,25 @@ __all__ = [
     "compact",
     "count_files",
     "dataset",
+    "days_with_rows",
     "features_uri",
     "files_of",
     "find_build",
     "latest_version",
+    "monitoring_uri",
     "open_features",
     "partitions",
     "predictions_uri",
     "publish_day",
     "publish_days",
+    "publish_monitoring",
     "publish_predictions",
     "published_at",
     "quarantine_uri",
     "raw_uri",
     "read_days",
     "read_features",
+    "read_monitoring",
     "read_predictions",
     "read_published",
     "read_table",

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import LakeError, PublishConflict, SchemaMismatch
 from include.lake.days import transaction_of
-from include.lake.tables import PROPERTIES, TableVersion, dataset_of, existing_table, first_line, open_table
+from include.lake.tables import (
+    PROPERTIES,
+    TableVersion,
+    dataset_of,
+    existing_table,
+    first_line,
+    open_pinned,
+    open_table,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,8 +95,13 @@ def publish_day(
     return TableVersion(uri, table.version(), rows.num_rows, changed=True)
 
 
-def read_published(uri: str, first_ds: str, last_ds: str) -> pa.Table | None:
+def read_published(uri: str, first_ds: str, last_ds: str, version: int | None = None) -> pa.Table | None:
     """Read the rows of the days from `first_ds` to `last_ds`, both included, day by day and as they were published.
+
+    Parameters
+    ----------
+    version
+        Of the table; by default the newest.
 
     Returns
     -------
@@ -98,14 +111,25 @@ def read_published(uri: str, first_ds: str, last_ds: str) -> pa.Table | None:
     import pyarrow.dataset as dataset
     from pyarrow.dataset import FileSystemDataset
 
-    table = open_table(uri)
+    table, newest = (open_table(uri), True) if version is None else open_pinned(uri, version)
     if table is None:
         return None
-    found = dataset_of(table, True, f"{DAY} >= '{first_ds}' AND {DAY} <= '{last_ds}'")
+    found = dataset_of(table, newest, f"{DAY} >= '{first_ds}' AND {DAY} <= '{last_ds}'")
     # the paths begin with the days
     fragments = sorted(found.get_fragments(), key=lambda fragment: fragment.path)
     in_order = FileSystemDataset(fragments, found.schema, found.format, found.filesystem)
     return in_order.to_table(filter=(dataset.field(DAY) >= first_ds) & (dataset.field(DAY) <= last_ds))
+
+
+def days_with_rows(uri: str, version: int | None = None) -> list[str]:
+    """Return the days that have rows, in order and from the metadata alone; none where there is no table yet."""
+    import pyarrow as pa
+
+    table = open_table(uri, version)
+    if table is None:
+        return []
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return sorted(set(actions[f"partition.{DAY}"].to_pylist())) if actions.num_rows else []
 
 
 def _stands(table: DeltaTable, ds: str, build: str, moment: int) -> bool:

@@ -35,6 +35,6 @@ def publish_predictions(
     return publish_day(uri, ds, rows, build, about, moment=moment, varying=PROBABILITY)
 
 
-def read_predictions(uri: str, first_ds: str, last_ds: str) -> pa.Table | None:
+def read_predictions(uri: str, first_ds: str, last_ds: str, version: int | None = None) -> pa.Table | None:
     """Read the predictions that were made as of some days, both ends included; None where there is no table yet."""
-    return read_published(uri, first_ds, last_ds)
+    return read_published(uri, first_ds, last_ds, version)

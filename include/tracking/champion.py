@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 MODEL_FILE = "model.skops"
+#: Where MLflow keeps the files that are given to it with a model.
+_BESIDE = "extra_files"
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,22 @@ def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple
     with TemporaryDirectory(prefix="champion-") as folder:
         path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what)
         return load_model(path, champion.sha256, trusted), _inputs(path.parent)
+
+
+def read_beside_model(champion: Champion, name: str) -> bytes | None:
+    """Return a file that was registered with the champion's model, or None where there was none of this name.
+
+    Raises
+    ------
+    ModelRefused
+        If its files are not exactly those that were registered.
+    """
+    if champion.manifest is None:
+        return None  # nothing proves a file of a version without a manifest
+    with TemporaryDirectory(prefix="champion-") as folder:
+        what = f"version {champion.version}"
+        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what).parent / _BESIDE / name
+        return path.read_bytes() if path.is_file() else None
 
 
 def _inputs(folder: Path) -> dict[str, str] | None:

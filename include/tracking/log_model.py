@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from include.tracking.manifest import ModelFile, files_of, keep_manifest
 from include.training.model_file import ALLOWED_TYPES, load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
@@ -38,11 +39,14 @@ def log_model(
     classifies: bool,
     trusted: Collection[str],
     what: str,
+    files: Mapping[str, bytes] | None = None,
 ) -> Logged:
     """Log a model with a run, read it back, and keep the manifest of its files.
 
     Parameters
     ----------
+    files
+        What is kept with the model and is in its manifest as well, by file name; see `read_beside_model`.
     what
         The run in words, for the sentences of errors.
 
@@ -60,7 +64,8 @@ def log_model(
     status = "FAILED"
     mlflow.start_run(run_id=run_id)
     try:
-        with asked_once():
+        with asked_once(), TemporaryDirectory(prefix="beside-") as beside:
+            paths = [_written(Path(beside) / name, content) for name, content in (files or {}).items()]
             info = mlflow.sklearn.log_model(
                 model,
                 name="model",
@@ -70,13 +75,19 @@ def log_model(
                 input_example=example,
                 pip_requirements=_requirements(),
                 pyfunc_predict_fn=predict,
+                extra_files=paths or None,
             )
         status = "RUNNING"  # there is more to do before the run may be called finished
     finally:
         mlflow.end_run(status)
-    files = _read_back(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)
-    manifest = keep_manifest(name, info.model_id, files)
-    return Logged(info.model_id, info.model_uri, files[MODEL_FILE].sha256, manifest)
+    kept = _read_back(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)
+    manifest = keep_manifest(name, info.model_id, kept)
+    return Logged(info.model_id, info.model_uri, kept[MODEL_FILE].sha256, manifest)
+
+
+def _written(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
 
 
 def _read_back(

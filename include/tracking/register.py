@@ -47,6 +47,8 @@ class RunRecord:
         Artifacts of the run by file name, as text.
     files
         Further artifacts, as bytes.
+    model_files
+        What is kept with the model itself, as bytes, and is in its manifest.
     told_of
         Returns further documents once it is known where the model went, such as the card that names its version.
     """
@@ -61,6 +63,7 @@ class RunRecord:
     documents: dict[str, str]
     description: str
     files: dict[str, bytes] = field(default_factory=dict)
+    model_files: dict[str, bytes] = field(default_factory=dict)
     told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
 
     @property
@@ -151,6 +154,7 @@ def register_model(
                         classifies=classifies,
                         trusted=trusted,
                         what=f"run {record.run_key}",
+                        files=record.model_files,
                     )
                 except (NightshiftError, MlflowException):
                     # another attempt of this run may have been quicker, and have cleared away what this one logged

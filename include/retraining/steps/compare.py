@@ -29,6 +29,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.retraining.measure import ChallengerModel, Holdout, measure_evidence
     from include.retraining.steps.explain import write_explanations
     from include.retraining.steps.export import write_exports
+    from include.retraining.steps.reference import write_reference
     from include.retraining.steps.refit import read_refits
     from include.training.model_file import load_model, trusted_of
     from include.training.target import encode_target
@@ -70,6 +71,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     workspace.write_json(files.folder(plan) / "importance.json", importance)
     write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
     write_exports(pipeline, plan, model, rows, classes)
+    write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
     return evidence
 
 

@@ -146,6 +146,7 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
     from include.gate.report import verdict_table
     from include.retraining.steps.explain import card_documents, explanations
     from include.retraining.steps.export import exported_files
+    from include.retraining.steps.reference import model_files
     from include.tracking.register import RunRecord, documents
 
     evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
@@ -195,6 +196,7 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
         | {"verdict.txt": verdict_table(evidence, verdict)}
         | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
         files=exported_files(pipeline, plan),
+        model_files=model_files(plan),
         told_of=lambda registered: card_documents(
             pipeline,
             facts | {"registration": _with_answer(pipeline, plan, registered), "approval": answer_of(plan)},

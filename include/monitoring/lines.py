@@ -1,0 +1,284 @@
+"""What the monitor says, line by line: pure decisions about what was measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from include.evaluation.draws import of_draws
+from include.evaluation.metrics import WHEN_UNDEFINED
+from include.evaluation.noise import day_draws, percentile_interval
+from include.evaluation.sketch import beside, is_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    import pandas as pd
+
+    from include.config import Gate
+    from include.evaluation.metrics import Measure
+    from include.evaluation.sketch import Reference, Sketch
+    from include.monitoring_config import Monitoring
+
+Kind = Literal["volume", "metric", "prediction_shift", "feature_shift", "nulls"]
+State = Literal["alert", "unknown", "ok"]
+
+#: The kinds whose lines need what the champion's reference holds.
+OF_REFERENCE: tuple[Kind, ...] = ("prediction_shift", "feature_shift", "nulls")
+#: Of fewer days a bootstrap over days says nothing of noise.
+MIN_DAYS = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name
+        The feature, the predictions' column, or the metric; `all` where a kind as a whole cannot be judged.
+    value
+        What was measured; None where nothing could be.
+    limit
+        What it may be at most, or of a metric of which more is better at least.
+    rows
+        Rows that it was measured on.
+    """
+
+    kind: Kind
+    name: str
+    value: float | None
+    limit: float | None
+    state: State
+    rows: int
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class HoldoutMetric:
+    """What the champion's metric was on its holdout, by its record, with the ends of the interval that noise left.
+
+    The ends are None where they were not recorded.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: bool) -> Line:
+    """Say whether each row that is asked for has a prediction.
+
+    Parameters
+    ----------
+    days
+        ISO day of the run that predicts it, of each row that the features query yields.
+    missing
+        Which of them have no prediction, of shape (n_rows,).
+    score
+        The DAG that predicts.
+    predicts
+        Whether anything was ever predicted.
+    """
+    rows, absent = len(days), int(missing.sum())
+    if not predicts:
+        told = f"nothing was predicted yet; run {score}"
+        return Line("volume", "predictions", None, 1.0, "unknown", rows, told)
+    if not rows:
+        told = "the features query yields no row for these days; see whether the sources have delivered"
+        return Line("volume", "predictions", None, 1.0, "unknown", 0, told)
+    share = (rows - absent) / rows
+    if not absent:
+        told = f"each of the {rows:,} rows that were asked for has its prediction"
+        return Line("volume", "predictions", share, 1.0, "ok", rows, told)
+    found = sorted(set(days[missing]))
+    listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    told = (
+        f"{absent:,} of the {rows:,} rows that were asked for have no prediction; run {score} as of "
+        f"{listed if len(found) == 1 else f'each of these days: {listed}'}"
+    )
+    return Line("volume", "predictions", share, 1.0, "alert", rows, told)
+
+
+def without_reference(version: int, kinds: Iterable[Kind] = OF_REFERENCE) -> list[Line]:
+    """Say of each kind that needs it that the champion has no reference."""
+    told = (
+        f"no sketch of what version {version} has learned from was registered with it that this release can read, so "
+        "there is nothing to compare with; retrain once, and the next champion has one"
+    )
+    return [Line(kind, "all", None, None, "unknown", 0, told) for kind in kinds]
+
+
+def feature_lines(rows: pd.DataFrame, reference: Reference, limits: Monitoring) -> list[Line]:
+    """Hold each feature that the champion takes against what it learned from: its values, and its nulls.
+
+    Parameters
+    ----------
+    rows
+        The feature rows of the window.
+    """
+    lines: list[Line] = []
+    for name, learned in reference.features.items():
+        if name not in rows:
+            told = f"the champion takes {name}, which the features query yields no more; keep it there until a "
+            told += "model without it has been promoted"
+            lines.append(Line("feature_shift", name, None, limits.max_feature_shift, "alert", len(rows), told))
+            continue
+        if is_text(rows[name]) != learned.is_text and rows[name].notna().any():
+            kinds = ("text", "numbers") if is_text(rows[name]) else ("numbers", "text")
+            told = f"{name} holds {kinds[0]}, and the champion has learned from {kinds[1]}; correct the query"
+            lines.append(Line("feature_shift", name, None, limits.max_feature_shift, "alert", len(rows), told))
+            continue
+        usual = learned.usual_shift
+        lines.append(_shift_line("feature_shift", name, rows[name], learned, limits.max_feature_shift, usual, limits))
+        lines.append(_null_line(name, rows[name], learned, limits))
+    return lines
+
+
+def prediction_lines(predicted: pd.DataFrame, reference: Reference, limits: Monitoring) -> list[Line]:
+    """Hold the predictions of the window against those of the champion's holdout.
+
+    Parameters
+    ----------
+    predicted
+        Rows of the table of predictions.
+    """
+    lines = []
+    for name, held in reference.predictions.items():
+        if name not in predicted:
+            told = f"no prediction of these days has {name}, which the champion predicts"
+            lines.append(Line("prediction_shift", name, None, limits.max_prediction_shift, "unknown", 0, told))
+            continue
+        limit = limits.max_prediction_shift
+        lines.append(_shift_line("prediction_shift", name, predicted[name], held, limit, held.usual_shift, limits))
+    return lines
+
+
+def metric_lines(
+    measure: Measure,
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    days: np.ndarray,
+    *,
+    holdout: HoldoutMetric | None,
+    gate: Gate,
+    min_rows: int,
+    seed: int,
+) -> list[Line]:
+    """Say how good the predictions were whose labels are known: beside gate.minimum, and beside the holdout.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Known labels and what was predicted of them, as `Measure.value` takes them.
+    days
+        The day of each row, of shape (n_rows,).
+    holdout
+        None where it is not recorded.
+    """
+    import numpy as np
+
+    name, rows = measure.metric, len(y_true)
+    of_holdout = f"{name} beside the holdout"
+    value = measure.value(y_true, y_pred) if rows >= min_rows else math.nan
+    if not math.isfinite(value):
+        told = _too_few(rows, min_rows, "rows with a prediction and a known label")
+        if rows >= min_rows:
+            told = f"{name} is not defined on these rows: {WHEN_UNDEFINED.get(name, 'see their labels')}"
+        return [Line("metric", each, None, None, "unknown", rows, told) for each in (name, of_holdout)]
+    worse = "below" if measure.higher_is_better else "above"
+    beyond = measure.sign * value < measure.sign * gate.minimum
+    told = f"{name} {value:.4f} over {rows:,} rows is {f'{worse} ' if beyond else 'within '}gate.minimum"
+    if beyond:
+        told += ", with which no model would be promoted; see which features have changed, and retrain"
+    lines = [Line("metric", name, value, gate.minimum, "alert" if beyond else "ok", rows, told)]
+    unique, day = np.unique(days, return_inverse=True)
+    unknown = None
+    if holdout is None:
+        unknown = f"no record of the champion has its {name} on its holdout"
+    elif holdout.name != name:
+        unknown = f"the champion's record has its {holdout.name}, and training.metric is {name} now; retrain once"
+    elif len(unique) < MIN_DAYS:
+        unknown = f"the labels of {len(unique)} days are known, and of fewer than {MIN_DAYS} noise cannot be told"
+    if unknown or holdout is None:
+        return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, str(unknown))]
+    draws = day_draws(len(unique), gate.bootstrap_rounds, seed)
+    low, high = percentile_interval(of_draws(measure, y_true, y_pred, day)(draws), gate.confidence)
+    if not math.isfinite(low):
+        told = f"{name} is not defined on most draws of these {len(unique)} days, so noise cannot be told"
+        return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, told)]
+    limit = holdout.value - measure.sign * noise_of_both(measure.sign, value, (low, high), holdout)
+    beyond = measure.sign * value < measure.sign * limit
+    found = f"{name} {value:.4f} ({gate.confidence:.0%} interval {low:.4f} to {high:.4f}, {len(unique)} days)"
+    told = (
+        f"{found} beside {holdout.value:.4f} on the champion's holdout is {'more than' if beyond else 'within'} noise"
+    )
+    if beyond:
+        told += f", which allows {limit:.4f}; see which features have changed, and retrain"
+    return [*lines, Line("metric", of_holdout, value, limit, "alert" if beyond else "ok", rows, told)]
+
+
+def noise_of_both(sign: float, value: float, interval: tuple[float, float], holdout: HoldoutMetric) -> float:
+    """Return by how much a metric may be worse than on the holdout for noise alone.
+
+    Each of the two has an interval, and rows of its own. The limit of their difference is the root of the summed
+    squares of how far each reaches towards the other (Zou and Donner, Construction of confidence limits about effect
+    measures: a general approach, Statistics in Medicine 27, 2008). A holdout without an interval counts as
+    exact: then the interval of the metric excludes the holdout's value, or does not.
+
+    Parameters
+    ----------
+    sign
+        1 where a higher value is better, and -1 otherwise.
+    """
+    better = max(sign * end for end in interval) - sign * value
+    ends = [sign * end for end in (holdout.low, holdout.high) if end is not None]
+    worse = sign * holdout.value - min(ends) if ends else 0.0
+    return math.hypot(max(0.0, better), max(0.0, worse))
+
+
+def _shift_line(
+    kind: Kind, name: str, column: pd.Series, sketch: Sketch, allowed: float, usual: float, limits: Monitoring
+) -> Line:
+    """Judge the stability index of a column; what was usual in the reference itself is no drift."""
+    limit = max(allowed, usual)
+    if is_text(column) != sketch.is_text:  # all null, so of no type
+        return _unknown(kind, name, limit, 0, limits.min_rows)
+    found = beside(column, sketch)
+    if min(found.rows, sketch.rows) < limits.min_rows:
+        few = "rows with a value" if found.rows <= sketch.rows else "rows with a value of what it is compared with"
+        return _unknown(kind, name, limit, min(found.rows, sketch.rows), limits.min_rows, few)
+    moved = found.index > limit
+    least = f", and {usual:.2f} was usual" if usual > allowed else ""
+    told = f"a stability index of {found.index:.2f} over {found.rows:,} rows; {allowed:g} is allowed{least}"
+    if moved:
+        told += f"; {found.moved}; see where it comes from, and retrain if it stays"
+    return Line(kind, name, found.index, limit, "alert" if moved else "ok", found.rows, told)
+
+
+def _null_line(name: str, column: pd.Series, sketch: Sketch, limits: Monitoring) -> Line:
+    """Judge the share of nulls of a feature."""
+    rows, nulls = len(column), int(column.isna().sum())
+    limit = min(1.0, max(sketch.null_share + limits.max_null_increase, sketch.usual_nulls))
+    if rows < limits.min_rows:
+        return _unknown("nulls", name, limit, rows, limits.min_rows, "rows")
+    share = nulls / rows
+    told = f"{share:.1%} of {rows:,} rows are null, and {sketch.null_share:.1%} of those that were learned from"
+    if share > limit:
+        told += f"; {limit:.1%} are allowed; see where the column comes from"
+    return Line("nulls", name, share, limit, "alert" if share > limit else "ok", rows, told)
+
+
+def _unknown(kind: Kind, name: str, limit: float, rows: int, min_rows: int, what: str = "rows with a value") -> Line:
+    return Line(kind, name, None, limit, "unknown", rows, _too_few(rows, min_rows, what))
+
+
+def _too_few(rows: int, min_rows: int, what: str) -> str:
+    return f"there are {rows:,} {what}, fewer than monitoring.min_rows ({min_rows:,}), which say nothing"
