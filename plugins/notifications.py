@@ -40,6 +40,11 @@ def verdict_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
     return [VerdictNotifier(pipeline.name, address) for address in _told_of("verdict", pipeline)]
 
 
+def drift_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
+    """Return what to call when the monitor has measured."""
+    return [DriftNotifier(pipeline.name, address) for address in _told_of("drift", pipeline)]
+
+
 def approval_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
     """Return the notifiers of an operator that waits for an answer."""
     return [ApprovalNotifier(pipeline.name, address) for address in _told_of("approval", pipeline)]
@@ -139,6 +144,20 @@ class VerdictNotifier(PipelineNotifier):
         if page:
             links.append(Link("Model", page))
         return verdict_message(self.pipeline, summary, files.evidence(plan), files.verdict(plan), links)
+
+
+class DriftNotifier(PipelineNotifier):
+    """Tells of the monitor's alerts, from what its last task returned."""
+
+    def message(self, context: Context) -> Message | None:
+        """Return the alerts; None where there are none."""
+        from include.messages import Link, drift_message
+
+        task = context["ti"]
+        found: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)
+        if not found["alerts"]:
+            return None
+        return drift_message(self.pipeline, found, [Link("Log", task.log_url)])
 
 
 class ApprovalNotifier(PipelineNotifier):

@@ -1,6 +1,20 @@
 """What people are told of a run: subject, text, table and links, without any effect."""
 
-from include.messages.compose import approval_message, failure_message, overdue_message, verdict_message
+from include.messages.compose import (
+    approval_message,
+    drift_message,
+    failure_message,
+    overdue_message,
+    verdict_message,
+)
 from include.messages.message import Link, Message
 
-__all__ = ["Link", "Message", "approval_message", "failure_message", "overdue_message", "verdict_message"]
+__all__ = [
+    "Link",
+    "Message",
+    "approval_message",
+    "drift_message",
+    "failure_message",
+    "overdue_message",
+    "verdict_message",
+]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: An error may hold a table or a query; more than this is read in the log.
 MAX_ERROR = 1000
+#: Each alert is in the table; more than so many sentences are nobody's to read.
+MAX_ALERTS = 10
 #: `password=x`, `"api_key": "x"` and their like, as drivers and clients write them into their errors.
 _SECRET = re.compile(
     r"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[-_]?key|authorization"
@@ -59,6 +61,40 @@ def verdict_message(
             "challenger": _json(evidence.challenger.metrics.get(evidence.metric)),
             "champion": _json(evidence.champion.metrics.get(evidence.metric)) if evidence.champion else None,
             "baseline": _json(evidence.baseline.metrics.get(evidence.metric)),
+        },
+    )
+
+
+def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Link] = ()) -> Message:
+    """Say what the monitor has found that is not as it was when the champion was trained.
+
+    Parameters
+    ----------
+    summary
+        What `measure_drift` returned, with one alert at least.
+    """
+    alerts = summary["alerts"]
+    first = alerts[0]
+    more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
+    told = [_sentence(f"{each['kind']} {each['name']}: {each['sentence']}") for each in alerts[:MAX_ALERTS]]
+    if len(alerts) > MAX_ALERTS:
+        told.append(f"{len(alerts) - MAX_ALERTS} more are in the table.")
+    rows = [["", "value", "limit", "rows"]]
+    rows += [
+        [f"{each['kind']} {each['name']}", shown(each["value"]), shown(each["limit"]), f"{each['rows']:,}"]
+        for each in alerts
+    ]
+    return Message(
+        event="drift",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline} as of {summary['as_of']}: {first['kind']} {first['name']}{more}"),
+        paragraphs=tuple(told),
+        table="\n".join(aligned(rows)),
+        links=tuple(links),
+        facts={
+            "as_of": summary["as_of"],
+            "version": summary["version"],
+            "alerts": [{name: each[name] for name in ("kind", "name", "value", "limit", "rows")} for each in alerts],
         },
     )
 

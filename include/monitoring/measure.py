@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-from datetime import date, datetime, time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
+from include.features.affected import defined_by, digest, midnight
 from include.features.build import compute_rows
+from include.features.query import PREDICTION_TIME
 from include.monitoring.lines import (
     HoldoutMetric,
     Line,
@@ -21,7 +22,7 @@ from include.monitoring.lines import (
     volume_line,
     without_reference,
 )
-from include.monitoring.plan import Window, plan_monitoring
+from include.monitoring.plan import Window
 from include.monitoring.report import monitoring_table, summary, worst_first
 from include.records.chain import read_all
 from include.tracking.champion import read_beside_model
@@ -40,11 +41,6 @@ log = logging.getLogger(__name__)
 
 #: Raised where the same inputs give other lines than before.
 MADE_BY = 1
-
-
-def monitor(pipeline: Pipeline, run_key: str, as_of: date | None = None) -> dict[str, Any]:
-    """Plan and measure in one process, and return what `measure_drift` returns."""
-    return measure_drift(pipeline, plan_monitoring(pipeline, run_key, as_of))
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
@@ -69,7 +65,7 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
         uri,
         plan.as_of,
         _rows(lines, version),
-        _digest(pipeline, plan),
+        _build(pipeline, plan),
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
         moment=plan.moment,
     )
@@ -94,9 +90,9 @@ def find_lines(pipeline: Pipeline, plan: MonitoringPlan) -> list[Line]:
 
     limits, as_of = pipeline.monitoring, date.fromisoformat(plan.as_of)
     window = Window.of(as_of, limits.window_days, pipeline.training.gap_days)
-    rows = compute_rows(pipeline, plan.snapshot, as_of, datetime.combine(window.since, time())).to_pandas()
+    rows = compute_rows(pipeline, plan.snapshot, as_of, midnight(window.since)).to_pandas()
     predicted = _predicted(pipeline, plan, window)
-    asked = rows[rows["prediction_time"] > pd.Timestamp(window.first)]
+    asked = rows[rows[PREDICTION_TIME] > pd.Timestamp(window.first)]
     lines = [_volume_line(pipeline, plan, asked, predicted)]
     reference = _reference(plan.champion)
     if reference is None:
@@ -114,7 +110,7 @@ def _volume_line(pipeline: Pipeline, plan: MonitoringPlan, asked: pd.DataFrame, 
     published = []
     if plan.predictions is not None:
         published = lake.days_with_rows(lake.predictions_uri(pipeline.name), plan.predictions)
-    ds = (asked["prediction_time"] - pd.Timedelta(microseconds=1)).dt.strftime("%Y-%m-%d")
+    ds = (asked[PREDICTION_TIME] - pd.Timedelta(microseconds=1)).dt.strftime("%Y-%m-%d")
     if published:
         asked, ds = asked[ds >= published[0]], ds[ds >= published[0]]
     key = _key(pipeline)
@@ -138,7 +134,7 @@ def _metric_lines(
     classes = reference.classes if reference else None
     if training.task == "multiclass" and classes is None:
         return without_reference(plan.champion.version, ("metric",))
-    day = rows["prediction_time"].dt.strftime("%Y-%m-%d")
+    day = rows[PREDICTION_TIME].dt.strftime("%Y-%m-%d")
     known = rows[day.between(window.first_known.isoformat(), window.last_known.isoformat()) & rows[label].notna()]
     key = _key(pipeline)
     labels = known.set_index(key)[label]
@@ -157,7 +153,7 @@ def _metric_lines(
         measure,
         y_true,
         _probabilities(found, classes) if classes else found["prediction"].to_numpy(dtype="float64", na_value=np.nan),
-        np.asarray(found.index.get_level_values("prediction_time")).astype("datetime64[D]").astype(str),
+        np.asarray(found.index.get_level_values(PREDICTION_TIME)).astype("datetime64[D]").astype(str),
         holdout=holdout_metric(pipeline.name, plan.champion.version),
         gate=pipeline.gate,
         min_rows=pipeline.monitoring.min_rows,
@@ -212,7 +208,7 @@ def _probabilities(found: pd.DataFrame, classes: list[Any]) -> np.ndarray:
 
 
 def _key(pipeline: Pipeline) -> list[str]:
-    return [*pipeline.features.key, "prediction_time"]
+    return list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME]))
 
 
 def _rows(lines: list[Line], version: int) -> pa.Table:
@@ -233,15 +229,9 @@ def _rows(lines: list[Line], version: int) -> pa.Table:
     return pa.Table.from_pylist([line.to_json() | {"model_version": version} for line in lines], schema=schema)
 
 
-def _digest(pipeline: Pipeline, plan: MonitoringPlan) -> str:
+def _build(pipeline: Pipeline, plan: MonitoringPlan) -> str:
     """Return a digest of all that the lines follow from."""
-    made_from = [
-        MADE_BY,
-        plan.to_json(),
-        pipeline.features.model_dump(mode="json"),
-        pipeline.text(pipeline.features.query),
-        pipeline.training.model_dump(mode="json"),
-        pipeline.gate.model_dump(mode="json"),
-        pipeline.monitoring.model_dump(mode="json"),
-    ]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    sections = (pipeline.training, pipeline.gate, pipeline.monitoring)
+    return digest(
+        [MADE_BY, plan.to_json(), *defined_by(pipeline), *(each.model_dump(mode="json") for each in sections)]
+    )

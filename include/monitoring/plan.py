@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.errors import ModelRefused
+from include.errors import ScoringImpossible
 from include.features.snapshot import pin_day
 from include.tracking.champion import Champion, find_champion
 
@@ -106,9 +106,9 @@ def plan_monitoring(pipeline: Pipeline, run_key: str, as_of: date | None = None)
     ------
     NotIngested
         If the lake does not hold every source up to `as_of`.
-    ModelRefused
+    ScoringImpossible
         If there is no champion.
-    TrackingUnavailable
+    ModelRefused, TrackingUnavailable
         If MLflow cannot say who the champion is.
     """
     path = _plan_file(pipeline.name, run_key)
@@ -123,9 +123,9 @@ def plan_monitoring(pipeline: Pipeline, run_key: str, as_of: date | None = None)
     as_of, snapshot = pin_day(pipeline, as_of, asked="the monitor is asked", instead="ask it")
     champion = find_champion(pipeline.name)
     if champion is None:
-        raise ModelRefused(
-            f"{pipeline.name}: there is no champion yet, so nothing can be held against what it has learned from; run "
-            f"the DAG {pipeline.name}.retrain until a version is promoted"
+        raise ScoringImpossible(
+            f"{pipeline.name} has no champion yet, so there is nothing that it has learned from; run the DAG "
+            f"{pipeline.name}.retrain until it promotes a version, then start this run again"
         )
     plan = MonitoringPlan(
         pipeline=pipeline.name,
@@ -161,5 +161,5 @@ def load_plan(name: str, run_key: str) -> MonitoringPlan:
 
 
 def _plan_file(name: str, run_key: str) -> UPath:
-    # a run of another DAG may have the same key
-    return workspace.run_folder(name, f"monitor-{run_key}") / "plan.json"
+    # runs of two DAGs may have one id, and no id has a slash in it
+    return workspace.run_folder(name, f"monitor/{run_key}") / "plan.json"

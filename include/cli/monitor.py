@@ -1,0 +1,35 @@
+"""`monitor`: whether the world is still as the champion knows it, measured in this process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from include import catalog
+from include.cli.shared import DAY, new_console, show_progress
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--as-of", type=DAY, help="Last UTC day known; default: the last one predicted.")
+def monitor(pipeline: str, as_of: datetime | None) -> None:
+    """Hold the last days of PIPELINE against what its champion has learned from, in this process.
+
+    The exit status is 0 whatever is found: an alert is no failure.
+    """
+    from include.monitoring.measure import measure_drift
+    from include.monitoring.plan import plan_monitoring
+
+    console = new_console()
+    progress = show_progress(console)
+    loaded = catalog.load_pipeline(pipeline)
+    with progress("plan_monitoring"):
+        run_key = f"local-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        plan = plan_monitoring(loaded, run_key, as_of.date() if as_of else None)
+    with progress("measure_drift"):
+        found = measure_drift(loaded, plan)
+    console.print()
+    console.print(found["table"], markup=False, highlight=False, soft_wrap=True)
+    console.print()
+    console.print(f"{pipeline} as of {found['as_of']}, beside version {found['version']}: {found['summary']}")

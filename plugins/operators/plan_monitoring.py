@@ -1,0 +1,26 @@
+"""Plan a run of the monitor: pin its day, its tables and the champion."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class PlanMonitoringOperator(PipelineStepOperator):
+    """Pin all that decides what the run finds; the run's one param is `as_of`."""
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the plan."""
+        from include.monitoring.plan import plan_monitoring
+
+        as_of = context["params"].get("as_of")
+        return plan_monitoring(
+            pipeline, run_key=context["dag_run"].run_id, as_of=date.fromisoformat(as_of) if as_of else None
+        ).to_json()
