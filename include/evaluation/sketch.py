@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003  pydantic reads the fields
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.evaluation.numbers import Number, without_nan
 from include.evaluation.shift import Bins, index_of_counts
 from include.lake import PROBABILITY
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import numpy as np
     import pandas as pd
 
@@ -62,7 +59,7 @@ class Sketch:
     nulls
         Rows without a value.
     median
-        Of numbers; NaN of text.
+        Of numbers; None of text, and where there is no value.
     usual_shift, usual_nulls
         The largest stability index, and the largest share of nulls, that some days of the column itself have beside
         all of it. What has its seasons is not taken for drift in each of them.
@@ -71,7 +68,7 @@ class Sketch:
     bins: Bins | Values
     counts: list[int]
     nulls: int
-    median: Number
+    median: float | None
     usual_shift: float
     usual_nulls: float
 
@@ -135,11 +132,11 @@ class Reference:
     features: dict[str, Sketch]
     predictions: dict[str, Sketch]
     window_days: int
-    classes: list[Any] | None = field(default=None)
+    classes: list[Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; a NaN becomes null."""
-        return without_nan(asdict(self))
+        """Return the fields as JSON types."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Reference:
@@ -204,13 +201,6 @@ def day_numbers(times: pd.Series) -> np.ndarray:
     return times.to_numpy(dtype="datetime64[D]").astype("int64")
 
 
-def day_number(day: date) -> int:
-    """Return the number of a day since 1970."""
-    import numpy as np
-
-    return int(np.datetime64(day, "D").astype("int64"))
-
-
 def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     """Sketch one column.
 
@@ -238,7 +228,7 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
         bins=bins,
         counts=counts.tolist(),
         nulls=int((~known).sum()),
-        median=float(np.median(values)) if len(values) and not is_text(column) else float("nan"),
+        median=float(np.median(values)) if len(values) and not is_text(column) else None,
         usual_shift=max(shifts, default=0.0),
         usual_nulls=float(max(null_shares, default=0.0)),
     )

@@ -1,0 +1,142 @@
+"""A sketch tells drift from none as the rows themselves would, and holds none of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from include.evaluation.shift import stability_index
+from include.evaluation.sketch import (
+    MOST_FREQUENT,
+    Reference,
+    Sketch,
+    beside,
+    day_numbers,
+    make_reference,
+    prediction_columns,
+    sketch,
+)
+
+ROWS, LIMIT = 4000, 0.25
+
+
+def numbers(seed: int = 1, mean: float = 0.0, rows: int = ROWS) -> pd.Series:
+    """Return draws of a normal distribution."""
+    return pd.Series(np.random.default_rng(seed).normal(mean, 1, rows))
+
+
+def stores(seed: int = 1, north: float = 0.5, rows: int = ROWS) -> pd.Series:
+    """Return names, one of them in a share of the rows."""
+    others = (1 - north) / 2
+    return pd.Series(np.random.default_rng(seed).choice(["north", "south", "east"], rows, p=[north, others, others]))
+
+
+def of_one_window(column: pd.Series) -> Sketch:
+    """Return the sketch of a column that is one window."""
+    return sketch(column, np.zeros(len(column), dtype="int64"), min_rows=1)
+
+
+def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows() -> None:
+    """There is one formula, whether the reference is there or only counts of it; JSON loses nothing of them."""
+    reference, later = numbers(), numbers(2, mean=0.3)
+    kept = Reference({"visitors": of_one_window(reference)}, {}, 7)
+
+    again = Reference.from_json(json.loads(json.dumps(kept.to_json(), allow_nan=False)))
+
+    assert again == kept
+    found = beside(later, again.features["visitors"])
+    assert found.index == stability_index(later.to_numpy(), reference.to_numpy())
+    assert found.rows == ROWS
+
+
+def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not() -> None:
+    """Both are told: what moved by one deviation, and what only chance moved."""
+    kept = of_one_window(numbers())
+
+    assert beside(numbers(2, mean=1, rows=300), kept).index > LIMIT
+    assert beside(numbers(2, rows=300), kept).index < LIMIT / 2
+    assert beside(numbers(2, mean=1), kept).moved == "the median is 0.9984 and was -0.01422"
+
+
+def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() -> None:
+    """The value whose share has changed most is named."""
+    kept = of_one_window(stores())
+    moved = beside(stores(2, north=0.1, rows=300), kept)
+
+    assert moved.index > LIMIT
+    assert moved.moved.startswith("the share of 'north' is ")
+    assert beside(stores(2, rows=300), kept).index < LIMIT / 2
+
+
+def test_a_value_that_was_never_there_is_with_the_rare_ones() -> None:
+    """A new name is a shift, however many names are kept."""
+    names = pd.Series([f"store {number:02}" for number in range(MOST_FREQUENT + 5)] * 40)
+    kept = of_one_window(names)
+
+    assert len(kept.counts) == MOST_FREQUENT + 1
+    assert kept.counts[-1] == 5 * 40
+    found = beside(pd.Series(["moon"] * 500), kept)
+    assert found.index > LIMIT
+    assert found.moved.startswith("the share of all rarer values together is 100.0%")
+
+
+def test_a_sketch_does_not_depend_on_the_order_of_rows() -> None:
+    """Ties among the frequent values are broken by their names."""
+    names = pd.Series(["b", "a", "c"] * 50)
+
+    assert of_one_window(names) == of_one_window(names[::-1])
+
+
+def test_what_has_its_seasons_is_usual() -> None:
+    """A week in which all is otherwise than over the year was there before, and the sketch remembers how far."""
+    week = np.repeat(np.arange(10), 300)
+    seasonal = numbers(3, rows=3000) / 10 + week
+    steady = numbers(3, rows=3000)
+
+    assert sketch(seasonal, week, 200).usual_shift > 1
+    assert sketch(steady, week, 200).usual_shift < LIMIT / 2
+    assert sketch(seasonal, week, 301).usual_shift == 0  # no week has so many rows
+
+
+def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days() -> None:
+    """They are in no bin, and neither is an infinite prediction."""
+    column = pd.Series([1.0] * 90 + [None] * 10 + [2.0] * 50 + [None] * 50)
+    kept = sketch(column, np.repeat([0, 1], 100), min_rows=100)
+
+    assert (kept.rows, kept.nulls, kept.null_share) == (140, 60, 0.3)
+    assert kept.usual_nulls == pytest.approx(0.5)
+    assert beside(pd.Series([math.inf, math.nan, 1.0]), kept).rows == 1
+
+
+@pytest.mark.parametrize("empty", [pd.Series([None, None], dtype="float64"), pd.Series([None, None], dtype="object")])
+def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
+    """Nothing beside nothing is not a number, and no error."""
+    kept = of_one_window(empty)
+
+    assert math.isnan(beside(empty, kept).index)
+    assert (kept.rows, kept.nulls) == (0, 2)
+
+
+def test_a_reference_has_what_was_learned_from_and_what_is_predicted() -> None:
+    """Windows are counted back from the newest day; of several classes each probability is sketched."""
+    days = pd.Series(pd.date_range("2024-01-01", periods=20, freq="D").repeat(10))
+    predicted = prediction_columns(np.full((200, 2), 0.5), ["late", 3])
+
+    made = make_reference(
+        pd.DataFrame({"visitors": np.arange(200.0)}),
+        predicted,
+        (day_numbers(days), day_numbers(days)),
+        window_days=7,
+        min_rows=50,
+        classes=["late", 3],
+    )
+
+    assert list(made.predictions) == ["probability_late", "probability_3"]
+    assert made.features["visitors"].usual_shift > 1  # it only grows
+    assert day_numbers(days)[0] == date(2024, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
+    assert list(prediction_columns(np.zeros(3), None)) == ["prediction"]
