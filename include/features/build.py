@@ -100,6 +100,11 @@ def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) 
     return build.query(pinned_tables(pipeline, snapshot), midnight(build.first_day)).to_pandas()
 
 
+def compute_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime) -> pa.Table:
+    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing."""
+    return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since)
+
+
 def read_feature_rows(table: FeatureTable) -> pa.Table:
     """Read a feature table, in the order of `prediction_time` and key.
 
@@ -174,18 +179,8 @@ class _Build:
         return version, about
 
     def query(self, tables: Mapping[str, lake.PinnedTable], since: datetime) -> pa.Table:
-        """Run the query for the rows from `since` on, over the partitions that these can read."""
-        pipeline, lookback = self.pipeline, self.pipeline.features.lookback_days
-        raw_since = self.as_of - timedelta(days=pipeline.history_days - 1)
-        if lookback:
-            raw_since = max(raw_since, since.date() - timedelta(days=lookback))
-        return run_features_query(
-            pipeline,
-            raw_datasets(pipeline, tables, raw_since),
-            known_before=midnight(self.as_of + timedelta(days=1)),
-            raw_since=raw_since,
-            rows_from=since,
-        )
+        """Run the query for the rows from `since` on."""
+        return _query(self.pipeline, tables, self.as_of, since)
 
     def _about(self, tables: Mapping[str, lake.PinnedTable], rows: pa.Table, window: pa.Table) -> dict[str, Any]:
         """Return what the commit says of the build: of the rows that it made, and of all in the window."""
@@ -206,6 +201,21 @@ class _Build:
             "rows": window.num_rows,
             "labelled_rows": window.num_rows - window[label].null_count,
         }
+
+
+def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: date, since: datetime) -> pa.Table:
+    """Run the query for the rows from `since` to the end of `as_of`, over the partitions that these can read."""
+    lookback = pipeline.features.lookback_days
+    raw_since = as_of - timedelta(days=pipeline.history_days - 1)
+    if lookback:
+        raw_since = max(raw_since, since.date() - timedelta(days=lookback))
+    return run_features_query(
+        pipeline,
+        raw_datasets(pipeline, tables, raw_since),
+        known_before=midnight(as_of + timedelta(days=1)),
+        raw_since=raw_since,
+        rows_from=since,
+    )
 
 
 def _types(rows: pa.Table) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include import lake
 from include.errors import NotIngested
-from include.ingestion.publish import published_through
+from include.ingestion.publish import published_days, published_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,22 @@ def pin_day(pipeline: Pipeline, as_of: date | None, *, asked: str, instead: str)
             f"{pipeline.name}.ingest for the days between, or {instead} as of {through} or earlier"
         )
     return as_of or through, snapshot
+
+
+def check_published(pipeline: Pipeline, as_of: date) -> None:
+    """Refuse a run as of a day that a daily source does not have.
+
+    Raises
+    ------
+    NotIngested
+        With the source.
+    """
+    for name in pipeline.daily_sources:
+        if not published_days(pipeline, name, [as_of.isoformat()]):
+            raise NotIngested(
+                f"{pipeline.name}: source '{name}' is not published for {as_of}; run the DAG "
+                f"{pipeline.name}.ingest for that day, then start this run again"
+            )
 
 
 def pinned_tables(pipeline: Pipeline, snapshot: Mapping[str, int]) -> dict[str, lake.PinnedTable]:

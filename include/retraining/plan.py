@@ -11,10 +11,9 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
-from include.errors import NotIngested
-from include.features.snapshot import pin_day
+from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
-from include.ingestion.publish import missing_range, published_days
+from include.ingestion.publish import missing_range
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def plan_run(
         return load_plan(pipeline.name, run_key)
     check_gate(pipeline)  # a night's work is not lost to what could be known before
     as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
-    _check_published(pipeline, as_of)
+    check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)
     if holes:
         log.warning(
@@ -159,16 +158,6 @@ def code_version() -> str:
 
 def _plan_file(name: str, run_key: str) -> UPath:
     return workspace.run_folder(name, run_key) / "plan.json"
-
-
-def _check_published(pipeline: Pipeline, as_of: date) -> None:
-    """Refuse a run as of a day that a daily source does not have."""
-    for name in pipeline.daily_sources:
-        if not published_days(pipeline, name, [as_of.isoformat()]):
-            raise NotIngested(
-                f"{pipeline.name}: source '{name}' is not published for {as_of}; run the DAG "
-                f"{pipeline.name}.ingest for that day, then start this run again"
-            )
 
 
 def lock_digest() -> str:

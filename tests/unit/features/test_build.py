@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from include import lake
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import FeatureQueryFailed
-from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
+from include.features.build import FeatureTable, build_features, compute_rows, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
 from include.retraining import run
 from tests import factories
@@ -229,3 +230,28 @@ def test_a_table_of_many_batches_is_written_in_its_order(tmp_path: Path) -> None
     written = lake.write_table(str(tmp_path / "table"), pa.Table.from_batches(batches), "numbers")
 
     assert lake.read_table(written.uri, written.version)["number"].to_pylist() == list(range(1000))
+
+
+@pytest.mark.parametrize("lookback", ["", "  lookback_days: 10\n"], ids=["all history", "a lookback"])
+def test_rows_that_are_computed_apart_are_those_of_the_build(ingested: Path, lookback: str) -> None:
+    """What is predicted has the features that would be learned from: of one day it has its rows, to the last bit."""
+    factories.write_shop(
+        ingested.parent, pipeline=factories.SHOP_YAML.replace("  label: revenue\n", f"  label: revenue\n{lookback}")
+    )
+    pipeline, snapshot = load_pipeline("shop"), pin_snapshot(load_pipeline("shop"))
+    built = read_feature_rows(build())
+    version = lake.latest_version(lake.features_uri("shop"))
+
+    for ago in range(3):
+        as_of = LAST - timedelta(days=ago)
+        since = datetime.combine(as_of, time.min) + timedelta(microseconds=1)
+        asked = datetime.combine(as_of + timedelta(days=1), time.min)
+        of_day = built.filter(pc.equal(built["prediction_time"], asked))
+
+        found = compute_rows(pipeline, snapshot, as_of, since)
+        known = [name for name in found.column_names if name != "revenue"]  # a label that came later is not known then
+
+        assert found.num_rows == 5
+        assert found.select(known) == of_day.select(known)
+        assert found["revenue"].null_count == 5
+    assert lake.latest_version(lake.features_uri("shop")) == version
