@@ -20,9 +20,11 @@ from airflow.sdk.log import mask_secret, redact
 from include.notify_config import Notify
 from plugins.notifications import (
     ApprovalNotifier,
+    DriftNotifier,
     FailureNotifier,
     VerdictNotifier,
     approval_notifiers,
+    drift_notifiers,
 )
 from tests import factories
 from tests.dags.test_parse import HEAVY, parse
@@ -44,12 +46,13 @@ def dags(folder: Path, notify: str) -> dict[str, DAG]:
     """Return the shop's DAGs by kind, with an item of pipeline.yaml added."""
     from dags.ingest import ingest_dag
     from dags.maintain import maintain_dag
+    from dags.monitor import monitor_dag
     from dags.quarantine import quarantine_dag
     from dags.retrain import retrain_dag
     from include.catalog import load_pipeline
 
     factories.write_shop(folder.parent, pipeline=factories.SHOP_YAML + notify)
-    made = (ingest_dag, maintain_dag, quarantine_dag, retrain_dag)
+    made = (ingest_dag, maintain_dag, monitor_dag, quarantine_dag, retrain_dag)
     return {dag.dag_id.rpartition(".")[2]: dag for dag in (make("shop", load_pipeline("shop")) for make in made)}
 
 
@@ -78,6 +81,8 @@ def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: P
         expected = {task_id: ["FailureNotifier"] * 2 for task_id in dag.task_ids} | {"the run": ["OverdueNotifier"] * 2}
         if kind == "retrain":
             expected["summarize_run"] = ["FailureNotifier"] * 2 + ["VerdictNotifier"] * 2
+        if kind == "monitor":
+            expected["measure_drift"] = ["FailureNotifier"] * 2 + ["DriftNotifier"] * 2
         assert callbacks(dag) == expected, kind
 
 
@@ -87,6 +92,7 @@ def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
 
     assert callbacks(found["retrain"]) == {"summarize_run": ["VerdictNotifier"]}
     assert callbacks(found["ingest"]) == callbacks(found["maintain"]) == callbacks(found["quarantine"]) == {}
+    assert callbacks(found["monitor"]) == {}
 
 
 def test_parsing_with_notifications_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -225,6 +231,27 @@ def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
     [told] = chat.posted
     assert told["facts"]["error"] == "timed_out"
     assert told["links"] == {"Run": "https://airflow.example/dags/shop.retrain/runs/a%2Bb"}
+
+
+def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webhook) -> None:
+    """A night without one is nobody's news."""
+    from include.catalog import load_pipeline
+
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "drift"))
+    [notifier] = drift_notifiers(load_pipeline("shop"))
+    alert = {"kind": "metric", "name": "mae", "value": 60.0, "limit": 50.0, "rows": 300, "sentence": "mae is above"}
+    returned = {"as_of": "2024-03-20", "version": 1, "alerts": [alert]}
+    task = SimpleNamespace(task_id="measure_drift", log_url="https://airflow.example/log")
+
+    task.xcom_pull = lambda task_ids: returned | {"alerts": []}
+    notifier({"ti": task})
+    task.xcom_pull = lambda task_ids: returned
+    notifier({"ti": task})
+
+    assert isinstance(notifier, DriftNotifier)
+    [told] = chat.posted
+    assert told["subject"] == "shop as of 2024-03-20: metric mae"
+    assert told["links"] == {"Log": "https://airflow.example/log"}
 
 
 def test_an_approval_leads_to_the_page_of_the_answer(

@@ -8,8 +8,15 @@ import pytest
 
 from include.evaluation.evidence import Opponent
 from include.gate.verdict import Verdict
-from include.messages import Link, approval_message, failure_message, overdue_message, verdict_message
-from include.messages.compose import MAX_ERROR, metric_table, without_secrets
+from include.messages import (
+    Link,
+    approval_message,
+    drift_message,
+    failure_message,
+    overdue_message,
+    verdict_message,
+)
+from include.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table, without_secrets
 from tests import factories
 
 SUMMARY = {"verdict": "promote", "reason": "", "version": "3", "alias": "champion", "as_of": "2024-02-29"}
@@ -58,6 +65,46 @@ def test_the_table_has_the_gates_metric_first_and_no_champion_where_there_is_non
     facts = verdict_message("shop", SUMMARY, evidence, VERDICT).facts
     assert (facts["challenger"], facts["champion"], facts["baseline"]) == (None, None, 0.5)
     json.dumps(facts, allow_nan=False)
+
+
+def alert(name: str, value: float | None = 0.5) -> dict[str, object]:
+    """Return an alert as the monitor returns it."""
+    told = f"a stability index of {value}"
+    return {"kind": "feature_shift", "name": name, "value": value, "limit": 0.25, "rows": 1280, "sentence": told}
+
+
+def test_drift_tells_each_alert_with_its_sentence_and_its_numbers() -> None:
+    """The first, which is the worst, is the subject's; a value that is not there is a dash, and null for a program."""
+    found = {"as_of": "2024-02-29", "version": 3, "alerts": [alert("visitors"), alert("store", None)]}
+
+    message = drift_message("shop", found, [RUN])
+
+    assert message.subject == "shop as of 2024-02-29: feature_shift visitors and 1 more"
+    assert message.paragraphs[0] == "feature_shift visitors: a stability index of 0.5."
+    assert message.table.splitlines() == [
+        "                         value   limit   rows",
+        "feature_shift visitors  0.5000  0.2500  1,280",
+        "feature_shift store          -  0.2500  1,280",
+    ]
+    assert message.facts["alerts"][1] == {
+        "kind": "feature_shift",
+        "name": "store",
+        "value": None,
+        "limit": 0.25,
+        "rows": 1280,
+    }
+    json.dumps(message.json(), allow_nan=False)
+
+
+def test_many_alerts_are_told_of_in_the_table() -> None:
+    """A world that has changed all over is no page of sentences."""
+    alerts = [alert(f"feature {number}") for number in range(MAX_ALERTS + 3)]
+
+    message = drift_message("shop", {"as_of": "2024-02-29", "version": 3, "alerts": alerts})
+
+    assert len(message.paragraphs) == MAX_ALERTS + 1
+    assert message.paragraphs[-1] == "3 more are in the table."
+    assert len(message.table.splitlines()) == 1 + len(alerts)
 
 
 def test_a_failure_names_the_task_the_run_the_try_and_the_error() -> None:
