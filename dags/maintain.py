@@ -50,6 +50,7 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
                 for layer in ("raw", "quarantine"):
                     MaintainTableOperator(task_id=f"maintain_{layer}", pipeline=name, layer=layer, source=source)
         MaintainTableOperator(task_id="maintain_features", pipeline=name, layer="features")
+        MaintainTableOperator(task_id="maintain_predictions", pipeline=name, layer="predictions")
         MaintainFilesOperator(task_id="maintain_files", pipeline=name)
     return dag
 

@@ -1,4 +1,4 @@
-"""What the DAG files share: the loop over the pipelines, the tasks' defaults and order, the asset of the raw tables."""
+"""What the DAG files share: the loop over the pipelines, the tasks' defaults and order, the assets of their tables."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: Which of the tasks that wait, of all pipelines, starts first where not all can: the one with the higher number.
 ANSWER = 100  # a person has asked, or takes a champion back that does harm
 INGEST = 80  # a day that comes late is late for all that reads it
+SCORE = 70  # predictions are waited for in the morning, and need nothing but the day that has come in
 FINISH = 60  # a run that has trained ends, and one that has not begins, before another trains
 TRAIN = 20  # long, and nobody waits for one of its minutes
 MAINTAIN = 10  # any hour of the week will do
@@ -49,6 +50,11 @@ def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterat
 def raw_tables(name: str) -> Asset:
     """Return the asset that stands for a pipeline's raw tables."""
     return Asset(name=f"{name}.raw_tables", uri=f"nightshift://{name}/raw")
+
+
+def predictions(name: str) -> Asset:
+    """Return the asset that stands for a pipeline's predictions."""
+    return Asset(name=f"{name}.predictions", uri=f"nightshift://{name}/predictions")
 
 
 def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:

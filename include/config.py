@@ -170,9 +170,12 @@ class Schedule(Section):
     retrain: str | None = Field(
         default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
     )
+    score: str | None = Field(
+        default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
+    )
     maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
-    @field_validator("ingest", "retrain", "maintain")
+    @field_validator("ingest", "retrain", "score", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         from croniter import croniter

@@ -75,6 +75,10 @@ class EvaluationFailed(NightshiftError):
     """The challenger cannot be scored on the holdout."""
 
 
+class ScoringImpossible(NightshiftError):
+    """There is no champion, or it cannot predict the rows as they are."""
+
+
 class TrackingUnavailable(NightshiftError):
     """MLflow does not answer, or refuses what is asked of it."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.operators.page_links import FEATURES, VALIDATIONS, FeaturePageLink, ValidationPageLink
+from plugins.operators.page_links import FEATURES, VALIDATIONS, FeaturePageLink, ValidationPageLink, VersionPageLink
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -37,4 +37,4 @@ class DataDocsPlugin(AirflowPlugin):
         {"app": validation_pages, "url_prefix": VALIDATIONS, "name": "Nightshift's validations"},
         {"app": feature_pages, "url_prefix": FEATURES, "name": "Nightshift's features"},
     ]
-    operator_extra_links: ClassVar[list[Any]] = [ValidationPageLink(), FeaturePageLink()]
+    operator_extra_links: ClassVar[list[Any]] = [ValidationPageLink(), FeaturePageLink(), VersionPageLink()]

@@ -16,6 +16,7 @@ from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
 from include.cli.night import replay_version, run
 from include.cli.registry import hold, promote, release, rollback
+from include.cli.score import score
 from include.cli.shared import sources_folder
 from include.cli.stack import airflow, demo, sources, up
 from include.cli.suggest import suggest_expectations
@@ -42,7 +43,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    *(run, replay_version, validate_config, schema, prove_features, document_features, explain_row),
+    *(run, score, replay_version, validate_config, schema, prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
     *(history, verify, backup, restore, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):

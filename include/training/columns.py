@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from include.errors import TrainingImpossible
 
@@ -40,6 +40,15 @@ class FeatureColumns:
         )
 
 
+def kind_of(dtype: Any) -> Literal["number", "text"] | None:
+    """Return as what a model takes a column of a pandas type; None where it can take none of it."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype, is_string_dtype
+
+    if is_numeric_dtype(dtype) or is_bool_dtype(dtype):
+        return "number"
+    return "text" if is_string_dtype(dtype) or is_object_dtype(dtype) else None
+
+
 def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
     """Return the columns of `frame` that are neither key, prediction time, label, group nor excluded.
 
@@ -48,20 +57,19 @@ def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
     TrainingImpossible
         If a column is neither a number, a truth value nor text.
     """
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype, is_string_dtype
-
     numeric, categorical, unusable = [], [], []
     kept_out = pipeline.kept_out
     for name in frame.columns:
         if name in kept_out:
             continue
-        kind = frame[name].dtype
-        if is_numeric_dtype(kind) or is_bool_dtype(kind):
+        dtype = frame[name].dtype
+        kind = kind_of(dtype)
+        if kind == "number":
             numeric.append(name)
-        elif is_string_dtype(kind) or is_object_dtype(kind):
+        elif kind == "text":
             categorical.append(name)
         else:
-            unusable.append(f"'{name}' ({kind})")
+            unusable.append(f"'{name}' ({dtype})")
     if unusable:
         raise TrainingImpossible(
             f"{pipeline.name}: the feature table's column {', '.join(unusable)} is neither a number nor text; turn "

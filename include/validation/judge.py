@@ -216,16 +216,19 @@ def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
     return judged
 
 
+def named_columns(expectation: Expectation) -> list[str]:
+    """Return the columns that an expectation is about; none where it is about the table."""
+    kwargs = expectation.configuration.kwargs
+    named = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")]
+    return [*filter(None, named), *(kwargs.get("column_list") or [])]
+
+
 def _columns(suite: list[Expectation]) -> set[str] | None:
     """Return the columns that expectations are about, or None where one is about the whole table."""
     found: set[str] = set()
     for each in suite:
-        kwargs = each.configuration.kwargs
-        if kwargs.get("row_condition"):
-            return None
-        named = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")]
-        columns = [*filter(None, named), *(kwargs.get("column_list") or [])]
-        if not columns:
+        columns = named_columns(each)
+        if each.configuration.kwargs.get("row_condition") or not columns:
             return None
         found |= set(columns)
     return found

@@ -12,7 +12,7 @@ from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
 from include.validation import history, profile
 from include.validation.data_docs import page_path, write_page
-from include.validation.judge import broken_rows, failures, no_rows, rows_by_id, run_suite
+from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite
 from include.validation.report import Failure, ValidationReport, conclude
 from include.validation.rows import rows_of_file, rows_of_table
 from include.validation.suite import load_suite
@@ -99,13 +99,43 @@ def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationRepor
         If a critical expectation fails; nothing is then trained.
     """
     suite = load_suite(pipeline.folder, "features")
+    return _hold_features(features, suite, f"{pipeline.name}: feature table", "nothing was trained")
+
+
+def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
+    """Hold rows to be predicted against those expectations of `expectations/features.yaml` that are about each row.
+
+    What is about all rows of a table, as a mean is, need not hold of a single day's, and their labels are not known.
+
+    Raises
+    ------
+    ExpectationsFailed
+        If a critical expectation fails; nothing is then predicted.
+    """
+    from great_expectations.expectations.expectation import (
+        ColumnMapExpectation,
+        ColumnPairMapExpectation,
+        MulticolumnMapExpectation,
+    )
+
+    of_rows = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
+    label = pipeline.features.label
+    suite = [
+        each
+        for each in load_suite(pipeline.folder, "features")
+        if isinstance(each, of_rows) and label not in named_columns(each)
+    ]
+    return _hold_features(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
+
+
+def _hold_features(features: pa.Table, suite: list[Expectation], where: str, consequence: str) -> ValidationReport:
+    """Hold rows of features against expectations, and conclude."""
     failed = []
     if suite:
         with rows_of_table(features) as rows:
             failed = failures(run_suite(rows, suite))
     report = ValidationReport(features.num_rows, len(suite), failed)
-    consequence = "nothing was trained; correct features.sql, or the expectation in the pipeline's folder"
-    conclude(report, f"{pipeline.name}: feature table", consequence)
+    conclude(report, where, f"{consequence}; correct features.sql, or the expectation in the pipeline's folder")
     return report
 
 

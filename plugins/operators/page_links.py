@@ -1,4 +1,4 @@
-"""The links from tasks to the pages of what they have validated and of the pipeline's features."""
+"""The links from tasks to the pages of what they have validated, of the pipeline's features, and of its model."""
 
 from __future__ import annotations
 
@@ -35,6 +35,24 @@ class ValidationPageLink(BaseOperatorLink):
 
         source = operator.batch["source"]  # type: ignore[attr-defined]
         return _address(VALIDATIONS, operator.pipeline, source, file_name(ti_key.run_id))  # type: ignore[attr-defined]
+
+
+class VersionPageLink(BaseOperatorLink):
+    """Leads to the version that predicted, in MLflow; nowhere, where it has no server."""
+
+    name = "Model"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the page's address at MLflow's server, of the version that the run's plan names."""
+        from include.errors import RunMissing
+        from include.scoring.plan import load_plan
+        from include.tracking.pages import version_page
+
+        try:
+            plan = load_plan(operator.pipeline, ti_key.run_id)  # type: ignore[attr-defined]
+        except RunMissing:
+            return ""
+        return version_page(plan.pipeline, plan.champion.version) or ""
 
 
 def _address(pages: str, *parts: str) -> str:

@@ -18,8 +18,16 @@ def test_every_table_of_a_pipeline_and_its_files_are_maintained(
     _, outcome = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-03"}), ("shop.maintain", {}))
 
     assert outcome.tasks == dict.fromkeys(
-        ["sales.maintain_raw", "sales.maintain_quarantine", "maintain_features", "maintain_files"], "success"
+        [
+            "sales.maintain_raw",
+            "sales.maintain_quarantine",
+            "maintain_features",
+            "maintain_predictions",
+            "maintain_files",
+        ],
+        "success",
     )
     assert "raw/sales: 3 files before, 3 after; 0 of old versions removed, 0 bytes freed" in outcome.log
     assert "quarantine/sales: no table yet" in outcome.log
+    assert "shop/predictions: no table yet" in outcome.log
     assert "shop/staged/sales: 4 files before, 4 after, 0 bytes freed" in outcome.log

@@ -17,15 +17,21 @@ WAITING = [
     ("shop.maintain", ["maintain_files"]),
     ("shop.retrain", ["tune_candidates"]),
     ("second.retrain", ["tune_candidates", "register_model"]),
+    ("shop.score", ["score_rows"]),
     ("shop.ingest", ["sales.extract"]),
     ("shop.rollback", ["change_champion"]),
 ]
-BEFORE_TRAINING = ["shop.rollback change_champion", "shop.ingest sales.extract", "second.retrain register_model"]
+BEFORE_TRAINING = [
+    "shop.rollback change_champion",
+    "shop.ingest sales.extract",
+    "shop.score score_rows",
+    "second.retrain register_model",
+]
 
 
 @pytest.fixture
 def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[list[str]]]:
-    """Return a function that lets the scheduler start three tasks, and then all that it would, where two shops tune.
+    """Return a function that lets the scheduler start four tasks, and then all that it would, where two shops tune.
 
     Each of them has three tasks that search at once; the pool `training` has two slots.
     """
@@ -34,22 +40,22 @@ def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[l
         factories.write_shop(tmp_path / "pipelines", name, pipeline=text)
 
     def ask(environment: dict[str, str]) -> list[list[str]]:
-        return schedule_tasks(migrated, tmp_path, environment, WAITING, slots=[3, 100], pools={"training": 2})
+        return schedule_tasks(migrated, tmp_path, environment, WAITING, slots=[4, 100], pools={"training": 2})
 
     return ask
 
 
 def test_training_cannot_keep_ingestion_from_starting(started: Callable[[dict[str, str]], list[list[str]]]) -> None:
     """With a pool, no more train at once than it has slots, and all else starts before them or beside them."""
-    three, others = started({"NIGHTSHIFT_TRAINING_POOL": "training"})
+    four, others = started({"NIGHTSHIFT_TRAINING_POOL": "training"})
 
-    assert three == BEFORE_TRAINING
+    assert four == BEFORE_TRAINING
     assert [task.partition(" ")[2] for task in others] == ["tune_candidates"] * 2 + ["maintain_files"]
 
 
 def test_without_a_pool_the_order_is_the_same(started: Callable[[dict[str, str]], list[list[str]]]) -> None:
     """An Airflow that nobody has made a pool in runs everything, as many at once as it can."""
-    three, others = started({})
+    four, others = started({})
 
-    assert three == BEFORE_TRAINING
+    assert four == BEFORE_TRAINING
     assert [task.partition(" ")[2] for task in others] == ["tune_candidates"] * 6 + ["maintain_files"]

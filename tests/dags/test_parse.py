@@ -37,6 +37,7 @@ told = {
             "paused": dag.is_paused_upon_creation,
             "turns": [[task.priority_weight, str(task.weight_rule)] for task in dag.tasks],
             "pools": {task.task_id: task.pool for task in dag.tasks},
+            "outlets": sorted(asset.name for task in dag.tasks for asset in task.outlets),
             "asks": [task.task_id for task in dag.tasks if task.executor_config],
         }
         for dag_id, dag in bag.dags.items()
@@ -68,7 +69,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_each_pipeline_has_its_dags(parsed: dict) -> None:
     """The DAGs are those that the pipelines' folders ask for, and no file fails to import."""
     assert parsed["errors"] == {}
-    kinds = ("ingest", "maintain", "promote", "quarantine", "retrain", "rollback")
+    kinds = ("ingest", "maintain", "promote", "quarantine", "retrain", "rollback", "score")
     assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in kinds}
 
 
@@ -107,6 +108,18 @@ def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:
     ]
 
 
+def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> None:
+    """Others can be scheduled on them; the scoring is two tasks, whose turn is between ingestion and retraining."""
+    dags = parsed["dags"]
+    assert dags["flight_delays.score"]["tasks"] == ["plan_scoring", "score_rows"]
+    assert dags["flight_delays.score"]["outlets"] == ["flight_delays.predictions"]
+    assert dags["flight_delays.ingest"]["outlets"] == ["flight_delays.raw_tables"]
+    turns = {
+        kind: [turn for turn, _ in dags[f"flight_delays.{kind}"]["turns"]] for kind in ("ingest", "score", "retrain")
+    }
+    assert min(turns["ingest"]) > max(turns["score"]) >= min(turns["score"]) > max(turns["retrain"])
+
+
 def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
     """A pipeline.yaml with a mistake gets DAGs that name it; the other pipelines keep theirs."""
     pipelines = tmp_path / "pipelines"
@@ -131,7 +144,7 @@ def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
     found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
 
     assert found["errors"] == {}
-    assert [dag["asks"] for dag in found["dags"].values()] == [[]] * 6
+    assert [dag["asks"] for dag in found["dags"].values()] == [[]] * 7
     assert "kubernetes" not in found["modules"]
 
 

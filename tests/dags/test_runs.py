@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
 
 from include import lake
 from tests import factories
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
 def test_the_flights_of_a_few_weeks_become_a_champion(
     run_dags: RunDags, flights: DemoSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A range of days is ingested in one run, the retraining promotes, and a second one ties and keeps."""
+    """A range of days is ingested in one run, the retraining promotes, a second one ties, and the champion predicts."""
     short_weeks(tmp_path, monkeypatch)
 
-    ingest, first, second = run_dags(
+    ingest, first, second, score = run_dags(
         ("flight_delays.ingest", {"start": "2013-01-01", "end": "2013-02-20"}),
         ("flight_delays.retrain", {"as_of": "2013-02-20", "tuning_seconds": 3}),
         ("flight_delays.retrain", {"as_of": "2013-02-20", "tuning_seconds": 3}),
+        ("flight_delays.score", {}),
     )
 
     assert set(ingest.tasks.values()) == set(first.tasks.values()) == {"success"}
@@ -37,6 +41,13 @@ def test_the_flights_of_a_few_weeks_become_a_champion(
     assert "Registered: flight_delays version 1, alias champion" in first.log
     assert "VERDICT  promote" in first.log
     assert "VERDICT  keep (the champion stays version 1)" in second.log
+    assert score.tasks == {"plan_scoring": "success", "score_rows": "success"}, score.log[-3000:]
+    assert "PREDICTED  flight_delays as of 2013-02-20" in score.log
+    found = lake.read_predictions(lake.predictions_uri("flight_delays"), "2013-01-01", "2013-02-28")
+    assert found is not None
+    assert found.num_rows > 800
+    assert set(found["prediction_time"].to_pylist()) == {datetime.fromisoformat("2013-02-21")}
+    assert 0 < pc.min(found["prediction"]).as_py() < pc.max(found["prediction"]).as_py() < 1
 
 
 def test_a_failed_expectation_stops_before_anything_is_published(run_dags: RunDags, shop: Path, tmp_path: Path) -> None:

@@ -247,6 +247,22 @@ def test_a_cron_expression_of_an_impossible_time_is_refused(tmp_path: Path) -> N
     assert mistakes(tmp_path, edited("history_days: 120", "schedule: {ingest: '99 99 * * *'}"))
 
 
+def test_the_scoring_follows_the_ingestion_or_a_clock_or_nobody(tmp_path: Path) -> None:
+    """As the retraining does."""
+    found = {}
+    for value in ("after_ingest", "'30 5 * * *'", "null", "at night"):
+        text = edited("history_days: 120", f"schedule: {{score: {value}}}\nhistory_days: 120")
+        pipeline, _ = read_pipeline(write_shop(tmp_path, pipeline=text))
+        found[value] = pipeline.schedule.score if pipeline else "a mistake"
+
+    assert found == {
+        "after_ingest": "after_ingest",
+        "'30 5 * * *'": "30 5 * * *",
+        "null": None,
+        "at night": "a mistake",
+    }
+
+
 def test_a_source_may_not_be_called_features(tmp_path: Path) -> None:
     """The suite `features.yaml` is the feature table's, so a source of that name has none of its own."""
     assert mistakes(tmp_path, edited("  sales:\n", "  features:\n"))

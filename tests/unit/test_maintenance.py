@@ -245,6 +245,23 @@ def test_the_versions_of_keep_days_stay_readable_and_older_ones_are_refused(
     assert lake.find_build(uri, "build-4") == 4
 
 
+def test_the_predictions_are_maintained_as_well(pipeline: Pipeline) -> None:
+    """Rows that were predicted anew go with the versions that nobody may ask for any more; each day stays."""
+    uri = lake.predictions_uri("shop")
+    for number, ds in enumerate([DAYS[0], DAYS[1], DAYS[0]]):
+        rows = pa.table({"x": [number]})
+        lake.publish_predictions(uri, ds, rows, f"{number:016x}", {}, moment=number)
+        make_older(uri, KEEP_DAYS)
+
+    done = maintain_table(pipeline, "predictions")
+
+    assert done is not None
+    assert done.removed == 1
+    found = lake.read_predictions(uri, DAYS[0], DAYS[1])
+    assert found is not None
+    assert found["x"].to_pylist() == [2, 1]
+
+
 def test_files_that_no_version_has_are_removed(pipeline: Pipeline, uri: str) -> None:
     """What a killed writer left goes when it is old; what a writer is writing stays."""
     publish_all(uri)

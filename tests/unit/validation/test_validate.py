@@ -19,7 +19,7 @@ from include.ingestion.publish import publish_batch
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.rows import rows_of_table
-from include.validation.validate import validate_batch, validate_features
+from include.validation.validate import validate_batch, validate_features, validate_rows
 from tests import factories
 
 if TYPE_CHECKING:
@@ -225,6 +225,32 @@ def test_a_feature_table_is_held_against_its_suite(shop: Path) -> None:
     assert validate_features(load_pipeline("shop"), pa.table({"weekday": [0, 6]})).failures == []
     with pytest.raises(ExpectationsFailed, match=r"^shop: feature table: 1 critical .*weekday.* nothing was trained"):
         validate_features(load_pipeline("shop"), pa.table({"weekday": [0, 7]}))
+
+
+def test_rows_to_predict_are_held_against_what_is_about_each_row(shop: Path) -> None:
+    """A broken feature of one row stops before anything is predicted of it."""
+    expect(shop, "expect_column_values_to_be_between: {column: weekday, max_value: 6}", suite="features")
+
+    assert validate_rows(load_pipeline("shop"), pa.table({"weekday": [0, 6]})).expectations == 1
+    with pytest.raises(ExpectationsFailed, match=r"^shop: rows to predict: 1 critical .* nothing was predicted"):
+        validate_rows(load_pipeline("shop"), pa.table({"weekday": [0, 7]}))
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        "expect_table_row_count_to_be_between: {min_value: 1000}",
+        "expect_column_mean_to_be_between: {column: weekday, min_value: 5}",
+        "expect_column_values_to_not_be_null: {column: revenue, mostly: 0.5}",
+        "expect_column_pair_values_to_be_equal: {column_A: revenue, column_B: weekday}",
+    ],
+)
+def test_rows_to_predict_need_not_be_as_a_whole_table_is(shop: Path, expectation: str) -> None:
+    """A single day has its own number of rows and its own mean, and no label."""
+    expect(shop, expectation, suite="features")
+    rows = pa.table({"weekday": [0, 6], "revenue": pa.array([None, None], pa.float64())})
+
+    assert validate_rows(load_pipeline("shop"), rows).expectations == 0
 
 
 def test_a_feature_table_without_a_suite_passes(shop: Path) -> None:

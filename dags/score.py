@@ -1,0 +1,58 @@
+"""Score: the champion predicts the next day's rows, and they become a day of the table of predictions.
+
+As of a day it predicts all rows that are asked after its midnight and until the next (UTC), whether what will
+come of them is known or not. The first task pins the day, the tables and the version, so a cleared task does the
+same again; start a new run to have newer data or a new champion. A day is replaced as a whole. When it is
+published, the asset of the pipeline's predictions is updated, on which other DAGs can be scheduled.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, Param
+
+from dags.pipelines import SCORE, for_each_pipeline, predictions, raw_tables, task_defaults
+from plugins.notifications import overdue_callbacks
+from plugins.operators.plan_scoring import PlanScoringOperator
+from plugins.operators.score_rows import ScoreRowsOperator
+
+if TYPE_CHECKING:
+    from include.config import Pipeline
+
+FORM = {
+    "as_of": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="As of",
+        description="The run knows what was known at the end of this UTC day. Empty: the last day ingested.",
+    ),
+}
+
+
+def score_dag(name: str, pipeline: Pipeline) -> DAG:
+    """Return the DAG that publishes what a pipeline's champion predicts."""
+    schedule = pipeline.schedule.score
+    with DAG(
+        dag_id=f"{name}.score",
+        description=f"Predict the next day's rows of {name} with its champion",
+        doc_md=__doc__,
+        schedule=[raw_tables(name)] if schedule == "after_ingest" else schedule,
+        start_date=datetime(2013, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=6),
+        on_failure_callback=overdue_callbacks(pipeline),
+        params=FORM,
+        tags=["score", name],
+        default_args=task_defaults(pipeline, SCORE, retries=2, retry_delay=timedelta(minutes=2)),
+    ) as dag:
+        plan = PlanScoringOperator(task_id="plan_scoring", pipeline=name, do_xcom_push=False)
+        plan >> ScoreRowsOperator(task_id="score_rows", pipeline=name, outlets=[predictions(name)])
+    return dag
+
+
+for dag in for_each_pipeline("score", score_dag):
+    globals()[dag.dag_id] = dag

@@ -1,0 +1,161 @@
+"""Plan: which rows a scoring run predicts, from which tables, and by which version; pinned before anything is done."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from include import workspace
+from include.errors import ScoringImpossible
+from include.features.affected import midnight
+from include.features.snapshot import check_published, pin_day
+from include.ingestion.publish import missing_range
+from include.lake import PROBABILITY
+from include.tracking.champion import Champion, find_champion
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from include.config import Pipeline
+
+log = logging.getLogger(__name__)
+
+#: Columns of the predictions that no key may be called.
+OWN_COLUMNS = ("ds", "prediction", "decision", "predicted_class", "model_version")
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """Everything that decides what a scoring run publishes; a run that is repeated has the same plan.
+
+    Attributes
+    ----------
+    as_of
+        ISO day; the run knows what was known at its end, in UTC, and predicts what is asked until then.
+    snapshot
+        Version of each source's raw table.
+    planned_at
+        ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
+    """
+
+    pipeline: str
+    run_key: str
+    as_of: str
+    snapshot: dict[str, int]
+    champion: Champion
+    planned_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> ScoringPlan:
+        """Make a plan of what `to_json` gave."""
+        return cls(**fields | {"champion": Champion(**fields["champion"])})
+
+    @property
+    def day(self) -> date:
+        """The day `as_of`."""
+        return date.fromisoformat(self.as_of)
+
+    @property
+    def since(self) -> datetime:
+        """The first `prediction_time` that is predicted, naive and in UTC.
+
+        That is a microsecond past midnight, so that a row which is asked at midnight belongs to the day that ends
+        then; the last is the midnight at the end of the day. Days that follow each other leave none out and share none.
+        """
+        return midnight(self.day) + timedelta(microseconds=1)
+
+    @property
+    def moment(self) -> int:
+        """When the plan was made, in microseconds since 1970."""
+        return (datetime.fromisoformat(self.planned_at) - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) -> ScoringPlan:
+    """Pin what a run predicts and by which version, or return the plan that this run made before.
+
+    Parameters
+    ----------
+    as_of
+        None means the last day that every daily source has.
+
+    Raises
+    ------
+    NotIngested
+        If the lake does not hold every source up to `as_of`.
+    ScoringImpossible
+        If there is no champion, or a key column has a name that the predictions need.
+    ModelRefused, TrackingUnavailable
+        If MLflow cannot say who the champion is.
+    """
+    path = _plan_file(pipeline.name, run_key)
+    if path.exists():
+        log.info("%s: this run has a plan already, which is followed again", pipeline.name)
+        return load_plan(pipeline.name, run_key)
+    _check_key(pipeline)
+    day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
+    check_published(pipeline, day)
+    champion = find_champion(pipeline.name)
+    if champion is None:
+        raise ScoringImpossible(
+            f"{pipeline.name} has no champion yet, so nothing can be predicted; run the DAG {pipeline.name}.retrain "
+            "until it promotes a version, then start this run again"
+        )
+    _warn(pipeline, day, champion)
+    planned_at = datetime.now(UTC).isoformat(timespec="microseconds")
+    plan = ScoringPlan(pipeline.name, run_key, day.isoformat(), snapshot, champion, planned_at)
+    workspace.write_json(path, plan.to_json())
+    log.info("%s: as of %s, version %s, tables %s", pipeline.name, day, champion.version, snapshot)
+    return plan
+
+
+def load_plan(name: str, run_key: str) -> ScoringPlan:
+    """Return the plan that a run made before.
+
+    Raises
+    ------
+    RunMissing
+        If it made none.
+    OtherRelease
+        If another release of Nightshift made it, whose plans have other fields.
+    """
+    path = _plan_file(name, run_key)
+    fields = workspace.read_json(path, "the run's plan")
+    with workspace.of_this_release("the run's plan", path):
+        return ScoringPlan.from_json(fields)
+
+
+def _check_key(pipeline: Pipeline) -> None:
+    """Refuse a key column that is called as one of the predictions' own."""
+    for name in pipeline.features.key:
+        if name.lower() in OWN_COLUMNS or name.lower().startswith(PROBABILITY):
+            raise ScoringImpossible(
+                f"{pipeline.name}: features.key names '{name}', and the table of predictions has a column of its own "
+                f"that is called so; give the column another name in {pipeline.features.query} and in pipeline.yaml"
+            )
+
+
+def _warn(pipeline: Pipeline, day: date, champion: Champion) -> None:
+    """Say what makes predictions worse, or better than they are."""
+    holes = missing_range(pipeline, day)
+    if holes:
+        log.warning(
+            "%s: the lake lacks days of %s to %s, so trailing features are of fewer days than those that were learned "
+            "from; run the DAG %s.ingest for them to mend it",
+            *(pipeline.name, *holes, pipeline.name),
+        )
+    if champion.train_end >= day.isoformat():
+        log.warning(
+            "%s: version %s has learned from days up to %s, so what it predicts as of %s looks better than it is",
+            *(pipeline.name, champion.version, champion.train_end, day),
+        )
+
+
+def _plan_file(name: str, run_key: str) -> UPath:
+    # runs of two DAGs may have one id, and no id has a slash in it
+    return workspace.run_folder(name, f"score/{run_key}") / "plan.json"

@@ -1,0 +1,26 @@
+"""Predict a day's rows with the champion, and publish them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.operators.page_links import VersionPageLink
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class ScoreRowsOperator(PipelineStepOperator):
+    """Follow the plan that the run's first task made, and log what was published as a table."""
+
+    operator_extra_links = (VersionPageLink(),)
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+        """Return the day, the version, the rows and where they are."""
+        from include.scoring.plan import load_plan
+        from include.scoring.score import score_rows
+
+        return score_rows(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
