@@ -51,6 +51,7 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
                     MaintainTableOperator(task_id=f"maintain_{layer}", pipeline=name, layer=layer, source=source)
         MaintainTableOperator(task_id="maintain_features", pipeline=name, layer="features")
         MaintainTableOperator(task_id="maintain_predictions", pipeline=name, layer="predictions")
+        MaintainTableOperator(task_id="maintain_monitoring", pipeline=name, layer="monitoring")
         MaintainFilesOperator(task_id="maintain_files", pipeline=name)
     return dag
 

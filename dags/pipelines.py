@@ -24,6 +24,7 @@ ANSWER = 100  # a person has asked, or takes a champion back that does harm
 INGEST = 80  # a day that comes late is late for all that reads it
 SCORE = 70  # predictions are waited for in the morning, and need nothing but the day that has come in
 FINISH = 60  # a run that has trained ends, and one that has not begins, before another trains
+MONITOR = 40  # it tells of days that are over, and what it has to tell is for the morning
 TRAIN = 20  # long, and nobody waits for one of its minutes
 MAINTAIN = 10  # any hour of the week will do
 

@@ -173,22 +173,29 @@ class Schedule(Section):
     score: str | None = Field(
         default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
     )
+    monitor: str | None = Field(
+        default="after_score", description="after_score, a cron expression, or null for by hand only."
+    )
     maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
-    @field_validator("ingest", "retrain", "score", "maintain")
+    @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         from croniter import croniter
 
-        if value not in (None, "after_ingest") and not (len(value.split()) == 5 and croniter.is_valid(value)):
+        if value in (None, "after_ingest", "after_score"):
+            return value
+        if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
         return value
 
     @model_validator(mode="after")
     def _some_need_a_clock(self) -> Schedule:
-        for field in ("ingest", "maintain"):
-            if getattr(self, field) == "after_ingest":
-                raise ValueError(f"{field} cannot run after_ingest; give it a cron expression")
+        after = {"retrain": "after_ingest", "score": "after_ingest", "monitor": "after_score"}
+        for field, value in self:
+            if value in ("after_ingest", "after_score") and value != after.get(field):
+                instead = f"{after[field]} or " if field in after else ""
+                raise ValueError(f"{field} cannot run {value}; give it {instead}a cron expression")
         return self
 
 

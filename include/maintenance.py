@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The kinds of table: a raw and a quarantine table for each source, one of features and one of predictions.
-Layer = Literal["raw", "quarantine", "features", "predictions"]
+#: The kinds of table: a raw and a quarantine table for each source, and one each of all others.
+Layer = Literal["raw", "quarantine", "features", "predictions", "monitoring"]
 
 #: What a process that was killed while it wrote a file leaves beside it; nobody writes a file for so long.
 SCRATCH, SCRATCH_AGE = re.compile(r"\..+\.[0-9a-f]{32}"), timedelta(days=1)
@@ -81,8 +81,12 @@ def maintain_table(pipeline: Pipeline, layer: Layer, source: str | None = None) 
         With every version of the last `keep_days` days as it was.
     """
     if source is None:
-        of_pipeline = {"features": lake.features_uri, "predictions": lake.predictions_uri}[layer]
-        uri, late_days = of_pipeline(pipeline.name), 0
+        of_pipeline = {
+            "features": lake.features_uri,
+            "predictions": lake.predictions_uri,
+            "monitoring": lake.monitoring_uri,
+        }
+        uri, late_days = of_pipeline[layer](pipeline.name), 0
     else:
         where = {"raw": lake.raw_uri, "quarantine": lake.quarantine_uri}[layer]
         uri, late_days = where(pipeline.name, source), pipeline.sources[source].late_days

@@ -14,6 +14,7 @@ from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
 from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
+from include.cli.monitor import monitor
 from include.cli.night import replay_version, run
 from include.cli.registry import hold, promote, release, rollback
 from include.cli.score import score
@@ -43,7 +44,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    *(run, score, replay_version, validate_config, schema, prove_features, document_features, explain_row),
+    *(run, score, monitor, replay_version, validate_config, schema, prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
     *(history, verify, backup, restore, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):

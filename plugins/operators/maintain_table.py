@@ -21,7 +21,7 @@ class MaintainTableOperator(PipelineStepOperator):
     layer
         Which kind of table.
     source
-        Name of the source in pipeline.yaml; the tables of features and of predictions have none.
+        Name of the source in pipeline.yaml; the pipeline's other tables have none.
     """
 
     def __init__(self, *, layer: Layer, source: str | None = None, **kwargs: Any) -> None:

@@ -23,6 +23,7 @@ def test_every_table_of_a_pipeline_and_its_files_are_maintained(
             "sales.maintain_quarantine",
             "maintain_features",
             "maintain_predictions",
+            "maintain_monitoring",
             "maintain_files",
         ],
         "success",
@@ -30,4 +31,5 @@ def test_every_table_of_a_pipeline_and_its_files_are_maintained(
     assert "raw/sales: 3 files before, 3 after; 0 of old versions removed, 0 bytes freed" in outcome.log
     assert "quarantine/sales: no table yet" in outcome.log
     assert "shop/predictions: no table yet" in outcome.log
+    assert "shop/monitoring: no table yet" in outcome.log
     assert "shop/staged/sales: 4 files before, 4 after, 0 bytes freed" in outcome.log

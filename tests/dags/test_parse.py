@@ -38,6 +38,7 @@ told = {
             "turns": [[task.priority_weight, str(task.weight_rule)] for task in dag.tasks],
             "pools": {task.task_id: task.pool for task in dag.tasks},
             "outlets": sorted(asset.name for task in dag.tasks for asset in task.outlets),
+            "starts": [asset.name for asset in getattr(dag.timetable.asset_condition, "objects", [])],
             "asks": [task.task_id for task in dag.tasks if task.executor_config],
         }
         for dag_id, dag in bag.dags.items()
@@ -69,7 +70,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_each_pipeline_has_its_dags(parsed: dict) -> None:
     """The DAGs are those that the pipelines' folders ask for, and no file fails to import."""
     assert parsed["errors"] == {}
-    kinds = ("ingest", "maintain", "promote", "quarantine", "retrain", "rollback", "score")
+    kinds = ("ingest", "maintain", "monitor", "promote", "quarantine", "retrain", "rollback", "score")
     assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in kinds}
 
 
@@ -120,6 +121,15 @@ def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> No
     assert min(turns["ingest"]) > max(turns["score"]) >= min(turns["score"]) > max(turns["retrain"])
 
 
+def test_the_monitor_starts_with_the_predictions_and_is_nobodys_hurry(parsed: dict) -> None:
+    """Two tasks, after the scoring and a retraining that began, and before another trains."""
+    dags = parsed["dags"]
+    assert dags["flight_delays.monitor"]["tasks"] == ["plan_monitoring", "measure_drift"]
+    assert dags["flight_delays.monitor"]["starts"] == ["flight_delays.predictions"]
+    turns = {kind: {turn for turn, _ in dags[f"flight_delays.{kind}"]["turns"]} for kind in ("monitor", "score")}
+    assert max(turns["monitor"]) < min(turns["score"])
+
+
 def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
     """A pipeline.yaml with a mistake gets DAGs that name it; the other pipelines keep theirs."""
     pipelines = tmp_path / "pipelines"
@@ -144,7 +154,7 @@ def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
     found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
 
     assert found["errors"] == {}
-    assert [dag["asks"] for dag in found["dags"].values()] == [[]] * 7
+    assert [dag["asks"] for dag in found["dags"].values()] == [[]] * 8
     assert "kubernetes" not in found["modules"]
 
 

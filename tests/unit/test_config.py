@@ -189,6 +189,12 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),
         (edited("task: regression", "task: binary"), "there is no metric 'mae' (known: 'roc_auc'"),
         (edited("history_days: 120", "schedule: {ingest: after_ingest}"), "ingest cannot run after_ingest"),
+        (
+            edited("history_days: 120", "schedule: {retrain: after_score}"),
+            "retrain cannot run after_score; give it aft",
+        ),
+        (edited("history_days: 120", "schedule: {monitor: after_ingest}"), "monitor cannot run after_ingest; give it"),
+        (edited("history_days: 120", "monitoring: {max_null_increase: 2}"), "max_null_increase"),
         (edited("history_days: 120", "schedule: {retrain: hourly}"), "not a cron expression of five parts"),
         (edited("kind: sql", "kind: files"), "there is no field 'query'"),
     ],
@@ -261,6 +267,16 @@ def test_the_scoring_follows_the_ingestion_or_a_clock_or_nobody(tmp_path: Path) 
         "null": None,
         "at night": "a mistake",
     }
+
+
+def test_the_monitor_follows_the_scoring_or_a_clock_or_nobody(tmp_path: Path) -> None:
+    """Its limits have usual values, so that no pipeline needs the section."""
+    for value, expected in (("after_score", "after_score"), ("'30 6 * * *'", "30 6 * * *"), ("null", None)):
+        text = edited("history_days: 120", f"schedule: {{monitor: {value}}}\nhistory_days: 120")
+        pipeline, _ = read_pipeline(write_shop(tmp_path, pipeline=text))
+        assert pipeline is not None
+        assert pipeline.schedule.monitor == expected
+    assert (pipeline.monitoring.window_days, pipeline.monitoring.min_rows) == (7, 200)
 
 
 def test_a_source_may_not_be_called_features(tmp_path: Path) -> None:
