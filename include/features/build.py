@@ -209,13 +209,24 @@ def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: da
     raw_since = as_of - timedelta(days=pipeline.history_days - 1)
     if lookback:
         raw_since = max(raw_since, since.date() - timedelta(days=lookback))
-    return run_features_query(
+    rows = run_features_query(
         pipeline,
         raw_datasets(pipeline, tables, raw_since),
         known_before=midnight(as_of + timedelta(days=1)),
         raw_since=raw_since,
         rows_from=since,
     )
+    return _without_enums(rows)
+
+
+def _without_enums(rows: pa.Table) -> pa.Table:
+    """Return the values of DuckDB's enums as the lake keeps them: a model is never given what it was not trained on."""
+    import pyarrow as pa
+
+    plain = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in rows.schema
+    ]
+    return rows if plain == list(rows.schema) else rows.cast(pa.schema(plain))
 
 
 def _types(rows: pa.Table) -> dict[str, str]:

@@ -255,3 +255,18 @@ def test_rows_that_are_computed_apart_are_those_of_the_build(ingested: Path, loo
         assert found.select(known) == of_day.select(known)
         assert found["revenue"].null_count == 5
     assert lake.latest_version(lake.features_uri("shop")) == version
+
+
+def test_an_enum_is_text_whoever_reads_it(ingested: Path) -> None:
+    """The lake knows no enums, so rows that were never there must not have them either."""
+    query = factories.SHOP_FEATURES.replace(
+        "    spine.store,\n",
+        "    spine.store::ENUM ('store-0', 'store-1', 'store-2', 'store-3', 'store-4') AS store,\n",
+    )
+    (ingested / "features.sql").write_text(query)
+    pipeline, snapshot = load_pipeline("shop"), pin_snapshot(load_pipeline("shop"))
+
+    found = compute_rows(pipeline, snapshot, LAST, datetime.combine(LAST, time.min) + timedelta(microseconds=1))
+
+    assert found["store"].to_pylist() == [f"store-{number}" for number in range(5)]
+    assert found.schema.field("store").type == pa.string() == read_feature_rows(build()).schema.field("store").type
