@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REFERENCE = "reference.json"
 #: Values of a text column that are counted each by itself; the others are counted together.
 MOST_FREQUENT = 20
+#: Bits of a number that count.
+KEPT_BITS = 26
 
 
 @dataclass(frozen=True)
@@ -278,9 +280,16 @@ def _known(column: pd.Series) -> np.ndarray:
 
 
 def _values(column: pd.Series, known: np.ndarray) -> Any:
+    """Return the values that are known; numbers to about eight digits.
+
+    The last bits of a sum depend on threads and libraries, and a value that many rows share has a bin of its own.
+    """
+    import numpy as np
+
     if is_text(column):
         return column[known]
-    return column[known].to_numpy(dtype="float64")
+    fraction, exponent = np.frexp(column[known].to_numpy(dtype="float64"))
+    return np.ldexp(np.round(fraction * 2.0**KEPT_BITS) / 2.0**KEPT_BITS, exponent)
 
 
 def _windows(days: np.ndarray, window_days: int) -> np.ndarray:

@@ -169,12 +169,11 @@ def read_beside_model(champion: Champion, name: str) -> bytes | None:
     ModelRefused
         If its files are not exactly those that were registered.
     """
-    if champion.manifest is None:
-        return None  # nothing proves a file of a version without a manifest
     with TemporaryDirectory(prefix="champion-") as folder:
         what = f"version {champion.version}"
         path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what).parent / _BESIDE / name
-        return path.read_bytes() if path.is_file() else None
+        # nothing proves what lies beside the model of a release without manifests
+        return path.read_bytes() if champion.manifest is not None and path.is_file() else None
 
 
 def _inputs(folder: Path) -> dict[str, str] | None:

@@ -92,6 +92,16 @@ def test_a_sketch_does_not_depend_on_the_order_of_rows() -> None:
     assert of_one_window(names) == of_one_window(names[::-1])
 
 
+def test_the_last_bits_of_a_number_are_no_drift() -> None:
+    """A value that many rows share has a bin of its own, which another order of a sum must not lead out of."""
+    tenths = pd.Series([0.1] * 200 + [0.9] * 200 + [1e300, -3.0])
+
+    found = beside(1 - (1 - tenths), of_one_window(tenths))
+
+    assert (1 - (1 - tenths) != tenths).sum() >= 200
+    assert found.index == 0
+
+
 def test_what_has_its_seasons_is_usual() -> None:
     """A week in which all is otherwise than over the year was there before, and the sketch remembers how far."""
     week = np.repeat(np.arange(10), 300)

@@ -13,7 +13,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
 from include.errors import ModelRefused, TrackingUnavailable
-from include.tracking.champion import Champion, aliases, find_champion, load_champion
+from include.tracking.champion import Champion, aliases, find_champion, load_champion, read_beside_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,26 @@ def _model_file(home: Path, champion: Champion) -> Path:
     model_id = champion.source.rpartition("/")[2]
     (path,) = (home / "mlflow" / "artifacts").glob(f"**/{model_id}/**/model.skops")
     return path
+
+
+def test_a_file_beside_the_model_is_registered_with_it(shop_model: Shop, mlflow_home: Path) -> None:
+    """It is read as it was given, and refused once it was changed; a name that was not given is none."""
+    shop_model.register("night-1", model_files={"reference.json": b'{"rows": 5}'})
+    champion = find_champion(shop_model.name)
+    assert champion is not None
+
+    assert read_beside_model(champion, "reference.json") == b'{"rows": 5}'
+    assert read_beside_model(champion, "other.json") is None
+    assert load_champion(champion) is not None
+
+    (_model_file(mlflow_home, champion).parent / "extra_files" / "reference.json").write_bytes(b'{"rows": 6}')
+    with pytest.raises(ModelRefused, match=r"^extra_files/reference\.json has the SHA-256"):
+        read_beside_model(champion, "reference.json")
+
+
+def test_a_version_that_was_registered_without_a_file_has_none(shop_model: Shop) -> None:
+    """As those of an earlier release."""
+    assert read_beside_model(_champion(shop_model), "reference.json") is None
 
 
 def test_before_the_first_version_there_is_no_champion(mlflow_home: Path, name: str) -> None:
