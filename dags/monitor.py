@@ -4,7 +4,8 @@ Once a day's predictions are published, the features and predictions of the last
 champion has learned from, and predictions whose labels have come against those. The last task's log has what was
 found as a table, the worst first; it becomes a day of the table `monitoring`. An alert fails nothing: it tells
 those whom `notify` in pipeline.yaml names. The first task pins the day, the tables and the version, so a cleared
-task finds the same again; start a new run to look at newer data.
+task finds the same again; start a new run to look at newer data. Where schedule.retrain is when_needed, an alert that
+a newer model may mend starts the retraining.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import MONITOR, for_each_pipeline, predictions, task_defaults
+from dags.pipelines import MONITOR, for_each_pipeline, predictions, retrain_wanted, task_defaults
 from plugins.notifications import drift_notifiers, overdue_callbacks
+from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.measure_drift import MeasureDriftOperator
 from plugins.operators.plan_monitoring import PlanMonitoringOperator
 
@@ -52,9 +54,14 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
         default_args=task_defaults(pipeline, MONITOR, retries=2, retry_delay=timedelta(minutes=2)),
     ) as dag:
         plan = PlanMonitoringOperator(task_id="plan_monitoring", pipeline=name, do_xcom_push=False)
-        plan >> MeasureDriftOperator(
+        measure = MeasureDriftOperator(
             task_id="measure_drift", pipeline=name, on_success_callback=drift_notifiers(pipeline)
         )
+        plan >> measure
+        if pipeline.schedule.retrain == "when_needed":
+            measure >> AskRetrainingOperator(
+                task_id="ask_retraining", pipeline=name, measured=measure.task_id, outlets=[retrain_wanted(name)]
+            )
     return dag
 
 

@@ -58,6 +58,11 @@ def predictions(name: str) -> Asset:
     return Asset(name=f"{name}.predictions", uri=f"nightshift://{name}/predictions")
 
 
+def retrain_wanted(name: str) -> Asset:
+    """Return the asset that stands for the wish for a newer model, which the monitor announces."""
+    return Asset(name=f"{name}.retrain_wanted", uri=f"nightshift://{name}/retrain_wanted")
+
+
 def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:
     """Return the default arguments of a pipeline's tasks: whose they are, their turn, and who is told of a failure."""
     return {

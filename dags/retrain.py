@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param, chain
 
-from dags.pipelines import FINISH, for_each_pipeline, raw_tables, task_defaults, training_task
+from dags.pipelines import FINISH, for_each_pipeline, raw_tables, retrain_wanted, task_defaults, training_task
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
@@ -60,13 +60,14 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
 def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
     """Return the DAG that retrains a pipeline's model."""
     training, schedule, approval = pipeline.training, pipeline.schedule.retrain, pipeline.needs_approval
+    assets = {"after_ingest": [raw_tables(name)], "when_needed": [retrain_wanted(name)]}
     # a run that hangs must not keep the next night from starting; one that waits for an answer may
     longest = timedelta(hours=12 + (approval.hours if approval else 0))
     with DAG(
         dag_id=f"{name}.retrain",
         description=pipeline.description,
         doc_md=__doc__,
-        schedule=[raw_tables(name)] if schedule == "after_ingest" else schedule,
+        schedule=assets.get(schedule or "", schedule),
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,

@@ -163,12 +163,21 @@ class Approval(Section):
     approvers: list[str] = Field(default=[], description="Airflow users who may answer; empty: all who may act.")
 
 
+#: What a schedule may be instead of a clock, and of which DAGs.
+WORDS = {
+    "after_ingest": ("retrain", "score"),
+    "when_needed": ("retrain",),
+    "after_score": ("monitor",),
+}
+
+
 class Schedule(Section):
     """When the DAGs run, in UTC."""
 
     ingest: str | None = "15 0 * * *"
     retrain: str | None = Field(
-        default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
+        default="after_ingest",
+        description="after_ingest, when_needed (on the monitor's alerts), a cron expression, or null for by hand only.",
     )
     score: str | None = Field(
         default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
@@ -183,7 +192,7 @@ class Schedule(Section):
     def _cron(cls, value: str | None) -> str | None:
         from croniter import croniter
 
-        if value in (None, "after_ingest", "after_score"):
+        if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
@@ -191,11 +200,14 @@ class Schedule(Section):
 
     @model_validator(mode="after")
     def _some_need_a_clock(self) -> Schedule:
-        after = {"retrain": "after_ingest", "score": "after_ingest", "monitor": "after_score"}
         for field, value in self:
-            if value in ("after_ingest", "after_score") and value != after.get(field):
-                instead = f"{after[field]} or " if field in after else ""
-                raise ValueError(f"{field} cannot run {value}; give it {instead}a cron expression")
+            known = [word for word, fields in WORDS.items() if field in fields]
+            if value in WORDS and value not in known:
+                raise ValueError(f"{field} cannot run {value}; give it {' or '.join([*known, 'a cron expression'])}")
+        if self.retrain == "when_needed" and self.monitor is None:
+            raise ValueError(
+                "retrain is when_needed, and without monitor nothing finds that it is; give monitor a value"
+            )
         return self
 
 

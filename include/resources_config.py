@@ -31,6 +31,7 @@ TASKS = (
     "score_rows",
     "plan_monitoring",
     "measure_drift",
+    "ask_retraining",
     "maintain_features",
     "maintain_predictions",
     "maintain_monitoring",

@@ -12,7 +12,7 @@ from include.evaluation.noise import day_draws, percentile_interval
 from include.evaluation.sketch import beside, is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -27,6 +27,8 @@ State = Literal["alert", "unknown", "ok"]
 
 #: The kinds whose lines need what the champion's reference holds.
 OF_REFERENCE: tuple[Kind, ...] = ("prediction_shift", "feature_shift", "nulls")
+#: The kinds that follow a world which has changed.
+LEARNT: tuple[Kind, ...] = ("metric", "prediction_shift", "feature_shift")
 #: Of fewer days a bootstrap over days says nothing of noise.
 MIN_DAYS = 3
 
@@ -71,6 +73,19 @@ class HoldoutMetric:
     value: float
     low: float | None = None
     high: float | None = None
+
+
+def mended_by_retraining(alerts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return kind and name of those alerts that a newer model may mend.
+
+    Missing predictions are scored, and missing values are delivered; to learn from them would teach what is wrong.
+
+    Parameters
+    ----------
+    alerts
+        What `Line.to_json` gave.
+    """
+    return [f"{each['kind']} {each['name']}" for each in alerts if each["kind"] in LEARNT]
 
 
 def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: bool) -> Line:

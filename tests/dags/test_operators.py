@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
+from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
@@ -55,6 +56,19 @@ def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: Nightshift
     assert type(raised.value) is kind
     assert str(raised.value) == f"{type(error).__name__}: {error}"
     assert raised.value.__suppress_context__
+
+
+def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path) -> None:
+    """A task that is skipped announces nothing."""
+    operator = AskRetrainingOperator(task_id="ask_retraining", pipeline="shop", measured="measure_drift")
+    found = {"as_of": "2024-03-20", "summary": "1 alert, 0 unknown, 3 ok"}
+    task = Mock()
+
+    task.xcom_pull.return_value = found | {"alerts": [{"kind": "metric", "name": "mae"}]}
+    assert operator.execute({"ti": task}) == ["metric mae"]  # type: ignore[typeddict-item]
+    task.xcom_pull.return_value = found | {"alerts": [{"kind": "volume", "name": "predictions"}]}
+    with pytest.raises(AirflowSkipException, match="no alert asks for a retraining: 1 alert, 0 unknown, 3 ok"):
+        operator.execute({"ti": task})  # type: ignore[typeddict-item]
 
 
 def context(*interval: datetime | None, **params: str | None) -> Any:

@@ -164,7 +164,8 @@ def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> No
         "  label: revenue\n",
         "  label: revenue\n  automated: {aggregates: {trade: {source: sales, by: [store], values: [visitors]}}}\n",
     )
-    factories.write_shop(tmp_path / "pipelines", pipeline=f"{text}approval: required\n{RESOURCES}")
+    text += "approval: required\nschedule: {retrain: when_needed}\n"
+    factories.write_shop(tmp_path / "pipelines", pipeline=f"{text}{RESOURCES}")
 
     found = parse(
         tmp_path,
@@ -180,6 +181,9 @@ def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> No
     for dag in found["dags"].values():
         assert {rule for _, rule in dag["turns"]} == {"absolute"}
         assert min(priority for priority, _ in dag["turns"]) >= 10
+    assert (
+        found["dags"]["shop.retrain"]["starts"] == found["dags"]["shop.monitor"]["outlets"] == ["shop.retrain_wanted"]
+    )
     trains = {task for dag in found["dags"].values() for task, pool in dag["pools"].items() if pool == "training"}
     assert trains == {
         "build_features",

@@ -82,6 +82,29 @@ def test_a_dry_run_registers_nothing(run_dags: RunDags, shop: Path) -> None:
     assert "VERDICT  promote" in outcome.log
 
 
+def test_the_monitor_tells_drift_and_asks_for_a_retraining(run_dags: RunDags, shop: Path) -> None:
+    """An alert fails no task: the day is published, the log has the table, and the next model is asked for."""
+    text = factories.SHOP_YAML + "schedule: {retrain: when_needed}\nmonitoring: {min_rows: 20, max_feature_shift: 1}\n"
+    changed = factories.sales()
+    changed.loc[changed["day"] >= "2024-03-14 00:00:00", "revenue"] *= 10
+    factories.write_shop(shop.parent, pipeline=text)
+    factories.write_sales(shop.parents[1] / "shop.db", changed)
+
+    *_, scored, outcome = run_dags(
+        ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
+        ("shop.retrain", {"as_of": "2024-03-06", "tuning_seconds": 1}),
+        ("shop.score", {"as_of": "2024-03-20"}),
+        ("shop.monitor", {}),
+    )
+
+    assert scored.state == "success", scored.log[-3000:]
+    assert outcome.state == "success", outcome.log[-3000:]
+    assert outcome.tasks == dict.fromkeys(["plan_monitoring", "measure_drift", "ask_retraining"], "success")
+    assert "alert    feature_shift     revenue_last_day" in outcome.log
+    assert "a retraining is asked for, because of " in outcome.log
+    assert lake.days_with_rows(lake.monitoring_uri("shop")) == ["2024-03-20"]
+
+
 def short_weeks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the pipeline of the repository windows that fit a few weeks of data."""
     import shutil

@@ -194,6 +194,11 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
             "retrain cannot run after_score; give it aft",
         ),
         (edited("history_days: 120", "schedule: {monitor: after_ingest}"), "monitor cannot run after_ingest; give it"),
+        (
+            edited("history_days: 120", "schedule: {score: when_needed}"),
+            "score cannot run when_needed; give it after_ing",
+        ),
+        (edited("history_days: 120", "schedule: {retrain: when_needed, monitor: null}"), "nothing finds that it is"),
         (edited("history_days: 120", "monitoring: {max_null_increase: 2}"), "max_null_increase"),
         (edited("history_days: 120", "schedule: {retrain: hourly}"), "not a cron expression of five parts"),
         (edited("kind: sql", "kind: files"), "there is no field 'query'"),

@@ -15,6 +15,7 @@ from include.monitoring.lines import (
     HoldoutMetric,
     Line,
     feature_lines,
+    mended_by_retraining,
     metric_lines,
     noise_of_both,
     prediction_lines,
@@ -242,3 +243,13 @@ def test_a_champion_without_a_reference_says_to_retrain() -> None:
     assert "version 3" in lines[0].sentence
     assert "retrain once" in lines[0].sentence
     assert not any(line.value is not None and math.isnan(line.value) for line in lines)
+
+
+def test_a_retraining_is_asked_for_where_the_world_has_changed() -> None:
+    """Missing predictions and missing values are mended otherwise."""
+    alerts = [
+        {"kind": kind, "name": "x"} for kind in ("volume", "metric", "prediction_shift", "feature_shift", "nulls")
+    ]
+
+    assert mended_by_retraining(alerts) == ["metric x", "prediction_shift x", "feature_shift x"]
+    assert mended_by_retraining([alerts[0], alerts[-1]]) == []

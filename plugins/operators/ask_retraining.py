@@ -1,0 +1,39 @@
+"""Ask for a retraining where the monitor has found that one may help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from plugins.operators.step import PipelineStepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.config import Pipeline
+
+
+class AskRetrainingOperator(PipelineStepOperator):
+    """Succeed, and so announce the task's outlet, only on an alert that a retraining may mend; else be skipped.
+
+    Parameters
+    ----------
+    measured
+        Id of the task that returned the alerts.
+    """
+
+    def __init__(self, *, measured: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.measured = measured
+
+    def run_step(self, pipeline: Pipeline, context: Context) -> list[str]:
+        """Return what is to be mended."""
+        from include.monitoring.lines import mended_by_retraining
+
+        found: dict[str, Any] = context["ti"].xcom_pull(task_ids=self.measured)
+        wanted = mended_by_retraining(found["alerts"])
+        if not wanted:
+            raise AirflowSkipException(f"as of {found['as_of']} no alert asks for a retraining: {found['summary']}")
+        self.log.info("%s: a retraining is asked for, because of %s", pipeline.name, ", ".join(wanted))
+        return wanted
