@@ -132,7 +132,7 @@ def _metric_lines(
     training, label = pipeline.training, pipeline.features.label
     measure = Measure.of(training, plan.champion.threshold)
     classes = reference.classes if reference else None
-    if training.task == "multiclass" and classes is None:
+    if (training.task == "multiclass") != (classes is not None):  # or the champion answers another question
         return without_reference(plan.champion.version, ("metric",))
     day = rows[PREDICTION_TIME].dt.strftime("%Y-%m-%d")
     known = rows[day.between(window.first_known.isoformat(), window.last_known.isoformat()) & rows[label].notna()]

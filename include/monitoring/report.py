@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 INDENT = " " * 9
+#: Lines that are no alert, of each state; the lake's table has all.
+SHOWN = 40
 HEADINGS = ("state", "kind", "name", "value", "limit", "rows")
 
 
@@ -28,8 +30,15 @@ def worst_first(lines: Sequence[Line]) -> list[Line]:
 
 
 def monitoring_table(lines: Sequence[Line]) -> str:
-    """Return a line each, worst first, and below those that are not ok why; the same reason is told once."""
-    ordered = worst_first(lines)
+    """Return a line each, worst first, and below those that are not ok why; the same reason is told once.
+
+    All alerts are there, and of the others the first ones.
+    """
+    ordered, found = [], dict.fromkeys(get_args(State), 0)
+    for line in worst_first(lines):
+        if line.state == "alert" or found[line.state] < SHOWN:
+            ordered.append(line)
+        found[line.state] += 1
     cells = [HEADINGS, *(_cells(line) for line in ordered)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heading, *shown = ["  ".join(map(_padded, row, widths, range(len(row)))).rstrip() for row in cells]
@@ -39,6 +48,9 @@ def monitoring_table(lines: Sequence[Line]) -> str:
         if line.state != "ok" and line.sentence != last:
             last = line.sentence
             told += textwrap.wrap(last, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    more = [f"{count - SHOWN} {state}" for state, count in found.items() if state != "alert" and count > SHOWN]
+    if more:
+        told.append(f"and {' and '.join(more)} more, which the table in the lake has")
     return "\n".join(told)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.monitoring.lines import Line
-from include.monitoring.report import monitoring_table, summary, worst_first
+from include.monitoring.report import SHOWN, monitoring_table, summary, worst_first
 
 LINES = [
     Line("nulls", "visitors", 0.05, 0.15, "ok", 300, "5.0% of 300 rows are null"),
@@ -42,6 +42,18 @@ def test_the_table_says_why_and_the_same_reason_once() -> None:
         "unknown  nulls          store           -   0.1000    20",
         "ok       nulls          visitors   0.0500   0.1500   300",
     ]
+
+
+def test_of_many_lines_the_alerts_are_all_there() -> None:
+    """A pipeline of hundreds of features does not bury what matters, and the end says what is left out."""
+    alerts = [Line("nulls", f"a{number}", 0.5, 0.1, "alert", 300, "half are null") for number in range(SHOWN + 5)]
+    fine = [Line("nulls", f"b{number}", 0.0, 0.1, "ok", 300, "") for number in range(SHOWN + 7)]
+
+    told = monitoring_table([*fine, *alerts]).splitlines()
+
+    assert sum(line.startswith("alert") for line in told) == SHOWN + 5
+    assert sum(line.startswith("ok") for line in told) == SHOWN
+    assert told[-1] == "and 7 ok more, which the table in the lake has"
 
 
 def test_the_states_are_counted() -> None:
