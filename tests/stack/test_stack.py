@@ -96,8 +96,8 @@ def test_mlflow_wants_a_login(stack: Stack) -> None:
 def answer(client: AirflowClient, run_id: str, option: str) -> None:
     """Answer the question of a promotion by hand, once it is asked, as one of Airflow's users."""
     path = f"dags/{PIPELINE}.promote/dagRuns/{quote(run_id)}/taskInstances/ask_another/-1/hitlDetails"
-    wait_for(lambda: client._get(path, missing=None), "the question", 120)
-    client._call("PATCH", path, {"chosen_options": [option], "params_input": {}})
+    wait_for(lambda: client.get(path, missing=None), "the question", 120)
+    client.call("PATCH", path, {"chosen_options": [option], "params_input": {}})
 
 
 def test_roles_and_four_eyes(stack: Stack) -> None:
