@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import pytest
 from fsspec.asyn import reset_lock
 from s3fs import S3FileSystem
 
+from include import settings
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.maintenance import maintain_files, maintain_table
@@ -70,3 +73,14 @@ def test_nights_on_an_object_store(server: S3, folder: str, shop: Path, home: Pa
     assert any(key.startswith(f"{folder}/lake/shop/features/_delta_log/") for key in keys)
     assert any(key.startswith(f"{folder}/models/") and key.endswith("MLmodel") for key in keys)
     assert not (home / "lake").exists()
+
+
+def test_a_process_that_has_read_ends_well(shop: Path) -> None:
+    """Nothing of what reads a table is left behind to be aborted, however soon the process ends."""
+    run(load_pipeline("shop"), "first", date(2024, 3, 20), EnvironmentConnections(), dry_run=True)
+    read = "from include import lake; uri = lake.features_uri('shop'); print(lake.read_features(uri, 0).num_rows)"
+
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", read], cwd=settings.root(), capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert int(done.stdout) > 0
