@@ -30,7 +30,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Keep bytes out of the tests' names: packed ones hold the time, and each of several processes would have others."""
+    """Keep bytes out of the tests' names: packed ones hold the time, and each of several processes has others."""
     return "bytes" if isinstance(val, bytes) else None
 
 

@@ -41,20 +41,20 @@ class AirflowClient:
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether Airflow has parsed a DAG."""
-        return self._get(f"dags/{dag_id}", missing=None) is not None
+        return self.get(f"dags/{dag_id}", missing=None) is not None
 
     def import_errors(self) -> list[str]:
         """Return the errors of DAG files that cannot be imported."""
-        return [each["stack_trace"].strip() for each in self._get("importErrors")["import_errors"]]
+        return [each["stack_trace"].strip() for each in self.get("importErrors")["import_errors"]]
 
     def pause(self, dag_id: str, paused: bool) -> None:
         """Pause or unpause a DAG."""
-        self._call("PATCH", f"dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
+        self.call("PATCH", f"dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run now and return its id."""
         now = datetime.now(UTC).isoformat()
-        return self._call("POST", f"dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": now})["dag_run_id"]
+        return self.call("POST", f"dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": now})["dag_run_id"]
 
     def state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
@@ -62,32 +62,42 @@ class AirflowClient:
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return a run."""
-        return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
+        return self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return the runs of a DAG, the newest first."""
-        return self._get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+        return self.get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run."""
-        return self._get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]
+        return self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """Return what a task returned."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self._get(f"{path}?deserialize=false&stringify=false")["value"]
+        return self.get(f"{path}?deserialize=false&stringify=false")["value"]
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
         """Return the lines of a task's last try."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task['task_id']}/logs/{task['try_number'] or 1}"
-        content = self._get(f"{path}?map_index={task['map_index']}")["content"]
+        content = self.get(f"{path}?map_index={task['map_index']}")["content"]
         return [f"{each['event']} {each.get('error_detail') or ''}".strip() for each in content if "event" in each]
 
-    def _get(self, path: str, **missing: Any) -> Any:
-        return self._call("GET", path, **missing)
+    def get(self, path: str, **missing: Any) -> Any:
+        """Return what a path of the API holds; `missing` is returned where there is nothing, if it is given."""
+        return self.call("GET", path, **missing)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, **missing: Any) -> Any:
-        answer = self._session.request(method, f"{self._base}/api/v2/{path}", json=body, timeout=60)
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, api: str = "api/v2", **missing: Any
+    ) -> Any:
+        """Ask the API, or another one of the same server, and return what it answers.
+
+        Raises
+        ------
+        EmbeddedStackError
+            If it refuses.
+        """
+        answer = self._session.request(method, f"{self._base}/{api}/{path}", json=body, timeout=60)
         if answer.status_code == 404 and "missing" in missing:
             return missing["missing"]
         if not answer.ok:

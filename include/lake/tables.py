@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -209,18 +210,18 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     schema = pa.schema(table.schema().to_arrow())
     # of each column that it is told of, deltalake makes an expression a file, which takes longer than to open the files
     partitions = pa.schema([schema.field(name) for name in table.metadata().partition_columns])
-    found = table.to_pyarrow_dataset(filesystem=_local_folder(table), file_pruning_predicate=pruned, schema=partitions)
+    found = table.to_pyarrow_dataset(filesystem=_arrows_folder(table), file_pruning_predicate=pruned, schema=partitions)
     if not newest:
         _check_files(found, table)
     return FileSystemDataset(list(found.get_fragments()), schema, found.format, found.filesystem)
 
 
 def filesystem_of(table: DeltaTable) -> FileSystem:
-    """Return the folder of an opened table as a file system, with the table's own way to reach it."""
+    """Return the folder of an opened table as a file system, with Arrow's own way to reach it or else the table's."""
     from deltalake.fs import DeltaStorageHandler
     from pyarrow.fs import PyFileSystem
 
-    return _local_folder(table) or PyFileSystem(DeltaStorageHandler.from_table(table._table))
+    return _arrows_folder(table) or PyFileSystem(DeltaStorageHandler.from_table(table._table))
 
 
 def first_line(error: Exception) -> str:
@@ -229,14 +230,29 @@ def first_line(error: Exception) -> str:
     return told.splitlines()[0] if told else type(error).__name__
 
 
-def _local_folder(table: DeltaTable) -> FileSystem | None:
-    """Return the folder of a table on this machine; deltalake's own file system waits for Python at each read."""
+def _arrows_folder(table: DeltaTable) -> FileSystem | None:
+    """Return the folder of a table that Arrow reaches by itself, which is on this machine or on S3.
+
+    deltalake's own file system waits for Python at each read, and a process that ends while Arrow closes a file of it
+    is aborted (https://github.com/apache/arrow/issues/39862).
+    """
     from pyarrow.fs import FileSystem, SubTreeFileSystem
 
-    if not table.table_uri.startswith("file:"):
-        return None
-    system, folder = FileSystem.from_uri(table.table_uri)
-    return SubTreeFileSystem(folder, system)
+    scheme, _, path = table.table_uri.partition("://")
+    if scheme == "file":
+        system, folder = FileSystem.from_uri(table.table_uri)
+        return SubTreeFileSystem(folder, system)
+    return SubTreeFileSystem(path.rstrip("/"), _s3()) if scheme in ("s3", "s3a") else None
+
+
+def _s3() -> FileSystem:
+    """Return S3, or a store like it, as the variables AWS_... name it, which deltalake and s3fs read as well."""
+    from pyarrow.fs import S3FileSystem
+
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    scheme, _, host = endpoint.rpartition("://")
+    return S3FileSystem(region=region, endpoint_override=host.rstrip("/") or None, scheme=scheme or "https")
 
 
 def _is_same(table: DeltaTable, system: FileSystem) -> bool:

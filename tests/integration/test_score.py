@@ -162,6 +162,25 @@ def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, functio
     assert result["changed"] == (function != "deltalake.write_deltalake")
 
 
+def test_two_tasks_of_one_plan_at_once_publish_once(after_night: Pipeline) -> None:
+    """A task that was taken for dead may still run beside its second try."""
+    plan_scoring(after_night, RUN_KEY, AS_OF)
+    command = [sys.executable, str(Path(__file__).with_name("killed_score.py")), "include.workspace.put_file"]
+    environment = os.environ | {"PYTHONPATH": str(settings.root())}
+    both = [
+        subprocess.Popen([*command, "before", "0"], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate()[1] for process in both]
+
+    ended = [process.returncode for process in both]
+    assert 0 in ended, told
+    assert all(code == 0 or "PublishConflict" in error for code, error in zip(ended, told, strict=True)), told
+    assert not score(after_night)["changed"]
+    operations = [commit["operation"] for commit in DeltaTable(lake.predictions_uri("shop")).history()]
+    assert operations == ["WRITE", "CREATE TABLE"]
+
+
 def test_a_champion_whose_file_was_changed_does_not_predict(after_night: Pipeline, night: Path) -> None:
     """A byte of the model is another one, and nothing is published."""
     [model] = night.glob("mlflow/artifacts/**/model.skops")

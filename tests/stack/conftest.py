@@ -1,4 +1,4 @@
-"""One stack for all tests of this folder."""
+"""One stack for all tests of a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start the stack from nothing, wait until every part is well, and remove it afterwards."""
     with Stack(tmp_path_factory.mktemp("stack")).running() as running:

@@ -152,8 +152,7 @@ class Stack:
         name, password = role.lower(), f"a-long-password-for-{role}"
         body = {"username": name, "email": f"{name}@example.org", "first_name": role, "last_name": "Tester"}
         body |= {"password": password, "roles": [{"name": role}]}
-        answer = self.airflow._session.post(f"http://127.0.0.1:{AIRFLOW_PORT}/auth/fab/v1/users", json=body, timeout=60)
-        assert answer.ok, answer.text
+        self.airflow.call("POST", "users", body, api="auth/fab/v1")
         return self.airflow_as(name, password)
 
     def mlflow_url(self, path: str) -> str:
@@ -179,7 +178,7 @@ class Stack:
             return [run["dag_run_id"] for run in client.runs(dag) if run["run_type"] == "scheduled"]
 
         (run_id,) = wait_for(scheduled, "the schedule's own run", 60)
-        client._call("PATCH", f"dags/{dag}/dagRuns/{quote(run_id)}", {"state": "failed"})
+        client.call("PATCH", f"dags/{dag}/dagRuns/{quote(run_id)}", {"state": "failed"})
 
     def wait_run(self, kind: str, run_id: str, seconds: float = RUN_SECONDS) -> str:
         """Wait until a run has ended, through any outage, and return its state."""
@@ -206,7 +205,7 @@ class Stack:
     def clear_failed(self, kind: str, run_id: str) -> None:
         """Clear the failed tasks of a run, as a person does in the UI."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
-        self.airflow._call("POST", f"dags/{PIPELINE}.{kind}/clearTaskInstances", body)
+        self.airflow.call("POST", f"dags/{PIPELINE}.{kind}/clearTaskInstances", body)
 
     def services(self) -> list[str]:
         """Return the names of the services that have a container."""

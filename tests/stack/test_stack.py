@@ -6,10 +6,8 @@ After each injury the same is asked: one publication, one version a run, a champ
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +17,7 @@ import requests
 
 from include.errors import EmbeddedStackError
 from include.production.secrets import SECRETS
+from tests.stack.promises import assert_promises, records
 from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker, wait_for
 
 if TYPE_CHECKING:
@@ -33,33 +32,6 @@ DAYS = (date(2013, 3, 20) + timedelta(days=number) for number in range((LAST_ING
 def retrain(stack: Stack, **conf: Any) -> str:
     """Start a retraining as of a day that none was before."""
     return stack.start_run("retrain", as_of=str(next(DAYS)), tuning_seconds=SECONDS, **conf)
-
-
-def records(stack: Stack) -> list[dict[str, Any]]:
-    """Return the pipeline's records."""
-    return json.loads(stack.nightshift("history", PIPELINE, "--json"))
-
-
-def assert_promises(stack: Stack, run_id: str) -> None:
-    """Assert that a run published once, registered one version, and that all is as its records say."""
-    dag = f"{PIPELINE}.retrain"
-    assert stack.airflow.state(dag, run_id) == "success"
-    kept = records(stack)
-    (record,) = [each for each in kept if each["content"].get("run") == run_id]
-    numbers = Counter(each["content"]["challenger_version"] for each in kept if each["kind"] == "retrain")
-    assert max(numbers.values()) == 1, f"two records name one version: {numbers}"
-    versions = stack.mlflow("api/2.0/mlflow/model-versions/search", filter=f"name='{PIPELINE}'").json()
-    assert sorted(int(each["version"]) for each in versions["model_versions"]) == sorted(numbers)
-    alias = stack.mlflow("api/2.0/mlflow/registered-models/alias", name=PIPELINE, alias="champion").json()
-    assert int(alias["model_version"]["version"]) == kept[-1]["content"]["champion_after"]
-    assert record["content"]["challenger_version"] in numbers
-    # the files of every version are as they were registered, and the champion is loaded and predicts
-    assert stack.nightshift("verify", PIPELINE).startswith("ok: ")
-    table = f"from include import lake; uri = lake.features_uri('{PIPELINE}'); "
-    row = "print(lake.read_features(uri, lake.latest_version(uri))['flight_id'][-1])"
-    key = stack.run_in("worker-1", "python", "-c", table + row).strip()
-    told = stack.nightshift("explain-row", PIPELINE, "--key", key)
-    assert told.startswith(f"{PIPELINE} version {kept[-1]['content']['champion_after']} ")
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +96,8 @@ def test_mlflow_wants_a_login(stack: Stack) -> None:
 def answer(client: AirflowClient, run_id: str, option: str) -> None:
     """Answer the question of a promotion by hand, once it is asked, as one of Airflow's users."""
     path = f"dags/{PIPELINE}.promote/dagRuns/{quote(run_id)}/taskInstances/ask_another/-1/hitlDetails"
-    wait_for(lambda: client._get(path, missing=None), "the question", 120)
-    client._call("PATCH", path, {"chosen_options": [option], "params_input": {}})
+    wait_for(lambda: client.get(path, missing=None), "the question", 120)
+    client.call("PATCH", path, {"chosen_options": [option], "params_input": {}})
 
 
 def test_roles_and_four_eyes(stack: Stack) -> None:
