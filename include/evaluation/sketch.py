@@ -209,7 +209,7 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     Parameters
     ----------
     window
-        Number of the days that each row belongs to, 0 to n_windows - 1, of shape (n_rows,).
+        Number of the days that each row belongs to, 0 to n_windows - 1, or -1 for none, of shape (n_rows,).
     min_rows
         Fewer rows of a window say nothing of what is usual.
     """
@@ -220,9 +220,10 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     bins = Values.of(values) if is_text(column) else Bins.of(values) if len(values) else Bins([], [])
     counts = bins.count(values)
     n_windows = int(window.max()) + 1 if len(window) else 0
-    rows = np.bincount(window, minlength=n_windows)
-    by_window = np.bincount(window[known] * bins.number + bins.place(values), minlength=n_windows * bins.number)
-    by_window = by_window.reshape(n_windows, bins.number)
+    rows = np.bincount(window[window >= 0], minlength=n_windows)
+    counted = window[known] >= 0
+    place = window[known] * bins.number + bins.place(values)
+    by_window = np.bincount(place[counted], minlength=n_windows * bins.number).reshape(n_windows, bins.number)
     with_values = by_window.sum(axis=1)
     shifts = [index_of_counts(each, counts) for each in by_window[with_values >= max(1, min_rows)]]
     null_shares = 1 - with_values[rows >= max(1, min_rows)] / rows[rows >= max(1, min_rows)]
@@ -293,8 +294,14 @@ def _values(column: pd.Series, known: np.ndarray) -> Any:
 
 
 def _windows(days: np.ndarray, window_days: int) -> np.ndarray:
-    """Return the number of each row's window; the newest days are the first."""
-    return (days.max() - days) // window_days if len(days) else days
+    """Return the number of each row's window, the newest days being the first, and -1 for days that make none."""
+    import numpy as np
+
+    if not len(days):
+        return days
+    whole = (days.max() - days.min() + 1) // window_days
+    window = (days.max() - days) // window_days
+    return np.where(window < whole, window, -1)  # a part of a week has not all of its days
 
 
 def _array(counts: list[int]) -> np.ndarray:

@@ -113,6 +113,19 @@ def test_what_has_its_seasons_is_usual() -> None:
     assert sketch(seasonal, week, 301).usual_shift == 0  # no week has so many rows
 
 
+def test_a_part_of_a_window_tells_nothing_of_what_is_usual() -> None:
+    """The oldest days are no whole week, and of a weekday a day has one only."""
+    days = np.repeat(np.arange(15), 300)
+    weekday = pd.DataFrame({"weekday": days % 7})
+
+    made = make_reference(weekday, weekday, (days, days), window_days=7, min_rows=200)
+
+    assert made.features["weekday"].usual_shift < LIMIT / 10
+    assert made.features["weekday"].rows == 15 * 300
+    short = make_reference(weekday, weekday, (days % 3, days), window_days=7, min_rows=200)
+    assert short.features["weekday"].usual_shift == 0
+
+
 def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days() -> None:
     """They are in no bin, and neither is an infinite prediction."""
     column = pd.Series([1.0] * 90 + [None] * 10 + [2.0] * 50 + [None] * 50)
