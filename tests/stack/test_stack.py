@@ -78,6 +78,40 @@ def test_a_night_runs_on_two_workers(stack: Stack, ingested: str) -> None:
     assert "VERDICT" in stack.log("retrain", run_id, "summarize_run")
 
 
+def run_to_end(stack: Stack, kind: str, as_of: date) -> str:
+    """Run a DAG as of a day to its end and return the run's id."""
+    run_id = stack.start_run(kind, as_of=str(as_of))
+    assert stack.wait_run(kind, run_id) == "success"
+    return run_id
+
+
+def test_days_are_scored_once_and_watched(stack: Stack, ingested: str) -> None:
+    """Each flight of the next day has one prediction, through a kill, and the monitor names the days without any."""
+    first, last = LAST_INGESTED - timedelta(days=3), LAST_INGESTED
+    run_id = stack.start_run("score", as_of=str(last))
+    stack.kill(stack.wait_task("score", run_id, "score_rows")["hostname"])
+    assert stack.wait_run("score", run_id) == "success"
+    run_to_end(stack, "score", first)
+
+    count = (
+        "from include import lake; "
+        f"rows = lake.read_predictions(lake.predictions_uri('{PIPELINE}'), '{last}', '{last}'); "
+        f"asked = lake.partitions(lake.raw_uri('{PIPELINE}', 'schedule'))['{last}'].rows; "
+        "print(rows.num_rows == asked > 0, len(set(rows['flight_id'].to_pylist())) == asked)"
+    )
+    assert stack.run_in("worker-2", "python", "-c", count).split() == ["True", "True"]
+    told = stack.log("monitor", run_to_end(stack, "monitor", last), "measure_drift")
+    assert "have no prediction" in told
+    between = [first + timedelta(days=number) for number in (1, 2)]
+    assert all(str(day) in told for day in between)
+
+    for day in between:
+        run_to_end(stack, "score", day)
+    told = stack.log("monitor", run_to_end(stack, "monitor", last), "measure_drift")
+    assert "have no prediction" not in told
+    assert "has its prediction" in told or "volume" in told
+
+
 def test_mlflow_wants_a_login(stack: Stack) -> None:
     """Without one, or with a wrong one, nothing is told; the tasks' user is no administrator."""
     path = "api/2.0/mlflow/registered-models/search"
