@@ -19,6 +19,8 @@ from include.lake.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
     from deltalake import DeltaTable
 
@@ -61,12 +63,14 @@ def publish_day(
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     rows = _with_day(rows, ds)
+    _check_names(uri, rows.schema.names)
     try:
         # created empty, so that even of two first writers one meets the other's commit and is refused
         DeltaTable.create(uri, schema=rows.schema, partition_by=[DAY], mode="ignore", configuration=PROPERTIES)
         table = existing_table(uri)
         # what is checked below is checked again, against the version that was opened, at the commit
         _check_columns(uri, table, rows.schema, varying)
+        _check_names(uri, [*(field.name for field in table.schema().fields), *rows.schema.names])
         if _stands(table, ds, build, moment):
             return TableVersion(uri, table.version(), rows.num_rows, changed=False)
         write_deltalake(
@@ -156,6 +160,19 @@ def _with_day(rows: pa.Table, ds: str) -> pa.Table:
     import pyarrow as pa
 
     return rows.append_column(DAY, pa.array([ds] * rows.num_rows, pa.string()))
+
+
+def _check_names(uri: str, names: Iterable[str]) -> None:
+    """Refuse columns that Delta does not tell apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise SchemaMismatch(
+                f"{uri}: the columns '{other}' and '{name}' differ in upper and lower case alone, which Delta does not "
+                "tell apart; nothing was published; write the class that they are called after in one way in "
+                f"features.sql, or, if '{other}' is of days that are published, move the table to another place"
+            )
 
 
 def _check_columns(uri: str, table: DeltaTable, schema: pa.Schema, varying: str | None) -> None:

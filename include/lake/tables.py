@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from include import settings
 from include.errors import LakeError, PublishConflict
@@ -180,8 +181,6 @@ def existing_table(uri: str, version: int | None = None) -> DeltaTable:
 
 def files_of(uri: str, version: int) -> dict[str, int]:
     """Return the size in bytes of each file that a version of a table needs, by its path below the table."""
-    from urllib.parse import unquote
-
     import pyarrow as pa
 
     actions = pa.table(existing_table(uri, version).get_add_actions(flatten=True))
@@ -242,7 +241,7 @@ def _arrows_folder(table: DeltaTable) -> FileSystem | None:
     if scheme == "file":
         system, folder = FileSystem.from_uri(table.table_uri)
         return SubTreeFileSystem(folder, system)
-    return SubTreeFileSystem(path.rstrip("/"), _s3()) if scheme in ("s3", "s3a") else None
+    return SubTreeFileSystem(unquote(path).rstrip("/"), _s3()) if scheme in ("s3", "s3a") else None
 
 
 def _s3() -> FileSystem:

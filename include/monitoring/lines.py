@@ -108,7 +108,7 @@ def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: b
         return Line("volume", "predictions", None, 1.0, "unknown", rows, told)
     if not rows:
         told = "the features query yields no row for these days; see whether the sources have delivered"
-        return Line("volume", "predictions", None, 1.0, "unknown", 0, told)
+        return Line("volume", "predictions", None, 1.0, "alert", 0, told)
     share = (rows - absent) / rows
     if not absent:
         told = f"each of the {rows:,} rows that were asked for has its prediction"

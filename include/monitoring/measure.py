@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include import lake
+from include.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest, midnight
@@ -98,7 +99,8 @@ def find_lines(pipeline: Pipeline, plan: MonitoringPlan) -> list[Line]:
     if reference is None:
         lines += without_reference(plan.champion.version)
     else:
-        of_window = predicted[predicted["ds"] >= window.first.isoformat()]
+        own = _of_champion(predicted, plan)
+        of_window = own[own["ds"] >= window.first.isoformat()]
         lines += feature_lines(asked, reference, limits) + prediction_lines(of_window, reference, limits)
     return lines + _metric_lines(pipeline, plan, window, rows, predicted, reference)
 
@@ -126,7 +128,7 @@ def _metric_lines(
     predicted: pd.DataFrame,
     reference: Reference | None,
 ) -> list[Line]:
-    """Hold predictions against the labels that came; of rows that no run predicted nothing is known."""
+    """Hold the champion's predictions against the labels that came; rows that it did not predict are left out."""
     import numpy as np
 
     training, label = pipeline.training, pipeline.features.label
@@ -138,7 +140,7 @@ def _metric_lines(
     known = rows[day.between(window.first_known.isoformat(), window.last_known.isoformat()) & rows[label].notna()]
     key = _key(pipeline)
     labels = known.set_index(key)[label]
-    found = predicted.set_index(key)
+    found = _of_champion(predicted, plan).set_index(key)
     found = found[found.index.isin(labels.index)]
     y_true = encode_target(training, labels.reindex(found.index), classes)
     if classes:
@@ -162,8 +164,13 @@ def _metric_lines(
 
 
 def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
-    """Return a version's metric on its holdout, as the record of its run has it; None where there is no record."""
-    for record in reversed(read_all(name)):
+    """Return a version's metric on its holdout, as the record of its run has it; None where there is none to read."""
+    try:
+        records = read_all(name)
+    except LakeError as error:
+        log.warning("%s: its metric on the holdout is not known, since a record cannot be read: %s", name, error)
+        return None
+    for record in reversed(records):
         if record.kind == "retrain" and record.content.get("challenger_version") == version:
             metric = record.content.get("metric") or {}
             if metric.get("value") is None:
@@ -192,7 +199,21 @@ def _predicted(pipeline: Pipeline, plan: MonitoringPlan, window: Window) -> pd.D
     if plan.predictions is not None:
         uri = lake.predictions_uri(pipeline.name)
         found = lake.read_predictions(uri, window.first_predicted.isoformat(), plan.as_of, plan.predictions)
-    return pd.DataFrame(columns=[*_key(pipeline), "ds", "prediction"]) if found is None else found.to_pandas()
+    if found is None:
+        return pd.DataFrame(columns=[*_key(pipeline), "ds", "prediction", "model_version"])
+    missing = [name for name in _key(pipeline) if name not in found.column_names]
+    if missing:
+        raise ScoringImpossible(
+            f"{pipeline.name}: the table of predictions has no column {', '.join(missing)}, which features.key names "
+            f"now; move {lake.predictions_uri(pipeline.name)} to another place and run {pipeline.name}.score, which "
+            "starts a new one"
+        )
+    return found.to_pandas()
+
+
+def _of_champion(predicted: pd.DataFrame, plan: MonitoringPlan) -> pd.DataFrame:
+    """Return the champion's own predictions: what an earlier one has said is not held against this one's holdout."""
+    return predicted[predicted["model_version"] == plan.champion.version]
 
 
 def _probabilities(found: pd.DataFrame, classes: list[Any]) -> np.ndarray:

@@ -93,7 +93,9 @@ class Window:
         return self.since - timedelta(days=1)
 
 
-def plan_monitoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) -> MonitoringPlan:
+def plan_monitoring(
+    pipeline: Pipeline, run_key: str, as_of: date | None = None, announced: date | None = None
+) -> MonitoringPlan:
     """Pin what a run looks at, or return the plan that this run made before.
 
     Parameters
@@ -101,6 +103,8 @@ def plan_monitoring(pipeline: Pipeline, run_key: str, as_of: date | None = None)
     as_of
         None means the last day that was predicted; where the monitor has a clock of its own, which also notices that
         nothing is predicted any more, or nothing was predicted yet, the last day that every daily source has.
+    announced
+        A day that was published, maybe without a row.
 
     Raises
     ------
@@ -119,7 +123,8 @@ def plan_monitoring(pipeline: Pipeline, run_key: str, as_of: date | None = None)
     predictions = lake.latest_version(uri)
     if as_of is None and pipeline.schedule.monitor == "after_score":
         days = lake.days_with_rows(uri, predictions) if predictions is not None else []
-        as_of = date.fromisoformat(days[-1]) if days else None
+        found = [*map(date.fromisoformat, days[-1:]), *([announced] if announced else [])]
+        as_of = max(found, default=None)
     as_of, snapshot = pin_day(pipeline, as_of, asked="the monitor is asked", instead="ask it")
     champion = find_champion(pipeline.name)
     if champion is None:

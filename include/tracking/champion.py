@@ -184,7 +184,9 @@ def _inputs(folder: Path) -> dict[str, str] | None:
     if signature is None or signature.inputs is None or not signature.inputs.has_input_names():
         return None
     kinds = zip(signature.inputs.input_names(), signature.inputs.input_types(), strict=True)
-    return {name: "text" if kind.name == "string" else "number" for name, kind in kinds}
+    # of a column without a value in its example MLflow knows no type that has a name
+    named = ((name, getattr(kind, "name", None)) for name, kind in kinds)
+    return {name: "text" if kind == "string" else "number" for name, kind in named if kind}
 
 
 def fetch_model(name: str | None, source: str, manifest: str | None, folder: str, what: str) -> Path:

@@ -105,7 +105,8 @@ def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationRepor
 def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
     """Hold rows to be predicted against those expectations of `expectations/features.yaml` that are about each row.
 
-    What is about all rows of a table, as a mean is, need not hold of a single day's, and their labels are not known.
+    What is about all rows of a table, as a mean is, need not hold of a single day's. Neither must what is about the
+    label, or about columns of `features.exclude`, of which some tell what came of a row.
 
     Raises
     ------
@@ -119,11 +120,11 @@ def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
     )
 
     of_rows = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
-    label = pipeline.features.label
+    apart = {pipeline.features.label, *pipeline.features.exclude}
     suite = [
         each
         for each in load_suite(pipeline.folder, "features")
-        if isinstance(each, of_rows) and label not in named_columns(each)
+        if isinstance(each, of_rows) and apart.isdisjoint(named_columns(each))
     ]
     return _hold_features(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
 

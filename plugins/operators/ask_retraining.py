@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AskRetrainingOperator(PipelineStepOperator):
-    """Succeed, and so announce the task's outlet, only on an alert that a retraining may mend; else be skipped.
+    """Succeed, and so announce the task's outlet, only on an alert of now that a retraining may mend; else be skipped.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class AskRetrainingOperator(PipelineStepOperator):
         """Return what is to be mended."""
         from include.monitoring.lines import mended_by_retraining
 
+        if context["params"].get("as_of"):
+            raise AirflowSkipException("a day was asked for by hand, which is no reason to retrain now")
         found: dict[str, Any] = context["ti"].xcom_pull(task_ids=self.measured)
         wanted = mended_by_retraining(found["alerts"])
         if not wanted:

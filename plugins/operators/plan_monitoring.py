@@ -22,5 +22,15 @@ class PlanMonitoringOperator(PipelineStepOperator):
 
         as_of = context["params"].get("as_of")
         return plan_monitoring(
-            pipeline, run_key=context["dag_run"].run_id, as_of=date.fromisoformat(as_of) if as_of else None
+            pipeline,
+            run_key=context["dag_run"].run_id,
+            as_of=date.fromisoformat(as_of) if as_of else None,
+            announced=self._announced(context),
         ).to_json()
+
+    @staticmethod
+    def _announced(context: Context) -> date | None:
+        """Return the newest day that was published, by the events that started the run."""
+        events = [event for of_asset in context["triggering_asset_events"].values() for event in of_asset]
+        days = [event.extra["as_of"] for event in events if "as_of" in event.extra]
+        return max(map(date.fromisoformat, days), default=None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ScoreRowsOperator(PipelineStepOperator):
-    """Follow the plan that the run's first task made, and log what was published as a table."""
+    """Follow the plan that the run's first task made, and log what was published; its outlet is told the day."""
 
     operator_extra_links = (VersionPageLink(),)
 
@@ -23,4 +23,7 @@ class ScoreRowsOperator(PipelineStepOperator):
         from include.scoring.plan import load_plan
         from include.scoring.score import score_rows
 
-        return score_rows(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
+        found = score_rows(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = {"as_of": found["as_of"]}
+        return found

@@ -64,11 +64,14 @@ def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path)
     found = {"as_of": "2024-03-20", "summary": "1 alert, 0 unknown, 3 ok"}
     task = Mock()
 
+    now: Any = {"ti": task, "params": {"as_of": None}}
     task.xcom_pull.return_value = found | {"alerts": [{"kind": "metric", "name": "mae"}]}
-    assert operator.execute({"ti": task}) == ["metric mae"]  # type: ignore[typeddict-item]
+    assert operator.execute(now) == ["metric mae"]
+    with pytest.raises(AirflowSkipException, match="asked for by hand"):
+        operator.execute(now | {"params": {"as_of": "2024-01-01"}})
     task.xcom_pull.return_value = found | {"alerts": [{"kind": "volume", "name": "predictions"}]}
     with pytest.raises(AirflowSkipException, match="no alert asks for a retraining: 1 alert, 0 unknown, 3 ok"):
-        operator.execute({"ti": task})  # type: ignore[typeddict-item]
+        operator.execute(now)
 
 
 def context(*interval: datetime | None, **params: str | None) -> Any:

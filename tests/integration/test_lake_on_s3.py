@@ -43,7 +43,7 @@ def folder(server: S3, request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ALLOW_HTTP": "true",
-        "LAKE_URI": f"s3://nights/{folder}/lake",
+        "LAKE_URI": f"s3://nights/{folder}/the lake",
         "NIGHTSHIFT_ARTIFACT_ROOT": f"s3://nights/{folder}/models",
     }.items():
         monkeypatch.setenv(name, value)
@@ -70,7 +70,7 @@ def test_nights_on_an_object_store(server: S3, folder: str, shop: Path, home: Pa
     assert second["version"] == 2
     assert explain_row(pipeline, ["store-1-2024-03-21"]).version in (1, 2)
     keys = {each["Key"] for each in server.client().list_objects_v2(Bucket="nights", Prefix=folder)["Contents"]}
-    assert any(key.startswith(f"{folder}/lake/shop/features/_delta_log/") for key in keys)
+    assert any(key.startswith(f"{folder}/the lake/shop/features/_delta_log/") for key in keys)
     assert any(key.startswith(f"{folder}/models/") and key.endswith("MLmodel") for key in keys)
     assert not (home / "lake").exists()
 

@@ -233,3 +233,16 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         publish(str(tmp_path / "lake" / "predictions"), FIRST, rows(FIRST), A, 10)
 
     assert refused.value.retryable
+
+
+def test_classes_that_differ_in_case_alone_are_refused(home: object) -> None:
+    """Delta has no two such columns, neither in one day nor in two."""
+    uri, late = lake.predictions_uri("shop"), pa.array([0.5] * 3)
+
+    with pytest.raises(SchemaMismatch, match="'probability_late' and 'probability_Late' differ in upper and lower"):
+        publish(uri, FIRST, rows(FIRST, probability_late=late, probability_Late=late), A, 10)
+    assert lake.latest_version(uri) is None
+    publish(uri, FIRST, rows(FIRST, probability_late=late), A, 10)
+    with pytest.raises(SchemaMismatch, match=r"'probability_late' and 'probability_Late'.* to another place"):
+        publish(uri, SECOND, rows(SECOND, probability_Late=late), A, 20)
+    assert values(uri) == [0.0] * 3

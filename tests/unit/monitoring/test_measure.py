@@ -13,11 +13,13 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
+from include.errors import ScoringImpossible
 from include.evaluation.sketch import make_reference
 from include.monitoring import measure
 from include.monitoring.measure import find_lines, holdout_metric
 from include.monitoring.plan import MonitoringPlan
 from include.records.chain import append
+from include.records.files import record_file
 from include.tracking.champion import Champion
 from tests import factories
 
@@ -55,8 +57,8 @@ def asked(hour: int, seed: int = 1) -> pd.DataFrame:
     )
 
 
-def predict(rows: pd.DataFrame, wrong: float) -> int:
-    """Publish what was predicted of each row, some of it wrong, and return the version of the table."""
+def predict(rows: pd.DataFrame, wrong: float, model_version: int = 3) -> int:
+    """Publish what a version predicted of each row, some of it wrong, and return the version of the table."""
     draw = np.random.default_rng(2)
     late = (rows["revenue"] == "late").to_numpy() ^ (draw.random(len(rows)) < wrong)
     days = (rows["prediction_time"] - timedelta(microseconds=1)).dt.strftime("%Y-%m-%d")
@@ -67,7 +69,7 @@ def predict(rows: pd.DataFrame, wrong: float) -> int:
             "prediction": 0.9,
             "probability_early": np.where(late, 0.1, 0.9),
             "probability_late": np.where(late, 0.9, 0.1),
-            "model_version": 3,
+            "model_version": model_version,
         }
     )
     uri = lake.predictions_uri("shop")
@@ -138,6 +140,27 @@ def test_a_metric_that_dropped_is_found_through_the_table(several: Pipeline, mon
     assert of_kind(lines, "metric")["accuracy beside the holdout"].state == "alert"
 
 
+def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row has its prediction, and of the new champion's own there are too few yet."""
+    rows = asked(9)
+    lines = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
+
+    assert of_kind(lines, "volume")["predictions"].state == "ok"
+    assert {line.state for line in lines if line.kind in ("metric", "prediction_shift")} == {"unknown"}
+
+
+def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what to do with the table."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.1)
+    features = several.features.model_copy(update={"key": ["visitors"]})
+
+    with pytest.raises(ScoringImpossible, match=r"has no column visitors, .* move .*shop/predictions to another place"):
+        found(several.model_copy(update={"features": features}), rows, version, monkeypatch)
+
+
 def test_labels_of_a_class_that_is_new_are_left_out_and_told(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -169,13 +192,14 @@ def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
 
 
 def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty day is unknown in every line."""
+    """That nothing is asked is an alert, and all else is unknown."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
 
     lines = found(several, rows.iloc[:0], version, monkeypatch)
 
-    assert {line.state for line in lines if line.kind != "prediction_shift"} == {"unknown"}
+    assert of_kind(lines, "volume")["predictions"].state == "alert"
+    assert {line.state for line in lines if line.kind not in ("prediction_shift", "volume")} == {"unknown"}
 
 
 def test_a_reference_that_cannot_be_read_is_as_none(
@@ -198,3 +222,13 @@ def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeli
     known = holdout_metric("shop", 3)
     assert known is not None
     assert (known.name, known.value, known.low, known.high) == ("accuracy", 0.9, 0.87, 0.92)
+
+
+def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
+    several: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All else is measured."""
+    record_file("shop", 1).write_text("{")
+
+    assert holdout_metric("shop", 3) is None
+    assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text

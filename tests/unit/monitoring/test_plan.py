@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from include.monitoring.plan import Window
+from include import lake
+from include.catalog import load_pipeline
+from include.monitoring import plan as plan_module
+from include.monitoring.plan import Window, plan_monitoring
+from include.tracking.champion import Champion
 
 AS_OF = date(2024, 3, 20)
 
@@ -29,3 +34,21 @@ def test_as_many_days_are_looked_at_of_both(window_days: int, gap_days: int) -> 
 
     assert window.last - window.first == window.last_known - window.first_known == timedelta(days=window_days - 1)
     assert window.since <= min(window.first, window.first_known)
+
+
+@pytest.mark.parametrize(
+    ("announced", "day"),
+    [(None, "2024-03-18"), (date(2024, 3, 20), "2024-03-20"), (date(2024, 1, 2), "2024-03-18")],
+    ids=["nothing", "a day without rows", "a day of long ago"],
+)
+def test_the_newest_day_that_was_published_is_looked_at(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: str
+) -> None:
+    """A day that was published without a row is seen, and one of long ago is not looked at again."""
+    champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
+    monkeypatch.setattr(lake, "latest_version", lambda uri: 4)
+    monkeypatch.setattr(lake, "days_with_rows", lambda uri, version: ["2024-03-17", "2024-03-18"])
+    monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))
+    monkeypatch.setattr(plan_module, "find_champion", lambda name: champion)
+
+    assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == day

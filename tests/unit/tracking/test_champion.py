@@ -13,6 +13,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
 from include.errors import ModelRefused, TrackingUnavailable
+from include.tracking import champion as champion_module
 from include.tracking.champion import Champion, aliases, find_champion, load_champion, read_beside_model
 
 if TYPE_CHECKING:
@@ -58,6 +59,21 @@ def test_a_file_beside_the_model_is_registered_with_it(shop_model: Shop, mlflow_
 def test_a_version_that_was_registered_without_a_file_has_none(shop_model: Shop) -> None:
     """As those of an earlier release."""
     assert read_beside_model(_champion(shop_model), "reference.json") is None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's own, of integers
+def test_a_column_without_a_value_in_the_example_is_of_no_kind(tmp_path: Path) -> None:
+    """MLflow knows it as anything; the others have their kinds."""
+    import pandas as pd
+    from mlflow.models import Model as Logged
+    from mlflow.models import infer_signature
+
+    example = pd.DataFrame(
+        {"weekday": [1.0, 2.0], "store": ["s-1", "s-2"], "plane": pd.Series([None, None], dtype=object)}
+    )
+    Logged(signature=infer_signature(example)).save(str(tmp_path / "MLmodel"))
+
+    assert champion_module._inputs(tmp_path) == {"weekday": "number", "store": "text"}
 
 
 def test_before_the_first_version_there_is_no_champion(mlflow_home: Path, name: str) -> None:

@@ -253,6 +253,18 @@ def test_rows_to_predict_need_not_be_as_a_whole_table_is(shop: Path, expectation
     assert validate_rows(load_pipeline("shop"), rows).expectations == 0
 
 
+def test_rows_to_predict_need_not_have_what_is_kept_out_of_the_model(shop: Path) -> None:
+    """A column of features.exclude may tell what came of a row, which is not known before."""
+    expect(shop, "expect_column_values_to_not_be_null: {column: weekday}", suite="features")
+    pipeline = load_pipeline("shop")
+    without = pipeline.features.model_copy(update={"exclude": ["weekday"]})
+    rows = pa.table({"weekday": pa.array([None], pa.int64())})
+
+    assert validate_rows(pipeline.model_copy(update={"features": without}), rows).expectations == 0
+    with pytest.raises(ExpectationsFailed):
+        validate_rows(pipeline, rows)
+
+
 def test_a_feature_table_without_a_suite_passes(shop: Path) -> None:
     """A suite of the features is a choice."""
     assert validate_features(load_pipeline("shop"), pa.table({"weekday": [7]})) == ValidationReport(1, 0)
