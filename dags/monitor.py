@@ -13,9 +13,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from dags.pipelines import MONITOR, for_each_pipeline, predictions, retrain_wanted, task_defaults
+from dags.pipelines import MONITOR, as_of_param, for_each_pipeline, predictions, retrain_wanted, task_defaults
 from plugins.notifications import drift_notifiers, overdue_callbacks
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.measure_drift import MeasureDriftOperator
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
     from include.config import Pipeline
 
 FORM = {
-    "as_of": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="As of",
-        description="The run knows what was known at the end of this UTC day. Empty: the last day predicted; where "
-        "schedule.monitor is not after_score, the last day ingested.",
-    ),
+    "as_of": as_of_param("the last day predicted; where schedule.monitor is not after_score, the last day ingested"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, get_parsing_context
+from airflow.sdk import DAG, Asset, Param, get_parsing_context
 
 from include import settings
 from include.catalog import load_pipeline, pipeline_names
@@ -61,6 +61,17 @@ def predictions(name: str) -> Asset:
 def retrain_wanted(name: str) -> Asset:
     """Return the asset that stands for the wish for a newer model, which the monitor announces."""
     return Asset(name=f"{name}.retrain_wanted", uri=f"nightshift://{name}/retrain_wanted")
+
+
+def as_of_param(empty: str = "the last day ingested") -> Param:
+    """Return the field of a form that names the day of a run; `empty` says which it is where none is named."""
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="As of",
+        description=f"The run knows what was known at the end of this UTC day. Empty: {empty}.",
+    )
 
 
 def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param, chain
 
-from dags.pipelines import FINISH, for_each_pipeline, raw_tables, retrain_wanted, task_defaults, training_task
+from dags.pipelines import (
+    FINISH,
+    as_of_param,
+    for_each_pipeline,
+    raw_tables,
+    retrain_wanted,
+    task_defaults,
+    training_task,
+)
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
 from plugins.operators.apply_gate import ApplyGateOperator
 from plugins.operators.build_features import BuildFeaturesOperator
@@ -34,13 +42,7 @@ if TYPE_CHECKING:
 def form(pipeline: Pipeline) -> dict[str, Param]:
     """Return the form of a retraining run."""
     return {
-        "as_of": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            title="As of",
-            description="The run knows what was known at the end of this UTC day. Empty: the last day ingested.",
-        ),
+        "as_of": as_of_param(),
         "tuning_seconds": Param(
             pipeline.training.tuning.seconds,
             type="integer",

@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from dags.pipelines import SCORE, for_each_pipeline, predictions, raw_tables, task_defaults
+from dags.pipelines import SCORE, as_of_param, for_each_pipeline, predictions, raw_tables, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.plan_scoring import PlanScoringOperator
 from plugins.operators.score_rows import ScoreRowsOperator
@@ -21,15 +21,7 @@ from plugins.operators.score_rows import ScoreRowsOperator
 if TYPE_CHECKING:
     from include.config import Pipeline
 
-FORM = {
-    "as_of": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="As of",
-        description="The run knows what was known at the end of this UTC day. Empty: the last day ingested.",
-    ),
-}
+FORM = {"as_of": as_of_param()}
 
 
 def score_dag(name: str, pipeline: Pipeline) -> DAG:

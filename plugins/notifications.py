@@ -132,13 +132,13 @@ class VerdictNotifier(PipelineNotifier):
     def message(self, context: Context) -> Message:
         """Return the reason, the version and the metrics."""
         from include.messages import Link, verdict_message
-        from include.retraining.plan import load_plan
+        from include.retraining.plan import RunPlan
         from include.retraining.steps import files
         from include.tracking.pages import version_page
 
         task = context["ti"]
         summary: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)
-        plan = load_plan(self.pipeline, task.run_id)
+        plan = RunPlan.load(self.pipeline, task.run_id)
         links = [Link("Run", _run_page(task.dag_id, task.run_id))]
         page = version_page(self.pipeline, summary["version"]) if summary["version"] else None
         if page:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from include import lake, workspace
+from include import lake
 from include.errors import ScoringImpossible
 from include.features.snapshot import pin_day
+from include.pinned_plan import PinnedPlan
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
-    from upath import UPath
-
     from include.config import Pipeline
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class MonitoringPlan:
+class MonitoringPlan(PinnedPlan):
     """Everything that decides what a run of the monitor finds; a run that is repeated has the same plan.
 
     Attributes
     ----------
-    as_of
-        ISO day; the run knows what was known at its end, in UTC.
-    snapshot
-        Version of each source's raw table.
     champion
         The version that all is held against.
     predictions
@@ -38,22 +33,11 @@ class MonitoringPlan:
         When it was planned, in microseconds since 1970.
     """
 
-    pipeline: str
-    run_key: str
-    as_of: str
-    snapshot: dict[str, int]
+    FOLDER: ClassVar[str] = "monitor/"
+
     champion: Champion
     predictions: int | None
     moment: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> MonitoringPlan:
-        """Make a plan of what `to_json` gave."""
-        return cls(**fields | {"champion": Champion(**fields["champion"])})
 
 
 @dataclass(frozen=True)
@@ -115,10 +99,9 @@ def plan_monitoring(
     ModelRefused, TrackingUnavailable
         If MLflow cannot say who the champion is.
     """
-    path = _plan_file(pipeline.name, run_key)
-    if path.exists():
-        log.info("%s: this run has a plan already, which is followed again", pipeline.name)
-        return load_plan(pipeline.name, run_key)
+    kept = MonitoringPlan.kept(pipeline.name, run_key)
+    if kept:
+        return kept
     uri = lake.predictions_uri(pipeline.name)
     predictions = lake.latest_version(uri)
     if as_of is None and pipeline.schedule.monitor == "after_score":
@@ -141,30 +124,9 @@ def plan_monitoring(
         predictions=predictions,
         moment=int(datetime.now(UTC).timestamp() * 1_000_000),
     )
-    workspace.write_json(path, plan.to_json())
+    plan.keep()
     log.info(
         "%s: as of %s, champion version %s, predictions version %s, tables %s",
         *(pipeline.name, as_of, champion.version, predictions, snapshot),
     )
     return plan
-
-
-def load_plan(name: str, run_key: str) -> MonitoringPlan:
-    """Return the plan that a run made before.
-
-    Raises
-    ------
-    RunMissing
-        If it made none.
-    OtherRelease
-        If another release of Nightshift made it, whose plans have other fields.
-    """
-    path = _plan_file(name, run_key)
-    fields = workspace.read_json(path, "the run's plan")
-    with workspace.of_this_release("the run's plan", path):
-        return MonitoringPlan.from_json(fields)
-
-
-def _plan_file(name: str, run_key: str) -> UPath:
-    # runs of two DAGs may have one id, and no id has a slash in it
-    return workspace.run_folder(name, f"monitor/{run_key}") / "plan.json"

@@ -6,59 +6,39 @@ import hashlib
 import logging
 import os
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from include import settings, workspace
+from include import settings
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
-from include.tracking.champion import Champion, find_champion
+from include.pinned_plan import PinnedPlan
+from include.tracking.champion import find_champion
 
 if TYPE_CHECKING:
-    from upath import UPath
-
     from include.config import Pipeline
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RunPlan:
+class RunPlan(PinnedPlan):
     """Everything that decides what a run does; a run that is repeated has the same plan.
 
     Attributes
     ----------
-    as_of
-        ISO day; the run knows what was known at its end, in UTC.
-    snapshot
-        Version of each source's raw table.
     champion
         The version that the challenger must beat, or None.
     """
 
-    pipeline: str
-    run_key: str
-    as_of: str
-    snapshot: dict[str, int]
-    champion: Champion | None
     tuning_seconds: int
     dry_run: bool
     seed: int
     code_version: str
     lock: str
     created_at: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> RunPlan:
-        """Make a plan of what `to_json` gave."""
-        champion = fields["champion"]
-        return cls(**fields | {"champion": Champion(**champion) if champion else None})
 
 
 def plan_run(
@@ -85,10 +65,9 @@ def plan_run(
     TrackingUnavailable
         If MLflow cannot say who the champion is.
     """
-    path = _plan_file(pipeline.name, run_key)
-    if path.exists():
-        log.info("%s: this run has a plan already, which is followed again", pipeline.name)
-        return load_plan(pipeline.name, run_key)
+    kept = RunPlan.kept(pipeline.name, run_key)
+    if kept:
+        return kept
     check_gate(pipeline)  # a night's work is not lost to what could be known before
     as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
     check_published(pipeline, as_of)
@@ -112,26 +91,10 @@ def plan_run(
         lock=lock_digest(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    workspace.write_json(path, plan.to_json())
+    plan.keep()
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
     log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
     return plan
-
-
-def load_plan(name: str, run_key: str) -> RunPlan:
-    """Return the plan that a run made before.
-
-    Raises
-    ------
-    RunMissing
-        If it made none.
-    OtherRelease
-        If another release of Nightshift made it, whose plans have other fields.
-    """
-    path = _plan_file(name, run_key)
-    fields = workspace.read_json(path, "the run's plan")
-    with workspace.of_this_release("the run's plan", path):
-        return RunPlan.from_json(fields)
 
 
 def code_version() -> str:
@@ -154,10 +117,6 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()
-
-
-def _plan_file(name: str, run_key: str) -> UPath:
-    return workspace.run_folder(name, run_key) / "plan.json"
 
 
 def lock_digest() -> str:

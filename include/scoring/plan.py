@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from include import workspace
 from include.errors import ScoringImpossible
 from include.features.affected import midnight
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
 from include.lake import PROBABILITY
+from include.pinned_plan import PinnedPlan
 from include.tracking.champion import Champion, find_champion
 
 if TYPE_CHECKING:
-    from upath import UPath
-
     from include.config import Pipeline
 
 log = logging.getLogger(__name__)
@@ -27,34 +25,21 @@ OWN_COLUMNS = ("ds", "prediction", "decision", "predicted_class", "model_version
 
 
 @dataclass(frozen=True)
-class ScoringPlan:
+class ScoringPlan(PinnedPlan):
     """Everything that decides what a scoring run publishes; a run that is repeated has the same plan.
 
     Attributes
     ----------
     as_of
-        ISO day; the run knows what was known at its end, in UTC, and predicts what is asked until then.
-    snapshot
-        Version of each source's raw table.
+        It predicts what is asked until its end.
     planned_at
         ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
     """
 
-    pipeline: str
-    run_key: str
-    as_of: str
-    snapshot: dict[str, int]
+    FOLDER: ClassVar[str] = "score/"
+
     champion: Champion
     planned_at: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> ScoringPlan:
-        """Make a plan of what `to_json` gave."""
-        return cls(**fields | {"champion": Champion(**fields["champion"])})
 
     @property
     def day(self) -> date:
@@ -93,10 +78,9 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     ModelRefused, TrackingUnavailable
         If MLflow cannot say who the champion is.
     """
-    path = _plan_file(pipeline.name, run_key)
-    if path.exists():
-        log.info("%s: this run has a plan already, which is followed again", pipeline.name)
-        return load_plan(pipeline.name, run_key)
+    kept = ScoringPlan.kept(pipeline.name, run_key)
+    if kept:
+        return kept
     _check_key(pipeline)
     day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
     check_published(pipeline, day)
@@ -109,25 +93,9 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     _warn(pipeline, day, champion)
     planned_at = datetime.now(UTC).isoformat(timespec="microseconds")
     plan = ScoringPlan(pipeline.name, run_key, day.isoformat(), snapshot, champion, planned_at)
-    workspace.write_json(path, plan.to_json())
+    plan.keep()
     log.info("%s: as of %s, version %s, tables %s", pipeline.name, day, champion.version, snapshot)
     return plan
-
-
-def load_plan(name: str, run_key: str) -> ScoringPlan:
-    """Return the plan that a run made before.
-
-    Raises
-    ------
-    RunMissing
-        If it made none.
-    OtherRelease
-        If another release of Nightshift made it, whose plans have other fields.
-    """
-    path = _plan_file(name, run_key)
-    fields = workspace.read_json(path, "the run's plan")
-    with workspace.of_this_release("the run's plan", path):
-        return ScoringPlan.from_json(fields)
 
 
 def _check_key(pipeline: Pipeline) -> None:
@@ -154,8 +122,3 @@ def _warn(pipeline: Pipeline, day: date, champion: Champion) -> None:
             "%s: version %s has learned from days up to %s, so what it predicts as of %s looks better than it is",
             *(pipeline.name, champion.version, champion.train_end, day),
         )
-
-
-def _plan_file(name: str, run_key: str) -> UPath:
-    # runs of two DAGs may have one id, and no id has a slash in it
-    return workspace.run_folder(name, f"score/{run_key}") / "plan.json"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, as_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,7 +31,7 @@ class AskRetrainingOperator(PipelineStepOperator):
         """Return what is to be mended."""
         from include.monitoring.lines import mended_by_retraining
 
-        if context["params"].get("as_of"):
+        if as_of(context):
             raise AirflowSkipException("a day was asked for by hand, which is no reason to retrain now")
         found: dict[str, Any] = context["ti"].xcom_pull(task_ids=self.measured)
         wanted = mended_by_retraining(found["alerts"])

@@ -45,11 +45,11 @@ class VersionPageLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address at MLflow's server, of the version that the run's plan names."""
         from include.errors import RunMissing
-        from include.scoring.plan import load_plan
+        from include.scoring.plan import ScoringPlan
         from include.tracking.pages import version_page
 
         try:
-            plan = load_plan(operator.pipeline, ti_key.run_id)  # type: ignore[attr-defined]
+            plan = ScoringPlan.load(operator.pipeline, ti_key.run_id)  # type: ignore[attr-defined]
         except RunMissing:
             return ""
         return version_page(plan.pipeline, plan.champion.version) or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, as_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,11 +20,10 @@ class PlanMonitoringOperator(PipelineStepOperator):
         """Return the plan."""
         from include.monitoring.plan import plan_monitoring
 
-        as_of = context["params"].get("as_of")
         return plan_monitoring(
             pipeline,
             run_key=context["dag_run"].run_id,
-            as_of=date.fromisoformat(as_of) if as_of else None,
+            as_of=as_of(context),
             announced=self._announced(context),
         ).to_json()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, as_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,7 +23,7 @@ class PlanRunOperator(PipelineStepOperator):
         return plan_run(
             pipeline,
             run_key=context["dag_run"].run_id,
-            as_of=date.fromisoformat(params["as_of"]) if params.get("as_of") else None,
+            as_of=as_of(context),
             tuning_seconds=params.get("tuning_seconds"),
             dry_run=params.get("dry_run", False),
         ).to_json()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, as_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,7 +19,4 @@ class PlanScoringOperator(PipelineStepOperator):
         """Return the plan."""
         from include.scoring.plan import plan_scoring
 
-        as_of = context["params"].get("as_of")
-        return plan_scoring(
-            pipeline, run_key=context["dag_run"].run_id, as_of=date.fromisoformat(as_of) if as_of else None
-        ).to_json()
+        return plan_scoring(pipeline, run_key=context["dag_run"].run_id, as_of=as_of(context)).to_json()

@@ -60,10 +60,10 @@ class RequestApprovalOperator(ApprovalOperator):
         """Ask, with the gate's table and what the champion would be replaced by; or return, where nothing is asked."""
         from include.catalog import load_pipeline
         from include.retraining import steps
-        from include.retraining.plan import load_plan
+        from include.retraining.plan import RunPlan
 
         with told_to_airflow():
-            plan = load_plan(self.pipeline, context["dag_run"].run_id)
+            plan = RunPlan.load(self.pipeline, context["dag_run"].run_id)
             question = steps.approval_request(load_pipeline(self.pipeline), plan)
         if question is None:
             self.log.info("%s: the verdict promotes nothing, so nobody is asked", self.pipeline)
@@ -78,14 +78,14 @@ class RequestApprovalOperator(ApprovalOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Keep the answer, who gave it and why; no answer in time is one as well."""
         from include.retraining import steps
-        from include.retraining.plan import load_plan
+        from include.retraining.plan import RunPlan
 
         # not the parent's, which would skip what follows a rejection
         answer = HITLOperator.execute_complete(self, context, event)
         person = answer["responded_by_user"]
         with told_to_airflow():
             return steps.keep_answer(
-                load_plan(self.pipeline, context["dag_run"].run_id),
+                RunPlan.load(self.pipeline, context["dag_run"].run_id),
                 approved=answer["chosen_options"] == [self.APPROVE],
                 by=person["name"] if person else None,
                 reason=answer["params_input"].get(REASON, ""),

@@ -20,10 +20,10 @@ class ScoreRowsOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the day, the version, the rows and where they are."""
-        from include.scoring.plan import load_plan
+        from include.scoring.plan import ScoringPlan
         from include.scoring.score import score_rows
 
-        found = score_rows(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
+        found = score_rows(pipeline, ScoringPlan.load(pipeline.name, context["dag_run"].run_id))
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"as_of": found["as_of"]}
         return found

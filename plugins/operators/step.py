@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -28,6 +29,12 @@ def told_to_airflow() -> Iterator[None]:
     except NightshiftError as error:
         kind = AirflowException if error.retryable else AirflowFailException
         raise kind(f"{type(error).__name__}: {error}") from None
+
+
+def as_of(context: Context) -> date | None:
+    """Return the day that the run's form names, or None."""
+    named = context["params"].get("as_of")
+    return date.fromisoformat(named) if named else None
 
 
 class PipelineStepOperator(BaseOperator):
@@ -60,9 +67,9 @@ class RunStepOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
         """Load the run's plan and follow it."""
-        from include.retraining.plan import load_plan
+        from include.retraining.plan import RunPlan
 
-        return self.follow(pipeline, load_plan(pipeline.name, context["dag_run"].run_id))
+        return self.follow(pipeline, RunPlan.load(pipeline.name, context["dag_run"].run_id))
 
     @abstractmethod
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> Any:

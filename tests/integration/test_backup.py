@@ -25,7 +25,7 @@ from include.production.contents import read_contents
 from include.production.restore import restore
 from include.records.chain import read_all
 from include.retraining import decisions
-from include.retraining.plan import load_plan
+from include.retraining.plan import RunPlan
 from include.retraining.run import retrain, run
 from include.retraining.steps import files
 from include.tracking.champion import find_champion, load_champion
@@ -143,7 +143,7 @@ def test_an_empty_home_gets_the_same_champion_and_history_and_goes_on(
     assert champion is not None
     load_champion(champion)
     assert CliRunner().invoke(main, ["verify", "shop"]).exit_code == 0
-    assert files.features(load_plan("shop", RUN_KEY)).uri == lake.features_uri("shop")
+    assert files.features(RunPlan.load("shop", RUN_KEY)).uri == lake.features_uri("shop")
     with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
         assert database.execute("SELECT val FROM variable WHERE key = 'kept'").fetchall() == [("by Airflow",)]
     again = retrain(load_pipeline("shop"), "again", AS_OF, TUNING_SECONDS)

@@ -8,7 +8,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 from include.retraining import steps
-from include.retraining.plan import load_plan
+from include.retraining.plan import RunPlan
 from include.retraining.run import retrain
 from tests.integration.tuning_results import FAMILIES, assert_had_by_both, assert_whole, found, run_folder
 from tests.integration.tuning_task import (
@@ -109,4 +109,4 @@ def test_twins_from_the_first_moment_both_end(shop: Path, tmp_path: Path) -> Non
 
     assert result["version"] == 1
     assert_whole(found(), trials=4)
-    assert load_plan("shop", RUN_KEY).tuning_seconds == 600
+    assert RunPlan.load("shop", RUN_KEY).tuning_seconds == 600

@@ -24,14 +24,13 @@ from include import settings
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.retraining import steps
-from include.retraining.plan import load_plan, plan_run
+from include.retraining.plan import RunPlan, plan_run
 from include.retraining.run import ingest, run
 from include.training.folds import Folds
 from tests import factories
 
 if TYPE_CHECKING:
     from include.config import Pipeline
-    from include.retraining.plan import RunPlan
 
 RUN_KEY = "the-night"
 AS_OF = date(2024, 3, 20)
@@ -159,7 +158,7 @@ def main(worker: int | None, fold: list[Any] | None = None, told: int | None = N
     if worker is None:
         run(pipeline, RUN_KEY, AS_OF, EnvironmentConnections())
         return
-    plan = load_plan("shop", RUN_KEY)
+    plan = RunPlan.load("shop", RUN_KEY)
     if meeting and not fold:
         import lightgbm  # noqa: F401  slow to import, and in step is how the tasks should begin
         import sklearn.linear_model  # noqa: F401

@@ -15,7 +15,7 @@ from include import lake, settings, workspace
 from include.catalog import load_pipeline
 from include.connections import EnvironmentConnections
 from include.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
-from include.retraining.plan import RunPlan, code_version, load_plan, plan_run
+from include.retraining.plan import RunPlan, code_version, plan_run
 from include.retraining.run import ingest
 from include.tracking.champion import Champion
 from tests import factories
@@ -89,7 +89,7 @@ def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
         plan_run(ingested, "night", NEXT)
 
     with pytest.raises(RunMissing, match="the run's plan is not at"):
-        load_plan("shop", "night")
+        RunPlan.load("shop", "night")
 
 
 def test_a_day_before_the_first_is_refused(ingested: Pipeline) -> None:
@@ -126,7 +126,7 @@ def test_a_repeated_run_follows_its_first_plan(
     with caplog.at_level(logging.INFO):
         again = plan_run(ingested, "night", NEXT, 999, dry_run=True)
 
-    assert again == first == load_plan("shop", "night")
+    assert again == first == RunPlan.load("shop", "night")
     assert "has a plan already, which is followed again" in caplog.text
 
 
@@ -229,14 +229,14 @@ def test_runs_of_two_keys_have_two_plans(ingested: Pipeline) -> None:
 
     plans = [plan_run(ingested, key) for key in keys]
 
-    assert [load_plan("shop", key).run_key for key in keys] == keys == [plan.run_key for plan in plans]
+    assert [RunPlan.load("shop", key).run_key for key in keys] == keys == [plan.run_key for plan in plans]
 
 
 def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Path) -> None:
     """A run that another commit of this release began goes on."""
     put_plan("run-32d988c-plan.json")
 
-    plan = load_plan("shop", "night")
+    plan = RunPlan.load("shop", "night")
 
     assert (plan.as_of, plan.snapshot, plan.champion.version) == ("2024-03-20", {"sales": 1}, 1)
 
@@ -248,7 +248,7 @@ def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -
     with pytest.raises(
         OtherRelease, match=r"the run's plan at .*plan\.json is not as this .*'tuning_trials'.*start a new run"
     ) as refused:
-        load_plan("shop", "night")
+        RunPlan.load("shop", "night")
 
     assert "\n" not in str(refused.value)
     assert not refused.value.retryable

@@ -16,7 +16,7 @@ from include.connections import EnvironmentConnections
 from include.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
 from include.retraining.run import ingest
 from include.scoring import plan as planning
-from include.scoring.plan import ScoringPlan, load_plan, plan_scoring
+from include.scoring.plan import ScoringPlan, plan_scoring
 from include.tracking.champion import Champion
 from tests import factories
 
@@ -70,7 +70,7 @@ def test_a_cleared_run_follows_its_first_plan(ingested: Pipeline, champion: list
     champion.append(replace(CHAMPION, version=4))
     ingest(ingested, LAST + timedelta(days=1), LAST + timedelta(days=1), EnvironmentConnections())
 
-    assert plan_scoring(ingested, "night") == plan == load_plan("shop", "night")
+    assert plan_scoring(ingested, "night") == plan == ScoringPlan.load("shop", "night")
     assert plan_scoring(ingested, "next").champion.version == 4
 
 
@@ -80,7 +80,7 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
 
     assert not (workspace.run_folder("shop", "night") / "plan.json").exists()
     with pytest.raises(RunMissing):
-        load_plan("shop", "score-night")
+        ScoringPlan.load("shop", "score-night")
 
 
 def test_the_windows_of_days_are_disjoint_and_cover_all() -> None:
@@ -110,7 +110,7 @@ def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
     workspace.write_json(workspace.run_folder("shop", "score/night") / "plan.json", plan)
 
     with pytest.raises(OtherRelease, match="the run's plan"):
-        load_plan("shop", "night")
+        ScoringPlan.load("shop", "night")
 
 
 def test_without_a_champion_one_is_asked_for(ingested: Pipeline, champion: list[Champion | None]) -> None:
