@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -178,6 +179,13 @@ def shop_in(folder: Path) -> Iterator[Path]:
         write_sales(folder / "shop.db", sales())
         patch.setenv("AIRFLOW_CONN_SHOP", f"sqlite:///{folder / 'shop.db'}")
         yield folder / "var"
+
+
+def continue_from(left: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy a home that others have left: the lake and MLflow's database are the copy's own, its files as they were."""
+    shutil.copytree(left, home)
+    # the database names its artifacts by absolute paths, which a copy does not move
+    monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (left / "mlflow" / "artifacts").as_uri())
 
 
 def record(version: int | None, kind: Kind = "retrain") -> Record:

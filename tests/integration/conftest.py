@@ -1,4 +1,4 @@
-"""The servers that integration tests share."""
+"""What integration tests share: servers, and a home after the first night."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.catalog import load_pipeline
+from include.connections import EnvironmentConnections
+from include.retraining.run import run
+from tests import factories
+from tests.integration.killed_run import AS_OF, RUN_KEY
 from tests.services import postgres as service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from include.config import Pipeline
 
 pytest.register_assert_rewrite("tests.integration.tuning_results")
 
@@ -37,3 +45,20 @@ def one_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with (tmp_path_factory.getbasetemp().parent / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the shop's first night once a file; each test takes a copy of the home that it left."""
+    folder = tmp_path_factory.mktemp("night")
+    with factories.shop_in(folder) as home:
+        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+    assert result["verdict"] == "promote"
+    return home
+
+
+@pytest.fixture
+def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Continue from the first night's home."""
+    factories.continue_from(night, home, monkeypatch)
+    return load_pipeline("shop")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -74,10 +73,8 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def after_nights(nights: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Continue from the home of the nights: the lake is copied, MLflow's files are as they were left."""
-    shutil.copytree(nights, home)
-    # the database names its artifacts by absolute paths, which a copy does not move
-    monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (nights / "mlflow" / "artifacts").as_uri())
+    """Continue from the home of the nights."""
+    factories.continue_from(nights, home, monkeypatch)
     return load_pipeline("shop")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from datetime import date
@@ -18,7 +17,7 @@ from include.connections import EnvironmentConnections
 from include.errors import ModelRefused, TrainingImpossible
 from include.records.chain import read_all
 from include.retraining import steps
-from include.retraining.plan import load_plan
+from include.retraining.plan import RunPlan
 from include.retraining.run import retrain, run
 from include.tracking.client import mlflow_client
 from tests import factories
@@ -44,25 +43,6 @@ def registered() -> dict[str, object]:
 
 
 ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1, "aliases": {"champion": 1}}
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the shop's first night once; each test takes a copy of the home that it left."""
-    folder = tmp_path_factory.mktemp("night")
-    with factories.shop_in(folder) as home:
-        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
-    assert result["verdict"] == "promote"
-    return home
-
-
-@pytest.fixture
-def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Continue from the first night's home: the lake is copied, MLflow is as it was left."""
-    shutil.copytree(night, home)
-    # the database names its artifacts by absolute paths, which a copy does not move
-    monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (night / "mlflow" / "artifacts").as_uri())
-    return load_pipeline("shop")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +100,7 @@ def without(pipeline: Pipeline, *features: str) -> Pipeline:
 
 def test_clearing_any_task_changes_nothing(after_night: Pipeline) -> None:
     """Each step run again, in any order, finds what it left: the same tables, one run, one version."""
-    plan = load_plan("shop", RUN_KEY)
+    plan = RunPlan.load("shop", RUN_KEY)
     table = lake.latest_version(lake.features_uri("shop"))
     again = [
         lambda: steps.summarize(after_night, plan),
@@ -164,7 +144,7 @@ def test_a_worse_challenger_keeps_the_champion(after_night: Pipeline) -> None:
 def test_a_run_whose_exclusions_change_does_not_use_what_it_found(after_night: Pipeline) -> None:
     """A challenger that learned from the column is not the answer once it is excluded."""
     with pytest.raises(TrainingImpossible, match="no candidate has a finite"):
-        steps.train(without(after_night, "revenue_last_day"), load_plan("shop", RUN_KEY))
+        steps.train(without(after_night, "revenue_last_day"), RunPlan.load("shop", RUN_KEY))
 
 
 def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(after_night: Pipeline) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -19,13 +18,12 @@ from click.testing import CliRunner
 from deltalake import DeltaTable
 
 from include import lake, settings
-from include.catalog import load_pipeline
 from include.cli import main
 from include.connections import EnvironmentConnections
 from include.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
 from include.features.build import build_features, read_feature_rows
 from include.features.snapshot import pin_snapshot
-from include.retraining.run import ingest, run
+from include.retraining.run import ingest
 from include.scoring.plan import plan_scoring
 from include.scoring.score import score_rows
 from include.tracking.champion import find_champion, load_champion
@@ -40,25 +38,6 @@ if TYPE_CHECKING:
     from include.config import Pipeline
 
 NEXT = AS_OF + timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the shop's first night once; each test takes a copy of the home that it left."""
-    folder = tmp_path_factory.mktemp("night")
-    with factories.shop_in(folder) as home:
-        result = run(load_pipeline("shop"), "night", AS_OF, EnvironmentConnections())
-    assert result["verdict"] == "promote"
-    return home
-
-
-@pytest.fixture
-def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Continue from the first night's home: the lake is copied, MLflow is as it was left."""
-    shutil.copytree(night, home)
-    # the database names its artifacts by absolute paths, which a copy does not move
-    monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (night / "mlflow" / "artifacts").as_uri())
-    return load_pipeline("shop")
 
 
 def score(pipeline: Pipeline, as_of: date | None = AS_OF, run_key: str = RUN_KEY) -> dict[str, Any]:
