@@ -44,13 +44,18 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
     The exit status is 0 only if they are. Records deleted from the end are found only with --head.
     """
     from include.records.chain import examine
-    from include.tracking.proof import prove_models
+    from include.tracking.champion import find_champion
+    from include.tracking.proof import champion_note, prove_models
 
     records, problems = examine(pipeline, head)
     if not problems:
         _known(pipeline, records)
     if models:
         problems += prove_models(pipeline, records)
+        champion = find_champion(pipeline)
+        note = champion_note(pipeline, champion.version if champion else None, records)
+        if note:
+            click.echo(f"note: {note}", err=True)
     for problem in problems:
         click.echo(problem)
     if problems:

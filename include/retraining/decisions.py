@@ -155,6 +155,8 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "approver": approver_of(answer),
         "mlflow_run": registration["mlflow_run_id"],
         "challenger_version": registration["version"],
+        # a registration of an earlier release has no digests
+        "registered_model": {name: registration.get(name) for name in ("sha256", "manifest")},
         "champion_before": before,
         "champion_after": after,
     }

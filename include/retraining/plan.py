@@ -11,11 +11,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include import settings
+from include.errors import LakeError
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
 from include.pinned_plan import PinnedPlan
+from include.records.chain import head
 from include.tracking.champion import find_champion
+from include.tracking.proof import champion_note
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -92,9 +95,22 @@ def plan_run(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     plan.keep()
+    _warn_of_another_champion(plan)
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
     log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
     return plan
+
+
+def _warn_of_another_champion(plan: RunPlan) -> None:
+    """Warn where the champion that the run compares with is not the one that the last record left."""
+    try:
+        last = head(plan.pipeline)
+    except LakeError as error:  # `verify` says what is wrong with it; the run does not depend on it
+        log.warning("%s", error)
+        return
+    note = champion_note(plan.pipeline, plan.champion.version if plan.champion else None, [last] if last else [])
+    if note:
+        log.warning("%s; this run compares with %s", note, "MLflow's" if plan.champion else "none")
 
 
 def code_version() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
 from include.errors import ModelRefused
+from include.records.models import ModelIdentity
 from include.tracking.client import mlflow_client
 from include.tracking.manifest import read_manifest, refuse_symlinks, verify_folder
 from include.training.model_file import load_model
@@ -43,6 +44,8 @@ class Champion:
         The probability from which a row counts as positive, of a binary task.
     members
         The parameters of each family that it consists of.
+    challenger_sha256
+        Of the model file as the run trained it, before MLflow packed it; None of a version of an older release.
     """
 
     version: int
@@ -57,6 +60,12 @@ class Champion:
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     pipeline: str | None = None
     manifest: str | None = None
+    challenger_sha256: str | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What tells this version from another one of the same number."""
+        return ModelIdentity(self.run_key, self.challenger_sha256, self.sha256, self.manifest)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -130,6 +139,7 @@ def _described(version: ModelVersion, which: str, instead: str) -> Champion:
         members=json.loads(tags.get("members", "{}")),
         pipeline=version.name,
         manifest=tags.get("manifest"),
+        challenger_sha256=tags.get("challenger_sha256"),
         **{name: tags[name] for name in fields},
     )
 

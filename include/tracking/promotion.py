@@ -17,6 +17,7 @@ from include.tracking.alias import PREVIOUS, Places, drop_older_challenger, move
 from include.tracking.champion import find_version, load_champion, version_numbered
 from include.tracking.client import mlflow_client
 from include.tracking.lease import champion_lease
+from include.tracking.proof import refuse_unless_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -95,7 +96,7 @@ def promote(name: str, version: int, *, reason: str, by: str, trusted: Collectio
     """
     with mlflow_client(f"promoting version {version} of {name}") as client:
         expected = places(client, name).champion
-        load_champion(find_version(name, version), trusted)
+        _load_recorded(name, version, trusted)
         with champion_lease(name, f"{by}, promoting version {version}") as lease:
             now = _compared(client, name, expected)
             if now.champion == version:
@@ -131,7 +132,7 @@ def rollback(name: str, to: int | None = None, *, reason: str, by: str, trusted:
             log.info("%s: version %s was rolled back already", name, held.rolled_back_from)
             return Change(name, held.rolled_back_from, now.champion, held)
         target = to or _before(client, name, now.champion)
-        load_champion(find_version(name, target), trusted)
+        _load_recorded(name, target, trusted)
         with champion_lease(name, f"{by}, rolling back to version {target}") as lease:
             _compared(client, name, now.champion)
             # first the hold: were this killed in between, no run would promote meanwhile
@@ -206,6 +207,13 @@ def _write_hold(client: MlflowClient, lease: Lease, name: str, held: Hold) -> No
 def _registered(client: MlflowClient, name: str) -> None:
     if name not in {each.name for each in client.search_registered_models(f"name = '{name}'")}:
         raise ModelRefused(f"{name} has no registered version in MLflow, so there is nothing to hold; run it once")
+
+
+def _load_recorded(name: str, version: int, trusted: Collection[str]) -> None:
+    """Load a version that is to become champion, so that one which cannot serve is refused before the alias moves."""
+    found = find_version(name, version)
+    refuse_unless_recorded(name, found)
+    load_champion(found, trusted)
 
 
 def _compared(client: MlflowClient, name: str, expected: int | None) -> Places:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelRefused, NightshiftError
+from include.records.chain import examine
+from include.records.models import highest_version
 from include.tracking.alias import drop_older_challenger, move_champion, places
 from include.tracking.champion import CHALLENGER, CHAMPION
 from include.tracking.client import asked_once, mlflow_client
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from include.tracking.lease import Lease
 
 log = logging.getLogger(__name__)
+
+#: Tag of a version that only uses up its number, see `_skip_recorded_numbers`.
+RESERVED = "nightshift.reserved"
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Registration:
     ----------
     champion
         The version that is champion after it, this or another; None where there is none.
+    sha256, manifest
+        Digests of the registered model file and of its manifest, as the version's tags have them.
     """
 
     version: int
@@ -89,6 +96,8 @@ class Registration:
     mlflow_run_id: str
     champion: int | None
     note: str = ""
+    sha256: str | None = None
+    manifest: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -167,6 +176,10 @@ def register_model(
                 assert version is not None
                 _delete_unregistered(client, lease, run_id, record)
                 registration = _move_alias(client, lease, record, version, run_id, promote, expected_champion)
+            tags = client.get_model_version(record.name, str(version)).tags
+            registration = replace(
+                registration, sha256=tags.get("nightshift.sha256"), manifest=tags.get("nightshift.manifest")
+            )
             log_texts(client, run_id, record.told_of(registration))
             client.set_tag(run_id, "nightshift.state", "completed")
             client.set_terminated(run_id, "FINISHED")
@@ -197,6 +210,7 @@ def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: Run
     with asked_once():
         if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
             client.create_registered_model(record.name)
+        _skip_recorded_numbers(client, lease, record.name, logged)
         lease.check()
         version = client.create_model_version(
             record.name,
@@ -215,6 +229,34 @@ def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: Run
         )
     log.info("%s: registered as version %s, MLflow run %s", record.name, version.version, run_id)
     return int(version.version)
+
+
+def _skip_recorded_numbers(client: MlflowClient, lease: Lease, name: str, logged: Logged) -> None:
+    """Use up the version numbers that the records name and MLflow has lost, so that none is given to another model.
+
+    MLflow counts from the highest number that its database knows. After a restore to an earlier state that is less
+    than what the records in the lake name. A number is used up by a version that is deleted at once.
+    """
+    versions = client.search_model_versions(f"name = '{name}'")
+    for left in versions:
+        if RESERVED in left.tags:  # a killed attempt did not delete it
+            lease.check()
+            client.delete_model_version(name, left.version)
+    newest = max((int(each.version) for each in versions), default=0)
+    recorded = highest_version(examine(name)[0])
+    if newest >= recorded:
+        return
+    log.warning(
+        "%s: the records name version %s, and the newest that MLflow has is %s: versions were deleted, or MLflow's "
+        "database was restored to an earlier state or replaced; the numbers up to %s are skipped, so that none names "
+        "two models; ./nightshift verify %s lists the versions that are missing",
+        *(name, recorded, newest or "none", recorded, name),
+    )
+    while newest < recorded:
+        lease.check()
+        reserved = client.create_model_version(name, source=logged.uri, tags={RESERVED: "true"})
+        newest = int(reserved.version)
+        client.delete_model_version(name, reserved.version)
 
 
 def _delete_unregistered(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord) -> None:

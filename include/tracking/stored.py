@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -11,15 +11,17 @@ from urllib.request import url2pathname
 
 from include import settings
 from include.errors import ModelRefused, TrackingUnavailable
+from include.records.models import ModelIdentity
 from include.tracking.champion import CHAMPION, MODEL_FILE, logged_model
 from include.tracking.manifest import ModelFile, read_manifest, verify_folder
-from include.tracking.proof import problems_of, refuse_other_file
+from include.tracking.proof import problems_of, refuse_other_file, refuse_other_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
+    from include.records.models import RecordedModel
     from include.records.record import Record
 
 #: Columns of MLflow's tables that hold the address of files, by table.
@@ -37,16 +39,15 @@ class StoredVersion:
 
     Attributes
     ----------
-    manifest, sha256
-        Digests of the version's manifest and of its model file; None where it names none.
+    identity
+        What the version's tags say of its model.
     """
 
     name: str
     number: int
     source: str
-    manifest: str | None
-    sha256: str | None
     location: str
+    identity: ModelIdentity
 
     @property
     def what(self) -> str:
@@ -60,7 +61,7 @@ class StoredVersion:
 
     def registered_files(self) -> dict[str, ModelFile] | None:
         """Return what its manifest says, or None for a version of a release that kept no manifests."""
-        return read_manifest(self.name, self.model_id, self.manifest, self.what)
+        return read_manifest(self.name, self.model_id, self.identity.manifest, self.what)
 
     def folder(self, artifacts: Path) -> Path | None:
         """Return the folder of its files, of which some are below the one that the server serves.
@@ -99,17 +100,18 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
     """
     versions = {each.number: each for each in _versions(database, "", name=pipeline)}
 
-    def prove(number: int) -> None:
-        version = versions.get(number)
+    def prove(recorded: RecordedModel) -> None:
+        version = versions.get(recorded.version)
         if version is None:
-            raise ModelRefused(f"version {number} of {pipeline} is not in MLflow")
+            raise ModelRefused(f"version {recorded.version} of {pipeline} is not in MLflow")
+        refuse_other_model(pipeline, recorded, version.identity)
         folder = version.folder(artifacts) if artifacts else None
         if folder is None:
             return
         files = version.registered_files()
         if files is not None:
             verify_folder(folder, files, version.what)
-        refuse_other_file(folder / MODEL_FILE, version.sha256, version.what)
+        refuse_other_file(folder / MODEL_FILE, version.identity.sha256, version.what)
 
     return problems_of(records, prove)
 
@@ -163,11 +165,17 @@ def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersi
     import sqlalchemy as sa
 
     tables = {"registered_model_aliases", "model_versions", "model_version_tags", "logged_models"}
+    tags = [field.name for field in fields(ModelIdentity)]  # each version's tags are nightshift.<field>
+    tag_joins = "\n".join(
+        f"LEFT JOIN model_version_tags {tag} ON {tag}.name = v.name AND {tag}.version = v.version "
+        f"AND {tag}.key = 'nightshift.{tag}'"
+        for tag in tags
+    )
     query = f"""
-        SELECT v.name, v.version, v.source, m.value, s.value, coalesce(l.artifact_location, v.source)
+        SELECT v.name, v.version, v.source, coalesce(l.artifact_location, v.source),
+            {", ".join(f"{tag}.value" for tag in tags)}
         FROM model_versions v {joined}
-        LEFT JOIN model_version_tags m ON m.name = v.name AND m.version = v.version AND m.key = 'nightshift.manifest'
-        LEFT JOIN model_version_tags s ON s.name = v.name AND s.version = v.version AND s.key = 'nightshift.sha256'
+        {tag_joins}
         LEFT JOIN logged_models l ON v.source = 'models:/' || l.model_id
         WHERE v.current_stage <> 'Deleted_Internal'{" AND v.name = :name" if "name" in parameters else ""}
         ORDER BY v.name, v.version
@@ -176,4 +184,7 @@ def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersi
         if not tables <= set(sa.inspect(connection).get_table_names()):
             return []  # nothing was registered yet
         rows = connection.execute(sa.text(query), parameters).all()
-    return [StoredVersion(name, int(number), *rest) for name, number, *rest in rows]
+    return [
+        StoredVersion(name, int(number), source, location, ModelIdentity(*identity))
+        for name, number, source, location, *identity in rows
+    ]

@@ -122,6 +122,7 @@ def test_the_models_are_proven_too(records: list[Record], monkeypatch: pytest.Mo
         return ["record 3: the model of version 1 is another one"]
 
     monkeypatch.setattr("include.tracking.proof.prove_models", proof)
+    monkeypatch.setattr("include.tracking.champion.find_champion", lambda _: None)
 
     result = call("verify", "shop")
 

@@ -38,6 +38,7 @@ REASONS = [
 def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Record what the page shows, whose models no run has registered, and return where it is."""
     monkeypatch.setattr("include.tracking.proof.prove_models", lambda *_: [])
+    monkeypatch.setattr("include.tracking.champion.find_champion", lambda _: None)
     for (day, verdict, version, before, after, mae, approver), reason in zip(NIGHTS, REASONS, strict=True):
         content = {
             "as_of": f"2024-03-{day}",

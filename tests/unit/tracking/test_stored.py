@@ -11,6 +11,7 @@ import pytest
 
 from include import settings
 from include.errors import TrackingUnavailable
+from include.records.models import ModelIdentity
 from include.tracking.client import mlflow_client
 from include.tracking.proof import prove_models
 from include.tracking.stored import StoredVersion, move_artifacts, prove_stored, stored_champions
@@ -92,7 +93,7 @@ def test_a_deleted_version_is_a_problem_of_its_record(shop_model: Shop, mlflow_h
 def test_an_address_leads_to_its_folder(location: str, folder: str, tmp_path: Path) -> None:
     """Relative to the server's folder, absolute, or in a store that has none."""
     served = type(tmp_path)("/served")
-    stored = StoredVersion("shop", 1, "models:/m-1", None, None, location)
+    stored = StoredVersion("shop", 1, "models:/m-1", location, ModelIdentity())
 
     assert str(stored.folder(served)) == folder
 
