@@ -62,6 +62,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
             retries=4,
             retry_delay=timedelta(minutes=5),
             retry_exponential_backoff=True,
+            retry_policy=None,
         ),
         render_template_as_native_obj=True,
     ) as dag:

@@ -17,6 +17,7 @@ from dags.pipelines import MAINTAIN, for_each_pipeline, task_defaults
 from plugins.notifications import overdue_callbacks
 from plugins.operators.maintain_files import MaintainFilesOperator
 from plugins.operators.maintain_table import MaintainTableOperator
+from plugins.retries import retried
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -40,8 +41,7 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
         default_args=task_defaults(
             pipeline,
             MAINTAIN,
-            retries=2,
-            retry_delay=timedelta(minutes=10),
+            **retried(others=2),
             execution_timeout=timedelta(hours=3),
         ),
     ) as dag:

@@ -20,6 +20,7 @@ from plugins.notifications import drift_notifiers, overdue_callbacks
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.measure_drift import MeasureDriftOperator
 from plugins.operators.plan_monitoring import PlanMonitoringOperator
+from plugins.retries import retried
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -44,7 +45,7 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         params=FORM,
         tags=["monitor", name],
-        default_args=task_defaults(pipeline, MONITOR, retries=2, retry_delay=timedelta(minutes=2)),
+        default_args=task_defaults(pipeline, MONITOR, **retried(others=2)),
     ) as dag:
         plan = PlanMonitoringOperator(task_id="plan_monitoring", pipeline=name, do_xcom_push=False)
         measure = MeasureDriftOperator(

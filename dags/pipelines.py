@@ -10,9 +10,10 @@ from airflow.sdk import DAG, Asset, Param, get_parsing_context
 from include import settings
 from include.catalog import load_pipeline, pipeline_names
 from include.errors import ConfigError
-from plugins.notifications import failure_callbacks
+from plugins.notifications import failure_callbacks, outage_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
 from plugins.pod_resources import ask_for_resources
+from plugins.retries import TRAINING_WAITS, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,19 +76,27 @@ def as_of_param(empty: str = "the last day ingested") -> Param:
 
 
 def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:
-    """Return the default arguments of a pipeline's tasks: whose they are, their turn, and who is told of a failure."""
+    """Return the default arguments of a pipeline's tasks.
+
+    They say whose the tasks are, which goes first, when they are tried again, and who is notified of what.
+    """
     return {
         "owner": pipeline.owner,
+        **retried(),
         "on_failure_callback": failure_callbacks(pipeline),
+        "on_retry_callback": outage_callbacks(pipeline),
         "priority_weight": priority,
         "weight_rule": "absolute",  # Airflow's own rule adds up what follows, so that a long chain would go first
     } | more
 
 
 def training_task() -> dict[str, Any]:
-    """Return the arguments of a task that trains: its turn, and the pool whose slots say how many train at once."""
+    """Return the arguments of a task that trains.
+
+    They are its turn, its retries, and the pool whose slots say how many train at once.
+    """
     pool = settings.training_pool()
-    return {"priority_weight": TRAIN} | ({"pool": pool, "pool_slots": 1} if pool else {})
+    return {"priority_weight": TRAIN, **retried(TRAINING_WAITS)} | ({"pool": pool, "pool_slots": 1} if pool else {})
 
 
 def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:

@@ -56,7 +56,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
             response_timeout=timedelta(hours=HOURS),
             notifiers=approval_notifiers(pipeline),
         )
-        ask >> PromoteVersionOperator(task_id="promote_version", pipeline=name, approval=ASK, retries=1)
+        ask >> PromoteVersionOperator(task_id="promote_version", pipeline=name, approval=ASK)
     return dag
 
 

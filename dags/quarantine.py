@@ -64,7 +64,7 @@ def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args=task_defaults(pipeline, ANSWER, retries=2, retry_delay=timedelta(minutes=1)),
+        default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
         DecideQuarantineOperator(task_id="decide_quarantine", pipeline=name)
     return dag

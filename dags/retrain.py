@@ -80,8 +80,6 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         default_args=task_defaults(
             pipeline,
             FINISH,
-            retries=1,
-            retry_delay=timedelta(minutes=2),
             do_xcom_push=False,  # steps hand on by the run's folder; each value would cost as much as a task's start
         ),
     ) as dag:

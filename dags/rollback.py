@@ -55,7 +55,7 @@ def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=1),
         on_failure_callback=overdue_callbacks(pipeline),
-        default_args=task_defaults(pipeline, ANSWER, retries=1, retry_delay=timedelta(minutes=1)),
+        default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
         ChangeChampionOperator(task_id="change_champion", pipeline=name)
     return dag

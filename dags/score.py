@@ -17,6 +17,7 @@ from dags.pipelines import SCORE, as_of_param, for_each_pipeline, predictions, r
 from plugins.notifications import overdue_callbacks
 from plugins.operators.plan_scoring import PlanScoringOperator
 from plugins.operators.score_rows import ScoreRowsOperator
+from plugins.retries import retried
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -39,7 +40,7 @@ def score_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         params=FORM,
         tags=["score", name],
-        default_args=task_defaults(pipeline, SCORE, retries=2, retry_delay=timedelta(minutes=2)),
+        default_args=task_defaults(pipeline, SCORE, **retried(others=2)),
     ) as dag:
         plan = PlanScoringOperator(task_id="plan_scoring", pipeline=name, do_xcom_push=False)
         plan >> ScoreRowsOperator(task_id="score_rows", pipeline=name, outlets=[predictions(name)])

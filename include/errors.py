@@ -7,6 +7,8 @@ class NightshiftError(Exception):
     """Base of all named errors. A retry cannot mend it unless `retryable` says so."""
 
     retryable = False
+    #: Whether a service must come back before a retry can mend it; asked of retryable errors only.
+    service_away = True
 
 
 class ConfigError(NightshiftError):
@@ -25,6 +27,7 @@ class SourceEmpty(NightshiftError):
     """A source has no rows for a day that it should have; they may still come."""
 
     retryable = True
+    service_away = False
 
 
 class SchemaMismatch(NightshiftError):
@@ -49,6 +52,7 @@ class PublishConflict(NightshiftError):
     """Another run changed the same partitions at the same time."""
 
     retryable = True
+    service_away = False
 
 
 class NotIngested(NightshiftError):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from include.section import Section
 
-Event = Literal["verdict", "drift", "failure", "approval"]
+Event = Literal["verdict", "drift", "failure", "approval", "outage"]
 Kind = Literal["email", "slack", "webhook", "apprise"]
 
 
@@ -21,10 +21,10 @@ class Notify(Section):
     )
     recipients: list[str] = Field(default=[], description="Addresses of an email.")
     events: list[Event] = Field(
-        default=["verdict", "drift", "failure", "approval"],
+        default=["verdict", "drift", "failure", "approval", "outage"],
         min_length=1,
         description="verdict: what a retraining came to. drift: the monitor has an alert. failure: a task's last try. "
-        "approval: an answer is awaited.",
+        "approval: an answer is awaited. outage: a service is away, and a task waits for it.",
     )
 
     @model_validator(mode="before")

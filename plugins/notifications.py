@@ -27,6 +27,11 @@ def failure_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:
     return [FailureNotifier(pipeline.name, address) for address in _told_of("failure", pipeline)]
 
 
+def outage_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:
+    """Return what to call when a task is tried again; only the first wait for a service is reported."""
+    return [OutageNotifier(pipeline.name, address) for address in _told_of("outage", pipeline)]
+
+
 def overdue_callbacks(pipeline: Pipeline) -> list[BaseNotifier] | None:
     """Return what to call when a run fails as a whole; None where nobody asked for it.
 
@@ -96,19 +101,27 @@ class FailureNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message:
         """Return the task and its error, without what Airflow knows to be secret."""
-        from airflow.sdk.exceptions import AirflowException
-        from airflow.sdk.log import redact
-
         from include.messages import Link, failure_message
 
-        task, error = context["ti"], context.get("exception")
-        told = None
-        if error is not None:  # those of Airflow and ours begin with their own name
-            told = str(
-                redact(str(error) if isinstance(error, AirflowException) else f"{type(error).__name__}: {error}")
-            )
+        task, told = context["ti"], _error_text(context)
         return failure_message(
             self.pipeline, task.dag_id, task.task_id, task.run_id, task.try_number, told, [Link("Log", task.log_url)]
+        )
+
+
+class OutageNotifier(PipelineNotifier):
+    """Reports that a task waits for a service that is away, once for all of its tries."""
+
+    def message(self, context: Context) -> Message | None:
+        """Return what is away; None for another error, and for any try but the first."""
+        from include.messages import Link, outage_message
+        from plugins.retries import ServiceAway, is_first_attempt
+
+        task = context["ti"]
+        if not isinstance(context.get("exception"), ServiceAway) or not is_first_attempt(task):
+            return None
+        return outage_message(
+            self.pipeline, task.dag_id, task.task_id, task.run_id, _error_text(context), [Link("Log", task.log_url)]
         )
 
 
@@ -178,6 +191,18 @@ class ApprovalNotifier(PipelineNotifier):
             asked["timeout_datetime"],
             [Link("Answer", page)],
         )
+
+
+def _error_text(context: Context) -> str | None:
+    """Return the text of the task's error without what Airflow knows to be secret; None where it left none."""
+    from airflow.sdk.exceptions import AirflowException
+    from airflow.sdk.log import redact
+
+    error = context.get("exception")
+    if error is None:
+        return None
+    # those of Airflow and ours begin with their own name
+    return str(redact(str(error) if isinstance(error, AirflowException) else f"{type(error).__name__}: {error}"))
 
 
 def _run_page(dag: str, run: str) -> str:

@@ -4,6 +4,7 @@ from include.messages.compose import (
     approval_message,
     drift_message,
     failure_message,
+    outage_message,
     overdue_message,
     verdict_message,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "approval_message",
     "drift_message",
     "failure_message",
+    "outage_message",
     "overdue_message",
     "verdict_message",
 ]

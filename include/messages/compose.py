@@ -111,9 +111,7 @@ def failure_message(
     error
         Its text; None where the task left none.
     """
-    told = without_secrets(error or "")
-    if len(told) > MAX_ERROR:
-        told = f"{told[:MAX_ERROR]} ..."
+    told = _shortened(error)
     ended = told or "It left no error: its process was killed, its machine went away, or it never started."
     return Message(
         event="failure",
@@ -122,6 +120,31 @@ def failure_message(
         paragraphs=(ended, f"Run {run}, try {tried}; it is not tried again."),
         links=tuple(links),
         facts={"dag": dag, "task": task, "run": run, "try": tried, "error": told or None},
+    )
+
+
+def outage_message(
+    pipeline: str, dag: str, task: str, run: str, error: str | None, links: Sequence[Link] = ()
+) -> Message:
+    """Say that a service is away, and that a task is tried again until it is back or the task has failed.
+
+    Parameters
+    ----------
+    error
+        Its text, which names the service.
+    """
+    cause = _shortened(error)
+    return Message(
+        event="outage",
+        pipeline=pipeline,
+        subject=_line(f"{pipeline}: {task} waits for a service in {dag}"),
+        paragraphs=(
+            cause,
+            f"Run {run}. The task is tried again by itself for at least half an hour; nobody has to act unless "
+            "it fails, which is a message of its own.",
+        ),
+        links=tuple(links),
+        facts={"dag": dag, "task": task, "run": run, "error": cause or None},
     )
 
 
@@ -188,6 +211,11 @@ def metric_table(evidence: Evidence) -> str:
 def without_secrets(text: str) -> str:
     """Return a text in one line, without the passwords, keys and tokens that can be told by their form."""
     return _SECRET.sub(r"\1***", settings.without_password(_line(text)))
+
+
+def _shortened(error: str | None) -> str:
+    text = without_secrets(error or "")
+    return f"{text[:MAX_ERROR]} ..." if len(text) > MAX_ERROR else text
 
 
 def _line(text: str) -> str:

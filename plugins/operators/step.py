@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include.errors import NightshiftError
+from plugins.retries import ServiceAway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,9 @@ def told_to_airflow() -> Iterator[None]:
     try:
         yield
     except NightshiftError as error:
-        kind = AirflowException if error.retryable else AirflowFailException
+        kind = AirflowFailException
+        if error.retryable:
+            kind = ServiceAway if error.service_away else AirflowException
         raise kind(f"{type(error).__name__}: {error}") from None
 
 

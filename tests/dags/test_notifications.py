@@ -22,10 +22,12 @@ from plugins.notifications import (
     ApprovalNotifier,
     DriftNotifier,
     FailureNotifier,
+    OutageNotifier,
     VerdictNotifier,
     approval_notifiers,
     drift_notifiers,
 )
+from plugins.retries import ServiceAway
 from tests import factories
 from tests.dags.test_parse import HEAVY, parse
 from tests.services import smtp, webhook
@@ -78,11 +80,12 @@ def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
 def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
     """Each address is told by a callback of its own, and a run that hangs is told of too."""
     for kind, dag in dags(shop, ALL).items():
-        expected = {task_id: ["FailureNotifier"] * 2 for task_id in dag.task_ids} | {"the run": ["OverdueNotifier"] * 2}
+        failed, waits = ["FailureNotifier"] * 2, ["OutageNotifier"] * 2
+        expected = dict.fromkeys(dag.task_ids, failed + waits) | {"the run": ["OverdueNotifier"] * 2}
         if kind == "retrain":
-            expected["summarize_run"] = ["FailureNotifier"] * 2 + ["VerdictNotifier"] * 2
+            expected["summarize_run"] = failed + ["VerdictNotifier"] * 2 + waits
         if kind == "monitor":
-            expected["measure_drift"] = ["FailureNotifier"] * 2 + ["DriftNotifier"] * 2
+            expected["measure_drift"] = failed + ["DriftNotifier"] * 2 + waits
         assert callbacks(dag) == expected, kind
 
 
@@ -137,6 +140,35 @@ def test_an_error_is_sent_as_it_is_and_not_as_a_template(chat: webhook.Webhook) 
 
     [told] = chat.posted
     assert told["facts"]["error"] == "SchemaMismatch: found '{{ 6 * 7 }}' and '{{ conn.chat.extra }}'"
+
+
+@pytest.mark.parametrize(
+    ("error", "try_number", "sent"),
+    [
+        (ServiceAway("TrackingUnavailable: MLflow at http://mlflow:5000 does not answer"), 1, True),
+        (ServiceAway("TrackingUnavailable: MLflow at http://mlflow:5000 does not answer"), 2, False),
+        (AirflowFailException("SchemaMismatch: other columns"), 1, False),
+        (None, 1, False),
+    ],
+)
+def test_the_first_wait_for_a_service_is_told_of(
+    chat: webhook.Webhook, error: Exception | None, try_number: int, sent: bool
+) -> None:
+    """Once for all tries of a task, and neither another error nor a killed process is an outage."""
+    task = SimpleNamespace(
+        dag_id="shop.retrain",
+        task_id="register_model",
+        run_id="night",
+        try_number=try_number,
+        max_tries=5,
+        task=SimpleNamespace(retries=5),
+        log_url="http://localhost:8080/log",
+    )
+
+    OutageNotifier("shop", TO_CHAT).notify({"ti": task, "exception": error})  # type: ignore[typeddict-item]
+
+    subjects = [each["subject"] for each in chat.posted]
+    assert subjects == ["shop: register_model waits for a service in shop.retrain"] * sent
 
 
 def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook) -> None:

@@ -16,6 +16,7 @@ from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.step import PipelineStepOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
+from plugins.retries import ServiceAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ class FailingOperator(PipelineStepOperator):
     [
         (SchemaMismatch("other columns"), AirflowFailException),
         (SourceEmpty("no rows yet"), AirflowException),
-        (TrackingUnavailable("no answer"), AirflowException),
+        (TrackingUnavailable("no answer"), ServiceAway),
     ],
 )
 def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: NightshiftError, kind: type[Exception]) -> None:

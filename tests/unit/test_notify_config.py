@@ -32,7 +32,7 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
     assert mistakes == []
     assert pipeline is not None
     assert [each.events for each in pipeline.notify] == [
-        ["verdict", "drift", "failure", "approval"],
+        ["verdict", "drift", "failure", "approval", "outage"],
         ["verdict"],
     ]
 
