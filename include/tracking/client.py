@@ -47,6 +47,19 @@ _REASONS = {
     "too many 503 error responses": "it answered 503, not available for now",
 }
 
+#: Answers that the same request gets again, by MLflow's error codes, and what to do about each.
+_REFUSALS = {
+    **dict.fromkeys(
+        ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"),
+        "correct the login in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then run this task again",
+    ),
+    "PERMISSION_DENIED": "give that user the permission in MLflow, then run this task again",
+    **dict.fromkeys(
+        ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"),
+        "correct what it names, then run this task again; a server of another MLflow release may refuse it too",
+    ),
+}
+
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _asking_once: list[str | None] = []
 _asking_once_lock = threading.Lock()
@@ -87,10 +100,14 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, sqlite3.DatabaseError) as error:
         # not chained: the other error's text has the whole address in it, with its password
-        raise TrackingUnavailable(
-            f"MLflow at {settings.shown_tracking_uri()} failed while {doing}: {_reason(error)}; the champion is "
-            "unchanged; check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again"
-        ) from None
+        remedy = _REFUSALS.get(getattr(error, "error_code", ""))
+        unavailable = TrackingUnavailable(
+            f"MLflow at {settings.shown_tracking_uri()} {'refused' if remedy else 'failed while'} {doing}: "
+            f"{_reason(error)}; the champion is unchanged; "
+            + (remedy or "check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again")
+        )
+        unavailable.retryable = remedy is None
+        raise unavailable from None
 
 
 @contextmanager

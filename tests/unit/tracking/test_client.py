@@ -12,7 +12,7 @@ import pytest
 
 from include.errors import TrackingUnavailable
 from include.tracking.champion import aliases, find_champion, load_champion
-from include.tracking.client import asked_once, longest_wait_seconds
+from include.tracking.client import asked_once, longest_wait_seconds, mlflow_client
 from include.training.fit import predict
 from tests.services.tracking_server import TrackingServer, running_server
 
@@ -109,6 +109,27 @@ def test_a_server_that_never_answers_is_told_in_one_sentence(
 
     assert refused.value.retryable
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("UNAUTHENTICATED", "correct the login in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        ("PERMISSION_DENIED", "give that user the permission in MLflow"),
+        ("INVALID_PARAMETER_VALUE", "correct what it names"),
+    ],
+)
+def test_a_refusal_is_not_called_an_outage(code: str, remedy: str) -> None:
+    """A wrong password was tried again and told to check that the server is up."""
+    from mlflow.exceptions import RestException
+
+    with (
+        pytest.raises(TrackingUnavailable, match=rf"refused looking for the champion of shop: .*; {remedy}") as refused,
+        mlflow_client("looking for the champion of shop"),
+    ):
+        raise RestException({"error_code": code, "message": "You are not authenticated."})
+
+    assert not refused.value.retryable
 
 
 @pytest.mark.parametrize(
