@@ -83,7 +83,8 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
             "same time; run this task again"
         )
     drop_older_challenger(client, lease, name, after)
-    log.info("%s: the champion was version %s and is version %s", name, before.champion, version)
+    was = f"version {before.champion} was" if before.champion else "there was none"
+    log.info("%s: version %s is the champion; before it %s", name, version, was)
 
 
 def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: Places) -> None:

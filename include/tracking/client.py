@@ -35,6 +35,8 @@ _DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # a model file is data: code that came with one is never run
     "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
+    # an image without git is no news: the commit is in NIGHTSHIFT_CODE_VERSION
+    "GIT_PYTHON_REFRESH": "quiet",
 }
 
 #: What stands deep in the text of an error of the network, and what it means.
@@ -92,6 +94,7 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         (settings.home() / "mlflow").mkdir(parents=True, exist_ok=True)
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where there is no pip
     try:
         if uri.startswith("sqlite:///"):
             migrate_store(Path(uri.removeprefix("sqlite:///")), log.warning)

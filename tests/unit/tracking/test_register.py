@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,25 @@ def test_another_run_registers_another_version(shop_model: Shop, client: MlflowC
     assert second.version == 2
     assert len(_runs(client, shop_model.name)) == 2
     assert aliases(client, shop_model.name) == {"champion": "2"}
+
+
+def test_a_registration_logs_what_a_person_needs(
+    shop_model: Shop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In an image without git and pip, 50 of 65 lines were MLflow's complaints about both."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr("mlflow.utils.environment._get_package_version", lambda _: None)
+    for module in [name for name in sys.modules if name == "git" or name.startswith("git.")]:
+        monkeypatch.delitem(sys.modules, module)
+    caplog.set_level("INFO")
+
+    shop_model.register("night-1")
+
+    assert capfd.readouterr().err == ""
+    assert [message.split(",")[0] for message in caplog.messages if "champion" in message or "version" in message] == [
+        f"{shop_model.name}: registered as version 1",
+        f"{shop_model.name}: version 1 is the champion; before it there was none",
+    ]
 
 
 def test_documents_can_name_the_version(shop_model: Shop, client: MlflowClient) -> None:
