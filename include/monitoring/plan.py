@@ -11,10 +11,11 @@ from include import lake
 from include.errors import ScoringImpossible
 from include.features.snapshot import pin_day
 from include.pinned_plan import PinnedPlan
-from include.tracking.champion import Champion, find_champion
+from include.tracking.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config import Pipeline
+    from include.tracking.champion import Champion
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def plan_monitoring(
         found = [*map(date.fromisoformat, days[-1:]), *([announced] if announced else [])]
         as_of = max(found, default=None)
     as_of, snapshot = pin_day(pipeline, as_of, asked="the monitor is asked", instead="ask it")
-    champion = find_champion(pipeline.name)
+    champion = find_recorded_champion(pipeline.name)
     if champion is None:
         raise ScoringImpossible(
             f"{pipeline.name} has no champion yet, so there is nothing that it has learned from; run the DAG "

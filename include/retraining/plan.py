@@ -11,14 +11,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include import settings
-from include.errors import LakeError
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
 from include.pinned_plan import PinnedPlan
-from include.records.chain import head
-from include.tracking.champion import find_champion
-from include.tracking.proof import champion_note
+from include.tracking.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -86,7 +83,7 @@ def plan_run(
         run_key=run_key,
         as_of=as_of.isoformat(),
         snapshot=snapshot,
-        champion=find_champion(pipeline.name),
+        champion=find_recorded_champion(pipeline.name),
         tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
         dry_run=dry_run,
         seed=pipeline.training.seed,
@@ -95,22 +92,9 @@ def plan_run(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     plan.keep()
-    _warn_of_another_champion(plan)
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
     log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
     return plan
-
-
-def _warn_of_another_champion(plan: RunPlan) -> None:
-    """Warn where the champion that the run compares with is not the one that the last record left."""
-    try:
-        last = head(plan.pipeline)
-    except LakeError as error:  # `verify` says what is wrong with it; the run does not depend on it
-        log.warning("%s", error)
-        return
-    note = champion_note(plan.pipeline, plan.champion.version if plan.champion else None, [last] if last else [])
-    if note:
-        log.warning("%s; this run compares with %s", note, "MLflow's" if plan.champion else "none")
 
 
 def code_version() -> str:

@@ -13,10 +13,11 @@ from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
 from include.lake import PROBABILITY
 from include.pinned_plan import PinnedPlan
-from include.tracking.champion import Champion, find_champion
+from include.tracking.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config import Pipeline
+    from include.tracking.champion import Champion
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     _check_key(pipeline)
     day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
     check_published(pipeline, day)
-    champion = find_champion(pipeline.name)
+    champion = find_recorded_champion(pipeline.name)
     if champion is None:
         raise ScoringImpossible(
             f"{pipeline.name} has no champion yet, so nothing can be predicted; run the DAG {pipeline.name}.retrain "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.errors import ModelRefused
-from include.records.chain import examine
+from include.errors import LakeError, ModelRefused
+from include.records.chain import examine, head
 from include.records.models import recorded_models
-from include.tracking.champion import fetch_model, find_version
+from include.tracking.champion import fetch_model, find_champion, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from include.records.models import ModelIdentity, RecordedModel
     from include.records.record import Record
     from include.tracking.champion import Champion
+
+
+log = logging.getLogger(__name__)
 
 
 def prove_models(pipeline: str, records: list[Record]) -> list[str]:
@@ -58,6 +62,20 @@ def problems_of(records: Iterable[Record], prove: Callable[[RecordedModel], None
         except ModelRefused as error:
             problems.append(f"record {recorded.record}: {error}")
     return problems
+
+
+def find_recorded_champion(pipeline: str) -> Champion | None:
+    """Return the champion as `find_champion` does, and warn where it is not the one that the last record left."""
+    champion = find_champion(pipeline)
+    try:
+        last = head(pipeline)
+    except LakeError as error:  # `verify` says what is wrong with it; MLflow has the last word
+        log.warning("%s", error)
+        return champion
+    note = champion_note(pipeline, champion.version if champion else None, [last] if last else [])
+    if note:
+        log.warning("%s", note)
+    return champion
 
 
 def champion_note(pipeline: str, champion: int | None, records: Sequence[Record]) -> str | None:

@@ -49,6 +49,6 @@ def test_the_newest_day_that_was_published_is_looked_at(
     monkeypatch.setattr(lake, "latest_version", lambda uri: 4)
     monkeypatch.setattr(lake, "days_with_rows", lambda uri, version: ["2024-03-17", "2024-03-18"])
     monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))
-    monkeypatch.setattr(plan_module, "find_champion", lambda name: champion)
+    monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: champion)
 
     assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == day

@@ -33,7 +33,7 @@ CHAMPION = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2023-12-31",
 def champion(monkeypatch: pytest.MonkeyPatch) -> list[Champion | None]:
     """Return a list whose last item MLflow names as the champion."""
     champions: list[Champion | None] = [CHAMPION]
-    monkeypatch.setattr(planning, "find_champion", lambda name: champions[-1])
+    monkeypatch.setattr(planning, "find_recorded_champion", lambda name: champions[-1])
     return champions
 
 
