@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.errors import ConfigError
 from include.monitoring_config import Monitoring
 from include.notify_config import Notify
 from include.resources_config import Resources
@@ -99,7 +100,7 @@ Severity = Literal["keep", "inconclusive", "warn"]
 
 
 def _off(value: Any) -> Any:
-    return "off" if value is False else value  # as YAML reads the word without quotes
+    return "off" if value is False else value
 
 
 class Limits(Section):
@@ -253,8 +254,18 @@ class Pipeline(Section):
         return self._folder.name
 
     def text(self, relative: str) -> str:
-        """Return the text of a file of the pipeline's folder."""
-        return (self._folder / relative).read_text(encoding="utf-8")
+        """Return the text of a file of the pipeline's folder.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or is not UTF-8.
+        """
+        try:
+            return (self._folder / relative).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+            raise ConfigError(f"{self.name}/{relative}: the file cannot be read ({reason}); correct it") from error
 
     @property
     def kept_out(self) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from include.section import Name, Section
+from include.section import Duration, Name, Section
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 
@@ -20,7 +20,7 @@ class AvailableAt(Section):
     """When a row became known: a timestamp column of the source, plus a fixed delay."""
 
     column: str
-    delay: timedelta = timedelta(0)
+    delay: Duration = timedelta(0)
 
     @field_validator("delay")
     @classmethod
@@ -36,7 +36,7 @@ def _column_alone(value: Any) -> Any:
 
 
 def _yaml_word(value: Any) -> Any:
-    """Take what YAML makes of the bare words null and off for these words."""
+    """Take null and false for the words null and off."""
     return "null" if value is None else "off" if value is False else value
 
 
@@ -143,7 +143,7 @@ class _Source(Section):
         default=31, ge=1, description="How many days late a row may be, where a source arrives as `append`."
     )
     connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
-    deadline: timedelta = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
+    deadline: Duration = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
     key: list[str] = Field(min_length=1, description="Columns that together name one row.")
     columns: dict[str, ColumnType] = Field(min_length=1, description="Every column, with its type.")
     available_at: Annotated[AvailableAt, BeforeValidator(_column_alone, json_schema_input_type=str | AvailableAt)] = (

@@ -106,6 +106,21 @@ def _memory() -> str:
 
 def check_query(pipeline: Pipeline) -> str | None:
     """Return what is wrong with features.sql, found on empty tables of the declared columns, or None."""
+    try:
+        feature_schema(pipeline)
+    except FeatureQueryFailed as error:
+        return str(error)
+    return None
+
+
+def feature_schema(pipeline: Pipeline) -> pa.Schema:
+    """Return the columns of the feature table, found on empty tables of the declared columns.
+
+    Raises
+    ------
+    FeatureQueryFailed
+        As `run_features_query`.
+    """
     import pyarrow as pa
 
     tables = {}
@@ -114,11 +129,7 @@ def check_query(pipeline: Pipeline) -> str | None:
         own = [("ds", pa.string()), ("available_at", arrow_type("timestamp"))]
         fields += [field for field in own if field[0] not in source.columns]
         tables[name] = pa.schema(fields).empty_table()
-    try:
-        run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01"))
-    except FeatureQueryFailed as error:
-        return str(error)
-    return None
+    return run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01")).schema
 
 
 def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Statement:

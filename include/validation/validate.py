@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include import lake, workspace
 from include.ingestion import quarantine
+from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
 from include.validation import history, profile
@@ -57,7 +58,7 @@ def validate_batch(
     source = pipeline.sources[batch.source]
     counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
     own = _key_expectations(source)
-    suite = own + load_suite(pipeline.folder, batch.source)
+    suite = own + load_suite(pipeline.folder, batch.source, empty_table(source.columns).schema)
     day, columns = _day(source, batch), list(source.columns)
     with local_file(batch) as path:
         decided = _decided(batch, path, day, columns)
@@ -98,7 +99,7 @@ def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationRepor
     ExpectationsFailed
         If a critical expectation fails; nothing is then trained.
     """
-    suite = load_suite(pipeline.folder, "features")
+    suite = load_suite(pipeline.folder, "features", features.schema)
     return _hold_features(features, suite, f"{pipeline.name}: feature table", "nothing was trained")
 
 
@@ -123,7 +124,7 @@ def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
     apart = {pipeline.features.label, *pipeline.features.exclude}
     suite = [
         each
-        for each in load_suite(pipeline.folder, "features")
+        for each in load_suite(pipeline.folder, "features", features.schema)
         if isinstance(each, of_rows) and apart.isdisjoint(named_columns(each))
     ]
     return _hold_features(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
