@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -11,7 +12,8 @@ from pydantic import ValidationError
 from include import settings
 from include.config import Pipeline
 from include.errors import ConfigError
-from include.source_config import SOURCE_KINDS, SqlSource
+from include.names import MAX_PIPELINE_NAME
+from include.source_config import SOURCE_KINDS, ColumnType, SqlSource, declared_type
 from include.wording import unknown
 from include.yaml_file import read_yaml
 
@@ -25,9 +27,12 @@ MISTAKES = 100
 
 
 def pipeline_names() -> list[str]:
-    """Return the folders that hold a pipeline.yaml, sorted."""
-    folder = settings.pipelines_folder()
-    return sorted(path.parent.name for path in folder.glob("*/pipeline.yaml"))
+    """Return the folders that hold a pipeline.yaml, sorted, with those that cannot be looked into."""
+    try:
+        folders = list(settings.pipelines_folder().iterdir())
+    except FileNotFoundError:
+        return []
+    return sorted(folder.name for folder in folders if _is_pipeline(folder))
 
 
 def load_pipeline(name: str) -> Pipeline:
@@ -39,13 +44,25 @@ def load_pipeline(name: str) -> Pipeline:
         With every mistake of pipeline.yaml, a sentence a line.
     """
     folder = settings.pipelines_folder() / name
-    path = folder / "pipeline.yaml"
-    if not path.is_file():
+    if not _is_pipeline(folder):
         raise ConfigError(f"{folder} holds no pipeline.yaml; {unknown('pipeline', name, pipeline_names())}")
     pipeline, mistakes = read_pipeline(folder)
     if mistakes or pipeline is None:
         raise ConfigError("\n".join(mistakes))
     return pipeline
+
+
+def _is_pipeline(folder: Path) -> bool:
+    """Return whether a folder is meant as a pipeline's, also where it is a link that leads nowhere."""
+    if folder.name.startswith("."):
+        return False
+    try:
+        files = [folder / "pipeline.yaml", folder / "pipeline.yml"]
+        return any(file.is_symlink() or file.exists() for file in files) or (
+            folder.is_symlink() and not folder.exists()
+        )
+    except OSError:  # it may not be looked into
+        return True
 
 
 def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
@@ -54,8 +71,16 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
     shown = _shown(path)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", folder.name):
         return None, [
-            f"{shown}: the folder's name '{folder.name}' is the pipeline's name; use lower case letters, digits, _"
+            f"{shown}: the folder's name {folder.name!r} is the pipeline's name; use lower case letters, digits, _"
         ]
+    if len(folder.name) > MAX_PIPELINE_NAME:
+        return None, [
+            f"{shown}: the folder's name has {len(folder.name)} characters, and as the pipeline's name, which tags its "
+            f"DAGs, at most {MAX_PIPELINE_NAME}; shorten it"
+        ]
+    # not of pathlib, which raises where a folder may not be looked into; that is told below
+    if os.path.isfile(folder / "pipeline.yml") and not os.path.lexists(path):  # noqa: PTH113
+        return None, [f"{shown}: there is a pipeline.yml in its place; rename pipeline.yml to pipeline.yaml"]
     try:
         file = read_yaml(path, shown)
     except ConfigError as error:
@@ -109,6 +134,9 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
         problem = unknown("field", str(location[-1]), _fields_at(location[:-1], file.data))
     elif kind == "missing":
         problem = "this field is required and missing"
+    elif kind == "literal_error" and location[-2:-1] == ("columns",):
+        meant = declared_type(str(item["input"]))
+        problem = unknown("value", str(item["input"]), list(get_args(ColumnType)), near=meant)
     elif kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context.get("expected_tags", "")
         problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from include.errors import ConfigError
 from include.monitoring_config import Monitoring
 from include.notify_config import Notify
-from include.resources_config import Resources
+from include.resources_config import TASKS, Resources
 from include.section import Name, Section
 from include.source_config import Source
 from include.training_config import Training
@@ -159,7 +160,7 @@ class Gate(Section):
 class Approval(Section):
     """Somebody agrees before a version that has earned it becomes the champion."""
 
-    hours: float = Field(default=12, gt=0, description="How long an answer is waited for.")
+    hours: float = Field(default=12, gt=0, le=8760, description="How long an answer is waited for.")
     unanswered: Literal["keep", "promote"] = Field(default="keep", description="What no answer in time means.")
     approvers: list[str] = Field(default=[], description="Airflow users who may answer; empty: all who may act.")
 
@@ -191,12 +192,18 @@ class Schedule(Section):
     @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
-        from croniter import croniter
+        from croniter import CroniterBadDateError, croniter
 
         if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
+        if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
+            raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
+        try:
+            croniter(value).get_next()
+        except CroniterBadDateError as error:
+            raise ValueError(f"'{value}' names a day that no month has; correct it") from error
         return value
 
     @model_validator(mode="after")
@@ -216,7 +223,7 @@ class Pipeline(Section):
     """All that pipeline.yaml says about one model."""
 
     description: str = Field(min_length=1, description="The question that the model answers.")
-    owner: str = Field(min_length=1, description="Who is asked when a run fails.")
+    owner: str = Field(min_length=1, max_length=500, description="Who is asked when a run fails.")
     schedule: Schedule = Schedule()
     history_days: int = Field(
         default=400, ge=2, description="Days of history that are ingested first, and read at most."
@@ -303,6 +310,11 @@ class Pipeline(Section):
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+        for name in TASKS:
+            if name in self.sources:
+                raise ValueError(
+                    f"sources: none may be called {name}, since a task of the DAGs is called so; rename it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -8,9 +8,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.names import nearest, wrong_column_names
 from include.section import Duration, Name, Section
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
+
+#: What other systems call the declared types, without lengths and in lower case.
+_OTHER_NAMES: dict[ColumnType, str] = {
+    "string": "str text varchar nvarchar char nchar character bpchar clob uuid enum category categorical object json "
+    "utf8 large_string",
+    "integer": "int bigint smallint tinyint mediumint long short byte serial bigserial int2 int4 int8 int16 int32 "
+    "int64 uint8 uint16 uint32 uint64",
+    "float": "double real numeric decimal number money float4 float8 float16 float32 float64",
+    "boolean": "bool bit logical",
+    "timestamp": "datetime date timestamptz timestamp_ntz timestamp_tz datetime2 datetime64 date32 date64 instant",
+}
+
+
+def declared_type(name: str) -> ColumnType | None:
+    """Return the declared type that another system's name stands for, such as float for DOUBLE PRECISION."""
+    word = next(iter(re.findall(r"\w+", name.lower())), "")
+    return next((kind for kind, others in _OTHER_NAMES.items() if word in (kind, *others.split())), None)
+
 
 #: Columns that Nightshift adds to every raw table, so no source may bring its own.
 LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
@@ -181,13 +200,16 @@ class _Source(Section):
             named.append(("day", self.day))
         for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
             if name not in self.columns:
-                raise ValueError(f"{field} names the column '{name}', which `columns` does not declare")
+                near = nearest(name, self.columns)
+                hint = f"; did you mean '{near}'?" if near else ""
+                raise ValueError(f"{field} names the column '{name}', which `columns` does not declare{hint}")
         for field, name in named[len(self.key) :]:
             if self.columns[name] != "timestamp":
                 raise ValueError(f"{field} needs a timestamp, and '{name}' is a {self.columns[name]}")
-        for name in LAKE_COLUMNS:
-            if name in self.columns and self.available_at.column != name:
-                raise ValueError(f"the column name '{name}' is kept for Nightshift's own; rename it")
+        reserved = [name for name in LAKE_COLUMNS if name != self.available_at.column]
+        wrong = wrong_column_names([*self.columns, *self.contract.retired], reserved)
+        if wrong:
+            raise ValueError("; ".join(wrong))
         if self.arrives == "snapshot" and self.day:
             raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
         if self.arrives == "append" and self.day in (None, self.available_at.column):

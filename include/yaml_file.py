@@ -91,9 +91,9 @@ def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
 
 
 def _text_of(path: Path, shown: str, max_bytes: int) -> str:
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{shown}: this is not a file; put a YAML file in its place")
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{shown}: this is not a file; put a YAML file in its place")
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
