@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.errors import ConfigError
 from include.monitoring_config import Monitoring
+from include.names import folded, wrong_column_names
 from include.notify_config import Notify
 from include.resources_config import TASKS, Resources
 from include.section import Name, Section
@@ -94,6 +95,16 @@ class Features(Section):
     def _label_is_apart(self) -> Features:
         if self.label in self.key:
             raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
+        if folded(self.label) == "prediction_time":
+            raise ValueError("label is 'prediction_time', which is when a row is predicted; name the column to predict")
+        return self
+
+    @model_validator(mode="after")
+    def _key_columns_are_apart(self) -> Features:
+        wrong = [f"key names '{name}' twice; remove one" for name in sorted(set(self.key)) if self.key.count(name) > 1]
+        wrong += wrong_column_names(self.key)
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 

@@ -1,7 +1,7 @@
 """Names that people give and several systems must tell apart: which are alike, and which cannot be used.
 
 Python tells `Price` from `price`, and an accented letter of one character from one of two. DuckDB and Delta Lake do
-not tell the first apart, and no reader the second, so names that are alike are mistakes wherever both could meet.
+not tell the first apart, and no person the second, so names that are alike are mistakes wherever both could meet.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 MAX_PIPELINE_NAME = 100
 #: Characters of the longest column's name.
 MAX_COLUMN_NAME = 255
-#: How the columns begin that Nightshift adds while it works.
-RESERVED_PREFIX = "nightshift_"
 
 
 def folded(name: str) -> str:
-    """Return what names have in common that differ in case or Unicode form alone."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    """Return what names have in common that differ in case, Unicode form or blanks at their ends alone."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of names that differ in case or Unicode form alone, in their order."""
+    """Return the pairs of names that are alike, in their order."""
     first: dict[str, str] = {}
     pairs = []
     for name in dict.fromkeys(names):
@@ -61,24 +59,24 @@ def wrong_column_names(names: Iterable[str], reserved: Iterable[str] = ()) -> li
         f"the column name '{name}' is kept for Nightshift's own; rename it" for name in listed if folded(name) in taken
     ]
     return wrong + [
-        f"the columns {ascii(one) if same else repr(one)} and {ascii(two) if same else repr(two)} differ in "
-        f"{'Unicode form' if same else 'upper and lower case'} alone, which SQL and the lake do not tell apart; "
-        "rename one"
+        f"the columns {_differing(one, two)} alone, which SQL and the lake do not tell apart; rename one"
         for one, two in alike(listed)
-        for same in [one.casefold() != two.casefold()]
     ]
+
+
+def _differing(one: str, two: str) -> str:
+    """Say in what two names differ that are alike, and show it."""
+    if one.casefold() != two.casefold():
+        return f"{one!a} and {two!a} differ in blanks or Unicode form"
+    return f"'{one}' and '{two}' differ in upper and lower case"
 
 
 def _problem(name: str) -> str | None:
     """Return why a column cannot have a name, None where it can."""
     if not name.strip():
         return "is empty; give the column a name"
-    if name != name.strip():
-        return "begins or ends with a blank; remove it"
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name):
         return "has a line break or another control character; remove it"
     if len(name) > MAX_COLUMN_NAME:
         return f"has {len(name):,} characters, and at most {MAX_COLUMN_NAME} are possible; shorten it"
-    if folded(name).startswith(RESERVED_PREFIX):
-        return f"begins with {RESERVED_PREFIX}, as Nightshift's own columns do; rename it"
     return None

@@ -33,6 +33,8 @@ def declared_type(name: str) -> ColumnType | None:
 
 #: Columns that Nightshift adds to every raw table, so no source may bring its own.
 LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
+#: Columns that are added while rows are read and validated: the first is DuckDB's.
+READER_COLUMNS = ("file_row_number", "nightshift_position")
 
 
 class AvailableAt(Section):
@@ -194,6 +196,9 @@ class _Source(Section):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> _Source:
+        twice = [name for name in self.key if self.key.count(name) > 1]
+        if twice:
+            raise ValueError(f"key names the column '{twice[0]}' twice; remove one")
         named = [("key", name) for name in self.key]
         named.append(("available_at", self.available_at.column))
         if self.day:
@@ -206,7 +211,7 @@ class _Source(Section):
         for field, name in named[len(self.key) :]:
             if self.columns[name] != "timestamp":
                 raise ValueError(f"{field} needs a timestamp, and '{name}' is a {self.columns[name]}")
-        reserved = [name for name in LAKE_COLUMNS if name != self.available_at.column]
+        reserved = {*LAKE_COLUMNS, *READER_COLUMNS} - {self.available_at.column}
         wrong = wrong_column_names([*self.columns, *self.contract.retired], reserved)
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from include import catalog, settings
-from include.errors import ConfigError, FeatureQueryFailed, NightshiftError
+from include.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -75,14 +75,15 @@ def _mistakes(name: str) -> list[str]:
 
 
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
-    """Name what keeps a candidate or a check from being made: an import path, a parameter, a missing package."""
+    """Name what keeps a candidate or a check from being made, or predictions from being published."""
     from include.gate.selection import check_gate
+    from include.scoring.plan import check_key
     from include.training.check import check_candidates
 
     mistakes = []
-    for check in (check_candidates, check_gate):
+    for check in (check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
         try:
             check(pipeline)
-        except ConfigError as error:
+        except (ConfigError, ScoringImpossible) as error:
             mistakes.append(str(error))
     return mistakes

@@ -14,9 +14,11 @@ from include.features.macros import create_macros, names_macro
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
+from include.names import nearest, wrong_column_names
+from include.source_config import READER_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     import pyarrow as pa
@@ -181,11 +183,13 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     needed = [*pipeline.features.key, PREDICTION_TIME, pipeline.features.label, *pipeline.features.exclude]
     gate = pipeline.gate
     judged_by = [*([gate.baseline] if gate.baseline != "prior" else []), *gate.slices, *gate.sensitive]
-    there = {*columns, *automated_names(pipeline)}
-    missing = [name for name in dict.fromkeys([*needed, *judged_by]) if name not in there]
+    judged_by += [pipeline.training.group] if pipeline.training.group else []
+    there = dict.fromkeys([*columns, *automated_names(pipeline)])
+    wrong = wrong_column_names(there, (MONTH, *READER_COLUMNS))
+    if wrong:
+        raise FeatureQueryFailed(f"{where}: of what the query yields {'; '.join(wrong)}")
+    missing = [_with_nearest(name, there) for name in dict.fromkeys([*needed, *judged_by]) if name not in there]
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    if MONTH in columns:
-        raise FeatureQueryFailed(f"{where}: the query yields {MONTH}, a name that is Nightshift's own; rename it")
     if missing or twice:
         problem = f"does not yield {', '.join(missing)}" if missing else f"yields {', '.join(twice)} twice"
         raise FeatureQueryFailed(
@@ -197,6 +201,12 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
+
+
+def _with_nearest(name: str, there: Iterable[str]) -> str:
+    """Return a missing column's name, with that of the column that was most likely meant."""
+    near = nearest(name, there)
+    return f"{name} (did you mean '{near}'?)" if near else name
 
 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:

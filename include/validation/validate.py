@@ -64,7 +64,7 @@ def validate_batch(
         decided = _decided(batch, path, day, columns)
         with rows_of_file(path, decided["position"].to_pylist()) as rows:
             judged = run_suite(rows, suite)
-            failed = failures(judged)
+            of_key, failed = failures(judged[: len(own)]), failures(judged)
             blocked = any(failure.severity == "critical" for failure in failed)
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
@@ -87,7 +87,7 @@ def validate_batch(
     verdict = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
     folder = workspace.staged_folder(batch.pipeline, batch.source)
     workspace.write_json(folder / f"{batch.digest}.validation.json", verdict)
-    conclude(report, where, _consequence(batch, held, len(broken)))
+    conclude(report, where, _consequence(batch, held, len(broken), report.critical, of_key))
     return report
 
 
@@ -180,11 +180,15 @@ def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Fail
     return [Failure("rows_per_day", "table", "critical", explanation)]
 
 
-def _consequence(batch: StagedBatch, held: int, broken: int) -> str:
+def _consequence(batch: StagedBatch, held: int, broken: int, critical: list[Failure], of_key: list[Failure]) -> str:
     told = f"nothing was published, the rows stay staged as batch {batch.digest}"
     if broken:
         more = "the first " if broken == QUARANTINED_AT_MOST else ""
         told += f", {more}{held:,} of them also in quarantine"
+    rules = ["the expectation"] if len(critical) > len(of_key) else []
+    if of_key:  # of which nobody has written an expectation
+        rules.append(f"`key` and `available_at` of sources.{batch.source} in pipeline.yaml")
     return (
-        f"{told}; correct the source and run the extract task again, or correct the expectation and run this one again"
+        f"{told}; correct the source and run the extract task again, or correct {' and '.join(rules)} and run this "
+        "one again"
     )

@@ -134,6 +134,21 @@ def test_a_number_where_text_is_expected_is_told_to_be_quoted(tmp_path: Path) ->
     assert sentence.endswith("pipeline.yaml:2: owner: expected text, found 47; write it in quotes")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("double", "float"), ("DOUBLE PRECISION", "float"), ("numeric(10,2)", "float"), ("varchar", "string"),
+     ("text", "string"), ("int", "integer"), ("bigint", "integer"), ("bool", "boolean"), ("date", "timestamp"),
+     ("datetime", "timestamp"), ("timestamp with time zone", "timestamp"), ("flot", "float")],
+)  # fmt: skip
+def test_another_systems_name_of_a_type_is_told_with_ours(tmp_path: Path, name: str, meant: str) -> None:
+    """People write the type that their database has."""
+    text = SHOP_YAML.replace("revenue: float", f"revenue: {name}")
+
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert f"sources.sales.columns.revenue: there is no value '{name}'; did you mean '{meant}'? (known: " in sentence
+
+
 @pytest.mark.parametrize("delay", ["30:00", "1:30"])
 def test_a_duration_of_two_parts_is_refused(tmp_path: Path, delay: str) -> None:
     """Some read 30:00 as half an hour and others as thirty hours."""
