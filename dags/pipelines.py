@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ from airflow.sdk import DAG, Asset, Param, get_parsing_context
 from include import settings
 from include.catalog import load_pipeline, pipeline_names
 from include.errors import ConfigError
+from include.names import MAX_PIPELINE_NAME
 from plugins.notifications import failure_callbacks, outage_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
 from plugins.pod_resources import ask_for_resources
@@ -19,6 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from include.config import Pipeline
+
+log = logging.getLogger(__name__)
+
+#: Characters of the mistakes that a DAG shows; validate-config tells all of them.
+SHOWN_CHARACTERS = 100_000
 
 #: Which of the tasks that wait, of all pipelines, starts first where not all can: the one with the higher number.
 ANSWER = 100  # a person has asked, or takes a champion back that does harm
@@ -33,20 +42,27 @@ MAINTAIN = 10  # any hour of the week will do
 def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterator[DAG]:
     """Yield the DAG `<pipeline>.<kind>` of every pipeline.
 
-    A pipeline whose pipeline.yaml has mistakes gets a DAG without a schedule whose one task names them,
-    so that one team's mistake stops nobody else's night and is not silent either.
+    A pipeline of which no DAG can be made, for whatever reason, gets one without a schedule whose one task names
+    the reason, so that one team's mistake stops nobody else's night and is not silent either.
     """
     wanted = get_parsing_context().dag_id  # set in a task's process, which needs its own DAG only
     for name in pipeline_names():
-        if wanted not in (None, f"{name}.{kind}"):
+        dag_id = f"{_usable_in_ids(name)}.{kind}"
+        if wanted not in (None, dag_id):
             continue
         try:
             pipeline = load_pipeline(name)
             dag = make(name, pipeline)
             ask_for_resources(dag, pipeline)
-            yield dag
+            dag.validate()
         except ConfigError as error:
-            yield _mistaken_dag(f"{name}.{kind}", str(error))
+            dag = _mistaken_dag(dag_id, str(error))
+        except Exception as error:  # whatever it is, the other pipelines have nothing to do with it
+            log.exception("%s: no DAG can be made", dag_id)
+            dag = _mistaken_dag(
+                dag_id, f"{name}: no DAG can be made ({type(error).__name__}: {error}); correct its folder"
+            )
+        yield dag
 
 
 def raw_tables(name: str) -> Asset:
@@ -100,13 +116,24 @@ def training_task() -> dict[str, Any]:
 
 
 def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:
+    shown = mistakes[:SHOWN_CHARACTERS] + ("\n..." if len(mistakes) > SHOWN_CHARACTERS else "")
+    # a folder's name may have bytes that no database takes
+    shown = shown.encode(errors="backslashreplace").decode().replace("\0", "\\0")
     with DAG(
         dag_id=dag_id,
         description="pipeline.yaml has mistakes: see the documentation of this DAG",
-        doc_md=f"### pipeline.yaml has mistakes\n\n```text\n{mistakes}\n```",
+        doc_md=f"### pipeline.yaml has mistakes\n\n```text\n{shown}\n```",
         schedule=None,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         tags=["mistakes"],
     ) as dag:
-        ReportMistakesOperator(task_id="report_mistakes", mistakes=mistakes)
+        ReportMistakesOperator(task_id="report_mistakes", mistakes=shown)
     return dag
+
+
+def _usable_in_ids(name: str) -> str:
+    """Return a folder's name as Airflow's ids can have it: where it is changed, with a digest that sets it apart."""
+    usable = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:MAX_PIPELINE_NAME]
+    if usable == name:
+        return name
+    return f"{usable}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"

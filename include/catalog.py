@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import re
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 
 from include import settings
 from include.config import Pipeline
 from include.errors import ConfigError
-from include.source_config import SOURCE_KINDS, SqlSource
+from include.names import MAX_PIPELINE_NAME
+from include.source_config import SOURCE_KINDS, ColumnType, SqlSource, declared_type
 from include.wording import unknown
+from include.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The safe loader, ten times as fast where PyYAML has its C library: every task reads pipeline.yaml twice.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    from include.yaml_file import YamlFile
 
-#: What reading a YAML file may raise: an impossible date is a ValueError, an alias of itself a RecursionError.
-YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+#: Mistakes of one file that are told; a file of another kind has thousands.
+MISTAKES = 100
 
 
 def pipeline_names() -> list[str]:
-    """Return the folders that hold a pipeline.yaml, sorted."""
-    folder = settings.pipelines_folder()
-    return sorted(path.parent.name for path in folder.glob("*/pipeline.yaml"))
+    """Return the folders that hold a pipeline.yaml, sorted, with those that cannot be looked into."""
+    try:
+        folders = list(settings.pipelines_folder().iterdir())
+    except FileNotFoundError:
+        return []
+    return sorted(folder.name for folder in folders if _is_pipeline(folder))
 
 
 def load_pipeline(name: str) -> Pipeline:
@@ -40,13 +44,25 @@ def load_pipeline(name: str) -> Pipeline:
         With every mistake of pipeline.yaml, a sentence a line.
     """
     folder = settings.pipelines_folder() / name
-    path = folder / "pipeline.yaml"
-    if not path.is_file():
+    if not _is_pipeline(folder):
         raise ConfigError(f"{folder} holds no pipeline.yaml; {unknown('pipeline', name, pipeline_names())}")
     pipeline, mistakes = read_pipeline(folder)
     if mistakes or pipeline is None:
         raise ConfigError("\n".join(mistakes))
     return pipeline
+
+
+def _is_pipeline(folder: Path) -> bool:
+    """Return whether a folder is meant as a pipeline's, also where it is a link that leads nowhere."""
+    if folder.name.startswith("."):
+        return False
+    try:
+        files = [folder / "pipeline.yaml", folder / "pipeline.yml"]
+        return any(file.is_symlink() or file.exists() for file in files) or (
+            folder.is_symlink() and not folder.exists()
+        )
+    except OSError:  # it may not be looked into
+        return True
 
 
 def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
@@ -55,23 +71,30 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
     shown = _shown(path)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", folder.name):
         return None, [
-            f"{shown}: the folder's name '{folder.name}' is the pipeline's name; use lower case letters, digits, _"
+            f"{shown}: the folder's name {folder.name!r} is the pipeline's name; use lower case letters, digits, _"
         ]
+    if len(folder.name) > MAX_PIPELINE_NAME:
+        return None, [
+            f"{shown}: the folder's name has {len(folder.name)} characters, and as the pipeline's name, which tags its "
+            f"DAGs, at most {MAX_PIPELINE_NAME}; shorten it"
+        ]
+    # not of pathlib, which raises where a folder may not be looked into; that is told below
+    if os.path.isfile(folder / "pipeline.yml") and not os.path.lexists(path):  # noqa: PTH113
+        return None, [f"{shown}: there is a pipeline.yml in its place; rename pipeline.yml to pipeline.yaml"]
     try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.load(text, Loader=LOADER)  # noqa: S506  the safe one, in C
-        lines, twice = _lines_by_field(text)
-    except YAML_ERRORS as error:
-        return None, [not_yaml(shown, error)]
-    if not isinstance(data, dict):
+        file = read_yaml(path, shown)
+    except ConfigError as error:
+        return None, str(error).splitlines()
+    if not isinstance(file.data, dict):
         return None, [f"{shown}: expected fields such as `description:` and `sources:`, found none"]
     try:
-        pipeline = Pipeline.model_validate(data)
+        pipeline = Pipeline.model_validate(file.data)
     except ValidationError as error:
-        return None, [_sentence(shown, lines, data, item) for item in error.errors()]
+        mistakes = [_sentence(shown, file, item) for item in error.errors()[:MISTAKES]]
+        more = error.error_count() - len(mistakes)
+        return None, mistakes + ([f"{shown}: {more:,} more mistakes are not listed"] if more else [])
     pipeline._folder = folder  # a private attribute, so a frozen model allows it
-    mistakes = [f"{shown}:{line}: {'.'.join(map(str, field))}: this field is written twice" for field, line in twice]
-    return pipeline, mistakes + _missing_files(pipeline, shown, lines)
+    return pipeline, _missing_files(pipeline, shown, file)
 
 
 def stray_suites(pipeline: Pipeline) -> list[str]:
@@ -86,15 +109,7 @@ def stray_suites(pipeline: Pipeline) -> list[str]:
     return mistakes
 
 
-def not_yaml(shown: str, error: Exception) -> str:
-    """Say in one line where a file is not valid YAML."""
-    mark = getattr(error, "problem_mark", None)
-    where = f":{mark.line + 1}" if mark else ""
-    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
-    return f"{shown}{where}: this is not valid YAML: {problem.splitlines()[0]}; check indentation and quotes"
-
-
-def _missing_files(pipeline: Pipeline, shown: str, lines: dict[tuple, int]) -> list[str]:
+def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
     """Name the SQL files that pipeline.yaml speaks of and the folder lacks."""
     named = {"features.query": pipeline.features.query}
     for name, source in pipeline.sources.items():
@@ -104,26 +119,31 @@ def _missing_files(pipeline: Pipeline, shown: str, lines: dict[tuple, int]) -> l
     for field, relative in named.items():
         if not (pipeline.folder / relative).is_file():
             there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
-            line = lines.get(tuple(field.split(".")), 1)
-            mistakes.append(f"{shown}:{line}: {field}: {unknown('file', relative, there)}")
+            mistakes.append(
+                f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown('file', relative, there)}"
+            )
     return mistakes
 
 
-def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
+def _sentence(shown: str, file: YamlFile, item: Any) -> str:
     """Turn one of pydantic's errors into a sentence with file, line, field and what was expected."""
-    location = _existing(item["loc"], data)
-    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), 1)
+    location = _existing(item["loc"], file.data)
     field = ".".join(str(part) for part in location) or "the file"
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        problem = unknown("field", str(location[-1]), _fields_at(location[:-1], data))
+        problem = unknown("field", str(location[-1]), _fields_at(location[:-1], file.data))
     elif kind == "missing":
         problem = "this field is required and missing"
+    elif kind == "literal_error" and location[-2:-1] == ("columns",):
+        meant = declared_type(str(item["input"]))
+        problem = unknown("value", str(item["input"]), list(get_args(ColumnType)), near=meant)
     elif kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context.get("expected_tags", "")
         problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
     elif kind == "union_tag_not_found":
         problem = f"`kind` is required: one of {', '.join(map(repr, SOURCE_KINDS))}"
+    elif kind == "string_type" and isinstance(item["input"], (int, float)):
+        problem = f"expected text, found {str(item['input']).lower()}; write it in quotes"
     elif kind == "too_short":
         problem = "at least one is needed, found none"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
@@ -136,7 +156,7 @@ def _sentence(shown: str, lines: dict[tuple, int], data: Any, item: Any) -> str:
         problem = item["msg"].removeprefix("Value error, ")
         if kind != "value_error":
             problem = f"{problem[0].lower()}{problem[1:]}, found {item['input']!r}"
-    return f"{shown}:{line}: {field}: {problem}"
+    return f"{shown}:{file.line(location)}: {field}: {problem}"
 
 
 def _existing(location: tuple, data: Any) -> tuple:
@@ -179,27 +199,6 @@ def _below(kind: Any, part: Any) -> Any:
 def _alternatives(kind: Any) -> tuple[Any, ...]:
     """Return the types that a type allows, one unless it is a union."""
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-def _lines_by_field(text: str) -> tuple[dict[tuple, int], list[tuple[tuple, int]]]:
-    """Map each field's path in a YAML text to its line, counted from 1; return also fields written twice."""
-    found: dict[tuple, int] = {}
-    twice: list[tuple[tuple, int]] = []
-
-    def walk(node: yaml.Node | None, path: tuple) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if (*path, key.value) in found:
-                    twice.append(((*path, key.value), key.start_mark.line + 1))
-                found[(*path, key.value)] = key.start_mark.line + 1
-                walk(value, (*path, key.value))
-        elif isinstance(node, yaml.SequenceNode):
-            for position, value in enumerate(node.value):
-                found[(*path, position)] = value.start_mark.line + 1
-                walk(value, (*path, position))
-
-    walk(yaml.compose(text, Loader=LOADER), ())
-    return found, twice
 
 
 def _shown(path: Path) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.errors import ConfigError
 from include.monitoring_config import Monitoring
+from include.names import folded, wrong_column_names
 from include.notify_config import Notify
-from include.resources_config import Resources
+from include.resources_config import TASKS, Resources
 from include.section import Name, Section
 from include.source_config import Source
 from include.training_config import Training
@@ -92,6 +95,16 @@ class Features(Section):
     def _label_is_apart(self) -> Features:
         if self.label in self.key:
             raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
+        if folded(self.label) == "prediction_time":
+            raise ValueError("label is 'prediction_time', which is when a row is predicted; name the column to predict")
+        return self
+
+    @model_validator(mode="after")
+    def _key_columns_are_apart(self) -> Features:
+        wrong = [f"key names '{name}' twice; remove one" for name in sorted(set(self.key)) if self.key.count(name) > 1]
+        wrong += wrong_column_names(self.key)
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 
@@ -99,7 +112,7 @@ Severity = Literal["keep", "inconclusive", "warn"]
 
 
 def _off(value: Any) -> Any:
-    return "off" if value is False else value  # as YAML reads the word without quotes
+    return "off" if value is False else value
 
 
 class Limits(Section):
@@ -158,7 +171,7 @@ class Gate(Section):
 class Approval(Section):
     """Somebody agrees before a version that has earned it becomes the champion."""
 
-    hours: float = Field(default=12, gt=0, description="How long an answer is waited for.")
+    hours: float = Field(default=12, gt=0, le=8760, description="How long an answer is waited for.")
     unanswered: Literal["keep", "promote"] = Field(default="keep", description="What no answer in time means.")
     approvers: list[str] = Field(default=[], description="Airflow users who may answer; empty: all who may act.")
 
@@ -190,12 +203,18 @@ class Schedule(Section):
     @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
-        from croniter import croniter
+        from croniter import CroniterBadDateError, croniter
 
         if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
+        if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
+            raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
+        try:
+            croniter(value).get_next()
+        except CroniterBadDateError as error:
+            raise ValueError(f"'{value}' names a day that no month has; correct it") from error
         return value
 
     @model_validator(mode="after")
@@ -215,7 +234,7 @@ class Pipeline(Section):
     """All that pipeline.yaml says about one model."""
 
     description: str = Field(min_length=1, description="The question that the model answers.")
-    owner: str = Field(min_length=1, description="Who is asked when a run fails.")
+    owner: str = Field(min_length=1, max_length=500, description="Who is asked when a run fails.")
     schedule: Schedule = Schedule()
     history_days: int = Field(
         default=400, ge=2, description="Days of history that are ingested first, and read at most."
@@ -253,8 +272,18 @@ class Pipeline(Section):
         return self._folder.name
 
     def text(self, relative: str) -> str:
-        """Return the text of a file of the pipeline's folder."""
-        return (self._folder / relative).read_text(encoding="utf-8")
+        """Return the text of a file of the pipeline's folder.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or is not UTF-8.
+        """
+        try:
+            return (self._folder / relative).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+            raise ConfigError(f"{self.name}/{relative}: the file cannot be read ({reason}); correct it") from error
 
     @property
     def kept_out(self) -> set[str]:
@@ -292,6 +321,11 @@ class Pipeline(Section):
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+        for name in TASKS:
+            if name in self.sources:
+                raise ValueError(
+                    f"sources: none may be called {name}, since a task of the DAGs is called so; rename it"
+                )
         return self
 
     @model_validator(mode="after")

@@ -96,10 +96,13 @@ class EnvironmentConnections:
                 ),
                 connect_args=driver_arguments(fields["conn_type"], fields.get("extra") or {}),
             )
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        except (ArgumentError, NoSuchModuleError) as error:
             raise ConnectionMissing(
-                f"connection '{connection_id}' has the type '{fields['conn_type']}', for which no database "
-                f"driver is installed ({error}); install its driver or correct {_variable(connection_id)}"
+                no_database(connection_id, fields["conn_type"], _variable(connection_id))
+            ) from error
+        except ModuleNotFoundError as error:
+            raise ConnectionMissing(
+                no_driver(connection_id, fields["conn_type"], error, _variable(connection_id))
             ) from error
 
     def folder(self, connection_id: str) -> UPath:
@@ -145,6 +148,23 @@ class EnvironmentConnections:
                 f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db; "
                 "see .env.example"
             ) from error
+
+
+def no_database(connection_id: str, kind: str, place: str = "its type") -> str:
+    """Say that a connection's type is no database that is known; `place` is what may be corrected."""
+    return (
+        f"connection '{connection_id}' has the type '{kind}', which is no database that is known here, and a source of "
+        "kind `sql` needs one, such as postgres, mysql, mssql, oracle or sqlite; name another connection, correct "
+        f"{place}, or install the database's driver"
+    )
+
+
+def no_driver(connection_id: str, kind: str, error: Exception, place: str = "its type") -> str:
+    """Say that what reads a connection's database is not installed; `place` is what may be corrected."""
+    return (
+        f"connection '{connection_id}' has the type '{kind}', for which no database driver is installed ({error}); "
+        f"install its driver, or correct {place}"
+    )
 
 
 def sqlite_engine(connection_id: str, path: str) -> Engine:

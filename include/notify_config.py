@@ -30,8 +30,8 @@ class Notify(Section):
     @model_validator(mode="before")
     @classmethod
     def _on_is_no_field(cls, item: Any) -> Any:
-        if isinstance(item, dict) and True in item:
-            raise ValueError("the field is `events`; YAML reads a bare `on` as the word for true")
+        if isinstance(item, dict) and "on" in item:
+            raise ValueError("the field is `events`, and not `on`")
         return item
 
     @field_validator("recipients")

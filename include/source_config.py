@@ -8,19 +8,40 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from include.section import Name, Section
+from include.names import nearest, wrong_column_names
+from include.section import Duration, Name, Section
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 
+#: What other systems call the declared types, without lengths and in lower case.
+_OTHER_NAMES: dict[ColumnType, str] = {
+    "string": "str text varchar nvarchar char nchar character bpchar clob uuid enum category categorical object json "
+    "utf8 large_string",
+    "integer": "int bigint smallint tinyint mediumint long short byte serial bigserial int2 int4 int8 int16 int32 "
+    "int64 uint8 uint16 uint32 uint64",
+    "float": "double real numeric decimal number money float4 float8 float16 float32 float64",
+    "boolean": "bool bit logical",
+    "timestamp": "datetime date timestamptz timestamp_ntz timestamp_tz datetime2 datetime64 date32 date64 instant",
+}
+
+
+def declared_type(name: str) -> ColumnType | None:
+    """Return the declared type that another system's name stands for, such as float for DOUBLE PRECISION."""
+    word = next(iter(re.findall(r"\w+", name.lower())), "")
+    return next((kind for kind, others in _OTHER_NAMES.items() if word in (kind, *others.split())), None)
+
+
 #: Columns that Nightshift adds to every raw table, so no source may bring its own.
 LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
+#: Columns that are added while rows are read and validated: the first is DuckDB's.
+READER_COLUMNS = ("file_row_number", "nightshift_position")
 
 
 class AvailableAt(Section):
     """When a row became known: a timestamp column of the source, plus a fixed delay."""
 
     column: str
-    delay: timedelta = timedelta(0)
+    delay: Duration = timedelta(0)
 
     @field_validator("delay")
     @classmethod
@@ -36,7 +57,7 @@ def _column_alone(value: Any) -> Any:
 
 
 def _yaml_word(value: Any) -> Any:
-    """Take what YAML makes of the bare words null and off for these words."""
+    """Take null and false for the words null and off."""
     return "null" if value is None else "off" if value is False else value
 
 
@@ -143,7 +164,7 @@ class _Source(Section):
         default=31, ge=1, description="How many days late a row may be, where a source arrives as `append`."
     )
     connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
-    deadline: timedelta = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
+    deadline: Duration = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
     key: list[str] = Field(min_length=1, description="Columns that together name one row.")
     columns: dict[str, ColumnType] = Field(min_length=1, description="Every column, with its type.")
     available_at: Annotated[AvailableAt, BeforeValidator(_column_alone, json_schema_input_type=str | AvailableAt)] = (
@@ -175,19 +196,25 @@ class _Source(Section):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> _Source:
+        twice = [name for name in self.key if self.key.count(name) > 1]
+        if twice:
+            raise ValueError(f"key names the column '{twice[0]}' twice; remove one")
         named = [("key", name) for name in self.key]
         named.append(("available_at", self.available_at.column))
         if self.day:
             named.append(("day", self.day))
         for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
             if name not in self.columns:
-                raise ValueError(f"{field} names the column '{name}', which `columns` does not declare")
+                near = nearest(name, self.columns)
+                hint = f"; did you mean '{near}'?" if near else ""
+                raise ValueError(f"{field} names the column '{name}', which `columns` does not declare{hint}")
         for field, name in named[len(self.key) :]:
             if self.columns[name] != "timestamp":
                 raise ValueError(f"{field} needs a timestamp, and '{name}' is a {self.columns[name]}")
-        for name in LAKE_COLUMNS:
-            if name in self.columns and self.available_at.column != name:
-                raise ValueError(f"the column name '{name}' is kept for Nightshift's own; rename it")
+        reserved = {*LAKE_COLUMNS, *READER_COLUMNS} - {self.available_at.column}
+        wrong = wrong_column_names([*self.columns, *self.contract.retired], reserved)
+        if wrong:
+            raise ValueError("; ".join(wrong))
         if self.arrives == "snapshot" and self.day:
             raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
         if self.arrives == "append" and self.day in (None, self.available_at.column):

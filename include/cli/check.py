@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from include import catalog, settings
-from include.errors import ConfigError
+from include.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -18,26 +18,19 @@ if TYPE_CHECKING:
 @click.argument("pipelines", nargs=-1)
 def validate_config(pipelines: tuple[str, ...]) -> None:
     """Name every mistake in every pipeline's folder (or in those of PIPELINES)."""
-    from include.features.query import check_query
-    from include.validation.suite import read_suite, suite_path
-
     names = pipelines or catalog.pipeline_names()
     if not names:
         raise click.ClickException(f"{settings.pipelines_folder()} holds no folder with a pipeline.yaml")
     found = 0
     for name in names:
-        folder = settings.pipelines_folder() / name
-        if not (folder / "pipeline.yaml").is_file():
+        if name not in catalog.pipeline_names():
             catalog.load_pipeline(name)  # says what is missing, with the nearest name
-        pipeline, mistakes = catalog.read_pipeline(folder)
-        if pipeline is not None:
-            for suite in [*pipeline.sources, "features"]:
-                mistakes += read_suite(suite_path(folder, suite))[1]
-            mistakes += catalog.stray_suites(pipeline)
-            if not mistakes:
-                mistakes += _mistakes_of_code(pipeline)
-                wrong = check_query(pipeline)
-                mistakes += [wrong] if wrong else []
+        try:
+            mistakes = _mistakes(name)
+        except NightshiftError as error:
+            mistakes = str(error).splitlines()
+        except Exception as error:  # noqa: BLE001  the others are checked all the same
+            mistakes = [f"{name}: it cannot be checked: {type(error).__name__}: {error}; correct its folder"]
         for mistake in mistakes:
             click.echo(mistake)
         if not mistakes:
@@ -55,15 +48,42 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
+def _mistakes(name: str) -> list[str]:
+    """Name every mistake in one pipeline's folder; what needs a sound file is checked once it is."""
+    from include.features.query import feature_schema
+    from include.validation.suite import read_items, suite_path
+    from include.validation.trial import source_columns, try_suite
+
+    pipeline, mistakes = catalog.read_pipeline(settings.pipelines_folder() / name)
+    if pipeline is None:
+        return mistakes
+    suites = {}
+    for suite in [*pipeline.sources, "features"]:
+        suites[suite], wrong = read_items(suite_path(pipeline.folder, suite))
+        mistakes += wrong
+    mistakes += catalog.stray_suites(pipeline)
+    for name_of_source, source in pipeline.sources.items():
+        mistakes += try_suite(suites[name_of_source], source_columns(source))
+    if mistakes:
+        return mistakes
+    mistakes += _mistakes_of_code(pipeline)
+    try:
+        mistakes += try_suite(suites["features"], feature_schema(pipeline))
+    except FeatureQueryFailed as error:
+        mistakes.append(str(error))
+    return mistakes
+
+
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
-    """Name what keeps a candidate or a check from being made: an import path, a parameter, a missing package."""
+    """Name what keeps a candidate or a check from being made, or predictions from being published."""
     from include.gate.selection import check_gate
+    from include.scoring.plan import check_key
     from include.training.check import check_candidates
 
     mistakes = []
-    for check in (check_candidates, check_gate):
+    for check in (check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
         try:
             check(pipeline)
-        except ConfigError as error:
+        except (ConfigError, ScoringImpossible) as error:
             mistakes.append(str(error))
     return mistakes

@@ -14,9 +14,11 @@ from include.features.macros import create_macros, names_macro
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
+from include.names import nearest, wrong_column_names
+from include.source_config import READER_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     import pyarrow as pa
@@ -106,6 +108,21 @@ def _memory() -> str:
 
 def check_query(pipeline: Pipeline) -> str | None:
     """Return what is wrong with features.sql, found on empty tables of the declared columns, or None."""
+    try:
+        feature_schema(pipeline)
+    except FeatureQueryFailed as error:
+        return str(error)
+    return None
+
+
+def feature_schema(pipeline: Pipeline) -> pa.Schema:
+    """Return the columns of the feature table, found on empty tables of the declared columns.
+
+    Raises
+    ------
+    FeatureQueryFailed
+        As `run_features_query`.
+    """
     import pyarrow as pa
 
     tables = {}
@@ -114,11 +131,7 @@ def check_query(pipeline: Pipeline) -> str | None:
         own = [("ds", pa.string()), ("available_at", arrow_type("timestamp"))]
         fields += [field for field in own if field[0] not in source.columns]
         tables[name] = pa.schema(fields).empty_table()
-    try:
-        run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01"))
-    except FeatureQueryFailed as error:
-        return str(error)
-    return None
+    return run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01")).schema
 
 
 def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Statement:
@@ -170,11 +183,13 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     needed = [*pipeline.features.key, PREDICTION_TIME, pipeline.features.label, *pipeline.features.exclude]
     gate = pipeline.gate
     judged_by = [*([gate.baseline] if gate.baseline != "prior" else []), *gate.slices, *gate.sensitive]
-    there = {*columns, *automated_names(pipeline)}
-    missing = [name for name in dict.fromkeys([*needed, *judged_by]) if name not in there]
+    judged_by += [pipeline.training.group] if pipeline.training.group else []
+    there = dict.fromkeys([*columns, *automated_names(pipeline)])
+    wrong = wrong_column_names(there, (MONTH, *READER_COLUMNS))
+    if wrong:
+        raise FeatureQueryFailed(f"{where}: of what the query yields {'; '.join(wrong)}")
+    missing = [_with_nearest(name, there) for name in dict.fromkeys([*needed, *judged_by]) if name not in there]
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    if MONTH in columns:
-        raise FeatureQueryFailed(f"{where}: the query yields {MONTH}, a name that is Nightshift's own; rename it")
     if missing or twice:
         problem = f"does not yield {', '.join(missing)}" if missing else f"yields {', '.join(twice)} twice"
         raise FeatureQueryFailed(
@@ -186,6 +201,12 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
+
+
+def _with_nearest(name: str, there: Iterable[str]) -> str:
+    """Return a missing column's name, with that of the column that was most likely meant."""
+    near = nearest(name, there)
+    return f"{name} (did you mean '{near}'?)" if near else name
 
 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from include.errors import SchemaMismatch
+from include.names import folded, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,15 +51,16 @@ def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False)
     rows = rows.rename_columns(names)
     missing = [name for name in columns if name not in names]
     extra = list(dict.fromkeys(name for name in names if name not in columns))
+    respelt = [name for name in missing if any(folded(name) == folded(other) for other in extra)]
     if sparse:
-        missing = []
+        missing = respelt
     elif contract.dropped == "null":
         needed = {*source.key, source.available_at.column, source.day}
         changes += [f"column '{name}' was not delivered and is null" for name in missing if name not in needed]
-        missing = [name for name in missing if name in needed]
+        missing = [name for name in missing if name in needed or name in respelt]
     if contract.added == "ignore":
         changes += [f"column '{name}' was delivered, is not declared and was left out" for name in extra]
-        extra = []
+        extra = [other for other in extra if folded(other) in map(folded, respelt)]
     _check_names(names, missing, extra, columns, where)
     arrays = [
         cast(rows[name], declared, name, where) if name in names else pa.nulls(rows.num_rows, arrow_type(declared))
@@ -218,14 +219,14 @@ def _check_names(
     if twice:
         problems.append(f"brings {_named(twice)} twice")
     for name in missing:
-        near = difflib.get_close_matches(name, extra, n=1, cutoff=0.6)
-        problems.append(f"lacks {_named([name])}" + (f" (renamed to '{near[0]}'?)" if near else ""))
+        near = nearest(name, extra)
+        problems.append(f"lacks {_named([name])}" + (f" (renamed to '{near}'?)" if near else ""))
     if extra:
         # of records, a column that was renamed is not known to be missing before the last of them
         absent = [name for name in columns if name not in delivered and name not in missing]
-        near = [f"'{each[0]}'" for name in extra if (each := difflib.get_close_matches(name, absent, n=1, cutoff=0.6))]
-        renamed = f" ({', '.join(near)} renamed?)" if near else ""
-        problems.append(f"brings {_named(extra)}, which pipeline.yaml does not declare{renamed}")
+        renamed = [f"'{near}'" for name in extra if (near := nearest(name, absent))]
+        hint = f" ({', '.join(renamed)} renamed?)" if renamed else ""
+        problems.append(f"brings {_named(extra)}, which pipeline.yaml does not declare{hint}")
     if problems:
         raise SchemaMismatch(
             f"{where}: the source {'; it '.join(problems)}; expected {', '.join(columns)}; correct the source, or "

@@ -82,7 +82,7 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     kept = ScoringPlan.kept(pipeline.name, run_key)
     if kept:
         return kept
-    _check_key(pipeline)
+    check_key(pipeline)
     day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
     check_published(pipeline, day)
     champion = find_recorded_champion(pipeline.name)
@@ -99,8 +99,14 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     return plan
 
 
-def _check_key(pipeline: Pipeline) -> None:
-    """Refuse a key column that is called as one of the predictions' own."""
+def check_key(pipeline: Pipeline) -> None:
+    """Refuse a key column that is called as one of the predictions' own.
+
+    Raises
+    ------
+    ScoringImpossible
+        If there is one.
+    """
     for name in pipeline.features.key:
         if name.lower() in OWN_COLUMNS or name.lower().startswith(PROBABILITY):
             raise ScoringImpossible(

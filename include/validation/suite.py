@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from include.catalog import LOADER, YAML_ERRORS, not_yaml
 from include.errors import ConfigError
+from include.validation.arguments import wrong_set
 from include.wording import unknown
+from include.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
+
+#: Bytes of the largest suite: a set may have many values, and no suite is read while Airflow parses DAGs.
+MAX_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class SuiteItem:
+    """One expectation of a suite's file.
+
+    Attributes
+    ----------
+    where
+        Its file, line and number, as the beginning of a sentence about it.
+    """
+
+    expectation: Expectation
+    where: str
 
 
 def suite_path(folder: Path, name: str) -> Path:
@@ -22,39 +41,62 @@ def suite_path(folder: Path, name: str) -> Path:
     return folder / "expectations" / f"{name}.yaml"
 
 
-def load_suite(folder: Path, name: str) -> list[Expectation]:
+def load_suite(folder: Path, name: str, columns: pa.Schema | None = None) -> list[Expectation]:
     """Read the expectations of a source, or of the `features`; none where there is no such file.
+
+    Parameters
+    ----------
+    columns
+        The columns of the rows, by whose types the values of sets are checked; None where they are not known.
 
     Raises
     ------
     ConfigError
         With every mistake of the file, a sentence a line.
     """
-    expectations, mistakes = read_suite(suite_path(folder, name))
+    items, mistakes = read_items(suite_path(folder, name))
+    for item in items if columns is not None else []:
+        wrong = wrong_set(item.expectation, columns)
+        mistakes += [f"{item.where}: {item.expectation.expectation_type}: {wrong}"] if wrong else []
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    return expectations
+    return [item.expectation for item in items]
 
 
 def read_suite(path: Path) -> tuple[list[Expectation], list[str]]:
     """Read a suite's file and return its expectations with all that is wrong with it."""
+    items, mistakes = read_items(path)
+    return [item.expectation for item in items], mistakes
+
+
+def read_items(path: Path) -> tuple[list[SuiteItem], list[str]]:
+    """Read a suite's file and return its expectations with their places, and all that is wrong with the file."""
     shown = f"{path.parent.parent.name}/expectations/{path.name}"
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return [], []
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506  the safe one, in C
-    except YAML_ERRORS as error:
-        return [], [not_yaml(shown, error)]
-    items = data.get("expectations") if isinstance(data, dict) else None
-    if not isinstance(items, list) or set(data) != {"expectations"}:
+        file = read_yaml(path, shown, MAX_BYTES)
+    except ConfigError as error:
+        return [], str(error).splitlines()
+    listed = file.data.get("expectations") if isinstance(file.data, dict) else None
+    if not isinstance(listed, list) or set(file.data) != {"expectations"}:
         return [], [f"{shown}: expected one field, `expectations:`, with a list below it"]
-    expectations, mistakes = [], []
-    for position, item in enumerate(items, start=1):
+    items, mistakes = [], []
+    for position, item in enumerate(listed):
+        where = f"{shown}:{file.line(('expectations', position))}: expectation {position + 1}"
         try:
-            expectations.append(_expectation(item))
+            items.append(SuiteItem(_expectation(item), where))
         except (TypeError, ValueError) as error:
-            mistakes.append(f"{shown}: expectation {position}: {error}")
-    return expectations, mistakes
+            mistakes.append(f"{where}: {error}")
+    return items, mistakes
+
+
+@cache
+def _known() -> dict[str, str]:
+    """Return Great Expectations' classes by the names that a suite gives them."""
+    import great_expectations.expectations as gxe
+
+    return {_snake(each): each for each in dir(gxe) if each.startswith("Expect")}
 
 
 def _expectation(item: Any) -> Expectation:
@@ -64,9 +106,9 @@ def _expectation(item: Any) -> Expectation:
     if not (isinstance(item, dict) and len(item) == 1):
         raise ValueError("expected `name: {column: ..., ...}`, such as expect_column_values_to_not_be_null")
     name, arguments = next(iter(item.items()))
-    known = {_snake(each): each for each in dir(gxe) if each.startswith("Expect")}
+    known = _known()
     if name not in known:
-        near = unknown("expectation", str(name), list(known)).split(" (known", maxsplit=1)[0]
+        near = unknown("expectation", name, list(known)).split(" (known", maxsplit=1)[0]
         raise ValueError(f"{near} (the names are Great Expectations' own)")
     if not isinstance(arguments, dict):
         raise TypeError(f"{name}: expected its arguments as `argument: value`, found {arguments!r}")

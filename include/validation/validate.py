@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include import lake, workspace
 from include.ingestion import quarantine
+from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
 from include.validation import history, profile
@@ -57,13 +58,13 @@ def validate_batch(
     source = pipeline.sources[batch.source]
     counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
     own = _key_expectations(source)
-    suite = own + load_suite(pipeline.folder, batch.source)
+    suite = own + load_suite(pipeline.folder, batch.source, empty_table(source.columns).schema)
     day, columns = _day(source, batch), list(source.columns)
     with local_file(batch) as path:
         decided = _decided(batch, path, day, columns)
         with rows_of_file(path, decided["position"].to_pylist()) as rows:
             judged = run_suite(rows, suite)
-            failed = failures(judged)
+            of_key, failed = failures(judged[: len(own)]), failures(judged)
             blocked = any(failure.severity == "critical" for failure in failed)
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
@@ -86,7 +87,7 @@ def validate_batch(
     verdict = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
     folder = workspace.staged_folder(batch.pipeline, batch.source)
     workspace.write_json(folder / f"{batch.digest}.validation.json", verdict)
-    conclude(report, where, _consequence(batch, held, len(broken)))
+    conclude(report, where, _consequence(batch, held, len(broken), report.critical, of_key))
     return report
 
 
@@ -98,7 +99,7 @@ def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationRepor
     ExpectationsFailed
         If a critical expectation fails; nothing is then trained.
     """
-    suite = load_suite(pipeline.folder, "features")
+    suite = load_suite(pipeline.folder, "features", features.schema)
     return _hold_features(features, suite, f"{pipeline.name}: feature table", "nothing was trained")
 
 
@@ -123,7 +124,7 @@ def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
     apart = {pipeline.features.label, *pipeline.features.exclude}
     suite = [
         each
-        for each in load_suite(pipeline.folder, "features")
+        for each in load_suite(pipeline.folder, "features", features.schema)
         if isinstance(each, of_rows) and apart.isdisjoint(named_columns(each))
     ]
     return _hold_features(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
@@ -179,11 +180,15 @@ def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Fail
     return [Failure("rows_per_day", "table", "critical", explanation)]
 
 
-def _consequence(batch: StagedBatch, held: int, broken: int) -> str:
+def _consequence(batch: StagedBatch, held: int, broken: int, critical: list[Failure], of_key: list[Failure]) -> str:
     told = f"nothing was published, the rows stay staged as batch {batch.digest}"
     if broken:
         more = "the first " if broken == QUARANTINED_AT_MOST else ""
         told += f", {more}{held:,} of them also in quarantine"
+    rules = ["the expectation"] if len(critical) > len(of_key) else []
+    if of_key:  # of which nobody has written an expectation
+        rules.append(f"`key` and `available_at` of sources.{batch.source} in pipeline.yaml")
     return (
-        f"{told}; correct the source and run the extract task again, or correct the expectation and run this one again"
+        f"{told}; correct the source and run the extract task again, or correct {' and '.join(rules)} and run this "
+        "one again"
     )

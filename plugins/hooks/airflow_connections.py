@@ -14,6 +14,8 @@ from include.connections import (
     driver_arguments,
     folder_of,
     kafka_settings,
+    no_database,
+    no_driver,
     sqlite_engine,
 )
 from include.errors import ConnectionMissing
@@ -28,6 +30,8 @@ class AirflowConnections:
 
     def engine(self, connection_id: str) -> Engine:
         """Return the SQLAlchemy engine of the connection's own Airflow hook."""
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
         connection = self._get(connection_id)
         if connection.conn_type == "sqlite":
             return sqlite_engine(connection_id, connection.host or connection.schema or "")
@@ -35,11 +39,10 @@ class AirflowConnections:
             # of the extra field, the hook tells SQLAlchemy nothing: not even that the server is to be verified
             arguments = driver_arguments(connection.conn_type, connection.extra_dejson)
             return connection.get_hook().get_sqlalchemy_engine({"connect_args": arguments} if arguments else None)
-        except (AirflowException, AttributeError, ImportError) as error:
-            raise ConnectionMissing(
-                f"connection '{connection_id}' has the type '{connection.conn_type}', and no installed Airflow "
-                f"provider makes a database of it ({error}); install its provider or correct its type"
-            ) from error
+        except ImportError as error:
+            raise ConnectionMissing(no_driver(connection_id, connection.conn_type, error)) from error
+        except (AirflowException, AttributeError, ArgumentError, NoSuchModuleError) as error:
+            raise ConnectionMissing(no_database(connection_id, connection.conn_type)) from error
 
     def folder(self, connection_id: str) -> UPath:
         """Return the folder of a connection; one in an object store by the filesystem of Airflow's provider."""

@@ -52,6 +52,21 @@ def test_a_missing_connection_is_named(connections: Connections, ask: str) -> No
 
 
 @BOTH
+@pytest.mark.parametrize("kind", ["http", "aws", "no_such_thing"])
+def test_a_connection_that_is_no_database_is_told(
+    connections: Connections, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source of kind `sql` on an API's connection is one sentence, and not SQLAlchemy's or a hook's own."""
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": kind, "host": "api.example.com"}))
+
+    with pytest.raises(ConnectionMissing) as refused:
+        connections.engine("shop")
+
+    assert str(refused.value).startswith(f"connection 'shop' has the type '{kind}', which is no database")
+    assert "a source of kind `sql` needs one, such as postgres" in str(refused.value)
+
+
+@BOTH
 def test_a_missing_sqlite_file_is_not_made(
     connections: Connections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,21 +102,61 @@ def test_a_file_that_is_not_text_is_told_as_such(tmp_path: Path) -> None:
     pipeline, [sentence] = read_pipeline(folder)
 
     assert pipeline is None
-    assert "'utf-8' codec can't decode byte 0xe9" in sentence
+    assert sentence.endswith("pipeline.yaml:1: the byte 0xe9 is not UTF-8; save the file as UTF-8")
 
 
-def test_an_impossible_date_is_told_like_any_other_mistake(tmp_path: Path) -> None:
-    """A value that looks like a date and is none must not end `nightshift check` with a traceback."""
+def test_a_value_that_looks_like_a_date_is_the_text_that_was_written(tmp_path: Path) -> None:
+    """No reader makes a date of it, so an impossible one is no traceback either."""
     text = SHOP_YAML.replace("owner: shop-team", "owner: 2024-13-45")
 
-    assert read_pipeline(write_shop(tmp_path, pipeline=text))[1]
+    pipeline, mistakes = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert mistakes == []
+    assert pipeline is not None
+    assert pipeline.owner == "2024-13-45"
 
 
 def test_a_field_written_twice_is_a_mistake(tmp_path: Path) -> None:
     """Of two values for one field a person believes in the one that is not used."""
     text = SHOP_YAML.replace("history_days: 120", "history_days: 120\nhistory_days: 30")
 
-    assert read_pipeline(write_shop(tmp_path, pipeline=text))[1]
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert sentence.endswith(
+        "pipeline.yaml:4: history_days: this field is written twice, first in line 3; keep one of them"
+    )
+
+
+def test_a_number_where_text_is_expected_is_told_to_be_quoted(tmp_path: Path) -> None:
+    """A description of digits alone is a number in YAML."""
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace("owner: shop-team", "owner: 47")))
+
+    assert sentence.endswith("pipeline.yaml:2: owner: expected text, found 47; write it in quotes")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("double", "float"), ("DOUBLE PRECISION", "float"), ("numeric(10,2)", "float"), ("varchar", "string"),
+     ("text", "string"), ("int", "integer"), ("bigint", "integer"), ("bool", "boolean"), ("date", "timestamp"),
+     ("datetime", "timestamp"), ("timestamp with time zone", "timestamp"), ("flot", "float")],
+)  # fmt: skip
+def test_another_systems_name_of_a_type_is_told_with_ours(tmp_path: Path, name: str, meant: str) -> None:
+    """People write the type that their database has."""
+    text = SHOP_YAML.replace("revenue: float", f"revenue: {name}")
+
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert f"sources.sales.columns.revenue: there is no value '{name}'; did you mean '{meant}'? (known: " in sentence
+
+
+@pytest.mark.parametrize("delay", ["30:00", "1:30"])
+def test_a_duration_of_two_parts_is_refused(tmp_path: Path, delay: str) -> None:
+    """Some read 30:00 as half an hour and others as thirty hours."""
+    text = SHOP_YAML.replace("available_at: closed_at", f"available_at: {{column: closed_at, delay: {delay}}}")
+
+    _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
+
+    assert "write hours, minutes and seconds, such as 00:30:00" in sentence
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,6 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
 @pytest.mark.parametrize(
     ("old", "new", "place", "expected", "found"),
     [
-        ("owner: shop-team", "owner: 2024-01-05", "2: owner", "a valid string", "2024"),
         ("history_days: 120", "history_days: 1", "3: history_days", "greater than or equal to 2", "1"),
         ("key: [store, day]", "key: store", "9: sources.sales.key", "a valid list", "'store'"),
         ("min: 1,", "min: -1,", "12: sources.sales.rows_per_day.min", "greater than or equal to 0", "-1"),

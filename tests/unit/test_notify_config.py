@@ -49,7 +49,7 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
         (EMAIL.replace("a@example.org", '"a@b.c,d@e.f"'), "notify.0.recipients: 'a@b.c,d@e.f' is not one email"),
         ("{to: slack, connection: chat, events: [verdicts]}", "events.0: there is no value 'verdicts'; did you mean"),
         ("{to: slack, connection: chat, events: []}", "notify.0.events: at least one is needed, found none"),
-        ("{to: slack, connection: chat, on: [verdict]}", "notify.0: the field is `events`; YAML reads a bare `on`"),
+        ("{to: slack, connection: chat, on: [verdict]}", "notify.0: the field is `events`, and not `on`"),
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path: Path, item: str, sentence: str) -> None:

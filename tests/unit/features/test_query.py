@@ -187,7 +187,7 @@ def test_a_query_may_end_with_a_comment_behind_the_semicolon(shop: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("AS store_day", "AS storeday", "does not yield store_day; it must yield the key"),
+        ("AS store_day", "AS storeday", "does not yield store_day (did you mean 'storeday'?); it must yield the key"),
         ("AS prediction_time", "AS time", "does not yield prediction_time"),
         ("revenue,", "", "does not yield revenue"),
         ("revenue,", "revenue AS takings,", "and yields store_day, prediction_time, takings, visitors"),
@@ -388,3 +388,17 @@ def test_a_prediction_time_may_be_a_date(shop: Path) -> None:
     rows = run(shop, PLAIN.replace("day AS prediction_time", "CAST(day AS DATE) AS prediction_time"), sales(1))
 
     assert pa.types.is_timestamp(rows.schema.field("prediction_time").type)
+
+
+def test_columns_that_sql_does_not_tell_apart_are_refused(shop: Path) -> None:
+    """A view, the feature table or a model would have only one of them."""
+    sentence = "the columns 'visitors' and 'Visitors' differ in upper and lower case alone"
+
+    assert sentence in refused(shop, PLAIN.replace("visitors", 'visitors, visitors * 2 AS "Visitors"'))
+
+
+def test_a_key_in_another_case_is_told_with_the_column_that_was_meant(shop: Path) -> None:
+    """The query yields STORE_DAY, and pipeline.yaml says store_day."""
+    assert "does not yield store_day (did you mean 'STORE_DAY'?)" in refused(
+        shop, PLAIN.replace("AS store_day", "AS STORE_DAY")
+    )

@@ -298,3 +298,20 @@ def test_a_column_of_nulls_alone_has_no_type() -> None:
 
     assert "revenue" not in delivered_kinds(rows, source())
     assert delivered_kinds(rows, source())["at"] == "timestamp"
+
+
+@pytest.mark.parametrize("allowed", [{}, {"added": "ignore", "dropped": "null"}])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_column_in_another_case_is_refused_and_named(sparse: bool, allowed: dict[str, str]) -> None:
+    """Left out as undeclared, and filled with nulls as missing, it would be lost without a word."""
+    rows = delivery(revenue=None, Revenue=DELIVERED["revenue"])
+
+    with pytest.raises(SchemaMismatch, match=r"lacks column 'revenue' \(renamed to 'Revenue'\?\)"):
+        conform(rows, source(**allowed), "shop", sparse=sparse)
+
+
+def test_a_column_in_another_case_is_taken_where_the_contract_names_it() -> None:
+    """`contract.renamed` says that the source's spelling is meant."""
+    rows = delivery(revenue=None, Revenue=DELIVERED["revenue"])
+
+    assert conformed(rows, renamed={"Revenue": "revenue"})["revenue"].to_pylist() == [1.5, None]

@@ -148,6 +148,21 @@ def test_rows_that_share_their_key_are_refused_without_a_suite(shop: Path) -> No
         validate()
 
 
+def test_a_key_that_is_there_twice_is_told_where_it_is_declared(shop: Path) -> None:
+    """Nobody has written an expectation, so `key` is named, and beside it an expectation where one failed too."""
+    sell(shop, store="store-9", day="2024-01-01 00:00:00")
+    with pytest.raises(ExpectationsFailed) as refused:
+        validate()
+    assert "or correct `key` and `available_at` of sources.sales in pipeline.yaml and run this one" in str(
+        refused.value
+    )
+
+    sell(shop, store="store-9", day="2024-01-01 00:00:00", revenue=-3.5)
+    with pytest.raises(ExpectationsFailed) as refused:
+        validate()
+    assert "or correct the expectation and `key` and `available_at` of sources.sales in" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("bounds", "sentence"),
     [

@@ -1,0 +1,75 @@
+"""What is wrong with an expectation's arguments, known from the types of the columns alone."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from include.validation.judge import named_columns
+from include.wording import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+    from great_expectations.expectations.expectation import Expectation
+
+
+def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
+    """Return what is wrong with an expectation's arguments, None where nothing is known to be."""
+    arguments = expectation.configuration.kwargs
+    for name in named_columns(expectation):
+        if name not in columns.names:
+            return unknown("column", name, columns.names)
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    if type(low) is type(high) and low is not None and low > high:
+        return f"min_value ({low}) is more than max_value ({high}), so no value could meet it"
+    for pattern in [arguments.get("regex"), *(arguments.get("regex_list") or [])]:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            return f"{pattern!r} is not a regular expression ({error}); correct it, and write it in single quotes"
+    return wrong_set(expectation, columns)
+
+
+def wrong_set(expectation: Expectation, columns: pa.Schema) -> str | None:
+    """Return why a set can never hold a value of its column, in whole or in part; None where it can."""
+    arguments = expectation.configuration.kwargs
+    values, column = arguments.get("value_set"), arguments.get("column")
+    if not isinstance(values, list) or column not in columns.names:
+        return None
+    kind, fits, remedy = _kind(columns.field(column).type)
+    if not values:
+        return "value_set has no values, so every row breaks it or none does; list them"
+    for value in values:
+        if value is None:
+            return "value_set has a null, which no expectation judges; write 'null' in quotes if it is a text"
+        if not fits(value):
+            found = f"the text {value!r}" if isinstance(value, str) else f"{str(value).lower()} without quotes"
+            return f"value_set has {found}, and column '{column}' holds {kind}; {remedy}"
+    return None
+
+
+def _kind(arrow: pa.DataType) -> tuple[str, Callable[[Any], bool], str]:
+    """Return what a column holds, whether a value in YAML can be one of it, and how to write one that is not."""
+    import pyarrow.types as types
+
+    if types.is_string(arrow) or types.is_large_string(arrow):
+        return "text", lambda value: isinstance(value, str), "write each text in quotes"
+    if types.is_integer(arrow) or types.is_floating(arrow):
+        numbers = "write each number in digits, such as 10 or 1.5"
+        return "numbers", lambda value: isinstance(value, (int, float)) and not isinstance(value, bool), numbers
+    if types.is_boolean(arrow):
+        return "true and false", lambda value: isinstance(value, bool) or value in (0, 1), "write true or false"
+    if types.is_temporal(arrow):
+        return "times", _is_time, "write each time as 2024-01-31 or 2024-01-31T12:00:00Z"
+    return str(arrow), lambda _: True, ""
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,271 @@
+"""Reads pipeline.yaml and expectation suites: what is written is what is read, and nothing is dropped silently.
+
+The readings are those of YAML 1.2's core schema, narrowed to what cannot be mistaken. `true`, `false`, `null` and
+decimal numbers have a type; everything else (`NO`, `on`, `010`, `1_000`, `0x1F`, `1:30`, `2024-01-01`, `.inf`) is the
+text that was written, and the schema or the column's type decides whether a text fits there. A key is always text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from include.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: The parser, ten times as fast where PyYAML has its C library: every task reads pipeline.yaml.
+PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: Bytes of the largest file that is read while Airflow parses DAGs; reading them takes about a second.
+MAX_BYTES = 1_000_000
+#: Levels of nesting, and values including those that aliases repeat: what is beyond is a mistake or an attack.
+MAX_DEPTH, MAX_VALUES = 50, 1_000_000
+
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+#: The tags that a value may be given, by which a plain value is text.
+_TEXT = ("tag:yaml.org,2002:str", "!")
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """What a file says.
+
+    Attributes
+    ----------
+    data
+        Dictionaries with text keys, lists, text, numbers, booleans and None.
+    lines
+        The line of each field, counted from 1, by its path of keys and positions.
+    """
+
+    data: Any
+    lines: dict[tuple[str | int, ...], int]
+
+    def line(self, path: tuple[str | int, ...]) -> int:
+        """Return the line of a field, or of the nearest one above it that is in the file."""
+        return next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 1)
+
+
+class _Mistake(Exception):
+    """One thing that keeps a file from being read, with its line."""
+
+    def __init__(self, line: int | None, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
+    """Read a file.
+
+    Parameters
+    ----------
+    shown
+        The file as errors name it.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not valid YAML, or says something twice; a sentence a line.
+    """
+    text = _text_of(path, shown, max_bytes)
+    try:
+        builder = _Builder(text)
+        data = builder.document()
+    except _Mistake as mistake:
+        raise ConfigError(f"{shown}{f':{mistake.line}' if mistake.line else ''}: {mistake}") from mistake
+    except yaml.YAMLError as error:
+        raise ConfigError(_not_valid(shown, text, error)) from error
+    if builder.twice:
+        raise ConfigError("\n".join(f"{shown}:{line}: {told}" for line, told in builder.twice))
+    return YamlFile(data, builder.lines)
+
+
+def _text_of(path: Path, shown: str, max_bytes: int) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{shown}: this is not a file; put a YAML file in its place")
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ConfigError(f"{shown}: the file cannot be read ({error.strerror or error}); check it") from error
+    if len(content) > max_bytes:
+        raise ConfigError(f"{shown}: the file has more than {max_bytes:,} bytes; shorten it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{shown}:{line}: the byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from error
+
+
+def _not_valid(shown: str, text: str, error: yaml.YAMLError) -> str:
+    """Say in one line where a file is not valid YAML."""
+    mark = getattr(error, "problem_mark", None)
+    where = f":{mark.line + 1}" if mark else ""
+    line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"{shown}{where}: this is not valid YAML: a tab indents the line; use spaces"
+    problem = (getattr(error, "problem", None) or str(error) or type(error).__name__).splitlines()[0]
+    return f"{shown}{where}: this is not valid YAML: {problem}; check indentation and quotes"
+
+
+class _Builder:
+    """Builds a document from the parser's events, with the line of each field."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.twice: list[tuple[int, str]] = []
+        self._events = _events(text)
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: set[str] = set()
+        self._values = 0
+
+    def document(self) -> Any:
+        """Return the only document of the text; None where there is none."""
+        next(self._events)
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return None
+        data = self._value(next(self._events), ())
+        next(self._events)
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _Mistake(_line(after), "a second document begins here; remove the line `---`")
+        return data
+
+    def _value(self, event: yaml.Event, path: tuple[str | int, ...]) -> Any:
+        if isinstance(event, yaml.AliasEvent):
+            return self._aliased(event)
+        anchor, before = event.anchor, self._values
+        if anchor:
+            self._open.add(anchor)
+        self._count(1, event)
+        if isinstance(event, yaml.ScalarEvent):
+            data = _scalar(event)
+        elif len(path) >= MAX_DEPTH:
+            raise _Mistake(_line(event), f"more than {MAX_DEPTH} levels are nested here; check the brackets")
+        elif event.tag is not None and event.tag not in _COLLECTIONS:
+            raise _unknown_tag(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            data = self._list(path)
+        else:
+            data = self._mapping(path)
+        if anchor:
+            self._open.discard(anchor)
+            self._anchors[anchor] = (data, self._values - before)
+        return data
+
+    def _list(self, path: tuple[str | int, ...]) -> list[Any]:
+        items = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            place = (*path, len(items))
+            self.lines[place] = _line(event)
+            items.append(self._value(event, place))
+        return items
+
+    def _mapping(self, path: tuple[str | int, ...]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        merged: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            name = self._key(event)
+            place = (*path, name)
+            if name in seen:
+                told = ".".join(map(str, place))
+                self.twice.append((_line(event), f"{told}: this field is written twice, first in line "
+                                                 f"{self.lines[place]}; keep one of them"))  # fmt: skip
+            seen.add(name)
+            self.lines[place] = _line(event)
+            merges = name == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+            value = self._value(next(self._events), place)
+            if merges:
+                merged = _mappings(value, event)
+            else:
+                fields[name] = value
+        for each in merged:
+            for name in each.keys() - seen:
+                self.lines[(*path, name)] = self.lines[(*path, "<<")]
+            fields = each | fields
+        return fields
+
+    def _key(self, event: yaml.Event) -> str:
+        if isinstance(event, yaml.AliasEvent):
+            name = self._aliased(event)
+        else:
+            name = event.value if isinstance(event, yaml.ScalarEvent) else None
+        if not isinstance(name, str):
+            raise _Mistake(
+                _line(event), "this is not valid YAML: a field's name is not a text; check indentation and quotes"
+            )
+        return name
+
+    def _aliased(self, event: yaml.AliasEvent) -> Any:
+        if event.anchor in self._open:
+            raise _Mistake(_line(event), f"the alias *{event.anchor} is inside of what it repeats; write it out")
+        if event.anchor not in self._anchors:
+            raise _Mistake(_line(event), f"the alias *{event.anchor} has no anchor &{event.anchor} above it")
+        data, values = self._anchors[event.anchor]
+        self._count(values, event)
+        return data
+
+    def _count(self, values: int, event: yaml.Event) -> None:
+        self._values += values
+        if self._values > MAX_VALUES:
+            raise _Mistake(_line(event), f"the file has more than {MAX_VALUES:,} values with those of its aliases")
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    parser = PARSER(text)
+    while True:
+        yield parser.get_event()
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1
+
+
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    """Return the value of a text, number, boolean or null."""
+    written, (plain, _) = event.value, event.implicit
+    if "\0" in written:
+        raise _Mistake(_line(event), "the text has a zero byte; remove it")
+    if not plain and event.tag is not None and event.tag not in _TEXT:
+        raise _unknown_tag(event)
+    if not plain:
+        return written
+    if written in _NULL:
+        return None
+    if written in _BOOLEAN:
+        return _BOOLEAN[written]
+    if not _FLOAT.fullmatch(written):
+        return written
+    try:
+        number = int(written) if _INTEGER.fullmatch(written) else float(written)
+    except ValueError as error:
+        raise _Mistake(_line(event), "the number has too many digits; shorten it") from error
+    if number in (float("inf"), float("-inf")):
+        raise _Mistake(_line(event), f"{written} is too large for a number; write it in quotes if it is a text")
+    return number
+
+
+def _mappings(value: Any, event: yaml.Event) -> list[dict[str, Any]]:
+    """Return what `<<` merges, the first before the others."""
+    merged = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, dict) for each in merged):
+        raise _Mistake(_line(event), "`<<` repeats fields of an alias, such as `<<: *usual`; found something else")
+    return merged
+
+
+def _unknown_tag(event: yaml.NodeEvent) -> _Mistake:
+    shown = (event.tag or "").replace("tag:yaml.org,2002:", "!!")
+    return _Mistake(_line(event), f"the tag {shown} has no meaning here; remove it")

@@ -1,0 +1,97 @@
+"""Names that a system does not tell apart are mistakes, and what was meant is found whatever its case."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.catalog import read_pipeline
+from include.names import alike, nearest, wrong_column_names
+from tests.factories import SHOP_YAML, write_shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE, TWO = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (["price", "Price"], [("price", "Price")]),
+        (["a", "ID", "b", "id", "Id"], [("ID", "id"), ("ID", "Id")]),
+        (["stra\u00dfe", "STRASSE"], [("stra\u00dfe", "STRASSE")]),
+        ([ONE, TWO], [(ONE, TWO)]),
+        (["price", "price "], [("price", "price ")]),
+        (["price", "prices", "price"], []),
+    ],
+)
+def test_names_are_alike_that_differ_in_case_or_form_alone(names: list[str], pairs: list[tuple[str, str]]) -> None:
+    """Each later one is told beside the first; the same name again is none."""
+    assert alike(names) == pairs
+
+
+def test_the_nearest_name_is_found_whatever_its_case() -> None:
+    """ID and id have no letter in common for Python."""
+    assert nearest("ID", ["identity", "id"]) == "id"
+    assert nearest(TWO, ["cafe", ONE]) == ONE
+    assert nearest("visitor", ["store", "visitors"]) == "visitors"
+    assert nearest("revenue", ["store", "day"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("a\nb", "has a line break"),
+        ("a\tb", "has a line break or another control character"),
+        ("x" * 256, "has 256 characters"),
+        ("DS", "is kept for Nightshift's own"),
+    ],
+)
+def test_names_that_no_table_can_have_are_told(name: str, problem: str) -> None:
+    """One clause says which and why."""
+    [told] = wrong_column_names(["store", name], ["ds"])
+
+    assert problem in told
+
+
+@pytest.mark.parametrize("name", ["a b", "a.b", "a'b", "select", "\u00fc", "\U0001f600", "x" * 255, "2024", "on"])
+def test_unusual_names_are_no_mistake(name: str) -> None:
+    """They work wherever they are quoted."""
+    assert wrong_column_names(["store", name], ["ds"]) == []
+
+
+def test_the_sentence_shows_in_what_names_differ() -> None:
+    """Two Unicode forms look the same, so they are shown by their characters."""
+    assert wrong_column_names(["price", "Price"]) == [
+        "the columns 'price' and 'Price' differ in upper and lower case alone, which SQL and the lake do not tell "
+        "apart; rename one"
+    ]
+    [told] = wrong_column_names([ONE, TWO])
+    assert "the columns 'caf\\xe9' and 'cafe\\u0301' differ in blanks or Unicode form alone" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("      visitors: integer", "      visitors: integer\n      Revenue: float", "'revenue' and 'Revenue' differ"),
+        ("      visitors: integer", "      Batch: integer", "the column name 'Batch' is kept for Nightshift's own"),
+        ("      visitors: integer", "      '': integer", "the column name '' is empty"),
+        ("    key: [store, day]", "    key: [Store, day]", "does not declare; did you mean 'store'?"),
+        ("    key: [store, day]", "    key: [store, store]", "key names the column 'store' twice"),
+        ("available_at: closed_at", "available_at: Closed_At", "did you mean 'closed_at'?"),
+        ("  key: [store_day]", "  key: [store_day, STORE_DAY]", "'store_day' and 'STORE_DAY' differ in"),
+        ("  label: revenue", "  label: prediction_time", "which is when a row is predicted"),
+    ],
+)  # fmt: skip
+def test_names_in_pipeline_yaml_are_told_with_their_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """They are known before anything is ingested."""
+    assert old in SHOP_YAML
+
+    _, [told] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
+
+    assert sentence in told
