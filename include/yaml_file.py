@@ -90,6 +90,11 @@ def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
     return YamlFile(data, builder.lines)
 
 
+def write_yaml(data: Any, width: float) -> str:
+    """Return data as YAML that `read_yaml` reads as the same; what is longer than `width` is wrapped."""
+    return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width)
+
+
 def _text_of(path: Path, shown: str, max_bytes: int) -> str:
     try:
         if path.exists() and not path.is_file():
@@ -118,6 +123,13 @@ def _not_valid(shown: str, text: str, error: yaml.YAMLError) -> str:
         return f"{shown}{where}: this is not valid YAML: a tab indents the line; use spaces"
     problem = (getattr(error, "problem", None) or str(error) or type(error).__name__).splitlines()[0]
     return f"{shown}{where}: this is not valid YAML: {problem}; check indentation and quotes"
+
+
+class _Writer(yaml.SafeDumper):
+    """Puts text in quotes that is a number here, and not in the YAML that the library knows."""
+
+
+_Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789"))
 
 
 class _Builder:
