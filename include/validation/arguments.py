@@ -73,7 +73,7 @@ def _kind(arrow: pa.DataType) -> tuple[str, Callable[[Any], bool], str]:
         return "numbers", lambda value: isinstance(value, (int, float)) and not isinstance(value, bool), numbers
     if types.is_boolean(arrow):
         return "true and false", lambda value: isinstance(value, bool) or value in (0, 1), "write true or false"
-    if types.is_temporal(arrow):
+    if types.is_timestamp(arrow) or types.is_date(arrow):
         return "times", _is_time, "write each time as 2024-01-31 or 2024-01-31T12:00:00Z"
     return str(arrow), lambda _: True, ""
 

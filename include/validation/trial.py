@@ -99,7 +99,7 @@ def _rows(columns: pa.Schema) -> pa.Table:
 
     def values(arrow: pa.DataType) -> pa.Array:
         day = datetime(2024, 1, 1, tzinfo=UTC)
-        if pa.types.is_temporal(arrow):
+        if pa.types.is_timestamp(arrow) or pa.types.is_date(arrow):
             made: list[Any] = [day + timedelta(days=at) for at in range(_ROWS)]
             made = [each if getattr(arrow, "tz", None) else each.replace(tzinfo=None) for each in made]
         elif pa.types.is_boolean(arrow):
