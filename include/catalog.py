@@ -94,7 +94,7 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
         more = error.error_count() - len(mistakes)
         return None, mistakes + ([f"{shown}: {more:,} more mistakes are not listed"] if more else [])
     pipeline._folder = folder  # a private attribute, so a frozen model allows it
-    return pipeline, _missing_files(pipeline, shown, file)
+    return pipeline, _missing_files(pipeline, shown, file) + _ambiguous_parameters(shown, file)
 
 
 def stray_suites(pipeline: Pipeline) -> list[str]:
@@ -121,6 +121,21 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
             there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
             mistakes.append(
                 f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown('file', relative, there)}"
+            )
+    return mistakes
+
+
+def _ambiguous_parameters(shown: str, file: YamlFile) -> list[str]:
+    """Name the parameters of estimators that may be text or not: no schema knows their types."""
+    mistakes = []
+    for path in file.ambiguous:
+        if path[:2] == ("training", "own_candidates") and ("params" in path[3:4] or "choices" in path[5:6]):
+            value = file.data
+            for part in path:
+                value = value[part]
+            mistakes.append(
+                f"{shown}:{file.line(path)}: {'.'.join(map(str, path))}: {value} may be a text or not; write true or "
+                "false, a number in decimal digits, or quotes around a text"
             )
     return mistakes
 

@@ -75,8 +75,6 @@ def _problem(name: str) -> str | None:
     """Return why a column cannot have a name, None where it can."""
     if not name.strip():
         return "is empty; give the column a name"
-    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name):
-        return "has a line break or another control character; remove it"
     if len(name) > MAX_COLUMN_NAME:
         return f"has {len(name):,} characters, and at most {MAX_COLUMN_NAME} are possible; shorten it"
     return None

@@ -31,6 +31,8 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+#: Plain text that other readers of YAML take for a truth value or a number.
+_AMBIGUOUS = re.compile(r"yes|no|on|off|[-+]?\.(inf|nan)|[-+]?[0-9][0-9a-fx_:.]*", re.IGNORECASE)
 #: The tags that a value may be given, by which a plain value is text.
 _TEXT = ("tag:yaml.org,2002:str", "!")
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -46,10 +48,13 @@ class YamlFile:
         Dictionaries with text keys, lists, text, numbers, booleans and None.
     lines
         The line of each field, counted from 1, by its path of keys and positions.
+    ambiguous
+        Paths of plain text that other readers of YAML take for a truth value or a number, such as `no` and `1_000`.
     """
 
     data: Any
     lines: dict[tuple[str | int, ...], int]
+    ambiguous: list[tuple[str | int, ...]]
 
     def line(self, path: tuple[str | int, ...]) -> int:
         """Return the line of a field, or of the nearest one above it that is in the file."""
@@ -87,7 +92,12 @@ def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
         raise ConfigError(_not_valid(shown, text, error)) from error
     if builder.twice:
         raise ConfigError("\n".join(f"{shown}:{line}: {told}" for line, told in builder.twice))
-    return YamlFile(data, builder.lines)
+    return YamlFile(data, builder.lines, builder.ambiguous)
+
+
+def write_yaml(data: Any, width: float) -> str:
+    """Return data as YAML that `read_yaml` reads as the same; what is longer than `width` is wrapped."""
+    return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width)
 
 
 def _text_of(path: Path, shown: str, max_bytes: int) -> str:
@@ -120,12 +130,20 @@ def _not_valid(shown: str, text: str, error: yaml.YAMLError) -> str:
     return f"{shown}{where}: this is not valid YAML: {problem}; check indentation and quotes"
 
 
+class _Writer(yaml.SafeDumper):
+    """Puts text in quotes that is a number here, and not in the YAML that the library knows."""
+
+
+_Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789"))
+
+
 class _Builder:
     """Builds a document from the parser's events, with the line of each field."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[tuple[str | int, ...], int] = {}
         self.twice: list[tuple[int, str]] = []
+        self.ambiguous: list[tuple[str | int, ...]] = []
         self._events = _events(text)
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
@@ -152,6 +170,8 @@ class _Builder:
         self._count(1, event)
         if isinstance(event, yaml.ScalarEvent):
             data = _scalar(event)
+            if event.implicit[0] and isinstance(data, str) and _AMBIGUOUS.fullmatch(data):
+                self.ambiguous.append(path)
         elif len(path) >= MAX_DEPTH:
             raise _Mistake(_line(event), f"more than {MAX_DEPTH} levels are nested here; check the brackets")
         elif event.tag is not None and event.tag not in _COLLECTIONS:

@@ -36,18 +36,29 @@ def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
 def wrong_set(expectation: Expectation, columns: pa.Schema) -> str | None:
     """Return why a set can never hold a value of its column, in whole or in part; None where it can."""
     arguments = expectation.configuration.kwargs
-    values, column = arguments.get("value_set"), arguments.get("column")
-    if not isinstance(values, list) or column not in columns.names:
-        return None
-    kind, fits, remedy = _kind(columns.field(column).type)
+    sets = [("value_set", arguments.get("column"), arguments.get("value_set"))]
+    pairs = arguments.get("value_pairs_set")
+    if isinstance(pairs, list) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        for at, column in enumerate(("column_A", "column_B")):
+            sets.append(("value_pairs_set", arguments.get(column), [pair[at] for pair in pairs]))
+    told = [
+        _wrong_values(argument, values, column, columns.field(column).type)
+        for argument, column, values in sets
+        if isinstance(values, list) and column in columns.names
+    ]
+    return next(filter(None, told), None)
+
+
+def _wrong_values(argument: str, values: list[Any], column: str, arrow: pa.DataType) -> str | None:
+    kind, fits, remedy = _kind(arrow)
     if not values:
-        return "value_set has no values, so every row breaks it or none does; list them"
+        return f"{argument} has no values, so every row breaks it or none does; list them"
     for value in values:
         if value is None:
-            return "value_set has a null, which no expectation judges; write 'null' in quotes if it is a text"
+            return f"{argument} has a null, which no expectation judges; write 'null' in quotes if it is a text"
         if not fits(value):
             found = f"the text {value!r}" if isinstance(value, str) else f"{str(value).lower()} without quotes"
-            return f"value_set has {found}, and column '{column}' holds {kind}; {remedy}"
+            return f"{argument} has {found}, and column '{column}' holds {kind}; {remedy}"
     return None
 
 
@@ -62,7 +73,7 @@ def _kind(arrow: pa.DataType) -> tuple[str, Callable[[Any], bool], str]:
         return "numbers", lambda value: isinstance(value, (int, float)) and not isinstance(value, bool), numbers
     if types.is_boolean(arrow):
         return "true and false", lambda value: isinstance(value, bool) or value in (0, 1), "write true or false"
-    if types.is_temporal(arrow):
+    if types.is_timestamp(arrow) or types.is_date(arrow):
         return "times", _is_time, "write each time as 2024-01-31 or 2024-01-31T12:00:00Z"
     return str(arrow), lambda _: True, ""
 

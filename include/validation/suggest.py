@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import yaml
-
 from include import lake
 from include.duck import open_duckdb
 from include.errors import LakeError, SourceEmpty
@@ -19,6 +17,7 @@ from include.validation.counting import literal, quoted
 from include.validation.infer import IN_SET, Suggestion, infer, shown
 from include.validation.rows import MEMORY, Rows, rows_of_file
 from include.validation.survey import survey
+from include.yaml_file import write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +153,7 @@ def _item(suggestion: Suggestion) -> str:
     """Return an expectation as an item of a YAML list; a set is wrapped, any other stays on one line."""
     width = 100 if suggestion.name == IN_SET else float("inf")
     item = [{suggestion.name: suggestion.arguments}]
-    return yaml.safe_dump(item, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width).rstrip("\n")
+    return write_yaml(item, width).rstrip("\n")
 
 
 def _comment(text: str, indent: str) -> list[str]:

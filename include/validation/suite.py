@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 #: Bytes of the largest suite: a set may have many values, and no suite is read while Airflow parses DAGs.
 MAX_BYTES = 20_000_000
 
+#: Arguments that are a value or a list.
+_PLAIN = {
+    *("column", "column_A", "column_B", "column_list", "column_set", "value", "value_set", "value_pairs_set", "mostly"),
+    *("min_value", "max_value", "strict_min", "strict_max", "regex", "regex_list", "type_", "type_list", "severity"),
+}
+
 
 @dataclass(frozen=True)
 class SuiteItem:
@@ -112,16 +118,31 @@ def _expectation(item: Any) -> Expectation:
         raise ValueError(f"{near} (the names are Great Expectations' own)")
     if not isinstance(arguments, dict):
         raise TypeError(f"{name}: expected its arguments as `argument: value`, found {arguments!r}")
+    odd = [
+        f"{each}: found {value!r}" for each, value in arguments.items() if isinstance(value, dict) and each in _PLAIN
+    ]
+    if odd:  # Great Expectations takes it for the name of a parameter, which nothing fills in here
+        raise TypeError(f"{name}: {odd[0]}, and no fields are expected below it")
     try:
         return getattr(gxe, known[name])(**arguments)
     except Exception as error:
-        # GX raises its pydantic's errors, of a version that differs from ours, and some of its own
-        errors = getattr(error, "errors", None)
-        if callable(errors):
-            told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors())
-        else:
-            told = str(error)
-        raise ValueError(f"{name}: {told}") from error
+        raise ValueError(f"{name}: {_problems(error, arguments)}") from error
+
+
+def _problems(error: Exception, arguments: dict[str, Any]) -> str:
+    """Return what Great Expectations says of arguments: its pydantic's errors, of another version than ours, or own."""
+    errors = getattr(error, "errors", None)
+    if not callable(errors):
+        return str(error)
+    told: dict[str, str] = {}
+    for each in errors():
+        told.setdefault(".".join(map(str, each["loc"])), each["msg"])
+    if len(told) > 1:
+        told.pop("__root__", None)  # what follows from the others
+    return "; ".join(
+        f"{place}: {problem}" + (f", found {arguments[place]!r}" if place in arguments else "")
+        for place, problem in told.items()
+    )
 
 
 def _snake(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.ingestion.contract import empty_table
 from include.validation.arguments import wrong_arguments
-from include.validation.judge import named_columns, run_suite
+from include.validation.judge import failures, named_columns, run_suite
 from include.validation.rows import rows_of_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from include.validation.judge import Judged
     from include.validation.rows import Rows
     from include.validation.suite import SuiteItem
+
+#: What is judged by the columns alone, whatever the rows are.
+_OF_COLUMNS = {
+    *("expect_column_to_exist", "expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"),
+    *("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list"),
+    *("expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"),
+}
 
 #: Rows of a trial; one of them is null in each column.
 _ROWS, _NULL = 6, 3
@@ -75,6 +82,8 @@ def _exception(judged: Judged) -> str | None:
     for each in [info, *info.values()]:
         if isinstance(each, dict) and each.get("raised_exception"):
             return _cannot(judged.expectation, str(each.get("exception_message")))
+    if not judged.result.success and judged.expectation.expectation_type in _OF_COLUMNS:
+        return f"it fails for any rows, since the columns are others: {failures([judged])[0].explanation}; correct it"
     return None
 
 
@@ -90,7 +99,7 @@ def _rows(columns: pa.Schema) -> pa.Table:
 
     def values(arrow: pa.DataType) -> pa.Array:
         day = datetime(2024, 1, 1, tzinfo=UTC)
-        if pa.types.is_temporal(arrow):
+        if pa.types.is_timestamp(arrow) or pa.types.is_date(arrow):
             made: list[Any] = [day + timedelta(days=at) for at in range(_ROWS)]
             made = [each if getattr(arrow, "tz", None) else each.replace(tzinfo=None) for each in made]
         elif pa.types.is_boolean(arrow):

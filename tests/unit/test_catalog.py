@@ -149,6 +149,23 @@ def test_another_systems_name_of_a_type_is_told_with_ours(tmp_path: Path, name: 
     assert f"sources.sales.columns.revenue: there is no value '{name}'; did you mean '{meant}'? (known: " in sentence
 
 
+@pytest.mark.parametrize("value", ["no", "On", "1_000", "010", "0x1F", ".inf"])
+def test_a_parameter_that_may_be_text_or_not_is_refused(tmp_path: Path, value: str) -> None:
+    """An estimator takes the text `no` for true, and no schema knows what its parameters are."""
+    own = (
+        "  own_candidates:\n    near:\n      estimator: sklearn.neighbors.KNeighborsRegressor\n"
+        f"      params: {{a: {value}, b: '{value}', c: true}}\n      search: {{d: {{choices: [{value}, 5]}}}}\n"
+    )
+    text = SHOP_YAML.replace("  seed: 7\n", f"  seed: 7\n{own}")
+
+    mistakes = read_pipeline(write_shop(tmp_path, pipeline=text))[1]
+
+    assert [each.partition("training.")[2].partition(" may be")[0] for each in mistakes] == [
+        f"own_candidates.near.params.a: {value}",
+        f"own_candidates.near.search.d.choices.0: {value}",
+    ]
+
+
 @pytest.mark.parametrize("delay", ["30:00", "1:30"])
 def test_a_duration_of_two_parts_is_refused(tmp_path: Path, delay: str) -> None:
     """Some read 30:00 as half an hour and others as thirty hours."""

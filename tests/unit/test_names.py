@@ -46,8 +46,6 @@ def test_the_nearest_name_is_found_whatever_its_case() -> None:
     [
         ("", "is empty"),
         ("  ", "is empty"),
-        ("a\nb", "has a line break"),
-        ("a\tb", "has a line break or another control character"),
         ("x" * 256, "has 256 characters"),
         ("DS", "is kept for Nightshift's own"),
     ],
@@ -59,7 +57,9 @@ def test_names_that_no_table_can_have_are_told(name: str, problem: str) -> None:
     assert problem in told
 
 
-@pytest.mark.parametrize("name", ["a b", "a.b", "a'b", "select", "\u00fc", "\U0001f600", "x" * 255, "2024", "on"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a.b", "a'b", "select", "\u00fc", "\U0001f600", "x" * 255, "2024", "on", "a\nb"]
+)
 def test_unusual_names_are_no_mistake(name: str) -> None:
     """They work wherever they are quoted."""
     assert wrong_column_names(["store", name], ["ds"]) == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import ConfigError
-from include.yaml_file import MAX_BYTES, YamlFile, read_yaml
+from include.yaml_file import MAX_BYTES, YamlFile, read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +143,18 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     for name, sentence in [("folder", "this is not a file"), ("link", "No such file"), ("none", "No such file")]:
         with pytest.raises(ConfigError, match=sentence):
             read_yaml(tmp_path / name, "file.yaml")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["NO", "010", "1e3", ".5", "-1E5", "0x1F", "1:30", "2024-01-01", "null", "true", "", "~", "a: b", "- a", "#", "\t",
+     1, 1.5, 1e300, True, None],
+)  # fmt: skip
+def test_what_is_written_is_read_as_the_same(tmp_path: Path, value: Any) -> None:
+    """A suggested set of codes like 1e3 would otherwise be one of numbers."""
+    data = {"set": [value, [value]], "field": {"value": value}}
+
+    found = read(tmp_path, write_yaml(data, 100)).data
+
+    assert found == data
+    assert type(found["field"]["value"]) is type(value)

@@ -79,6 +79,41 @@ def test_validate_config_names_every_mistake_of_every_pipeline(shop: Path) -> No
     assert "mistakes found" in result.output
 
 
+def test_validate_config_tries_the_suites_on_the_columns_that_there_are(shop: Path) -> None:
+    """What would fail every night is told before the first, of a source and of the features alike."""
+    factories.write_shop(
+        shop.parent,
+        sales_expectations="expectations:\n- expect_column_values_to_be_in_set: {column: store, value_set: [1]}\n",
+    )
+    assert (
+        "sales.yaml:2: expectation 1: expect_column_values_to_be_in_set: value_set has 1"
+        in call("validate-config").output
+    )
+
+    factories.write_shop(shop.parent)
+    (shop / "expectations" / "features.yaml").write_text(
+        "expectations:\n- expect_column_values_to_be_unique: {column: Store_Day}\n"
+    )
+    assert (
+        "features.yaml:2: expectation 1: expect_column_values_to_be_unique: there is no column 'Store_Day'; did "
+        in (call("validate-config").output)
+    )
+
+
+def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path) -> None:
+    """A fault that nobody has thought of is told with the pipeline's name, and the command goes on."""
+    factories.write_shop(shop.parent, "a_first")
+    (shop.parent / "a_first" / "expectations" / "sales.yaml").unlink()
+    (shop.parent / "a_first" / "expectations" / "sales.yaml").mkdir()
+    (shop.parent / "nowhere").symlink_to(shop.parent / "no_such_folder")
+
+    result = call("validate-config")
+
+    assert "a_first/expectations/sales.yaml: this is not a file" in result.output
+    assert "nowhere/pipeline.yaml: the file cannot be read" in result.output
+    assert "shop: ok" in result.output
+
+
 def test_the_pipelines_of_the_repository_are_sound() -> None:
     """`validate-config` finds nothing wrong with what is shipped."""
     result = call("validate-config")

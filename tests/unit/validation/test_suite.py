@@ -85,6 +85,13 @@ def test_a_misspelt_expectation_is_told_with_the_nearest(tmp_path: Path, name: s
         ("expect_column_values_to_not_be_null: {}", "column: field required"),
         ("expect_column_values_to_not_be_null: {column: revenue, mostly: 7}", "mostly: "),
         ("expect_column_values_to_not_be_null: {column: revenue, severity: warn}", "severity"),
+        ("expect_column_values_to_not_be_null: {column: revenue, severity: off}", "severity: "),
+        (
+            "expect_column_values_to_be_between: {column: revenue, min_value: 0x1F}",
+            "expect_column_values_to_be_between: min_value: value is not a valid float, found '0x1F'",
+        ),
+        ("expect_column_values_to_be_in_set: {column: revenue, value_set: NO}", "is not a valid list, found 'NO'"),
+        ("expect_column_values_to_be_in_set: {column: revenue, value_set: {a: 1}}", "value_set: found {'a': 1}"),
         (
             "expect_column_values_to_not_be_null: revenue",
             "as `argument: value`, found 'revenue'",
@@ -129,6 +136,17 @@ def test_a_file_of_another_shape_is_told_what_it_should_hold(tmp_path: Path, tex
     _, [sentence] = read_suite(write(tmp_path, text))
 
     assert sentence == "shop/expectations/sales.yaml: expected one field, `expectations:`, with a list below it"
+
+
+def test_a_field_written_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    """Of two lists the first would be dropped, and of two bounds the stricter."""
+    item = "  - expect_column_values_to_be_between: {column: revenue, min_value: 0, min_value: -9}\n"
+    text = f"expectations:\n{item}expectations:\n{item}"
+
+    expectations, mistakes = read_suite(write(tmp_path, text))
+
+    assert expectations == []
+    assert [each.partition(": ")[0] for each in mistakes] == [f"shop/expectations/sales.yaml:{n}" for n in (2, 3, 4)]
 
 
 @pytest.mark.parametrize(

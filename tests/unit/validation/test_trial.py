@@ -72,6 +72,12 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
         ("expect_column_values_to_be_in_set: {column: open, value_set: [yes]}", "write true or false"),
         ("expect_column_values_to_be_in_set: {column: closed_at, value_set: [monday]}", "write each time as"),
         ("expect_column_distinct_values_to_be_in_set: {column: visitors, value_set: [a]}", "the text 'a'"),
+        (
+            "expect_column_pair_values_to_be_in_set: {column_A: code, column_B: visitors, value_pairs_set: [[NO, a]]}",
+            "value_pairs_set has the text 'a', and column 'visitors' holds numbers",
+        ),
+        ("expect_column_values_to_be_of_type: {column: revenue, type_: no_type}", "it fails for any rows"),
+        ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the columns are others"),
         ("expect_column_values_to_be_between: {column: revenue, min_value: 9, max_value: 1}", "is more than max_value"),
         ("expect_column_values_to_match_regex: {column: code, regex: '[A-Z'}", "'[A-Z' is not a regular expression"),
         ("expect_column_values_to_match_regex_list: {column: code, regex_list: ['(']}", "not a regular expression"),
