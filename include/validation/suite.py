@@ -9,6 +9,7 @@ import yaml
 
 from include.catalog import LOADER, YAML_ERRORS, not_yaml
 from include.errors import ConfigError
+from include.validation.fit import keep_integers
 from include.wording import unknown
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _expectation(item: Any) -> Expectation:
     if not isinstance(arguments, dict):
         raise TypeError(f"{name}: expected its arguments as `argument: value`, found {arguments!r}")
     try:
-        return getattr(gxe, known[name])(**arguments)
+        return keep_integers(getattr(gxe, known[name])(**arguments), arguments)
     except Exception as error:
         # GX raises its pydantic's errors, of a version that differs from ours, and some of its own
         errors = getattr(error, "errors", None)

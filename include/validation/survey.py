@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from include.ingestion.days import count_days
-from include.validation.counting import NUMBERS, literal, quoted, value
+from include.sql_text import identifier, literal
+from include.validation.counting import NUMBERS
+from include.validation.rows import FLOATS, value
 
 if TYPE_CHECKING:
     from include.source_config import Source
@@ -95,13 +97,13 @@ def _facts_sql(name: str, types: dict[str, str]) -> str:
             f"'quartiles': approx_quantile(({each})::DOUBLE, [0.25, 0.75]) FILTER (WHERE {finite})}}"
         )
     if types[name] == "VARCHAR":
-        has = ", ".join(f"bool_or(regexp_matches({each}, '{characters}'))" for characters in _CHARACTERS)
+        has = ", ".join(f"bool_or(regexp_matches({each}, {literal(characters)}))" for characters in _CHARACTERS)
         return f"{{{distinct}, 'shortest': min(length({each})), 'longest': max(length({each})), 'has': [{has}]}}"
     return "NULL"
 
 
 def _finite(name: str, types: dict[str, str]) -> str:
-    return f"isfinite({quoted(name)})" if types[name] in ("DOUBLE", "FLOAT") else f"{quoted(name)} IS NOT NULL"
+    return f"isfinite({identifier(name)})" if types[name] in FLOATS else f"{identifier(name)} IS NOT NULL"
 
 
 def distinct_values(rows: Rows, column: Column, day: str, limit: int) -> list[tuple[Any, str]]:
