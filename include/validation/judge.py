@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from include.duck import aggregate
 from include.sql_text import identifier, literal
 from include.validation.counting import Counted, counted
 from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
@@ -192,13 +193,9 @@ def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) 
 
 
 def _ask(rows: Rows, aggregates: list[str]) -> dict[str, Any]:
-    """Return the value of each aggregate over the rows, all by one query."""
+    """Return the value of each aggregate over the rows."""
     wanted = list(dict.fromkeys(aggregates))
-    if not wanted:
-        return {}
-    # with an aggregate among them there is one row, also where each of the others is a query of its own
-    [(_, *values)] = rows.con.execute(f"SELECT count(*), {', '.join(wanted)} FROM rows").fetchall()
-    return dict(zip(wanted, values, strict=True))
+    return dict(zip(wanted, aggregate(rows.con, wanted, "rows")[None], strict=True))
 
 
 def _of_type(expectation: Expectation, types: dict[str, str]) -> Judged | None:

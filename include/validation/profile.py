@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.duck import open_duckdb
+from include.duck import aggregate, open_duckdb
+from include.sql_text import identifier, literal, parquet_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,15 +88,16 @@ def profile_rows(path: Path, source: Source, days: list[str], left_out: set[int]
 
     with open_duckdb(PROFILE_MEMORY) as con:
         con.execute("CREATE TABLE left_out AS SELECT unnest($1::BIGINT[]) AS position", [sorted(left_out)])
-        day = f"'{days[-1]}'" if source.arrives == "snapshot" else f'"{source.slice_column}"'
+        day = literal(days[-1]) if source.arrives == "snapshot" else identifier(source.slice_column)
         kept = "ANTI JOIN left_out ON file_row_number = left_out.position" if left_out else ""
-        file = f"read_parquet('{path}', file_row_number = true)"
-        con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {file} {kept}")
+        con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {parquet_rows(path)} {kept}")
         found = _measure(con, source)
+        by_column: dict[str, list[dict[str, Any]]] = {column: [] for column in source.columns}
+        for row in found.values():
+            by_column[row["column"]].append(row)
         for column, declared in source.columns.items():
-            its_rows = [row for row in found.values() if row["column"] == column]
-            _count_values(con, _value(column, declared), its_rows)
-        _take_quantiles(con, source, found)
+            _count_values(con, _value(column, declared), by_column[column])
+        _take_quantiles(con, source, by_column)
     empty = {"rows": 0, "nulls": 0, "not_finite": 0, "distinct": 0}
     judged = days[-1:] if source.arrives == "snapshot" else days
     rows = [
@@ -157,15 +159,14 @@ def earlier_days(pipeline: Pipeline, name: str, first: str, raw: lake.RawTable |
 
 
 def _measure(con: duckdb.DuckDBPyConnection, source: Source) -> dict[tuple[str, str], dict[str, Any]]:
-    """Count each day's rows, nulls and distinct values in one pass."""
-    known = _name(source.available_at.column)
-    asked = ["profiled_day", "count(*)", f"epoch_us(max({known}))"]
+    """Count each day's rows, nulls and distinct values."""
+    asked = ["count(*)", f"epoch_us(max({identifier(source.available_at.column)}))"]
     for column, declared in source.columns.items():
         value = _value(column, declared)
-        asked += [f"count({_name(column)})", f"count({value})", f"approx_count_distinct({value})"]
+        asked += [f"count({identifier(column)})", f"count({value})", f"approx_count_distinct({value})"]
     delay, start = source.available_at.delay, datetime(1970, 1, 1, tzinfo=UTC)
     found = {}
-    for ds, rows, newest, *counts in con.execute(f"SELECT {', '.join(asked)} FROM batch GROUP BY ALL").fetchall():
+    for ds, (rows, newest, *counts) in aggregate(con, asked, "batch", "profiled_day").items():
         for at, column in enumerate(source.columns):
             there, finite, distinct = counts[3 * at : 3 * at + 3]
             found[ds, column] = {
@@ -199,18 +200,19 @@ def _count_values(con: duckdb.DuckDBPyConnection, value: str, rows: list[dict[st
             row |= {"values": list(counted[ds]), "counts": list(counted[ds].values())}
 
 
-def _take_quantiles(
-    con: duckdb.DuckDBPyConnection, source: Source, found: dict[tuple[str, str], dict[str, Any]]
-) -> None:
+def _take_quantiles(con: duckdb.DuckDBPyConnection, source: Source, found: dict[str, list[dict[str, Any]]]) -> None:
     """Add the quantiles of a sample to the days and columns of many numbers or times."""
-    texts = {column for column, declared in source.columns.items() if declared in ("string", "boolean")}
-    rows = [row for row in found.values() if row["column"] not in texts and row["distinct"] > COUNTED_VALUES]
-    columns = list(dict.fromkeys(row["column"] for row in rows))
+    many = {
+        column: [row for row in found[column] if row["distinct"] > COUNTED_VALUES]
+        for column, declared in source.columns.items()
+        if declared not in ("string", "boolean")
+    }
+    columns = [column for column, rows in many.items() if rows]
     if not columns:
         return
     # multiples of the golden ratio are spread evenly, and no rhythm of the rows falls in with them
     pace = f"SELECT profiled_day AS day, ceil(count(*) / {SAMPLE_ROWS})::BIGINT AS every FROM batch GROUP BY ALL"
-    kept = ", ".join(f"batch.{_name(column)}" for column in columns)
+    kept = ", ".join(f"batch.{identifier(column)}" for column in columns)
     con.execute(
         f"CREATE TABLE sample AS SELECT profiled_day, {kept} FROM batch "
         f"JOIN ({pace}) AS pace ON profiled_day = pace.day "
@@ -221,9 +223,8 @@ def _take_quantiles(
         number = f"epoch({value})" if source.columns[column] == "timestamp" else f"CAST({value} AS DOUBLE)"
         query = f"SELECT profiled_day, quantile_disc({number}, {QUANTILES}) FROM sample GROUP BY ALL"
         quantiles = dict(con.execute(query).fetchall())
-        for row in rows:
-            if row["column"] == column:
-                row["quantiles"] = quantiles.get(row["day"])
+        for row in many[column]:
+            row["quantiles"] = quantiles.get(row["day"])
 
 
 def _profile_path(pipeline: str, source: str, digest: str) -> Any:
@@ -232,9 +233,5 @@ def _profile_path(pipeline: str, source: str, digest: str) -> Any:
 
 def _value(column: str, declared: ColumnType) -> str:
     """Return the expression of a column's value, null where it is a number that is not finite."""
-    name = _name(column)
+    name = identifier(column)
     return f"CASE WHEN isfinite({name}) THEN {name} END" if declared == "float" else name
-
-
-def _name(column: str) -> str:
-    return f'"{column}"'

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from include.duck import aggregate
 from include.ingestion.days import count_days
 from include.sql_text import identifier, literal
 from include.validation.counting import NUMBERS
@@ -63,16 +64,16 @@ class Column:
 
 
 def survey(rows: Rows, source: Source, day: str) -> list[Column]:
-    """Look at the declared columns of all rows, in two passes."""
+    """Look at the declared columns of all rows."""
     names = [name for name in source.columns if name in rows.types]
-    daily = ", ".join(_daily_sql(name, rows.types) for name in names)
-    by_day = rows.con.execute(f"SELECT {day}, count(*), {daily} FROM rows GROUP BY 1 ORDER BY 1").fetchall()
-    overall = rows.con.execute(f"SELECT {', '.join(_facts_sql(name, rows.types) for name in names)} FROM rows")
-    facts = overall.fetchone()
-    assert facts is not None, "an aggregate has one row"
+    by_day = aggregate(rows.con, ["count(*)", *(_daily_sql(name, rows.types) for name in names)], "rows", day)
+    facts = aggregate(rows.con, [_facts_sql(name, rows.types) for name in names], "rows")[None]
     return [
         Column(
-            name, value(name, rows.types), [Day(ds, count, **told[at]) for ds, count, *told in by_day], facts[at] or {}
+            name,
+            value(name, rows.types),
+            [Day(ds, count, **told[at]) for ds, (count, *told) in by_day.items()],
+            facts[at] or {},
         )
         for at, name in enumerate(names)
     ]
