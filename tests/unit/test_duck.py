@@ -26,10 +26,10 @@ def test_a_wide_table_is_counted_by_day() -> None:
 def test_aggregates_of_all_rows_keep_their_order() -> None:
     """What is asked for in portions is answered as if it were one query, also of no rows and of nothing."""
     with open_duckdb("300MB") as con:
-        con.execute("CREATE TABLE some AS SELECT 1 AS x")
+        con.execute("CREATE TABLE one AS SELECT 1 AS x")
         asked = [f"sum(x) + {at}" for at in range(AGGREGATES_AT_ONCE + 1)]
 
-        assert aggregate(con, asked, "some") == {None: [1 + at for at in range(AGGREGATES_AT_ONCE + 1)]}
-        assert aggregate(con, ["count(*)", "max(x)"], "some WHERE false") == {None: [0, None]}
-        assert aggregate(con, ["count(*)"], "some WHERE false", "x") == {}
-        assert aggregate(con, [], "some") == {None: []}
+        assert aggregate(con, asked, "one") == {None: [1 + at for at in range(AGGREGATES_AT_ONCE + 1)]}
+        assert aggregate(con, ["count(*)", "max(x)"], "one WHERE false") == {None: [0, None]}
+        assert aggregate(con, ["count(*)"], "one WHERE false", "x") == {}
+        assert aggregate(con, [], "one") == {None: []}
