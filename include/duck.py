@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include import settings, workspace
 from include.errors import LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from duckdb import DuckDBPyConnection
+
+#: Aggregates that one query is asked for. DuckDB keeps those of a group in one row, and where that is larger than a
+#: block (some 250 `approx_count_distinct`), the process ends by SIGFPE without a word; all are in memory at once.
+AGGREGATES_AT_ONCE = 100
 
 
 @contextmanager
@@ -43,3 +47,30 @@ def open_duckdb(memory: str) -> Iterator[DuckDBPyConnection]:
             f"the rows could not be worked on ({str(error).splitlines()[0]}); make room in the folder of temporary "
             "files, or name a larger one in TMPDIR, then run this task again; nothing was published"
         ) from error
+
+
+def aggregate(con: DuckDBPyConnection, asked: Sequence[str], of: str, by: str | None = None) -> dict[Any, list[Any]]:
+    """Return any number of aggregates, asked for in portions.
+
+    Parameters
+    ----------
+    asked
+        The SQL of each aggregate.
+    of
+        What FROM reads.
+    by
+        The SQL of what groups the rows; None: all rows are one group.
+
+    Returns
+    -------
+    dict
+        The values of `asked` by group, in the order of the groups; the group of all rows is None.
+    """
+    found: dict[Any, list[Any]] = {} if by else {None: []}
+    for start in range(0, len(asked), AGGREGATES_AT_ONCE):
+        portion = ", ".join(asked[start : start + AGGREGATES_AT_ONCE])
+        # an aggregate first, so that there is one row also where each of the others is a query of its own
+        query = f"SELECT {by or 'NULL'}, count(*), {portion} FROM {of}" + (" GROUP BY 1 ORDER BY 1" if by else "")
+        for group, _, *values in con.execute(query).fetchall():
+            found.setdefault(group, []).extend(values)
+    return found

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
+from urllib.parse import unquote
+
+from include.errors import ConfigError
+
+#: What a path may not hold: delta-rs ends the process at the first of these, takes `#` and `?` for the end of an
+#: address and a backslash for a slash, and reads `%41` as A.
+_NOT_IN_PATHS = re.compile(r"[][|^\\#?\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 def root() -> Path:
@@ -14,7 +22,7 @@ def root() -> Path:
 
 def home() -> Path:
     """Return the folder of the embedded default's state (NIGHTSHIFT_HOME, default var/)."""
-    return (root() / (os.environ.get("NIGHTSHIFT_HOME") or "var")).resolve()
+    return Path(_usable(str((root() / (os.environ.get("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
 
 
 def pipelines_folder() -> Path:
@@ -23,9 +31,46 @@ def pipelines_folder() -> Path:
 
 
 def lake_uri() -> str:
-    """Return the address of the lake (LAKE_URI): a folder, or a URI such as `s3://bucket/lake`."""
+    """Return the address of the lake (LAKE_URI): a folder, or a URI such as `s3://bucket/lake`.
+
+    Raises
+    ------
+    ConfigError
+        If its path has what Delta Lake cannot keep tables under.
+    """
     uri = (os.environ.get("LAKE_URI") or str(home() / "lake")).rstrip("/")
-    return uri if "://" in uri else str(root() / uri)  # a relative folder is the project's, wherever one stands
+    if uri.startswith("file:///") and "%" in uri:
+        uri = unquote(uri.removeprefix("file://"))  # each reader would decode it in its own way
+    # a relative folder is the project's, wherever one stands
+    return _usable(uri if "://" in uri else str(root() / uri), "LAKE_URI")
+
+
+def check_places() -> None:
+    """Refuse folders whose path some library cannot work in, before anything is done.
+
+    Raises
+    ------
+    ConfigError
+        Naming the variable, the folder and what its path may not hold.
+    """
+    lake_uri()
+    home()
+    folder = tempfile.gettempdir()
+    if "\\" in folder:
+        raise ConfigError(
+            f"TMPDIR is {folder}, and DuckDB takes a backslash for a slash; name a folder without one in its path"
+        )
+
+
+def _usable(place: str, variable: str) -> str:
+    """Return a folder or an address, unless its path has what Delta Lake cannot keep tables under."""
+    found = _NOT_IN_PATHS.search(place)
+    if found:
+        raise ConfigError(
+            f"{variable} is {place!r}, and Delta Lake cannot keep tables under a path with {found[0]!r}; name another "
+            "place for it, without [ ] | ^ # ? \\, control characters, and % before two digits or letters A to F"
+        )
+    return place
 
 
 def tracking_uri() -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.errors import SourceUnreadable
+from include.sql_text import identifiers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +138,7 @@ def _write_database(path: Path, moves: list[timedelta], first: date, last: date)
                 part = flights if number < 2 else flights[flights["day"] > str(FIRST_DAY)]
                 rows = make(part, move)
                 if number == 0:
-                    names = ", ".join(f'"{name}"' for name in rows.columns)
-                    database.execute(f"CREATE TABLE {table} ({names})")
+                    database.execute(f"CREATE TABLE {table} ({identifiers(rows.columns)})")
                 marks = ", ".join("?" * len(rows.columns))
                 columns = [rows[name].to_numpy(dtype=object, na_value=None).tolist() for name in rows.columns]
                 database.executemany(f"INSERT INTO {table} VALUES ({marks})", zip(*columns, strict=True))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from include import settings
-from include.duck import open_duckdb
+from include.duck import aggregate, open_duckdb
 from include.features.query import PREDICTION_TIME
+from include.sql_text import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,10 +80,8 @@ def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[s
     with open_duckdb(settings.query_memory()) as con:
         con.register("full_rows", full)
         con.register("rows_again", again)
-        counts = con.sql(
-            f"SELECT {', '.join(f'count(*) FILTER ({each})' for each in conditions.values())} FROM {pairs}"
-        )
-        for ((kind, name), condition), rows in zip(conditions.items(), counts.fetchall()[0], strict=True):
+        counts = aggregate(con, [f"count(*) FILTER ({each})" for each in conditions.values()], pairs)[None]
+        for ((kind, name), condition), rows in zip(conditions.items(), counts, strict=True):
             if rows:
                 wanted = [f"coalesce({_of('f', each)}, {_of('r', each)})" for each in matched_by]
                 wanted += [_of("f", name), _of("r", name)] if name else ["NULL", "NULL"]
@@ -111,8 +110,7 @@ def _differs(name: str, full: pa.Table, again: pa.Table) -> str:
 
 def _of(table: str, column: str) -> str:
     """Return a column's name in SQL."""
-    quoted = column.replace('"', '""')
-    return f'{table}."{quoted}"'
+    return f"{table}.{identifier(column)}"
 
 
 def shown(value: Any) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import settings
-from include.duck import open_duckdb
+from include.duck import aggregate, open_duckdb
+from include.sql_text import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from duckdb import DuckDBPyConnection
 
 #: Up to about so many values are counted; of more, only about how many there are is told, which costs a tenth.
 COUNTED_VALUES = 10_000
@@ -56,10 +56,12 @@ def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
         con.register("feature_rows", rows)
         described = con.table("feature_rows")
         kinds = dict(zip(described.columns, map(str, described.types), strict=True))
-        total, *values = _row(con, ["count(*)", *(each for column in kinds.items() for each in _asked(*column))])
+        asked = ["count(*)", *(each for column in kinds.items() for each in _asked(*column))]
+        total, *values = aggregate(con, asked, "feature_rows")[None]
         measured = {name: values[5 * at : 5 * at + 5] for at, name in enumerate(kinds)}
         few = [name for name in kinds if measured[name][1] <= COUNTED_VALUES]
-        counted = dict(zip(few, _row(con, [f"count(DISTINCT {_quoted(name)})" for name in few]), strict=True))
+        exact = aggregate(con, [f"count(DISTINCT {identifier(name)})" for name in few], "feature_rows")[None]
+        counted = dict(zip(few, exact, strict=True))
     figures = {}
     for name, (known, about, low, high, mean) in measured.items():
         kind = "TIMESTAMP" if kinds[name].startswith("TIMESTAMP") else kinds[name]
@@ -78,19 +80,8 @@ def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
 
 def _asked(name: str, kind: str) -> list[str]:
     """Return what is asked of a column: values, about how many different ones, the least, the greatest, the mean."""
-    column, number = _quoted(name), _TYPES.get(kind) in ("integer", "float")
+    column, number = identifier(name), _TYPES.get(kind) in ("integer", "float")
     extremes = [f"min({column})", f"max({column})"] if number or kind.startswith("TIMESTAMP") else ["NULL", "NULL"]
     # what is not finite is no part of a mean
     mean = f"avg({column}) FILTER (isfinite({column}::DOUBLE))" if number else "NULL"
     return [f"count({column})", f"approx_count_distinct({column})", *extremes, mean]
-
-
-def _row(con: DuckDBPyConnection, asked: list[str]) -> tuple[Any, ...]:
-    """Return one row of aggregates over the feature table."""
-    found = con.execute(f"SELECT {', '.join(asked) or 'NULL'} FROM feature_rows").fetchone()
-    assert found is not None, "an aggregate yields a row"
-    return found if asked else ()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

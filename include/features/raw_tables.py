@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from include.sql_text import identifier, identifiers, literal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date, datetime
@@ -37,7 +39,7 @@ def create_tables(con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Datas
     for name, table in tables.items():
         con.register(_raw(name), table)
         columns = ", ".join(_expressions(table.schema).values())
-        con.execute(f'CREATE TABLE "{name}" AS SELECT {columns} FROM "{_raw(name)}" LIMIT 0')
+        con.execute(f"CREATE TABLE {identifier(name)} AS SELECT {columns} FROM {identifier(_raw(name))} LIMIT 0")
 
 
 def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]]:
@@ -85,21 +87,21 @@ def fill_tables(
     import pyarrow as pa
 
     for name, table in tables.items():
-        conditions = [f"available_at < TIMESTAMPTZ '{known_before.isoformat(' ')}+00'"]
+        conditions = [f"available_at < {literal(known_before)}"]
         if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
-            conditions.append(f"ds >= '{raw_since}'")
+            conditions.append(f"ds >= {literal(raw_since.isoformat())}")
         expressions = _expressions(table.schema)
         if used is not None:
             # a table of which only the number of rows counts must be given some column
             wanted = set(used.get(name, ())) or {"available_at"}
             expressions = {column: each for column, each in expressions.items() if column in wanted}
-        columns = ", ".join(f'"{column}"' for column in expressions)
+        columns = identifiers(expressions)
         if not isinstance(table, pa.Table):
             read = [column for column in table.schema.names if column in {*expressions, "available_at", "ds"}]
             con.register(_raw(name), _in_large_batches(table.scanner(columns=read)))
         con.execute(
-            f'INSERT INTO "{name}" ({columns}) SELECT {", ".join(expressions.values())} FROM "{_raw(name)}" '
-            f"WHERE {' AND '.join(conditions)}"
+            f"INSERT INTO {identifier(name)} ({columns}) SELECT {', '.join(expressions.values())} "
+            f"FROM {identifier(_raw(name))} WHERE {' AND '.join(conditions)}"
         )
         con.unregister(_raw(name))
 
@@ -133,9 +135,9 @@ def _expressions(schema: pa.Schema) -> dict[str, str]:
     import pyarrow as pa
 
     return {
-        field.name: f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
+        field.name: f"make_timestamp(epoch_us({identifier(field.name)})) AS {identifier(field.name)}"
         if pa.types.is_timestamp(field.type) and field.type.tz
-        else f'"{field.name}"'
+        else identifier(field.name)
         for field in schema
         if field.name != "batch"
     }

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from include.sql_text import identifier, identifiers
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -134,15 +136,16 @@ def read_asked(con: DuckDBPyConnection, rows: pa.Table, by: list[str], time: str
     named = rows.select(list(dict.fromkeys([*by, time])))
     numbered = named.append_column("the position", pa.array(np.arange(rows.num_rows)))
     con.register(_ROWS.strip('"'), numbered)
-    columns = ", ".join(f'"{name}"' for name in dict.fromkeys(by))
-    known = " AND ".join(f'"{name}" IS NOT NULL' for name in by)
+    columns = identifiers(dict.fromkeys(by))
+    known = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in by)
+    asked_at = f"{_ROWS}.{identifier(time)}"
     con.execute(
         f'CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS SELECT row_number() OVER () - 1 AS "the entity", * '
         f"FROM (SELECT DISTINCT {columns} FROM {_ROWS} WHERE {known})"
     )
     found = con.execute(
-        f'SELECT coalesce(CASE WHEN {_ROWS}."{time}" IS NOT NULL THEN "the entity" END, -1) AS entity, '
-        f'coalesce(epoch_us({_ROWS}."{time}"), 0) AS time FROM {_ROWS} LEFT JOIN {_ENTITIES} ON {_same(by, _ROWS)} '
+        f'SELECT coalesce(CASE WHEN {asked_at} IS NOT NULL THEN "the entity" END, -1) AS entity, '
+        f"coalesce(epoch_us({asked_at}), 0) AS time FROM {_ROWS} LEFT JOIN {_ENTITIES} ON {_same(by, _ROWS)} "
         'ORDER BY "the position"'
     ).fetchnumpy()
     con.unregister(_ROWS.strip('"'))
@@ -163,15 +166,16 @@ def read_known(
     import numpy as np
 
     since, until = (int(asked.time.min()), int(asked.time.max())) if len(asked.time) else (0, 0)
-    order = ["2", "3", *(f'"{name}"."{column}"' for column in ["ds", *source.key, *values])]
-    numbers = "".join(f', CAST("{name}"."{column}" AS DOUBLE) AS "{column}"' for column in values)
+    table = identifier(name)
+    order = ["2", "3", *(f"{table}.{identifier(column)}" for column in ["ds", *source.key, *values])]
+    numbers = "".join(f", CAST({table}.{identifier(each)} AS DOUBLE) AS {identifier(each)}" for each in values)
     found = con.execute(
         # the position of a column in the list cannot be mistaken for a column of the source
-        f'SELECT date_diff(\'day\', CAST("{name}".ds AS DATE), CAST("{name}".available_at AS DATE)) AS "the delay", '
-        f'"the entity", epoch_us("{name}".available_at) AS "the time"{numbers} '
-        f'FROM "{name}" JOIN {_ENTITIES} ON {_same(by, f"{chr(34)}{name}{chr(34)}")} '
-        f'WHERE "{name}".available_at > make_timestamp({since - days * MICROSECONDS_PER_DAY}) '
-        f'AND "{name}".available_at <= make_timestamp({until}) ORDER BY {", ".join(order)}'
+        f"SELECT date_diff('day', CAST({table}.ds AS DATE), CAST({table}.available_at AS DATE)) AS \"the delay\", "
+        f'"the entity", epoch_us({table}.available_at) AS "the time"{numbers} '
+        f"FROM {table} JOIN {_ENTITIES} ON {_same(by, table)} "
+        f"WHERE {table}.available_at > make_timestamp({since - days * MICROSECONDS_PER_DAY}) "
+        f"AND {table}.available_at <= make_timestamp({until}) ORDER BY {', '.join(order)}"
     ).fetchnumpy()
     con.execute(f"DROP TABLE {_ENTITIES}")
     numeric = {column: np.ma.filled(found[column], np.nan).astype("float64") for column in values}
@@ -184,4 +188,4 @@ def read_known(
 
 
 def _same(by: list[str], table: str) -> str:
-    return " AND ".join(f'{table}."{column}" = {_ENTITIES}."{column}"' for column in by)
+    return " AND ".join(f"{table}.{identifier(column)} = {_ENTITIES}.{identifier(column)}" for column in by)

@@ -12,6 +12,7 @@ from include import workspace
 from include.duck import open_duckdb
 from include.errors import RunMissing
 from include.ingestion.days import days_between
+from include.sql_text import identifiers, literal, parquet_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,11 +84,10 @@ def sort_rows(source: Path, target: Path, order: list[str]) -> str:
     LakeError
         If there is no room for it.
     """
-    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in order)
     with open_duckdb(SORT_MEMORY) as con:
         con.execute(
-            f"COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet('{source}', file_row_number = true)"
-            f" ORDER BY {columns}, file_row_number) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT * EXCLUDE (file_row_number) FROM {parquet_rows(source)} ORDER BY "
+            f"{identifiers(order)}, file_row_number) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         )
     with target.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

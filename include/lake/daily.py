@@ -17,6 +17,7 @@ from include.lake.tables import (
     open_pinned,
     open_table,
 )
+from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ def publish_day(
             table,
             rows.combine_chunks(),  # several chunks are written side by side, in any order
             mode="overwrite",
-            predicate=f"{DAY} = '{ds}'",
+            predicate=f"{DAY} = {literal(ds)}",
             schema_mode="merge",
             commit_properties=CommitProperties(
                 custom_metadata={"nightshift.build": build, "nightshift.about": json.dumps(about)},
@@ -118,7 +119,7 @@ def read_published(uri: str, first_ds: str, last_ds: str, version: int | None = 
     table, newest = (open_table(uri), True) if version is None else open_pinned(uri, version)
     if table is None:
         return None
-    found = dataset_of(table, newest, f"{DAY} >= '{first_ds}' AND {DAY} <= '{last_ds}'")
+    found = dataset_of(table, newest, f"{DAY} >= {literal(first_ds)} AND {DAY} <= {literal(last_ds)}")
     # the paths begin with the days
     fragments = sorted(found.get_fragments(), key=lambda fragment: fragment.path)
     in_order = FileSystemDataset(fragments, found.schema, found.format, found.filesystem)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.errors import LakeError, PublishConflict
 from include.lake.tables import PROPERTIES, dataset_of, existing_table, first_line, open_table, reopened
+from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -172,7 +173,7 @@ def days_predicate(column: str, days: list[str]) -> str:
             runs[-1][1] = ds
         else:
             runs.append([ds, ds])
-    return " OR ".join(f"({column} >= '{first}' AND {column} <= '{last}')" for first, last in runs)
+    return " OR ".join(f"({column} >= {literal(first)} AND {column} <= {literal(last)})" for first, last in runs)
 
 
 def _pieces(table: DeltaTable, column: str, days: Collection[str] | None) -> Iterator[tuple[str, str | None, int]]:

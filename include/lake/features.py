@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import LakeError, PublishConflict
 from include.lake.tables import build_properties, dataset, dataset_of, first_line, open_table, write_table
+from include.sql_text import literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +55,7 @@ class FeatureRows:
         """Return the rows with a `prediction_time` from `since` on and before `before`, in the order of the files."""
         import pyarrow.dataset as ds
 
-        months = f"{MONTH} >= '{_month(since)}' AND {MONTH} <= '{_month(before)}'"
+        months = f"{MONTH} >= {literal(_month(since))} AND {MONTH} <= {literal(_month(before))}"
         time = ds.field("prediction_time")
         return _read(dataset_of(self._table, True, months), (time >= since) & (time < before), columns)
 
@@ -80,7 +81,7 @@ class FeatureRows:
                 self._table,
                 _with_month(rows).combine_chunks(),
                 mode="overwrite",
-                predicate=f"{MONTH} >= '{_month(since)}'",
+                predicate=f"{MONTH} >= {literal(_month(since))}",
                 commit_properties=build_properties(build, {_ABOUT: json.dumps(about)}),
             )
         except CommitFailedError as error:

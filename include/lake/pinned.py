@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from include.lake.tables import dataset_of, filesystem_of, open_pinned
+from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class PinnedTable:
         since
             The oldest day whose files are needed: thousands of files take a while to be told of.
         """
-        return dataset_of(self._table, self._newest, f"ds >= '{since}'" if since else None)
+        return dataset_of(self._table, self._newest, f"ds >= {literal(since.isoformat())}" if since else None)
 
     def changes_since(self, version: int) -> list[Change] | None:
         """Return what changed since an older version, or None where its log does not tell it any more.

@@ -10,9 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from include.validation.rows import POSITION
+from include.sql_text import identifier, identifiers, literal, literals
+from include.validation.fit import INTEGERS
+from include.validation.rows import FLOATS, POSITION, value
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 #: How many examples of unexpected values are kept, as in Great Expectations' summaries.
 EXAMPLES = 20
 
-NUMBERS = ("BIGINT", "DOUBLE", "INTEGER", "FLOAT", "SMALLINT", "TINYINT", "HUGEINT", "UBIGINT", "UINTEGER")
+NUMBERS = (*INTEGERS, "HUGEINT", "UHUGEINT", *FLOATS)
 
 
 @dataclass(frozen=True)
@@ -64,24 +68,6 @@ def counted(expectation: Expectation, types: dict[str, str]) -> Counted | None:
     return None if make is None else make(expectation, kwargs, types)
 
 
-def value(column: str, types: dict[str, str]) -> str:
-    """Return the SQL of a column's value, in which NaN is null, as it is in a frame."""
-    name = quoted(column)
-    return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if types[column] in ("DOUBLE", "FLOAT") else name
-
-
-def quoted(column: str) -> str:
-    """Return a column's name for SQL."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def literal(constant: Any) -> str:
-    """Return a text or a number for SQL."""
-    if isinstance(constant, str):
-        return "'" + constant.replace("'", "''") + "'"
-    return repr(constant) if not isinstance(constant, float) else f"{constant!r}::DOUBLE"
-
-
 _Maker = Callable[["Expectation", dict[str, Any], dict[str, str]], Counted | None]
 
 
@@ -101,7 +87,7 @@ def _of_column(condition: Callable[[str, dict[str, Any], str], str | None]) -> _
                 "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
                 f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
             },
-            {f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected)},
+            {f"{metric}.unexpected_values": _examples(identifier(kwargs["column"]), unexpected)},
             unexpected,
         )
 
@@ -110,7 +96,7 @@ def _of_column(condition: Callable[[str, dict[str, Any], str], str | None]) -> _
 
 def _between(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
     low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    if kind not in NUMBERS or not all(_is_number(each) for each in (low, high) if each is not None):
+    if not all(_is_of(each, kind) for each in (low, high) if each is not None):
         return None
     if (low is None and high is None) or (low is not None and high is not None and low > high):
         return None  # Great Expectations refuses it in its own words
@@ -139,10 +125,7 @@ def _not_in_set(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
 def _members(value_set: Any, kind: str) -> str | None:
     """Return a set for SQL where its values are of the column's own type, else None."""
     values = list(value_set or [])
-    fits = str if kind == "VARCHAR" else (int, float) if kind in NUMBERS else None
-    if not values or fits is None or any(isinstance(each, bool) or not isinstance(each, fits) for each in values):
-        return None
-    return ", ".join(literal(each) for each in values)
+    return literals(values) if values and all(_is_of(each, kind) for each in values) else None
 
 
 def _length_between(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
@@ -204,30 +187,93 @@ def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, s
 
 
 def _compound_unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-    if kwargs.get("ignore_row_if", "all_values_are_missing") != "all_values_are_missing":
-        return None
     names = kwargs["column_list"]
-    keys = ", ".join(f"{value(name, types)} AS {quoted(name)}" for name in names)
-    some = "(" + " OR ".join(f"({value(name, types)}) IS NOT NULL" for name in names) + ")"
-    query = f"SELECT {keys}, count(*) AS n FROM rows WHERE {some} GROUP BY ALL HAVING n > 1"
+    judged = _judged(names, expectation.dict()["ignore_row_if"], types)
+    keys = ", ".join(f"{value(name, types)} AS {identifier(name)}" for name in names)
+    query = f"SELECT {keys}, count(*) AS n FROM rows WHERE {judged} GROUP BY ALL HAVING n > 1"
     groups = _table_of(query)
-    told = ", ".join(f"{literal(name)}: {quoted(name)}" for name in names)
+    told = ", ".join(f"{literal(name)}: {identifier(name)}" for name in names)
     metric = expectation.map_metric  # type: ignore[attr-defined]
-    listed = ", ".join(quoted(name) for name in names)
     return Counted(
         {
             "table.row_count": "count(*)",
-            f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {some})",
+            f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {judged})",
             f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
         },
         {
             f"{metric}.unexpected_values": (
-                f"(SELECT list({{{told}}}) FROM (FROM {groups} ORDER BY {listed} LIMIT {EXAMPLES}))"
+                f"(SELECT list({{{told}}}) FROM (FROM {groups} ORDER BY {identifiers(names)} LIMIT {EXAMPLES}))"
             )
         },
-        f"{some} AND count(*) OVER (PARTITION BY {', '.join(value(name, types) for name in names)}) > 1",
+        f"{judged} AND count(*) OVER (PARTITION BY {', '.join(value(name, types) for name in names)}) > 1",
         {groups: query},
     )
+
+
+def _of_columns(condition: Callable[[list[str], list[str], dict[str, Any]], str | None]) -> _Maker:
+    """Make the SQL of an expectation on several columns of each row, of the condition that a row keeps.
+
+    A condition that is null, since a value is, is not kept.
+    """
+
+    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
+        names = kwargs.get("column_list") or [kwargs["column_A"], kwargs["column_B"]]
+        keeps = condition([value(name, types) for name in names], [types[name] for name in names], kwargs)
+        if keeps is None:
+            return None
+        judged = _judged(names, expectation.dict()["ignore_row_if"], types)
+        unexpected = f"{judged} AND NOT coalesce({keeps}, false)"
+        told = ", ".join(f"{literal(name)}: {identifier(name)}" for name in names)
+        metric = expectation.map_metric  # type: ignore[attr-defined]
+        return Counted(
+            {
+                "table.row_count": "count(*)",
+                f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {judged})",
+                f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
+            },
+            {f"{metric}.unexpected_values": _examples(f"{{{told}}}", unexpected)},
+            unexpected,
+        )
+
+    return make
+
+
+def _judged(names: list[str], ignored: str, types: dict[str, str]) -> str:
+    """Return the condition of a row that is judged, which depends on what it has no value of."""
+    there = [f"({value(name, types)}) IS NOT NULL" for name in names]
+    if ignored in ("never", "neither"):
+        return "true"
+    return "(" + (" AND " if ignored.startswith(("any", "either")) else " OR ").join(there) + ")"
+
+
+def _equal(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
+    first, *others = columns
+    return " AND ".join(f"({first}) = ({other})" for other in others) if _comparable(kinds) else None
+
+
+def _greater(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
+    sign = ">=" if kwargs.get("or_equal") else ">"
+    return f"({columns[0]}) {sign} ({columns[1]})" if _comparable(kinds) else None
+
+
+def _sum_equals(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
+    total = kwargs.get("sum_total")
+    if not all(map(_is_number, kinds)) or not isinstance(total, (int, float)):
+        return None
+    # of small integers the sum may be beyond what their type holds, and a null adds nothing, as in pandas
+    wide = "HUGEINT" if all(kind in INTEGERS for kind in kinds) else "DOUBLE"
+    return f"{' + '.join(f'coalesce(({each})::{wide}, 0)' for each in columns)} = {literal(total)}"
+
+
+def _all_different(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
+    if not _comparable(kinds):
+        return None
+    return " AND ".join(f"({one}) IS DISTINCT FROM ({other})" for one, other in combinations(columns, 2)) or "true"
+
+
+def _comparable(kinds: list[str]) -> bool:
+    """Return whether SQL and pandas compare columns of these types alike."""
+    return len(set(kinds)) == 1 or all(map(_is_number, kinds)) or all(each.startswith("TIMESTAMP") for each in kinds)
 
 
 def _nullness(wanted: bool) -> _Maker:
@@ -242,27 +288,37 @@ def _nullness(wanted: bool) -> _Maker:
                 "table.row_count": "count(*)",
                 f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
             },
-            {f"{metric}.unexpected_values": _examples(quoted(kwargs["column"]), unexpected)},
+            {f"{metric}.unexpected_values": _examples(identifier(kwargs["column"]), unexpected)},
             unexpected,
         )
 
     return make
 
 
-def _aggregate(metric: str, sql: str) -> _Maker:
-    """Make the SQL of an expectation on one number of a numeric column."""
+def _aggregate(metric: str, sql: str, *, of_times: bool = False) -> _Maker:
+    """Make the SQL of an expectation on one number of a numeric column, or on one of its times."""
 
     def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        if types[kwargs["column"]] not in NUMBERS:
+        kind = types[kwargs["column"]]
+        if not (_is_number(kind) or (of_times and _is_time(kind))):
+            return None
+        bounds = [kwargs[name] for name in ("min_value", "max_value") if kwargs.get(name) is not None]
+        if not all(_is_of(each, kind) for each in bounds):
             return None
         return Counted({metric: sql.format(value(kwargs["column"], types))})
 
     return make
 
 
+def _sum(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
+    whole = types[kwargs["column"]] in INTEGERS  # of which a sum is exact, and of others a float in pandas too
+    return _aggregate("column.sum", "coalesce(sum({0}), 0)" + ("" if whole else "::DOUBLE"))(expectation, kwargs, types)
+
+
 def _distinct(metric: str, sql: str) -> _Maker:
     def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        if types[kwargs["column"]] not in (*NUMBERS, "VARCHAR"):
+        kind = types[kwargs["column"]]
+        if not (_is_number(kind) or _is_time(kind) or kind in ("VARCHAR", "BOOLEAN")):
             return None
         return Counted({metric: sql.format(value(kwargs["column"], types))})
 
@@ -282,8 +338,23 @@ def _examples(column: str, unexpected: str) -> str:
     return f"arg_min({column}, {POSITION}, {EXAMPLES}) FILTER (WHERE {unexpected})"
 
 
-def _is_number(constant: Any) -> bool:
-    return isinstance(constant, (int, float)) and not isinstance(constant, bool)
+def _is_number(kind: str) -> bool:
+    return kind in NUMBERS or kind.startswith("DECIMAL")
+
+
+def _is_time(kind: str) -> bool:
+    return kind == "DATE" or kind.startswith("TIMESTAMP")
+
+
+def _is_of(constant: Any, kind: str) -> bool:
+    """Return whether a constant is of a column's own type, so that SQL and pandas compare them alike."""
+    if kind == "VARCHAR":
+        return isinstance(constant, str)
+    if kind == "DATE":
+        return isinstance(constant, date) and not isinstance(constant, datetime)
+    if kind.startswith("TIMESTAMP"):
+        return isinstance(constant, datetime)
+    return _is_number(kind) and isinstance(constant, (int, float)) and not isinstance(constant, bool)
 
 
 _BY_TYPE: dict[str, _Maker] = {
@@ -298,11 +369,16 @@ _BY_TYPE: dict[str, _Maker] = {
     "expect_column_value_lengths_to_equal": _of_column(_length_equals),
     "expect_column_values_to_be_unique": _unique,
     "expect_compound_columns_to_be_unique": _compound_unique,
-    "expect_column_max_to_be_between": _aggregate("column.max", "max({0})"),
-    "expect_column_min_to_be_between": _aggregate("column.min", "min({0})"),
+    "expect_column_pair_values_to_be_equal": _of_columns(_equal),
+    "expect_column_pair_values_a_to_be_greater_than_b": _of_columns(_greater),
+    "expect_multicolumn_values_to_be_equal": _of_columns(_equal),
+    "expect_multicolumn_sum_to_equal": _of_columns(_sum_equals),
+    "expect_select_column_values_to_be_unique_within_record": _of_columns(_all_different),
+    "expect_column_max_to_be_between": _aggregate("column.max", "max({0})", of_times=True),
+    "expect_column_min_to_be_between": _aggregate("column.min", "min({0})", of_times=True),
     "expect_column_mean_to_be_between": _aggregate("column.mean", "avg({0})"),
     "expect_column_median_to_be_between": _aggregate("column.median", "median({0})"),
-    "expect_column_sum_to_be_between": _aggregate("column.sum", "coalesce(sum({0}), 0)::DOUBLE"),
+    "expect_column_sum_to_be_between": _sum,
     "expect_column_stdev_to_be_between": _aggregate("column.standard_deviation", "stddev_samp({0})"),
     "expect_column_unique_value_count_to_be_between": _distinct("column.distinct_values.count", "count(DISTINCT {0})"),
     "expect_column_proportion_of_unique_values_to_be_between": _distinct(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.ingestion.days import some
 from include.validation.population import Sample, population_shift
 from include.validation.profile import SAMPLE_ROWS
-from include.validation.report import Failure
+from include.validation.report import HISTORY, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -288,7 +288,7 @@ def _merge(found: list[_Finding], days: list[str], source: Source) -> list[Failu
             on = f"on {len(its)} days ({some([finding.day for finding in its])}), worst on {worst.day}: "
         elif len(days) > 1:
             on = f"on {worst.day}: "
-        failures.append(Failure(f"history_{check}", column, severity, f"({limit}) {on}{worst.clause}"))
+        failures.append(Failure(f"{HISTORY}{check}", column, severity, f"({limit}) {on}{worst.clause}"))
     return failures
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from include.validation.counting import Counted, counted, literal, quoted
+from include.duck import aggregate
+from include.sql_text import identifier, literal
+from include.validation.counting import Counted, counted
+from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
+from include.validation.fit import fit, is_named, type_word
 from include.validation.report import Failure
 from include.validation.rows import POSITION
 
@@ -29,18 +33,23 @@ class Judged:
 
     Attributes
     ----------
+    expectation
+        In the terms of its columns (`fit`).
     result
         Great Expectations' own result.
     sql
         How it was counted, where DuckDB did it.
     positions
         The rows that break it, where pandas counted it and knows them.
+    not_judged
+        Why it could not be judged, in words; empty where it could.
     """
 
     expectation: Expectation
     result: ExpectationValidationResult
     sql: Counted | None = None
     positions: list[int] = field(default_factory=list)
+    not_judged: str = ""
 
     @property
     def severity(self) -> str:
@@ -65,6 +74,7 @@ def run_suite(rows: Rows, suite: list[Expectation], *, push_down: bool = True) -
     """
     import duckdb
 
+    suite = [fit(each, rows.types) for each in suite]
     plans = {at: counted(each, rows.types) for at, each in enumerate(suite)} if push_down else {}
     in_sql = {at: plan for at, plan in plans.items() if plan is not None}
     judged: dict[int, Judged] = {}
@@ -73,16 +83,22 @@ def run_suite(rows: Rows, suite: list[Expectation], *, push_down: bool = True) -
             judged = _in_duckdb(rows, suite, in_sql)
         except duckdb.Error as error:  # such as a deviation of infinite numbers; pandas knows what to do with it
             log.info("the expectations are counted in pandas, since DuckDB says: %s", str(error).splitlines()[0])
+    judged |= {at: found for at, each in enumerate(suite) if (found := _of_type(each, rows.types)) is not None}
     rest = [at for at in range(len(suite)) if at not in judged]
     if rest:
         chosen = [suite[at] for at in rest]
         judged |= dict(zip(rest, _in_pandas(rows.frame(_columns(chosen)), chosen), strict=True))
-    return [judged[at] for at in range(len(suite))]
+    return [_settled(judged[at], rows) for at in range(len(suite))]
 
 
 def failures(judged: list[Judged]) -> list[Failure]:
     """Return what failed, the critical first."""
-    found = [_failure(each) for each in judged if not each.result.success]
+    found = []
+    for each in judged:
+        if not each.result.success:
+            kwargs = each.expectation.configuration.kwargs
+            subject, explanation = explain(each.result, kwargs, each.not_judged)
+            found.append(Failure(each.result.expectation_config.type, subject, each.severity, explanation))
     return sorted(found, key=lambda failure: failure.severity != "critical")
 
 
@@ -148,7 +164,7 @@ def rows_by_id(rows: Rows, row_ids: list[str], day: str, columns: list[str]) -> 
 
 def _identity(day: str, columns: list[str]) -> str:
     """Return the SQL of what a row in quarantine is known by."""
-    values = ", ".join(f"{literal(name)}: {quoted(name)}" for name in columns)
+    values = ", ".join(f"{literal(name)}: {identifier(name)}" for name in columns)
     text = f"to_json({{{values}}})::VARCHAR"
     return f"{day} AS day, {POSITION} AS position, left(sha256({text}), 16) AS row_id, {text} AS row"
 
@@ -177,13 +193,20 @@ def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) 
 
 
 def _ask(rows: Rows, aggregates: list[str]) -> dict[str, Any]:
-    """Return the value of each aggregate over the rows, all by one query."""
+    """Return the value of each aggregate over the rows."""
     wanted = list(dict.fromkeys(aggregates))
-    if not wanted:
-        return {}
-    # with an aggregate among them there is one row, also where each of the others is a query of its own
-    [(_, *values)] = rows.con.execute(f"SELECT count(*), {', '.join(wanted)} FROM rows").fetchall()
-    return dict(zip(wanted, values, strict=True))
+    return dict(zip(wanted, aggregate(rows.con, wanted, "rows")[None], strict=True))
+
+
+def _of_type(expectation: Expectation, types: dict[str, str]) -> Judged | None:
+    """Judge an expectation on the type of a column, which is the same on a day with nulls; None of any other."""
+    kwargs = expectation.configuration.kwargs
+    kind = types.get(kwargs.get("column") or "")
+    names = kwargs.get("type_list") or ([kwargs["type_"]] if "type_" in kwargs else None)
+    if kind is None or not isinstance(names, list):
+        return None
+    verdict = {"success": any(is_named(kind, name) for name in names), "result": {"observed_value": type_word(kind)}}
+    return Judged(expectation, expectation._build_evr(raw_response=verdict, configuration=expectation.configuration))
 
 
 def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
@@ -216,6 +239,31 @@ def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
     return judged
 
 
+def _settled(judged: Judged, rows: Rows) -> Judged:
+    """Return what became of an expectation once it is said what having no rows, no values or an error means.
+
+    Whether a day may be empty is for `rows_per_day` to say, so what is about a column's values holds of no rows.
+    """
+    from great_expectations.expectations.expectation import ColumnAggregateExpectation
+
+    result = judged.result
+    if result.success:
+        return judged
+    of_values = isinstance(judged.expectation, ColumnAggregateExpectation) and judged.expectation.column in rows.types
+    if of_values and not rows.count():
+        result.success, result.exception_info = True, None
+        return judged
+    raised = [info for info in _exceptions(result.exception_info) if info.get("raised_exception")]
+    if raised:
+        told = why_not_judged(str(raised[0].get("exception_message")), named_columns(judged.expectation), rows.types)
+        result.exception_info = {"raised_exception": True, "exception_message": told, "exception_traceback": ""}
+        return replace(judged, not_judged=f"could not be judged: {told}")
+    nothing = shown(result.result.get("observed_value")) == "null"
+    if of_values and nothing and not rows.count(judged.expectation.column):
+        return replace(judged, not_judged=f"failed, since none of the {rows.count():,} rows has a value")
+    return judged
+
+
 def named_columns(expectation: Expectation) -> list[str]:
     """Return the columns that an expectation is about; none where it is about the table."""
     kwargs = expectation.configuration.kwargs
@@ -228,45 +276,19 @@ def _columns(suite: list[Expectation]) -> set[str] | None:
     found: set[str] = set()
     for each in suite:
         columns = named_columns(each)
-        if each.configuration.kwargs.get("row_condition") or not columns:
+        of_table = each.expectation_type.startswith("expect_table_")
+        if each.configuration.kwargs.get("row_condition") or of_table or not columns:
             return None
         found |= set(columns)
     return found
 
 
-def _told(kwargs: dict[str, Any]) -> tuple[str, str]:
-    """Return what an expectation is about and its rule, in words."""
-    left = {name: value for name, value in kwargs.items() if name not in ("batch_id", "severity")}
-    pair = [left.pop(name) for name in ("column_A", "column_B") if name in left]
-    column = left.pop("column", None) or ", ".join(left.pop("column_list", None) or pair) or "table"
-    rule = ", ".join(f"{name}={value}" for name, value in left.items())
-    return column, rule
-
-
 def _rule(judged: Judged) -> str:
     """Return what a broken row breaks, for the quarantine's column `reason`."""
-    config = judged.result.expectation_config
-    column, rule = _told({name: value for name, value in config.kwargs.items() if name != "mostly"})
+    config = judged.expectation.configuration
+    of_a_row = {name: each for name, each in config.kwargs.items() if name != "mostly"}
+    column, rule = subject_and_rule(config.type, of_a_row)
     return f"{column}: {config.type}" + (f" ({rule})" if rule else "")
-
-
-def _failure(judged: Judged) -> Failure:
-    config, counts = judged.result.expectation_config, judged.result.result
-    column, rule = _told(config.kwargs)
-    raised = [info for info in _exceptions(judged.result.exception_info) if info.get("raised_exception")]
-    if raised:
-        explanation = f"could not be judged: {raised[0].get('exception_message')}"
-    elif "unexpected_count" in counts and "element_count" in counts:
-        examples = dict.fromkeys(map(str, counts.get("partial_unexpected_list", [])))
-        examples = [each for each in examples if each not in ("None", "nan", "NaT", "<NA>")][:3]
-        found = f", for example {', '.join(examples)}" if examples else ""
-        explanation = (
-            f"({rule or 'of all rows'}) failed for {counts['unexpected_count']:,} of "
-            f"{counts['element_count']:,} rows ({counts['unexpected_percent']:.3g} %){found}"
-        )
-    else:
-        explanation = f"({rule}) failed, observed {counts.get('observed_value')}"
-    return Failure(config.type, f"column '{column}'" if column != "table" else column, judged.severity, explanation)
 
 
 def _exceptions(info: dict[str, Any] | None) -> list[dict[str, Any]]:

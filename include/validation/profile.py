@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.duck import open_duckdb
+from include.duck import aggregate, open_duckdb
+from include.sql_text import identifier, identifiers, literal, parquet_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Memory that profiling a batch may take before it spills to the disk.
 PROFILE_MEMORY = "300MB"
+
+#: Columns that are profiled together.
+PORTION = 100
 
 #: The most distinct values that a day may have of a column for each to be counted.
 COUNTED_VALUES = 50
@@ -87,15 +91,16 @@ def profile_rows(path: Path, source: Source, days: list[str], left_out: set[int]
 
     with open_duckdb(PROFILE_MEMORY) as con:
         con.execute("CREATE TABLE left_out AS SELECT unnest($1::BIGINT[]) AS position", [sorted(left_out)])
-        day = f"'{days[-1]}'" if source.arrives == "snapshot" else f'"{source.slice_column}"'
+        day = literal(days[-1]) if source.arrives == "snapshot" else identifier(source.slice_column)
         kept = "ANTI JOIN left_out ON file_row_number = left_out.position" if left_out else ""
-        file = f"read_parquet('{path}', file_row_number = true)"
-        con.execute(f"CREATE VIEW batch AS SELECT *, {day} AS profiled_day FROM {file} {kept}")
-        found = _measure(con, source)
-        for column, declared in source.columns.items():
-            its_rows = [row for row in found.values() if row["column"] == column]
-            _count_values(con, _value(column, declared), its_rows)
-        _take_quantiles(con, source, found)
+        con.execute(f"CREATE VIEW whole AS SELECT *, {day} AS profiled_day FROM {parquet_rows(path)} {kept}")
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for columns in _portions(con, source):
+            its_rows = _measure(con, source, columns)
+            for column, declared in columns.items():
+                _count_values(con, _value(column, declared), list(its_rows[column].values()))
+            _take_quantiles(con, columns, its_rows)
+            found |= {(ds, column): row for column, days_of in its_rows.items() for ds, row in days_of.items()}
     empty = {"rows": 0, "nulls": 0, "not_finite": 0, "distinct": 0}
     judged = days[-1:] if source.arrives == "snapshot" else days
     rows = [
@@ -156,19 +161,37 @@ def earlier_days(pipeline: Pipeline, name: str, first: str, raw: lake.RawTable |
     return [(day - timedelta(days=back)).isoformat() for back in range(source.history.days, 0, -1)]
 
 
-def _measure(con: duckdb.DuckDBPyConnection, source: Source) -> dict[tuple[str, str], dict[str, Any]]:
-    """Count each day's rows, nulls and distinct values in one pass."""
-    known = _name(source.available_at.column)
-    asked = ["profiled_day", "count(*)", f"epoch_us(max({known}))"]
-    for column, declared in source.columns.items():
+def _portions(con: duckdb.DuckDBPyConnection, source: Source) -> Iterator[dict[str, ColumnType]]:
+    """Yield the columns in portions, each of which `batch` then has; all of them where they are not many.
+
+    Each query on a file of thousands of columns reads what the file says of all of them.
+    """
+    columns = list(source.columns.items())
+    if len(columns) <= PORTION:
+        con.execute("CREATE VIEW batch AS FROM whole")
+        yield source.columns
+        return
+    for start in range(0, len(columns), PORTION):
+        portion = dict(columns[start : start + PORTION])
+        read = identifiers(dict.fromkeys(["profiled_day", "file_row_number", source.available_at.column, *portion]))
+        con.execute(f"CREATE OR REPLACE TABLE batch AS SELECT {read} FROM whole")
+        yield portion
+
+
+def _measure(
+    con: duckdb.DuckDBPyConnection, source: Source, columns: dict[str, ColumnType]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Count each day's rows, nulls and distinct values; by column and day."""
+    asked = ["count(*)", f"epoch_us(max({identifier(source.available_at.column)}))"]
+    for column, declared in columns.items():
         value = _value(column, declared)
-        asked += [f"count({_name(column)})", f"count({value})", f"approx_count_distinct({value})"]
+        asked += [f"count({identifier(column)})", f"count({value})", f"approx_count_distinct({value})"]
     delay, start = source.available_at.delay, datetime(1970, 1, 1, tzinfo=UTC)
-    found = {}
-    for ds, rows, newest, *counts in con.execute(f"SELECT {', '.join(asked)} FROM batch GROUP BY ALL").fetchall():
-        for at, column in enumerate(source.columns):
+    found: dict[str, dict[str, dict[str, Any]]] = {column: {} for column in columns}
+    for ds, (rows, newest, *counts) in aggregate(con, asked, "batch", "profiled_day").items():
+        for at, column in enumerate(columns):
             there, finite, distinct = counts[3 * at : 3 * at + 3]
-            found[ds, column] = {
+            found[column][ds] = {
                 "day": ds,
                 "column": column,
                 "rows": rows,
@@ -200,30 +223,32 @@ def _count_values(con: duckdb.DuckDBPyConnection, value: str, rows: list[dict[st
 
 
 def _take_quantiles(
-    con: duckdb.DuckDBPyConnection, source: Source, found: dict[tuple[str, str], dict[str, Any]]
+    con: duckdb.DuckDBPyConnection, declared: dict[str, ColumnType], found: dict[str, dict[str, dict[str, Any]]]
 ) -> None:
     """Add the quantiles of a sample to the days and columns of many numbers or times."""
-    texts = {column for column, declared in source.columns.items() if declared in ("string", "boolean")}
-    rows = [row for row in found.values() if row["column"] not in texts and row["distinct"] > COUNTED_VALUES]
-    columns = list(dict.fromkeys(row["column"] for row in rows))
+    many = {
+        column: [row for row in found[column].values() if row["distinct"] > COUNTED_VALUES]
+        for column, kind in declared.items()
+        if kind not in ("string", "boolean")
+    }
+    columns = [column for column, rows in many.items() if rows]
     if not columns:
         return
     # multiples of the golden ratio are spread evenly, and no rhythm of the rows falls in with them
     pace = f"SELECT profiled_day AS day, ceil(count(*) / {SAMPLE_ROWS})::BIGINT AS every FROM batch GROUP BY ALL"
-    kept = ", ".join(f"batch.{_name(column)}" for column in columns)
+    kept = ", ".join(f"batch.{identifier(column)}" for column in columns)
     con.execute(
-        f"CREATE TABLE sample AS SELECT profiled_day, {kept} FROM batch "
+        f"CREATE OR REPLACE TABLE sample AS SELECT profiled_day, {kept} FROM batch "
         f"JOIN ({pace}) AS pace ON profiled_day = pace.day "
         "WHERE (file_row_number * 2654435769) & 4294967295 < 4294967296 // pace.every"
     )
     for column in columns:  # one at a time, since DuckDB holds what it takes quantiles of in memory
-        value = _value(column, source.columns[column])
-        number = f"epoch({value})" if source.columns[column] == "timestamp" else f"CAST({value} AS DOUBLE)"
+        value = _value(column, declared[column])
+        number = f"epoch({value})" if declared[column] == "timestamp" else f"CAST({value} AS DOUBLE)"
         query = f"SELECT profiled_day, quantile_disc({number}, {QUANTILES}) FROM sample GROUP BY ALL"
         quantiles = dict(con.execute(query).fetchall())
-        for row in rows:
-            if row["column"] == column:
-                row["quantiles"] = quantiles.get(row["day"])
+        for row in many[column]:
+            row["quantiles"] = quantiles.get(row["day"])
 
 
 def _profile_path(pipeline: str, source: str, digest: str) -> Any:
@@ -232,9 +257,5 @@ def _profile_path(pipeline: str, source: str, digest: str) -> Any:
 
 def _value(column: str, declared: ColumnType) -> str:
     """Return the expression of a column's value, null where it is a number that is not finite."""
-    name = _name(column)
+    name = identifier(column)
     return f"CASE WHEN isfinite({name}) THEN {name} END" if declared == "float" else name
-
-
-def _name(column: str) -> str:
-    return f'"{column}"'

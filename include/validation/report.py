@@ -10,6 +10,9 @@ from include.errors import ExpectationsFailed
 
 log = logging.getLogger(__name__)
 
+#: With what the names of the comparisons with earlier days begin.
+HISTORY = "history_"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -49,6 +52,13 @@ class ValidationReport:
         """The failures that stop a run."""
         return [failure for failure in self.failures if failure.severity == "critical"]
 
+    @property
+    def held(self) -> int:
+        """How many of the expectations hold; a comparison with earlier days that fails for many columns is one."""
+        of_history = {each.expectation for each in self.failures if each.expectation.startswith(HISTORY)}
+        others = sum(not each.expectation.startswith(HISTORY) for each in self.failures)
+        return self.expectations - others - len(of_history)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
@@ -64,8 +74,7 @@ def conclude(report: ValidationReport, where: str, consequence: str) -> None:
     """
     for failure in report.failures:
         log.log(logging.ERROR if failure.severity == "critical" else logging.WARNING, "%s: %s", where, failure)
-    held = report.expectations - len(report.failures)
-    log.info("%s: %s rows, %s of %s expectations hold", where, f"{report.rows:,}", held, report.expectations)
+    log.info("%s: %s rows, %s of %s expectations hold", where, f"{report.rows:,}", report.held, report.expectations)
     if report.quarantined:
         log.warning("%s: %s rows are in quarantine and not published", where, f"{report.quarantined:,}")
     if report.critical:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from include.duck import open_duckdb
+from include.sql_text import identifier, identifiers, parquet_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     import duckdb
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Memory that counting may take before it spills to the disk.
 MEMORY = "400MB"
+
+#: DuckDB's types of numbers that may be NaN.
+FLOATS = ("DOUBLE", "FLOAT")
 
 #: The column that says which row of the file, or of the table, a row is, from 0.
 POSITION = "nightshift_position"
@@ -33,9 +37,23 @@ class Rows:
     def frame(self, columns: Collection[str] | None = None) -> pd.DataFrame:
         """Return the rows, or some of their columns, as a frame in their order with the position as its index."""
         chosen = [name for name in self.types if columns is None or name in columns]
-        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in [POSITION, *chosen])
-        table = self.con.sql(f"SELECT {listed} FROM rows ORDER BY {POSITION}").to_arrow_table()
-        return table.to_pandas().set_index(POSITION)
+        table = self.con.sql(
+            f"SELECT {identifiers([POSITION, *chosen])} FROM rows ORDER BY {POSITION}"
+        ).to_arrow_table()
+        frame = table.drop_columns([POSITION]).to_pandas(types_mapper=_nullable())
+        return frame.set_index(table[POSITION].to_pandas())
+
+    def count(self, column: str | None = None) -> int:
+        """Return how many rows there are, or how many of them have a value of a column."""
+        counted = "*" if column is None else value(column, self.types)
+        [(number,)] = self.con.execute(f"SELECT count({counted}) FROM rows").fetchall()
+        return int(number)
+
+
+def value(column: str, types: dict[str, str]) -> str:
+    """Return the SQL of a column's value, in which NaN is null, as it is in a frame."""
+    name = identifier(column)
+    return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if types[column] in FLOATS else name
 
 
 @contextmanager
@@ -47,7 +65,7 @@ def rows_of_file(path: Path, without: Collection[int] = ()) -> Iterator[Rows]:
         if without:
             con.execute(f"CREATE TABLE left_out AS SELECT unnest(?) AS {POSITION}", [sorted(without)])
             where = f" WHERE file_row_number NOT IN (SELECT {POSITION} FROM left_out)"
-        con.execute(f"CREATE VIEW rows AS {columns} FROM read_parquet('{path}', file_row_number = true){where}")
+        con.execute(f"CREATE VIEW rows AS {columns} FROM {parquet_rows(path)}{where}")
         yield Rows(con)
 
 
@@ -60,3 +78,18 @@ def rows_of_table(table: pa.Table) -> Iterator[Rows]:
     with open_duckdb(MEMORY) as con:
         con.register("rows", table.append_column(POSITION, pa.array(np.arange(table.num_rows))))
         yield Rows(con)
+
+
+def _nullable() -> Callable[[pa.DataType], pd.api.extensions.ExtensionDtype | None]:
+    """Return the pandas type of each Arrow type of which the usual one cannot hold a null.
+
+    With a null an integer column would be floats, of which those beyond 2^53 are other numbers, and booleans objects.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    whole = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
+    types: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
+        each: pd.api.types.pandas_dtype(str(each).replace("uint", "UInt").replace("int", "Int")) for each in whole
+    }
+    return {**types, pa.bool_(): pd.BooleanDtype()}.get

@@ -13,7 +13,7 @@ from include.duck import open_duckdb
 from include.errors import LakeError, SourceEmpty
 from include.ingestion.days import count_days, shown_range
 from include.ingestion.stage import local_file
-from include.validation.counting import literal, quoted
+from include.sql_text import identifier, identifiers, literal
 from include.validation.infer import IN_SET, Suggestion, infer, shown
 from include.validation.rows import MEMORY, Rows, rows_of_file
 from include.validation.survey import survey
@@ -66,7 +66,7 @@ def suggest_from_lake(pipeline: Pipeline, name: str, days: int) -> SuggestedSuit
     if not chosen or version is None:
         return None
     with _published(lake.dataset(uri, version), source, chosen) as rows:
-        return _suite(pipeline, name, rows, quoted(source.slice_column), "published in the lake")
+        return _suite(pipeline, name, rows, identifier(source.slice_column), "published in the lake")
 
 
 def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite:
@@ -78,7 +78,7 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
         If the batch is not there, or has no rows.
     """
     source = pipeline.sources[batch.source]
-    day = literal(batch.end) if source.arrives == "snapshot" else quoted(source.slice_column)
+    day = literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
     with local_file(batch) as path, rows_of_file(path) as rows:
         return _suite(pipeline, batch.source, rows, day, f"read from the source and staged as batch {batch.digest}")
 
@@ -88,10 +88,11 @@ def _published(table: Dataset, source: Source, days: list[str]) -> Iterator[Rows
     """Open some days of a raw table; DuckDB reads the columns that it needs, a piece at a time."""
     by = source.slice_column
     columns = [name for name in source.columns if name in table.schema.names]
-    chosen = ", ".join(map(quoted, dict.fromkeys([*columns, by])))
+    chosen = identifiers(dict.fromkeys([*columns, by]))
+    of_days = f"{identifier(by)} BETWEEN {literal(days[0])} AND {literal(days[-1])}"
     with open_duckdb(MEMORY) as con:
         con.register("raw", table)
-        con.execute(f"CREATE VIEW rows AS SELECT {chosen} FROM raw WHERE {by} BETWEEN '{days[0]}' AND '{days[-1]}'")
+        con.execute(f"CREATE VIEW rows AS SELECT {chosen} FROM raw WHERE {of_days}")
         yield Rows(con)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
 from include.validation.arguments import wrong_set
+from include.validation.fit import keep_integers
 from include.wording import unknown
 from include.yaml_file import read_yaml
 
@@ -124,7 +125,7 @@ def _expectation(item: Any) -> Expectation:
     if odd:  # Great Expectations takes it for the name of a parameter, which nothing fills in here
         raise TypeError(f"{name}: {odd[0]}, and no fields are expected below it")
     try:
-        return getattr(gxe, known[name])(**arguments)
+        return keep_integers(getattr(gxe, known[name])(**arguments), arguments)
     except Exception as error:
         raise ValueError(f"{name}: {_problems(error, arguments)}") from error
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from include.duck import aggregate
 from include.ingestion.days import count_days
-from include.validation.counting import NUMBERS, literal, quoted, value
+from include.sql_text import identifier, literal
+from include.validation.counting import NUMBERS
+from include.validation.rows import FLOATS, value
 
 if TYPE_CHECKING:
     from include.source_config import Source
@@ -61,16 +64,16 @@ class Column:
 
 
 def survey(rows: Rows, source: Source, day: str) -> list[Column]:
-    """Look at the declared columns of all rows, in two passes."""
+    """Look at the declared columns of all rows."""
     names = [name for name in source.columns if name in rows.types]
-    daily = ", ".join(_daily_sql(name, rows.types) for name in names)
-    by_day = rows.con.execute(f"SELECT {day}, count(*), {daily} FROM rows GROUP BY 1 ORDER BY 1").fetchall()
-    overall = rows.con.execute(f"SELECT {', '.join(_facts_sql(name, rows.types) for name in names)} FROM rows")
-    facts = overall.fetchone()
-    assert facts is not None, "an aggregate has one row"
+    by_day = aggregate(rows.con, ["count(*)", *(_daily_sql(name, rows.types) for name in names)], "rows", day)
+    facts = aggregate(rows.con, [_facts_sql(name, rows.types) for name in names], "rows")[None]
     return [
         Column(
-            name, value(name, rows.types), [Day(ds, count, **told[at]) for ds, count, *told in by_day], facts[at] or {}
+            name,
+            value(name, rows.types),
+            [Day(ds, count, **told[at]) for ds, (count, *told) in by_day.items()],
+            facts[at] or {},
         )
         for at, name in enumerate(names)
     ]
@@ -95,13 +98,13 @@ def _facts_sql(name: str, types: dict[str, str]) -> str:
             f"'quartiles': approx_quantile(({each})::DOUBLE, [0.25, 0.75]) FILTER (WHERE {finite})}}"
         )
     if types[name] == "VARCHAR":
-        has = ", ".join(f"bool_or(regexp_matches({each}, '{characters}'))" for characters in _CHARACTERS)
+        has = ", ".join(f"bool_or(regexp_matches({each}, {literal(characters)}))" for characters in _CHARACTERS)
         return f"{{{distinct}, 'shortest': min(length({each})), 'longest': max(length({each})), 'has': [{has}]}}"
     return "NULL"
 
 
 def _finite(name: str, types: dict[str, str]) -> str:
-    return f"isfinite({quoted(name)})" if types[name] in ("DOUBLE", "FLOAT") else f"{quoted(name)} IS NOT NULL"
+    return f"isfinite({identifier(name)})" if types[name] in FLOATS else f"{identifier(name)} IS NOT NULL"
 
 
 def distinct_values(rows: Rows, column: Column, day: str, limit: int) -> list[tuple[Any, str]]:

@@ -11,6 +11,7 @@ from include.ingestion import quarantine
 from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range
 from include.ingestion.stage import local_file, read_manifest
+from include.sql_text import identifier, literal
 from include.validation import history, profile
 from include.validation.data_docs import page_path, write_page
 from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite
@@ -78,7 +79,8 @@ def validate_batch(
     failed += history.compare(sketches, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     held = len(left.positions)
-    report = ValidationReport(batch.rows, len(suite) + 1 + len(source.history.active), failed, held)
+    counted = len(suite) + (source.arrives != "snapshot") + len(source.history.active)
+    report = ValidationReport(batch.rows, counted, failed, held)
     days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
@@ -158,7 +160,7 @@ def _key_expectations(source: Source) -> list[Expectation]:
 
 def _day(source: Source, batch: StagedBatch) -> str:
     """Return the SQL of the day that a row was delivered for."""
-    return f"'{batch.end}'" if source.arrives == "snapshot" else source.slice_column
+    return literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
 
 
 def _decided(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa.Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import great_expectations.expectations as gxe
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from include.validation.judge import Judged
 
-NAMES = ["number", "price", "code", "kind", "sold_at", "flag"]
+NAMES = ["number", "price", "code", "kind", "sold_at", "flag", "twin", "ended_at"]
+OF_TYPE = "expect_column_values_to_be_of_type"
 
 
 def sales(rows: int = 200, seed: int = 3) -> dict[str, list]:
@@ -34,7 +36,9 @@ def sales(rows: int = 200, seed: int = 3) -> dict[str, list]:
         "code": [f"A{number:05d}" for number in draw.integers(0, 99999, rows)],
         "kind": [None if at % 29 == 5 else str(kind) for at, kind in enumerate(draw.choice(["x", "y", "it's"], rows))],
         "sold_at": [datetime(2024, 1, 1, at % 24, tzinfo=UTC) for at in range(rows)],
-        "flag": [bool(at % 2) for at in range(rows)],
+        "flag": [None if at % 13 == 4 else bool(at % 2) for at in range(rows)],
+        "twin": [None if at % 11 == 2 else at for at in range(rows)],
+        "ended_at": [None if at % 7 == 1 else datetime(2024, 1, 1, at % 24, 30, tzinfo=UTC) for at in range(rows)],
     }
 
 
@@ -63,6 +67,10 @@ FAULTS = {
     ),
     "long texts": with_values("code", {3: "ä" * 6, 4: "🦆" * 6, 5: "A" * 7}),
     "great numbers": with_values("number", {3: 2**52, 4: -(2**52)}),
+    "numbers that no float holds": with_values("number", {3: 2**53 + 1, 4: 2**53 + 3, 5: None})
+    | {"twin": [None, 1, 2, 2**53 + 1, 2**53 + 2, *range(5, 200)]},
+    "times of another order": with_values("ended_at", {4: datetime(2023, 1, 1, tzinfo=UTC), 5: None}),
+    "the end of time": with_values("sold_at", {4: datetime(9999, 12, 31, tzinfo=UTC), 5: None}),
     "negative numbers": with_values("price", {3: -0.01, 4: -0.0, 5: 0.0}),
 }
 
@@ -87,6 +95,20 @@ SUITE: list[Expectation] = [
     gxe.ExpectColumnValuesToBeUnique(column="number"),
     gxe.ExpectColumnValuesToBeUnique(column="price", mostly=0.5),
     gxe.ExpectCompoundColumnsToBeUnique(column_list=["ds", "number"]),
+    gxe.ExpectCompoundColumnsToBeUnique(column_list=["twin", "kind"], ignore_row_if="never"),
+    gxe.ExpectColumnPairValuesToBeEqual(column_A="number", column_B="twin"),
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="ended_at", column_B="sold_at"),
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A="number", column_B="twin", or_equal=True),
+    gxe.ExpectMulticolumnValuesToBeEqual(column_list=["number", "twin"]),
+    gxe.ExpectMulticolumnSumToEqual(column_list=["number", "twin"], sum_total=20),
+    gxe.ExpectSelectColumnValuesToBeUniqueWithinRecord(column_list=["number", "twin"]),
+    gxe.ExpectColumnValuesToBeBetween(column="sold_at", min_value="2024-01-01", max_value="2024-01-01 20:00"),
+    gxe.ExpectColumnMaxToBeBetween(column="ended_at", max_value="2024-01-02"),
+    gxe.ExpectColumnValuesToBeInSet(column="sold_at", value_set=["2024-01-01", "2024-01-01T04:00Z"]),
+    gxe.ExpectColumnValuesToBeOfType(column="twin", type_="int64"),
+    gxe.ExpectColumnMaxToBeBetween(column="twin", max_value=500),
+    gxe.ExpectColumnSumToBeBetween(column="twin", max_value=1e9),
+    gxe.ExpectColumnMedianToBeBetween(column="twin", max_value=500),
     gxe.ExpectColumnMaxToBeBetween(column="price", max_value=100),
     gxe.ExpectColumnMinToBeBetween(column="price", min_value=0),
     gxe.ExpectColumnMeanToBeBetween(column="price", min_value=10, max_value=90),
@@ -110,6 +132,8 @@ def table(rows: dict[str, list]) -> pa.Table:
         "kind": pa.string(),
         "sold_at": pa.timestamp("us", tz="UTC"),
         "flag": pa.bool_(),
+        "twin": pa.int64(),
+        "ended_at": pa.timestamp("us", tz="UTC"),
     }
     return pa.table({name: pa.array(values, kinds[name]) for name, values in rows.items()})
 
@@ -123,7 +147,7 @@ def told(judged: Judged) -> tuple[str, bool | None, object, object]:
         judged.result.expectation_config.type,
         judged.result.success,
         judged.result.result.get("unexpected_count"),
-        observed,
+        None if observed is pd.NaT else observed,
     )
 
 
@@ -153,6 +177,6 @@ def test_most_of_the_suite_is_counted_by_duckdb() -> None:
     with rows_of_table(table(FAULTS["none"])) as rows:
         judged = run_suite(rows, SUITE)
 
-    left = [each.expectation for each in judged if each.sql is None]
+    left = [each.expectation for each in judged if each.sql is None and each.expectation.expectation_type != OF_TYPE]
     assert [getattr(each, "regex", None) for each in left] == [r"^A\d{5}$"]
-    assert {each.expectation_type for each in SUITE} == set(_BY_TYPE)
+    assert {each.expectation_type for each in SUITE} - {OF_TYPE} == set(_BY_TYPE)

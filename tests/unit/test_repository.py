@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -128,3 +129,53 @@ def test_the_audit_fails_where_it_could_not_look() -> None:
     made = subprocess.run(["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert re.search(r"pip-audit --requirement requirements\.txt .*--strict", made)
+
+
+#: A word that only SQL has in capitals, or a function of DuckDB that reads a file.
+SQL = re.compile(
+    r"\b(SELECT|FROM|WHERE|CREATE|INSERT|COPY|AND|NULL|AS|ORDER BY|TIMESTAMP|TIMESTAMPTZ|DATE)\b|read_parquet|[<>]= ?'"
+)
+
+
+def quoted_by_hand(source: str) -> list[int]:
+    """Return the lines of a module that put a value between quotes within SQL, or double the quotes of a text."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            parts = [each.value if isinstance(each, ast.Constant) else None for each in node.values]
+            text = "".join(part or "{}" for part in parts)
+            sql = (SQL.search(text) and "; " not in text) or text == '"{}"'  # a sentence for people has a semicolon
+            if sql and re.search(r"""(["'])\{\}\1""", text):
+                found.append(node.lineno)
+        doubles = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "replace"
+        if doubles and [each.value for each in node.args if isinstance(each, ast.Constant)] in (
+            ["'", "''"],
+            ['"', '""'],
+        ):
+            found.append(node.lineno)
+    return found
+
+
+def test_names_and_values_are_quoted_for_sql_in_one_place() -> None:
+    """Each module had its own quotes, some of which a name or a folder with a quote in it ended."""
+    by_hand = {path: quoted_by_hand((ROOT / path).read_text()) for path in tracked("include/**/*.py", "include/*.py")}
+
+    assert by_hand.pop("include/sql_text.py")
+    assert {path: lines for path, lines in by_hand.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "f\"SELECT x FROM read_parquet('{path}')\"",
+        "f'SELECT \"{name}\" FROM rows'",
+        "', '.join(f'\"{name}\"' for name in names)",
+        "f\"ds >= '{first}'\"",
+        "name.replace('\"', '\"\"')",
+        'text.replace("\'", "\'\'")',
+    ],
+)
+def test_quotes_by_hand_are_found(line: str) -> None:
+    """The rule must be able to fail."""
+    assert quoted_by_hand(line) == [1]
+    assert not quoted_by_hand("f\"{where}: column '{name}' has no value, and the rule is '{rule}'\"")

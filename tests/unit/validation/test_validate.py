@@ -220,7 +220,7 @@ def test_an_expectation_about_the_table_is_told_with_what_was_observed(shop: Pat
     with pytest.raises(ExpectationsFailed) as refused:
         validate()
     assert "table: expect_table_row_count_to_equal (value=7) failed, observed 10" in str(refused.value)
-    assert "column 'visitors': expect_column_mean_to_be_between (max_value=1.0) failed, observed " in str(refused.value)
+    assert "column 'visitors': expect_column_mean_to_be_between (max_value=1) failed, observed " in str(refused.value)
 
 
 def test_no_rows_of_an_allowed_empty_range_pass(shop: Path) -> None:

@@ -1,0 +1,35 @@
+"""DuckDB is asked for any number of aggregates without ending the process."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.duck import AGGREGATES_AT_ONCE, aggregate, open_duckdb
+
+WIDE = 300
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_wide_table_is_counted_by_day() -> None:
+    """Some 250 estimates of distinct values a group ended the process by SIGFPE, without a message."""
+    with open_duckdb("300MB") as con:
+        columns = ", ".join(f"i * {at} AS c{at}" for at in range(WIDE))
+        con.execute(f"CREATE TABLE wide AS SELECT i % 2 AS day, {columns} FROM range(10) AS numbers(i)")
+
+        counted = aggregate(con, [f"approx_count_distinct(c{at})" for at in range(WIDE)], "wide", "day")
+
+    assert {day: len(values) for day, values in counted.items()} == {0: WIDE, 1: WIDE}
+    assert (counted[0][0], counted[1][-1]) == (1, 5)
+
+
+@pytest.mark.usefixtures("shop")
+def test_aggregates_of_all_rows_keep_their_order() -> None:
+    """What is asked for in portions is answered as if it were one query, also of no rows and of nothing."""
+    with open_duckdb("300MB") as con:
+        con.execute("CREATE TABLE one AS SELECT 1 AS x")
+        asked = [f"sum(x) + {at}" for at in range(AGGREGATES_AT_ONCE + 1)]
+
+        assert aggregate(con, asked, "one") == {None: [1 + at for at in range(AGGREGATES_AT_ONCE + 1)]}
+        assert aggregate(con, ["count(*)", "max(x)"], "one WHERE false") == {None: [0, None]}
+        assert aggregate(con, ["count(*)"], "one WHERE false", "x") == {}
+        assert aggregate(con, [], "one") == {None: []}

@@ -1,0 +1,94 @@
+"""A folder that some library cannot work in is refused before anything is done, and every other one works."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from include import lake, settings
+from include.catalog import load_pipeline
+from include.cli import main
+from include.connections import EnvironmentConnections
+from include.duck import open_duckdb
+from include.errors import ConfigError
+from include.ingestion.extract import extract_source
+from include.ingestion.publish import publish_batch
+from include.sql_text import literal
+from include.validation.validate import validate_batch
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFUSED = ["a[b]c", "a]b", "#x", "what?", "a|b", "a^b", "a\\b", "%41", "50%2525", "a\tb", "a\nb"]
+WORKING = ["it's", "a b", "100%", "st*r", "ünï", "日本", "😀", 'a"b', "a&b=c;d", "{a}$b", "a:b@c", "`~<x>"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("variable", ["LAKE_URI", "NIGHTSHIFT_HOME"])
+def test_a_path_that_delta_cannot_work_in_is_refused_at_the_start(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, name: str
+) -> None:
+    """A bracket ended the process in another library's panic, `#` lost the table's history, `%41` was read as A."""
+    monkeypatch.setenv(variable, str(tmp_path / name))
+
+    with pytest.raises(ConfigError, match=f"^{variable} is .*Delta Lake cannot keep tables under a path with"):
+        settings.check_places()
+    answer = CliRunner().invoke(main, ["validate-config", "shop"])
+    assert answer.exit_code == 1
+    assert answer.output.startswith(f"Error: ConfigError: {variable} is ")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", WORKING)
+def test_a_day_is_published_under_any_other_path(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An apostrophe in a folder's name ended the SQL that was made of it."""
+    (tmp_path / name / "tmp").mkdir(parents=True)
+    monkeypatch.setenv("LAKE_URI", str(tmp_path / name / "lake"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name / "tmp"))
+    pipeline = load_pipeline("shop")
+
+    for day in (factories.FIRST_DAY, factories.FIRST_DAY + timedelta(days=1)):
+        batch = extract_source(pipeline, "sales", day, day, EnvironmentConnections())
+        validate_batch(pipeline, batch)
+        published = publish_batch(pipeline, batch)
+
+    assert (tmp_path / name / "lake" / "shop" / "raw" / "sales" / "_delta_log").is_dir()
+    assert lake.read_table(published.uri, published.version).num_rows == 10
+    written = lake.write_table(lake.features_uri("shop"), pa.table({"x": [1]}), "first")
+    assert lake.find_build(written.uri, "first") == written.version
+
+
+def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`file:///my%20lake` was one folder for Delta and another one for what lies beside the tables."""
+    monkeypatch.setenv("LAKE_URI", f"{tmp_path.as_uri()}/my%20lake/")
+    assert settings.lake_uri() == f"{tmp_path}/my lake"
+    monkeypatch.setenv("LAKE_URI", f"{tmp_path.as_uri()}/my%23lake/")
+    with pytest.raises(ConfigError, match=r"path with '#'"):
+        settings.lake_uri()
+    monkeypatch.setenv("LAKE_URI", "s3://bucket/my lake")
+    assert settings.lake_uri() == "s3://bucket/my lake"
+
+
+def test_a_folder_of_temporary_files_with_a_backslash_is_refused(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB spilled to another folder, which was not there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a\\b"))
+    with pytest.raises(ConfigError, match=r"^TMPDIR is .*backslash"):
+        settings.check_places()
+
+
+@pytest.mark.usefixtures("shop")
+def test_duckdb_reads_back_what_is_quoted() -> None:
+    """Whatever a text holds, SQL takes it for that text."""
+    with open_duckdb("100MB") as con:
+        for text in (*REFUSED, *WORKING, "'", "''", "\\'", "a';--"):
+            assert con.execute(f"SELECT {literal(text)}").fetchall() == [(text,)]
