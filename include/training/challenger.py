@@ -122,7 +122,7 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
         reasons.append(combination.reason)
     if len(weights) == 1:
         predictions = {each.family: each.predictions for each in tuned}
-        single, reason = choose_single(predictions, *weights, y, days, folds.measure, **noise)
+        single, reason = choose_single(predictions, *weights, y, fold, days, folds.measure, **noise)
         weights = {single: 1.0}
         reasons += [reason] if reason else []
     members = [
