@@ -27,14 +27,16 @@ def check_candidates(pipeline: Pipeline) -> None:
     ------
     ConfigError
         If an extra is not installed, or an estimator of the team's own does not import, does not take a
-        parameter, or is not of the kind that the task needs.
+        parameter, is not of the kind that the task needs, or cannot be kept in a model file.
     """
     from include.training.candidates import candidates_of
+    from include.training.own_model import check_unfitted
 
     try:
         candidates_of(pipeline.training)
     except ConfigError as error:
         raise ConfigError(f"{pipeline.name}: {error}") from error
+    check_unfitted(pipeline)
 
 
 def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
@@ -43,11 +45,13 @@ def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> No
     Raises
     ------
     ConfigError
-        If a candidate cannot be built, see `check_candidates`.
+        If a candidate cannot be built, see `check_candidates`, or its fitted model cannot be kept.
     TrainingImpossible
         If there are too few rows or days, no held-out rows, rows without a group, features without a value or
         with infinite ones, or labels that do not fit the task or leave nothing to learn.
     """
+    from include.training.own_model import check_fitted
+
     check_candidates(pipeline)
     groups = groups_of(pipeline, frame)
     rows = frame.iloc[split.train]
@@ -55,6 +59,7 @@ def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> No
     _check_features(pipeline, frame, rows)
     y = checked_target(pipeline, frame, rows)
     _check_folds(pipeline, rows, y, None if groups is None else groups[split.train])
+    check_fitted(pipeline, rows)
 
 
 def _check_rows(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
