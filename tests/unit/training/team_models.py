@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -143,3 +144,17 @@ class NeedsManyRows(Mean):
         if len(y) < 1000:
             raise ValueError("too few rows")
         return super().fit(x, y)
+
+
+class Warns(ClassifierMixin, BaseEstimator):
+    """Predicts the share of positives, and warns whenever it is fitted."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
+        """Learn the share."""
+        warnings.warn("the team's own words", stacklevel=1)
+        self.classes_, self.share_ = np.unique(y), float(np.mean(y))
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Predict the same for every row."""
+        return np.tile([1 - self.share_, self.share_], (x.shape[0], 1))

@@ -330,3 +330,20 @@ def test_the_group_is_never_learned_from(make_pipeline: MakePipeline, make_frame
     frame["patient"] = frame["label"]
 
     assert "patient" not in _fitted(pipeline, frame, "linear").feature_names_in_
+
+
+def test_what_an_estimator_warns_of_is_shown_once(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A search of an estimator of one's own filled its log with the same warning at each of hundreds of fits."""
+    own = {
+        "warns": {"estimator": "tests.unit.training.team_models.Warns"},
+        "logistic": {"estimator": "sklearn.linear_model.LogisticRegression"},
+    }
+    pipeline, frame = make_pipeline("binary", candidates=[], own_candidates=own), make_frame("binary")
+
+    for _ in range(3):
+        for family in own:
+            fit_model(pipeline, frame, family, {}, 2)
+
+    assert [str(each.message) for each in recwarn] == ["the team's own words"]
