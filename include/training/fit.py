@@ -93,19 +93,23 @@ def fit_estimator(
     return USUAL_ROUNDS if candidate.rounds and watch is not None else None
 
 
-def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int) -> Model:
+def fit_model(
+    pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int, *, max_rows: int | None = None
+) -> Model:
     """Fit one family on labelled rows, as one scikit-learn pipeline over the raw feature frame.
 
     Parameters
     ----------
     params
         The family's parameters, with its rounds; a family that lacks them grows `USUAL_ROUNDS`.
+    max_rows
+        Fit the estimator on a draw of at most so many rows; None for as many as the family takes.
     """
     from sklearn.ensemble import VotingClassifier
     from sklearn.pipeline import Pipeline as Model
 
     training = pipeline.training
-    candidate = candidates_of(training)[family]
+    candidate = candidates_of(training)[family].on_at_most(max_rows)
     columns = feature_columns(pipeline, rows).known_in(rows)
     encode = encoder(candidate.encoding, columns, rows)
     x = encode.fit_transform(rows[columns.all])

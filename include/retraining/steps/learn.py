@@ -147,4 +147,4 @@ def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
         predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except FileNotFoundError as error:
         raise RunMissing(f"the predictions of the best trial are not at {path}; start a new run") from error
-    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions)
+    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions, result.max_rows)

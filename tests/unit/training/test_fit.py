@@ -347,3 +347,16 @@ def test_what_an_estimator_warns_of_is_shown_once(
             fit_model(pipeline, frame, family, {}, 2)
 
     assert [str(each.message) for each in recwarn] == ["the team's own words"]
+
+
+def test_a_model_is_fitted_on_at_most_so_many_rows(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A family whose search took its process along is not fitted on all rows at the end of the night."""
+    pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
+
+    models = {rows: fit_model(pipeline, frame, "baseline", {}, 1, max_rows=rows) for rows in (None, 50, 10**6)}
+    found = {rows: predict(model, frame, pipeline.training)[0] for rows, model in models.items()}
+
+    assert found[None] == found[10**6] == pytest.approx(frame["label"].median())
+    drawn = np.random.default_rng(len(frame)).choice(len(frame), 50, replace=False)
+    assert found[50] == pytest.approx(frame["label"].iloc[drawn].median())
+    assert found[50] != found[None]
