@@ -48,12 +48,16 @@ class TuningResult:
 
 
 def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
-    """Return what the search found as a table of text, for a log; candidates without a result are told above it."""
-    without = [family for family, result in results.items() if result.trial is None]
-    lines = [f"{len(without)} of {len(results)} candidates without a result: {', '.join(without)}"] if without else []
-    lines.append(f"{'candidate':<26}{metric:>12}{'trials':>8}{'ended early':>13}{'seconds':>9}")
+    """Return what the search found as a table of text, for a log."""
+    lines = [f"{'candidate':<26}{metric:>12}{'trials':>8}{'ended early':>13}{'seconds':>9}"]
     for family, result in results.items():
         score = f"{result.score:.5f}" if result.score is not None else "no result"
         early = sum(each["state"] == "pruned" for each in result.trials)
         lines.append(f"{family:<26}{score:>12}{len(result.trials):>8}{early:>13}{result.seconds:>9.1f}  {result.note}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def told_unfinished(results: Mapping[str, TuningResult]) -> str | None:
+    """Return which candidates no trial was finished of, for the line above the table; None where there is none."""
+    names = [family for family, result in results.items() if result.trial is None]
+    return f"{len(names)} of {len(results)} candidates without a result: {', '.join(names)}" if names else None
