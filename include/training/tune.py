@@ -202,7 +202,9 @@ class Search:
             trial.set_user_attr("fold_rounds", fold_rounds)
             trial.set_user_attr("rounds", {candidate.rounds: max(1, round(float(np.mean(fold_rounds))))})
         if not math.isfinite(mean):
-            trial.set_user_attr("error", f"its {self.training.metric} is not defined")
+            finite = all(np.isfinite(each.predictions).all() for each in fold_results)
+            undefined = f"its {self.training.metric} is not defined"
+            trial.set_user_attr("error", undefined if finite else "it predicts NaN or infinity for some rows")
             study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
             return clock.seconds
         best = studies.best_trial(study, self.sign)
@@ -241,7 +243,10 @@ class Search:
         trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.was_had(trial)]
         note = studies.failure_of(study) or studies.loss_of(study) or ""
         if best is None and not note:
+            failed = [each for each in trials if each["state"] == "fail"]
             note = "no trial was finished in the seconds that there were"
+            if failed:
+                note = f"trial {failed[-1]['number']} failed: {failed[-1]['error']}"
         return TuningResult(
             family,
             None if best is None else best.number,
