@@ -30,9 +30,7 @@ def import_named(where: str, path: str, what: str) -> Any:
     except Exception as error:  # importing a module runs it, and it may raise whatever it likes
         reason = " ".join(str(error).split())
         found = getattr(sys.modules.get(module), "__file__", None) if isinstance(error, AttributeError) else None
-        if found:  # which may be another one than is meant, such as one of Python's own
-            reason += f", which is {found}"
         raise ConfigError(
             f"{where}: {path} cannot be imported ({type(error).__name__}: {reason}); correct {what}, or install its "
-            "package"
+            "package" + (f"; Python finds {module} at {found}" if found else "")  # it may have the name of another one
         ) from error
