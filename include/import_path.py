@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +29,8 @@ def import_named(where: str, path: str, what: str) -> Any:
         return getattr(import_module(module), name)
     except Exception as error:  # importing a module runs it, and it may raise whatever it likes
         reason = " ".join(str(error).split())
+        found = getattr(sys.modules.get(module), "__file__", None) if isinstance(error, AttributeError) else None
         raise ConfigError(
             f"{where}: {path} cannot be imported ({type(error).__name__}: {reason}); correct {what}, or install its "
-            "package"
+            "package" + (f"; Python finds {module} at {found}" if found else "")  # it may have the name of another one
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ BuiltIn = Literal["baseline", "linear", "extra_trees", "lightgbm", "hist_gradien
 Extra = Literal["xgboost", "catboost"]
 Family = Literal[BuiltIn, Extra]
 
+#: A module, and a name in it.
+_IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 _OF_NUMBERS = {"mae": False, "rmse": False, "mape": False, "wape": False, "r2": True, "pinball": False}
 
 #: Metrics by task; True where a higher value is better.
@@ -65,7 +67,7 @@ class OwnCandidate(Section):
     """A scikit-learn estimator of the team's own choice, and its search space."""
 
     estimator: str = Field(
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
+        pattern=_IMPORT_PATH,
         description="Import path of the class, such as sklearn.neighbors.KNeighborsClassifier.",
     )
     params: dict[str, str | int | float | bool | None] = Field(default={}, description="Fixed parameters.")
@@ -73,6 +75,11 @@ class OwnCandidate(Section):
     preprocess: Literal["scaled", "ordinal"] = Field(
         default="scaled",
         description="scaled: imputed, scaled, categories one-hot; ordinal: numbers as they are, categories as codes.",
+    )
+    trusted_types: list[Annotated[str, Field(pattern=_IMPORT_PATH)]] = Field(
+        default=[],
+        description="Import paths of further classes and functions that a fitted one holds; a model file is loaded "
+        "only if each of its types is known.",
     )
 
     @model_validator(mode="after")

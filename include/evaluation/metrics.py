@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 #: Bins of equal width of the probability, for the calibration error.
 CALIBRATION_BINS = 10
+_ONE_CLASS = "it is not defined where every label is of the same class"
 #: Why a metric may have no value although every label and every prediction is a number.
 WHEN_UNDEFINED = {
     "mape": "a share of a label that is 0 is not defined, and wape has no such limit",
     "wape": "it is not defined where every label is 0",
     "r2": "it is not defined where every label is the same",
     "roc_auc_ovr": "it is defined only where every class is among the labels",
-}
+} | dict.fromkeys(
+    (metric for task in ("binary", "multiclass") for metric in METRICS[task] if metric != "roc_auc_ovr"), _ONE_CLASS
+)
 
 
 @dataclass(frozen=True)

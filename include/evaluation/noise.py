@@ -53,8 +53,12 @@ def paired_difference(
     confidence: float,
     seed: int,
     second_threshold: float | None = None,
+    fold: np.ndarray | None = None,
 ) -> Difference:
     """Return by how much `first` is better than `second`, with its bootstrap interval.
+
+    Of out-of-fold predictions the mean of the metric over the folds is compared, and days are drawn within each fold:
+    every fold has a model of its own, whose scores need not be on the scale of another fold's.
 
     Parameters
     ----------
@@ -64,22 +68,30 @@ def paired_difference(
         The day of each row, of shape (n_rows,).
     second_threshold
         Probability from which the second model counts a row as positive; by default that of the measure.
+    fold
+        The fold of each row, of shape (n_rows,); by default all rows are one.
     """
     import numpy as np
 
     other = measure if second_threshold is None else replace(measure, threshold=second_threshold)
-    value = measure.sign * (measure.value(y_true, first) - other.value(y_true, second))
-    unique, day = np.unique(days, return_inverse=True)
+    parts = [slice(None)] if fold is None else [fold == number for number in np.unique(fold)]
+    values = [measure.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
+    value, blocks = measure.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
     if not math.isfinite(value):
-        return Difference(math.nan, math.nan, math.nan, confidence, rounds, len(unique))
-    draws = day_draws(len(unique), rounds, seed)
-    of_first, of_second = of_draws(measure, y_true, first, day), of_draws(other, y_true, second, day)
-    differences = measure.sign * (of_first(draws) - of_second(draws))
+        return Difference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
+    draw = np.random.default_rng(seed)
+    differences = np.zeros(rounds)
+    for part, n_days in zip(parts, blocks, strict=True):
+        _, day = np.unique(days[part], return_inverse=True)
+        of_first = of_draws(measure, y_true[part], first[part], day)
+        of_second = of_draws(other, y_true[part], second[part], day)
+        draws = day_draws(n_days, rounds, draw)
+        differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
-    return Difference(value, low, high, confidence, rounds, len(unique))
+    return Difference(value, low, high, confidence, rounds, sum(blocks))
 
 
-def day_draws(n_days: int, rounds: int, seed: int) -> np.ndarray:
+def day_draws(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
     """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
     import numpy as np
 

@@ -102,7 +102,9 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
             if chosen.calibration != "none":
                 candidates = candidates_of(training)
                 predictions = {
-                    member.family: folds.refit(candidates[member.family], member.params, member.fold_rounds)
+                    member.family: folds.refit(
+                        candidates[member.family].on_at_most(member.max_rows), member.params, member.fold_rounds
+                    )
                     for member in chosen.members
                 }
                 validated = weighted_mean(predictions, chosen.weights)

@@ -73,7 +73,7 @@ def log_model(
                 skops_trusted_types=[*ALLOWED_TYPES, *trusted],
                 signature=infer_signature(example, predicted),
                 input_example=example,
-                pip_requirements=_requirements(),
+                pip_requirements=_requirements(trusted),
                 pyfunc_predict_fn=predict,
                 extra_files=paths or None,
             )
@@ -110,12 +110,16 @@ def _read_back(
     return files
 
 
-def _requirements() -> list[str]:
+def _requirements(trusted: Collection[str]) -> list[str]:
     """Name what a model needs to be loaded, at the versions that made it.
 
-    Given rather than inferred: MLflow's inference loads the model in another process for seconds.
+    Given rather than inferred: MLflow's inference loads the model in another process for seconds. A module of the
+    team's own is of no package, and has to be where the model is loaded.
     """
-    from importlib.metadata import version
+    from importlib.metadata import packages_distributions, version
 
-    needed = ("mlflow", "scikit-learn", "lightgbm", "pandas", "numpy", "skops")
-    return [f"{name}=={version(name)}" for name in needed]
+    needed = {"mlflow", "scikit-learn", "lightgbm", "pandas", "numpy", "skops"}
+    if trusted:
+        packages = packages_distributions()
+        needed |= {name for each in trusted for name in packages.get(each.partition(".")[0], [])}
+    return [f"{name}=={version(name)}" for name in sorted(needed)]

@@ -26,6 +26,8 @@ class Tuned:
     ----------
     predictions
         Of the folds' held-out rows, of shape (n_validated,) or (n_validated, n_classes).
+    max_rows
+        Rows that it was fitted on at most; None for all.
     """
 
     family: str
@@ -33,17 +35,19 @@ class Tuned:
     fold_rounds: list[int] | None
     score: float
     predictions: np.ndarray
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True)
 class Member:
-    """A family that the challenger consists of, and how much it weighs."""
+    """A family that the challenger consists of, how much it weighs, and the rows that it is fitted on at most."""
 
     family: str
     weight: float
     params: dict[str, Any]
     fold_rounds: list[int] | None
     score: float
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,11 +126,11 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
         reasons.append(combination.reason)
     if len(weights) == 1:
         predictions = {each.family: each.predictions for each in tuned}
-        single, reason = choose_single(predictions, *weights, y, days, folds.measure, **noise)
+        single, reason = choose_single(predictions, *weights, y, fold, days, folds.measure, **noise)
         weights = {single: 1.0}
         reasons += [reason] if reason else []
     members = [
-        Member(family, weight, each.params, each.fold_rounds, each.score)
+        Member(family, weight, each.params, each.fold_rounds, each.score, each.max_rows)
         for family, weight in sorted(weights.items(), key=lambda item: -item[1])
         for each in [by_family[family]]
     ]
@@ -159,7 +163,11 @@ def fit_challenger(
     from include.training.fit import fit_model
 
     fitted = [
-        (member.family, member.weight, fit_model(pipeline, rows, member.family, member.params, threads))
+        (
+            member.family,
+            member.weight,
+            fit_model(pipeline, rows, member.family, member.params, threads, max_rows=member.max_rows),
+        )
         for member in chosen.members
     ]
     model = build_model(fitted, pipeline.training.task)

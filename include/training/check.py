@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from include.errors import ConfigError, TrainingImpossible
+from include.evaluation.metrics import WHEN_UNDEFINED, Measure
 from include.training.columns import feature_columns, groups_of
 from include.training.split import time_ordered_folds
-from include.training.target import checked_target
+from include.training.target import checked_target, class_list, encode_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +29,16 @@ def check_candidates(pipeline: Pipeline) -> None:
     ------
     ConfigError
         If an extra is not installed, or an estimator of the team's own does not import, does not take a
-        parameter, or is not of the kind that the task needs.
+        parameter, is not of the kind that the task needs, or cannot be kept in a model file.
     """
     from include.training.candidates import candidates_of
+    from include.training.own_model import check_unfitted
 
     try:
         candidates_of(pipeline.training)
     except ConfigError as error:
         raise ConfigError(f"{pipeline.name}: {error}") from error
+    check_unfitted(pipeline)
 
 
 def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
@@ -43,18 +47,23 @@ def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> No
     Raises
     ------
     ConfigError
-        If a candidate cannot be built, see `check_candidates`.
+        If a candidate cannot be built, see `check_candidates`, or its fitted model cannot be kept.
     TrainingImpossible
         If there are too few rows or days, no held-out rows, rows without a group, features without a value or
-        with infinite ones, or labels that do not fit the task or leave nothing to learn.
+        with infinite ones, or labels that do not fit the task, leave nothing to learn, or leave the metric undefined.
     """
+    from include.training.own_model import check_fitted
+
     check_candidates(pipeline)
     groups = groups_of(pipeline, frame)
     rows = frame.iloc[split.train]
     _check_rows(pipeline, frame, split)
     _check_features(pipeline, frame, rows)
     y = checked_target(pipeline, frame, rows)
+    checked_target(pipeline, frame, frame.iloc[[*split.holdout, *split.train]])
     _check_folds(pipeline, rows, y, None if groups is None else groups[split.train])
+    _check_metric(pipeline, frame, split, None if groups is None else groups[split.train])
+    check_fitted(pipeline, rows)
 
 
 def _check_rows(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
@@ -147,6 +156,37 @@ def _check_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray, groups: 
                     f"{start} to {end} ({shown}), and {needed} are needed; lower training.tuning.folds, or raise "
                     "training.window_days or training.holdout_days"
                 )
+
+
+def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups: np.ndarray | None) -> None:
+    """Refuse labels of a fold or of the holdout for which not even a perfect prediction has the metric."""
+    import numpy as np
+
+    training, label = pipeline.training, pipeline.features.label
+    classes = class_list(frame[label]) if training.task == "multiclass" else None
+    y, times = encode_target(training, frame[label], classes), frame["prediction_time"].to_numpy()
+    parts = time_ordered_folds(
+        times[split.train], training.tuning.folds, training.gap_days, training.holdout_days, groups
+    )
+    folds = training.tuning.folds
+    judged = {f"fold {number} of {folds}": split.train[each] for number, (_, each) in enumerate(parts, start=1)}
+    for where, part in (judged | {"the holdout": split.holdout}).items():
+        perfect = y[part] if classes is None else np.eye(len(classes))[y[part].astype("int64")]
+        if math.isfinite(Measure.of(training).value(y[part], perfect)):
+            continue
+        start, end = (str(day.astype("datetime64[D]")) for day in (times[part].min(), times[part].max()))
+        found = frame[label].iloc[part].value_counts()
+        shown = "they are " + ", ".join(f"{count:,} of {value!r}" for value, count in found.head(5).items())
+        cure = "choose another training.metric, lower training.tuning.folds, or raise training.holdout_days"
+        if training.metric == "mape":
+            shown = f"{(y[part] == 0).sum():,} of {len(part):,} are 0"
+            cure = (
+                f"set training.metric to wape or mae, or leave out rows whose label is 0 in {pipeline.features.query}"
+            )
+        raise TrainingImpossible(
+            f"{pipeline.name}: {training.metric} has no value on the labels of {where}, {start} to {end}, however good "
+            f"a model is: {WHEN_UNDEFINED.get(training.metric, 'see the labels')}; {shown}; {cure}"
+        )
 
 
 def _listed(names: list[str]) -> str:

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 from include.errors import TrainingImpossible
 from include.evaluation.noise import Difference, paired_difference
-from include.training.greedy import mean_score, pick_weights
-from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
+from include.training.greedy import pick_weights
+from include.training.out_of_fold import (
+    NOT_ENOUGH,
+    mean_score,
+    refuse_unpredicted,
+    told_difference,
+    why_not_judged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,11 +114,12 @@ def choose_weights(
     how = {"rounds": rounds, "confidence": confidence, "seed": seed}
     difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
     if not difference.low > 0:
-        return alone(f"{_told(picked)} is {told_difference(difference)}, {NOT_ENOUGH}", difference)
+        return alone(f"{_told(picked)} has a {measure.metric} {told_difference(difference)}, {NOT_ENOUGH}", difference)
     weights = pick_weights(known, np.asarray(y), fold, measure, max_members, seed)
     if len(weights) < 2:
         return alone("no combination is better on all folds", difference)
-    return Combination(weights, difference, f"{_told(weights)}: a combination is {told_difference(difference)}")
+    together_is = f"a combination has a {measure.metric} {told_difference(difference)}"
+    return Combination(weights, difference, f"{_told(weights)}: {together_is}")
 
 
 def weighted_mean(predictions: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from include import settings
@@ -13,7 +14,7 @@ from include.training.columns import feature_columns
 from include.training.target import native_target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import pandas as pd
@@ -77,8 +78,7 @@ def fit_estimator(
         x, y, weights = x[kept], y[kept], None if weights is None else weights[kept]
     if watch is not None and candidate.fit_watched is not None:
         watch = _of_known_classes(watch, y)
-    with warnings.catch_warnings(), threadpool_limits(limits=threads):
-        _silence_what_scores_tell()
+    with _warning_once(), threadpool_limits(limits=threads):
         if watch is not None and candidate.fit_watched is not None and len(watch.y):
             return candidate.fit_watched(estimator, x, y, weights, watch)
         if candidate.rounds and watch is not None:
@@ -93,19 +93,23 @@ def fit_estimator(
     return USUAL_ROUNDS if candidate.rounds and watch is not None else None
 
 
-def fit_model(pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int) -> Model:
+def fit_model(
+    pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int, *, max_rows: int | None = None
+) -> Model:
     """Fit one family on labelled rows, as one scikit-learn pipeline over the raw feature frame.
 
     Parameters
     ----------
     params
         The family's parameters, with its rounds; a family that lacks them grows `USUAL_ROUNDS`.
+    max_rows
+        Fit the estimator on a draw of at most so many rows; None for as many as the family takes.
     """
     from sklearn.ensemble import VotingClassifier
     from sklearn.pipeline import Pipeline as Model
 
     training = pipeline.training
-    candidate = candidates_of(training)[family]
+    candidate = candidates_of(training)[family].on_at_most(max_rows)
     columns = feature_columns(pipeline, rows).known_in(rows)
     encode = encoder(candidate.encoding, columns, rows)
     x = encode.fit_transform(rows[columns.all])
@@ -163,8 +167,7 @@ def _predict(estimator: Any, x: Any, training: Training, classes: Sequence[Any] 
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings(), threadpool_limits(limits=settings.threads()):
-        _silence_what_scores_tell()
+    with _warning_once(), threadpool_limits(limits=settings.threads()):
         if not training.classifies:
             return np.asarray(estimator.predict(x), dtype="float64").reshape(-1)
         found = np.asarray(estimator.predict_proba(x), dtype="float64")
@@ -206,10 +209,30 @@ def _takes_weights(estimator: Any) -> bool:
     return has_fit_parameter(regressor if regressor is not None else estimator, "sample_weight")
 
 
-def _silence_what_scores_tell() -> None:
-    """Pass over warnings that come with every fit, and whose consequence is in the score."""
+#: Where this process has shown a warning already, by category, file and line.
+_shown: set[tuple[type[Warning], str, int]] = set()
+
+
+@contextmanager
+def _warning_once() -> Iterator[None]:
+    """Show a warning once in a process, and none that comes with every fit and whose consequence is in the score.
+
+    Python would show it at each of hundreds of fits, since whoever changes its filters makes it forget what it showed.
+    """
     from sklearn.exceptions import ConvergenceWarning
 
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
-    # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
-    warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("ignore", category=ConvergenceWarning)
+            # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            # the pipeline's threads are given to whatever takes them, which nobody has asked for
+            warnings.filterwarnings("ignore", message="'n_jobs' has no effect")
+            yield
+    finally:
+        for each in caught:
+            place = (each.category, each.filename, each.lineno)
+            if place not in _shown:
+                _shown.add(place)
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

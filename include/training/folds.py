@@ -78,6 +78,11 @@ class Folds:
         return np.concatenate([fold.validate for fold in self.folds])
 
     @property
+    def fit_rows(self) -> int:
+        """Rows of the largest fold that are fitted on."""
+        return max(len(fold.fit) for fold in self.folds)
+
+    @property
     def fold_of(self) -> np.ndarray:
         """The number of the fold of each row in `validated`."""
         import numpy as np

@@ -9,8 +9,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from include.training.out_of_fold import by_fold, mean_over_folds, mean_score
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
 
@@ -55,8 +57,8 @@ def pick_weights(
     """
     rows = _draw_rows(fold, seed)
     y, fold = y[rows], fold[rows]
-    candidates = {name: _by_fold(fold, y, predicted[rows]) for name, predicted in predictions.items()}
-    scores = {name: _mean_of_folds(measure, *folds) for name, folds in candidates.items()}
+    candidates = {name: by_fold(fold, y, predicted[rows]) for name, predicted in predictions.items()}
+    scores = {name: mean_over_folds(measure, *folds) for name, folds in candidates.items()}
     shape = next(iter(predictions.values())).shape[1:]
     worst = mean_score(measure, y, fold, _constant(measure, y, shape))
     best = max((score for score in scores.values() if math.isfinite(score)), default=math.nan)
@@ -73,7 +75,7 @@ def pick_weights(
             name: [(total + each) / picks for total, each in zip(sums, candidates[name][1], strict=True)]
             for name in allowed
         }
-        scored = {name: _mean_of_folds(measure, labels, mean) for name, mean in with_each.items()}
+        scored = {name: mean_over_folds(measure, labels, mean) for name, mean in with_each.items()}
         name = max(scored, key=scored.__getitem__)
         bag[name] += 1
         sums = [picks * each for each in with_each[name]]
@@ -84,11 +86,6 @@ def pick_weights(
     return {name: count / chosen_at for name, count in sorted(chosen.items(), key=lambda each: -each[1])}
 
 
-def mean_score(measure: Measure, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the mean of the metric over folds, of which more is better; NaN where one is not defined."""
-    return _mean_of_folds(measure, *_by_fold(fold, y, predicted))
-
-
 def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
     """Return positions of at most MAX_FOLD_ROWS rows of each fold, ascending."""
     import numpy as np
@@ -97,19 +94,6 @@ def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
     rows = [np.flatnonzero(fold == number) for number in np.unique(fold)]
     drawn = [each if len(each) <= MAX_FOLD_ROWS else draw.choice(each, MAX_FOLD_ROWS, replace=False) for each in rows]
     return np.sort(np.concatenate(drawn))
-
-
-def _by_fold(fold: np.ndarray, y: np.ndarray, predicted: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    import numpy as np
-
-    rows = [fold == number for number in np.unique(fold)]
-    return [y[each] for each in rows], [predicted[each] for each in rows]
-
-
-def _mean_of_folds(measure: Measure, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
-    # not the metric of all rows, since each fold has its own model, which ranks on a scale of its own
-    values = [measure.value(*each) for each in zip(labels, predicted, strict=True)]
-    return measure.sign * math.fsum(values) / len(values)
 
 
 def _constant(measure: Measure, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

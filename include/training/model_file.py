@@ -6,9 +6,11 @@ A skops file names the types that it holds instead of running code to rebuild th
 from __future__ import annotations
 
 import hashlib
+import inspect
 import warnings
 import zipfile
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelRefused
 
@@ -44,6 +46,33 @@ ALLOWED_TYPES = [
     "xgboost.sklearn.XGBRegressor",
 ]
 
+_DISTANCES = "Chebyshev", "Euclidean", "Manhattan", "Minkowski"
+_KERNELS = (
+    *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel"),
+    *("Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
+)
+#: What scikit-learn's own estimators consist of beyond that, by their package: trees, distances, kernels and losses,
+#: which hold numbers and call nothing. They are allowed only where an own candidate is of such a class.
+_PARTS_OF_SKLEARN = {
+    "sklearn.gaussian_process": [
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
+    ],
+    "sklearn.linear_model": [
+        "sklearn._loss.loss.HalfTweedieLoss",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+    ],
+    "sklearn.neighbors": [
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        *(f"sklearn.metrics._dist_metrics.{name}Distance{bits}" for name in _DISTANCES for bits in (32, 64)),
+    ],
+    "sklearn.neural_network": [
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    ],
+}
+
 
 def save_model(model: Model, path: Path) -> str:
     """Write a fitted model to a file and return the file's SHA-256, as 64 hexadecimal digits."""
@@ -52,8 +81,38 @@ def save_model(model: Model, path: Path) -> str:
 
 
 def trusted_of(training: Training) -> list[str]:
-    """Return the packages of a pipeline's own estimators: pipeline.yaml names them, so their types may be loaded."""
-    return sorted({own.estimator.partition(".")[0] for own in training.own_candidates.values()})
+    """Return the exact types of a pipeline's own estimators, which a model file of it may hold as well.
+
+    They are the classes that pipeline.yaml names, under the names by which a model file knows them, and what it names
+    in trusted_types. Nothing else of their packages is among them.
+    """
+    found: set[str] = set()
+    for own in training.own_candidates.values():
+        kind = _named(own.estimator)
+        if inspect.isclass(kind):
+            found |= {part for each in kind.__mro__ for part in _PARTS_OF_SKLEARN.get(_package(each), [])}
+        for path in (own.estimator, *own.trusted_types):
+            found.add(_name_in_file(_named(path)) or path)
+    return sorted(found)
+
+
+def _named(path: str) -> Any:
+    """Return what an import path names; None where it cannot be imported, so that only other models can be loaded."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except Exception:  # noqa: BLE001  importing a module runs it, and it may raise whatever it likes
+        return None
+
+
+def _name_in_file(named: Any) -> str | None:
+    """Return the name of a class or function where it was defined, which another module may have given a second one."""
+    module, name = getattr(named, "__module__", None), getattr(named, "__name__", None)
+    return f"{module}.{name}" if module and name else None
+
+
+def _package(kind: type) -> str:
+    return ".".join(kind.__module__.split(".")[:2])
 
 
 def load_model(path: Path, sha256: str, also: Iterable[str] = ()) -> Model:
@@ -62,7 +121,7 @@ def load_model(path: Path, sha256: str, also: Iterable[str] = ()) -> Model:
     Parameters
     ----------
     also
-        Packages whose types are allowed as well, see `trusted_of`.
+        Further types that are allowed, by their exact names, see `trusted_of`.
 
     Raises
     ------
@@ -77,16 +136,24 @@ def load_model(path: Path, sha256: str, also: Iterable[str] = ()) -> Model:
             "changed after it was written; restore it, or register the model again"
         )
     try:
-        found_types, packages = set(skops_io.get_untrusted_types(file=path)), set(also)
-        own = {each for each in found_types if each.partition(".")[0] in packages}
-        foreign = sorted(found_types - own - set(ALLOWED_TYPES))
+        foreign = foreign_types(path, also)
         if not foreign:
-            return skops_io.load(path, trusted=[*ALLOWED_TYPES, *sorted(own)])
+            return skops_io.load(path, trusted=[*ALLOWED_TYPES, *also])
+    except ImportError as error:
+        raise ModelRefused(
+            f"{path.name} holds a type that cannot be imported here ({error}); install its package, or put its module "
+            "where Python finds it in every process that loads the model"
+        ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelRefused(f"{path.name} is not a model file ({error}); register the model again") from error
     raise ModelRefused(
         f"{path.name} holds types that no model of Nightshift has ({', '.join(foreign[:5])}), so it was not loaded"
     )
+
+
+def foreign_types(path: Path, also: Iterable[str] = ()) -> list[str]:
+    """Return the types in a model file that are not allowed, see `load_model`, without loading any."""
+    return sorted(set(_skops_io().get_untrusted_types(file=path)) - {*ALLOWED_TYPES, *also})
 
 
 def _skops_io() -> ModuleType:

@@ -2,6 +2,10 @@
 
 The folds are ordered in time and their numbers ascend, so what is learned from the predictions of all folds but the
 last can be judged on the last, which is the nearest that there is to the days to come.
+
+One measure compares candidates, wherever that is done: the metric of each fold, and the mean over the folds. Each fold
+has a model of its own, so a score is comparable with other scores of its fold only; the metric of all rows at once
+would rank rows of one model against rows of another.
 """
 
 from __future__ import annotations
@@ -12,12 +16,40 @@ from typing import TYPE_CHECKING
 from include.errors import TrainingImpossible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
+    from include.evaluation.metrics import Measure
     from include.evaluation.noise import Difference
 
 #: Ends the sentence on a difference that changes nothing.
 NOT_ENOUGH = "and it must be better by more than noise"
+
+
+def mean_over_folds(measure: Measure, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
+    """Return the mean of the metric over folds, of which more is better; NaN where one is not defined.
+
+    Parameters
+    ----------
+    labels, predicted
+        Of each fold, as `Measure.value` takes them.
+    """
+    values = [measure.value(*each) for each in zip(labels, predicted, strict=True)]
+    return measure.sign * math.fsum(values) / len(values)
+
+
+def mean_score(measure: Measure, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the same of rows whose fold is told by its number."""
+    return mean_over_folds(measure, *by_fold(fold, y, predicted))
+
+
+def by_fold(fold: np.ndarray, y: np.ndarray, predicted: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return labels and predictions of each fold."""
+    import numpy as np
+
+    rows = [fold == number for number in np.unique(fold)]
+    return [y[each] for each in rows], [predicted[each] for each in rows]
 
 
 def refuse_unpredicted(predictions: np.ndarray, whose: str) -> None:

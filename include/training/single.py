@@ -20,6 +20,7 @@ def choose_single(
     predictions: Mapping[str, np.ndarray],
     best: str,
     y: np.ndarray,
+    fold: np.ndarray,
     days: np.ndarray,
     measure: Measure,
     *,
@@ -30,8 +31,9 @@ def choose_single(
     """Return the simplest family that is within one standard error of the best, and a sentence where it is another.
 
     A family of many parameters has more chances to fit the validated rows by luck, the more trials it has had. The
-    rule is the one of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3);
-    the error is that of the paired difference over days.
+    rule is the one of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3).
+    What is compared is what the search ranks by, the mean of the metric over the folds; the error is that of the
+    paired difference when days are drawn within each fold. Where a fold has a single day there is no such error.
 
     Parameters
     ----------
@@ -39,17 +41,23 @@ def choose_single(
         Out-of-fold predictions by family, the simple families first.
     best
         The family with the best score.
+    y, fold, days
+        Label, number of the fold and day of each row, of shape (n_rows,).
     """
+    import numpy as np
+
+    numbers = np.unique(fold)
+    if any(len(np.unique(days[fold == number])) < 2 for number in numbers):
+        return best, None
+    how = {"rounds": rounds, "confidence": confidence, "seed": seed, "fold": fold}
     for family, predicted in predictions.items():
         if family == best:
             break
-        found = paired_difference(
-            measure, y, days, predictions[best], predicted, rounds=rounds, confidence=confidence, seed=seed
-        )
+        found = paired_difference(measure, y, days, predictions[best], predicted, **how)
         error = (found.high - found.low) / (2 * NormalDist().inv_cdf((1 + confidence) / 2))
-        if found.blocks > 1 and math.isfinite(found.value) and math.isfinite(error) and found.value <= error:
+        if math.isfinite(found.value) and math.isfinite(error) and found.value <= error:
             return family, (
-                f"{family} rather than {best}, which is better by {found.value:.3g} on the folds, not more than one "
-                f"standard error ({error:.3g}), and less simple"
+                f"{family} rather than {best}: the mean {measure.metric} of {best} over the {len(numbers)} folds is "
+                f"better by {found.value:.3g}, within one standard error ({error:.3g}), and {family} is simpler"
             )
     return best, None

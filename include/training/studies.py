@@ -53,7 +53,14 @@ def first_params(pipeline: Pipeline, candidate: Candidate, known: Mapping[str, P
     return [candidate.defaults] if best == candidate.defaults else [candidate.defaults, best]
 
 
-def ask(study: optuna.Study, seed: int, worker: int, workers: int, first: Sequence[Params] = ()) -> optuna.Trial:
+def ask(
+    study: optuna.Study,
+    seed: int,
+    worker: int,
+    workers: int,
+    first: Sequence[Params] = (),
+    max_rows: int | None = None,
+) -> optuna.Trial:
     """Return the study's next trial; what it draws depends on the seed and the trials before it only.
 
     Parameters
@@ -62,19 +69,25 @@ def ask(study: optuna.Study, seed: int, worker: int, workers: int, first: Sequen
         The number of the task that asks, and how many search at the same time.
     first
         Parameters of the first trials, in their order.
+    max_rows
+        Rows that the trial is fitted on at most, after one was lost. The first such trial has the first parameters
+        again, which are the cheapest.
     """
     import optuna
 
     # its number is the one thing that no other task is given, so it alone decides what is drawn; and made in one
     # piece, a trial is never without its worker, whenever the process is killed
-    made = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs={"worker": worker})
+    retried = any("max_rows" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    attributes = {"worker": worker} if max_rows is None else {"worker": worker, "max_rows": max_rows}
+    made = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attributes)
     trial_id = study._storage.create_new_trial(study._study_id, made)
     number = study._storage.get_trial(trial_id).number
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
-        if number < len(first):
-            study.sampler = optuna.samplers.PartialFixedSampler(first[number], study.sampler)
+        fixed = first[:1] if max_rows is not None and not retried else first[number : number + 1]
+        if fixed:
+            study.sampler = optuna.samplers.PartialFixedSampler(fixed[0], study.sampler)
     return optuna.trial.Trial(study, trial_id)
 
 
@@ -134,10 +147,30 @@ def was_had(trial: optuna.trial.FrozenTrial) -> bool:
 
 
 def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
-    """Return what a trial took; of one whose process is gone, what it had taken after its last whole fold."""
-    if trial.state.is_finished() and trial.duration:
-        return trial.duration.total_seconds()
+    """Return the seconds that a trial worked; of one that was cut off, what they were after its last whole fold.
+
+    From its beginning to its end it may have taken longer: the storage may have been away, and the task with it.
+    """
     return trial.user_attrs.get("seconds", 0.0)
+
+
+def losses(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials whose process is gone that were fitted on all rows: the family may try again on fewer."""
+    return [trial for trial in study.get_trials(deepcopy=False) if is_lost(trial) and not _is_limited(trial)]
+
+
+def _is_limited(trial: optuna.trial.FrozenTrial) -> bool:
+    return "max_rows" in trial.user_attrs
+
+
+def loss_of(study: optuna.Study) -> str | None:
+    """Return what became of a family after a trial was lost that did not end it, or None where none was."""
+    lost = losses(study)
+    if not lost:
+        return None
+    limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if _is_limited(trial)]
+    then = f"tried again on at most {max(limits):,} rows" if limits else "there was no time to try again"
+    return f"trial {lost[0].number} was lost, {then}: {DIED}"
 
 
 def interruptions(study: optuna.Study) -> int:
@@ -174,7 +207,7 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
         seconds += seconds_of(trial) if trial.state.is_finished() else 0.0
         if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
             continue
-        dearest = max(dearest, trial.duration.total_seconds())
+        dearest = max(dearest, seconds_of(trial))
         score = sign * trial.value
         if best is None or score > best:
             before = floor if best is None else best
@@ -185,12 +218,15 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
 
 
 def failure_of(study: optuna.Study) -> str | None:
-    """Return why a family is not tried any more, or None where nothing is wrong with it."""
+    """Return why a family is not tried any more, or None where it may be.
+
+    A trial whose process is gone ends its family only if it had been given fewer rows, after an earlier one was lost.
+    """
     from optuna.trial import TrialState
 
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
-        if is_lost(trial):
+        if is_lost(trial) and _is_limited(trial):
             return f"left out after trial {trial.number}: {DIED}"
         if trial.state == TrialState.FAIL:
             in_a_row += 1

@@ -11,6 +11,7 @@ from include.errors import NightshiftError, TrainingImpossible
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
 from include.training.tuning_result import TuningResult
+from include.training.work_clock import WorkClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,8 +62,8 @@ class Search:
         """Try parameters until this worker's seconds or all trials are used up.
 
         Each family has its defaults tried first, on all folds, and then the champion's parameters where they are
-        known. A worker that was killed goes on with what is left of its seconds. Where the pipeline is
-        deterministic, only the number of trials ends the search.
+        known. A worker that was killed goes on with what is left of its seconds, which are seconds of work: waiting
+        for the storage is not charged. Where the pipeline is deterministic, only the number of trials ends the search.
 
         Parameters
         ----------
@@ -82,16 +83,15 @@ class Search:
     def _run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
         for study in self.studies.values():
             studies.give_up(study, worker)
-        left = self._left(seconds, worker)
-        deadline = math.inf if self.training.deterministic else time.monotonic() + left
-        while time.monotonic() < deadline or not self._has_result():
+        left = math.inf if self.training.deterministic else self._left(seconds, worker)
+        while left > 0 or not self._has_result():
             progress = self._progress()
             family = next_family(progress)
             if family is None:
                 break
             [dearest] = [each.dearest for each in progress if each.family == family]
-            share = math.inf if math.isinf(deadline) else trial_share(seconds, len(progress), dearest)
-            self._try(family, folds, worker, deadline, share / len(folds.folds), keep)
+            share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), dearest)
+            left -= self._try(family, folds, worker, left, share / len(folds.folds), keep)
 
     def is_over(self, seconds: float, worker: int) -> bool:
         """Return whether there is a result and this worker has no seconds left, or no family a trial.
@@ -136,40 +136,45 @@ class Search:
         family: str,
         folds: Folds,
         worker: int,
-        deadline: float,
+        left: float,
         fold_seconds: float,
         keep: Callable[[str, int, np.ndarray], None],
-    ) -> None:
-        """Have one trial of a family; whatever it ends in is in its study.
+    ) -> float:
+        """Have one trial of a family, and return its seconds of work; whatever it ends in is in its study.
 
-        A family that grows round by round stops a fold's fit after `fold_seconds`, if it was not done before.
+        A family that grows round by round stops a fold's fit after `fold_seconds`, or when none are `left`, if it was
+        not done before.
         """
         import numpy as np
         import optuna
 
-        candidate, study = self.candidates[family], self.studies[family]
-        begun = time.monotonic()
-        trial = studies.ask(study, self.training.seed, worker, self.training.tuning.parallel, self.first[family])
+        clock, study = WorkClock(), self.studies[family]
+        max_rows = folds.fit_rows // 2 if studies.losses(study) else None
+        candidate = self.candidates[family].on_at_most(max_rows)
+        workers, first = self.training.tuning.parallel, self.first[family]
+        trial = studies.ask(study, self.training.seed, worker, workers, first, max_rows)
         if trial.number >= self._limit(family):  # another task has asked for the last one at the same time
             studies.decline(study, trial)
-            return
+            return clock.seconds
         # the search must come to a result, so the first one is finished whatever it takes
         patient = not self._has_result()
-        until = None if patient or math.isinf(deadline) else deadline
+        spare = math.inf if patient else left
         fold_results = []
         state = optuna.trial.TrialState.COMPLETE
         try:
             params = candidate.suggest(trial)
             for number in range(len(folds.folds)):
-                if number and until is not None and time.monotonic() > until:
+                if number and clock.seconds > spare:
                     trial.set_user_attr("error", "the seconds were used up")
                     state = optuna.trial.TrialState.PRUNED
                     break
-                stop = min(math.inf if until is None else until, time.monotonic() + fold_seconds)
-                fold_results.append(folds.fit(candidate, params, number, None if math.isinf(stop) else stop))
+                stop = min(spare - clock.seconds, fold_seconds)
+                with clock.fitting():
+                    until = None if math.isinf(stop) else time.monotonic() + stop
+                    fold_results.append(folds.fit(candidate, params, number, until))
                 mean = math.fsum(each.score for each in fold_results) / len(fold_results)
+                trial.set_user_attr("seconds", clock.seconds)  # what is spent, should the process be killed
                 trial.report(mean, number)
-                trial.set_user_attr("seconds", time.monotonic() - begun)  # what is spent, should the process be killed
                 if number + 1 < len(folds.folds) and not patient and trial.should_prune():
                     state = optuna.trial.TrialState.PRUNED
                     break
@@ -188,22 +193,26 @@ class Search:
             _interrupt(study, trial)
             raise
         trial.set_user_attr("fold_scores", [each.score for each in fold_results])
+        trial.set_user_attr("seconds", clock.seconds)
         if state != optuna.trial.TrialState.COMPLETE:
             study.tell(trial, state=state, skip_if_finished=True)
-            return
+            return clock.seconds
         if candidate.rounds:
             fold_rounds = [each.rounds or 1 for each in fold_results]
             trial.set_user_attr("fold_rounds", fold_rounds)
             trial.set_user_attr("rounds", {candidate.rounds: max(1, round(float(np.mean(fold_rounds))))})
         if not math.isfinite(mean):
-            trial.set_user_attr("error", f"its {self.training.metric} is not defined")
+            finite = all(np.isfinite(each.predictions).all() for each in fold_results)
+            undefined = f"its {self.training.metric} is not defined"
+            trial.set_user_attr("error", undefined if finite else "it predicts NaN or infinity for some rows")
             study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-            return
+            return clock.seconds
         best = studies.best_trial(study, self.sign)
         # of equal ones the first counts, which another task may have begun earlier and told later
         if best is None or (self.sign * mean, -trial.number) > (self.sign * best.value, -best.number):
             keep(family, trial.number, np.concatenate([each.predictions for each in fold_results]))
         study.tell(trial, mean, skip_if_finished=True)
+        return clock.seconds
 
     def _left(self, seconds: float, worker: int) -> float:
         return seconds - sum(studies.spent_by(study, worker) for study in self.studies.values())
@@ -219,10 +228,11 @@ class Search:
         ]
 
     def _limit(self, family: str) -> int:
-        """Return how many trials a family may have: one, where there is nothing to search."""
+        """Return how many trials a family may have: one, where there is nothing to search; a lost one is had again."""
+        study = self.studies[family]
         if not self.candidates[family].searches:
-            return 1 + studies.interruptions(self.studies[family])
-        return self.training.tuning.trials or studies.MAX_TRIALS
+            return 1 + studies.interruptions(study) + len(studies.losses(study))
+        return (self.training.tuning.trials or studies.MAX_TRIALS) + len(studies.losses(study))
 
     def _has_result(self) -> bool:
         return any(studies.best_trial(study, self.sign) for study in self.studies.values())
@@ -231,9 +241,12 @@ class Search:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
         trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.was_had(trial)]
-        note = studies.failure_of(study) or ""
+        note = studies.failure_of(study) or studies.loss_of(study) or ""
         if best is None and not note:
+            failed = [each for each in trials if each["state"] == "fail"]
             note = "no trial was finished in the seconds that there were"
+            if failed:
+                note = f"trial {failed[-1]['number']} failed: {failed[-1]['error']}"
         return TuningResult(
             family,
             None if best is None else best.number,
@@ -244,6 +257,7 @@ class Search:
             trials,
             math.fsum(each["seconds"] for each in trials),
             note,
+            None if best is None else best.user_attrs.get("max_rows"),
         )
 
 

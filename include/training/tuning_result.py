@@ -26,7 +26,9 @@ class TuningResult:
     seconds
         What the family's trials took.
     note
-        Why the family was left out, where it was.
+        Why the family was left out, where it was, or what else became of it.
+    max_rows
+        Rows that the best trial was fitted on at most, where an earlier one was lost; None for all.
     """
 
     family: str
@@ -38,6 +40,7 @@ class TuningResult:
     trials: list[dict[str, Any]]
     seconds: float
     note: str = ""
+    max_rows: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -48,7 +51,13 @@ def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
     """Return what the search found as a table of text, for a log."""
     lines = [f"{'candidate':<26}{metric:>12}{'trials':>8}{'ended early':>13}{'seconds':>9}"]
     for family, result in results.items():
-        score = f"{result.score:.5f}" if result.score is not None else "-"
+        score = f"{result.score:.5f}" if result.score is not None else "no result"
         early = sum(each["state"] == "pruned" for each in result.trials)
         lines.append(f"{family:<26}{score:>12}{len(result.trials):>8}{early:>13}{result.seconds:>9.1f}  {result.note}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def told_unfinished(results: Mapping[str, TuningResult]) -> str | None:
+    """Return which candidates no trial was finished of, for the line above the table; None where there is none."""
+    names = [family for family, result in results.items() if result.trial is None]
+    return f"{len(names)} of {len(results)} candidates without a result: {', '.join(names)}" if names else None

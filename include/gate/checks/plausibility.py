@@ -131,10 +131,19 @@ class SteadyOverSeeds(Check):
             raise NotApplicable(f"{LEAST_REFITS} fits with other seeds are needed, and {made}")
         if is_number(found["low"]) and found["low"] > 0:
             return None
+        gain, mean = f"over {_opponent(evidence)}", found["mean"]
+        if not is_number(mean):
+            return f"the gain {gain} is not defined with every seed: a fit has no {evidence.metric} on this holdout"
+        average = f"{mean:+.4f} {evidence.metric} on average over {found['fits']} fits"
+        interval = f"may be {found['low']:+.4f} ({gate.confidence:.0%} interval)"
+        of_this_seed = _gains(evidence)[0]
+        if of_this_seed <= 0 and mean <= 0:
+            return f"there is no gain {gain} with this seed or with others: {average}"
+        if of_this_seed <= mean:
+            return f"the gain {gain} varies with the seed: it is {average}, and {interval}; tune on more rows"
         return (
-            f"with other seeds the gain over {_opponent(evidence)} is {found['mean']:+.4f} {evidence.metric} on "
-            f"average over {found['fits']} fits, and may be {found['low']:+.4f} ({gate.confidence:.0%} interval): "
-            "it rests on a lucky seed; tune for longer or on more rows"
+            f"with other seeds the gain {gain} is {average}, and {interval}: it rests on a lucky seed; tune for longer "
+            "or on more rows"
         )
 
     def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
@@ -142,15 +151,13 @@ class SteadyOverSeeds(Check):
         import numpy as np
         from scipy.stats import t
 
-        opponent = evidence.champion if evidence.champion and evidence.champion.metrics else evidence.baseline
-        if not evidence.refits or opponent.metrics is None:
+        gains = np.array(_gains(evidence))
+        if not len(gains):
             return {}
-        sign = 1 if evidence.higher_is_better else -1
-        values = np.array([evidence.challenger.metrics[evidence.metric], *evidence.refits.values])
-        gains = sign * (values - opponent.metrics[evidence.metric])
         error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
         width = float(t.ppf((1 + gate.confidence) / 2, len(gains) - 1)) * error
-        return {"fits": len(gains), "mean": float(gains.mean()), "low": float(gains.mean()) - width}
+        mean = float(gains.mean())
+        return {"fits": len(gains), "mean": mean, "low": mean - width}
 
 
 def _error_gone(evidence: Evidence) -> float | None:
@@ -163,6 +170,16 @@ def _error_gone(evidence: Evidence) -> float | None:
     theirs = abs(perfect - champion.metrics[evidence.metric])
     gone = 1 - ours / theirs if theirs else 0.0
     return gone if is_number(gone) else None
+
+
+def _gains(evidence: Evidence) -> list[float]:
+    """Return by how much each fit is better than the opponent, the challenger first; none without refits."""
+    opponent = evidence.champion if evidence.champion and evidence.champion.metrics else evidence.baseline
+    if not evidence.refits or opponent.metrics is None:
+        return []
+    sign, theirs = 1 if evidence.higher_is_better else -1, opponent.metrics[evidence.metric]
+    values = [evidence.challenger.metrics[evidence.metric], *evidence.refits.values]
+    return [sign * (value - theirs) for value in values]
 
 
 def _champion(evidence: Evidence) -> str:

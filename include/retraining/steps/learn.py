@@ -13,6 +13,8 @@ from include.retraining.steps import files
 from include.retraining.steps.refit import refit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from upath import UPath
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from include.retraining.plan import RunPlan
     from include.training.challenger import Tuned
     from include.training.tune import Search
+    from include.training.tuning_result import TuningResult
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,6 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     from include.evaluation.metrics import Measure
     from include.training.check import check_trainable
     from include.training.folds import Folds
-    from include.training.tuning_result import tuning_table
 
     digest = files.made_from(pipeline, plan)
     search = _open_search(pipeline, plan, digest)
@@ -67,8 +69,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
         log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
         return {}
     results = search.results()
-    for line in tuning_table(results, pipeline.training.metric).splitlines():
-        log.info("%s", line)
+    _tell(pipeline, results)
     return {family: result.score for family, result in results.items()}
 
 
@@ -78,7 +79,6 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.challenger import choose_challenger, fit_challenger
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
-    from include.training.tuning_result import tuning_table
 
     path = files.folder(plan) / "challenger.json"
     digest = files.made_from(pipeline, plan)
@@ -92,8 +92,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     workspace.write_json(
         files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
     )
-    for line in tuning_table(results, pipeline.training.metric).splitlines():
-        log.info("%s", line)
+    _tell(pipeline, results)
     frame, split = files.frame_to_learn_from(pipeline, plan)
     folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
     tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
@@ -124,6 +123,16 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     return told
 
 
+def _tell(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
+    """Log what the search found, the candidates without a result first."""
+    from include.training.tuning_result import told_unfinished, tuning_table
+
+    if unfinished := told_unfinished(results):
+        log.warning("%s: %s", pipeline.name, unfinished)
+    for line in tuning_table(results, pipeline.training.metric).splitlines():
+        log.info("%s", line)
+
+
 def _open_search(pipeline: Pipeline, plan: RunPlan, digest: str) -> Search:
     from include.training.tune import Search
 
@@ -147,4 +156,4 @@ def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
         predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except FileNotFoundError as error:
         raise RunMissing(f"the predictions of the best trial are not at {path}; start a new run") from error
-    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions)
+    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions, result.max_rows)

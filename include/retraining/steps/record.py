@@ -75,11 +75,13 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
     table = verdict_table(files.evidence(plan), verdict)
     version, alias = registration["version"], registration["alias"]
-    lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", "", table, ""]
-    lines += [f"Challenger: {reason}" for reason in files.challenger(plan)["reasons"]]
+    lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"]
     for family, result in _tuning(plan).items():
         if result["note"]:
-            lines.append(f"Candidate {family}: {result['note']}")
+            without = " has no result" if result["trial"] is None else ""
+            lines.append(f"Candidate {family}{without}: {result['note']}")
+    lines += ["", table, ""]
+    lines += [f"Challenger: {reason}" for reason in files.challenger(plan)["reasons"]]
     if version:
         lines.append(f"Registered: {pipeline.name} version {version}" + (f", alias {alias}" if alias else ""))
     if registration["note"]:

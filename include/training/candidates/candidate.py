@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Candidate:
     def searches(self) -> bool:
         """Whether there is a parameter to search."""
         return bool(self.defaults)
+
+    def on_at_most(self, rows: int | None) -> Candidate:
+        """Return the family as it is fitted on at most so many rows; None for no further limit."""
+        if rows is None:
+            return self
+        return replace(self, max_rows=rows if self.max_rows is None else min(rows, self.max_rows))
 
 
 def estimator_params(params: Params) -> Params:

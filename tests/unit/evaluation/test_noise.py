@@ -168,3 +168,33 @@ class TestTwoThresholds:
 
         assert apart.low > 0
         assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+@each_measure
+def test_of_folds_the_mean_of_their_differences_is_taken(measure: Measure) -> None:
+    """With folds the difference is what a search ranks by: the metric of each fold, and the mean over the folds."""
+    rows = Rows(measure.task)
+    fold = (rows.day >= 6).astype("int64")
+    parts = [fold == 0, fold == 1]
+
+    found = paired_difference(
+        *(measure, rows.y_true, rows.days, rows.good, rows.worse), rounds=200, confidence=0.95, seed=7, fold=fold
+    )
+
+    gains = [
+        measure.sign * (measure.value(rows.y_true[part], rows.good[part]) - measure.value(rows.y_true[part], other))
+        for part in parts
+        for other in [rows.worse[part]]
+    ]
+    assert found.value == pytest.approx(np.mean(gains))
+    assert found.low < found.value < found.high
+    assert found.blocks == 14
+
+
+def test_one_fold_is_all_rows() -> None:
+    """A difference on one fold is the same as without folds, to the last bit."""
+    rows, measure = Rows("binary"), named("binary", "roc_auc")
+    how = {"rounds": 200, "confidence": 0.95, "seed": 7}
+    given = (measure, rows.y_true, rows.days, rows.good, rows.worse)
+
+    assert paired_difference(*given, **how, fold=np.zeros_like(rows.day)) == paired_difference(*given, **how)

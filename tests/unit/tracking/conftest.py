@@ -21,6 +21,7 @@ from include.training_config import Training
 from tests import factories
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -96,13 +97,17 @@ class Shop:
         return replace(record, **changes)
 
     def register(
-        self, run_key: str, *, promote: bool = True, expected_champion: int | None = None, **changes: Any
+        self,
+        run_key: str,
+        *,
+        promote: bool = True,
+        expected_champion: int | None = None,
+        trusted: Collection[str] = (),
+        **changes: Any,
     ) -> Registration:
         """Register the model under a run's key."""
-        record, example = self.record(run_key, **changes), self.example.head()
-        return register_model(
-            record, self.model, example, classifies=False, promote=promote, expected_champion=expected_champion
-        )
+        how = {"classifies": False, "trusted": trusted, "promote": promote, "expected_champion": expected_champion}
+        return register_model(self.record(run_key, **changes), self.model, self.example.head(), **how)
 
 
 @pytest.fixture

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import numpy as np
 import pytest
+import yaml
 from sklearn.base import clone
 
+from include.config import Pipeline
 from include.errors import ModelRefused, TrackingUnavailable
 from include.tracking import log_model
 from include.tracking.champion import aliases, find_champion, load_champion
 from include.tracking.register import documents
-from include.training.fit import predict
+from include.training.combine import build_model
+from include.training.fit import fit_model, predict
+from include.training.model_file import trusted_of
+from tests import factories
+from tests.unit.tracking.conftest import Shop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-    from tests.unit.tracking.conftest import Shop
 
 
 class Killed(BaseException):
@@ -62,6 +69,33 @@ def test_the_champion_predicts_what_the_challenger_did(shop_model: Shop) -> None
     assert champion is not None
     loaded = predict(load_champion(champion), shop_model.example, shop_model.training)
     assert np.array_equal(loaded, predict(shop_model.model, shop_model.example, shop_model.training))
+
+
+def test_a_model_of_an_estimator_of_ones_own_is_registered(
+    mlflow_home: Path, name: str, example: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A team's own class passed the gate each night, and MLflow refused its type: "check that the server is up"."""
+    fields = yaml.safe_load(factories.SHOP_YAML)
+    fields["features"] = {"key": ["row"], "label": "revenue"}
+    own = {
+        "mean": {"estimator": "tests.unit.training.team_models.Mean"},
+        "near": {"estimator": "sklearn.neighbors.KNeighborsRegressor"},
+    }
+    fields["training"] |= {"candidates": [], "own_candidates": own}
+    pipeline = Pipeline.model_validate(fields)
+    rows, trusted = example.assign(revenue=100 + 10 * example["visitors"]), trusted_of(pipeline.training)
+    models = [(family, 0.5, fit_model(pipeline, rows, family, {}, 1)) for family in own]
+    shop = Shop(name, build_model(models, "regression"), example, tmp_path)
+
+    registration = shop.register("night-1", trusted=trusted)
+
+    assert registration.alias == "champion"
+    champion = find_champion(name)
+    assert champion is not None
+    loaded = predict(load_champion(champion, trusted), example, shop.training)
+    assert np.array_equal(loaded, predict(shop.model, example, shop.training))
+    with pytest.raises(ModelRefused, match=r"tests\.unit\.training\.team_models\.Mean"):
+        load_champion(champion, [each for each in trusted if "team_models" not in each])
 
 
 def test_the_same_run_registers_one_version(shop_model: Shop, client: MlflowClient) -> None:

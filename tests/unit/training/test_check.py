@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,12 @@ import pandas as pd
 import pytest
 
 from include.errors import ConfigError, TrainingImpossible
+from include.evaluation.metrics import Measure
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of
 from include.training.split import Split, split_by_time
+from include.training.target import class_list, encode_target
+from include.training_config import METRICS
 from tests import factories
 
 if TYPE_CHECKING:
@@ -278,6 +282,83 @@ def test_a_rare_class_is_refused_only_where_its_absence_leaves_no_score(
         return
     with pytest.raises(TrainingImpossible, match=r"has 2 of the 3 classes among its .* rows to be judged by"):
         check_trainable(pipeline, frame, split)
+
+
+TUNED_FOR = [(task, metric) for task in METRICS for metric in METRICS[task] if metric != "calibration_error"]
+FOLD_2, HOLDOUT = slice(310, 450), slice(460, 600)
+
+
+@pytest.mark.parametrize("part", [FOLD_2, HOLDOUT], ids=["fold", "holdout"])
+@pytest.mark.parametrize(("task", "metric"), TUNED_FOR)
+@pytest.mark.parametrize("fault", ["one value", "a zero", "only zeros", "a class is missing"])
+def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
+    task: str, metric: str, fault: str, part: slice, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """With mape and a label of 0, all seconds were searched, and then "no trial was finished in the seconds".
+
+    For each metric and each kind of label that it may lack a value on, a fold and the holdout are refused exactly where
+    a perfect prediction has no value, and the sentence says where.
+    """
+    more = {"horizon_days": 1} if task == "forecasting" else {}
+    pipeline, frame = make_pipeline(task, metric=metric, **more), make_frame(task)
+    labels = frame["label"].copy()
+    rows = labels.index[part]
+    if fault == "one value":
+        labels[rows] = labels[rows[0]]
+    elif fault == "a class is missing":
+        labels[rows] = labels[rows].replace({labels[rows[0]]: next(each for each in labels if each != labels[rows[0]])})
+    elif task == "multiclass":
+        return
+    else:
+        labels[rows[:1] if fault == "a zero" else rows] = 0.0
+    frame["label"] = labels
+    classes = class_list(labels) if task == "multiclass" else None
+    y = encode_target(pipeline.training, labels[rows], classes)
+    perfect = y if classes is None else np.eye(len(classes))[y.astype("int64")]
+    split = _split(pipeline, frame)
+
+    if math.isfinite(Measure.of(pipeline.training).value(y, perfect)):
+        check_trainable(pipeline, frame, split)
+        return
+    where = "fold 2 of 2" if part == FOLD_2 else "the holdout"
+    with pytest.raises(
+        TrainingImpossible, match=rf"^shop: ({metric} has no value on the labels of )?{where}(,| has \d of the)"
+    ):
+        check_trainable(pipeline, frame, split)
+
+
+def test_a_label_of_0_under_mape_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The sentence names the metric, the days, how many labels, why, and the cure."""
+    pipeline, frame = make_pipeline(metric="mape"), make_frame().assign(label=np.arange(600) % 2)
+
+    with pytest.raises(
+        TrainingImpossible,
+        match=r"^shop: mape has no value on the labels of fold 1 of 2, 2024-01-18 to 2024-01-31, however good a model "
+        r"is: a share of a label that is 0 is not defined, and wape has no such limit; 70 of 140 are 0; set "
+        r"training\.metric to wape or mae, or leave out rows whose label is 0 in features\.sql$",
+    ):
+        check_trainable(pipeline, frame, _split(pipeline, frame))
+
+
+def test_a_class_that_comes_up_in_the_holdout_only_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The mean over all classes needs rows of each in every fold, and no fold can have one that is not known yet."""
+    pipeline, frame = make_pipeline("multiclass", metric="roc_auc_ovr"), make_frame("multiclass")
+    frame.loc[frame.index[-20:], "label"] = "huge"
+
+    with pytest.raises(TrainingImpossible, match=r"roc_auc_ovr has no value on the labels of fold 1 of 2"):
+        check_trainable(pipeline, frame, _split(pipeline, frame))
+
+
+@pytest.mark.parametrize(("label", "sentence"), [(2.0, "must be 0 or 1 for the task binary"), (np.inf, "is infinite")])
+def test_a_label_of_the_holdout_is_looked_at_too(
+    label: float, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
+) -> None:
+    """What does not fit the task is refused, whichever side of the split it is on."""
+    pipeline, frame = make_pipeline("binary"), make_frame("binary")
+    frame.loc[frame.index[-1], "label"] = label
+
+    with pytest.raises(TrainingImpossible, match=sentence):
+        check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_groups_that_come_again_every_day_leave_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:

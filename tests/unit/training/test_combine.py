@@ -75,7 +75,7 @@ def test_two_complementary_models_are_used_together(rows: Rows) -> None:
     assert sum(found.weights.values()) == pytest.approx(1)
     assert found.weights == pytest.approx({"linear": 0.5, "trees": 0.5}, abs=0.15)
     assert found.difference.low > 0
-    assert "a combination is better by 0." in found.reason
+    assert "a combination has a mae better by 0." in found.reason
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_weights_that_lose_on_the_last_fold_are_not_used(rows: Rows) -> None:
 
     assert found.weights == {"steady": 1.0}
     assert found.difference.value < 0
-    assert "is worse by" in found.reason
+    assert "has a mae worse by" in found.reason
     assert found.reason.endswith("and it must be better by more than noise")
 
 

@@ -330,3 +330,33 @@ def test_the_group_is_never_learned_from(make_pipeline: MakePipeline, make_frame
     frame["patient"] = frame["label"]
 
     assert "patient" not in _fitted(pipeline, frame, "linear").feature_names_in_
+
+
+def test_what_an_estimator_warns_of_is_shown_once(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A search of an estimator of one's own filled its log with the same warning at each of hundreds of fits."""
+    own = {
+        "warns": {"estimator": "tests.unit.training.team_models.Warns"},
+        "logistic": {"estimator": "sklearn.linear_model.LogisticRegression"},
+    }
+    pipeline, frame = make_pipeline("binary", candidates=[], own_candidates=own), make_frame("binary")
+
+    for _ in range(3):
+        for family in own:
+            fit_model(pipeline, frame, family, {}, 2)
+
+    assert [str(each.message) for each in recwarn] == ["the team's own words"]
+
+
+def test_a_model_is_fitted_on_at_most_so_many_rows(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A family whose search took its process along is not fitted on all rows at the end of the night."""
+    pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
+
+    models = {rows: fit_model(pipeline, frame, "baseline", {}, 1, max_rows=rows) for rows in (None, 50, 10**6)}
+    found = {rows: predict(model, frame, pipeline.training)[0] for rows, model in models.items()}
+
+    assert found[None] == found[10**6] == pytest.approx(frame["label"].median())
+    drawn = np.random.default_rng(len(frame)).choice(len(frame), 50, replace=False)
+    assert found[50] == pytest.approx(frame["label"].iloc[drawn].median())
+    assert found[50] != found[None]

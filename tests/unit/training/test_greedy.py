@@ -7,7 +7,8 @@ import pytest
 
 from include.evaluation.metrics import Measure
 from include.training import greedy
-from include.training.greedy import mean_score, pick_weights
+from include.training.greedy import pick_weights
+from include.training.out_of_fold import mean_score
 
 RMSE = Measure("regression", "rmse")
 

@@ -112,7 +112,8 @@ def test_seed_and_threads_are_the_pipelines(make_pipeline: MakePipeline) -> None
         pytest.param(
             "regression",
             {"estimator": "sklearn.linear_model.Rigde"},
-            r"sklearn\.linear_model\.Rigde cannot be imported \(AttributeError: .*; correct estimator",
+            r"sklearn\.linear_model\.Rigde cannot be imported \(AttributeError: .*; correct estimator, or install its "
+            r"package; Python finds sklearn\.linear_model at /.*/sklearn/linear_model/__init__\.py$",
             id="no such class",
         ),
         pytest.param("regression", {"estimator": "math.sqrt"}, "is not a scikit-learn estimator", id="a function"),

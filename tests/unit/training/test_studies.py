@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.config import Pipeline
+    from include.training.candidates import Candidate
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
@@ -58,7 +60,82 @@ def test_a_lost_trial_costs_what_its_whole_folds_took(make_pipeline: MakePipelin
     studies.give_up(study, worker=0)
 
     assert studies.spent_by(study, worker=0) == 2.5
-    assert studies.failure_of(study) == f"left out after trial 0: {studies.DIED}"
+    assert studies.failure_of(study) is None
+    assert studies.loss_of(study) == f"trial 0 was lost, there was no time to try again: {studies.DIED}"
+
+
+def test_a_trial_that_waited_for_its_storage_costs_what_it_worked(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """A database that was away for twelve of twenty seconds was charged for, and the retry had next to none left."""
+    search = search_of(make_pipeline(candidates=["linear"]), tmp_path)
+    study = search.studies["linear"]
+    trial = studies.ask(study, 7, worker=0, workers=1)
+    trial.set_user_attr("seconds", 0.1)
+    time.sleep(0.2)  # the database was away
+    search.interrupt(worker=0)
+
+    assert studies.spent_by(study, worker=0) == 0.1
+
+
+def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """It begins again with the cheapest parameters and half of the rows, and keeps to them for the rest of the run."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
+    dead = search_of(pipeline, tmp_path)
+    study = dead.studies["linear"]
+    study.tell(studies.ask(study, 7, worker=0, workers=1, first=dead.first["linear"]), 300.0)
+    studies.ask(study, 7, worker=0, workers=1)  # and then nothing more was heard of it
+    folds, again = _folds(pipeline, make_frame()), search_of(pipeline, tmp_path)
+    fitted: list[tuple[int | None, Any]] = []
+    fit = folds.fit
+
+    def recorded(candidate: Candidate, params: Any, *more: Any) -> Any:
+        fitted.append((candidate.max_rows, params))
+        return fit(candidate, params, *more)
+
+    folds.fit = recorded  # type: ignore[method-assign]
+    again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
+
+    half = folds.fit_rows // 2
+    assert {rows for rows, _ in fitted} == {half}
+    assert fitted[0][1] == again.candidates["linear"].defaults
+    result = again.results()["linear"]
+    assert [trial["state"] for trial in result.trials] == ["complete", "fail", "complete", "complete"]
+    assert result.max_rows == half
+    assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {studies.DIED}"
+
+
+def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """Once more is once: the search ends with the families that let it live."""
+    pipeline = make_pipeline(candidates=["baseline", "linear"], tuning={"trials": 3, "folds": 2})
+    for max_rows in (None, 100):
+        dead = search_of(pipeline, tmp_path)
+        studies.ask(dead.studies["linear"], 7, 0, 1, dead.first["linear"], max_rows)
+        for study in dead.studies.values():
+            studies.give_up(study, worker=0)
+
+    again = search_of(pipeline, tmp_path)
+    again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    results = again.results()
+    assert results["linear"].note == f"left out after trial 1: {studies.DIED}"
+    assert results["linear"].trial is None
+    assert results["baseline"].trial == 0
+
+
+def test_a_family_without_a_search_space_is_tried_again_too(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """The one trial that it may have is had after all."""
+    pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2})
+    studies.ask(search_of(pipeline, tmp_path).studies["baseline"], 7, worker=0, workers=1)
+
+    again = search_of(pipeline, tmp_path)
+    again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    assert again.results()["baseline"].trial == 1
 
 
 def test_a_lost_trial_that_is_told_after_all_counts(make_pipeline: MakePipeline, tmp_path: Path) -> None:
@@ -90,7 +167,7 @@ def test_a_search_that_was_killed_in_its_last_trial_is_not_over(
     again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
     assert again.is_over(ENOUGH_SECONDS, worker=0)
-    assert [trial["state"] for trial in told(again, "linear")] == ["complete", "fail"]
+    assert [trial["state"] for trial in told(again, "linear")] == ["complete", "fail", "complete"]
     assert told(again, "linear")[1]["error"] == studies.DIED
 
 

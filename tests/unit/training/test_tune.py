@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,11 @@ import pytest
 
 from include.errors import TrainingImpossible
 from include.evaluation.metrics import Measure
-from include.training import studies
+from include.training import studies, work_clock
 from include.training.folds import Folds
 from include.training.split import split_by_time
 from include.training.tune import Search
-from include.training.tuning_result import tuning_table
+from include.training.tuning_result import told_unfinished, tuning_table
 from tests import factories
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def test_a_search_goes_on_where_it_was(make_pipeline: MakePipeline, make_frame: 
 def test_what_was_spent_is_spent(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
     """A worker that is started again after its seconds are used up has no further trial."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2})
-    search, _ = _search(pipeline, make_frame(), tmp_path, seconds=0.3)
+    search, _ = _search(pipeline, make_frame(), tmp_path, seconds=2.0)
     before = len(search.results()["linear"].trials)
     assert before > 1
 
@@ -224,6 +225,8 @@ def test_a_family_that_crashes_is_reported_and_the_others_go_on(
     assert str(error) in caplog.text
     assert len(results["linear"].trials) == 5
     assert str(error) in tuning_table(results, "mae")
+    assert "lightgbm                     no result" in tuning_table(results, "mae")
+    assert told_unfinished(results) == "1 of 2 candidates without a result: lightgbm"
 
 
 def test_no_family_left_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
@@ -260,10 +263,10 @@ def test_a_task_that_is_stopped_leaves_no_blame(
     assert not result.note
 
 
-def test_a_family_that_took_its_process_along_is_left_out(
+def test_a_family_that_took_its_process_along_has_a_second_try(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A trial that a killed process left running is ended by the next attempt; the other families go on."""
+    """A trial that a killed process left running is given up by the next attempt, which says so; all families go on."""
     pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning={"trials": 2, "folds": 2})
     dead = Search(pipeline, tmp_path / "search.journal", "a search")
     studies.ask(dead.studies["lightgbm"], 7, worker=0, workers=1)  # and then nothing more was heard of it
@@ -272,8 +275,37 @@ def test_a_family_that_took_its_process_along_is_left_out(
 
     results = search.results()
     assert "memory" in results["lightgbm"].note
-    assert results["lightgbm"].trial is None
+    assert results["lightgbm"].trial is not None
+    assert results["lightgbm"].max_rows == _folds(pipeline, make_frame()).fit_rows // 2
     assert len(results["linear"].trials) == 2
+
+
+def test_waiting_for_the_storage_is_not_charged(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a search's twenty seconds a database took twelve by not answering, and few trials were had."""
+    now = [0.0]
+    monkeypatch.setattr(work_clock, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2, "trials": 50})
+    search = Search(pipeline, tmp_path / "search.journal", "a search")
+    folds, ask = _folds(pipeline, make_frame()), studies.ask
+    fit = folds.fit
+
+    def slow_fit(*args: Any) -> Any:
+        now[0] += 2.0
+        return fit(*args)
+
+    def slow_ask(*args: Any) -> Any:
+        now[0] += 30.0
+        return ask(*args)
+
+    folds.fit = slow_fit  # type: ignore[method-assign]
+    monkeypatch.setattr(studies, "ask", slow_ask)
+    search.run(folds, 20.0, 0, lambda *_: None)
+
+    trials = search.results()["linear"].trials
+    assert [trial["seconds"] for trial in trials if trial["state"] == "complete"] == [5.0] * 4
+    assert search.is_over(20.0, worker=0)
 
 
 def test_another_workers_running_trial_is_left_alone(

@@ -226,6 +226,25 @@ class TestGATE019:
         assert self.check.explain(_evidence(), gate) is None
         assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, 0.7])), gate) is None
 
+    def test_a_challenger_that_is_plainly_worse_is_not_called_lucky(self, gate: Gate) -> None:
+        """A model that lost to its champion with every seed was said to rest on a lucky one."""
+        evidence = _evidence(challenger=factories.challenger(0.6), refits=Refits([1007, 2007], [0.61, 0.62]))
+
+        assert self.check.explain(evidence, gate) == (
+            "there is no gain over the champion (version 3) with this seed or with others: -0.0400 roc_auc on average "
+            "over 3 fits"
+        )
+
+    def test_one_that_other_seeds_beat_is_not_called_lucky(self, gate: Gate) -> None:
+        """Where its own seed is one of the worse ones, the gain varies, and not in its favour."""
+        evidence = _evidence(challenger=factories.challenger(0.66), refits=Refits([1007, 2007], [0.75, 0.67]))
+
+        told = self.check.explain(evidence, gate)
+
+        assert told is not None
+        assert told.startswith("the gain over the champion (version 3) varies with the seed: it is +0.0433 roc_auc")
+        assert "lucky" not in told
+
     def test_no_gain_at_all_fires(self, gate: Gate) -> None:
         """Fits that are all exactly as good as the champion have gained nothing."""
         evidence = _evidence(challenger=factories.challenger(0.65), refits=Refits([1007, 2007], [0.65, 0.65]))
@@ -254,7 +273,10 @@ class TestGATE019:
 
     def test_a_refit_without_a_value_fires(self, gate: Gate) -> None:
         """A NaN never passes."""
-        assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, NAN])), gate) is not None
+        told = self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, NAN])), gate)
+
+        assert told is not None
+        assert "is not defined with every seed: a fit has no roc_auc on this holdout" in told
 
     @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is too few"), (2, "too few were made in their time")])
     def test_without_refits_it_does_not_apply(self, refits: int, why: str, gate: Gate) -> None:
