@@ -51,15 +51,18 @@ def test_every_part_is_well_and_only_the_pages_are_published(stack: Stack) -> No
     assert sorted(re.findall(r"->(\d+)/tcp", ports)) == ["5000", "8080"]
 
 
-def test_the_image_has_no_tool_and_no_root(stack: Stack) -> None:
-    """A task is nobody in particular, without a compiler, an installer or a shell of root's."""
-    told = stack.run_in(
-        "worker-1", "sh", "-c", "id -u; command -v gcc pip uv git curl; touch /opt/nightshift/x", check=False
-    )
+def test_no_part_is_root_or_has_a_capability(stack: Stack) -> None:
+    """The engine says who its processes are: those of each part, with the databases' and the queue's."""
+    parts = (*SERVICES, "postgres", "redis")
+    found = {part: stack.run_in(part, "sh", "-euc", "id -u; grep CapBnd /proc/1/status").split() for part in parts}
 
-    assert told.splitlines()[0] == "50000"
-    assert "Permission denied" in told or "Read-only" in told
-    assert not re.search(r"^/.*(gcc|pip|uv|git|curl)$", told, re.MULTILINE)
+    assert {part: told[1:] for part, told in found.items()} == {part: ["CapBnd:", "0" * 16] for part in parts}
+    assert all(int(told[0]) > 0 for told in found.values())
+    ours = {part: told[0] for part, told in found.items() if part in SERVICES}
+    assert ours == dict.fromkeys(SERVICES, "50000")
+    # what a part may not write is refused by the engine, and not by a path that is not there
+    told = stack.run_in("scheduler", "sh", "-euc", "touch /tmp/may; touch /var/lib/nightshift/may-not", check=False)
+    assert "Read-only file system" in told
 
 
 def test_a_night_runs_on_two_workers(stack: Stack, ingested: str) -> None:
