@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
+# uv says what it downloads; the names of what it has installed, hundreds of lines, are left out
+INSTALL = set -o pipefail; $(UV) pip install --python $(BIN)/python $(patsubst %,-r %,$(1)) 2>&1 | sed -u '/^ [-+~] /d'
 IMAGE := $(or $(NIGHTSHIFT_IMAGE),nightshift:latest)
 # Compose v2 where it is there, docker-compose 1.29 otherwise
 COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -10,6 +12,8 @@ COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 BACKUP = NIGHTSHIFT_BACKUP_GROUP=$$([ "$$(id -u)" = 0 ] && echo 50000 || id -g) $(COMPOSE)
 unexport PYTHONDONTWRITEBYTECODE
 
+# its pipefail stops make where an installation fails whose lines are filtered
+SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs test-stack backup restore bench-stack audit secrets
 
@@ -105,19 +109,22 @@ $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Nightshift needs Python 3.11 to 3.13; name one with PYTHON=python3.12 make ..." >&2; exit 1; }
 	@config/system-packages.sh $(PYTHON)
+	@echo "making $(VENV), with uv in it"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/uv
-	@echo "installing requirements.txt into $(VENV)"
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	@echo "installing requirements.txt into $(VENV): a few minutes, most of them for downloads"
+	@$(call INSTALL,requirements.txt)
 	@touch $@
 
 $(VENV)/installed-extras: requirements-extras.txt $(VENV)/installed
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt
+	@echo "installing requirements-extras.txt into $(VENV)"
+	@$(call INSTALL,requirements.txt requirements-extras.txt)
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-extras
 	@config/test-packages.sh
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt -r requirements-dev.txt
+	@echo "installing requirements-dev.txt into $(VENV)"
+	@$(call INSTALL,requirements.txt requirements-extras.txt requirements-dev.txt)
 	@touch $@

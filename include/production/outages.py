@@ -1,7 +1,7 @@
 """What Airflow's parts log while PostgreSQL is away: a line each time, where there were a hundred of traceback.
 
-Airflow's parts and Celery log the whole traceback at each attempt, and the API server writes it into its message. What
-failed is the same each time: the connection. A traceback of anything else stays.
+Airflow's parts and Celery log the whole traceback at each attempt, and the API server writes its frames into a
+message. What failed is the same each time: the connection. A traceback of anything else stays.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _AWAY = re.compile(
     r"OperationalError\W+((?:connection to server|could not translate host name|server closed the connection"
     r"|terminating connection|SSL connection has been closed|could not receive data from server)[^\n]*)"
 )
+#: SQLAlchemy comes by here where no connection could be made, and where one was lost it does not.
+_NO_CONNECTION = "_handle_dbapi_exception_noconnection"
 
 
 def outage(text: str) -> str | None:
@@ -29,8 +31,13 @@ def outage(text: str) -> str | None:
 
 def shorten(record: logging.LogRecord) -> None:
     """Make one line of a record that tells of an outage with a traceback, as its exception or within its message."""
+    if record.levelno < logging.WARNING:
+        return
     message, error = record.getMessage(), record.exc_info[1] if record.exc_info else None
-    away = outage(f"{type(error).__name__}: {error}") if error else outage(message) if "\n" in message else None
+    if error:
+        away = outage(f"{type(error).__name__}: {error}")
+    else:
+        away = "no connection could be made" if "\n" in message and _NO_CONNECTION in message else None
     if away:
         record.msg, record.args = f"{message.splitlines()[0].rstrip()}: the database is away: {away}", ()
         record.exc_info = record.exc_text = None

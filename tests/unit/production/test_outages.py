@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import traceback
 
 import psycopg2
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from include import settings
@@ -44,13 +46,20 @@ def test_an_outage_s_traceback_is_a_line(text: str) -> None:
     assert told == f"Failed operation _store_result.  Retrying 2 more times.: the database is away: {first}"
 
 
-def test_a_traceback_within_a_message_is_a_line() -> None:
-    """Airflow's API server writes it there."""
-    text = f'Error with id Z1mycOPN, statement: None\n  File "base.py", line 154, in __init__\n{database_error(GONE)}\n'
-    record = record_of("%s", None, text.replace("(psycopg2.", "sqlalchemy.exc.OperationalError: (psycopg2."))
-    shorten(record)
+def test_frames_within_a_message_are_a_line() -> None:
+    """Airflow's API server writes the frames of an error into its message, and not the error."""
+    try:
+        create_engine("postgresql+psycopg2://nobody@127.0.0.1:9/nothing").connect()
+    except OperationalError as error:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+    record = record_of(f"Error with id Z1mycOPN, statement: None\n{frames}")
+    other = record_of('Error with id Z1mycOPN, statement: SELECT 1\n  File "base.py", line 154, in do_execute\n')
+    for each in (record, other):
+        shorten(each)
 
-    assert record.getMessage() == f"Error with id Z1mycOPN, statement: None: the database is away: {GONE}"
+    told = "Error with id Z1mycOPN, statement: None: the database is away: no connection could be made"
+    assert record.getMessage() == told
+    assert other.getMessage().endswith("in do_execute\n")
 
 
 @pytest.mark.parametrize(
