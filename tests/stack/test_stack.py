@@ -284,10 +284,18 @@ def test_no_secret_is_written_anywhere(stack: Stack) -> None:
     }
     for database in ("airflow", "mlflow", "mlflow_auth", "optuna", "celery"):
         places[f"the database {database}"] = stack.run_in("postgres", "pg_dump", "-U", "postgres", database)
+    assert all(text.strip() for text in places.values())
+    assert PIPELINE in places["the database airflow"]
     for name, text in places.items():
         found = [secret for secret, value in secrets.items() if value in text]
         assert not found, f"{name} holds {found}"
     pattern = "|".join(re.escape(value) for value in secrets.values())
-    for service, folder in (("worker-1", "home"), ("worker-1", "logs"), ("mlflow", "mlflow")):
-        told = stack.run_in(service, "grep", "-rlaE", pattern, f"/var/lib/nightshift/{folder}", check=False)
+    for service, folder, known in (
+        ("worker-1", "home", PIPELINE),
+        ("worker-1", "logs", "VERDICT"),
+        ("mlflow", "mlflow", "skops"),
+    ):
+        search = ("grep", "-rlaE")
+        assert stack.run_in(service, *search, known, f"/var/lib/nightshift/{folder}")
+        told = stack.run_in(service, *search, pattern, f"/var/lib/nightshift/{folder}", check=False)
         assert told.strip() == "", f"{folder}: {told}"
