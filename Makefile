@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # its pipefail stops make where an installation fails whose lines are filtered
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs test-stack backup restore bench-stack audit secrets
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ stack-status: ## Show the parts of the production stack and their health
 
 stack-logs: ## Show the last lines of the logs of SERVICE=scheduler, or of all parts
 	@$(COMPOSE) logs --tail 200 $(SERVICE)
+
+stack-run: ## Run COMMAND="history flight_delays", a command of ./nightshift, in a worker of the production stack
+	@$(COMPOSE) exec -T worker-1 python -m include $(COMMAND)
+
+stack-metrics: ## Start Prometheus and Grafana beside the production stack
+	@$(COMPOSE) --profile monitoring up --detach
 
 backup: ## Back up the production stack, while it runs, into ./backups
 	@if [ "$$(id -u)" = 0 ]; then install -d -m 700 -o 50000 -g 50000 backups; else install -d -m 2770 backups; fi
