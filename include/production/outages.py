@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,16 +32,20 @@ def outage(text: str) -> str | None:
 
 def shorten(record: logging.LogRecord) -> None:
     """Make one line of a record that tells of an outage with a traceback, as its exception or within its message."""
-    if record.levelno < logging.WARNING:
-        return
-    message, error = record.getMessage(), record.exc_info[1] if record.exc_info else None
+    error = record.exc_info[1] if record.exc_info else None
     if error:
         away = outage(f"{type(error).__name__}: {error}")
+    elif isinstance(record.msg, str) and "\n" in record.msg and _NO_CONNECTION in record.msg:
+        away = "no connection could be made"
     else:
-        away = "no connection could be made" if "\n" in message and _NO_CONNECTION in message else None
+        return
     if away:
-        record.msg, record.args = f"{message.splitlines()[0].rstrip()}: the database is away: {away}", ()
-        record.exc_info = record.exc_text = None
+        with suppress(TypeError, ValueError, KeyError):  # arguments that do not fit, which logging itself will tell of
+            record.msg, record.args = (
+                f"{record.getMessage().splitlines()[0].rstrip()}: the database is away: {away}",
+                (),
+            )
+            record.exc_info = record.exc_text = None
 
 
 def install() -> None:

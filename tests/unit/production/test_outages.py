@@ -91,6 +91,20 @@ def test_a_message_of_one_line_stays() -> None:
     assert outage(record.getMessage()) == AWAY
 
 
+def test_no_record_is_an_error_of_its_own() -> None:
+    """A worker passes records on as dictionaries, whose record is made without a level; arguments may not fit either."""
+    code = (
+        "import logging; from include.production.outages import install; install()\n"
+        "print(logging.makeLogRecord({'msg': 'a record', 'levelno': 20}).getMessage())\n"
+        f"error = type('OperationalError', (Exception,), {{}})({AWAY!r})\n"
+        "try:\n    raise error\nexcept Exception:\n    logging.getLogger('x').error('%s and %d', 'one', exc_info=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=settings.root(), capture_output=True, text=True, check=True)
+
+    assert done.stdout == "a record\n"
+    assert "--- Logging error ---" in done.stderr  # logging's own, since an argument is missing
+
+
 @pytest.mark.parametrize(("raised", "lines"), [("OperationalError", 1), ("KeyError", 4)])
 def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: int) -> None:
     """The scheduler ends and is started again by the engine; by any other error it ends with its traceback."""
