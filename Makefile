@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_COMPILE_BYTECODE=1 $(BIN)/uv
+# uv says what it downloads; the names of what it has installed, hundreds of lines, are left out
+INSTALL = set -o pipefail; $(UV) pip install --python $(BIN)/python $(patsubst %,-r %,$(1)) 2>&1 | sed -u '/^ [-+~] /d'
 IMAGE := $(or $(NIGHTSHIFT_IMAGE),nightshift:latest)
 # Compose v2 where it is there, docker-compose 1.29 otherwise
 COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+# the group that reads backups besides the image's user: that of whoever runs make, and none where root does
+BACKUP = NIGHTSHIFT_BACKUP_GROUP=$$([ "$$(id -u)" = 0 ] && echo 50000 || id -g) $(COMPOSE)
 unexport PYTHONDONTWRITEBYTECODE
 
+# its pipefail stops make where an installation fails whose lines are filtered
+SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status test-stack backup restore bench-stack audit secrets
+.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,9 +71,10 @@ image: ## Build the image of the production stack (BUILD_OPTIONS: more for `dock
 	@docker build $(BUILD_OPTIONS) --build-arg NIGHTSHIFT_CODE_VERSION=$$(git describe --always --abbrev=40 --dirty --exclude='*') \
 		--tag $(IMAGE) .
 
-stack: ## Start the production stack in containers, with secrets drawn into .env on first use
-	@$(PYTHON) -m include.production.env_file
+stack: ## Start the production stack in containers, with secrets drawn into .env on first use (DEMO=1: the demo's data)
+	@$(PYTHON) -m include.production.env_file $(if $(DEMO),--demo)
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
+	@$(if $(DEMO),$(COMPOSE) run --rm --no-deps worker-1 python -m include sources)
 	@$(COMPOSE) up --detach
 	@$(PYTHON) -m include.production.wait
 
@@ -77,13 +84,22 @@ stack-stop: ## Stop the production stack; its volumes stay
 stack-status: ## Show the parts of the production stack and their health
 	@$(COMPOSE) ps
 
+stack-logs: ## Show the last lines of the logs of SERVICE=scheduler, or of all parts
+	@$(COMPOSE) logs --tail 200 $(SERVICE)
+
+stack-run: ## Run COMMAND="history flight_delays", a command of ./nightshift, in a worker of the production stack
+	@$(COMPOSE) exec -T worker-1 python -m include $(COMMAND)
+
+stack-metrics: ## Start Prometheus and Grafana beside the production stack
+	@$(COMPOSE) --profile monitoring up --detach
+
 backup: ## Back up the production stack, while it runs, into ./backups
-	@install -d -m 700 backups && { [ "$$(id -u)" != 0 ] || chown 50000:50000 backups; }
-	@$(COMPOSE) run --rm backup
+	@if [ "$$(id -u)" = 0 ]; then install -d -m 700 -o 50000 -g 50000 backups; else install -d -m 2770 backups; fi
+	@$(BACKUP) run --rm backup
 
 restore: ## Restore FROM=backups/nightshift-... into a stack whose volumes are empty, and start it
 	@$(PYTHON) -m include.production.env_file
-	@$(COMPOSE) run --rm backup python -m include restore /backups/$(notdir $(FROM))
+	@$(BACKUP) run --rm backup python -m include restore /backups/$(notdir $(FROM:/=))
 	@$(MAKE) stack
 
 test-stack: $(VENV)/installed-dev image ## Run the production stack, injure it, and check that it keeps its promises
@@ -99,19 +115,22 @@ $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Nightshift needs Python 3.11 to 3.13; name one with PYTHON=python3.12 make ..." >&2; exit 1; }
 	@config/system-packages.sh $(PYTHON)
+	@echo "making $(VENV), with uv in it"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/uv
-	@echo "installing requirements.txt into $(VENV)"
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	@echo "installing requirements.txt into $(VENV): a few minutes, most of them for downloads"
+	@$(call INSTALL,requirements.txt)
 	@touch $@
 
 $(VENV)/installed-extras: requirements-extras.txt $(VENV)/installed
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt
+	@echo "installing requirements-extras.txt into $(VENV)"
+	@$(call INSTALL,requirements.txt requirements-extras.txt)
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-extras
 	@config/test-packages.sh
-	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-extras.txt -r requirements-dev.txt
+	@echo "installing requirements-dev.txt into $(VENV)"
+	@$(call INSTALL,requirements.txt requirements-extras.txt requirements-dev.txt)
 	@touch $@

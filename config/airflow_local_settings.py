@@ -3,11 +3,13 @@
 That is the scheduler with the LocalExecutor, and Celery's worker.
 
 Airflow imports this module in each of its processes; the others stay light. A table of what it saves is
-in docs/benchmarks.md. Nothing is computed here: threads would not live on in a forked task.
+in docs/benchmarks.md. Nothing is computed here: threads would not live on in a forked task. The parts of the production
+stack log an outage of PostgreSQL in short.
 """
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 
@@ -31,6 +33,11 @@ HEAVY = (
     "skops.io",
     "upath",
 )
+
+if os.environ.get("NIGHTSHIFT_SERVICE"):  # docker-compose.yaml names each part by it
+    from include.production.outages import install
+
+    install()
 
 FORKS_TASKS = {"CeleryExecutor": ["celery", "worker"], "LocalExecutor": ["scheduler"]}
 COMMAND = FORKS_TASKS.get(conf.get("core", "executor"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from include.errors import ConnectionMissing
-from include.settings import without_password
+from include.settings import in_container, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,8 +173,8 @@ def sqlite_engine(connection_id: str, path: str) -> Engine:
 
     if not Path(path).is_file():
         raise ConnectionMissing(
-            f"connection '{connection_id}' names the SQLite file '{path}', which does not exist; "
-            "correct its host, the absolute path of the file"
+            f"connection '{connection_id}' names the SQLite file '{path}', which does not exist{_in_here()}; "
+            f"correct its host, the absolute path of the file{_or_mount()}"
         )
     return create_engine(URL.create("sqlite", database=path))
 
@@ -220,9 +220,19 @@ def folder_of(connection_id: str, path: str | None, in_store: Callable[[str], UP
     folder = UPath(path)
     if not folder.is_dir():
         raise ConnectionMissing(
-            f"connection '{connection_id}' names the folder '{path}', which does not exist or cannot be read"
+            f"connection '{connection_id}' names the folder '{path}', which does not exist or cannot be "
+            f"read{_in_here()}; correct `path` in its extra field{_or_mount()}"
         )
     return folder
+
+
+def _in_here() -> str:
+    return " in this container" if in_container() else ""
+
+
+def _or_mount() -> str:
+    """Return what else to do in a container, which sees of its machine only what is mounted."""
+    return ", or mount it into every worker (docs/how-to/run-the-stack.md)" if in_container() else ""
 
 
 def _store_folder(connection_id: str, uri: str, in_store: Callable[[str], UPath]) -> UPath:

@@ -105,6 +105,11 @@ def artifact_root() -> str | None:
     return (home() / "mlflow" / "artifacts").as_uri()
 
 
+def in_container() -> bool:
+    """Return whether this process runs in a container, as the image and podman say by the variable `container`."""
+    return bool(os.environ.get("container"))  # noqa: SIM112  its name among container engines
+
+
 def threads() -> int:
     """Return how many threads one task may use (NIGHTSHIFT_THREADS, default: every core)."""
     return int(os.environ.get("NIGHTSHIFT_THREADS") or os.cpu_count() or 1)

@@ -27,6 +27,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -73,6 +74,7 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
         with _only_one(to), _scratch(to / f".{name}{_PARTIAL}") as scratch:
             contents = _copy(places, scratch, made_at, tell)
             contents.write(scratch)
+            _share(scratch)
             _sync(scratch)
             scratch.rename(to / name)
             _sync(to)
@@ -247,6 +249,14 @@ def _scratch(folder: Path) -> Iterator[Path]:
     finally:
         os.umask(before)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _share(folder: Path) -> None:
+    """Let the group of a setgid folder read and remove a backup in it: such a folder is made to be shared."""
+    if folder.parent.stat().st_mode & stat.S_ISGID:
+        for path in folder.iterdir():
+            path.chmod(0o640)
+        folder.chmod(0o2770)
 
 
 def _sync(folder: Path) -> None:

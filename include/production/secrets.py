@@ -30,6 +30,10 @@ def _password() -> str:
     return secrets.token_urlsafe(24)  # of letters that an address may hold as they are
 
 
+def _signing_key() -> str:
+    return secrets.token_urlsafe(48)  # 64 characters: HMAC with SHA-512 wants a key of at least 64 bytes
+
+
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
@@ -43,11 +47,11 @@ SECRETS: dict[str, tuple[str, Callable[[], str]]] = {
     "NIGHTSHIFT_OPTUNA_DB_PASSWORD": ("the trials of searches", _password),
     "NIGHTSHIFT_REDIS_PASSWORD": ("the queue of tasks", _password),
     "NIGHTSHIFT_FERNET_KEY": ("encrypts Airflow's Connections; without it they are lost", _fernet_key),
-    "NIGHTSHIFT_JWT_SECRET": ("signs the tokens of Airflow's API", _password),
-    "NIGHTSHIFT_API_SECRET_KEY": ("signs the sessions of Airflow's UI", _password),
+    "NIGHTSHIFT_JWT_SECRET": ("signs the tokens of Airflow's API", _signing_key),
+    "NIGHTSHIFT_API_SECRET_KEY": ("signs the sessions of Airflow's UI", _signing_key),
     "NIGHTSHIFT_ADMIN_PASSWORD": ("the user admin of Airflow's UI and of MLflow's", _password),
     "NIGHTSHIFT_MLFLOW_PASSWORD": ("the user nightshift of MLflow, which is the tasks'", _password),
-    "NIGHTSHIFT_MLFLOW_SECRET_KEY": ("signs MLflow's forms", _password),
+    "NIGHTSHIFT_MLFLOW_SECRET_KEY": ("signs MLflow's forms", _signing_key),
     "NIGHTSHIFT_GRAFANA_PASSWORD": ("the user admin of Grafana", _password),
 }
 

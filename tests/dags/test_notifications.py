@@ -71,7 +71,9 @@ def callbacks(dag: DAG) -> dict[str, list[str]]:
 
 def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
     """By default no DAG and no task has a callback of any kind, nor does Airflow think so."""
-    for dag in dags(shop, "").values():
+    found = dags(shop, "")
+    assert {"ingest", "retrain", "monitor"} <= found.keys()
+    for dag in found.values():
         assert callbacks(dag) == {}
         assert not dag.has_on_failure_callback
         assert not any(task.has_on_failure_callback or task.has_on_success_callback for task in dag.tasks)
@@ -79,7 +81,9 @@ def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
 
 def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
     """Each address is told by a callback of its own, and a run that hangs is told of too."""
-    for kind, dag in dags(shop, ALL).items():
+    found = dags(shop, ALL)
+    assert {"ingest", "retrain", "monitor"} <= found.keys()
+    for kind, dag in found.items():
         failed, waits = ["FailureNotifier"] * 2, ["OutageNotifier"] * 2
         expected = dict.fromkeys(dag.task_ids, failed + waits) | {"the run": ["OverdueNotifier"] * 2}
         if kind == "retrain":

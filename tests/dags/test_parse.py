@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,8 @@ def test_each_pipeline_has_its_dags(parsed: dict) -> None:
 
 def test_parsing_loads_no_heavy_library(parsed: dict) -> None:
     """Reading the DAG files imports none of the libraries that only tasks need."""
+    assert {"airflow", "dags", "include"} <= set(parsed["modules"])
+    assert [name for name in HEAVY if find_spec(name.partition(".")[0]) is None] == []
     assert set(HEAVY) & set(parsed["modules"]) == set()
 
 

@@ -76,6 +76,8 @@ def test_a_night_runs_by_itself_and_everything_ends(shop: Path, home: Path) -> N
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", stack.places.airflow_port)) != 0
     logs = "\n".join(path.read_text(errors="replace") for path in home.rglob("*.log"))
+    assert {"api-server.log", "scheduler.log", "mlflow.log"} <= {path.name for path in home.rglob("*.log")}
+    assert "VERDICT" in logs  # the tasks' logs are among them
     assert [name for name, secret in stack_secrets(home).items() if secret in logs] == []
 
 

@@ -88,7 +88,8 @@ def test_a_verdict_and_a_failure_arrive_and_a_success_does_not(
     assert told["facts"]["challenger"] > 0
     assert failed["facts"]["task"] == "sales.validate"
     assert "ExpectationsFailed: " in failed["text"]
-    for log in (good.log, retrained.log, bad.log):
+    for log, said in ((good.log, "announce_tables"), (retrained.log, "VERDICT"), (bad.log, "ExpectationsFailed")):
+        assert said in log
         assert webhook.PATH not in log
         assert webhook.TOKEN not in log
 

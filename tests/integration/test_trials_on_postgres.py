@@ -92,6 +92,7 @@ def test_two_tasks_have_one_search_in_a_database(trials: str, postgres: Postgres
 
     assert_had_by_both(challenger, trials=5)
     assert not list(run_folder().glob("*.journal"))
+    assert all("lightgbm" in text for text in printed)
     assert not [text for text in printed if postgres.password in text]
     assert postgres.password not in json.dumps(found())
 

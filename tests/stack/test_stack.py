@@ -51,15 +51,18 @@ def test_every_part_is_well_and_only_the_pages_are_published(stack: Stack) -> No
     assert sorted(re.findall(r"->(\d+)/tcp", ports)) == ["5000", "8080"]
 
 
-def test_the_image_has_no_tool_and_no_root(stack: Stack) -> None:
-    """A task is nobody in particular, without a compiler, an installer or a shell of root's."""
-    told = stack.run_in(
-        "worker-1", "sh", "-c", "id -u; command -v gcc pip uv git curl; touch /opt/nightshift/x", check=False
-    )
+def test_no_part_is_root_or_has_a_capability(stack: Stack) -> None:
+    """The engine says who its processes are: those of each part, with the databases' and the queue's."""
+    parts = (*SERVICES, "postgres", "redis")
+    found = {part: stack.run_in(part, "sh", "-euc", "id -u; grep CapBnd /proc/1/status").split() for part in parts}
 
-    assert told.splitlines()[0] == "50000"
-    assert "Permission denied" in told or "Read-only" in told
-    assert not re.search(r"^/.*(gcc|pip|uv|git|curl)$", told, re.MULTILINE)
+    assert {part: told[1:] for part, told in found.items()} == {part: ["CapBnd:", "0" * 16] for part in parts}
+    assert all(int(told[0]) > 0 for told in found.values())
+    ours = {part: told[0] for part, told in found.items() if part in SERVICES}
+    assert ours == dict.fromkeys(SERVICES, "50000")
+    # what a part may not write is refused by the engine, and not by a path that is not there
+    told = stack.run_in("scheduler", "sh", "-euc", "touch /tmp/may; touch /var/lib/nightshift/may-not", check=False)
+    assert "Read-only file system" in told
 
 
 def test_a_night_runs_on_two_workers(stack: Stack, ingested: str) -> None:
@@ -281,10 +284,18 @@ def test_no_secret_is_written_anywhere(stack: Stack) -> None:
     }
     for database in ("airflow", "mlflow", "mlflow_auth", "optuna", "celery"):
         places[f"the database {database}"] = stack.run_in("postgres", "pg_dump", "-U", "postgres", database)
+    assert all(text.strip() for text in places.values())
+    assert PIPELINE in places["the database airflow"]
     for name, text in places.items():
         found = [secret for secret, value in secrets.items() if value in text]
         assert not found, f"{name} holds {found}"
     pattern = "|".join(re.escape(value) for value in secrets.values())
-    for service, folder in (("worker-1", "home"), ("worker-1", "logs"), ("mlflow", "mlflow")):
-        told = stack.run_in(service, "grep", "-rlaE", pattern, f"/var/lib/nightshift/{folder}", check=False)
+    for service, folder, known in (
+        ("worker-1", "home", PIPELINE),
+        ("worker-1", "logs", "VERDICT"),
+        ("mlflow", "mlflow", "skops"),
+    ):
+        search = ("grep", "-rlaE")
+        assert stack.run_in(service, *search, known, f"/var/lib/nightshift/{folder}")
+        told = stack.run_in(service, *search, pattern, f"/var/lib/nightshift/{folder}", check=False)
         assert told.strip() == "", f"{folder}: {told}"

@@ -244,6 +244,7 @@ def test_a_sentence_has_no_words_of_the_validator(tmp_path: Path, old: str, new:
     """A person who writes YAML knows nothing of instances, keys in brackets and validation steps."""
     told = " ".join(mistakes(tmp_path, edited(old, new)))
 
+    assert "pipeline.yaml" in told
     assert not [word for word in ("after validation", "instance of", "[key]") if word in told]
 
 

@@ -151,6 +151,31 @@ def test_a_folder_that_is_not_there_is_told_with_its_path(
         connections.folder("shop")
 
 
+@pytest.mark.parametrize(
+    ("connection", "ask"),
+    [
+        ({"conn_type": "fs", "extra": {"path": "/data/landing"}}, "folder"),
+        ({"conn_type": "sqlite", "host": "/data/landing"}, "engine"),
+    ],
+)
+@pytest.mark.parametrize("container", ["", "oci"])
+def test_in_a_container_a_missing_file_or_folder_may_want_a_mount(
+    connections: EnvironmentConnections,
+    monkeypatch: pytest.MonkeyPatch,
+    connection: dict[str, Any],
+    ask: str,
+    container: str,
+) -> None:
+    """A folder that was there on the machine was looked for in vain by a worker, whose container did not have it."""
+    monkeypatch.setenv("container", container)
+    define(monkeypatch, connection)
+
+    with pytest.raises(ConnectionMissing, match="correct") as told:
+        getattr(connections, ask)("shop")
+    assert ("in this container" in str(told.value)) == bool(container)
+    assert ("mount it into every worker (docs/how-to/run-the-stack.md)" in str(told.value)) == bool(container)
+
+
 @pytest.mark.parametrize("value", [{"conn_type": "fs"}, {"conn_type": "fs", "extra": ""}, "fs://"])
 def test_a_folders_connection_without_a_path_is_told_what_it_needs(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: object

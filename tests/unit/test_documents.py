@@ -67,6 +67,7 @@ def test_every_variable_is_explained() -> None:
     read = set(re.findall(r"\b((?:NIGHTSHIFT|LAKE)_[A-Z_]+)\b", code)) - {"NIGHTSHIFT_STACK", "LAKE_COLUMNS"}
 
     pages = "".join((DOCS / "how-to" / name).read_text() for name in ("configure.md", "run-the-stack.md"))
+    assert {"NIGHTSHIFT_HOME", "LAKE_URI"} <= read
     assert {name for name in read if name not in pages} == set()
 
 
@@ -95,7 +96,10 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
 
 def test_every_command_of_the_pages_is_one_of_ours() -> None:
     """Each `./nightshift` line names a command, with arguments and options that it takes; so does each `make` line."""
-    for page, words in commands("./nightshift"):
+    ours, made = commands("./nightshift"), commands("make")
+    assert len(ours) > 10
+    assert made
+    for page, words in ours:
         command: click.Command = main
         while isinstance(command, click.Group):
             name, *words = words or [""]
@@ -106,7 +110,7 @@ def test_every_command_of_the_pages_is_one_of_ours() -> None:
         except click.UsageError as error:
             pytest.fail(f"{page}: {name} {shlex.join(words)}: {error.format_message()}")
     targets = set(re.findall(r"^([\w-]+):.*##", (settings.root() / "Makefile").read_text(), re.MULTILINE))
-    for page, words in commands("make"):
+    for page, words in made:
         assert {word for word in words if "=" not in word} <= targets, f"{page}: make {shlex.join(words)}"
 
 
@@ -127,6 +131,7 @@ print("PARSED" + json.dumps(told))
 def test_every_command_of_airflow_on_the_pages_is_one_of_airflows(tmp_path: Path) -> None:
     """Airflow's own parser takes each `./nightshift airflow` line; its DAG exists, and its form takes what is given."""
     lines = [(page, words[1:]) for page, words in commands("./nightshift") if words[0] == "airflow"]
+    assert lines
     done = subprocess.run(
         [sys.executable, "-c", AIRFLOW_PARSES, json.dumps([words for _, words in lines])],
         env=airflow_environment(tmp_path),
@@ -151,6 +156,7 @@ def test_every_fragment_of_a_pipeline_on_the_pages_is_valid(tmp_path: Path) -> N
 
     A source or another section of the shop's own is merged with the shop's; a source of another name must be whole.
     """
+    assert sum(len(blocks(page, "yaml")) for page in pages()) > 20
     for page in pages():
         for block in blocks(page, "yaml"):
             named = re.match(r"# include/pipelines/\S+?/(\S+\.yaml)\n", block)

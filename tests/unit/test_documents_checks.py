@@ -174,7 +174,9 @@ def test_the_example_is_what_the_code_says(code: str) -> None:
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_every_block_of_settings_is_valid(code: str) -> None:
     """What a page shows of gate's settings can be copied into a pipeline.yaml, and is the default where it says so."""
-    for comment, block in re.findall(r"```yaml\n(# [^\n]*\n)?(.*?)```", _page(code), re.DOTALL):
+    found = re.findall(r"```yaml\n(# [^\n]*\n)?(.*?)```", _page(code), re.DOTALL)
+    assert len(found) == _page(code).count("```yaml")
+    for comment, block in found:
         fields = yaml.safe_load(block)
         assert fields.keys() <= {"gate", "training"}
         gate = Gate.model_validate({"minimum": 0.6} | fields["gate"])

@@ -22,6 +22,13 @@ def test_secrets_are_drawn_once_and_only_their_owner_reads_them(home: Path) -> N
     assert len(set(first.values())) == len(first)
 
 
+def test_keys_that_sign_are_long_enough_for_their_algorithm(home: Path) -> None:
+    """Airflow signs tokens by HMAC with SHA-512 and warns, in every log, of a key of fewer than 64 bytes."""
+    drawn = stack_secrets(home)
+
+    assert min(len(drawn[name].encode()) for name in ("jwt_secret", "api_secret_key")) >= 64
+
+
 def test_two_homes_have_different_secrets(home: Path, tmp_path: Path) -> None:
     """No secret is the same for all who clone the repository."""
     assert not set(stack_secrets(home).values()) & set(stack_secrets(tmp_path / "other").values())

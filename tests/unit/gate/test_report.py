@@ -95,6 +95,8 @@ def test_without_a_champion_its_column_says_so(gate: Gate) -> None:
     assert any("no champion" in line and "challenger" in line for line in lines)
     assert _row(lines, "roc_auc *") == ["0.7000", "-", "0.5000"]
     assert not any(line.startswith("better than champion by") for line in lines)
+    compared = _lines(factories.evidence(), gate)
+    assert any(line.startswith("better than champion by") for line in compared)
     assert _row(lines, "better than baseline by") == ["0.2000", "0.1500", "to", "0.2500"]
 
 

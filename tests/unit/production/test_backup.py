@@ -36,6 +36,21 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         back_up(tmp_path / "backups")
 
 
+def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_path: Path, home: Path) -> None:
+    """A container writes as its own user: whoever asked for the backup reads and removes it by their group."""
+    (home / "lake" / "shop" / "records").mkdir(parents=True)
+    (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
+    modes = {}
+    for name, mode in (("own", 0o700), ("shared", 0o2770)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+        made = back_up(tmp_path / name)
+        files = {path.stat().st_mode & 0o7777 for path in made.iterdir()}
+        modes[name] = (made.stat().st_mode & 0o7777, files)
+
+    assert modes == {"own": (0o700, {0o600}), "shared": (0o2770, {0o640})}
+
+
 def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written of the backup is removed, so that there is room again."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)

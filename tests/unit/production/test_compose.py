@@ -15,7 +15,11 @@ TEXT = (settings.root() / "docker-compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 TASKS = ("worker-1", "worker-2")
 #: They end with what they have to do.
-ONCE = ("migrate-airflow", "migrate-mlflow", "backup")
+ONCE = ("own-postgres", "own-redis", "migrate-airflow", "migrate-mlflow", "backup")
+#: Their images are run by a user who is not root, as the Dockerfile says for ours.
+NOBODY = ("statsd", "prometheus", "grafana")
+#: They write large files: the database, models, rows that do not fit into memory.
+WRITING = ("postgres", "mlflow", *TASKS, "backup", *NOBODY)
 
 
 def environment(service: str) -> str:
@@ -30,13 +34,43 @@ def secrets_of(service: str) -> set[str]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_has_bounds(service: str) -> None:
-    """Each restarts, writes bounded logs, has bounded memory and gains no privilege."""
+    """Each restarts, writes bounded logs, has bounded memory, no capability, and gains no privilege."""
     found = SERVICES[service]
 
     assert found["restart"] == ("no" if service in ONCE else "unless-stopped")
     assert found["logging"]["options"]["max-size"]
     assert found["mem_limit"]
     assert "no-new-privileges:true" in found["security_opt"]
+    assert found["cap_drop"] == ["ALL"]
+    assert found.get("read_only", False) == (service not in WRITING)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_root_does_nothing_but_give_a_volume_away(service: str) -> None:
+    """Redis ran as root with the engine's usual capabilities. Who is root reaches no network and ends at once."""
+    found = SERVICES[service]
+    if service.startswith("own-"):
+        assert (found["user"], found["network_mode"], found["cap_add"]) == (
+            "root",
+            "none",
+            ["CHOWN", "DAC_READ_SEARCH"],
+        )
+        return
+    assert "cap_add" not in found
+    if found["image"].startswith("${NIGHTSHIFT_IMAGE:-"):
+        assert "user" not in found  # the image's
+        assert re.search(r"^USER nightshift$", (settings.root() / "Dockerfile").read_text(), re.MULTILINE)
+    elif service not in NOBODY:
+        assert found["user"] == service
+        assert found["depends_on"][f"own-{service}"]["condition"] == "service_completed_successfully"
+
+
+def test_backups_are_written_for_the_group_of_whoever_asks() -> None:
+    """The image's user is a member of it, and `make backup` shares the folder with it."""
+    assert SERVICES["backup"]["group_add"] == ["${NIGHTSHIFT_BACKUP_GROUP:-50000}"]
+    makefile = (settings.root() / "Makefile").read_text()
+    assert "install -d -m 2770 backups" in makefile
+    assert makefile.count("$(BACKUP) run --rm backup") == 2
 
 
 def test_only_the_pages_are_published_and_on_this_machine() -> None:
