@@ -12,7 +12,7 @@ from include.evaluation.noise import day_draws, percentile_interval
 from include.evaluation.sketch import beside, is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -88,21 +88,21 @@ def mended_by_retraining(alerts: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"{each['kind']} {each['name']}" for each in alerts if each["kind"] in LEARNT]
 
 
-def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: bool) -> Line:
+def volume_line(rows: int, missing: Sequence[str], score: str, *, predicts: bool) -> Line:
     """Say whether each row that is asked for has a prediction.
 
     Parameters
     ----------
-    days
-        ISO day of the run that predicts it, of each row that the features query yields.
+    rows
+        How many rows the features query yields.
     missing
-        Which of them have no prediction, of shape (n_rows,).
+        For each of them that has no prediction, the ISO day of the run that predicts it.
     score
         The DAG that predicts.
     predicts
         Whether anything was ever predicted.
     """
-    rows, absent = len(days), int(missing.sum())
+    absent = len(missing)
     if not predicts:
         told = f"nothing was predicted yet; run {score}"
         return Line("volume", "predictions", None, 1.0, "unknown", rows, told)
@@ -113,7 +113,7 @@ def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: b
     if not absent:
         told = f"each of the {rows:,} rows that were asked for has its prediction"
         return Line("volume", "predictions", share, 1.0, "ok", rows, told)
-    found = sorted(set(days[missing]))
+    found = sorted(set(missing))
     listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
     told = (
         f"{absent:,} of the {rows:,} rows that were asked for have no prediction; run {score} as of "

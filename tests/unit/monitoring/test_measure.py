@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from include import lake
+from include.as_of import end_of
 from include.catalog import load_pipeline
 from include.errors import ScoringImpossible
 from include.evaluation.sketch import make_reference
+from include.features import asked as asked_module
 from include.monitoring import measure
 from include.monitoring.measure import find_lines, holdout_metric
 from include.monitoring.plan import MonitoringPlan
@@ -102,7 +105,13 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     """Return the lines where the features query yields some rows."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    monkeypatch.setattr(measure, "compute_rows", lambda *_: table)
+
+    def compute_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime) -> pa.Table:
+        time = pc.field("prediction_time")
+        return table.filter((time >= since) & (time <= end_of(as_of)))
+
+    for module in (measure, asked_module):
+        monkeypatch.setattr(module, "compute_rows", compute_rows)
     return find_lines(pipeline, plan(version))
 
 
