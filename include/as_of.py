@@ -11,7 +11,8 @@ What falls on a midnight is on the border of two days, and belongs to the first 
 
 - a raw row that became known at d+1 00:00 is seen by the run as of d if its partition is d or older, that is, if its
   delay carried it to midnight; the row of partition d+1 has not been delivered by then, and is first seen as of d+1;
-- a question that is asked at d+1 00:00 is answered as of d if what was seen as of d yields it, and as of d+1 otherwise.
+- a question that is asked at d+1 00:00 is answered as of d if what was seen as of d yields it, and otherwise as of d+1
+  if what was known at that midnight yields it.
 """
 
 from __future__ import annotations

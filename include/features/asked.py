@@ -23,33 +23,42 @@ def asked_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pa.
 
     rows = compute_rows(pipeline, snapshot, as_of, midnight(as_of))
     keys = rows.select(list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME]))).to_pandas()
-    return rows.filter(pa.array(~asked_before(pipeline, snapshot, keys, as_of), pa.bool_()))
+    return rows.filter(pa.array(asked_since(pipeline, snapshot, keys, as_of), pa.bool_()))
 
 
-def asked_before(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
-    """Return which rows the run as of the day before predicts, of those that are asked from a day's midnight on.
+def asked_since(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
+    """Return which rows the runs as of a day and of later ones predict; boolean, of shape (n_rows,).
 
-    These are rows that are asked at the midnight itself, and that what was seen as of the day before yields. If any
-    row is asked then, the query is run once to tell.
+    Of the rows that are asked at the midnight that begins the day, these are the rows that came too late for the run
+    as of the day before, and yet were known when they were asked.
 
     Parameters
     ----------
     rows
         With the key and `prediction_time`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean, of shape (n_rows,).
     """
+    first = midnight(day)
+    since, at_first = (rows[PREDICTION_TIME] >= first).to_numpy(copy=True), (rows[PREDICTION_TIME] == first).to_numpy()
+    if at_first.any():
+        since &= ~_asked_before(pipeline, snapshot, rows, day)
+    if (since & at_first).any():
+        known = compute_rows(pipeline, snapshot, day, first, known_at=first)
+        since &= ~at_first | _is_among(rows, known, pipeline.features.key)
+    return since
+
+
+def _asked_before(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
+    """Return which rows are asked at the midnight that begins a day, and predicted by the run as of the day before."""
+    first = midnight(day)
+    before = compute_rows(pipeline, snapshot, day - timedelta(days=1), first)
+    return (rows[PREDICTION_TIME] == first).to_numpy() & _is_among(rows, before, pipeline.features.key)
+
+
+def _is_among(rows: pd.DataFrame, others: pa.Table, key: list[str]) -> np.ndarray:
+    """Return which rows have the key of one of the others."""
     import pandas as pd
 
-    key = pipeline.features.key
-    found = (rows[PREDICTION_TIME] == midnight(day)).to_numpy(dtype=bool, copy=True)
-    if found.any():
-        before = compute_rows(pipeline, snapshot, day - timedelta(days=1), midnight(day)).select(key).to_pandas()
-        found[found] = pd.MultiIndex.from_frame(rows.loc[found, key]).isin(pd.MultiIndex.from_frame(before))
-    return found
+    return pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(others.select(key).to_pandas()))
 
 
 def asked_days(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame) -> np.ndarray:
@@ -66,5 +75,5 @@ def asked_days(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame)
     days = calendar_days(times)
     asked = days.copy()
     for day in np.unique(days[times == days]).tolist():
-        asked[asked_before(pipeline, snapshot, rows, day)] -= np.timedelta64(1, "D")
+        asked[_asked_before(pipeline, snapshot, rows, day)] -= np.timedelta64(1, "D")
     return asked.astype(str)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.as_of import end_of, midnight
+from include.as_of import ONE_MOMENT, end_of, midnight
 from include.features.affected import Base, defined_by, digest, find_affected, why_all
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pinned_tables, raw_datasets
@@ -101,9 +101,17 @@ def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) 
     return build.query(pinned_tables(pipeline, snapshot), midnight(build.first_day)).to_pandas()
 
 
-def compute_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime) -> pa.Table:
-    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing."""
-    return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since)
+def compute_rows(
+    pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
+) -> pa.Table:
+    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing.
+
+    Parameters
+    ----------
+    known_at
+        If given, only rows that are asked up to this moment, from what was known at this moment.
+    """
+    return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since, known_at)
 
 
 def read_feature_rows(table: FeatureTable) -> pa.Table:
@@ -204,7 +212,13 @@ class _Build:
         }
 
 
-def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: date, since: datetime) -> pa.Table:
+def _query(
+    pipeline: Pipeline,
+    tables: Mapping[str, lake.PinnedTable],
+    as_of: date,
+    since: datetime,
+    known_at: datetime | None = None,
+) -> pa.Table:
     """Run the query for the rows from `since` to the end of `as_of`, over the partitions that these can read."""
     lookback = pipeline.features.lookback_days
     raw_since = as_of - timedelta(days=pipeline.history_days - 1)
@@ -216,6 +230,8 @@ def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: da
         as_of=as_of,
         raw_since=raw_since,
         rows_from=since,
+        known_before=known_at and known_at + ONE_MOMENT,
+        rows_until=known_at,
     )
     return _without_enums(rows)
 

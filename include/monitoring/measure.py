@@ -13,7 +13,7 @@ from include.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
-from include.features.asked import asked_before, asked_days
+from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows
 from include.features.query import PREDICTION_TIME
 from include.monitoring.lines import (
@@ -122,8 +122,7 @@ def _volume_line(pipeline: Pipeline, plan: MonitoringPlan, asked: pd.DataFrame, 
 
 def _asked_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:
     """Return the rows that the runs as of a day and of later ones predict."""
-    later = rows[rows[PREDICTION_TIME] >= midnight(day)]
-    return later[~asked_before(pipeline, plan.snapshot, later, day)]
+    return rows[asked_since(pipeline, plan.snapshot, rows, day)]
 
 
 def _metric_lines(
@@ -143,10 +142,11 @@ def _metric_lines(
     if (training.task == "multiclass") != (classes is not None):  # or the champion answers another question
         return without_reference(plan.champion.version, ("metric",))
     time = rows[PREDICTION_TIME]
-    known = rows[(time >= midnight(window.first_known)) & (time < end_of(window.last_known)) & rows[label].notna()]
-    key = _key(pipeline)
-    labels = known.set_index(key)[label]
-    found = _of_champion(predicted, plan).set_index(key)
+    labels = rows[(time >= midnight(window.first_known)) & (time < end_of(window.last_known))].set_index(_key(pipeline))
+    found = _of_champion(predicted, plan).set_index(_key(pipeline))
+    found = found[found.index.isin(labels.index)]
+    labels = labels[label].dropna()
+    unlabelled = int((~found.index.isin(labels.index)).sum())
     found = found[found.index.isin(labels.index)]
     y_true = encode_target(training, labels.reindex(found.index), classes)
     if classes:
@@ -166,6 +166,7 @@ def _metric_lines(
         gate=pipeline.gate,
         min_rows=pipeline.monitoring.min_rows,
         seed=training.seed,
+        unlabelled=unlabelled,
     )
 
 
@@ -181,7 +182,9 @@ def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
             metric = record.content.get("metric") or {}
             if metric.get("value") is None:
                 return None
-            return HoldoutMetric(metric["name"], metric["value"], metric.get("low"), metric.get("high"))
+            labels = (record.content.get("evidence") or {}).get("labels") or {}
+            usual = (labels.get("all") or {}).get("usual")
+            return HoldoutMetric(metric["name"], metric["value"], metric.get("low"), metric.get("high"), usual)
     return None
 
 

@@ -190,3 +190,13 @@ def test_a_query_at_other_times_is_run_once(pipelines: Path, monkeypatch: pytest
     asked_rows(pipeline, {}, DAYS[1])
 
     assert runs == [DAYS[1]]
+
+
+def test_what_happened_after_the_question_brings_no_row(pipelines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that yields a row only once its end is known has none to predict, at midnight either."""
+    at_day_before = "date_trunc('day', available_at - INTERVAL 1 MICROSECOND)"
+    pipeline, rows = write(pipelines, at_day_before), readings(timedelta(hours=1))
+    lake_of(monkeypatch, rows)
+
+    assert build.compute_rows(pipeline, {}, DAYS[1], midnight(DAYS[1])).num_rows
+    assert asked_rows(pipeline, {}, DAYS[1]).num_rows == 0

@@ -106,7 +106,9 @@ def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypat
     """Return the lines where the features query yields some rows."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
 
-    def compute_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime) -> pa.Table:
+    def compute_rows(
+        pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
+    ) -> pa.Table:
         time = pc.field("prediction_time")
         return table.filter((time >= since) & (time <= end_of(as_of)))
 
@@ -241,3 +243,24 @@ def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
 
     assert holdout_metric("shop", 3) is None
     assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text
+
+
+def test_days_without_their_labels_say_nothing_of_the_champion(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of three of seven days are missing: what is left need not be like what is not known."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.6)
+    rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None
+    assert {line.state for line in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {"alert"}
+
+    evidence = {"labels": {"all": {"usual": 0.99}}}
+    content = {"challenger_version": 3, "metric": {"name": "accuracy", "value": 0.9}, "evidence": evidence}
+    append("shop", "retrain", "retrain again", by="shop.retrain", content=content, now=datetime.now(UTC))
+    lines = of_kind(found(several, rows, version, monkeypatch), "metric")
+
+    assert {line.state for line in lines.values()} == {"unknown"}
+    assert lines["accuracy"].sentence == (
+        "200 of 350 predicted rows have a label, and 42% of the labels to expect are missing (gate.max_missing_labels "
+        "allows 10%); see why they do not come"
+    )
