@@ -199,6 +199,23 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
+    wrong = label_mistake(pipeline.features.label, dict(types)[pipeline.features.label], pipeline.training.task)
+    if wrong:
+        raise FeatureQueryFailed(f"{where}: {wrong}")
+
+
+def label_mistake(label: str, kind: str, task: str) -> str | None:
+    """Return why a label of a type of DuckDB cannot serve a task, or None where it can."""
+    is_text = kind == "VARCHAR" or kind.startswith("ENUM")
+    is_neither = kind.endswith("]") or kind.startswith(("DATE", "TIME", "INTERVAL", "BLOB", "STRUCT", "MAP", "UUID"))
+    if not is_neither and (not is_text or task == "multiclass"):
+        return None
+    needed = {"binary": "0 or 1", "multiclass": "text or a whole number"}.get(task, "a number")
+    told = f"the label '{label}' is {'text' if is_text else f'a {kind}'}, and the task {task} needs {needed}"
+    if not is_text:
+        return f"{told}; make it one there"
+    example = f"CAST({label} = '...' AS INTEGER)" if task == "binary" else f"CAST({label} AS DOUBLE)"
+    return f"{told}; make it one there, such as by {example}, or set training.task to multiclass"
 
 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:
