@@ -45,18 +45,8 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    *(
-        run,
-        ingest,
-        score,
-        monitor,
-        replay_version,
-        validate_config,
-        schema,
-        prove_features,
-        document_features,
-        explain_row,
-    ),
+    *(run, ingest, score, monitor, replay_version, validate_config, schema),
+    *(prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
     *(history, verify, backup, restore, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):

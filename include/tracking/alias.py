@@ -83,7 +83,8 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
             "same time; run this task again"
         )
     drop_older_challenger(client, lease, name, after)
-    log.info("%s: the champion was version %s and is version %s", name, before.champion, version)
+    was = f"was version {before.champion} and is" if before.champion else "is, for the first time,"
+    log.info("%s: the champion %s version %s", name, was, version)
 
 
 def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: Places) -> None:
