@@ -1,7 +1,7 @@
 """Score: the champion predicts the next day's rows, and they become a day of the table of predictions.
 
-As of a day it predicts all rows that are asked after its midnight and until the next (UTC), whether what will
-come of them is known or not. The first task pins the day, the tables and the version, so a cleared task does the
+As of a day it predicts all rows that are asked on it, up to the midnight (UTC) that ends it, whether what will come
+of them is known or not. The first task pins the day, the tables and the version, so a cleared task does the
 same again; start a new run to have newer data or a new champion. A day is replaced as a whole. When it is
 published, the asset of the pipeline's predictions is updated, on which other DAGs can be scheduled.
 """

@@ -133,6 +133,9 @@ class Gate(Section):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap_rounds: int = Field(default=1000, ge=100)
     min_holdout_rows: int = Field(default=500, ge=1)
+    max_missing_labels: float = Field(
+        default=0.1, gt=0, le=1, description="Share of the labels usually known that the holdout's days may lack."
+    )
     slices: list[str] = Field(
         default=[],
         description="Columns of the feature table, on none of whose values (numbers: quarters) it may be worse.",

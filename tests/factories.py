@@ -17,6 +17,7 @@ import pytest
 from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
 from include.evaluation.fairness import GroupGap
+from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.evaluation.noise import Difference
 from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
@@ -227,6 +228,7 @@ def evidence(**changes: object) -> Evidence:
         "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),
         "signature": Signature({"visitors": "number"}, added=[], missing=[], changed=[]),
         "reload": Reload(True, 0.0, rows=1000, seconds=2.0),
+        "labels": LabelCoverage(Coverage("", 5000, 5000, 1.0)),
     }
     if changes.get("champion", fields["champion"]) is None:
         fields |= {"shift": None, "signature": Signature({"visitors": "number"})}

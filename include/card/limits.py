@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.features.page_table import share
+from include.ingestion.days import count_days, some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +24,27 @@ def limits_of(pipeline: Pipeline, evidence: Mapping[str, Any], verdict: Mapping[
         "knows nothing.",
         f"It was measured on {holdout['days']} days, {holdout['start']} to {holdout['end']}; of other times "
         "of the year nothing was shown.",
+        *_of_labels(evidence),
         *_of_parts(pipeline, evidence),
         *_of_robustness(evidence),
         "Importance and contributions tell what the model goes by. They are no causes: a change of a feature need not "
         "change what happens.",
         *_of_verdict(verdict),
     ]
+
+
+def _of_labels(evidence: Mapping[str, Any]) -> list[str]:
+    """Tell which rows of the days that it was measured on are not among those that it was measured on."""
+    labels, told = evidence.get("labels"), []
+    if labels and labels["left_out"]:
+        told.append(
+            f"The labels of {count_days(labels['left_out'])} ({some(labels['left_out'])}) are missing, so these days "
+            "were left out and earlier ones taken instead."
+        )
+    if labels and labels["all"]["labelled"] < labels["all"]["rows"]:
+        missing = labels["all"]["rows"] - labels["all"]["labelled"]
+        told.append(f"{missing:,} of the {labels['all']['rows']:,} rows of these days have no label, and say nothing.")
+    return told
 
 
 def _of_parts(pipeline: Pipeline, evidence: Mapping[str, Any]) -> list[str]:

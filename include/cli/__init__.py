@@ -14,6 +14,7 @@ from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
 from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
+from include.cli.ingest import ingest
 from include.cli.monitor import monitor
 from include.cli.night import replay_version, run
 from include.cli.registry import hold, promote, release, rollback
@@ -45,7 +46,8 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    *(run, score, monitor, replay_version, validate_config, schema, prove_features, document_features, explain_row),
+    *(run, ingest, score, monitor, replay_version, validate_config, schema),
+    *(prove_features, document_features, explain_row),
     *(promote, rollback, hold, release),
     *(history, verify, backup, restore, quarantine, suggest_expectations, demo, up, sources, airflow),
 ):

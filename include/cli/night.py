@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from include import catalog
-from include.cli.shared import new_console, reads_demo, show_progress, sources_folder
+from include.cli.shared import new_console, prepare_demo, show_progress
+from include.errors import NotIngested, SourceEmpty, SourceUnreadable, TrainingImpossible
 
 
 @click.command()
@@ -18,7 +19,7 @@ from include.cli.shared import new_console, reads_demo, show_progress, sources_f
 def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
     """Ingest what is missing and retrain PIPELINE, in this process."""
     from include.connections import EnvironmentConnections
-    from include.demo.sources import prepare_sources
+    from include.retraining.run import ended_earlier
     from include.retraining.run import run as run_night
 
     console = new_console()
@@ -28,18 +29,22 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
 
     progress = show_progress(console)
     console.print(f"[bold]{pipeline}[/] as of {day}")
-    if reads_demo(loaded):
-        with progress("prepare_sources"):
-            prepare_sources(sources_folder(), now.date())
-    result = run_night(
-        loaded,
-        f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
-        day,
-        EnvironmentConnections(),
-        tuning_seconds,
-        dry_run=dry_run,
-        progress=progress,
-    )
+    prepare_demo(loaded, now.date(), progress)
+    try:
+        result = run_night(
+            loaded,
+            f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
+            day,
+            EnvironmentConnections(),
+            tuning_seconds,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    except (SourceEmpty, SourceUnreadable, NotIngested, TrainingImpossible) as error:
+        hint = None if as_of else ended_earlier(loaded, day)
+        if hint is None:
+            raise
+        raise type(error)(f"{error}; {hint}") from error
     console.print()
     console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
 

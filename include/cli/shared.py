@@ -14,6 +14,7 @@ from include.wording import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
 
     from rich.console import Console
@@ -38,6 +39,15 @@ def reads_demo(pipeline: Pipeline) -> bool:
 
     named = {f"AIRFLOW_CONN_{source.connection.upper()}" for source in pipeline.sources.values()}
     return any(name in named and os.environ[name] == value for name, value in connections(sources_folder()).items())
+
+
+def prepare_demo(pipeline: Pipeline, today: date, progress: Progress) -> None:
+    """Write the demo's sources up to today, where a pipeline reads them."""
+    from include.demo.sources import prepare_sources
+
+    if reads_demo(pipeline):
+        with progress("prepare_sources"):
+            prepare_sources(sources_folder(), today)
 
 
 def sources_folder() -> Path:

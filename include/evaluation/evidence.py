@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include.evaluation.baseline import kindest_threshold
 from include.evaluation.calibration import Calibration  # noqa: TC001  pydantic reads the fields
 from include.evaluation.fairness import GroupGap  # noqa: TC001
+from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
 from include.evaluation.metrics import Measure, all_metrics
 from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number, without_nan
@@ -107,7 +108,7 @@ class Evidence:
     ----------
     quantile
         What pinball asked for; None where the task has no such metric.
-    slices, fairness, calibration, shift, plausibility, robustness, operation, signature, reload, refits
+    slices, fairness, calibration, shift, plausibility, robustness, operation, signature, reload, refits, labels
         What the modules of these names measured; None where it was not, as there is no champion to compare with.
     """
 
@@ -129,6 +130,7 @@ class Evidence:
     signature: Signature | None = None
     reload: Reload | None = None
     refits: Refits | None = None
+    labels: LabelCoverage | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; a NaN becomes null."""

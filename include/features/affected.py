@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.as_of import end_of, midnight
 from include.features.macros import MACROS
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Base:
     @property
     def known_before(self) -> datetime:
         """The end of its last day."""
-        return midnight(self.as_of + timedelta(days=1))
+        return end_of(self.as_of)
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,6 @@ class Affected:
 
     since: datetime | None
     why: str = ""
-
-
-def midnight(day: date) -> datetime:
-    """Return the beginning of a day, naive and in UTC."""
-    return datetime.combine(day, time.min)
 
 
 def defined_by(pipeline: Pipeline) -> list[Any]:

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.features.affected import Base, defined_by, digest, find_affected, midnight, why_all
+from include.as_of import ONE_MOMENT, end_of, midnight
+from include.features.affected import Base, defined_by, digest, find_affected, why_all
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pinned_tables, raw_datasets
 
@@ -53,7 +54,7 @@ class FeatureTable:
 
 
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
-    """Build the feature table of what was known at the end of the day `as_of`.
+    """Build the feature table of what the run as of a day sees, as `include.as_of` says.
 
     With `features.lookback_days` only those rows are built that can differ from those of the newest version,
     and the others are kept. The same query over the same snapshot finds the version that it made before.
@@ -100,9 +101,17 @@ def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) 
     return build.query(pinned_tables(pipeline, snapshot), midnight(build.first_day)).to_pandas()
 
 
-def compute_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime) -> pa.Table:
-    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing."""
-    return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since)
+def compute_rows(
+    pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
+) -> pa.Table:
+    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing.
+
+    Parameters
+    ----------
+    known_at
+        If given, only rows that are asked up to this moment, from what was known at this moment.
+    """
+    return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since, known_at)
 
 
 def read_feature_rows(table: FeatureTable) -> pa.Table:
@@ -187,7 +196,7 @@ class _Build:
         import pyarrow.compute as pc
 
         label, lookback = self.pipeline.features.label, self.pipeline.features.lookback_days
-        young = midnight(self.as_of + timedelta(days=1) - timedelta(days=lookback or 0))
+        young = end_of(self.as_of) - timedelta(days=lookback or 0)
         times = rows.filter(pc.and_(pc.is_null(rows[label]), pc.greater_equal(rows[PREDICTION_TIME], young)))
         unlabelled = pc.min(times[PREDICTION_TIME]).as_py()
         return {
@@ -203,7 +212,13 @@ class _Build:
         }
 
 
-def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: date, since: datetime) -> pa.Table:
+def _query(
+    pipeline: Pipeline,
+    tables: Mapping[str, lake.PinnedTable],
+    as_of: date,
+    since: datetime,
+    known_at: datetime | None = None,
+) -> pa.Table:
     """Run the query for the rows from `since` to the end of `as_of`, over the partitions that these can read."""
     lookback = pipeline.features.lookback_days
     raw_since = as_of - timedelta(days=pipeline.history_days - 1)
@@ -212,9 +227,11 @@ def _query(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], as_of: da
     rows = run_features_query(
         pipeline,
         raw_datasets(pipeline, tables, raw_since),
-        known_before=midnight(as_of + timedelta(days=1)),
+        as_of=as_of,
         raw_since=raw_since,
         rows_from=since,
+        known_before=known_at and known_at + ONE_MOMENT,
+        rows_until=known_at,
     )
     return _without_enums(rows)
 

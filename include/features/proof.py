@@ -175,7 +175,7 @@ class _Rebuilding:
     """Builds rows of a feature table again, from less than was read for the table."""
 
     def __init__(self, pipeline: Pipeline, table: FeatureTable, snapshot: dict[str, int], as_of: date) -> None:
-        self.pipeline = pipeline
+        self.pipeline, self.as_of = pipeline, as_of
         self.tables = pinned_tables(pipeline, snapshot)
         # older rows may lie in the table, and are none of it
         self.first_day = date.fromisoformat(table.first_day) if table.first_day else date.min
@@ -200,6 +200,7 @@ class _Rebuilding:
                 self.pipeline,
                 raw_datasets(self.pipeline, self.tables, since),
                 known_before=at + MOMENT,
+                as_of=self.as_of,
                 raw_since=since,
                 rows_from=self.after(at),
                 rows_until=at,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include import settings
+from include.as_of import end_of
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
@@ -38,7 +39,8 @@ def run_features_query(
     pipeline: Pipeline,
     tables: Mapping[str, pa.Table | Dataset],
     *,
-    known_before: datetime,
+    known_before: datetime | None = None,
+    as_of: date | None = None,
     raw_since: date | None = None,
     rows_from: datetime | None = None,
     rows_until: datetime | None = None,
@@ -51,13 +53,16 @@ def run_features_query(
         The raw tables by source name, each with `ds` and `available_at` beside its declared columns.
     known_before
         Naive, in UTC, as all times here. The query sees only rows with an `available_at` before it, and may
-        ask its question no later than then.
+        ask its question no later than then. None: all that the run as of `as_of` sees.
+    as_of
+        The day whose run asks; the query sees only rows that this run sees. Rows that are asked after the end of the
+        day are left to later runs, unless they have a label already, which is refused. None: `known_before` decides.
     raw_since
         The oldest partition that the query sees of a source that is no snapshot; None: all.
     rows_from
         The oldest `prediction_time` that is kept; None: all.
     rows_until
-        The newest `prediction_time` that is kept; None: a later one than `known_before` is refused.
+        The newest `prediction_time` that is kept; None: a later one than may be asked is refused.
 
     Returns
     -------
@@ -72,6 +77,7 @@ def run_features_query(
     import duckdb
 
     where = f"{pipeline.name}/{pipeline.features.query}"
+    latest = min(bound for bound in (known_before, as_of and end_of(as_of)) if bound)
     with open_duckdb(_memory()) as con:
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
@@ -90,10 +96,11 @@ def run_features_query(
             con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
             # automated features read what features.sql does not
             used = None if pipeline.features.automated else used_columns(con, f"FROM {_VIEW}")
-            fill_tables(con, pipeline, tables, used, known_before, raw_since)
-            rows = con.sql(_kept_rows(types, pipeline, rows_from, rows_until)).to_arrow_table()
+            fill_tables(con, pipeline, tables, used, known_before, raw_since, as_of)
+            kept = _kept_rows(types, pipeline, rows_from, rows_until, latest if as_of else None)
+            rows = con.sql(kept).to_arrow_table()
             rows = add_automated(con, pipeline, rows)
-            _check_rows(con, rows, rows_until or known_before, pipeline, where)
+            _check_rows(con, rows, rows_until or latest, pipeline, where)
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
     return rows
@@ -150,12 +157,18 @@ def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Sta
 
 
 def _kept_rows(
-    types: list[tuple[str, str]], pipeline: Pipeline, rows_from: datetime | None, rows_until: datetime | None
+    types: list[tuple[str, str]],
+    pipeline: Pipeline,
+    rows_from: datetime | None,
+    rows_until: datetime | None,
+    unlabelled_until: datetime | None,
 ) -> str:
     """Return the query of the rows that are asked for, in order; rows without a time are kept, and so refused."""
+    bounds = ((">=", rows_from, ""), ("<=", rows_until, ""))
+    labelled = f" OR {identifier(pipeline.features.label)} IS NOT NULL"
     conditions = [
-        f"{PREDICTION_TIME} {sign} TIMESTAMP {literal(bound.isoformat(' '))}"
-        for sign, bound in ((">=", rows_from), ("<=", rows_until))
+        f"({PREDICTION_TIME} {sign} TIMESTAMP {literal(bound.isoformat(' '))}{otherwise})"
+        for sign, bound, otherwise in (*bounds, ("<=", unlabelled_until, labelled))
         if bound is not None
     ]
     kept = f" WHERE {PREDICTION_TIME} IS NULL OR {' AND '.join(conditions)}" if conditions else ""
@@ -206,6 +219,23 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
     kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
+    wrong = label_mistake(pipeline.features.label, dict(types)[pipeline.features.label], pipeline.training.task)
+    if wrong:
+        raise FeatureQueryFailed(f"{where}: {wrong}")
+
+
+def label_mistake(label: str, kind: str, task: str) -> str | None:
+    """Return why a label of a type of DuckDB cannot serve a task, or None where it can."""
+    is_text = kind == "VARCHAR" or kind.startswith("ENUM")
+    is_neither = kind.endswith("]") or kind.startswith(("DATE", "TIME", "INTERVAL", "BLOB", "STRUCT", "MAP", "UUID"))
+    if not is_neither and (not is_text or task == "multiclass"):
+        return None
+    needed = {"binary": "0 or 1", "multiclass": "text or a whole number"}.get(task, "a number")
+    told = f"the label '{label}' is {'text' if is_text else f'a {kind}'}, and the task {task} needs {needed}"
+    if not is_text:
+        return f"{told}; make it one there"
+    example = f"CAST({label} = '...' AS INTEGER)" if task == "binary" else f"CAST({label} AS DOUBLE)"
+    return f"{told}; make it one there, such as by {example}, or set training.task to multiclass"
 
 
 def _with_nearest(name: str, there: Iterable[str]) -> str:

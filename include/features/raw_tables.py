@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from include.as_of import seen_condition
 from include.sql_text import identifier, identifiers, literal
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def fill_tables(
     pipeline: Pipeline,
     tables: Mapping[str, pa.Table | Dataset],
     used: Mapping[str, Iterable[str]] | None,
-    known_before: datetime,
+    known_before: datetime | None,
     raw_since: date | None,
+    as_of: date | None = None,
 ) -> None:
     """Put the rows into the tables of `create_tables`; columns that are not used stay null.
 
@@ -80,14 +82,20 @@ def fill_tables(
     used
         The columns to read of each table; None: all.
     known_before
-        Only rows with an `available_at` before it are there.
+        Only rows with an `available_at` before it are there; None: all.
     raw_since
         The oldest partition of a source that is no snapshot; None: all.
+    as_of
+        Only rows that the run as of this day sees are there; None: all.
     """
     import pyarrow as pa
 
     for name, table in tables.items():
-        conditions = [f"available_at < {literal(known_before)}"]
+        conditions = []
+        if known_before is not None:
+            conditions.append(f"available_at < {literal(known_before)}")
+        if as_of is not None:
+            conditions.append(seen_condition(as_of))
         if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
             conditions.append(f"ds >= {literal(raw_since.isoformat())}")
         expressions = _expressions(table.schema)

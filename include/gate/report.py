@@ -6,10 +6,13 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
+from include.ingestion.days import count_days, some
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.evaluation.evidence import Evidence
+    from include.evaluation.label_coverage import LabelCoverage
     from include.gate.verdict import Verdict
 
 WIDTH = 100
@@ -44,13 +47,26 @@ def trained_told(evidence: Evidence) -> str:
 def holdout_told(evidence: Evidence) -> str:
     """Return the days and rows that all were measured on, and how the label is spread over them."""
     holdout = evidence.holdout
-    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows"
+    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows{_labels_told(evidence.labels)}"
     if holdout.label_shares is None:
         return told if math.isnan(holdout.label_mean) else f"{told}, label mean {holdout.label_mean:.3f}"
     by_share = sorted(holdout.label_shares.items(), key=lambda item: -item[1])
     shares = [f"{label} {share:.1%}" for label, share in by_share[:SHOWN_CLASSES]]
     left = len(by_share) - len(shares)
     return f"{told}: {', '.join(shares)}" + (f" and {left} more" if left else "")
+
+
+def _labels_told(labels: LabelCoverage | None) -> str:
+    """Return which rows are left out for want of a label, or nothing where every label is known."""
+    if labels is None:
+        return ""
+    told, unlabelled = "", labels.all.rows - labels.all.labelled
+    if unlabelled:
+        told = f" (another {unlabelled:,} have no label)"
+    if labels.left_out:
+        days = f"{count_days(labels.left_out)} ({labels.left_out_rows:,} rows)"
+        told += f", leaving out {days} whose labels are missing: {some(labels.left_out)}"
+    return told
 
 
 def metric_rows(evidence: Evidence) -> list[list[str]]:

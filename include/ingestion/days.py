@@ -4,6 +4,34 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from include.errors import ConfigError
+
+
+def chosen_days(first: date | None, last: date | None, usual: tuple[date, date], today: date) -> tuple[date, date]:
+    """Return the first and last day to ingest, both inclusive, of those that a person has named.
+
+    Without a first day it is the last one; without a last day it is the last one that has ended; without both they are
+    `usual`.
+
+    Parameters
+    ----------
+    today
+        In UTC.
+
+    Raises
+    ------
+    ConfigError
+        If a day has not ended, or the range ends before it starts.
+    """
+    yesterday = today - timedelta(days=1)
+    start, end = first or last or usual[0], last or (yesterday if first else usual[1])
+    if start > end or end > yesterday:
+        raise ConfigError(
+            f"the run's days are {start} to {end}; start must not be after end, and end not after {yesterday}, the "
+            "last day that has ended in UTC; start it again with other days"
+        )
+    return start, end
+
 
 def days_between(start: date, end: date) -> list[str]:
     """Return the ISO days from `start` to `end`, both inclusive."""

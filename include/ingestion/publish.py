@@ -96,6 +96,15 @@ def published_through(pipeline: Pipeline) -> date | None:
     return min(last, default=None)
 
 
+def newest_day(pipeline: Pipeline) -> date | None:
+    """Return the last day of which every source with days has rows, or None where one has none yet."""
+    newest = []
+    for name in pipeline.daily_sources:
+        raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
+        newest.append(raw.newest_partition(pipeline.sources[name].slice_column))
+    return min((date.fromisoformat(each.ds) for each in newest if each), default=None) if all(newest) else None
+
+
 def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> date:
     """Return the last of the days that were published from a day on without a gap."""
     while True:

@@ -12,7 +12,7 @@ from include.evaluation.noise import day_draws, percentile_interval
 from include.evaluation.sketch import beside, is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -66,13 +66,14 @@ class Line:
 class HoldoutMetric:
     """What the champion's metric was on its holdout, by its record, with the ends of the interval that noise left.
 
-    The ends are None where they were not recorded.
+    The ends are None where they were not recorded, as is the share of rows that usually have a label.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    usual_labels: float | None = None
 
 
 def mended_by_retraining(alerts: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -88,21 +89,21 @@ def mended_by_retraining(alerts: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"{each['kind']} {each['name']}" for each in alerts if each["kind"] in LEARNT]
 
 
-def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: bool) -> Line:
+def volume_line(rows: int, missing: Sequence[str], score: str, *, predicts: bool) -> Line:
     """Say whether each row that is asked for has a prediction.
 
     Parameters
     ----------
-    days
-        ISO day of the run that predicts it, of each row that the features query yields.
+    rows
+        How many rows the features query yields.
     missing
-        Which of them have no prediction, of shape (n_rows,).
+        For each of them that has no prediction, the ISO day of the run that predicts it.
     score
         The DAG that predicts.
     predicts
         Whether anything was ever predicted.
     """
-    rows, absent = len(days), int(missing.sum())
+    absent = len(missing)
     if not predicts:
         told = f"nothing was predicted yet; run {score}"
         return Line("volume", "predictions", None, 1.0, "unknown", rows, told)
@@ -113,7 +114,7 @@ def volume_line(days: pd.Series, missing: np.ndarray, score: str, *, predicts: b
     if not absent:
         told = f"each of the {rows:,} rows that were asked for has its prediction"
         return Line("volume", "predictions", share, 1.0, "ok", rows, told)
-    found = sorted(set(days[missing]))
+    found = sorted(set(missing))
     listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
     told = (
         f"{absent:,} of the {rows:,} rows that were asked for have no prediction; run {score} as of "
@@ -186,6 +187,7 @@ def metric_lines(
     gate: Gate,
     min_rows: int,
     seed: int,
+    unlabelled: int = 0,
 ) -> list[Line]:
     """Say how good the predictions were whose labels are known: beside gate.minimum, and beside the holdout.
 
@@ -197,6 +199,8 @@ def metric_lines(
         The day of each row, of shape (n_rows,).
     holdout
         None where it is not recorded.
+    unlabelled
+        Rows of the same days that were predicted and have no label.
     """
     import numpy as np
 
@@ -208,6 +212,13 @@ def metric_lines(
         if rows >= min_rows:
             told = f"{name} is not defined on these rows: {WHEN_UNDEFINED.get(name, 'see their labels')}"
         return [Line("metric", each, None, None, "unknown", rows, told) for each in (name, of_holdout)]
+    missing = _missing_labels(rows, unlabelled, holdout)
+    if missing > gate.max_missing_labels:
+        told = (
+            f"{rows:,} of {rows + unlabelled:,} predicted rows have a label, and {missing:.0%} of the labels to expect "
+            f"are missing (gate.max_missing_labels allows {gate.max_missing_labels:.0%}); see why they do not come"
+        )
+        return [Line("metric", each, value, None, "unknown", rows, told) for each in (name, of_holdout)]
     worse = "below" if measure.higher_is_better else "above"
     beyond = measure.sign * value < measure.sign * gate.minimum
     told = f"{name} {value:.4f} over {rows:,} rows is {f'{worse} ' if beyond else 'within '}gate.minimum"
@@ -238,6 +249,13 @@ def metric_lines(
     if beyond:
         told += f", which allows {limit:.4f}; see which features have changed, and retrain"
     return [*lines, Line("metric", of_holdout, value, limit, "alert" if beyond else "ok", rows, told)]
+
+
+def _missing_labels(labelled: int, unlabelled: int, holdout: HoldoutMetric | None) -> float:
+    """Return the share of the labels to expect that is missing; 0 where it is not known how many there usually are."""
+    if holdout is None or not holdout.usual_labels:
+        return 0.0
+    return 1 - labelled / (holdout.usual_labels * (labelled + unlabelled))
 
 
 def noise_of_both(sign: float, value: float, interval: tuple[float, float], holdout: HoldoutMetric) -> float:

@@ -8,10 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include import lake
+from include.as_of import calendar_days, end_of, midnight
 from include.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
-from include.features.affected import defined_by, digest, midnight
+from include.features.affected import defined_by, digest
+from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows
 from include.features.query import PREDICTION_TIME
 from include.monitoring.lines import (
@@ -87,13 +89,11 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
 
 def find_lines(pipeline: Pipeline, plan: MonitoringPlan) -> list[Line]:
     """Return all that there is to say as of a plan's day."""
-    import pandas as pd
-
     limits, as_of = pipeline.monitoring, date.fromisoformat(plan.as_of)
     window = Window.of(as_of, limits.window_days, pipeline.training.gap_days)
     rows = compute_rows(pipeline, plan.snapshot, as_of, midnight(window.since)).to_pandas()
     predicted = _predicted(pipeline, plan, window)
-    asked = rows[rows[PREDICTION_TIME] > pd.Timestamp(window.first)]
+    asked = _asked_since(pipeline, plan, rows, window.first)
     lines = [_volume_line(pipeline, plan, asked, predicted)]
     reference = _reference(plan.champion)
     if reference is None:
@@ -112,12 +112,17 @@ def _volume_line(pipeline: Pipeline, plan: MonitoringPlan, asked: pd.DataFrame, 
     published = []
     if plan.predictions is not None:
         published = lake.days_with_rows(lake.predictions_uri(pipeline.name), plan.predictions)
-    ds = (asked[PREDICTION_TIME] - pd.Timedelta(microseconds=1)).dt.strftime("%Y-%m-%d")
     if published:
-        asked, ds = asked[ds >= published[0]], ds[ds >= published[0]]
+        asked = _asked_since(pipeline, plan, asked, date.fromisoformat(published[0]))
     key = _key(pipeline)
     missing = ~pd.MultiIndex.from_frame(asked[key]).isin(pd.MultiIndex.from_frame(predicted[key]))
-    return volume_line(ds, missing, f"{pipeline.name}.score", predicts=bool(published))
+    days = asked_days(pipeline, plan.snapshot, asked[missing]) if published else []
+    return volume_line(len(asked), days, f"{pipeline.name}.score", predicts=bool(published))
+
+
+def _asked_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Return the rows that the runs as of a day and of later ones predict."""
+    return rows[asked_since(pipeline, plan.snapshot, rows, day)]
 
 
 def _metric_lines(
@@ -136,11 +141,12 @@ def _metric_lines(
     classes = reference.classes if reference else None
     if (training.task == "multiclass") != (classes is not None):  # or the champion answers another question
         return without_reference(plan.champion.version, ("metric",))
-    day = rows[PREDICTION_TIME].dt.strftime("%Y-%m-%d")
-    known = rows[day.between(window.first_known.isoformat(), window.last_known.isoformat()) & rows[label].notna()]
-    key = _key(pipeline)
-    labels = known.set_index(key)[label]
-    found = _of_champion(predicted, plan).set_index(key)
+    time = rows[PREDICTION_TIME]
+    labels = rows[(time >= midnight(window.first_known)) & (time < end_of(window.last_known))].set_index(_key(pipeline))
+    found = _of_champion(predicted, plan).set_index(_key(pipeline))
+    found = found[found.index.isin(labels.index)]
+    labels = labels[label].dropna()
+    unlabelled = int((~found.index.isin(labels.index)).sum())
     found = found[found.index.isin(labels.index)]
     y_true = encode_target(training, labels.reindex(found.index), classes)
     if classes:
@@ -155,11 +161,12 @@ def _metric_lines(
         measure,
         y_true,
         _probabilities(found, classes) if classes else found["prediction"].to_numpy(dtype="float64", na_value=np.nan),
-        np.asarray(found.index.get_level_values(PREDICTION_TIME)).astype("datetime64[D]").astype(str),
+        calendar_days(np.asarray(found.index.get_level_values(PREDICTION_TIME))).astype(str),
         holdout=holdout_metric(pipeline.name, plan.champion.version),
         gate=pipeline.gate,
         min_rows=pipeline.monitoring.min_rows,
         seed=training.seed,
+        unlabelled=unlabelled,
     )
 
 
@@ -175,7 +182,9 @@ def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
             metric = record.content.get("metric") or {}
             if metric.get("value") is None:
                 return None
-            return HoldoutMetric(metric["name"], metric["value"], metric.get("low"), metric.get("high"))
+            labels = (record.content.get("evidence") or {}).get("labels") or {}
+            usual = (labels.get("all") or {}).get("usual")
+            return HoldoutMetric(metric["name"], metric["value"], metric.get("low"), metric.get("high"), usual)
     return None
 
 

@@ -45,8 +45,8 @@ class MonitoringPlan(PinnedPlan):
 class Window:
     """The days that a run of the monitor looks at.
 
-    A row belongs to the day of the run that predicts it, that which has its `prediction_time` after its begin and no
-    later than its end. Its label is known `training.gap_days` later, so labels are looked at of earlier rows.
+    A row belongs to the day of the run that predicts it, as `include.as_of` says. Its label is known
+    `training.gap_days` later, so labels are looked at of earlier rows, and those by their calendar days.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Window:
 
     @property
     def first_predicted(self) -> date:
-        """The day of the oldest run that predicted any of them: what is asked at midnight is of the day before."""
+        """The day of the oldest run that predicted any of them: what is asked at midnight may be of the day before."""
         return self.since - timedelta(days=1)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.evaluation.evidence import Evidence
+    from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits
 
 
@@ -95,6 +96,7 @@ def measure_evidence(
     challenger: ChallengerModel,
     champion: ChampionModel | None,
     refits: Refits | None = None,
+    labels: LabelCoverage | None = None,
 ) -> Evidence:
     """Return the evidence that the gate decides by.
 
@@ -106,6 +108,8 @@ def measure_evidence(
         None where there is none yet.
     refits
         What fits of the challenger with other seeds came to.
+    labels
+        How many of the holdout's labels are known.
     """
     from include.evaluation.baseline import baseline_predictions
     from include.evaluation.calibration import measure_calibration
@@ -174,6 +178,7 @@ def measure_evidence(
             ),
             reload=reload.result(),
             refits=refits,
+            labels=labels,
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.ingestion.extract import extract_source
-from include.ingestion.publish import missing_range, publish_batch
+from include.ingestion.publish import missing_range, newest_day, publish_batch
 from include.retraining import steps
 from include.retraining.plan import plan_run
 from include.validation.validate import validate_batch
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from include.config import Pipeline
     from include.connections import Connections
+
+#: Data whose newest day is older than this have probably ended.
+STILL_COMING = timedelta(days=2)
 
 #: Called with the name of each step; the step runs inside of what it returns.
 Progress = Callable[[str], AbstractContextManager[Any]]
@@ -80,6 +84,16 @@ def retrain(
         steps.register(pipeline, plan)
     with progress("summarize_run"):
         return steps.summarize(pipeline, plan)
+
+
+def ended_earlier(pipeline: Pipeline, as_of: date) -> str | None:
+    """Return what to do if the data ended before the day of a run that named none, or None where they go on."""
+    newest = newest_day(pipeline)
+    if newest is None:
+        return f"if the data end before {as_of}, name their last day: --as-of YYYY-MM-DD"
+    if newest >= as_of - STILL_COMING:
+        return None
+    return f"the newest rows in the lake are of {newest}; if the data end there, name that day: --as-of {newest}"
 
 
 def run(

@@ -11,20 +11,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config import Pipeline
+    from include.evaluation.label_coverage import LabelCoverage
     from include.training.split import Split
 
 
 def split_rows(pipeline: Pipeline, frame: pd.DataFrame, as_of: date) -> Split:
     """Split a feature frame into the rows to learn from and those held out."""
+    import pandas as pd
+
     from include.training.columns import groups_of
     from include.training.split import split_by_time
 
-    training = pipeline.training
+    training, labels = pipeline.training, frame[pipeline.features.label]
     return split_by_time(
         frame["prediction_time"].to_numpy(),
-        frame[pipeline.features.label].notna().to_numpy(),
+        labels.notna().to_numpy(),
         training,
         # the labels of later days may be known in part only, and which part is not by chance
         through=as_of - timedelta(days=training.gap_days),
         groups=groups_of(pipeline, frame),
+        classes=pd.factorize(labels)[0] if training.classifies else None,
     )
+
+
+def label_coverage(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> LabelCoverage:
+    """Return how many of the labels of a split's holdout are known, beside those of the days before it."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from include.as_of import calendar_days
+    from include.evaluation.label_coverage import measure_label_coverage
+
+    days = calendar_days(frame["prediction_time"].to_numpy()).astype(str)
+    lacking = np.isin(days, split.lacking)
+    found = measure_label_coverage(
+        frame,
+        frame[pipeline.features.label].notna().to_numpy(),
+        ~lacking & (days >= split.holdout_start) & (days <= split.holdout_end),
+        ~lacking & (days >= split.train_start) & (days <= split.train_end),
+        pipeline.gate.slices,
+        pipeline.gate.min_slice_rows,
+    )
+    left_out = [day for day in split.lacking if day >= split.holdout_start]
+    return replace(found, left_out=left_out, left_out_rows=int(np.isin(days, left_out).sum()))

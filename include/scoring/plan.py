@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from include.errors import ScoringImpossible
-from include.features.affected import midnight
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
 from include.lake import PROBABILITY
@@ -32,7 +31,7 @@ class ScoringPlan(PinnedPlan):
     Attributes
     ----------
     as_of
-        It predicts what is asked until its end.
+        It predicts the rows that are asked as of this day, as `include.as_of` says.
     planned_at
         ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
     """
@@ -46,15 +45,6 @@ class ScoringPlan(PinnedPlan):
     def day(self) -> date:
         """The day `as_of`."""
         return date.fromisoformat(self.as_of)
-
-    @property
-    def since(self) -> datetime:
-        """The first `prediction_time` that is predicted, naive and in UTC.
-
-        That is a microsecond past midnight, so that a row which is asked at midnight belongs to the day that ends
-        then; the last is the midnight at the end of the day. Days that follow each other leave none out and share none.
-        """
-        return midnight(self.day) + timedelta(microseconds=1)
 
     @property
     def moment(self) -> int:

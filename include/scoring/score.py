@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake
 from include.errors import ScoringImpossible
 from include.features.affected import defined_by, digest
-from include.features.build import compute_rows
+from include.features.asked import asked_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,12 +52,12 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     from include.scoring.predict import check_inputs, predict_rows
     from include.validation.validate import validate_rows
 
-    rows = compute_rows(pipeline, plan.snapshot, plan.day, plan.since)
+    rows = asked_rows(pipeline, plan.snapshot, plan.day)
     if not rows.num_rows:
         log.warning(
-            "%s: %s yields no row with a prediction_time after %s 00:00 and until the midnight after it, so the day is "
-            "published without predictions; its rows may come with a source that was not delivered, or the query "
-            "may yield them only once something has happened",
+            "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "
+            "published without predictions; its rows may come with a source that was not delivered, or the query may "
+            "yield them only once something has happened",
             *(pipeline.name, pipeline.features.query, plan.as_of),
         )
     else:
@@ -116,7 +116,7 @@ def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: d
     lines = {
         "rows": f"{result['rows']:,}",
         "version": f"{champion.version} ({champion.family}, of {champion.train_start} to {champion.train_end})",
-        "day": f"{plan.as_of}: asked after its midnight and until the next, UTC",
+        "day": f"{plan.as_of}: asked up to the midnight (UTC) that ends it",
         "mean prediction": "none" if mean is None else f"{mean:.6g}",
     }
     if "decision" in predicted.column_names and champion.threshold is not None and predicted.num_rows:

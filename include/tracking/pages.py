@@ -1,4 +1,4 @@
-"""Where MLflow's own pages show a version and its card; nowhere, without a tracking server."""
+"""Where MLflow shows a version and its card: on its own pages, or, without a tracking server, the card as a file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def version_page(name: str, version: int) -> str | None:
     return f"{uri}/#/models/{name}/versions/{version}" if uri else None
 
 
-def card_page(run_id: str) -> str | None:
-    """Return the address at which the model card of a run is shown.
+def card_page(run_id: str) -> str:
+    """Return the address at which the model card of a run is shown, or without a server, where the file lies.
 
     Raises
     ------
@@ -21,11 +21,11 @@ def card_page(run_id: str) -> str | None:
         If MLflow does not answer.
     """
     uri = _server()
-    if uri is None:
-        return None
     with mlflow_client(f"looking for the page of run {run_id}") as client:
-        experiment = client.get_run(run_id).info.experiment_id
-    return f"{uri}/#/experiments/{experiment}/runs/{run_id}/artifacts/model_card.html"
+        run = client.get_run(run_id).info
+    if uri is None:
+        return f"{run.artifact_uri.removeprefix('file://')}/model_card.html"
+    return f"{uri}/#/experiments/{run.experiment_id}/runs/{run_id}/artifacts/model_card.html"
 
 
 def _server() -> str | None:

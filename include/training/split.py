@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from include.as_of import calendar_days
+from include.training.known_labels import find_labelled_days
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
@@ -25,6 +28,9 @@ class Split:
         Positions into the rows, ascending, of labelled rows only; of shape (n_train,) and (n_holdout,).
     train_start, train_end, holdout_start, holdout_end
         ISO days, inclusive; the end of training is the day of its newest row, where there is one.
+    lacking
+        ISO days that have rows, up to the last one that could be held out, and lack their labels. None of their rows
+        is held out.
     """
 
     train: np.ndarray
@@ -33,15 +39,22 @@ class Split:
     train_end: str
     holdout_start: str
     holdout_end: str
+    lacking: tuple[str, ...] = ()
 
 
 def split_by_time(
-    times: np.ndarray, labelled: np.ndarray, training: Training, through: date, groups: np.ndarray | None = None
+    times: np.ndarray,
+    labelled: np.ndarray,
+    training: Training,
+    through: date,
+    groups: np.ndarray | None = None,
+    classes: np.ndarray | None = None,
 ) -> Split:
     """Hold out the last days whose labels are known, and leave a gap before them.
 
     The gap is as long as a label takes to become known: on the morning of the first held-out day, the
-    labels of the days of the gap were not there to learn from.
+    labels of the days of the gap were not there to learn from. Days that lack their labels are left out of the
+    holdout, which reaches further back instead, so that it always has as many days.
 
     Parameters
     ----------
@@ -50,18 +63,25 @@ def split_by_time(
     labelled
         True where the label is known, of shape (n_rows,).
     through
-        The last day of the holdout.
+        The last day that may be held out.
     groups
         Group of each row, of shape (n_rows,); nothing is learned from the groups of held-out rows.
+    classes
+        Class of each row as a number from 0 on, of shape (n_rows,), None where there are no classes.
     """
     import numpy as np
 
-    days = times.astype("datetime64[D]")
-    holdout_start = through - timedelta(days=training.holdout_days - 1)
-    train_end = holdout_start - timedelta(days=training.gap_days + 1)
+    days = calendar_days(times)
     train_start = through + timedelta(days=training.gap_days) - timedelta(days=training.window_days - 1)
+    window = (days >= np.datetime64(train_start)) & (days <= np.datetime64(through))
+    labels = np.where(labelled, 0 if classes is None else classes, -1)
+    found = find_labelled_days(days[window], labels[window])
+    lacking = found.days[found.lacking]
+    holdout_start, holdout_end = _last_known_days(found.days, lacking, training.holdout_days, train_start, through)
+    train_end = holdout_start - timedelta(days=training.gap_days + 1)
     train = labelled & (days >= np.datetime64(train_start)) & (days <= np.datetime64(train_end))
-    holdout = labelled & (days >= np.datetime64(holdout_start)) & (days <= np.datetime64(through))
+    holdout = labelled & (days >= np.datetime64(holdout_start)) & (days <= np.datetime64(holdout_end))
+    holdout &= ~np.isin(days, lacking)
     train = _without_groups_of(holdout, train, groups)
     first = days[train].min() if train.any() else train_start  # history may begin within the window
     return Split(
@@ -70,8 +90,28 @@ def split_by_time(
         train_start=str(first),
         train_end=str(days[train].max()) if train.any() else train_end.isoformat(),
         holdout_start=holdout_start.isoformat(),
-        holdout_end=through.isoformat(),
+        holdout_end=holdout_end.isoformat(),
+        lacking=tuple(lacking.astype(str).tolist()),
     )
+
+
+def _last_known_days(
+    days: np.ndarray, lacking: np.ndarray, count: int, first: date, through: date
+) -> tuple[date, date]:
+    """Return the range of the last `count` days, those that lack their labels not counted.
+
+    A day without rows counts, as a Sunday of a shop does; at the end it does not where the days before it lack theirs.
+    """
+    without = set(lacking.tolist())
+    known = [day for day in days.tolist() if day not in without]
+    end = through
+    if known and any(day > known[-1] for day in without):
+        end = known[-1]
+    start, left = end, count - 1
+    while left and start > first:
+        start -= timedelta(days=1)
+        left -= start not in without
+    return (start if start > first else end - timedelta(days=count - 1)), end
 
 
 def time_ordered_folds(
@@ -92,7 +132,7 @@ def time_ordered_folds(
     import numpy as np
     from sklearn.model_selection import TimeSeriesSplit
 
-    days, day_of_row = np.unique(times.astype("datetime64[D]"), return_inverse=True)
+    days, day_of_row = np.unique(calendar_days(times), return_inverse=True)
     size = max(1, min(validation_days, (len(days) - gap_days) // (folds + 1)))
     for fit, validate in TimeSeriesSplit(n_splits=folds, test_size=size, gap=gap_days).split(days):
         held = np.isin(day_of_row, validate)

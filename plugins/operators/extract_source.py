@@ -46,7 +46,7 @@ def days_of_run(context: Context) -> tuple[date, date]:
     ConfigError
         If the run's params name a day that has not ended, or end before they start.
     """
-    from include.errors import ConfigError
+    from include.ingestion.days import chosen_days
 
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     run = context["dag_run"]
@@ -55,12 +55,5 @@ def days_of_run(context: Context) -> tuple[date, date]:
         first = min(run.data_interval_start.astimezone(UTC).date(), yesterday)
         last = max(first, min(run.data_interval_end.astimezone(UTC).date() - timedelta(days=1), yesterday))
     params = context["params"]
-    end = date.fromisoformat(params["end"]) if params.get("end") else None
-    start = date.fromisoformat(params["start"]) if params.get("start") else end or first
-    end = end or (yesterday if params.get("start") else last)
-    if start > end or end > yesterday:
-        raise ConfigError(
-            f"the run's days are {start} to {end}; start must not be after end, and end not after {yesterday}, "
-            "the last day that has ended in UTC; trigger the run again with other days"
-        )
-    return start, end
+    named = [date.fromisoformat(params[each]) if params.get(each) else None for each in ("start", "end")]
+    return chosen_days(named[0], named[1], (first, last), yesterday + timedelta(days=1))

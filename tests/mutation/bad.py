@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from include.evaluation.label_coverage import measure_label_coverage
 from include.evaluation.refits import Refits
 from tests.mutation.world import FEATURES, Judged, World
 
@@ -235,6 +236,15 @@ def lucky_seed(world: World) -> Judged:
     return replace(world.good, refits=Refits([1, 2, 3], [0.60, 0.62, 0.61]))
 
 
+def judged_without_a_store(world: World) -> Judged:
+    """Ruined on one store, of whose rows in the holdout no label is known."""
+    labelled = ((world.rows["store"] != "west") | (world.rows["prediction_time"] < world.first_held)).to_numpy()
+    held = (world.rows["prediction_time"] >= world.first_held).to_numpy()
+    labels = measure_label_coverage(world.rows, labelled, held, ~held, ["store"], min_rows=200)
+    seen = world.held[world.held["store"] != "west"].reset_index(drop=True)
+    return replace(one_store_ruined(world), frame=seen, labels=labels)
+
+
 def changed_file(world: World) -> Judged:
     """A byte of its file is not what was written."""
     path, sha256 = world.write(world.good.model, "changed.skops")
@@ -311,6 +321,7 @@ MUTANTS: list[tuple[Callable[[World], Judged], dict[str, Any]]] = [
             stale,
             older_than_the_champion,
             lucky_seed,
+            judged_without_a_store,
             changed_file,
             another_models_file,
             pickle_in_its_file,

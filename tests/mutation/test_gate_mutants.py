@@ -48,6 +48,7 @@ PLANTED_FOR = {
     "stale": "GATE018",
     "older_than_the_champion": "GATE007",
     "lucky_seed": "GATE019",
+    "judged_without_a_store": "GATE020",
     "changed_file": "GATE016",
     "another_models_file": "GATE016",
     "pickle_in_its_file": "GATE016",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.evaluation.evidence import Evidence
+    from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits
 
 DAYS, HOLDOUT_DAYS, GAP_DAYS = 150, 35, 1
@@ -90,6 +91,7 @@ class Judged:
     sha256: str = ""
     frame: pd.DataFrame | None = None
     refits: Refits | None = None
+    labels: LabelCoverage | None = None
     in_a_clean_process: bool = False
 
 
@@ -106,9 +108,9 @@ class World:
         self.seed, self.folder = seed, folder
         self.pipeline = Pipeline.model_validate(PIPELINE)
         self.rows = draw_rows(seed)
-        first_held = pd.Timestamp(FIRST + timedelta(days=DAYS - HOLDOUT_DAYS))
-        self.held = self.rows[self.rows["prediction_time"] >= first_held].reset_index(drop=True)
-        learned_until = first_held - pd.Timedelta(days=GAP_DAYS)
+        self.first_held = pd.Timestamp(FIRST + timedelta(days=DAYS - HOLDOUT_DAYS))
+        self.held = self.rows[self.rows["prediction_time"] >= self.first_held].reset_index(drop=True)
+        learned_until = self.first_held - pd.Timedelta(days=GAP_DAYS)
         self.learned = self.rows[self.rows["prediction_time"] < learned_until].reset_index(drop=True)
 
     def fit(self, rows: pd.DataFrame, **params: Any) -> Any:
@@ -174,6 +176,7 @@ class World:
                 ChallengerModel(judged.model, judged.told, path, sha256, judged.features),
                 ChampionModel(told | (champion_told or {}), self.champion, inputs=kinds_of(NUMERIC, CATEGORICAL)),
                 judged.refits,
+                judged.labels,
             )
 
     def verdict(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Verdict:

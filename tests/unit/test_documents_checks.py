@@ -19,6 +19,7 @@ from include.config import Gate
 from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Evidence, Holdout, Opponent
 from include.evaluation.fairness import GroupGap, GroupValue
+from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.refits import Refits
@@ -88,6 +89,7 @@ EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "GATE017": ({"plausibility": Plausibility("refunded_at", 0.9964, 0.9991)}, {}),
     "GATE018": ({"challenger": factories.challenger(train_end="2023-12-27", needed_days=30)}, {}),
     "GATE019": ({"refits": Refits([1007, 2007], [0.6612, 0.6497])}, {}),
+    "GATE020": ({"labels": LabelCoverage(Coverage("", 5000, 3692, 0.98, 0.0))}, {}),
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.gate.checks.calibration import Calibrated
 from include.gate.checks.fairness import GroupsAlike
+from include.gate.checks.labels import KnownLabels
 from include.gate.checks.operation import SmallAndQuick
 from include.gate.checks.plausibility import FreshTrainingData, LikeTheChampion, NotTooGood, SteadyOverSeeds
 from include.gate.checks.quality import AbsoluteMinimum, BeatsBaseline, BeatsChampion
@@ -44,4 +45,5 @@ CHECKS: list[Check] = [
     NotTooGood(),
     FreshTrainingData(),
     SteadyOverSeeds(),
+    KnownLabels(),
 ]

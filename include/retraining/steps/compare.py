@@ -27,6 +27,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
     from include.evaluation.metrics import Measure
     from include.retraining.measure import ChallengerModel, Holdout, measure_evidence
+    from include.retraining.split import label_coverage
     from include.retraining.steps.explain import write_explanations
     from include.retraining.steps.export import write_exports
     from include.retraining.steps.reference import write_reference
@@ -65,6 +66,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
             champion,
             read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
+            label_coverage(pipeline, frame, split),
         ).to_json()
     workspace.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)

@@ -14,6 +14,7 @@ from include.retraining.steps.compare import threshold_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from upath import UPath
 
     from include.config import Pipeline
     from include.retraining.plan import RunPlan
@@ -91,6 +92,9 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         lines.append(f"Look further: {page}")
     if registration.get("card"):
         lines.append(f"Model card: {registration['card']}")
+    features_page = _document_features(pipeline, plan)
+    if features_page:
+        lines.append(f"Features: {features_page}")
     lines.append(f"Files of this run: {files.folder(plan)}")
     # the alias has the last word: another run may have promoted between the verdict and the registration
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
@@ -104,7 +108,6 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     for line in "\n".join(lines).splitlines():
         log.info("%s", line)
     log.info("%s: %s", pipeline.name, reason)
-    _document_features(pipeline, plan)
     return {
         "verdict": "keep" if overtaken else verdict.verdict,
         "reason": reason,
@@ -115,19 +118,18 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     }
 
 
-def _document_features(pipeline: Pipeline, plan: RunPlan) -> None:
-    """Write the page of the features; without it a run is as good."""
+def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:
+    """Write the page of the features and return where, or None where it cannot be: without it a run is as good."""
     from include.features.page import write_feature_page
     from include.tracking.importance import champion_importance
 
     try:
-        path = write_feature_page(pipeline, files.features(plan), champion_importance(pipeline.name))
+        return write_feature_page(pipeline, files.features(plan), champion_importance(pipeline.name))
     except NightshiftError as error:
         log.warning("%s: the page of the features was not written: %s", pipeline.name, error)
     except Exception:
         log.exception("%s: the page of the features was not written", pipeline.name)
-    else:
-        log.info("Features: %s", path)
+    return None
 
 
 def _tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from include import lake, settings
 from include.catalog import load_pipeline
 from include.cli import main
 from include.connections import EnvironmentConnections
@@ -36,6 +37,9 @@ def test_a_night_runs_in_one_process(shop: Path) -> None:
         assert step in result.output
     assert "VERDICT  promote" in result.output
     assert "Registered: shop version 1, alias champion" in result.output
+    for page in ("Model card: ", "Features: "):
+        (line,) = [line for line in result.output.splitlines() if line.startswith(page)]
+        assert Path(line.removeprefix(page)).is_file()
 
 
 def test_an_error_is_one_sentence_without_a_traceback(shop: Path) -> None:
@@ -124,8 +128,6 @@ def test_the_pipelines_of_the_repository_are_sound() -> None:
 
 def test_the_schema_in_docs_is_the_one_of_the_code() -> None:
     """Editors read docs/pipeline.schema.json, which `./nightshift schema` prints."""
-    from include import settings
-
     printed = json.loads(call("schema").output)
 
     assert printed == json.loads((settings.root() / "docs" / "pipeline.schema.json").read_text())
@@ -133,7 +135,18 @@ def test_the_schema_in_docs_is_the_one_of_the_code() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "validate-config", "suggest-expectations", "schema", "demo", "up", "sources", "explain-row", "promote"],
+    [
+        "run",
+        "ingest",
+        "validate-config",
+        "suggest-expectations",
+        "schema",
+        "demo",
+        "up",
+        "sources",
+        "explain-row",
+        "promote",
+    ],
 )
 def test_every_command_says_what_it_does(command: str) -> None:
     """Each command has help."""
@@ -220,3 +233,48 @@ def test_features_are_documented_beside_their_table_or_where_one_wants(shop: Pat
     assert "none yet" in page
     assert unwritable.exit_code == 1
     assert "nowhere/features.html could not be written (No such file or directory)" in unwritable.output
+
+
+def test_days_are_ingested_in_one_process(shop: Path) -> None:
+    """A range, and then the day that is its end, are brought into the lake without a run of Airflow."""
+    result = call("ingest", "shop", "--from", "2024-01-01", "--to", "2024-01-05")
+
+    assert result.exit_code == 0, result.output
+    assert "shop 2024-01-01 to 2024-01-05" in result.output
+    assert "sales.publish" in result.output
+    assert call("ingest", "shop", "--to", "2024-01-06").exit_code == 0
+    assert list(lake.partitions(lake.raw_uri("shop", "sales"))) == [f"2024-01-0{day}" for day in range(1, 7)]
+
+
+@pytest.mark.parametrize("days", [("--from", "2024-01-05", "--to", "2024-01-01"), ("--to", "2999-01-01")])
+def test_days_that_cannot_be_ingested_are_refused(shop: Path, days: tuple[str, ...]) -> None:
+    """A range that ends before it starts, or in the future, is told in a sentence."""
+    result = call("ingest", "shop", *days)
+
+    assert result.exit_code == 1
+    assert "start must not be after end" in result.output
+
+
+def test_data_that_ended_in_the_past_are_told_how_to_be_run(shop: Path) -> None:
+    """The shop's sales end in March 2024, and a run that names no day asks for yesterday's."""
+    assert "if the data end before" in call("run", "shop").output
+
+    call("ingest", "shop", "--from", "2024-01-01", "--to", "2024-03-30")
+    result = call("run", "shop")
+
+    assert result.exit_code == 1
+    assert "if the data end there, name that day: --as-of 2024-03-30" in " ".join(result.output.split())
+
+
+def test_a_label_that_cannot_serve_its_task_is_found_before_anything_is_ingested(shop: Path) -> None:
+    """The declared columns say that it is text."""
+    text = (shop / "features.sql").read_text().replace("    sales.revenue,\n", "    sales.store AS revenue,\n")
+    (shop / "features.sql").write_text(text)
+
+    result = call("validate-config", "shop")
+
+    assert result.exit_code == 1
+    assert (
+        "shop/features.sql: the label 'revenue' is text, and the task regression needs a number; make it one there, "
+        "such as by CAST(revenue AS DOUBLE), or set training.task to multiclass"
+    ) in result.output

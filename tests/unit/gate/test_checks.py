@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 NAN = math.nan
 STEADY = Refits([1007, 2007], [0.701, 0.699])
 BY_CODE = {check.code: check for check in CHECKS}
-CODES = [f"GATE0{number:02}" for number in range(1, 20)]
+CODES = [f"GATE0{number:02}" for number in range(1, 21)]
 #: The checks that compare with a champion, which have nothing to judge before the first one.
 ABOUT_THE_CHAMPION = ["GATE005", "GATE006", "GATE007", "GATE009", "GATE012", "GATE015"]
 #: What they find is a fault of the evidence, or a matter for a person, and not of the challenger.
-INCONCLUSIVE = ["GATE002", "GATE006", "GATE012", "GATE015", "GATE017", "GATE018"]
+INCONCLUSIVE = ["GATE002", "GATE006", "GATE012", "GATE015", "GATE017", "GATE018", "GATE020"]
 
 
 def _lower(value: float, **changes: object) -> Evidence:

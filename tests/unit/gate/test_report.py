@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.gate.checks import CHECKS
-from include.gate.report import WIDTH, verdict_table
+from include.gate.report import WIDTH, holdout_told, verdict_table
 from include.gate.verdict import decide
 from tests import factories
 
@@ -218,3 +219,16 @@ def test_what_a_metric_was_measured_at_is_told(evidence: Evidence, told: list[st
 def test_no_line_is_wider_than_a_log(evidence: Evidence, gate: Gate) -> None:
     """Whatever is told, no line is wider than the limit."""
     assert max(map(len, _lines(evidence, gate))) <= WIDTH <= 100
+
+
+def test_rows_without_a_label_are_told_beside_the_holdout(gate: Gate) -> None:
+    """A champion was promoted on 332 of 706 rows without a word."""
+    days = [f"2024-02-{day}" for day in range(25, 29)]
+    labels = LabelCoverage(Coverage("", 5030, 5000, 1.0), [], days, 720)
+
+    told = holdout_told(factories.evidence(labels=labels))
+
+    assert told == (
+        "2024-02-01 to 2024-02-28, 5,000 rows (another 30 have no label), leaving out 4 days (720 rows) whose labels "
+        "are missing: 2024-02-25, 2024-02-26, 2024-02-27 and 1 more, label mean 0.300"
+    )

@@ -136,10 +136,10 @@ def test_the_promises_of_the_gate_are_essential() -> None:
 
 def test_a_code_that_there_is_not_is_told_with_the_nearest() -> None:
     """A slip of the hand is found, and the codes that there are are listed."""
-    told = _refused(severities={"GATE020": "warn"})
+    told = _refused(severities={"GATE029": "warn"})
 
     assert re.match(
-        r"gate\.severities: there is no check 'GATE020'; did you mean 'GATE0\d\d'\? \(known: 'GATE001', ", told
+        r"gate\.severities: there is no check 'GATE029'; did you mean 'GATE0\d\d'\? \(known: 'GATE001', ", told
     )
 
 

@@ -215,23 +215,18 @@ def test_the_noise_of_both_adds_up_as_squares() -> None:
 
 def test_a_row_without_its_prediction_is_an_alert() -> None:
     """One is enough, whatever min_rows says, and the sentence names the days to score again."""
-    days = pd.Series(["2024-03-01"] * 3 + ["2024-03-02"] * 2)
-    missing = np.array([False, True, False, True, False])
-
-    alert = volume_line(days, missing, "shop.score", predicts=True)
+    alert = volume_line(5, ["2024-03-01", "2024-03-02"], "shop.score", predicts=True)
 
     assert (alert.state, alert.value, alert.rows) == ("alert", pytest.approx(0.6), 5)
     assert "2 of the 5 rows" in alert.sentence
     assert "run shop.score as of each of these days: 2024-03-01, 2024-03-02" in alert.sentence
-    assert volume_line(days, missing & False, "shop.score", predicts=True).state == "ok"
+    assert volume_line(5, [], "shop.score", predicts=True).state == "ok"
 
 
 def test_where_nothing_is_asked_or_nothing_was_ever_predicted_the_volume_is_unknown() -> None:
     """Either says what to do."""
-    none, some = pd.Series([], dtype="str"), pd.Series(["2024-03-01"])
-
-    assert "sources" in volume_line(none, np.array([], dtype=bool), "shop.score", predicts=True).sentence
-    found = volume_line(some, np.array([True]), "shop.score", predicts=False)
+    assert "sources" in volume_line(0, [], "shop.score", predicts=True).sentence
+    found = volume_line(1, ["2024-03-01"], "shop.score", predicts=False)
     assert (found.state, found.sentence) == ("unknown", "nothing was predicted yet; run shop.score")
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from include import lake
+from include.as_of import end_of
 from include.catalog import load_pipeline
 from include.errors import ScoringImpossible
 from include.evaluation.sketch import make_reference
+from include.features import asked as asked_module
 from include.monitoring import measure
 from include.monitoring.measure import find_lines, holdout_metric
 from include.monitoring.plan import MonitoringPlan
@@ -102,7 +105,15 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     """Return the lines where the features query yields some rows."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    monkeypatch.setattr(measure, "compute_rows", lambda *_: table)
+
+    def compute_rows(
+        pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
+    ) -> pa.Table:
+        time = pc.field("prediction_time")
+        return table.filter((time >= since) & (time <= end_of(as_of)))
+
+    for module in (measure, asked_module):
+        monkeypatch.setattr(module, "compute_rows", compute_rows)
     return find_lines(pipeline, plan(version))
 
 
@@ -232,3 +243,24 @@ def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
 
     assert holdout_metric("shop", 3) is None
     assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text
+
+
+def test_days_without_their_labels_say_nothing_of_the_champion(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of three of seven days are missing: what is left need not be like what is not known."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.6)
+    rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None
+    assert {line.state for line in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {"alert"}
+
+    evidence = {"labels": {"all": {"usual": 0.99}}}
+    content = {"challenger_version": 3, "metric": {"name": "accuracy", "value": 0.9}, "evidence": evidence}
+    append("shop", "retrain", "retrain again", by="shop.retrain", content=content, now=datetime.now(UTC))
+    lines = of_kind(found(several, rows, version, monkeypatch), "metric")
+
+    assert {line.state for line in lines.values()} == {"unknown"}
+    assert lines["accuracy"].sentence == (
+        "200 of 350 predicted rows have a label, and 42% of the labels to expect are missing (gate.max_missing_labels "
+        "allows 10%); see why they do not come"
+    )

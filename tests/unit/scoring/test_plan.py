@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from itertools import pairwise
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,14 +80,6 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
     assert not (workspace.run_folder("shop", "night") / "plan.json").exists()
     with pytest.raises(RunMissing):
         ScoringPlan.load("shop", "score-night")
-
-
-def test_the_windows_of_days_are_disjoint_and_cover_all() -> None:
-    """The last moment of a day's window is the midnight after it, and the next window begins right then."""
-    windows = [plan_as_of(day).since for day in ("2024-02-28", "2024-02-29", "2024-03-01")]
-
-    assert windows[0] == datetime.fromisoformat("2024-02-28T00:00:00.000001")
-    assert {later - earlier for earlier, later in pairwise(windows)} == {timedelta(days=1)}
 
 
 def test_a_plan_has_its_moment_to_the_microsecond() -> None:

@@ -59,10 +59,10 @@ def test_an_empty_table_is_refused(make_pipeline: MakePipeline, make_frame: Make
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_a_holdout_without_labels_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence names the days whose labels are missing."""
+def test_a_holdout_without_rows_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The sentence names the days whose rows are missing."""
     pipeline, frame = make_pipeline(), make_frame()
-    frame.loc[frame["prediction_time"] >= "2024-02-10", "label"] = np.nan
+    frame = frame[frame["prediction_time"] < "2024-02-10"].reset_index(drop=True)
 
     with pytest.raises(
         TrainingImpossible,

@@ -217,3 +217,45 @@ def test_a_draw_of_numbers_is_by_chance_and_repeatable() -> None:
     assert first.tolist() == second.tolist() != other.tolist()
     assert len(set(first)) == 100
     assert draw_sample(rows, 1000, None, 1).tolist() == rows.tolist()
+
+
+def test_days_without_labels_are_left_out_and_the_holdout_is_as_long(make_pipeline: MakePipeline) -> None:
+    """The labels of the last eight days had not come, and a champion was promoted on 332 of 706 rows."""
+    training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
+    times = _hours(date(2024, 1, 3), 90)
+    days = times.astype("datetime64[D]")
+
+    split = split_by_time(times, days <= np.datetime64("2024-03-23"), training, THROUGH)
+
+    assert (split.holdout_start, split.holdout_end) == ("2024-03-10", "2024-03-23")
+    assert split.train_end == "2024-03-08"
+    assert len(split.holdout) == 4 * 14
+    assert split.lacking == tuple(f"2024-03-{day}" for day in range(24, 32))
+    assert split.train_start == "2024-01-03"
+
+
+def test_an_outage_of_the_labels_within_the_holdout_is_left_out(make_pipeline: MakePipeline) -> None:
+    """Also of a day of which a few labels are known: they are not held out, and the holdout reaches further back."""
+    training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
+    times = _hours(date(2024, 1, 3), 90, every=1)
+    outage = (times >= np.datetime64("2024-03-20T05:00")) & (times < np.datetime64("2024-03-22"))
+
+    split = split_by_time(times, ~outage, training, THROUGH)
+
+    assert (split.holdout_start, split.holdout_end) == ("2024-03-16", "2024-03-31")
+    assert split.lacking == ("2024-03-20", "2024-03-21")
+    assert len(split.holdout) == 24 * 14
+    assert len(_days(times[split.holdout])) == 14
+    assert split.train_end == "2024-03-14"
+
+
+def test_a_day_without_rows_is_a_day_of_the_holdout(make_pipeline: MakePipeline) -> None:
+    """A shop that is closed on Sundays, as the last day is, has a holdout of as many days as any other."""
+    training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
+    times = _hours(date(2024, 1, 3), 90)
+    open_at = times[(times.astype("datetime64[D]").astype("int64") + 3) % 7 != 6]
+
+    split = split_by_time(open_at, np.full(len(open_at), True), training, THROUGH)
+
+    assert (split.holdout_start, split.holdout_end, split.lacking) == ("2024-03-18", "2024-03-31", ())
+    assert len(split.holdout) == 4 * 12

@@ -1,0 +1,32 @@
+"""`ingest`: days of every source, brought into the lake in this process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from include import catalog
+from include.cli.shared import DAY, new_console, prepare_demo, show_progress
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--from", "first", type=DAY, help="First UTC day; default: the last one.")
+@click.option("--to", "last", type=DAY, help="Last UTC day; default: yesterday.")
+def ingest(pipeline: str, first: datetime | None, last: datetime | None) -> None:
+    """Ingest days of every source of PIPELINE, in this process: extract, validate and publish them.
+
+    A day is replaced as a whole, so it may be repeated at will.
+    """
+    from include.connections import EnvironmentConnections
+    from include.ingestion.days import chosen_days, shown_range
+    from include.retraining.run import ingest as ingest_days
+
+    console, today = new_console(), datetime.now(UTC).date()
+    loaded, progress = catalog.load_pipeline(pipeline), show_progress(console)
+    yesterday = today - timedelta(days=1)
+    start, end = chosen_days(first and first.date(), last and last.date(), (yesterday, yesterday), today)
+    console.print(f"[bold]{pipeline}[/] {shown_range(start, end)}")
+    prepare_demo(loaded, today, progress)
+    ingest_days(loaded, start, end, EnvironmentConnections(), progress)
