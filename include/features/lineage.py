@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from include.config import Aggregates, Pipeline, Series
+    from include.features.trace import Origin
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class ColumnLineage:
     sources
         The declared sources that its values are made of: the columns that are read, and what they are grouped,
         partitioned and ordered by. None where that could not be traced.
+    origins
+        Columns of those sources: the source and its column, in lower case, "" where only rows are counted.
     """
 
     name: str
@@ -43,6 +46,7 @@ class ColumnLineage:
     group: str = ""
     expression: str = ""
     sources: tuple[str, ...] | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[st
 
 
 def _column(
-    name: str, path: list[tuple[str, str]], written: dict[str, dict[str, Item]], sources: set[str] | None
+    name: str, path: list[tuple[str, str]], written: dict[str, dict[str, Item]], origins: set[Origin] | None
 ) -> ColumnLineage:
     """Gather what is written of a column at each place that only passes it on, the final SELECT first."""
     comment = group = ""
@@ -158,7 +162,8 @@ def _column(
             group = item.group if item else (star.group or star.comment) if star else ""
         if item:
             texts.append(f"-- in {place}\n{item.text}" if place else item.text)
-    return ColumnLineage(name, comment, group, "\n".join(texts), None if sources is None else tuple(sorted(sources)))
+    sources = None if origins is None else tuple(sorted({source for source, _ in origins}))
+    return ColumnLineage(name, comment, group, "\n".join(texts), sources, tuple(sorted(origins or ())))
 
 
 def _automated(name: str, named: str, made: Aggregates | Series) -> ColumnLineage:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from include.config import Pipeline
+    from include.features.perturb import Perturbation
 
 PREDICTION_TIME = "prediction_time"
 #: What features.sql yields, by a name that no source can have.
@@ -38,6 +39,7 @@ def run_features_query(
     raw_since: date | None = None,
     rows_from: datetime | None = None,
     rows_until: datetime | None = None,
+    perturbation: Perturbation | None = None,
 ) -> pa.Table:
     """Run features.sql and hold what it yields against pipeline.yaml.
 
@@ -54,6 +56,8 @@ def run_features_query(
         The oldest `prediction_time` that is kept; None: all.
     rows_until
         The newest `prediction_time` that is kept; None: a later one than `known_before` is refused.
+    perturbation
+        Changes values of the raw tables before the query reads them.
 
     Returns
     -------
@@ -86,7 +90,12 @@ def run_features_query(
             con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
             # automated features read what features.sql does not
             used = None if pipeline.features.automated else used_columns(con, f"FROM {_VIEW}")
-            fill_tables(con, pipeline, tables, used, known_before, raw_since)
+            if perturbation:
+                columns = used or {name: {*source.columns} for name, source in pipeline.sources.items()}
+                fill_tables(con, pipeline, tables, used and perturbation.needs(used), known_before, raw_since)
+                perturbation.apply(con, columns)
+            else:
+                fill_tables(con, pipeline, tables, used, known_before, raw_since)
             rows = con.sql(_kept_rows(types, pipeline, rows_from, rows_until)).to_arrow_table()
             rows = add_automated(con, pipeline, rows)
             _check_rows(con, rows, rows_until or known_before, pipeline, where)
@@ -104,8 +113,30 @@ def _memory() -> str:
     return memory
 
 
+def columns_behind(pipeline: Pipeline, column: str) -> dict[str, set[str]]:
+    """Return the raw columns, by source, that DuckDB reads for one column that features.sql yields.
+
+    More than its values come from: also what rows are joined and filtered by.
+    """
+    with open_duckdb(_memory()) as con:
+        create_tables(con, _empty_tables(pipeline))
+        create_macros(con)
+        query = _only_select(con, pipeline, f"{pipeline.name}/{pipeline.features.query}")
+        con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
+        return used_columns(con, f'SELECT "{column}" FROM {_VIEW}')
+
+
 def check_query(pipeline: Pipeline) -> str | None:
     """Return what is wrong with features.sql, found on empty tables of the declared columns, or None."""
+    try:
+        run_features_query(pipeline, _empty_tables(pipeline), known_before=datetime.fromisoformat("2000-01-01"))
+    except FeatureQueryFailed as error:
+        return str(error)
+    return None
+
+
+def _empty_tables(pipeline: Pipeline) -> dict[str, pa.Table]:
+    """Return a table without rows for each source, of its declared columns."""
     import pyarrow as pa
 
     tables = {}
@@ -114,11 +145,7 @@ def check_query(pipeline: Pipeline) -> str | None:
         own = [("ds", pa.string()), ("available_at", arrow_type("timestamp"))]
         fields += [field for field in own if field[0] not in source.columns]
         tables[name] = pa.schema(fields).empty_table()
-    try:
-        run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01"))
-    except FeatureQueryFailed as error:
-        return str(error)
-    return None
+    return tables
 
 
 def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Statement:

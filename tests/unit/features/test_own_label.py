@@ -1,0 +1,361 @@
+"""A feature that knows its row's own label is found, whichever way it came by it; one that knows earlier labels is not.
+
+A branch lends money. One table has each loan with its outcome, and says that both are known when it is applied for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from include.catalog import load_pipeline
+from include.features.own_label import OwnLabelCheck, OwnLabels, label_columns
+from include.features.query import run_features_query
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIME = pa.timestamp("us", tz="UTC")
+LOANS, STEP, UNTIL = 400, timedelta(minutes=20), datetime(2024, 1, 3, 18)
+
+YAML = """\
+description: Will a loan be paid back?
+owner: lenders
+history_days: 30
+sources:
+  loans: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: applied_at, columns: {loan: string,
+    branch: string, customer: string, amount: float, owed: float, paid: float, defaulted: integer, outcome: string,
+    fine: boolean, applied_at: timestamp}}
+  decisions: {kind: files, connection: none, path: "{ds}.csv", key: [number], available_at: decided_at,
+    columns: {number: string, refused: integer, decided_at: timestamp}}
+  copies: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: copied_at,
+    columns: {loan: string, branch: string, bad: string, copied_at: timestamp}}
+  outcomes: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: known_at,
+    columns: {loan: string, minutes_late: float, known_at: timestamp}}
+features:
+  key: [loan]
+  label: label
+training: {task: binary, metric: roc_auc, window_days: 20, holdout_days: 3, candidates: [linear]}
+gate: {minimum: 0.5}
+"""
+
+
+@pytest.fixture(scope="module")
+def raw() -> dict[str, pa.Table]:
+    """Return raw rows in which two loans are applied for every twenty minutes."""
+    draw = np.random.default_rng(3)
+    number = np.arange(LOANS)
+    applied_at = pd.Series(pd.Timestamp("2024-01-01", tz="UTC") + (number // 2) * pd.Timedelta(STEP))
+    defaulted = (draw.uniform(size=LOANS) < 0.3).astype("int64")
+    # two of the same moment have opposite outcomes now and then, so that flipping both keeps their sum
+    loan = [f"l-{each:04}" for each in number]
+    owed = draw.uniform(100, 900, LOANS).round(2)
+    loans = pd.DataFrame(
+        {
+            "loan": loan,
+            "branch": draw.choice(["north", "south"], LOANS),
+            "customer": [f"c-{each}" for each in number // 2 % 40],
+            "amount": draw.uniform(100, 900, LOANS).round(2),
+            "owed": owed,
+            "paid": np.where(defaulted == 1, owed / 2, owed * 2),
+            "defaulted": defaulted,
+            "outcome": np.where(defaulted == 1, "charged off", "paid"),
+            "fine": defaulted == 0,
+            "applied_at": applied_at,
+            "available_at": applied_at,
+        }
+    )
+    decisions = pd.DataFrame(
+        {
+            "number": loan,
+            "refused": (draw.uniform(size=LOANS) < 0.2).astype("int64"),
+            "decided_at": applied_at,
+            "available_at": applied_at,
+        }
+    )
+    copies = pd.DataFrame(
+        {
+            "loan": loan,
+            "branch": loans["branch"],
+            "bad": np.where(defaulted == 1, "Y", "N"),
+            "copied_at": applied_at,
+            "available_at": applied_at,
+        }
+    )
+    known_at = applied_at + pd.to_timedelta(draw.choice([3, 4], LOANS), unit="h")
+    outcomes = pd.DataFrame(
+        {"loan": loan, "minutes_late": draw.gamma(2, 10, LOANS), "known_at": known_at, "available_at": known_at}
+    )
+    frames = {"loans": loans, "decisions": decisions, "copies": copies, "outcomes": outcomes}
+    return {name: raw_table(frame) for name, frame in frames.items()}
+
+
+def raw_table(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as a raw table has it."""
+    frame = frame.assign(ds=frame["available_at"].dt.strftime("%Y-%m-%d"))
+    kinds = {"M": TIME, "f": pa.float64(), "i": pa.int64(), "b": pa.bool_()}
+    return pa.table(
+        {name: pa.array(frame[name]).cast(kinds.get(frame[name].dtype.kind, pa.string())) for name in frame}
+    )
+
+
+def check(
+    shop: Path,
+    raw: dict[str, pa.Table],
+    features: str,
+    label: str = "loans.defaulted",
+    joins: str = "",
+    yaml: str = YAML,
+) -> OwnLabels:
+    """Change labels of the rows of a day, with some features of each loan."""
+    query = (
+        f"SELECT loans.loan, loans.applied_at AS prediction_time, {label} AS label, loans.amount, {features}\n"
+        f"FROM loans {joins}"
+    )
+    return check_query(shop, raw, query, yaml)
+
+
+def check_query(shop: Path, raw: dict[str, pa.Table], query: str, yaml: str = YAML) -> OwnLabels:
+    """Change labels of the rows of a day that a query yields."""
+    factories.write_shop(shop.parent, "lending", pipeline=yaml, features=query)
+    pipeline = load_pipeline("lending")
+    run = partial(run_features_query, pipeline, raw, known_before=UNTIL + datetime.resolution, rows_until=UNTIL)
+    rows = run(rows_from=UNTIL - timedelta(days=1))
+    columns = [name for name in rows.column_names if name not in pipeline.kept_out]
+    rebuild = lambda perturbation: run(rows_from=UNTIL - timedelta(days=1), perturbation=perturbation)  # noqa: E731
+    return OwnLabelCheck(pipeline, label_columns(pipeline), rebuild, rows, run(), columns).run()
+
+
+def names(found: OwnLabels) -> list[str]:
+    """Return the features that know their own label."""
+    return sorted(each.feature for each in found.leaks)
+
+
+HISTORY = "OVER (PARTITION BY loans.branch ORDER BY loans.applied_at"
+WINDOW = f"{HISTORY} RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND CURRENT ROW)"
+STRICT = f"{HISTORY} RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING)"
+TRAILING = "trailing_mean(defaulted, branch, available_at, INTERVAL 7 DAYS) AS share"
+ASOF = "ASOF LEFT JOIN (SELECT branch, available_at, {what} FROM {table}) AS h ON h.branch = loans.branch AND "
+ASOF += "h.available_at {sign} loans.applied_at"
+
+
+@pytest.mark.parametrize(
+    ("feature", "joins"),
+    [
+        (f"avg(loans.defaulted) {WINDOW}", ""),
+        (f"avg(loans.defaulted) {HISTORY} ROWS 20 PRECEDING)", ""),
+        ("trailing_mean(loans.defaulted, loans.branch, loans.available_at, INTERVAL 7 DAYS)", ""),
+        ("h.share", ASOF.format(what=TRAILING, table="loans", sign="<=")),
+        ("avg(loans.defaulted) OVER (PARTITION BY date_trunc('minute', loans.applied_at))", ""),
+        ("count(*) FILTER (loans.defaulted = 1) OVER (PARTITION BY loans.applied_at)", ""),
+        ("rank() OVER (PARTITION BY loans.branch ORDER BY loans.defaulted, loans.loan)", ""),
+        ("lag(loans.defaulted) OVER (PARTITION BY loans.customer ORDER BY loans.applied_at)", ""),
+        (f"last_value(loans.defaulted) {HISTORY})", ""),
+        ("max(loans.defaulted) OVER (PARTITION BY loans.customer, loans.applied_at)", ""),
+        (
+            "(SELECT avg(o.defaulted) FROM loans AS o WHERE o.customer = loans.customer "
+            "AND o.applied_at = loans.applied_at AND o.loan <> loans.loan)",
+            "",
+        ),
+        ("avg(loans.defaulted) OVER (PARTITION BY CAST(loans.ds AS DATE), loans.branch)", ""),
+        ("CAST(loans.outcome = 'paid' AS INTEGER)", ""),
+        (f"avg(CAST(loans.outcome = 'paid' AS INTEGER)) {WINDOW}", ""),
+        (f"avg(CAST(loans.fine AS INTEGER)) {WINDOW}", ""),
+        ("copies.bad", "LEFT JOIN copies USING (loan)"),
+        (
+            "h.bad",
+            ASOF.format(
+                what="trailing_mean(CAST(bad = 'Y' AS INTEGER), branch, available_at, INTERVAL 9 DAYS) AS bad",
+                table="copies",
+                sign="<=",
+            ),
+        ),
+    ],
+    ids=[
+        "a window by time",
+        "a window by rows",
+        "a macro's window read off the row",
+        "an as-of join that the row itself fits",
+        "a mean over the same minute",
+        "a count over the same moment",
+        "a rank",
+        "a lag where two are known at once",
+        "the last value",
+        "another loan of the customer at the same moment",
+        "the others of the customer at the same moment",
+        "an encoding over the batch",
+        "the label in a column of text",
+        "a window over a column of text",
+        "a window over the label's opposite",
+        "a copy in another table",
+        "a window over a copy in another table",
+    ],
+)
+def test_a_feature_that_knows_its_own_label_is_found(
+    shop: Path, raw: dict[str, pa.Table], feature: str, joins: str
+) -> None:
+    """It moves with the labels of rows asked at the same moment, and the feature beside it does not."""
+    found = check(shop, raw, f"{feature} AS planted", joins=joins)
+
+    assert names(found) == ["planted"]
+    assert found.changed > 0
+    assert found.leaks[0].rows > 0
+
+
+@pytest.mark.parametrize(
+    ("feature", "joins"),
+    [
+        (f"avg(loans.defaulted) {STRICT}", ""),
+        ("h.share", ASOF.format(what=TRAILING, table="loans", sign="<")),
+        ("count(*) OVER (PARTITION BY loans.applied_at)", ""),
+        (f"avg(loans.amount) {WINDOW}", ""),
+        (f"rank() {HISTORY}, loans.amount)", ""),
+        ("random()", ""),
+        ("1", ""),
+    ],
+    ids=[
+        "a window before the row",
+        "an as-of join of earlier rows",
+        "a count",
+        "a window of what is known",
+        "a rank",
+        "chance",
+        "nothing",
+    ],
+)
+def test_a_feature_that_knows_earlier_labels_passes(
+    shop: Path, raw: dict[str, pa.Table], feature: str, joins: str
+) -> None:
+    """Labels of earlier rows, and what was asked, are known."""
+    found = check(shop, raw, f"{feature} AS planted", joins=joins)
+
+    assert names(found) == []
+    assert found.changed > 20
+
+
+@pytest.mark.parametrize(
+    ("label", "planted", "joins"),
+    [
+        ("loans.outcome", f"avg(CAST(loans.outcome = 'paid' AS INTEGER)) {WINDOW}", ""),
+        ("loans.fine", f"avg(CAST(loans.fine AS INTEGER)) {WINDOW}", ""),
+        ("loans.paid", f"avg(loans.paid) {WINDOW}", ""),
+        (
+            "CASE WHEN loans.outcome = 'paid' THEN 'a' WHEN loans.fine IS NULL THEN 'b' ELSE 'c' END",
+            "loans.outcome",
+            "",
+        ),
+        ("nullif(loans.defaulted, 0)", f"sum(nullif(loans.defaulted, 0)) {WINDOW}", ""),
+        (
+            "CAST(loans.defaulted = 1 OR decisions.refused = 1 AS INTEGER)",
+            f"avg(CAST(loans.defaulted = 1 OR decisions.refused = 1 AS INTEGER)) {WINDOW}",
+            "LEFT JOIN decisions ON decisions.number = loans.loan",
+        ),
+        (
+            "decisions.refused",
+            f"avg(decisions.refused) {WINDOW}",
+            "LEFT JOIN decisions ON decisions.number = loans.loan",
+        ),
+        (
+            "CASE WHEN loans.paid < loans.owed THEN 1 ELSE 0 END",
+            f"avg(CAST(loans.paid < loans.owed AS INTEGER)) {WINDOW}",
+            "",
+        ),
+    ],
+    ids=["text", "boolean", "regression", "classes", "nulls", "two sources", "a second table", "two columns"],
+)
+def test_any_kind_of_label_is_changed(
+    shop: Path, raw: dict[str, pa.Table], label: str, planted: str, joins: str
+) -> None:
+    """The values that a label is computed from are taken from another row, of whatever type they are."""
+    found = check(shop, raw, f"{planted} AS planted", label, joins)
+
+    assert names(found) == ["planted"]
+
+
+def test_a_column_of_the_label_that_is_asked_about_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """What is owed is known when the question is asked; that the label is computed from it is told, and no error."""
+    found = check(shop, raw, "loans.owed", "CASE WHEN loans.paid < loans.owed THEN 1 ELSE 0 END")
+
+    assert names(found) == []
+    assert found.shared == {"owed": [("loans", "owed")]}
+
+
+def test_an_outcome_that_becomes_known_later_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Its column is a legitimate feature of the loans whose outcome is known, and nothing of other loans is changed."""
+    joins = (
+        "LEFT JOIN outcomes USING (loan) ASOF LEFT JOIN (SELECT loans.branch, outcomes.available_at, avg(minutes_late)"
+    )
+    joins += (
+        " OVER (PARTITION BY branch ORDER BY outcomes.available_at) AS late FROM outcomes JOIN loans USING (loan)) "
+    )
+    joins += "AS h ON h.branch = loans.branch AND h.available_at <= loans.applied_at"
+
+    found = check(shop, raw, "h.late", "CAST(outcomes.minutes_late > 20 AS INTEGER)", joins)
+
+    assert names(found) == []
+    assert found.changed > 20
+
+
+def test_no_label_is_changed_where_none_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Leaving out what became known later is proof enough then, and nothing is built again."""
+    late = raw["outcomes"]
+    known = pa.array([datetime(2024, 2, 1)] * late.num_rows, TIME)
+    tables = raw | {"outcomes": late.set_column(late.column_names.index("available_at"), "available_at", known)}
+
+    found = check(shop, tables, "1 AS one", "outcomes.minutes_late", "LEFT JOIN outcomes USING (loan)")
+
+    assert (found.rows, found.changed, found.leaks) == (0, 0, [])
+
+
+def test_a_key_that_the_query_makes_is_found_by_its_moment(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """No column of the raw table has such a key; the rows that became known with the question are changed."""
+    query = (
+        "SELECT 'loan ' || loan AS loan_number, applied_at AS prediction_time, defaulted AS label, amount, "
+        f"avg(defaulted) {WINDOW} AS planted, avg(defaulted) {STRICT} AS honest FROM loans"
+    )
+
+    found = check_query(shop, raw, query, YAML.replace("key: [loan]\n  label", "key: [loan_number]\n  label"))
+
+    assert names(found) == ["planted"]
+
+
+def test_a_question_that_is_asked_later_than_its_row_is_found_by_its_key(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The own row is then earlier than the question, and is known to be its own all the same."""
+    query = (
+        "SELECT loan, applied_at + INTERVAL 90 MINUTES AS prediction_time, defaulted AS label, amount, "
+        f"avg(defaulted) {WINDOW} AS planted FROM loans WHERE applied_at < TIMESTAMP '2024-01-03 16:00'"
+    )
+
+    assert names(check_query(shop, raw, query)) == ["planted"]
+
+
+def test_a_label_that_no_raw_value_changes_is_told(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """What cannot be changed proves nothing, and is counted apart."""
+    found = check(shop, raw, "1 AS one", "hour(loans.applied_at)")
+
+    assert found.rows > 0
+    assert (found.changed, found.leaks) == (0, [])
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["of the rows' own source", "of another"])
+def test_automated_features_know_no_label_of_their_own(shop: Path, raw: dict[str, pa.Table], strict: bool) -> None:
+    """Of the source that the rows come from a window ends before the question; of another it includes its moment."""
+    source, value = ("loans", "defaulted") if strict else ("copies", "bad")
+    yaml = YAML.replace("bad: string", "bad: integer").replace(
+        "  label: label",
+        "  label: label\n  automated: {aggregates: {past: {source: %s, by: [branch], values: [%s], windows_days: [7],\n"
+        "    functions: [mean, count, last]}}}" % (source, value),
+    )
+    bad = pa.array([int(each == "Y") for each in raw["copies"]["bad"].to_pylist()], pa.int64())
+    copies = raw["copies"].set_column(raw["copies"].column_names.index("bad"), "bad", bad)
+
+    found = check(shop, raw | {"copies": copies}, "loans.branch", yaml=yaml)
+
+    assert names(found) == ([] if strict else ["past_bad_last_7d", "past_bad_mean_7d"])
