@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.features.lineage import own_sources
 from include.features.macros import MACROS
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def defined_by(pipeline: Pipeline) -> list[Any]:
         MACROS.read_text(encoding="utf-8"),
         pipeline.text(features.query),
         [features.key, features.label, features.lookback_days, pipeline.history_days],
-        features.automated.model_dump(mode="json") if features.automated else None,
+        [features.automated.model_dump(mode="json"), sorted(own_sources(pipeline))] if features.automated else None,
         {name: source.arrives for name, source in pipeline.sources.items()},
     ]
 

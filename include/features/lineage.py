@@ -93,6 +93,18 @@ def trace_columns(pipeline: Pipeline) -> Lineage:
     return Lineage(columns, note, sets)
 
 
+def own_sources(pipeline: Pipeline) -> set[str]:
+    """Return the sources that the questions come from, whose rows at a question's moment may hold its outcome.
+
+    They are those that `prediction_time` is made of, or all where that cannot be traced. The label of a forecast
+    lies ahead of its moment, so there it is none.
+    """
+    if pipeline.training.task == "forecasting":
+        return set()
+    sources = trace_columns(pipeline).of("prediction_time").sources
+    return {*pipeline.sources} if sources is None else {*sources}
+
+
 def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, ColumnLineage], str]:
     """Return what is known of the columns that a query yields, and a note.
 

@@ -10,6 +10,7 @@ from include import settings
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
+from include.features.lineage import own_sources
 from include.features.macros import create_macros, names_macro
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PREDICTION_TIME = "prediction_time"
 #: What features.sql yields, by a name that no source can have.
 _VIEW = '"features.sql"'
+#: DuckDB's types that no model can learn from; so are lists and arrays.
+_UNUSABLE = re.compile("TIME|DATE|INTERVAL|BLOB|BIT|STRUCT|MAP|UNION")
 
 
 def run_features_query(
@@ -97,7 +100,8 @@ def run_features_query(
             else:
                 fill_tables(con, pipeline, tables, used, known_before, raw_since)
             rows = con.sql(_kept_rows(types, pipeline, rows_from, rows_until)).to_arrow_table()
-            rows = add_automated(con, pipeline, rows)
+            if pipeline.features.automated:
+                rows = add_automated(con, pipeline, rows, own_sources(pipeline))
             _check_rows(con, rows, rows_until or known_before, pipeline, where)
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
@@ -208,11 +212,30 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
             f"{where}: the query {problem}; it must yield the key, {PREDICTION_TIME}, the label and the "
             f"features that pipeline.yaml names, and yields {', '.join(columns)}"
         )
+    _check_features({name: kind for name, kind in types if name not in pipeline.kept_out}, where)
     if len(columns) == len(set(needed)):
         raise FeatureQueryFailed(f"{where}: the query yields no feature beside {', '.join(columns)}")
     kind = dict(types)[PREDICTION_TIME]
     if kind not in ("TIMESTAMP", "DATE"):
         raise FeatureQueryFailed(f"{where}: {PREDICTION_TIME} must be a TIMESTAMP in UTC, and is a {kind}")
+
+
+def _check_features(types: dict[str, str], where: str) -> None:
+    """Refuse columns that a star brought along: the lake's own, and those that no model can learn from."""
+    lakes = [name for name in types if re.fullmatch(r"(ds|available_at)(_\d+)?", name, re.IGNORECASE)]
+    lakes += [name for name, kind in types.items() if name == "delivered" and kind == "VARCHAR"]
+    if lakes:
+        raise FeatureQueryFailed(
+            f"{where}: the query yields {', '.join(lakes)} as a feature, which says when a row was delivered and "
+            f"nothing of what is asked; leave it out (SELECT * EXCLUDE ({', '.join(lakes)})), or name it in "
+            "features.exclude"
+        )
+    unusable = [f"{name} ({kind})" for name, kind in types.items() if _UNUSABLE.match(kind) or kind.endswith("]")]
+    if unusable:
+        raise FeatureQueryFailed(
+            f"{where}: the query yields {', '.join(unusable)} as a feature, and a feature is a number, a truth value "
+            "or text; turn it into one (the hour, the days since), leave it out, or name it in features.exclude"
+        )
 
 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:

@@ -30,9 +30,9 @@ description: Will a loan be paid back?
 owner: lenders
 history_days: 30
 sources:
-  loans: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: applied_at, columns: {loan: string,
-    branch: string, customer: string, amount: float, owed: float, paid: float, defaulted: integer, outcome: string,
-    fine: boolean, applied_at: timestamp}}
+  loans: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: applied_at, columns: {
+    loan: string, branch: string, customer: string, amount: float, owed: float, paid: float, defaulted: integer,
+    outcome: string, fine: boolean, applied_at: timestamp}}
   decisions: {kind: files, connection: none, path: "{ds}.csv", key: [number], available_at: decided_at,
     columns: {number: string, refused: integer, decided_at: timestamp}}
   copies: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: copied_at,
@@ -350,8 +350,8 @@ def test_automated_features_know_no_label_of_their_own(shop: Path, raw: dict[str
     source, value = ("loans", "defaulted") if strict else ("copies", "bad")
     yaml = YAML.replace("bad: string", "bad: integer").replace(
         "  label: label",
-        "  label: label\n  automated: {aggregates: {past: {source: %s, by: [branch], values: [%s], windows_days: [7],\n"
-        "    functions: [mean, count, last]}}}" % (source, value),
+        "  label: label\n  automated: {aggregates: {past: {by: [branch], windows_days: [7],\n"
+        f"    functions: [mean, count, last], source: {source}, values: [{value}]}}}}}}",
     )
     bad = pa.array([int(each == "Y") for each in raw["copies"]["bad"].to_pylist()], pa.int64())
     copies = raw["copies"].set_column(raw["copies"].column_names.index("bad"), "bad", bad)
