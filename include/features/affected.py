@@ -94,6 +94,11 @@ def midnight(day: date) -> datetime:
 def defined_by(pipeline: Pipeline) -> list[Any]:
     """Return what the rows follow from, beside the raw rows and the day."""
     features = pipeline.features
+    late = {
+        name: [source.label_known_after.delay.total_seconds(), sorted(pipeline.late_columns(name))]
+        for name, source in pipeline.sources.items()
+        if source.label_known_after
+    }
     return [
         MADE_BY,
         MACROS.read_text(encoding="utf-8"),
@@ -101,6 +106,7 @@ def defined_by(pipeline: Pipeline) -> list[Any]:
         [features.key, features.label, features.lookback_days, pipeline.history_days],
         [features.automated.model_dump(mode="json"), sorted(own_sources(pipeline))] if features.automated else None,
         {name: source.arrives for name, source in pipeline.sources.items()},
+        *([late] if late else []),
     ]
 
 

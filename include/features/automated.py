@@ -14,6 +14,7 @@ from include.config import Aggregates
 from include.errors import FeatureQueryFailed
 from include.features.aggregates import aggregate
 from include.features.budget import Budget
+from include.features.query_tables import table_with
 from include.features.series import column_names, describe
 from include.features.windows import find_windows, read_asked, read_known
 
@@ -41,11 +42,11 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, o
 
     A feature of a row is of those rows of its source that have equal values in the columns `by`, and an
     `available_at` in (prediction_time - window, prediction_time], or before prediction_time where the row itself
-    comes from that source. A null among the values is left out; where
-    nothing is left a feature is null, but for `count`, the number of rows, which is 0. All features of a row
-    with a null in `by` are null. Each delivery of a snapshot counts as rows of its own, from when it became
-    known. With `features.lookback_days`, a row of any other source counts only if it became known so soon after
-    its day that no night reads too few partitions to see it.
+    comes from that source. Values that become known later than their row count from then. A null among the values
+    is left out; where nothing is left a feature is null, but for `count`, the number of rows, which is 0. All
+    features of a row with a null in `by` are null. Each delivery of a snapshot counts as rows of its own, from
+    when it became known. With `features.lookback_days`, a row of any other source counts only if it became known
+    so soon after its day that no night reads too few partitions to see it.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, o
         try:
             asked = read_asked(con, rows, each.by, "prediction_time")
             source = pipeline.sources[each.source]
-            known = read_known(con, each.source, source, each.by, _values(each), asked, max(_windows(each)))
+            table = table_with(pipeline, each.source, [*each.by, *each.values])
+            known = read_known(con, table, source, each.by, _values(each), asked, max(_windows(each)))
         except duckdb.OutOfMemoryException as error:
             raise FeatureQueryFailed(
                 f"{where}.{key}: the rows of '{each.source}' need more memory than the query may take; set "
@@ -91,7 +93,7 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, o
                 f"({str(error).splitlines()[0]}); let the query yield them as the source has them"
             ) from error
         make = _of_aggregates if isinstance(each, Aggregates) else _of_series
-        for name, values in make(pipeline, key, asked, known, each.source in own, budget):
+        for name, values in make(pipeline, key, asked, known, table in own, budget):
             # the last one, at -1, is for the rows that ask nothing
             found = np.append(values, np.nan)[asked.of_row]
             rows = rows.append_column(name, pa.array(found, mask=~np.isfinite(found)))

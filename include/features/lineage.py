@@ -7,9 +7,10 @@ since a query that DuckDB runs need not be one that another parser understands.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from include.features.query_tables import query_tables
 from include.features.select_list import Item, read_select_lists
 from include.features.trace import Tracer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from include.config import Aggregates, Pipeline, Series
+    from include.features.query_tables import QueryTable
     from include.features.trace import Origin
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class ColumnLineage:
         The declared sources that its values are made of: the columns that are read, and what they are grouped,
         partitioned and ordered by. None where that could not be traced.
     origins
-        Columns of those sources: the source and its column, in lower case, "" where only rows are counted.
+        The tables that the query reads with their columns, in lower case, "" where only rows are counted.
     """
 
     name: str
@@ -83,9 +85,18 @@ def trace_columns(pipeline: Pipeline) -> Lineage:
 
     automated = pipeline.features.automated
     sets = automated.sets if automated else {}
-    tables = {name: [*source.columns, "ds", "available_at"] for name, source in pipeline.sources.items()}
+    seen = query_tables(pipeline)
+    tables = {
+        name: [
+            *(each for each in pipeline.sources[table.source].columns if each not in table.hidden),
+            "ds",
+            "available_at",
+        ]
+        for name, table in seen.items()
+    }
     try:
         columns, note = trace_query(pipeline.text(pipeline.features.query), tables)
+        columns = {name: _of_sources(column, seen) for name, column in columns.items()}
     # a parser of a language that grows meets trees that it did not expect
     except (SqlglotError, OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         log.info("%s: %s could not be read for its lineage: %s", pipeline.name, pipeline.features.query, error)
@@ -147,6 +158,13 @@ def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, Co
         known = {name: column for name, column in columns.items() if name not in nameless}
         return known, "the query has columns that are named only when it runs, and nothing is known of those"
     return columns, f"it could not be traced where {', '.join(lost)} comes from" if lost else ""
+
+
+def _of_sources(column: ColumnLineage, tables: Mapping[str, QueryTable]) -> ColumnLineage:
+    """Return what is known of a column with the sources of the tables that it comes from."""
+    if column.sources is None:
+        return column
+    return replace(column, sources=tuple(sorted({tables[name].source for name in column.sources})))
 
 
 def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[str, Item]]:

@@ -14,6 +14,7 @@ from include.features.compare import compare, moved_at
 from include.features.lineage import trace_columns
 from include.features.perturb import Perturbation
 from include.features.query import PREDICTION_TIME, columns_behind
+from include.features.query_tables import query_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -55,7 +56,10 @@ class OwnLabels:
 
 
 def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
-    """Return the raw columns that the label is computed from, by source, without those that name or date a row."""
+    """Return the columns that the label is computed from, by the table that the query reads.
+
+    Those that name a row, or say when it was, are left out.
+    """
     lineage = trace_columns(pipeline)
     label = lineage.of(pipeline.features.label)
     asked = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
@@ -64,8 +68,9 @@ def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
         behind = columns_behind(pipeline, pipeline.features.label)
         origins = {(name, column.lower()) for name, columns in behind.items() for column in columns}
     found: dict[str, list[str]] = {}
-    for name, source in pipeline.sources.items():
-        rest = {*source.key, source.available_at.column, source.day}
+    for name, table in query_tables(pipeline).items():
+        source = pipeline.sources[table.source]
+        rest = {*source.key, source.available_at.column, source.day, *table.hidden}
         columns = [each for each in source.columns if each not in rest]
         chosen = [each for each in columns if (name, each.lower()) in origins - asked]
         if chosen:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from include.features.query import PREDICTION_TIME
+from include.features.query_tables import query_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from include.config import Pipeline
+    from include.source_config import Source
 
 #: Fewer rows in which a column says what the label says prove nothing.
 COPY_ROWS = 50
@@ -33,7 +35,7 @@ class Perturbation:
     Attributes
     ----------
     columns
-        The columns that the label is computed from, by source.
+        The columns that the label is computed from, by the table that the query reads.
     targets, labelled
         Feature rows: those whose labels are changed, and those that values are taken from. Both have the label,
         the prediction time and the key.
@@ -58,7 +60,7 @@ class Perturbation:
         """Return the columns to read of each table: those that the query uses, and those that rows are found by."""
         needed = {}
         for name in {*used, *self.columns}:
-            more = {"available_at", *self.pipeline.sources[name].key, *self.columns.get(name, [])}
+            more = {"available_at", *self._source(name).key, *self.columns.get(name, [])}
             pairs = self._pairs(name) or []
             needed[name] = {*used.get(name, set()), *more, *(column for column, _ in pairs)}
         return needed
@@ -155,12 +157,15 @@ class Perturbation:
 
     def _pairs(self, name: str) -> list[tuple[str, str]] | None:
         """Return the columns by which a source's rows are those of a feature row, each with the feature table's."""
-        source, key, there = self.pipeline.sources[name], self.pipeline.features.key, self.targets.column_names
+        source, key, there = self._source(name), self.pipeline.features.key, self.targets.column_names
         if all(each in source.columns for each in key):
             return [(each, each) for each in key]
         if all(each in there for each in source.key):
             return [(each, each) for each in source.key]
         return [(source.key[0], key[0])] if len(key) == len(source.key) == 1 else None
+
+    def _source(self, name: str) -> Source:
+        return self.pipeline.sources[query_tables(self.pipeline)[name].source]
 
     def _find_copies(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> Iterator[Column]:
         """Yield columns that say what the label says, known with the question: the same value for the same label."""
@@ -168,7 +173,7 @@ class Perturbation:
             return
         label = "CAST(label AS VARCHAR)"
         for name, columns in used.items():
-            source, known = self.pipeline.sources[name], {*self.columns.get(name, [])}
+            source, known = self._source(name), {*self.columns.get(name, [])}
             pairs = self._pairs(name)
             own = {*source.key, source.available_at.column, source.day, "ds", "available_at", *known}
             asked = sorted(columns - own - {column for column, _ in pairs or []})

@@ -12,6 +12,7 @@ from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
 from include.features.lineage import own_sources
 from include.features.macros import create_macros, names_macro
+from include.features.query_tables import query_tables
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
@@ -78,7 +79,7 @@ def run_features_query(
     with open_duckdb(_memory()) as con:
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
-        create_tables(con, tables)
+        create_tables(con, tables, query_tables(pipeline))
         if names_macro(pipeline.text(pipeline.features.query)):
             create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
@@ -94,7 +95,10 @@ def run_features_query(
             # automated features read what features.sql does not
             used = None if pipeline.features.automated else used_columns(con, f"FROM {_VIEW}")
             if perturbation:
-                columns = used or {name: {*source.columns} for name, source in pipeline.sources.items()}
+                columns = used or {
+                    name: {*pipeline.sources[table.source].columns} - table.hidden
+                    for name, table in query_tables(pipeline).items()
+                }
                 fill_tables(con, pipeline, tables, used and perturbation.needs(used), known_before, raw_since)
                 perturbation.apply(con, columns)
             else:
@@ -123,7 +127,7 @@ def columns_behind(pipeline: Pipeline, column: str) -> dict[str, set[str]]:
     More than its values come from: also what rows are joined and filtered by.
     """
     with open_duckdb(_memory()) as con:
-        create_tables(con, _empty_tables(pipeline))
+        create_tables(con, _empty_tables(pipeline), query_tables(pipeline))
         create_macros(con)
         query = _only_select(con, pipeline, f"{pipeline.name}/{pipeline.features.query}")
         con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
@@ -160,7 +164,7 @@ def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Sta
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise FeatureQueryFailed(
             f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are "
-            f"{', '.join(pipeline.sources)}"
+            f"{_table_names(pipeline)}"
         )
     return statements[0]
 
@@ -277,4 +281,12 @@ def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
     told = re.split("Stack Trace|Detail: Python exception", str(error))[0]
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
-    return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"
+    return f"{where}: {message}; the tables it may read are {_table_names(pipeline)}"
+
+
+def _table_names(pipeline: Pipeline) -> str:
+    """Return the tables that a query may read, each with the columns that it does not have."""
+    tables = query_tables(pipeline).items()
+    return ", ".join(
+        f"{name} (without {', '.join(sorted(table.hidden))})" if table.hidden else name for name, table in tables
+    )

@@ -5,6 +5,7 @@ A branch lends money. One table has each loan with its outcome, and says that bo
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from include.catalog import load_pipeline
+from include.errors import ConfigError, FeatureQueryFailed
 from include.features.own_label import OwnLabelCheck, OwnLabels, label_columns
 from include.features.query import run_features_query
 from tests import factories
@@ -359,3 +361,92 @@ def test_automated_features_know_no_label_of_their_own(shop: Path, raw: dict[str
     found = check(shop, raw | {"copies": copies}, "loans.branch", yaml=yaml)
 
     assert names(found) == ([] if strict else ["past_bad_last_7d", "past_bad_mean_7d"])
+
+
+LATE = YAML.replace("key: [loan], available_at: applied_at, ", "key: [loan], available_at: applied_at, LATE, ").replace(
+    "holdout_days: 3,", "holdout_days: 3, gap_days: 2,"
+)
+
+
+def late(known: str) -> str:
+    """Return pipeline.yaml in which the loans' label becomes known after some time."""
+    return LATE.replace("LATE", f"label_known_after: {known}", 1)
+
+
+def test_a_source_that_says_when_its_label_is_known_has_an_honest_table(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """What is joined by when it became known is as it was then: no label is there to be changed."""
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, h.share\n"
+        "FROM loans LEFT JOIN loans_labelled AS own USING (loan) "
+        + ASOF.format(what=TRAILING, table="loans_labelled", sign="<=")
+    )
+
+    found = check_query(shop, raw, query, late("{days: 2, columns: [defaulted, outcome, fine, paid]}"))
+
+    assert (found.rows, found.leaks) == (0, [])
+    rows = run_features_query(load_pipeline("lending"), raw, known_before=UNTIL).to_pandas()
+    known = rows[rows.prediction_time < UNTIL - timedelta(days=2)]
+    assert known.label.notna().all()
+    assert rows.label.notna().sum() == len(known)
+    assert rows[rows.prediction_time < datetime(2024, 1, 3)].share.isna().all()
+    asked = rows[rows.prediction_time == datetime(2024, 1, 3, 12)].iloc[0]
+    loans = raw["loans"].to_pandas()
+    branch = loans.set_index("loan").branch[asked.loan]
+    settled = loans[(loans.branch == branch) & (loans.applied_at <= pd.Timestamp("2024-01-01 12:00", tz="UTC"))]
+    assert asked.share == pytest.approx(settled.defaulted.mean())
+
+
+def test_an_own_label_known_within_the_day_is_found_in_the_labelled_table(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Whoever joins the own row without a condition on time knows its label, and the rows are found by their key."""
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, "
+        "2 * own.defaulted AS planted FROM loans LEFT JOIN loans_labelled AS own USING (loan)"
+    )
+
+    assert names(check_query(shop, raw, query, late("{hours: 3, columns: [defaulted]}"))) == ["planted"]
+
+
+def test_automated_features_count_a_late_label_from_when_it_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The mean of a branch is that of the loans whose label was known."""
+    yaml = late("{days: 1, columns: [defaulted]}").replace(
+        "  label: label",
+        "  label: label\n  automated: {aggregates: {past: {by: [branch], windows_days: [7],\n"
+        "    functions: [count], source: loans, values: [defaulted]}}}",
+    )
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.branch "
+        "FROM loans LEFT JOIN loans_labelled AS own USING (loan)"
+    )
+    factories.write_shop(shop.parent, "lending", pipeline=yaml, features=query)
+
+    rows = run_features_query(load_pipeline("lending"), raw, known_before=UNTIL).to_pandas()
+
+    loans = raw["loans"].to_pandas()
+    for row in rows.iloc[[10, 150, 300]].itertuples():
+        at = pd.Timestamp(row.prediction_time, tz="UTC") - pd.Timedelta("1D")
+        assert row.past_count_7d == ((loans.branch == row.branch) & (loans.applied_at <= at)).sum()
+
+
+def test_a_late_label_is_not_in_the_table_of_its_rows(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Whoever reads it there is told which table has it."""
+    with pytest.raises(FeatureQueryFailed, match=r"loans \(without defaulted\), loans_labelled, decisions"):
+        check(shop, raw, "1 AS one", yaml=late("{days: 1, columns: [defaulted]}"))
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ("{days: 0}", "needs days, hours or minutes, such as {days: 30}"),
+        ("{days: 1}", "the source has no column 'label', as features.label is; name the columns that hold the label"),
+        ("{days: 1, columns: [risk]}", "names the column 'risk', which `columns` does not declare"),
+        ("{days: 1, columns: [loan]}", "names 'loan', which tells rows apart or dates them"),
+        ("{days: 3, columns: [fine]}", "known 3 days after its row, and training.gap_days is 2; write gap_days: 3"),
+        ("{days: 2, hours: 1, columns: [fine]}", "write gap_days: 3 in training"),
+    ],
+)
+def test_a_label_that_cannot_be_known_so_is_refused(shop: Path, known: str, words: str) -> None:
+    """Each mistake is one sentence of validate-config."""
+    factories.write_shop(shop.parent, "lending", pipeline=late(known))
+
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_pipeline("lending")
