@@ -188,8 +188,8 @@ def test_the_clean_query_passes(parcels: Parcels) -> None:
     assert proof.features == 5
     assert proof.rows == PARCELS * len(proof.cut_offs) - PARCELS // 2, "a day for each; the first has a half before it"
     assert told.lines[-1] == (
-        f"parcels: 18 cut-offs, {proof.rows:,} rows, 5 features: nothing from the future, and no feature moved when the "
-        f"labels of {proof.own_labels} rows were changed"
+        f"parcels: 18 cut-offs, {proof.rows:,} rows, 5 features: nothing from the future, and no feature moved when "
+        f"the labels of {proof.own_labels} rows were changed"
     )
     assert proof.own_labels > 50, "parcels that arrived within the day"
     assert all(line.endswith("the same") for line in told.lines[:-1])
