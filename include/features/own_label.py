@@ -6,10 +6,12 @@ Leaving out what became known later then leaves it there.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from include.errors import FeatureQueryFailed
 from include.features.compare import compare, moved_at
 from include.features.lineage import trace_columns
 from include.features.perturb import Perturbation
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
     from include.features.compare import Difference
     from include.features.perturb import Column
 
+log = logging.getLogger(__name__)
+
 #: Builds that tell a row's own label from labels of earlier rows, which are history.
-MOMENTS = 3
+MOMENTS = 4
+#: About as many rows as labels are taken from.
+LABELLED_ROWS = 100_000
 #: Builds that tell which of the label's columns moves a feature.
 COLUMNS = 6
 
@@ -103,7 +109,9 @@ class OwnLabelCheck:
         columns: Collection[str],
     ) -> None:
         self.pipeline, self.origins, self.rebuild = pipeline, origins, rebuild
-        self.rows, self.labelled, self.columns = rows, labelled, columns
+        self.rows, self.columns = rows, columns
+        # rows of all times, to take values from
+        self.labelled = labelled.take([*range(0, labelled.num_rows, labelled.num_rows // LABELLED_ROWS + 1)])
         self.key, self.label = pipeline.features.key, pipeline.features.label
 
     def run(self) -> OwnLabels:
@@ -112,8 +120,18 @@ class OwnLabelCheck:
 
         targets = self.rows.filter(pc.is_valid(self.rows[self.label]))
         result = OwnLabels(targets.num_rows)
-        if not targets.num_rows or not self.origins:
-            return result
+        try:
+            if targets.num_rows:
+                self._change_labels(targets, result)
+            elif any(source.label_known_after for source in self.pipeline.sources.values()):
+                self._change_copies(result)
+        except FeatureQueryFailed as error:
+            # the query has run on the values as they are
+            log.warning("%s: the labels could not be changed: %s", self.pipeline.name, error)
+            return OwnLabels(targets.num_rows)
+        return result
+
+    def _change_labels(self, targets: pa.Table, result: OwnLabels) -> None:
         for by_key in (True, False):
             every = self._perturbation(targets, by_key)
             built = self.rebuild(every)
@@ -121,46 +139,53 @@ class OwnLabelCheck:
             if moments:
                 break
         else:
-            return result
+            return
         result.changed = sum(moments.values())
-        moved = [each.feature for each in self._moved(built, moments, self.columns)]
-        if not moved:
-            return result
-        leaks = self._leaks(every, built, moments, moved)
-        if leaks:
-            chance = {each.feature for each in compare(self.rows, self.rebuild(None), self.key, list(leaks))}
-            leaks = {name: found for name, found in leaks.items() if name not in chance}
+        leaks = self._leaks(every, built, moments)
         if len(every.changed) > 1:
             result.shared = self._shared(every, leaks)
         result.leaks = [found for name, (_, found) in leaks.items() if name not in result.shared]
-        return result
+
+    def _change_copies(self, result: OwnLabels) -> None:
+        """Where the label is not known yet, change columns that are known and say the same, if there are any.
+
+        Who declares that a label becomes known later may have forgotten another column that was written with it.
+        """
+        every = Perturbation(self.pipeline, {}, self.rows, self.labelled)
+        built = self.rebuild(every)
+        if every.changed:
+            moments = dict(Counter(self.rows[PREDICTION_TIME].to_pylist()))
+            result.leaks = [found for _, found in self._leaks(every, built, moments).values()]
 
     def _leaks(
-        self, every: Perturbation, built: pa.Table, moments: dict[datetime, int], moved: list[str]
+        self, every: Perturbation, built: pa.Table, moments: dict[datetime, int]
     ) -> dict[str, tuple[datetime, Difference]]:
         """Return the features that move with labels of their own moment alone, each with one such moment.
 
-        A feature may know the labels of earlier rows. No row is earlier than those of the first moment; of a later
-        one the labels are changed alone.
+        A feature may know the labels of earlier rows, and a label may lie in a later row. So the labels of single
+        moments are changed.
         """
-        first = min(moments)
-        leaks = {each.feature: (first, each) for each in self._moved(built, [first], moved)}
-        tried = {first}
+        moved = [each.feature for each in self._moved(built, moments, self.columns)]
+        leaks: dict[str, tuple[datetime, Difference]] = {}
+        tried: set[datetime] = set()
+        every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
         for attempt in range(MOMENTS):
             open_still = [name for name in moved if name not in leaks]
             where: Counter[datetime] = Counter()
             for name in open_still[:MOMENTS]:
-                where.update(
-                    at for at in moved_at(self.rows, built, self.key, name) if at in moments and at not in tried
-                )
+                found = moved_at(self.rows, built, self.key, name)
+                where.update(at for at in found if at in moments and at not in tried)
             if not where:
                 break
             # a tie, where a row sees another of the same moment, shows only where several are asked at once
             at = min(where) if attempt == 0 else max(where, key=lambda each: (moments[each], where[each], each))
             tried.add(at)
-            again = self.rebuild(self._perturbation(_at(every.targets, [at]), every.by_key))
-            if at in moved_at(self.rows, again, self.key, self.label):
+            again = built if every_at_once else self.rebuild(self._alone(every, at))
+            if not every.columns or at in moved_at(self.rows, again, self.key, self.label):
                 leaks |= {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
+        if leaks:
+            chance = {each.feature for each in compare(self.rows, self.rebuild(None), self.key, list(leaks))}
+            leaks = {name: found for name, found in leaks.items() if name not in chance}
         return leaks
 
     def _shared(self, every: Perturbation, leaks: dict[str, tuple[datetime, Difference]]) -> dict[str, list[Column]]:
@@ -173,7 +198,7 @@ class OwnLabelCheck:
         for at in sorted({at for at, _ in leaks.values()}):
             names = [name for name, (moment, _) in leaks.items() if moment == at]
             for column in every.changed[:COLUMNS]:
-                alone = self._perturbation(_at(every.targets, [at]), every.by_key, column)
+                alone = self._alone(every, at, column)
                 built = self.rebuild(alone)
                 moved = {each.feature for each in self._moved(built, [at], names)}
                 for name in moved:
@@ -182,8 +207,13 @@ class OwnLabelCheck:
                     rests |= {*names} - moved
         return {name: moves[name] for name in rests if not every.copies.intersection(moves[name])}
 
-    def _perturbation(self, targets: pa.Table, by_key: bool, only: Column | None = None) -> Perturbation:
-        return Perturbation(self.pipeline, self.origins, targets, self.labelled, by_key, only)
+    def _perturbation(self, targets: pa.Table, by_key: bool) -> Perturbation:
+        return Perturbation(self.pipeline, self.origins, targets, self.labelled, by_key)
+
+    def _alone(self, every: Perturbation, at: datetime, only: Column | None = None) -> Perturbation:
+        """Return the perturbation of the rows of one moment, or of one column of theirs."""
+        targets = _at(every.targets, [at])
+        return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, only)
 
     def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
         """Return what differs at some moments; which rows there are may follow from a label."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Fewer rows in which a column says what the label says prove nothing.
 COPY_ROWS = 50
+_COLUMNS_AT_ONCE = 50
 # no source, and so no table that the query sees, can have a name with a space in it
 _TARGETS, _LABELLED, _ROWS, _DONORS = '"rows to change"', '"labelled rows"', '"raw rows to change"', '"donors"'
 
@@ -55,14 +56,15 @@ class Perturbation:
     only: Column | None = None
     changed: list[Column] = field(default_factory=list)
     copies: set[Column] = field(default_factory=set)
+    _pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
 
     def needs(self, used: Mapping[str, set[str]]) -> dict[str, set[str]]:
         """Return the columns to read of each table: those that the query uses, and those that rows are found by."""
         needed = {}
         for name in {*used, *self.columns}:
             more = {"available_at", *self._source(name).key, *self.columns.get(name, [])}
-            pairs = self._pairs(name) or []
-            needed[name] = {*used.get(name, set()), *more, *(column for column, _ in pairs)}
+            pairs = [column for column, _ in self._named_pairs(name)] or self._candidates(name)
+            needed[name] = {*used.get(name, set()), *more, *pairs}
         return needed
 
     def apply(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> None:
@@ -76,6 +78,8 @@ class Perturbation:
         con.register(_TARGETS.strip('"'), self.targets)
         con.register(_LABELLED.strip('"'), self.labelled)
         try:
+            for name in {*used, *self.columns} if self.by_key else []:
+                self._pairs[name] = self._named_pairs(name) or self._pairs_by_value(con, name)
             wanted = {name: list(columns) for name, columns in self.columns.items()}
             for name, column in self._find_copies(con, used):
                 wanted.setdefault(name, []).append(column)
@@ -96,14 +100,17 @@ class Perturbation:
             f"arg_min(donor, label) AS smallest, max(label) AS high FROM ({self._found(name, _LABELLED)}) "
             f"JOIN (SELECT rowid AS raw_row, struct_pack({packed}) AS donor FROM {_quoted(name)}) USING (raw_row)"
         )
-        # one of several rows at the moment that has another label than the greatest is enough to change their sum
+        # one of several rows at the moment that has another label than the greatest is enough to change their sum;
+        # a row of the key that came before its label, in a source that delivers it again, stays without
+        filled = " OR ".join(f"t.{_quoted(each)} IS NOT NULL" for each in columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS SELECT raw_row, bool_or(raise) AS raise FROM ("
             f"SELECT raw_row, bool_or(label IS DISTINCT FROM (SELECT high FROM {_DONORS})) OVER (PARTITION BY asked) "
-            f"AS raise FROM ({self._found(name, _TARGETS)})) GROUP BY raw_row"
+            f"AS raise FROM ({self._found(name, _TARGETS)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = raw_row "
+            f"QUALIFY {filled} OR NOT bool_or({filled}) OVER (PARTITION BY target)) GROUP BY raw_row"
         )
         if self.by_key:
-            self._add_rows_of_the_moment(con, name)
+            self._add_rows_of_the_moment(con, name, filled)
         [[rows, donors]] = con.execute(
             f"SELECT (SELECT count(*) FROM {_ROWS}), (SELECT count(*) FROM {_DONORS} WHERE greatest IS NOT NULL)"
         ).fetchall()
@@ -118,7 +125,7 @@ class Perturbation:
             )
         return True
 
-    def _add_rows_of_the_moment(self, con: DuckDBPyConnection, name: str) -> None:
+    def _add_rows_of_the_moment(self, con: DuckDBPyConnection, name: str, filled: str) -> None:
         """Add the rows of other keys that became known at the very moment, of a source whose rows are the questions."""
         [[own, rows]] = con.execute(
             f"SELECT count(*) FILTER (known = asked), count(*) FROM ({self._found(name, _TARGETS)})"
@@ -128,12 +135,12 @@ class Perturbation:
                 f"INSERT INTO {_ROWS} SELECT t.rowid, bool_or(f.raise) FROM {_quoted(name)} AS t JOIN ("
                 f"SELECT available_at, bool_or({_ROWS}.raise) AS raise FROM {_quoted(name)} JOIN {_ROWS} "
                 f"ON {_quoted(name)}.rowid = {_ROWS}.raw_row GROUP BY 1) AS f USING (available_at) "
-                f"WHERE t.rowid NOT IN (SELECT raw_row FROM {_ROWS}) "
+                f"WHERE t.rowid NOT IN (SELECT raw_row FROM {_ROWS}) AND ({filled}) "
                 f"AND t.available_at IN (SELECT {PREDICTION_TIME} FROM {_TARGETS}) GROUP BY 1"
             )
 
     def _found(self, name: str, rows: str) -> str:
-        """Return the query of the raw rows that some feature rows' labels come from: `raw_row, asked, known, label`.
+        """Return the query of the raw rows that some feature rows' labels come from, each with its feature row.
 
         Of several raw rows of one key those count that became known with the question or later; where there is
         none, the newest. What became known earlier is history, which features may know.
@@ -141,10 +148,10 @@ class Perturbation:
         table, label = _quoted(name), _quoted(self.pipeline.features.label)
         key = ", ".join(f"f.{_quoted(each)}" for each in self.pipeline.features.key)
         chosen = (
-            f"SELECT t.rowid AS raw_row, f.{PREDICTION_TIME} AS asked, t.available_at AS known, f.{label} AS label "
-            f"FROM {table} AS t JOIN {rows} AS f ON "
+            f"SELECT t.rowid AS raw_row, row({key}) AS target, f.{PREDICTION_TIME} AS asked, t.available_at AS known, "
+            f"f.{label} AS label FROM {table} AS t JOIN {rows} AS f ON "
         )
-        pairs = self._pairs(name) if self.by_key else None
+        pairs = self._pairs.get(name)
         if not pairs:
             return f"{chosen} t.available_at = f.{PREDICTION_TIME}"
         matched = " AND ".join(
@@ -155,46 +162,74 @@ class Perturbation:
             f"max(t.available_at) OVER (PARTITION BY f.{PREDICTION_TIME}, {key})"
         )
 
-    def _pairs(self, name: str) -> list[tuple[str, str]] | None:
-        """Return the columns by which a source's rows are those of a feature row, each with the feature table's."""
+    def _named_pairs(self, name: str) -> list[tuple[str, str]]:
+        """Return the columns by which a table's rows are those of a feature row, each with the feature table's."""
         source, key, there = self._source(name), self.pipeline.features.key, self.targets.column_names
-        if all(each in source.columns for each in key):
-            return [(each, each) for each in key]
-        if all(each in there for each in source.key):
-            return [(each, each) for each in source.key]
-        return [(source.key[0], key[0])] if len(key) == len(source.key) == 1 else None
+        for names in (key, source.key):
+            if all(each in source.columns and each in there for each in names):
+                return [(each, each) for each in names]
+        return []
+
+    def _candidates(self, name: str) -> list[str]:
+        """Return the columns that may hold a key of one column under another name, the source's own key first."""
+        if len(self.pipeline.features.key) > 1:
+            return []
+        source, hidden = self._source(name), query_tables(self.pipeline)[name].hidden
+        of_key = [each for each in source.columns if source.columns[each] in ("string", "integer")]
+        return sorted((each for each in of_key if each not in hidden), key=lambda each: each not in source.key)
+
+    def _pairs_by_value(self, con: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+        """Return the column that has most of the targets' keys among its values, where one has half of them."""
+        key, candidates = self.pipeline.features.key[0], self._candidates(name)
+        if not candidates or not self.targets.num_rows:
+            return []
+        counts = ", ".join(
+            f"(SELECT count(*) FROM {_TARGETS} WHERE CAST({_quoted(key)} AS VARCHAR) IN "
+            f"(SELECT CAST({_quoted(each)} AS VARCHAR) FROM {_quoted(name)}))"
+            for each in candidates
+        )
+        found = con.execute(f"SELECT {counts}").fetchall()[0]
+        most = max(found)
+        return [(candidates[found.index(most)], key)] if 2 * most >= self.targets.num_rows else []
 
     def _source(self, name: str) -> Source:
         return self.pipeline.sources[query_tables(self.pipeline)[name].source]
 
     def _find_copies(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> Iterator[Column]:
         """Yield columns that say what the label says, known with the question: the same value for the same label."""
-        if not self.by_key:
-            return
-        label = "CAST(label AS VARCHAR)"
         for name, columns in used.items():
-            source, known = self._source(name), {*self.columns.get(name, [])}
-            pairs = self._pairs(name)
-            own = {*source.key, source.available_at.column, source.day, "ds", "available_at", *known}
+            source, pairs = self._source(name), self._pairs.get(name)
+            own = {
+                *source.key,
+                source.available_at.column,
+                source.day,
+                "ds",
+                "available_at",
+                *self.columns.get(name, []),
+            }
             asked = sorted(columns - own - {column for column, _ in pairs or []})
-            if not pairs or not asked:
-                continue
-            counts = ", ".join(
-                f"count(DISTINCT coalesce(CAST({_quoted(each)} AS VARCHAR), '')), "
-                f"count(DISTINCT (coalesce(CAST({_quoted(each)} AS VARCHAR), ''), {label})), "
-                f"count(*) FILTER (TRY_CAST(CAST({_quoted(each)} AS VARCHAR) AS DOUBLE) = TRY_CAST({label} AS DOUBLE))"
-                for each in asked
-            )
-            found = con.execute(
-                f"SELECT count(*), count(DISTINCT label), {counts} FROM ({self._found(name, _LABELLED)}) AS f "
-                f"JOIN {_quoted(name)} AS t ON t.rowid = f.raw_row WHERE f.label IS NOT NULL AND f.known <= f.asked"
-            ).fetchall()[0]
-            rows, labels, *counted = found
-            for at, column in enumerate(asked):
-                values, pairs_of_both, equal = counted[3 * at : 3 * at + 3]
-                one_to_one = 2 * labels <= rows and values == labels == pairs_of_both
-                if rows >= COPY_ROWS and labels > 1 and (one_to_one or equal == rows):
-                    yield name, column
+            # of some hundred such counts in one query DuckDB ends the process
+            for at in range(0, len(asked) if pairs else 0, _COLUMNS_AT_ONCE):
+                some = asked[at : at + _COLUMNS_AT_ONCE]
+                rows, labels, *counted = con.execute(
+                    f"SELECT count(*), count(DISTINCT label), {', '.join(map(_counts, some))} "
+                    f"FROM ({self._found(name, _LABELLED)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = f.raw_row "
+                    "WHERE f.label IS NOT NULL AND f.known <= f.asked"
+                ).fetchall()[0]
+                for column, values, both, equal in zip(some, counted[::3], counted[1::3], counted[2::3], strict=True):
+                    one_to_one = 2 * labels <= rows and values == labels == both
+                    if rows >= COPY_ROWS and labels > 1 and (one_to_one or equal == rows):
+                        yield name, column
+
+
+def _counts(column: str) -> str:
+    """Return how many values a column has, how many pairs with the label, and in how many rows it is the label."""
+    value, label = f"coalesce(CAST({_quoted(column)} AS VARCHAR), '')", "CAST(label AS VARCHAR)"
+    number = "TRY_CAST({} AS DOUBLE)"
+    return (
+        f"count(DISTINCT {value}), count(DISTINCT ({value}, {label})), "
+        f"count(*) FILTER ({number.format(value)} = {number.format(label)})"
+    )
 
 
 def _quoted(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from include.catalog import load_pipeline
@@ -346,6 +347,72 @@ def test_a_label_that_no_raw_value_changes_is_told(shop: Path, raw: dict[str, pa
     assert (found.changed, found.leaks) == (0, [])
 
 
+def test_a_label_that_lies_in_the_next_row_leaves_the_own_row_known(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """What a customer owes with this loan is known; the label is what becomes of the next one."""
+    next_one = "OVER (PARTITION BY branch ORDER BY applied_at, loan"
+    query = (
+        f"SELECT loan, applied_at AS prediction_time, lead(paid) {next_one}) AS label, amount, paid, "
+        f"avg(paid) {next_one} ROWS 5 PRECEDING) AS paid_before FROM loans WHERE loan[-1] IN ('0', '4', '8')"
+    )
+
+    found = check_query(shop, raw, query)
+
+    assert names(found) == []
+    assert found.changed > 5
+
+
+def test_a_row_that_is_delivered_again_with_its_label_was_without_before(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """A window over the rows as they were then holds a null in the place of the own label, and passes."""
+    loans = raw["loans"]
+    at = loans.column_names.index("defaulted")
+    first = loans.set_column(at, "defaulted", pa.nulls(loans.num_rows, pa.int64()))
+    later = pc.add(loans["available_at"], pa.scalar(timedelta(hours=2)))
+    second = loans.set_column(loans.column_names.index("available_at"), "available_at", later)
+    query = (
+        "WITH own AS (SELECT loan, arg_max(defaulted, available_at) AS label FROM loans GROUP BY loan) "
+        "SELECT l.loan, l.applied_at AS prediction_time, own.label, l.amount, h.share, h.seen FROM "
+        "(SELECT * FROM loans WHERE available_at = applied_at) AS l JOIN own USING (loan) ASOF JOIN (SELECT branch, "
+        "available_at, avg(defaulted) OVER past AS share, count(defaulted) OVER past AS seen FROM loans "
+        "WINDOW past AS (PARTITION BY branch ORDER BY available_at RANGE UNBOUNDED PRECEDING)) AS h "
+        "ON h.branch = l.branch AND h.available_at <= l.applied_at"
+    )
+
+    found = check_query(shop, raw | {"loans": pa.concat_tables([first, second])}, query)
+
+    assert names(found) == []
+    assert found.changed > 20
+
+
+def test_a_table_that_calls_the_key_otherwise_is_found_by_its_values(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Its rows are those of the loans that it names."""
+    decisions = raw["decisions"]
+    number = pa.array([f"d-{each}" for each in range(decisions.num_rows)])
+    decisions = decisions.append_column("about", decisions["number"]).set_column(0, "number", number)
+    yaml = YAML.replace("{number: string, refused", "{number: string, about: string, refused")
+    joins = "LEFT JOIN decisions ON decisions.about = loans.loan"
+    late = pc.subtract(decisions["available_at"], pa.scalar(timedelta(minutes=1)))
+    decisions = decisions.set_column(decisions.column_names.index("available_at"), "available_at", late)
+
+    found = check(
+        shop, raw | {"decisions": decisions}, "decisions.refused AS planted", "decisions.refused", joins, yaml
+    )
+
+    assert names(found) == ["planted"]
+
+
+def test_labels_that_make_the_query_fail_are_not_changed(
+    shop: Path, raw: dict[str, pa.Table], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A query that refuses what it never met is no reason to end a night; that nothing was shown is told."""
+    refuses = "CASE WHEN loans.loan = 'l-0390' AND loans.defaulted = 1 - {0} THEN error('never met') ELSE 1 END AS odd"
+    known = raw["loans"]["defaulted"][390].as_py()
+
+    found = check(shop, raw, f"CAST({refuses.format(known).removesuffix(' AS odd')} AS INTEGER) AS odd")
+
+    assert (found.rows > 0, found.changed, found.leaks) == (True, 0, [])
+    assert "the labels could not be changed" in caplog.text
+
+
 @pytest.mark.parametrize("strict", [True, False], ids=["of the rows' own source", "of another"])
 def test_automated_features_know_no_label_of_their_own(shop: Path, raw: dict[str, pa.Table], strict: bool) -> None:
     """Of the source that the rows come from a window ends before the question; of another it includes its moment."""
@@ -404,6 +471,17 @@ def test_an_own_label_known_within_the_day_is_found_in_the_labelled_table(shop: 
     )
 
     assert names(check_query(shop, raw, query, late("{hours: 3, columns: [defaulted]}"))) == ["planted"]
+
+
+def test_a_column_that_was_forgotten_to_become_known_later_is_found(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The label is hidden, and another column of the row says the same."""
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, "
+        f"avg(CAST(loans.outcome = 'paid' AS INTEGER)) {WINDOW} AS planted, loans.owed "
+        "FROM loans LEFT JOIN loans_labelled AS own USING (loan)"
+    )
+
+    assert names(check_query(shop, raw, query, late("{days: 1, columns: [defaulted]}"))) == ["planted"]
 
 
 def test_automated_features_count_a_late_label_from_when_it_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
