@@ -41,6 +41,8 @@ class ColumnLineage:
         partitioned and ordered by. None where that could not be traced.
     origins
         The tables that the query reads with their columns, in lower case, "" where only rows are counted.
+    values
+        Those of them that its values are, without what rows are grouped, partitioned, ordered and found by.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ColumnLineage:
     expression: str = ""
     sources: tuple[str, ...] | None = None
     origins: tuple[Origin, ...] = ()
+    values: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,11 +150,13 @@ def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, Co
         quote_identifiers=False,
     )
     root = build_scope(qualified)
-    tracer = Tracer(root, {name.lower(): name for name in tables})
+    names = {name.lower(): name for name in tables}
+    tracer, values = Tracer(root, names), Tracer(root, names, values_only=True)
     columns = {}
     for name in qualified.named_selects:
         path = [("", name.lower()), *tracer.passed_on(root, name)]
-        columns[name.lower()] = _column(name, path, written, tracer.of_output(root, name))
+        column = _column(name, path, written, tracer.of_output(root, name))
+        columns[name.lower()] = replace(column, values=tuple(sorted(values.of_output(root, name) or ())))
     lost = [column.name for column in columns.values() if column.sources is None]
     nameless = [name for name in columns if name == "*" or name.startswith("_col_")]
     if nameless:

@@ -69,7 +69,7 @@ def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
     lineage = trace_columns(pipeline)
     label = lineage.of(pipeline.features.label)
     asked = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
-    origins = set(label.origins)
+    origins = set(label.values) or set(label.origins)
     if label.sources is None:
         behind = columns_behind(pipeline, pipeline.features.label)
         origins = {(name, column.lower()) for name, columns in behind.items() for column in columns}

@@ -19,10 +19,12 @@ class Tracer:
     ----------
     tables
         Names of the tables by their names in lower case.
+    values_only
+        Leave out what rows are counted, grouped, partitioned, ordered and found by.
     """
 
-    def __init__(self, root: Scope, tables: dict[str, str]) -> None:
-        self.tables = tables
+    def __init__(self, root: Scope, tables: dict[str, str], *, values_only: bool = False) -> None:
+        self.tables, self.values_only = tables, values_only
         self.scopes = {id(scope.expression): scope for scope in root.traverse()}
         self.traced: dict[tuple[int, str], set[Origin] | None] = {}
 
@@ -47,9 +49,11 @@ class Tracer:
         from sqlglot import exp
 
         found: list[set[Origin] | None] = []
-        for node in expression.walk():
+        for node in _values(expression) if self.values_only else expression.walk():
             if isinstance(node, exp.Column):
                 found.append(self._of_column(node, scope))
+            elif self.values_only:
+                continue
             elif isinstance(node, exp.Select):
                 found.append(self._of_rows(self.scopes.get(id(node), scope)))
             elif isinstance(node, exp.Window) and node.args.get("alias"):
@@ -122,6 +126,20 @@ class Tracer:
             elif source is not None:
                 found.append(self._of_source(source, ""))
         return _together(found)
+
+
+def _values(expression: exp.Expression) -> list[exp.Expression]:
+    """Return the nodes of an expression without those that only say by what rows are arranged or found."""
+    from sqlglot import exp
+
+    left_out: set[int] = set()
+    for node in expression.walk():
+        arranged = [*node.args.get("partition_by", []), node.args.get("order")] if isinstance(node, exp.Window) else []
+        if isinstance(node, exp.Where | exp.Join | exp.Group | exp.Order) and not isinstance(node.parent, exp.Filter):
+            arranged = [node]
+        for part in arranged:
+            left_out.update(id(each) for each in (part.walk() if part else ()))
+    return [node for node in expression.walk() if id(node) not in left_out]
 
 
 def _select(scope: Scope, name: str) -> exp.Expression | None:
