@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Builds that tell a row's own label from labels of earlier rows, which are history.
-MOMENTS = 4
+MOMENTS = 3
 #: About as many rows as labels are taken from.
 LABELLED_ROWS = 100_000
 #: Builds that tell which of the label's columns moves a feature.
@@ -193,6 +193,7 @@ class OwnLabelCheck:
 
         One that moves with a copy of the label knows the label.
         """
+        copies = every.copies or set()
         moves: dict[str, list[Column]] = {name: [] for name in leaks}
         rests: set[str] = set()
         for at in sorted({at for at, _ in leaks.values()}):
@@ -203,9 +204,9 @@ class OwnLabelCheck:
                 moved = {each.feature for each in self._moved(built, [at], names)}
                 for name in moved:
                     moves[name].append(column)
-                if column not in alone.copies and at in moved_at(self.rows, built, self.key, self.label):
+                if column not in copies and at in moved_at(self.rows, built, self.key, self.label):
                     rests |= {*names} - moved
-        return {name: moves[name] for name in rests if not every.copies.intersection(moves[name])}
+        return {name: moves[name] for name in rests if not copies.intersection(moves[name])}
 
     def _perturbation(self, targets: pa.Table, by_key: bool) -> Perturbation:
         return Perturbation(self.pipeline, self.origins, targets, self.labelled, by_key)
@@ -213,7 +214,7 @@ class OwnLabelCheck:
     def _alone(self, every: Perturbation, at: datetime, only: Column | None = None) -> Perturbation:
         """Return the perturbation of the rows of one moment, or of one column of theirs."""
         targets = _at(every.targets, [at])
-        return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, only)
+        return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, every.copies, only)
 
     def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
         """Return what differs at some moments; which rows there are may follow from a label."""

@@ -42,10 +42,12 @@ class Perturbation:
         the prediction time and the key.
     by_key
         Whether a label's raw row is found by its key; otherwise, by its `available_at`, which is the prediction time.
+    copies
+        Columns that only say what the label says; None: `apply` looks for them.
     only
         Change this column alone, which an earlier perturbation has changed.
-    changed, copies
-        The columns that `apply` changed, and those of them that only say what the label says.
+    changed
+        The columns that `apply` changed, with the copies.
     """
 
     pipeline: Pipeline
@@ -53,9 +55,9 @@ class Perturbation:
     targets: pa.Table
     labelled: pa.Table
     by_key: bool = True
+    copies: set[Column] | None = None
     only: Column | None = None
     changed: list[Column] = field(default_factory=list)
-    copies: set[Column] = field(default_factory=set)
     _pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
 
     def needs(self, used: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -81,9 +83,10 @@ class Perturbation:
             for name in {*used, *self.columns} if self.by_key else []:
                 self._pairs[name] = self._named_pairs(name) or self._pairs_by_value(con, name)
             wanted = {name: list(columns) for name, columns in self.columns.items()}
-            for name, column in self._find_copies(con, used):
+            if self.copies is None:
+                self.copies = set(self._find_copies(con, used))
+            for name, column in sorted(self.copies):
                 wanted.setdefault(name, []).append(column)
-                self.copies.add((name, column))
             for name, columns in wanted.items():
                 chosen = [column for column in columns if self.only in (None, (name, column))]
                 if chosen and self._change(con, name, chosen):
