@@ -43,7 +43,13 @@ def calendar_days(times: np.ndarray) -> np.ndarray:
     return times.astype("datetime64[D]")
 
 
-def seen_condition(as_of: date) -> str:
-    """Return the SQL condition by which the run as of a day sees a raw row, by its `available_at` and `ds`."""
-    end = literal(end_of(as_of))
+def seen_condition(as_of: date, delay: timedelta = timedelta(0)) -> str:
+    """Return the SQL condition by which the run as of a day sees a raw row, by its `available_at` and `ds`.
+
+    Parameters
+    ----------
+    delay
+        How much later than `available_at` what is read of the row becomes known.
+    """
+    end = literal(end_of(as_of) - delay)
     return f"available_at <= {end} AND (available_at < {end} OR ds <= {literal(as_of.isoformat())})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -304,6 +305,37 @@ class Pipeline(Section):
     def daily_sources(self) -> list[str]:
         """The names of the sources by which a run knows its days: those that are published day by day."""
         return [name for name, source in self.sources.items() if source.arrives != "snapshot"]
+
+    def late_columns(self, source: str) -> set[str]:
+        """Return the columns of a source that become known later than its rows, with their label."""
+        known = self.sources[source].label_known_after
+        return set(known.columns or [self.features.label]) if known else set()
+
+    @model_validator(mode="after")
+    def _labels_are_known_in_time(self) -> Pipeline:
+        gap = self.training.gap_days
+        for name, source in self.sources.items():
+            known = source.label_known_after
+            if known is None:
+                continue
+            where = f"sources.{name}.label_known_after"
+            missing = self.late_columns(name) - source.columns.keys()
+            if missing:
+                raise ValueError(
+                    f"{where}: the source has no column '{self.features.label}', as features.label is; name the "
+                    f"columns that hold the label, such as columns: [{next(iter(source.columns))}]"
+                )
+            if f"{name}_labelled" in self.sources:
+                raise ValueError(
+                    f"sources: '{name}_labelled' is the table of {name} with its labels; rename the source"
+                )
+            if known.delay > timedelta(days=gap):
+                days = -(-known.delay // timedelta(days=1))
+                raise ValueError(
+                    f"{where}: a label is known {days} day{'s' * (days > 1)} after its row, and training.gap_days is "
+                    f"{gap}; write gap_days: {days} in training, so that no row is used before its label is known"
+                )
+        return self
 
     @model_validator(mode="after")
     def _has_days(self) -> Pipeline:

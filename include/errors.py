@@ -64,7 +64,7 @@ class FeatureQueryFailed(NightshiftError):
 
 
 class FeatureLeak(NightshiftError):
-    """A feature is another one when only what was known at its prediction time is read."""
+    """A feature is another one when only what was known at its prediction time is read, or knows its row's label."""
 
 
 class TrainingImpossible(NightshiftError):

@@ -51,6 +51,28 @@ class AvailableAt(Section):
         return delay
 
 
+class LabelKnownAfter(Section):
+    """How long after a row its label becomes known; until then the row is there without it."""
+
+    days: int = Field(default=0, ge=0)
+    hours: int = Field(default=0, ge=0)
+    minutes: int = Field(default=0, ge=0)
+    columns: list[str] | None = Field(
+        default=None, min_length=1, description="The columns that become known then; default: that of features.label."
+    )
+
+    @property
+    def delay(self) -> timedelta:
+        """The time between `available_at` and when the label is known."""
+        return timedelta(days=self.days, hours=self.hours, minutes=self.minutes)
+
+    @model_validator(mode="after")
+    def _some_time(self) -> LabelKnownAfter:
+        if not self.delay:
+            raise ValueError("label_known_after needs days, hours or minutes, such as {days: 30}")
+        return self
+
+
 def _column_alone(value: Any) -> Any:
     """Take a column's name for the column without a delay."""
     return {"column": value} if isinstance(value, str) else value
@@ -173,6 +195,11 @@ class _Source(Section):
     day: str | None = Field(
         default=None, description="Timestamp column whose UTC day is the partition; default: available_at."
     )
+    label_known_after: LabelKnownAfter | None = Field(
+        default=None,
+        description="Where rows carry their label: how long after available_at it becomes known. features.sql then "
+        "reads the source without it, and <source>_labelled with it, from when it is known.",
+    )
     rows_per_day: RowsPerDay = RowsPerDay()
     contract: Contract = Contract()
     history: History = History()
@@ -219,6 +246,15 @@ class _Source(Section):
             raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
         if self.arrives == "append" and self.day in (None, self.available_at.column):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
+        for name in (self.label_known_after.columns or []) if self.label_known_after else []:
+            if name not in self.columns:
+                raise ValueError(f"label_known_after names the column '{name}', which `columns` does not declare")
+            if name in [each for _, each in named]:
+                raise ValueError(
+                    f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"
+                )
+        if self.label_known_after and self.arrives == "snapshot":
+            raise ValueError("label_known_after is for rows that arrive by day; a snapshot's label is that of its day")
         for name in self.contract.retired:
             if name in self.columns:
                 raise ValueError(f"contract.retired names the column '{name}', which `columns` still declares")

@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.as_of import end_of, midnight
+from include.features.lineage import own_sources
 from include.features.macros import MACROS
 
 if TYPE_CHECKING:
@@ -89,13 +90,19 @@ class Affected:
 def defined_by(pipeline: Pipeline) -> list[Any]:
     """Return what the rows follow from, beside the raw rows and the day."""
     features = pipeline.features
+    late = {
+        name: [source.label_known_after.delay.total_seconds(), sorted(pipeline.late_columns(name))]
+        for name, source in pipeline.sources.items()
+        if source.label_known_after
+    }
     return [
         MADE_BY,
         MACROS.read_text(encoding="utf-8"),
         pipeline.text(features.query),
         [features.key, features.label, features.lookback_days, pipeline.history_days],
-        features.automated.model_dump(mode="json") if features.automated else None,
+        [features.automated.model_dump(mode="json"), sorted(own_sources(pipeline))] if features.automated else None,
         {name: source.arrives for name, source in pipeline.sources.items()},
+        *([late] if late else []),
     ]
 
 

@@ -14,11 +14,12 @@ from include.config import Aggregates
 from include.errors import FeatureQueryFailed
 from include.features.aggregates import aggregate
 from include.features.budget import Budget
+from include.features.query_tables import table_with
 from include.features.series import column_names, describe
 from include.features.windows import find_windows, read_asked, read_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import numpy as np
     import pyarrow as pa
@@ -36,15 +37,16 @@ def automated_names(pipeline: Pipeline) -> list[str]:
     return [name for key, each in (made.sets if made else {}).items() for name in _names_of_set(key, each)]
 
 
-def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table) -> pa.Table:
+def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, own: Collection[str] = ()) -> pa.Table:
     """Return the rows with the automated features as more columns, all of them numbers.
 
     A feature of a row is of those rows of its source that have equal values in the columns `by`, and an
-    `available_at` in (prediction_time - window, prediction_time]. A null among the values is left out; where
-    nothing is left a feature is null, but for `count`, the number of rows, which is 0. All features of a row
-    with a null in `by` are null. Each delivery of a snapshot counts as rows of its own, from when it became
-    known. With `features.lookback_days`, a row of any other source counts only if it became known so soon after
-    its day that no night reads too few partitions to see it.
+    `available_at` in (prediction_time - window, prediction_time], or before prediction_time where the row itself
+    comes from that source. Values that become known later than their row count from then. A null among the values
+    is left out; where nothing is left a feature is null, but for `count`, the number of rows, which is 0. All
+    features of a row with a null in `by` are null. Each delivery of a snapshot counts as rows of its own, from
+    when it became known. With `features.lookback_days`, a row of any other source counts only if it became known
+    so soon after its day that no night reads too few partitions to see it.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table) -
         Has each source's rows that were known in time, as a table with `ds` and `available_at` (naive, in UTC).
     rows
         What features.sql yields.
+    own
+        The sources that the rows come from, see `own_sources`.
 
     Raises
     ------
@@ -76,7 +80,8 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table) -
         try:
             asked = read_asked(con, rows, each.by, "prediction_time")
             source = pipeline.sources[each.source]
-            known = read_known(con, each.source, source, each.by, _values(each), asked, max(_windows(each)))
+            table = table_with(pipeline, each.source, [*each.by, *each.values])
+            known = read_known(con, table, source, each.by, _values(each), asked, max(_windows(each)))
         except duckdb.OutOfMemoryException as error:
             raise FeatureQueryFailed(
                 f"{where}.{key}: the rows of '{each.source}' need more memory than the query may take; set "
@@ -88,7 +93,7 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table) -
                 f"({str(error).splitlines()[0]}); let the query yield them as the source has them"
             ) from error
         make = _of_aggregates if isinstance(each, Aggregates) else _of_series
-        for name, values in make(pipeline, key, asked, known, budget):
+        for name, values in make(pipeline, key, asked, known, table in own, budget):
             # the last one, at -1, is for the rows that ask nothing
             found = np.append(values, np.nan)[asked.of_row]
             rows = rows.append_column(name, pa.array(found, mask=~np.isfinite(found)))
@@ -128,7 +133,7 @@ def _windows(made: Aggregates | Series) -> list[int]:
 
 
 def _of_aggregates(
-    pipeline: Pipeline, key: str, asked: Asked, known: Known, budget: Budget
+    pipeline: Pipeline, key: str, asked: Asked, known: Known, own: bool, budget: Budget
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each column of a set of aggregates, of shape (n_questions,)."""
     import numpy as np
@@ -142,7 +147,7 @@ def _of_aggregates(
         in_time = _in_time(pipeline, key, known, days)
         for value, functions in _functions(made):
             keep = in_time if value is None else in_time & ~np.isnan(known.values[value])
-            windows, at = find_windows(asked, known, days, keep), known.at[keep]
+            windows, at = find_windows(asked, known, days, keep, own=own), known.at[keep]
             values = at if value is None else known.values[value][keep]
             for function in functions:
                 found = aggregate(function, windows, values, at)
@@ -151,7 +156,7 @@ def _of_aggregates(
 
 
 def _of_series(
-    pipeline: Pipeline, key: str, asked: Asked, known: Known, budget: Budget
+    pipeline: Pipeline, key: str, asked: Asked, known: Known, own: bool, budget: Budget
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each column of a set of series, of shape (n_questions,)."""
     import numpy as np
@@ -159,7 +164,7 @@ def _of_series(
     made = pipeline.features.automated.series[key]
     in_time = _in_time(pipeline, key, known, made.window_days)
     kept = {value: in_time & ~np.isnan(known.values[value]) for value in _values(made)}
-    found = {value: find_windows(asked, known, made.window_days, keep) for value, keep in kept.items()}
+    found = {value: find_windows(asked, known, made.window_days, keep, own=own) for value, keep in kept.items()}
     share = budget.start(
         f"{pipeline.name}: the series '{key}'",
         sum(int((windows.rows > 0).sum()) for windows in found.values()),

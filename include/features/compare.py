@@ -12,6 +12,7 @@ from include.sql_text import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import pyarrow as pa
 
@@ -93,6 +94,19 @@ def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[s
                 told = (f"{named} asked at {at} UTC", in_table, now)
                 differences.append(Difference(kind, name, rows, full.num_rows, *told))
     return differences
+
+
+def moved_at(full: pa.Table, again: pa.Table, key: list[str], column: str) -> dict[datetime, int]:
+    """Return the prediction times at which a column differs, in order, each with the number of rows that differ."""
+    matched = " AND ".join(f"{_of('f', name)} = {_of('r', name)}" for name in [PREDICTION_TIME, *key])
+    with open_duckdb(settings.query_memory()) as con:
+        con.register("full_rows", full)
+        con.register("rows_again", again)
+        found = con.execute(
+            f"SELECT f.{PREDICTION_TIME}, count(*) FROM full_rows AS f JOIN rows_again AS r ON {matched} "
+            f"WHERE {_differs(column, full, again)} GROUP BY 1 ORDER BY 1"
+        )
+        return dict(found.fetchall())
 
 
 def _differs(name: str, full: pa.Table, again: pa.Table) -> str:

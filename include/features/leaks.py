@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from include.config import Pipeline
     from include.features.compare import Difference
 
-Cause = Literal["chance", "future", "either", "lookback"]
+Cause = Literal["chance", "own_label", "future", "either", "lookback"]
 
 #: Which cause stands where cut-offs tell several of one feature: what one of them proves holds for all.
-STRONGEST_FIRST: tuple[Cause, ...] = ("chance", "future", "either", "lookback")
+STRONGEST_FIRST: tuple[Cause, ...] = ("chance", "own_label", "future", "either", "lookback")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Leak:
     Attributes
     ----------
     cause
-        `chance`: the query, which tells another each time. `future`: what became known after the question.
+        `chance`: the query, which tells another each time. `own_label`: the label of the row itself, or of one asked
+        at the same moment. `future`: what became known after the question.
         `lookback`: rows that are older than `features.lookback_days`. `either`: one of the last two.
     """
 
@@ -70,7 +71,10 @@ def leak_sentence(pipeline: Pipeline, leak: Leak) -> str:
     read = f"only the partitions of {lookback} days are" if leak.cause == "lookback" else "only what was known then is"
     rows, times = f"{found.rows:,} of {found.of:,} rows", "when the query runs again" if leak.cause == "chance" else ""
     when = times or f"when {read} read"
+    if leak.cause == "own_label":
+        when = "when the labels of the rows asked at that moment are changed"
     subject = {
+        "own_label": "knows the row's own label",
         "future": "knows the future",
         "either": f"knows the future, or reads further back than features.lookback_days ({lookback})",
         "lookback": f"reads further back than features.lookback_days ({lookback})",
@@ -86,6 +90,8 @@ def leak_sentence(pipeline: Pipeline, leak: Leak) -> str:
             f"which has {found.in_table} in the table and {found.again} then"
         )
     repair = {
+        "own_label": "of the source that the rows come from, use only rows with available_at < prediction_time, or say "
+        "with label_known_after when its label becomes known (docs/how-to/one-table-with-its-labels.md)",
         "future": "use only rows with available_at <= prediction_time",
         "either": "use only rows with available_at <= prediction_time, and bound how old they may be",
         "lookback": "set features.lookback_days to more, or bound in the query how old the rows may be",

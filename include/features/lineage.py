@@ -7,9 +7,10 @@ since a query that DuckDB runs need not be one that another parser understands.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from include.features.query_tables import query_tables
 from include.features.select_list import Item, read_select_lists
 from include.features.trace import Tracer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from include.config import Aggregates, Pipeline, Series
+    from include.features.query_tables import QueryTable
+    from include.features.trace import Origin
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,10 @@ class ColumnLineage:
     sources
         The declared sources that its values are made of: the columns that are read, and what they are grouped,
         partitioned and ordered by. None where that could not be traced.
+    origins
+        The tables that the query reads with their columns, in lower case, "" where only rows are counted.
+    values
+        Those of them that its values are, without what rows are grouped, partitioned, ordered and found by.
     """
 
     name: str
@@ -43,6 +50,8 @@ class ColumnLineage:
     group: str = ""
     expression: str = ""
     sources: tuple[str, ...] | None = None
+    origins: tuple[Origin, ...] = ()
+    values: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,14 +88,35 @@ def trace_columns(pipeline: Pipeline) -> Lineage:
 
     automated = pipeline.features.automated
     sets = automated.sets if automated else {}
-    tables = {name: [*source.columns, "ds", "available_at"] for name, source in pipeline.sources.items()}
+    seen = query_tables(pipeline)
+    tables = {
+        name: [
+            *(each for each in pipeline.sources[table.source].columns if each not in table.hidden),
+            "ds",
+            "available_at",
+        ]
+        for name, table in seen.items()
+    }
     try:
         columns, note = trace_query(pipeline.text(pipeline.features.query), tables)
+        columns = {name: _of_sources(column, seen) for name, column in columns.items()}
     # a parser of a language that grows meets trees that it did not expect
     except (SqlglotError, OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         log.info("%s: %s could not be read for its lineage: %s", pipeline.name, pipeline.features.query, error)
         columns, note = {}, "the query could not be read, so nothing is known of where its columns come from"
     return Lineage(columns, note, sets)
+
+
+def own_sources(pipeline: Pipeline) -> set[str]:
+    """Return the sources that the questions come from, whose rows at a question's moment may hold its outcome.
+
+    They are those that `prediction_time` is made of, or all where that cannot be traced. The label of a forecast
+    lies ahead of its moment, so there it is none.
+    """
+    if pipeline.training.task == "forecasting":
+        return set()
+    sources = trace_columns(pipeline).of("prediction_time").sources
+    return {*pipeline.sources} if sources is None else {*sources}
 
 
 def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, ColumnLineage], str]:
@@ -120,17 +150,26 @@ def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, Co
         quote_identifiers=False,
     )
     root = build_scope(qualified)
-    tracer = Tracer(root, {name.lower(): name for name in tables})
+    names = {name.lower(): name for name in tables}
+    tracer, values = Tracer(root, names), Tracer(root, names, values_only=True)
     columns = {}
     for name in qualified.named_selects:
         path = [("", name.lower()), *tracer.passed_on(root, name)]
-        columns[name.lower()] = _column(name, path, written, tracer.of_output(root, name))
+        column = _column(name, path, written, tracer.of_output(root, name))
+        columns[name.lower()] = replace(column, values=tuple(sorted(values.of_output(root, name) or ())))
     lost = [column.name for column in columns.values() if column.sources is None]
     nameless = [name for name in columns if name == "*" or name.startswith("_col_")]
     if nameless:
         known = {name: column for name, column in columns.items() if name not in nameless}
         return known, "the query has columns that are named only when it runs, and nothing is known of those"
     return columns, f"it could not be traced where {', '.join(lost)} comes from" if lost else ""
+
+
+def _of_sources(column: ColumnLineage, tables: Mapping[str, QueryTable]) -> ColumnLineage:
+    """Return what is known of a column with the sources of the tables that it comes from."""
+    if column.sources is None:
+        return column
+    return replace(column, sources=tuple(sorted({tables[name].source for name in column.sources})))
 
 
 def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[str, Item]]:
@@ -144,7 +183,7 @@ def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[st
 
 
 def _column(
-    name: str, path: list[tuple[str, str]], written: dict[str, dict[str, Item]], sources: set[str] | None
+    name: str, path: list[tuple[str, str]], written: dict[str, dict[str, Item]], origins: set[Origin] | None
 ) -> ColumnLineage:
     """Gather what is written of a column at each place that only passes it on, the final SELECT first."""
     comment = group = ""
@@ -158,7 +197,8 @@ def _column(
             group = item.group if item else (star.group or star.comment) if star else ""
         if item:
             texts.append(f"-- in {place}\n{item.text}" if place else item.text)
-    return ColumnLineage(name, comment, group, "\n".join(texts), None if sources is None else tuple(sorted(sources)))
+    sources = None if origins is None else tuple(sorted({source for source, _ in origins}))
+    return ColumnLineage(name, comment, group, "\n".join(texts), sources, tuple(sorted(origins or ())))
 
 
 def _automated(name: str, named: str, made: Aggregates | Series) -> ColumnLineage:

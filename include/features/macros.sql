@@ -53,9 +53,11 @@ CREATE MACRO shrunk_rate(successes, trials, prior, weight) AS
 -- Windows. `known_at` is when a row became known, so available_at or later, never the day that the row tells of: a row
 -- that comes late would be in windows that were asked for before it came. Each gives for a row of the history what its
 -- `entity` (a column, or several in brackets) shows in the rows known in (known_at - span, known_at], nulls left out:
--- INTERVAL 7 DAYS is 7 days, not 8. Rows known at the same moment share one window. A prediction takes the newest
--- window by an as-of join with known_at <= prediction_time; it ends there at the last row, however long ago. A query that
--- groups names the columns: GROUP BY ALL does not see that these are windows.
+-- INTERVAL 7 DAYS is 7 days, not 8. Rows known at the same moment share one window, which holds the row's own value: a
+-- prediction never reads it off its own row, but takes the newest window by an as-of join. Of the source that the
+-- prediction's row comes from the join is by known_at < prediction_time, or it finds that row with its label; of another
+-- source, by known_at <= prediction_time. The window ends there at the last row, however long ago. A query that groups
+-- names the columns: GROUP BY ALL does not see that these are windows.
 CREATE MACRO trailing_sum(value, entity, known_at, span) AS sum(value) OVER (
     PARTITION BY entity ORDER BY CAST(known_at AS TIMESTAMP)
     RANGE BETWEEN span - INTERVAL 1 MICROSECOND PRECEDING AND CURRENT ROW
@@ -81,6 +83,21 @@ CREATE MACRO trailing_max(value, entity, known_at, span) AS max(value) OVER (
 CREATE MACRO trailing_std(value, entity, known_at, span) AS stddev_samp(value) OVER (
     PARTITION BY entity ORDER BY CAST(known_at AS TIMESTAMP)
     RANGE BETWEEN span - INTERVAL 1 MICROSECOND PRECEDING AND CURRENT ROW
+);
+
+-- What the entity's rows known before the row show, in (known_at - span, known_at): neither the row's own value nor that
+-- of another row known at the same moment, so these can be read off the prediction's own row.
+CREATE MACRO earlier_sum(value, entity, known_at, span) AS sum(value) OVER (
+    PARTITION BY entity ORDER BY CAST(known_at AS TIMESTAMP)
+    RANGE BETWEEN span - INTERVAL 1 MICROSECOND PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+);
+CREATE MACRO earlier_mean(value, entity, known_at, span) AS avg(value) OVER (
+    PARTITION BY entity ORDER BY CAST(known_at AS TIMESTAMP)
+    RANGE BETWEEN span - INTERVAL 1 MICROSECOND PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+);
+CREATE MACRO earlier_count(value, entity, known_at, span) AS count(value) OVER (
+    PARTITION BY entity ORDER BY CAST(known_at AS TIMESTAMP)
+    RANGE BETWEEN span - INTERVAL 1 MICROSECOND PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
 );
 
 -- The newest value that was known `lag` before the row, unless it was then older than `slack`; null where there is

@@ -12,7 +12,8 @@ from include import lake
 from include.errors import FeatureLeak, FeatureQueryFailed
 from include.features.build import build_features
 from include.features.compare import compare, shown
-from include.features.leaks import STRONGEST_FIRST, explain, leak_sentence, leaks_sentence
+from include.features.leaks import STRONGEST_FIRST, Leak, explain, leak_sentence, leaks_sentence
+from include.features.own_label import OwnLabelCheck, label_columns
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pin_day, pinned_tables, raw_datasets
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from include.config import Pipeline
     from include.features.build import FeatureTable
     from include.features.compare import Difference
-    from include.features.leaks import Leak
+    from include.features.own_label import OwnLabels
+    from include.features.perturb import Perturbation
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +39,25 @@ DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Proof:
-    """What was compared and found the same: the cut-offs in ISO form, and how many rows and features."""
+    """What was compared and found the same.
+
+    Attributes
+    ----------
+    cut_offs
+        In ISO form.
+    rows, features
+        How many were compared.
+    own_labels
+        Rows whose own label was known at the cut-off and was changed, which moved no feature.
+    unchanged_labels
+        Rows whose own label was known and could not be changed, so nothing is known of them.
+    """
 
     cut_offs: list[str]
     rows: int
     features: int
+    own_labels: int = 0
+    unchanged_labels: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -51,10 +67,18 @@ class Proof:
         if not self.cut_offs:
             return "no rows, so there is nothing to prove"
         several = "" if len(self.cut_offs) == 1 else "s"
-        return (
+        told = (
             f"{len(self.cut_offs)} cut-off{several}, {self.rows:,} rows, {self.features} features: "
             "nothing from the future"
         )
+        if self.own_labels:
+            told += f", and no feature moved when the labels of {self.own_labels:,} rows were changed"
+        if self.unchanged_labels:
+            told += (
+                f"; {self.unchanged_labels:,} rows have a label when they are asked, and changing raw values did not "
+                "change it, so it is not known whether their features know it"
+            )
+        return told
 
 
 def prove_newest(
@@ -89,6 +113,7 @@ def prove(
 ) -> Proof:
     """Build the rows of the day up to each of some cut-offs again, of the raw rows known by then, and compare.
 
+    Where rows have a label already then, it is changed in the raw tables, and no feature of theirs may move.
     What no model learns from (the label, which may become known later, and excluded columns) is not compared.
 
     Parameters
@@ -112,7 +137,9 @@ def prove(
     features = lake.dataset(table.uri, table.version)
     chosen = choose_cut_offs(_times(features, rebuilding.window_start), cut_offs, seed)
     found: dict[tuple[str, str], Leak] = {}
-    rows, columns = 0, list[str]()
+    rows, columns, own_labels, unchanged = 0, list[str](), 0, 0
+    origins = label_columns(pipeline) if chosen else {}
+    shared: dict[str, str] = {}
     for at in chosen:
         again = rebuilding.rows(at)
         columns = [name for name in again.column_names if name not in pipeline.kept_out]
@@ -129,12 +156,23 @@ def prove(
             for leak in explain(differences, leaks, same(whole, again), chance):
                 about = leak.difference.about
                 found[about] = leak.together_with(found.get(about))
+        clean = [name for name in columns if name not in {feature for _, feature in found}]
+        own = rebuilding.check_own_labels(at, again, features, origins, clean)
+        own_labels, unchanged = own_labels + own.changed, unchanged + (0 if own.changed else own.rows)
+        shared |= {name: ", ".join(".".join(each) for each in made_of) for name, made_of in own.shared.items()}
+        for difference in own.leaks:
+            found[difference.about] = Leak("own_label", difference)
+    for name, made_of in shared.items():
+        told(
+            f"{pipeline.name}: {shown(name)} is made of {made_of}, as the label is; if that is not known when the row "
+            "is asked, say so with label_known_after"
+        )
     if found:
         worst_first = sorted(found.values(), key=lambda leak: STRONGEST_FIRST.index(leak.cause))
         for leak in worst_first:
             told(leak_sentence(pipeline, leak))
         raise FeatureLeak(leaks_sentence(pipeline, worst_first))
-    proof = Proof([at.isoformat() for at in chosen], rows, len(columns))
+    proof = Proof([at.isoformat() for at in chosen], rows, len(columns), own_labels, unchanged)
     told(f"{pipeline.name}: {proof}")
     return proof
 
@@ -186,7 +224,27 @@ class _Rebuilding:
         """Return the first moment of the rows that a cut-off stands for."""
         return max(at - DAY + MOMENT, self.window_start)
 
-    def rows(self, at: datetime, *, bounded: bool = True) -> pa.Table:
+    def check_own_labels(
+        self, at: datetime, rows: pa.Table, features: Dataset, origins: dict[str, list[str]], columns: list[str]
+    ) -> OwnLabels:
+        """Change the labels that rows of a cut-off have already, and return which of some features moved.
+
+        Parameters
+        ----------
+        rows
+            What `rows` returns for the cut-off.
+        """
+        declared = self.pipeline.features
+        found_by = [*declared.key, *(key for source in self.pipeline.sources.values() for key in source.key)]
+        named = [name for name in [PREDICTION_TIME, *found_by, declared.label] if name in rows.column_names]
+        labelled = _read(features, named, self.window_start, at)
+        check = OwnLabelCheck(self.pipeline, origins, partial(self._changed, at), rows, labelled, columns)
+        return check.run()
+
+    def _changed(self, at: datetime, perturbation: Perturbation | None) -> pa.Table:
+        return self.rows(at, perturbation=perturbation)
+
+    def rows(self, at: datetime, *, bounded: bool = True, perturbation: Perturbation | None = None) -> pa.Table:
         """Return the rows of a cut-off from what was known then.
 
         The partitions are those that building all rows reads, or, where `bounded`, those that these rows may read.
@@ -204,6 +262,7 @@ class _Rebuilding:
                 raw_since=since,
                 rows_from=self.after(at),
                 rows_until=at,
+                perturbation=perturbation,
             )
         except FeatureQueryFailed as error:
             raise FeatureQueryFailed(

@@ -12,7 +12,9 @@ from include.as_of import end_of
 from include.duck import open_duckdb
 from include.errors import FeatureQueryFailed
 from include.features.automated import add_automated, automated_names
+from include.features.lineage import own_sources
 from include.features.macros import create_macros, names_macro
+from include.features.query_tables import query_tables
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from include.config import Pipeline
+    from include.features.perturb import Perturbation
 
 PREDICTION_TIME = "prediction_time"
 #: What features.sql yields, by a name that no source can have.
 _VIEW = '"features.sql"'
+#: DuckDB's types that no model can learn from; so are lists and arrays.
+_UNUSABLE = re.compile("TIME|DATE|INTERVAL|BLOB|BIT|STRUCT|MAP|UNION")
 
 
 def run_features_query(
@@ -44,6 +49,7 @@ def run_features_query(
     raw_since: date | None = None,
     rows_from: datetime | None = None,
     rows_until: datetime | None = None,
+    perturbation: Perturbation | None = None,
 ) -> pa.Table:
     """Run features.sql and hold what it yields against pipeline.yaml.
 
@@ -63,6 +69,8 @@ def run_features_query(
         The oldest `prediction_time` that is kept; None: all.
     rows_until
         The newest `prediction_time` that is kept; None: a later one than may be asked is refused.
+    perturbation
+        Changes values of the raw tables before the query reads them.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def run_features_query(
     with open_duckdb(_memory()) as con:
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add
-        create_tables(con, tables)
+        create_tables(con, tables, query_tables(pipeline))
         if names_macro(pipeline.text(pipeline.features.query)):
             create_macros(con)
         # the query sees the tables above and nothing else: no file, no variable of this process
@@ -96,10 +104,20 @@ def run_features_query(
             con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
             # automated features read what features.sql does not
             used = None if pipeline.features.automated else used_columns(con, f"FROM {_VIEW}")
-            fill_tables(con, pipeline, tables, used, known_before, raw_since, as_of)
+            if perturbation:
+                columns = used or {
+                    name: {*pipeline.sources[table.source].columns} - table.hidden
+                    for name, table in query_tables(pipeline).items()
+                }
+                needed = used and perturbation.needs(used)
+                fill_tables(con, pipeline, tables, needed, known_before, raw_since, as_of)
+                perturbation.apply(con, columns)
+            else:
+                fill_tables(con, pipeline, tables, used, known_before, raw_since, as_of)
             kept = _kept_rows(types, pipeline, rows_from, rows_until, latest if as_of else None)
             rows = con.sql(kept).to_arrow_table()
-            rows = add_automated(con, pipeline, rows)
+            if pipeline.features.automated:
+                rows = add_automated(con, pipeline, rows, own_sources(pipeline))
             _check_rows(con, rows, rows_until or latest, pipeline, where)
         except duckdb.Error as error:
             raise FeatureQueryFailed(_failed(where, error, pipeline)) from error
@@ -113,6 +131,19 @@ def _memory() -> str:
             f"NIGHTSHIFT_QUERY_MEMORY is '{memory}', which is no amount of memory; write it as 2GB"
         )
     return memory
+
+
+def columns_behind(pipeline: Pipeline, column: str) -> dict[str, set[str]]:
+    """Return the raw columns, by source, that DuckDB reads for one column that features.sql yields.
+
+    More than its values come from: also what rows are joined and filtered by.
+    """
+    with open_duckdb(_memory()) as con:
+        create_tables(con, _empty_tables(pipeline), query_tables(pipeline))
+        create_macros(con)
+        query = _only_select(con, pipeline, f"{pipeline.name}/{pipeline.features.query}")
+        con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
+        return used_columns(con, f'SELECT "{column}" FROM {_VIEW}')
 
 
 def check_query(pipeline: Pipeline) -> str | None:
@@ -132,6 +163,12 @@ def feature_schema(pipeline: Pipeline) -> pa.Schema:
     FeatureQueryFailed
         As `run_features_query`.
     """
+    known_before = datetime.fromisoformat("2000-01-01")
+    return run_features_query(pipeline, _empty_tables(pipeline), known_before=known_before).schema
+
+
+def _empty_tables(pipeline: Pipeline) -> dict[str, pa.Table]:
+    """Return a table without rows for each source, of its declared columns."""
     import pyarrow as pa
 
     tables = {}
@@ -140,7 +177,7 @@ def feature_schema(pipeline: Pipeline) -> pa.Schema:
         own = [("ds", pa.string()), ("available_at", arrow_type("timestamp"))]
         fields += [field for field in own if field[0] not in source.columns]
         tables[name] = pa.schema(fields).empty_table()
-    return run_features_query(pipeline, tables, known_before=datetime.fromisoformat("2000-01-01")).schema
+    return tables
 
 
 def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Statement:
@@ -151,7 +188,7 @@ def _only_select(con: DuckDBPyConnection, pipeline: Pipeline, where: str) -> Sta
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise FeatureQueryFailed(
             f"{where}: the file must hold one SELECT, and nothing else; the tables it may read are "
-            f"{', '.join(pipeline.sources)}"
+            f"{_table_names(pipeline)}"
         )
     return statements[0]
 
@@ -214,6 +251,7 @@ def _check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str)
             f"{where}: the query {problem}; it must yield the key, {PREDICTION_TIME}, the label and the "
             f"features that pipeline.yaml names, and yields {', '.join(columns)}"
         )
+    _check_features({name: kind for name, kind in types if name not in pipeline.kept_out}, where)
     if len(columns) == len(set(needed)):
         raise FeatureQueryFailed(f"{where}: the query yields no feature beside {', '.join(columns)}")
     kind = dict(types)[PREDICTION_TIME]
@@ -242,6 +280,24 @@ def _with_nearest(name: str, there: Iterable[str]) -> str:
     """Return a missing column's name, with that of the column that was most likely meant."""
     near = nearest(name, there)
     return f"{name} (did you mean '{near}'?)" if near else name
+
+
+def _check_features(types: dict[str, str], where: str) -> None:
+    """Refuse columns that a star brought along: the lake's own, and those that no model can learn from."""
+    lakes = [name for name in types if re.fullmatch(r"(ds|available_at)(_\d+)?", name, re.IGNORECASE)]
+    lakes += [name for name, kind in types.items() if name == "delivered" and kind == "VARCHAR"]
+    if lakes:
+        raise FeatureQueryFailed(
+            f"{where}: the query yields {', '.join(lakes)} as a feature, which says when a row was delivered and "
+            f"nothing of what is asked; leave it out (SELECT * EXCLUDE ({', '.join(lakes)})), or name it in "
+            "features.exclude"
+        )
+    unusable = [f"{name} ({kind})" for name, kind in types.items() if _UNUSABLE.match(kind) or kind.endswith("]")]
+    if unusable:
+        raise FeatureQueryFailed(
+            f"{where}: the query yields {', '.join(unusable)} as a feature, and a feature is a number, a truth value "
+            "or text; turn it into one (the hour, the days since), leave it out, or name it in features.exclude"
+        )
 
 
 def _check_rows(con: DuckDBPyConnection, rows: pa.Table, until: datetime, pipeline: Pipeline, where: str) -> None:
@@ -283,4 +339,12 @@ def _failed(where: str, error: Exception, pipeline: Pipeline) -> str:
     told = re.split("Stack Trace|Detail: Python exception", str(error))[0]
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     message = " ".join(line for line in lines if not set(line) <= {"^", "~", " "})
-    return f"{where}: {message}; the tables it may read are {', '.join(pipeline.sources)}"
+    return f"{where}: {message}; the tables it may read are {_table_names(pipeline)}"
+
+
+def _table_names(pipeline: Pipeline) -> str:
+    """Return the tables that a query may read, each with the columns that it does not have."""
+    tables = query_tables(pipeline).items()
+    return ", ".join(
+        f"{name} (without {', '.join(sorted(table.hidden))})" if table.hidden else name for name, table in tables
+    )

@@ -7,9 +7,11 @@ measured to take seventy times as long on a year of data.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.as_of import seen_condition
+from include.features.query_tables import QueryTable, query_tables
 from include.sql_text import identifier, identifiers, literal
 
 if TYPE_CHECKING:
@@ -35,11 +37,22 @@ _NEED_ROWS = (
 _ROW_GROUP_ROWS = 122_880
 
 
-def create_tables(con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Dataset]) -> None:
-    """Make a table without rows for each source, of all the columns that features.sql may name."""
-    for name, table in tables.items():
+def create_tables(
+    con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Dataset], seen: Mapping[str, QueryTable] | None = None
+) -> None:
+    """Make the tables that features.sql may name, with all their columns and without rows.
+
+    Parameters
+    ----------
+    tables
+        The raw tables by source.
+    seen
+        What each table shows of a source; None: one table a source, with all of it.
+    """
+    for name, shown in (seen or {name: QueryTable(name) for name in tables}).items():
+        table = tables[shown.source]
         con.register(_raw(name), table)
-        columns = ", ".join(_expressions(table.schema).values())
+        columns = ", ".join(_expressions(table.schema, shown).values())
         con.execute(f"CREATE TABLE {identifier(name)} AS SELECT {columns} FROM {identifier(_raw(name))} LIMIT 0")
 
 
@@ -82,7 +95,7 @@ def fill_tables(
     used
         The columns to read of each table; None: all.
     known_before
-        Only rows with an `available_at` before it are there; None: all.
+        Only rows with an `available_at`, as the table has it, before it are there; None: all.
     raw_since
         The oldest partition of a source that is no snapshot; None: all.
     as_of
@@ -90,15 +103,18 @@ def fill_tables(
     """
     import pyarrow as pa
 
-    for name, table in tables.items():
+    for name, shown in query_tables(pipeline).items():
+        if shown.source not in tables:
+            continue
+        table = tables[shown.source]
         conditions = []
         if known_before is not None:
-            conditions.append(f"available_at < {literal(known_before)}")
+            conditions.append(f"available_at < {literal(known_before - shown.delay)}")
         if as_of is not None:
-            conditions.append(seen_condition(as_of))
-        if raw_since is not None and pipeline.sources[name].arrives != "snapshot":
+            conditions.append(seen_condition(as_of, shown.delay))
+        if raw_since is not None and pipeline.sources[shown.source].arrives != "snapshot":
             conditions.append(f"ds >= {literal(raw_since.isoformat())}")
-        expressions = _expressions(table.schema)
+        expressions = _expressions(table.schema, shown)
         if used is not None:
             # a table of which only the number of rows counts must be given some column
             wanted = set(used.get(name, ())) or {"available_at"}
@@ -135,20 +151,24 @@ def _raw(name: str) -> str:
     return f"{name}__raw"
 
 
-def _expressions(schema: pa.Schema) -> dict[str, str]:
+def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
     """Return how each column is read, by its name; `batch` is the lake's own.
 
     A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower.
     """
     import pyarrow as pa
 
-    return {
-        field.name: f"make_timestamp(epoch_us({identifier(field.name)})) AS {identifier(field.name)}"
-        if pa.types.is_timestamp(field.type) and field.type.tz
-        else identifier(field.name)
-        for field in schema
-        if field.name != "batch"
-    }
+    expressions = {}
+    for field in schema:
+        if field.name == "batch" or field.name in shown.hidden:
+            continue
+        value = column = identifier(field.name)
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            value = f"make_timestamp(epoch_us({column}))"
+        if field.name == "available_at" and shown.delay:
+            value = f"{value} + to_microseconds({shown.delay // timedelta(microseconds=1)})"
+        expressions[field.name] = f"{value} AS {column}"
+    return expressions
 
 
 def _scans(plan: Any) -> Iterator[dict[str, Any]]:

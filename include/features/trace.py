@@ -1,4 +1,4 @@
-"""Follows the columns of a query back to the tables that they come from."""
+"""Follows the columns of a query back to the columns of the tables that they come from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.optimizer.scope import Scope
 
+#: A table, and a column of it in lower case; "" where only its rows are counted.
+Origin = tuple[str, str]
+
 
 class Tracer:
     """Follows the columns of a qualified query back to the tables.
@@ -16,15 +19,17 @@ class Tracer:
     ----------
     tables
         Names of the tables by their names in lower case.
+    values_only
+        Leave out what rows are counted, grouped, partitioned, ordered and found by.
     """
 
-    def __init__(self, root: Scope, tables: dict[str, str]) -> None:
-        self.tables = tables
+    def __init__(self, root: Scope, tables: dict[str, str], *, values_only: bool = False) -> None:
+        self.tables, self.values_only = tables, values_only
         self.scopes = {id(scope.expression): scope for scope in root.traverse()}
-        self.traced: dict[tuple[int, str], set[str] | None] = {}
+        self.traced: dict[tuple[int, str], set[Origin] | None] = {}
 
-    def of_output(self, scope: Scope, name: str) -> set[str] | None:
-        """Return the tables that a column of a query is made of, or None where that cannot be said."""
+    def of_output(self, scope: Scope, name: str) -> set[Origin] | None:
+        """Return the table columns that a column of a query is made of, or None where that cannot be said."""
         from sqlglot import exp
 
         known = (id(scope), name.lower())
@@ -39,14 +44,16 @@ class Tracer:
                 self.traced[known] = self.of_expression(scope.expression, scope)
         return self.traced[known]
 
-    def of_expression(self, expression: exp.Expression, scope: Scope) -> set[str] | None:
+    def of_expression(self, expression: exp.Expression, scope: Scope) -> set[Origin] | None:
         """Return the tables of the columns in an expression, and of what it is grouped and partitioned by."""
         from sqlglot import exp
 
-        found: list[set[str] | None] = []
-        for node in expression.walk():
+        found: list[set[Origin] | None] = []
+        for node in _values(expression) if self.values_only else expression.walk():
             if isinstance(node, exp.Column):
                 found.append(self._of_column(node, scope))
+            elif self.values_only:
+                continue
             elif isinstance(node, exp.Select):
                 found.append(self._of_rows(self.scopes.get(id(node), scope)))
             elif isinstance(node, exp.Window) and node.args.get("alias"):
@@ -83,7 +90,7 @@ class Tracer:
             path.append((node.name.lower() if isinstance(node, exp.Table) else "(", name.lower()))
         return path
 
-    def _of_column(self, column: exp.Column, scope: Scope | None) -> set[str] | None:
+    def _of_column(self, column: exp.Column, scope: Scope | None) -> set[Origin] | None:
         own = column.parent_select
         scope = self.scopes.get(id(own), scope)
         while scope is not None:
@@ -93,25 +100,25 @@ class Tracer:
             scope = scope.parent  # a subquery may use the columns of the query around it
         return None
 
-    def _of_source(self, source: exp.Expression | Scope, name: str) -> set[str] | None:
+    def _of_source(self, source: exp.Expression | Scope, name: str) -> set[Origin] | None:
         from sqlglot import exp
 
         if hasattr(source, "selected_sources"):
             return self.of_output(source, name)
         if isinstance(source.this, exp.Func):  # a macro that makes a table is told of its tables as text
             named = {each.name.lower() for each in source.find_all(exp.Literal) if each.is_string}
-            return {self.tables[name] for name in named & self.tables.keys()} or None
+            return {(self.tables[each], "") for each in named & self.tables.keys()} or None
         table = self.tables.get(source.name.lower())
-        return {table} if table else None
+        return {(table, name.lower())} if table else None
 
-    def _of_rows(self, scope: Scope) -> set[str] | None:
+    def _of_rows(self, scope: Scope) -> set[Origin] | None:
         """Return the tables whose rows are counted; a left join adds none."""
         if scope.set_operation_scopes:
             return _together([self._of_rows(each) for each in scope.set_operation_scopes])
         arguments = scope.expression.args
         first = arguments.get("from_")
         joins = [join for join in arguments.get("joins") or [] if join.side != "LEFT"]
-        found: list[set[str] | None] = []
+        found: list[set[Origin] | None] = []
         for part in [first, *joins] if first else []:
             source = scope.sources.get(part.alias_or_name)
             if hasattr(source, "selected_sources"):
@@ -119,6 +126,20 @@ class Tracer:
             elif source is not None:
                 found.append(self._of_source(source, ""))
         return _together(found)
+
+
+def _values(expression: exp.Expression) -> list[exp.Expression]:
+    """Return the nodes of an expression without those that only say by what rows are arranged or found."""
+    from sqlglot import exp
+
+    left_out: set[int] = set()
+    for node in expression.walk():
+        arranged = [*node.args.get("partition_by", []), node.args.get("order")] if isinstance(node, exp.Window) else []
+        if isinstance(node, exp.Where | exp.Join | exp.Group | exp.Order) and not isinstance(node.parent, exp.Filter):
+            arranged = [node]
+        for part in arranged:
+            left_out.update(id(each) for each in (part.walk() if part else ()))
+    return [node for node in expression.walk() if id(node) not in left_out]
 
 
 def _select(scope: Scope, name: str) -> exp.Expression | None:
@@ -136,6 +157,6 @@ def _sides(scope: Scope, name: str) -> list[tuple[Scope, str]]:
     return [(each, named[at]) for each, named in sides]
 
 
-def _together(found: list[set[str] | None]) -> set[str] | None:
-    """Return all tables, or None where some of them are not known."""
-    return None if any(each is None for each in found) else {table for each in found if each for table in each}
+def _together(found: list[set[Origin] | None]) -> set[Origin] | None:
+    """Return all origins, or None where some of them are not known."""
+    return None if any(each is None for each in found) else {origin for each in found if each for origin in each}

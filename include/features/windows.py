@@ -1,7 +1,8 @@
 """Trailing windows of what was known: for each question, which rows of a source lie in its window.
 
 A question is an entity (the values of the `by` columns) at a prediction time. Its window holds the entity's
-rows with `available_at` in (prediction_time - days, prediction_time]. Rows are in one order, that of the time
+rows with `available_at` in (prediction_time - days, prediction_time], or, of the source that the questions come from,
+before prediction_time: a row may hold the outcome of the question that it asks. Rows are in one order, that of the time
 at which they became known and then of their key, so that a window is a run of positions, and what is computed
 of it depends on its own rows alone, to the last bit: on no later row, and not on how far the history reaches.
 """
@@ -110,19 +111,21 @@ class Windows:
         return self.end - self.first
 
 
-def find_windows(asked: Asked, known: Known, days: int, keep: np.ndarray) -> Windows:
+def find_windows(asked: Asked, known: Known, days: int, keep: np.ndarray, *, own: bool = False) -> Windows:
     """Return the questions' windows over those of the known rows that are kept.
 
     Parameters
     ----------
     keep
         True where a row counts, of shape (n_known,); positions are among these.
+    own
+        Whether the questions come from the same source: then a window ends before its question's moment.
     """
     import numpy as np
 
     kept_before = np.concatenate([[0], np.cumsum(keep)])
     first = kept_before[known.rows_until(asked.entity, asked.time - days * MICROSECONDS_PER_DAY)]
-    end = kept_before[known.rows_until(asked.entity, asked.time)]
+    end = kept_before[known.rows_until(asked.entity, asked.time - int(own))]
     new = np.ones(len(first), dtype=bool)
     new[1:] = (np.diff(first) != 0) | (np.diff(end) != 0)
     return Windows(first[new], end[new], np.cumsum(new) - 1)

@@ -68,6 +68,13 @@ def test_cut_offs_are_told_together_by_the_stronger_one(cause: Cause, first: Cau
             f"{EXAMPLE}, which has 1.5 in the table and null then; use only rows with available_at <= prediction_time",
         ),
         (
+            Leak("own_label", differs()),
+            f"'x' knows the row's own label: 1 of 10 rows differ when the labels of the rows asked at that moment are "
+            f"changed, such as {EXAMPLE}, which has 1.5 in the table and null then; of the source that the rows come "
+            "from, use only rows with available_at < prediction_time, or say with label_known_after when its label "
+            "becomes known (docs/how-to/one-table-with-its-labels.md)",
+        ),
+        (
             Leak("lookback", differs()),
             f"'x' reads further back than features.lookback_days (7): 1 of 10 rows differ when only the partitions of "
             f"7 days are read, such as {EXAMPLE}, which has 1.5 in the table and null then; set features.lookback_days "
@@ -90,7 +97,7 @@ def test_cut_offs_are_told_together_by_the_stronger_one(cause: Cause, first: Cau
             "and use no random() and no now()",
         ),
     ],
-    ids=["a feature", "a lookback", "rows missing", "rows more", "chance"],
+    ids=["a feature", "a label", "a lookback", "rows missing", "rows more", "chance"],
 )
 def test_a_leak_is_one_sentence(shop: Path, leak: Leak, words: str) -> None:
     """It names the file, what differs, how many rows, an example, and the repair."""

@@ -194,3 +194,31 @@ def test_automated_features_are_known_by_their_declaration(tmp_path: Path) -> No
     assert lineage.of("recent_visitors_mean_7d").comment == "made without SQL: aggregates of visitors by store"
     assert lineage.of("recent_shape_revenue_median").group == "automated: recent_shape"
     assert lineage.of("recently").sources is None
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("SELECT lead(revenue) OVER (PARTITION BY store ORDER BY day) AS x FROM sales", {("sales", "revenue")}),
+        (
+            "SELECT CASE WHEN visitors > 3 THEN 1 END AS x FROM sales WHERE revenue > 0",
+            {("sales", "visitors")},
+        ),
+        (
+            "WITH a AS (SELECT store, sum(revenue) FILTER (visitors > 1) AS r FROM sales GROUP BY store) "
+            "SELECT r AS x FROM a",
+            {("sales", "revenue"), ("sales", "visitors")},
+        ),
+        (
+            "SELECT (SELECT max(t.Size) FROM stores t WHERE t.store = sales.store) AS x FROM sales",
+            {("stores", "size")},
+        ),
+        ("SELECT count(*) OVER (PARTITION BY store) AS x FROM sales", set()),
+    ],
+)
+def test_a_columns_values_are_told_from_what_its_rows_are_found_by(query: str, values: set[tuple[str, str]]) -> None:
+    """A label changes with the columns that it is computed from, and not only with those that arrange the rows."""
+    columns, _ = trace_query(query, TABLES)
+
+    assert set(columns["x"].values) == values
+    assert set(columns["x"].origins) >= values

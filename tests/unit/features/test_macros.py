@@ -58,7 +58,7 @@ def test_no_macro_takes_the_place_of_a_function_of_duckdb(con: DuckDBPyConnectio
     """What DuckDB's own functions do is what its manual says, also in features.sql."""
     own = names(con, "NOT internal")
 
-    assert len(own) == 20
+    assert len(own) == 23
     with duckdb.connect() as plain:
         assert own.isdisjoint(names(plain, "true"))
     assert own.isdisjoint(name for (name,) in con.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall())
@@ -202,6 +202,21 @@ def test_a_window_holds_what_was_known_within_its_span(
 ) -> None:
     """A window leaves out its own beginning, other shops and nulls, and holds all rows known at its end."""
     assert of_a(con, f"{macro}(value, shop, known_at, INTERVAL 3 DAYS)") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("macro", "expected"),
+    [
+        ("earlier_sum", [None, 1, 3, 3, 6, 6]),
+        ("earlier_mean", [None, 1, 1.5, 1.5, 3, 3]),
+        ("earlier_count", [0, 1, 2, 2, 2, 2]),
+    ],
+)
+def test_an_earlier_window_holds_no_value_of_its_own_moment(
+    con: DuckDBPyConnection, macro: str, expected: list[float | None]
+) -> None:
+    """Neither the row itself nor what became known with it counts, nor what is as old as the span."""
+    assert of_a(con, f"{macro}(value, shop, known_at, INTERVAL 3 DAYS)") == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_window_of_days_holds_so_many_days(con: DuckDBPyConnection) -> None:

@@ -92,5 +92,15 @@ def test_a_proof_says_what_was_compared() -> None:
         "cut_offs": ["2024-01-09T00:00:00", "2024-02-01T00:00:00"],
         "rows": 12000,
         "features": 7,
+        "own_labels": 0,
+        "unchanged_labels": 0,
     }
     assert str(Proof([], 0, 0)) == "no rows, so there is nothing to prove"
+
+
+def test_a_proof_says_of_how_many_rows_the_label_was_changed() -> None:
+    """Labels that are known when the question is asked are counted, and those that nothing is known of are told."""
+    changed, unchanged = Proof(["2024-01-09T00:00:00"], 120, 7, 90, 0), Proof(["2024-01-09T00:00:00"], 120, 7, 0, 90)
+
+    assert str(changed).endswith("from the future, and no feature moved when the labels of 90 rows were changed")
+    assert "90 rows have a label when they are asked, and changing raw values did not change it" in str(unchanged)

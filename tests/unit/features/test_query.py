@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -147,13 +148,42 @@ def test_rows_come_sorted_by_time_and_key(shop: Path) -> None:
 
 def test_times_are_plain_utc(shop: Path) -> None:
     """The hour of a time is its hour in UTC, whatever the machine's zone, and the result has no zone."""
-    query = PLAIN.replace("visitors", "hour(available_at) AS hour, available_at")
+    query = PLAIN.replace("visitors", "hour(available_at) AS hour, CAST(available_at AS VARCHAR) AS known")
 
     rows = run(shop, query, sales(1, known=[moment(1, 23)]))
 
     assert rows["hour"].to_pylist() == [23]
-    assert rows["available_at"].to_pylist() == [datetime(2024, 1, 1, 23)]
+    assert rows["known"].to_pylist() == ["2024-01-01 23:00:00"]
     assert rows.schema.field("prediction_time").type == pa.timestamp("us")
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("* EXCLUDE (revenue, day, closed_at)", "yields ds, available_at as a feature"),
+        ("ds", r"yields ds as a feature.*EXCLUDE \(ds\)"),
+        ("visitors, ds AS DS", "yields DS as a feature"),
+        ("visitors, ds AS ds_1", "yields ds_1 as a feature"),
+        ("closed_at", r"yields closed_at \(TIMESTAMP\) as a feature.*the days since"),
+        ("CAST(day AS DATE) AS date", r"yields date \(DATE\) as a feature"),
+        ("closed_at - day AS open_for", r"yields open_for \(INTERVAL\) as a feature"),
+        ("[visitors] AS visits", r"yields visits \(BIGINT\[\]\) as a feature"),
+    ],
+)
+def test_what_a_star_brings_along_is_no_feature(shop: Path, columns: str, words: str) -> None:
+    """It is found on empty tables, as validate-config has them, and not after a night's build."""
+    factories.write_shop(shop.parent, features=PLAIN.replace("visitors", columns))
+
+    assert re.search(words, check_query(load_pipeline("shop")) or "")
+
+
+def test_what_is_excluded_may_be_of_any_kind(shop: Path) -> None:
+    """The partition and times may stand in the table, where no model learns from them."""
+    query = PLAIN.replace("visitors", "visitors, ds, closed_at")
+    excluded = factories.SHOP_YAML.replace("  label: revenue\n", "  label: revenue\n  exclude: [ds, closed_at]\n")
+    factories.write_shop(shop.parent, pipeline=excluded, features=query)
+
+    assert check_query(load_pipeline("shop")) is None
 
 
 def test_the_batch_is_not_for_the_query(shop: Path) -> None:

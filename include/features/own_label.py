@@ -1,0 +1,232 @@
+"""Finds features that know their row's own label: the label is changed where it comes from, and no feature may move.
+
+A row's label may stand in the raw tables when the question is asked, as where one table already has its outcomes.
+Leaving out what became known later then leaves it there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from include.errors import FeatureQueryFailed
+from include.features.compare import compare, moved_at
+from include.features.lineage import trace_columns
+from include.features.perturb import Perturbation
+from include.features.query import PREDICTION_TIME, columns_behind
+from include.features.query_tables import query_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from include.config import Pipeline
+    from include.features.compare import Difference
+    from include.features.perturb import Column
+
+log = logging.getLogger(__name__)
+
+#: Builds that tell a row's own label from labels of earlier rows, which are history.
+MOMENTS = 3
+#: About as many rows as labels are taken from.
+LABELLED_ROWS = 100_000
+#: Builds that tell which of the label's columns moves a feature.
+COLUMNS = 6
+
+
+@dataclass
+class OwnLabels:
+    """What was seen when the labels of rows were changed.
+
+    Attributes
+    ----------
+    rows
+        Rows whose labels were known at the cut-off.
+    changed
+        Those whose labels could be changed.
+    leaks
+        Features that moved with the label of their own row, or of a row asked at the same moment.
+    shared
+        Features that moved with some of the label's columns and not with others, with those columns. They may be
+        what is asked about (the amount that is due) as well as what is answered (the amount that was paid).
+    """
+
+    rows: int = 0
+    changed: int = 0
+    leaks: list[Difference] = field(default_factory=list)
+    shared: dict[str, list[Column]] = field(default_factory=dict)
+
+
+def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
+    """Return the columns that the label is computed from, by the table that the query reads.
+
+    Those that name a row, or say when it was, are left out.
+    """
+    lineage = trace_columns(pipeline)
+    label = lineage.of(pipeline.features.label)
+    asked = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
+    origins = set(label.values) or set(label.origins)
+    if label.sources is None:
+        behind = columns_behind(pipeline, pipeline.features.label)
+        origins = {(name, column.lower()) for name, columns in behind.items() for column in columns}
+    found: dict[str, list[str]] = {}
+    for name, table in query_tables(pipeline).items():
+        source = pipeline.sources[table.source]
+        rest = {*source.key, source.available_at.column, source.day, *table.hidden}
+        columns = [each for each in source.columns if each not in rest]
+        chosen = [each for each in columns if (name, each.lower()) in origins - asked]
+        if chosen:
+            found[name] = chosen
+    return found
+
+
+class OwnLabelCheck:
+    """Changes labels of the rows of one cut-off and compares.
+
+    Parameters
+    ----------
+    rebuild
+        Builds the rows of the cut-off again with a perturbation, or, given None, without one.
+    rows
+        What it builds without one.
+    labelled
+        Rows of the feature table up to the cut-off, with their labels and what the raw rows may be found by.
+    columns
+        The features to compare.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        origins: dict[str, list[str]],
+        rebuild: Callable[[Perturbation | None], pa.Table],
+        rows: pa.Table,
+        labelled: pa.Table,
+        columns: Collection[str],
+    ) -> None:
+        self.pipeline, self.origins, self.rebuild = pipeline, origins, rebuild
+        self.rows, self.columns = rows, columns
+        # rows of all times, to take values from
+        self.labelled = labelled.take([*range(0, labelled.num_rows, labelled.num_rows // LABELLED_ROWS + 1)])
+        self.key, self.label = pipeline.features.key, pipeline.features.label
+
+    def run(self) -> OwnLabels:
+        """Change the labels of all rows that have one, and then those of single moments where a feature moved."""
+        import pyarrow.compute as pc
+
+        targets = self.rows.filter(pc.is_valid(self.rows[self.label]))
+        result = OwnLabels(targets.num_rows)
+        try:
+            if targets.num_rows:
+                self._change_labels(targets, result)
+            elif any(source.label_known_after for source in self.pipeline.sources.values()):
+                self._change_copies(result)
+        except FeatureQueryFailed as error:
+            # the query has run on the values as they are
+            log.warning("%s: the labels could not be changed: %s", self.pipeline.name, error)
+            return OwnLabels(targets.num_rows)
+        return result
+
+    def _change_labels(self, targets: pa.Table, result: OwnLabels) -> None:
+        for by_key in (True, False):
+            every = self._perturbation(targets, by_key)
+            built = self.rebuild(every)
+            moments = moved_at(self.rows, built, self.key, self.label)
+            if moments:
+                break
+        else:
+            return
+        result.changed = sum(moments.values())
+        leaks = self._leaks(every, built, moments)
+        if len(every.changed) > 1:
+            result.shared = self._shared(every, leaks)
+        result.leaks = [found for name, (_, found) in leaks.items() if name not in result.shared]
+
+    def _change_copies(self, result: OwnLabels) -> None:
+        """Where the label is not known yet, change columns that are known and say the same, if there are any.
+
+        Who declares that a label becomes known later may have forgotten another column that was written with it.
+        """
+        every = Perturbation(self.pipeline, {}, self.rows, self.labelled)
+        built = self.rebuild(every)
+        if every.changed:
+            moments = dict(Counter(self.rows[PREDICTION_TIME].to_pylist()))
+            result.leaks = [found for _, found in self._leaks(every, built, moments).values()]
+
+    def _leaks(
+        self, every: Perturbation, built: pa.Table, moments: dict[datetime, int]
+    ) -> dict[str, tuple[datetime, Difference]]:
+        """Return the features that move with labels of their own moment alone, each with one such moment.
+
+        A feature may know the labels of earlier rows, and a label may lie in a later row. So the labels of single
+        moments are changed.
+        """
+        moved = [each.feature for each in self._moved(built, moments, self.columns)]
+        leaks: dict[str, tuple[datetime, Difference]] = {}
+        tried: set[datetime] = set()
+        every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
+        for attempt in range(MOMENTS):
+            open_still = [name for name in moved if name not in leaks]
+            where: Counter[datetime] = Counter()
+            for name in open_still[:MOMENTS]:
+                found = moved_at(self.rows, built, self.key, name)
+                where.update(at for at in found if at in moments and at not in tried)
+            if not where:
+                break
+            # a tie, where a row sees another of the same moment, shows only where several are asked at once
+            at = min(where) if attempt == 0 else max(where, key=lambda each: (moments[each], where[each], each))
+            tried.add(at)
+            again = built if every_at_once else self.rebuild(self._alone(every, at))
+            if not every.columns or at in moved_at(self.rows, again, self.key, self.label):
+                leaks |= {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
+        if leaks:
+            chance = {each.feature for each in compare(self.rows, self.rebuild(None), self.key, list(leaks))}
+            leaks = {name: found for name, found in leaks.items() if name not in chance}
+        return leaks
+
+    def _shared(self, every: Perturbation, leaks: dict[str, tuple[datetime, Difference]]) -> dict[str, list[Column]]:
+        """Return the features that do not move with every column that moves the label, with those that they move with.
+
+        One that moves with a copy of the label knows the label.
+        """
+        copies = every.copies or set()
+        moves: dict[str, list[Column]] = {name: [] for name in leaks}
+        rests: set[str] = set()
+        for at in sorted({at for at, _ in leaks.values()}):
+            names = [name for name, (moment, _) in leaks.items() if moment == at]
+            for column in every.changed[:COLUMNS]:
+                alone = self._alone(every, at, column)
+                built = self.rebuild(alone)
+                moved = {each.feature for each in self._moved(built, [at], names)}
+                for name in moved:
+                    moves[name].append(column)
+                if column not in copies and at in moved_at(self.rows, built, self.key, self.label):
+                    rests |= {*names} - moved
+        return {name: moves[name] for name in rests if not copies.intersection(moves[name])}
+
+    def _perturbation(self, targets: pa.Table, by_key: bool) -> Perturbation:
+        return Perturbation(self.pipeline, self.origins, targets, self.labelled, by_key)
+
+    def _alone(self, every: Perturbation, at: datetime, only: Column | None = None) -> Perturbation:
+        """Return the perturbation of the rows of one moment, or of one column of theirs."""
+        targets = _at(every.targets, [at])
+        return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, every.copies, only)
+
+    def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
+        """Return what differs at some moments; which rows there are may follow from a label."""
+        asked = list(moments)
+        found = compare(_at(self.rows, asked), _at(built, asked), self.key, names)
+        return [each for each in found if each.kind == "value"]
+
+
+def _at(rows: pa.Table, moments: list[datetime]) -> pa.Table:
+    """Return the rows asked at some moments."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    times = rows[PREDICTION_TIME]
+    return rows.filter(pc.is_in(times, pa.array(moments, times.type)))

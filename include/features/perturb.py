@@ -1,0 +1,239 @@
+"""Changes the labels of some rows where they come from, in the raw tables that a query is about to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from include.features.query import PREDICTION_TIME
+from include.features.query_tables import query_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from include.config import Pipeline
+    from include.source_config import Source
+
+#: Fewer rows in which a column says what the label says prove nothing.
+COPY_ROWS = 50
+_COLUMNS_AT_ONCE = 50
+# no source, and so no table that the query sees, can have a name with a space in it
+_TARGETS, _LABELLED, _ROWS, _DONORS = '"rows to change"', '"labelled rows"', '"raw rows to change"', '"donors"'
+
+Column = tuple[str, str]
+
+
+@dataclass
+class Perturbation:
+    """Another label for some feature rows, by changing the raw values that it is computed from.
+
+    All rows asked at one moment get the raw values of the same other row, that of the greatest label, or of the
+    smallest where all have the greatest. So their sum and their mean change too, which flipping each may keep.
+
+    Attributes
+    ----------
+    columns
+        The columns that the label is computed from, by the table that the query reads.
+    targets, labelled
+        Feature rows: those whose labels are changed, and those that values are taken from. Both have the label,
+        the prediction time and the key.
+    by_key
+        Whether a label's raw row is found by its key; otherwise, by its `available_at`, which is the prediction time.
+    copies
+        Columns that only say what the label says; None: `apply` looks for them.
+    only
+        Change this column alone, which an earlier perturbation has changed.
+    changed
+        The columns that `apply` changed, with the copies.
+    """
+
+    pipeline: Pipeline
+    columns: Mapping[str, list[str]]
+    targets: pa.Table
+    labelled: pa.Table
+    by_key: bool = True
+    copies: set[Column] | None = None
+    only: Column | None = None
+    changed: list[Column] = field(default_factory=list)
+    _pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
+
+    def needs(self, used: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Return the columns to read of each table: those that the query uses, and those that rows are found by."""
+        needed = {}
+        for name in {*used, *self.columns}:
+            more = {"available_at", *self._source(name).key, *self.columns.get(name, [])}
+            pairs = [column for column, _ in self._named_pairs(name)] or self._candidates(name)
+            needed[name] = {*used.get(name, set()), *more, *pairs}
+        return needed
+
+    def apply(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> None:
+        """Change the values in a database's tables.
+
+        Parameters
+        ----------
+        used
+            The columns that the query uses of each table; only among these a copy of the label matters.
+        """
+        con.register(_TARGETS.strip('"'), self.targets)
+        con.register(_LABELLED.strip('"'), self.labelled)
+        try:
+            for name in {*used, *self.columns} if self.by_key else []:
+                self._pairs[name] = self._named_pairs(name) or self._pairs_by_value(con, name)
+            wanted = {name: list(columns) for name, columns in self.columns.items()}
+            if self.copies is None:
+                self.copies = set(self._find_copies(con, used))
+            for name, column in sorted(self.copies):
+                wanted.setdefault(name, []).append(column)
+            for name, columns in wanted.items():
+                chosen = [column for column in columns if self.only in (None, (name, column))]
+                if chosen and self._change(con, name, chosen):
+                    self.changed += [(name, column) for column in chosen]
+        finally:
+            con.unregister(_TARGETS.strip('"'))
+            con.unregister(_LABELLED.strip('"'))
+
+    def _change(self, con: DuckDBPyConnection, name: str, columns: list[str]) -> bool:
+        """Give the raw rows of the targets the values of donors; return whether there are both."""
+        packed = ", ".join(f"{_quoted(each)} := {_quoted(name)}.{_quoted(each)}" for each in columns)
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_DONORS} AS SELECT arg_max(donor, label) AS greatest, "
+            f"arg_min(donor, label) AS smallest, max(label) AS high FROM ({self._found(name, _LABELLED)}) "
+            f"JOIN (SELECT rowid AS raw_row, struct_pack({packed}) AS donor FROM {_quoted(name)}) USING (raw_row)"
+        )
+        # one of several rows at the moment that has another label than the greatest is enough to change their sum;
+        # a row of the key that came before its label, in a source that delivers it again, stays without
+        filled = " OR ".join(f"t.{_quoted(each)} IS NOT NULL" for each in columns)
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS SELECT raw_row, bool_or(raise) AS raise FROM ("
+            f"SELECT raw_row, bool_or(label IS DISTINCT FROM (SELECT high FROM {_DONORS})) OVER (PARTITION BY asked) "
+            f"AS raise FROM ({self._found(name, _TARGETS)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = raw_row "
+            f"QUALIFY {filled} OR NOT bool_or({filled}) OVER (PARTITION BY target)) GROUP BY raw_row"
+        )
+        if self.by_key:
+            self._add_rows_of_the_moment(con, name, filled)
+        [[rows, donors]] = con.execute(
+            f"SELECT (SELECT count(*) FROM {_ROWS}), (SELECT count(*) FROM {_DONORS} WHERE greatest IS NOT NULL)"
+        ).fetchall()
+        if not rows or not donors:
+            return False
+        for column in columns:
+            con.execute(
+                f"UPDATE {_quoted(name)} SET {_quoted(column)} = CASE WHEN {_ROWS}.raise "
+                f"THEN (SELECT greatest.{_quoted(column)} FROM {_DONORS}) "
+                f"ELSE (SELECT smallest.{_quoted(column)} FROM {_DONORS}) END "
+                f"FROM {_ROWS} WHERE {_quoted(name)}.rowid = {_ROWS}.raw_row"
+            )
+        return True
+
+    def _add_rows_of_the_moment(self, con: DuckDBPyConnection, name: str, filled: str) -> None:
+        """Add the rows of other keys that became known at the very moment, of a source whose rows are the questions."""
+        [[own, rows]] = con.execute(
+            f"SELECT count(*) FILTER (known = asked), count(*) FROM ({self._found(name, _TARGETS)})"
+        ).fetchall()
+        if rows and 2 * own > rows:
+            con.execute(
+                f"INSERT INTO {_ROWS} SELECT t.rowid, bool_or(f.raise) FROM {_quoted(name)} AS t JOIN ("
+                f"SELECT available_at, bool_or({_ROWS}.raise) AS raise FROM {_quoted(name)} JOIN {_ROWS} "
+                f"ON {_quoted(name)}.rowid = {_ROWS}.raw_row GROUP BY 1) AS f USING (available_at) "
+                f"WHERE t.rowid NOT IN (SELECT raw_row FROM {_ROWS}) AND ({filled}) "
+                f"AND t.available_at IN (SELECT {PREDICTION_TIME} FROM {_TARGETS}) GROUP BY 1"
+            )
+
+    def _found(self, name: str, rows: str) -> str:
+        """Return the query of the raw rows that some feature rows' labels come from, each with its feature row.
+
+        Of several raw rows of one key those count that became known with the question or later; where there is
+        none, the newest. What became known earlier is history, which features may know.
+        """
+        table, label = _quoted(name), _quoted(self.pipeline.features.label)
+        key = ", ".join(f"f.{_quoted(each)}" for each in self.pipeline.features.key)
+        chosen = (
+            f"SELECT t.rowid AS raw_row, row({key}) AS target, f.{PREDICTION_TIME} AS asked, t.available_at AS known, "
+            f"f.{label} AS label FROM {table} AS t JOIN {rows} AS f ON "
+        )
+        pairs = self._pairs.get(name)
+        if not pairs:
+            return f"{chosen} t.available_at = f.{PREDICTION_TIME}"
+        matched = " AND ".join(
+            f"CAST(t.{_quoted(ours)} AS VARCHAR) = CAST(f.{_quoted(theirs)} AS VARCHAR)" for ours, theirs in pairs
+        )
+        return (
+            f"{chosen} {matched} QUALIFY t.available_at >= f.{PREDICTION_TIME} OR t.available_at = "
+            f"max(t.available_at) OVER (PARTITION BY f.{PREDICTION_TIME}, {key})"
+        )
+
+    def _named_pairs(self, name: str) -> list[tuple[str, str]]:
+        """Return the columns by which a table's rows are those of a feature row, each with the feature table's."""
+        source, key, there = self._source(name), self.pipeline.features.key, self.targets.column_names
+        for names in (key, source.key):
+            if all(each in source.columns and each in there for each in names):
+                return [(each, each) for each in names]
+        return []
+
+    def _candidates(self, name: str) -> list[str]:
+        """Return the columns that may hold a key of one column under another name, the source's own key first."""
+        if len(self.pipeline.features.key) > 1:
+            return []
+        source, hidden = self._source(name), query_tables(self.pipeline)[name].hidden
+        of_key = [each for each in source.columns if source.columns[each] in ("string", "integer")]
+        return sorted((each for each in of_key if each not in hidden), key=lambda each: each not in source.key)
+
+    def _pairs_by_value(self, con: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
+        """Return the column that has most of the targets' keys among its values, where one has half of them."""
+        key, candidates = self.pipeline.features.key[0], self._candidates(name)
+        if not candidates or not self.targets.num_rows:
+            return []
+        counts = ", ".join(
+            f"(SELECT count(*) FROM {_TARGETS} WHERE CAST({_quoted(key)} AS VARCHAR) IN "
+            f"(SELECT CAST({_quoted(each)} AS VARCHAR) FROM {_quoted(name)}))"
+            for each in candidates
+        )
+        found = con.execute(f"SELECT {counts}").fetchall()[0]
+        most = max(found)
+        return [(candidates[found.index(most)], key)] if 2 * most >= self.targets.num_rows else []
+
+    def _source(self, name: str) -> Source:
+        return self.pipeline.sources[query_tables(self.pipeline)[name].source]
+
+    def _find_copies(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> Iterator[Column]:
+        """Yield columns that say what the label says, known with the question: the same value for the same label."""
+        for name, columns in used.items():
+            source, pairs = self._source(name), self._pairs.get(name)
+            own = {
+                *source.key,
+                source.available_at.column,
+                source.day,
+                "ds",
+                "available_at",
+                *self.columns.get(name, []),
+            }
+            asked = sorted(columns - own - {column for column, _ in pairs or []})
+            # of some hundred such counts in one query DuckDB ends the process
+            for at in range(0, len(asked) if pairs else 0, _COLUMNS_AT_ONCE):
+                some = asked[at : at + _COLUMNS_AT_ONCE]
+                rows, labels, *counted = con.execute(
+                    f"SELECT count(*), count(DISTINCT label), {', '.join(map(_counts, some))} "
+                    f"FROM ({self._found(name, _LABELLED)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = f.raw_row "
+                    "WHERE f.label IS NOT NULL AND f.known <= f.asked"
+                ).fetchall()[0]
+                for column, values, both, equal in zip(some, counted[::3], counted[1::3], counted[2::3], strict=True):
+                    one_to_one = 2 * labels <= rows and values == labels == both
+                    if rows >= COPY_ROWS and labels > 1 and (one_to_one or equal == rows):
+                        yield name, column
+
+
+def _counts(column: str) -> str:
+    """Return how many values a column has, how many pairs with the label, and in how many rows it is the label."""
+    value, label = f"coalesce(CAST({_quoted(column)} AS VARCHAR), '')", "CAST(label AS VARCHAR)"
+    number = "TRY_CAST({} AS DOUBLE)"
+    return (
+        f"count(DISTINCT {value}), count(DISTINCT ({value}, {label})), "
+        f"count(*) FILTER ({number.format(value)} = {number.format(label)})"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
