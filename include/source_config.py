@@ -16,6 +16,23 @@ ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
 
 
+#: What stands for the day in a path or a parameter, and for its parts.
+DAY_FIELDS = ("ds", "year", "month", "day")
+
+
+def with_day(text: str, ds: str) -> str:
+    """Return a text with the fields of a day filled in, such as `{ds}` or `{year}/{month}/{day}`."""
+    for field, value in zip(DAY_FIELDS, (ds, *ds.split("-")), strict=True):
+        text = text.replace(f"{{{field}}}", value)
+    return text
+
+
+def names_a_day(text: str) -> bool:
+    """Return whether a text has the fields that tell one day from all others."""
+    named = {field for field in DAY_FIELDS if f"{{{field}}}" in text}
+    return "ds" in named or named >= {"year", "month", "day"}
+
+
 class AvailableAt(Section):
     """When a row became known: a timestamp column of the source, plus a fixed delay."""
 
@@ -33,6 +50,11 @@ class AvailableAt(Section):
 def _column_alone(value: Any) -> Any:
     """Take a column's name for the column without a delay."""
     return {"column": value} if isinstance(value, str) else value
+
+
+def _one_alone(value: Any) -> Any:
+    """Take a text for a list of it alone."""
+    return [value] if isinstance(value, str) else value
 
 
 def _yaml_word(value: Any) -> Any:
@@ -225,11 +247,12 @@ class FilesSource(_Source):
 
     @model_validator(mode="after")
     def _names_its_day(self) -> FilesSource:
-        fields = {"ds", "year", "month", "day"}
-        named = {field for field in fields if f"{{{field}}}" in self.path}
-        if self.arrives != "snapshot" and not (named == {"ds"} or named >= {"year", "month", "day"}):
-            raise ValueError("path must contain {ds}, the day, where the source does not arrive as a snapshot")
-        if self.arrives == "snapshot" and named:
+        if self.arrives != "snapshot" and not names_a_day(self.path):
+            raise ValueError(
+                f"path '{self.path}' does not name the day; write {{ds}} (2013-01-31) in it, or {{year}}, {{month}} "
+                "and {day}, such as {year}/{month}/{day}; only the path of a snapshot names no day"
+            )
+        if self.arrives == "snapshot" and any(f"{{{field}}}" in self.path for field in DAY_FIELDS):
             raise ValueError("path may not contain the day where the source arrives as a snapshot")
         return self
 
@@ -237,20 +260,30 @@ class FilesSource(_Source):
 class Paging(Section):
     """How an API splits a long answer."""
 
-    style: Literal["page", "offset", "cursor", "link"] = Field(
+    style: Literal["page", "offset", "cursor", "link", "one_answer"] = Field(
         description="page: a page's number. offset: rows to skip. cursor: a mark from the answer before. "
-        "link: the Link header's rel=next."
+        "link: the Link header's rel=next. one_answer: not at all, although the answer looks as if there were more."
     )
     parameter: str | None = Field(default=None, description="Query parameter of the number, offset or cursor.")
     first: int = Field(default=1, ge=0, description="Number of the first page.")
-    size: int | None = Field(
-        default=None,
-        ge=1,
-        description="Records of a full page: a page or offset with fewer is the last. Default: one without any is.",
-    )
+    size: int | None = Field(default=None, ge=1, description="Records of a full page.")
     size_parameter: str | None = Field(default=None, description="Query parameter that asks for `size`.")
     next: str | None = Field(
         default=None, description="Where the answer has the next cursor, such as meta.next; the last answer has none."
+    )
+    last: Literal["empty_page", "null_page", "short_page"] = Field(
+        default="empty_page",
+        description="What says that no more records follow. empty_page: a page without records. null_page: that, or "
+        "null in place of the list. short_page: a page with fewer records than `size`.",
+    )
+    total: str | None = Field(
+        default=None,
+        description="Where the answer has the number of all records, such as meta.total: the pages end when they have "
+        "come, and an end before that is an error.",
+    )
+    more: str | None = Field(
+        default=None,
+        description="Where the answer says by true or false whether there is another page, such as meta.has_more.",
     )
 
     @model_validator(mode="after")
@@ -259,6 +292,8 @@ class Paging(Section):
             raise ValueError("size_parameter needs `size`: how many records to ask for")
         if self.style == "cursor" and not self.next:
             raise ValueError("a cursor needs `next`: where the answer has the next cursor, such as meta.next")
+        if self.last == "short_page" and (not self.size or self.style not in ("page", "offset")):
+            raise ValueError("last: short_page needs `size`, how many records a full page has, and pages or offsets")
         return self
 
 
@@ -269,10 +304,18 @@ class HttpSource(_Source):
     path: str = Field(description="Path below the connection's address; may contain what `params` may.")
     params: dict[str, str] = Field(
         default={},
-        description="Query parameters. With {ds}, the day (2013-01-31), each day is asked for by itself; {start} and "
-        "{end} stand for the bounds of what is asked for (2013-01-31T00:00:00Z). A secret belongs in the connection.",
+        description="Query parameters. With {ds}, the day (2013-01-31), or {year}, {month} and {day}, each day is "
+        "asked for by itself; {start} and {end} stand for the bounds of what is asked for (2013-01-31T00:00:00Z). A "
+        "secret belongs in the connection.",
     )
     records: str = Field(default="", description="Where the answer has its records, such as data.items.")
+    error: Annotated[list[str] | None, BeforeValidator(_one_alone, json_schema_input_type=str | list[str] | None)] = (
+        Field(
+            default=None,
+            description="Where an answer with status 200 says that the request failed: a path such as meta.fault, or a "
+            "list of them. Default: `error`, `errors`, `success: false` and what else is in common use.",
+        )
+    )
     paging: Paging | None = None
     requests_per_second: float = Field(default=10, gt=0, description="The pace that the API allows.")
     timeout_seconds: float = Field(default=30, gt=0, description="How long the API may be silent.")
@@ -286,10 +329,10 @@ class HttpSource(_Source):
     @model_validator(mode="after")
     def _names_its_day(self) -> HttpSource:
         text = " ".join([self.path, *self.params.values()])
-        if self.arrives != "snapshot" and "{ds}" not in text and "{start}" not in text:
+        if self.arrives != "snapshot" and not names_a_day(text) and "{start}" not in text:
             raise ValueError(
-                "path or params must contain {ds} or {start}, what is asked for, where the source does not arrive as "
-                "a snapshot"
+                "path and params do not name the day; write {ds} (2013-01-31) in one of them, or {year}, {month} and "
+                "{day}, or the bounds {start} and {end}; only a snapshot is asked for without a day"
             )
         return self
 

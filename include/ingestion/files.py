@@ -17,6 +17,7 @@ from include.ingestion.decode import tables
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
 from include.settings import without_password
+from include.source_config import with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +61,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
 
 
 def _pattern(source: FilesSource, ds: str, where: str) -> str:
-    pattern = source.path
-    for field, value in zip(("ds", "year", "month", "day"), (ds, *ds.split("-")), strict=True):
-        pattern = pattern.replace(f"{{{field}}}", value)
+    pattern = with_day(source.path, ds)
     if pattern.startswith(("/", "~")) or "://" in pattern or ".." in pattern.split("/"):
         raise ConfigError(
             f"{where}: path '{source.path}' leads out of the folder of connection '{source.connection}'; write it "

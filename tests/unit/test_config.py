@@ -182,7 +182,10 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("visitors: integer", "ds: string"), "the column name 'ds' is kept for Nightshift's own; rename it"),
         (edited("visitors: integer", "batch: string"), "'batch' is kept for Nightshift's own"),
         (edited("kind: sql", "arrives: snapshot\n    kind: sql"), "a snapshot has no `day` column"),
-        (edited("{ds}", "all", FILES_YAML), "path must contain {ds}, the day"),
+        (
+            edited("{ds}", "all", FILES_YAML),
+            "does not name the day; write {ds} (2013-01-31) in it, or {year}, {month} and {day}",
+        ),
         (edited("day: day\n", "arrives: snapshot\n", FILES_YAML), "path may not contain the day"),
         (edited("available_at: closed_at", "available_at: {column: day, delay: -PT1H}"), "a delay cannot be negative"),
         (edited("window_days: 100", "window_days: 15"), "leave nothing of window_days (15) to learn from"),

@@ -380,12 +380,30 @@ def weather(api: Api, sources: Declare, monkeypatch: pytest.MonkeyPatch) -> Call
     def declare(number: int = 0, password: str = TOKEN, **changes: Any) -> None:
         declared = WEB.source(number)
         declared["weather"] |= {"requests_per_second": 1000} | changes
-        declared["weather"]["path"] += f"/{declared['weather']['paging']['style']}"
+        paging = declared["weather"]["paging"]
+        declared["weather"]["path"] += f"/{paging['style'] if paging else 'all'}"
         sources(declared)
         assert WEB.connection()["password"] == "the token"
         connect(monkeypatch, "weather", WEB.connection(host=f"{api.url}/v1", password=password))
 
     return declare
+
+
+def test_an_api_that_fails_in_its_own_words_is_declared_as_the_page_says(
+    weather: Callable[..., None], api: Api
+) -> None:
+    """The third fragment names where the API says that it failed, its total, and whether there is more."""
+    weather(2)
+    page = {"data": {"items": READINGS[:2]}, "meta": {"total": 4, "more": True}}
+    last = {"data": {"items": READINGS[2:4]}, "meta": {"total": 4, "more": False}}
+    api.faults.extend([Fault(body=json.dumps(page).encode()), Fault(body=json.dumps(last).encode())])
+
+    ingest()
+
+    assert len(rows("weather", "station")) == 4
+    assert [asked.params for asked in api.asked] == [{"day": "2024/01/01"}, {"day": "2024/01/01", "offset": "2"}]
+    api.faults.append(Fault(body=json.dumps(page | {"outcome": {"fault": "backend"}}).encode()))
+    assert "says by 'outcome.fault' that it failed (backend)" in refused()
 
 
 @BOTH
@@ -461,6 +479,18 @@ def test_what_the_page_of_apis_says_is_refused_is(weather: Callable[..., None], 
     told = [refused(**here)]
     weather(records="items")
     told.append(refused(**here))
+    weather(1)
+    first = {"data": {"items": READINGS[:2]}, "meta": {"total": 4, "has_more": True}}
+    failed = {"data": {"items": []}, "error": "backend timeout", "meta": {"total": 4}}
+    api.faults.extend([Fault(body=json.dumps(first).encode()), Fault(body=json.dumps(failed).encode())])
+    told.append(refused(**{"readings,": "readings/page,"}))
+    weather(1, paging={"style": "offset", "total": "meta.total"})
+    del failed["error"]
+    api.faults.extend([Fault(body=json.dumps(first).encode()), Fault(body=json.dumps(failed).encode())])
+    told.append(refused(**{"readings,": "readings/offset,"}))
+    weather(1, paging=None)
+    api.faults.append(Fault(body=json.dumps(first).encode()))
+    told.append(refused(**{"readings:": "readings/all:"}))
     weather()
     api.next_cursor = 2
     told.append(refused(**here))

@@ -280,7 +280,18 @@ def test_a_column_that_is_of_no_one_type_is_told(broker: Broker, values: list[by
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"number=1", b"[1]", b"1", b"{}", b'{"number": NaN}', b'{"n": "\xff"}', b'{"n": 1}\n{"n": 2}']
+    "value",
+    [
+        b"",
+        b"number=1",
+        b"[1]",
+        b"1",
+        b"{}",
+        b'{"number": NaN}',
+        b'{"n": "\xff"}',
+        b'{"n": 1}\n{"n": 2}',
+        b'{"n": 1, "n": 2}',
+    ],
 )
 def test_a_value_that_is_no_json_object_is_told_with_its_place(broker: Broker, value: bytes) -> None:
     """Topic, partition and offset lead to the message; its text may be anything and is not shown."""
@@ -467,4 +478,4 @@ def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: 
 
     assert numbers(delivery) == [0, 3]
     assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
-    assert "offset 1 is not one JSON object in UTF-8, and is left out" in caplog.text
+    assert "offset 1 is not one JSON object in UTF-8, each key once, and is left out" in caplog.text
