@@ -62,6 +62,9 @@ def _yaml_word(value: Any) -> Any:
     return "null" if value is None else "off" if value is False else value
 
 
+_WORD = BeforeValidator(_yaml_word, json_schema_input_type=Literal["if_present", "required", "off", False])
+
+
 class RowsPerDay(Section):
     """How many rows one day of the source may have."""
 
@@ -238,6 +241,20 @@ class FilesSource(_Source):
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
         default=None, description="Default: what the file's name ends with, without .gz, .bz2, .zst or .zip."
     )
+    checksum: Annotated[Literal["if_present", "required", "off"], _WORD] = Field(
+        default="if_present",
+        description="Whether a file must be what <file>.sha256, .sha512, .sha1 or .md5 beside it says, as sha256sum "
+        "writes it.",
+    )
+    row_count: Annotated[Literal["if_present", "required", "off"], _WORD] = Field(
+        default="if_present",
+        description="Whether a file must have the number of rows that <file>.rows or <file>.count beside it says.",
+    )
+    complete_when: str | None = Field(
+        default=None,
+        description="Path of the file that is there once a day is delivered, such as visits/{ds}/_SUCCESS; no file of "
+        "the day is read before.",
+    )
 
     @property
     def sparse(self) -> bool:
@@ -254,6 +271,11 @@ class FilesSource(_Source):
             )
         if self.arrives == "snapshot" and any(f"{{{field}}}" in self.path for field in DAY_FIELDS):
             raise ValueError("path may not contain the day where the source arrives as a snapshot")
+        if self.complete_when and self.arrives != "snapshot" and not names_a_day(self.complete_when):
+            raise ValueError(
+                f"complete_when '{self.complete_when}' does not name the day, so the file of one day would do for all; "
+                "write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
+            )
         return self
 
 

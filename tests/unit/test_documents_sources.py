@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -28,7 +29,7 @@ from include.cli import main
 from include.connections import Connections, EnvironmentConnections
 from include.errors import ExpectationsFailed, NightshiftError
 from include.ingestion import api as asking
-from include.ingestion import decode, formats, kafka, sql, topic, unpack
+from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
 from include.ingestion.contract import conform
 from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
@@ -91,6 +92,7 @@ class Page:
 def in_a_line(text: str) -> str:
     """Return a text without its line breaks, and without what differs from one machine or version to the next."""
     text = re.sub(r"\(after \d+ms", "(after ...", " ".join(text.split()))
+    text = re.sub(r"md5 is [0-9a-f]{32}", "md5 is ...", text)
     return re.sub(r"batch [0-9a-f]{16}", "batch ...", text)
 
 
@@ -298,7 +300,21 @@ def test_the_visits_of_the_page_are_ingested_from_s3(
     assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
 
 
-def test_what_the_page_of_files_says_is_refused_is(landing: Path) -> None:
+def test_a_complete_delivery_of_the_page_is_ingested(landing: Path, sources: Declare) -> None:
+    """With the checksum and the marker that the second fragment demands, and a count that it leaves alone."""
+    sources(FILES.source(1))
+    file = deliver(landing, "all.csv.gz", VISITS)
+    file.with_name("_SUCCESS").touch()
+    file.with_name("all.csv.gz.count").write_text("many")
+    assert "there is no all.csv.gz.sha256 or" in refused()
+    file.with_name("all.csv.gz.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
+
+    ingest()
+
+    assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
+
+
+def test_what_the_page_of_files_says_is_refused_is(landing: Path, sources: Declare) -> None:
     """Each sentence of the page is the one that a person gets."""
     here = {"/data/landing": str(landing)}
     told = [refused(**here)]
@@ -308,6 +324,15 @@ def test_what_the_page_of_files_says_is_refused_is(landing: Path) -> None:
     again.unlink()
     whole = yesterday.read_bytes()
     yesterday.write_bytes(whole[:-20])
+    told.append(refused(**here))
+    yesterday.write_bytes(whole)
+    (beside := yesterday.with_name("north.csv.gz.md5")).write_text("d41d8cd98f00b204e9800998ecf8427e  north.csv.gz\n")
+    told.append(refused(**here))
+    beside.unlink()
+    sources(FILES.source(1))
+    told.append(refused(**here))
+    sources(FILES.source())
+    deliver(landing, "north.csv.gz", VISITS.replace(b"north", b'"north'))
     told.append(refused(**here))
     yesterday.unlink()
     today = deliver(landing, "north.csv.gz", VISITS, NEXT_DAY)
@@ -859,6 +884,7 @@ def test_the_pages_say_how_long_and_how_often_a_source_is_tried(page: Page) -> N
         (DATABASE, f"{sql.FETCH_ROWS:,} rows are fetched at a time"),
         (DATABASE, f"at {({10: 'ten'})[RUNAWAY]} times `rows_per_day.max`"),
         (FILES, f"{formats.BLOCK_BYTES >> 20} MB at a time, Parquet {decode.PARQUET_ROWS:,} rows at a time"),
+        (FILES, f"for over {csv_text.QUOTED_LINES:,} lines"),
         (FILES, f"over {unpack.BOMB_BYTES >> 20} MB and {unpack.BOMB_RATIO} times its size"),
         (KAFKA, f"{kafka.CHUNK_MESSAGES:,} messages are held at a time"),
         (KAFKA, f"After {({60: 'a minute'})[topic.QUIET_SECONDS]} without a message"),
