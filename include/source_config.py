@@ -79,7 +79,7 @@ class RowsPerDay(Section):
 
 
 class Contract(Section):
-    """What a source may change of its columns without an edit here; what is not allowed is an error."""
+    """What a source may change without an edit here; what is not allowed is an error."""
 
     added: Literal["refuse", "ignore"] = Field(
         default="refuse", description="A column that `columns` does not declare: refuse it, or leave it out."
@@ -91,6 +91,10 @@ class Contract(Section):
     retyped: Literal["cast", "refuse"] = Field(
         default="cast",
         description="A column of another type than in the last batch: cast it where every value fits, or refuse it.",
+    )
+    shrinks: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="A day that is delivered again with fewer rows than are published of it: warn, or refuse it.",
     )
     retired: list[Name] = Field(
         default=[], description="Columns that were declared once; the lake keeps them, null from now on."

@@ -707,10 +707,20 @@ def test_what_a_source_may_change_is_as_the_page_says(
     assert rows("visits", "ds", "visitors", "weather") == [("2024-01-01", 7, "sun"), ("2024-01-02", 7, None)]
 
     third = DAY + timedelta(days=2)
-    visits(third, visitors=["7"])
+    two = {"store": ["north", "south"], "hour": [at(f"{third} 09:00")] * 2, "weather": ["sun", "rain"]}
+    visits(third, visitors=["7", "8"], **two)
     told.append(refused(third))
     sources(declared_visits(contract={}))
     ingest(third)  # cast, where nothing else is said
+    visits(third)
+    caplog.clear()
+    ingest(third)
+    told.append(next(record.getMessage() for record in caplog.records if "shrinks" in record.getMessage()))
+    visits(third, visitors=[7, 8], **two)
+    ingest(third)
+    visits(third)
+    sources(declared_visits(contract={"shrinks": "refuse"}))
+    told.append(refused(third))
     columns = CHANGE.source(1)["visits"]["columns"]
     del columns["weather"]
     sources(declared_visits(columns=columns, contract={"added": "ignore"}))
