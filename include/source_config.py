@@ -373,6 +373,11 @@ class KafkaSource(_Source):
         description="A message whose value is not one JSON object: refuse its day, or leave it out and keep "
         "its offset in the manifest.",
     )
+    lost_messages: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="A day whose first messages the topic no longer holds, since its retention removed them before "
+        "they were read or it was made anew: refuse it, or accept what is left, with a warning.",
+    )
 
     @property
     def sparse(self) -> bool:

@@ -597,6 +597,7 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     for _ in range(RETAINED_BYTES // 900_000 + 2):
         broker.send("entries", b" " * 900_000, at("2024-01-03 09:00"))
     told.append(refused(NEXT_DAY))
+    told.append(re.sub(r"before offset \d+", "before offset 5", refused(NEXT_DAY + timedelta(days=1))))
     declared["entries"]["topic"] = "enrties"
     sources(declared)
     told.append(refused())

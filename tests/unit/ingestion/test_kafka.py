@@ -335,6 +335,30 @@ def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
     assert f"holds nothing before offset {forgotten} of partition 0, so messages of 2024-01-02 may be" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("partition", "reached", "what"),
+    [("0", 0, "it holds nothing before offset {forgotten}"), ("0", 99, "it ends at offset "),
+     ("9", 4, "it ends at offset 0")],
+    ids=["removed", "made anew", "with fewer partitions"],
+)  # fmt: skip
+def test_a_day_that_does_not_go_on_where_the_day_before_ended_is_refused(
+    broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture, partition: str, reached: int, what: str
+) -> None:
+    """What was removed before it was read is lost, and what a new topic has stands at offsets that were read before.
+
+    Both days were published without a word, one without its first rows and one without any.
+    """
+    since = {partition: [0, reached]}
+
+    with pytest.raises(SourceUnreadable, match=rf"was read up to offset {reached} of partition {partition} of") as told:
+        rows(read(broker.config, since=since))
+    assert what.format(forgotten=forgotten) in str(told.value)
+    assert not told.value.retryable
+    left = numbers(read(broker.config, since=since, lost_messages="accept"))
+    assert left == numbers(read(broker.config))
+    assert "what is left is read by its timestamps, as lost_messages in pipeline.yaml allows" in caplog.text
+
+
 @pytest.mark.parametrize(("offsets", "gone"), [({"0": [0, 3]}, "1 to 2 of partition 0"), ({"9": [4, 6]}, "4 to 5 of")])
 def test_offsets_that_a_topic_made_anew_does_not_have_are_told(
     broker: Broker, offsets: dict[str, list[int]], gone: str
