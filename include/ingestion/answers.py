@@ -126,18 +126,18 @@ def next_link(header: str) -> str | None:
         link = _LINK.match(header, position)
         if link is None:
             raise ValueError(f"no link at character {position + 1}")
-        relations = [(rel[1] or rel[2]).lower().split() for rel in _RELATION.finditer(link["parameters"])]
-        if relations and "next" in relations[0] and found is None:
+        parameters = _PARAMETER.finditer(link["parameters"])
+        relations = next((each[2] or each[3] or "" for each in parameters if (each[1] or "").lower() == "rel"), "")
+        if "next" in relations.lower().split() and found is None:
             found = link["target"].strip()
         position = link.end()
     return found
 
 
-#: One link with its parameters, and the comma after it.
-_LINK = re.compile(
-    r"""\s*<(?P<target>[^<>]+)>\s*(?P<parameters>(?:;\s*(?:[\w!#$%&'*+.^`|~-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]+))?)?\s*)*)(?:,\s*|$)"""
-)
-_RELATION = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))""", re.IGNORECASE)
+#: A parameter of a link, and one link with its parameters and the comma after it.
+_ONE = r"""(?:;\s*(?:([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+)))?)?\s*)"""
+_PARAMETER = re.compile(_ONE)
+_LINK = re.compile(rf"\s*<(?P<target>[^<>]+)>\s*(?P<parameters>{_ONE}*)(?:,\s*|$)")
 
 
 def _said(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:

@@ -122,29 +122,32 @@ def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) ->
             begins = f"begins with {_excerpt(lines[0].encode())}"
             if len(lines) > QUOTED_LINES:
                 raise not_a("CSV", place, f"{where} has {len(lines):,} lines, more than {QUOTED_LINES:,}, and {begins}")
-            if _are_rows(lines, column, kinds):
-                raise not_a(
-                    "CSV", place, f"{where} {begins} and holds {len(lines) - 1} rows; a quote is missing or too many"
-                )
+            if _hold_rows(lines, column, kinds):
+                raise not_a("CSV", place, f"{where} {begins} and holds other rows; a quote is missing or too many")
 
 
-def _are_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:
+def _hold_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:
     """Return whether the lines of a value would be rows of the file, were it not for the quote that opens it.
 
-    The first line has the rest of its row then, each line but the last all values of a row, and the last the
-    beginning of one. They must look like values of their columns, and have a time, which each row has.
+    One between the first and the last is a row then; or the first ends with the rest of its row, and the last begins as
+    a row does. What is a row looks like values of their columns, and has a time, as each row does.
     """
     first, *between, last = ([value.strip('"') for value in line.split(",")] for line in lines)
-    if len(first) != len(kinds) - column or len(last) != column + 1:
+    if any(_look_like_values(row, kinds) for row in between):
+        return True
+    after = len(kinds) - column - 1
+    if len(first) <= after or len(last) <= column:
         return False
-    values = [*zip(first[1:], kinds[column + 1 :], strict=True), *zip(last[:-1], kinds[:column], strict=True)]
-    for row in between:
-        if len(row) != len(kinds):
-            return False
-        values += zip(row, kinds, strict=True)
-    if not all(LOOKS[kind].fullmatch(value) for value, kind in values if kind in LOOKS):
-        return False
-    return any(value.strip() for value, kind in values if kind == "timestamp")
+    return _look_like_values(last[:column] + first[len(first) - after :], kinds[:column] + kinds[column + 1 :])
+
+
+def _look_like_values(values: list[str], kinds: list[ColumnType | None]) -> bool:
+    each = [(value, kind) for value, kind in zip(values, kinds, strict=False) if kind in LOOKS]
+    return (
+        len(values) == len(kinds)
+        and all(LOOKS[kind].fullmatch(value) for value, kind in each)
+        and any(value.strip() for value, kind in each if kind == "timestamp")
+    )
 
 
 def _excerpt(text: bytes) -> str:

@@ -126,9 +126,19 @@ def test_two_wrong_quotes_swallow_no_rows(tmp_path: Path) -> None:
     lines[5] = '5,screen of 5",2024-01-01,5.5\n'
 
     assert refused(tmp_path, HEADER + "".join(lines)) == (
-        "row 4, the header being row 1: the value of 'note' begins with `shop 2,2024-01-01,2.`... and holds 3 rows; a "
-        "quote is missing or too many"
+        "row 4, the header being row 1: the value of 'note' begins with `shop 2,2024-01-01,2.`... and holds other "
+        "rows; a quote is missing or too many"
     )
+
+
+def test_rows_with_commas_in_the_broken_values_are_found_as_well(tmp_path: Path) -> None:
+    """Quotes behind backslashes, which swallow the rows between two such values, however many commas these have."""
+    lines = [r'1,"it, says \"",2024-01-01,', "2,,2024-01-01,1.5", r'3,\"" x, y",2024-01-01,1.5', ""]
+
+    told = refused(tmp_path, HEADER + "\n".join(lines))
+
+    assert "row 2, the header being row 1: the value of 'note' begins with `it, says" in told
+    assert "and holds other rows; a quote is missing or too many" in told
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -136,7 +146,7 @@ def test_rows_in_the_last_column_are_found_as_well(tmp_path: Path, line_end: str
     """Whichever column the quote is in, and however the lines end."""
     lines = ["id,at,price,note", '1,2024-01-01,1,"a', '2,2024-01-01,,""', '3,2024-01-01,3,c"', ""]
 
-    assert "row 2, the header being row 1: the value of 'note' begins with `a` and holds 2 rows" in refused(
+    assert "row 2, the header being row 1: the value of 'note' begins with `a` and holds other rows" in refused(
         tmp_path, line_end.join(lines)
     )
 
