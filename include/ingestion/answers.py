@@ -134,10 +134,10 @@ def next_link(header: str) -> str | None:
     return found
 
 
-#: A parameter of a link, and one link with its parameters and the comma after it.
-_ONE = r"""(?:;\s*(?:([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+)))?)?\s*)"""
-_PARAMETER = re.compile(_ONE)
-_LINK = re.compile(rf"\s*<(?P<target>[^<>]+)>\s*(?P<parameters>{_ONE}*)(?:,\s*|$)")
+#: A parameter of a link, and a link with its parameters and the comma after it.
+_PARAMETER_TEXT = r"""(?:;\s*(?:([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+)))?)?\s*)"""
+_PARAMETER = re.compile(_PARAMETER_TEXT)
+_LINK = re.compile(rf"\s*<(?P<target>[^<>]+)>\s*(?P<parameters>{_PARAMETER_TEXT}*)(?:,\s*|$)")
 
 
 def _said(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
