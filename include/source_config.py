@@ -304,8 +304,8 @@ class Paging(Section):
     )
     total: str | None = Field(
         default=None,
-        description="Where the answer has the number of all records, such as meta.total: the pages end when they have "
-        "come, and an end before that is an error.",
+        description="Where the answer has the number of all records, such as meta.total or header:X-Total-Count: the "
+        "pages end when they have come, and an end before that is an error.",
     )
     more: str | None = Field(
         default=None,

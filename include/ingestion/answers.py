@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: Objects that are about the answer, by their names in small letters without underscores.
 ABOUT = {
@@ -28,7 +28,7 @@ INCOMPLETE = {"incomplete", "incompleteresults", "partial", "partialresults", "t
 
 #: Names of a state, and what a state says of a failure; a number there is one of HTTP's.
 STATES = {"code", "result", "status", "statuscode"}
-FAILED = re.compile(r"(err|errors?|fail|failed|failure|incomplete|partial|timeout)\b|[45]\d\d$", re.IGNORECASE)
+FAILED = re.compile(r"(err|errors?|fail|failed|failure|incomplete|ko|nok|partial|timeout)\b|[45]\d\d$", re.IGNORECASE)
 
 #: Names that say by `true` that there is another page, and those of what leads to it.
 MORE = {"hasmore", "hasnext", "hasnextpage", "istruncated", "more", "moreavailable"}
@@ -52,6 +52,8 @@ TOTALS = {
     ),
     *("totalrows", "totalsize"),
 }
+
+TOTAL_HEADERS = {"total-count", "x-total", "x-total-count", "x-wp-total"}
 
 NOTHING = ("", "0", "false", "no", "none", "null", "ok", "success")
 
@@ -90,13 +92,11 @@ def said_next(body: Any, paths: Iterable[str]) -> str | None:
     return next((place for place, name, value in _said(body, paths) if name in NEXT and _is_something(value)), None)
 
 
-def said_total(body: Any, paths: Iterable[str]) -> tuple[str, int] | None:
+def said_total(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
     """Return where an answer seems to say how many records there are, and the highest such number."""
-    found = [
-        (place, number)
-        for place, name, value in _said(body, paths)
-        if name in TOTALS and (number := whole_number(value)) is not None
-    ]
+    said = [(place, value) for place, name, value in _said(body, paths) if name in TOTALS]
+    said += [(f"header:{name}", value) for name, value in headers.items() if name.lower() in TOTAL_HEADERS]
+    found = [(place, number) for place, value in said if (number := whole_number(value)) is not None]
     return max(found, key=lambda each: each[1], default=None)
 
 

@@ -69,7 +69,7 @@ class Api:
         if may_be_past_the_end and answer.status_code == 404 and "html" not in answer.headers.get("Content-Type", ""):
             return None
         if answer.status_code != 200:
-            raise self._refused(answer, here)
+            raise self._refused(answer, here, may_be_past_the_end=may_be_past_the_end)
         return answer
 
     def own(self, link: str, here: str) -> str:
@@ -96,7 +96,7 @@ class Api:
         )
         return unreadable
 
-    def _refused(self, answer: Response, here: str) -> SourceUnreadable:
+    def _refused(self, answer: Response, here: str, *, may_be_past_the_end: bool) -> SourceUnreadable:
         """Return the error of an answer that is no page."""
         status, connection = answer.status_code, self.source.connection
         says = f"{here}: the API of connection '{connection}' answers {status} {answer.reason or ''}".rstrip()
@@ -123,10 +123,10 @@ class Api:
             )
             unreadable.retryable = True
         else:
-            unreadable = SourceUnreadable(
-                f"{says} ({self.shown(answer.text)}); correct the source's path or params, or the connection's host; "
-                "nothing was published"
-            )
+            remedy = "correct the source's path or params, or the connection's host"
+            if may_be_past_the_end:
+                remedy += ", or, if the page before was the last, say by paging.total, more or last where the pages end"
+            unreadable = SourceUnreadable(f"{says} ({self.shown(answer.text)}); {remedy}; nothing was published")
         return unreadable
 
     def shown(self, text: str) -> str:

@@ -38,6 +38,11 @@ class _Page:
     def records(self) -> Records:
         return self.found or []
 
+    def at(self, path: str) -> Any:
+        """Return what is at a dotted path of the JSON, or in a header that is named as `header:X-Total-Count`."""
+        name = path.removeprefix("header:")
+        return answers.at(self.body, path) if name == path else self.response.headers.get(name)
+
 
 def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
     """Yield each page's records, and what they are in an error's sentence.
@@ -95,7 +100,7 @@ class _Read:
         self.records += len(page.records)
         if self.paging is None or not self.paging.total:
             return
-        value = answers.at(page.body, self.paging.total)
+        value = page.at(self.paging.total)
         total = answers.whole_number(value)
         if total is None:
             raise SourceUnreadable(
@@ -168,7 +173,7 @@ class _Read:
 
     def _larger_total(self, page: _Page) -> str | None:
         """Return, for a sentence, what seems to be the number of all records, and is larger than that of those read."""
-        total = answers.said_total(page.body, self.paths) if self.total is None else None
+        total = answers.said_total(page.body, self.paths, page.response.headers) if self.total is None else None
         return f"{total[1]:,} at '{total[0]}'" if total and total[1] > self.records else None
 
     def _way_on(self, page: _Page) -> str | None:
@@ -257,7 +262,7 @@ def _page(api: Api, response: Response, here: str) -> _Page:
     error = answers.said_error(body, source.error, declared_paths(source))
     if error:
         place, value = error
-        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         raise _passing(
             f"{here}: the API of connection '{source.connection}' answers 200 OK and says by '{place}' that it failed "
             f"({api.shown(told)}); run this task again later, or name by `error` in pipeline.yaml where this API says "

@@ -58,8 +58,9 @@ def test_the_largest_number_that_may_be_a_total_counts() -> None:
     """The count of a page is beside the count of all."""
     body = {"count": 10, "meta": {"total_count": "25"}, "data": {"total": 3.5}}
 
-    assert answers.said_total(body, [ITEMS]) == ("meta.total_count", 25)
-    assert answers.said_total({"page": 3}, [ITEMS]) is None
+    assert answers.said_total(body, [ITEMS], {"X-Total": "20"}) == ("meta.total_count", 25)
+    assert answers.said_total({"page": 3}, [ITEMS], {"x-total-count": "7", "Age": "9"}) == ("header:x-total-count", 7)
+    assert answers.said_total({"page": 3}, [ITEMS], {}) is None
 
 
 @pytest.mark.parametrize("body", [{"next": None}, {"links": {"next": ""}}, {"meta": {"has_more": False}}, {"next": []}])

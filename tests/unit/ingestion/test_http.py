@@ -586,6 +586,24 @@ def test_a_total_ends_the_pages(api: Api) -> None:
     assert ids(source("page", paging=paging)) == []
 
 
+def test_a_total_may_be_in_a_header(api: Api) -> None:
+    """As many APIs have it."""
+    first, last = page([0, 1]), page([2])
+    first.headers["X-Total-Count"] = last.headers["X-Total-Count"] = "3"
+    paging = {"style": "page", "total": "header:x-total-count"}
+    api.faults.extend([first, last])
+    assert ids(source("page", paging=paging)) == [0, 1, 2]
+    api.faults.extend([first, page([])])
+    assert "has null at 'header:x-total-count'" in str(refused(source("page", paging=paging)))
+
+
+def test_a_refusal_of_the_page_past_the_last_is_told_as_one(api: Api) -> None:
+    """Some APIs answer 400 there, where others answer with an empty page or 404."""
+    api.faults.extend([page([0]), Fault(400, b"page out of range")])
+    told = str(refused(source("page")))
+    assert "if the page before was the last, say by paging.total, more or last where the pages end" in told
+
+
 @pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
 @pytest.mark.parametrize(
     "last",
