@@ -37,6 +37,23 @@ LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
 READER_COLUMNS = ("file_row_number", "nightshift_position")
 
 
+#: What stands for the day in a path or a parameter, and for its parts.
+DAY_FIELDS = ("ds", "year", "month", "day")
+
+
+def with_day(text: str, ds: str) -> str:
+    """Return a text with the fields of a day filled in, such as `{ds}` or `{year}/{month}/{day}`."""
+    for field, value in zip(DAY_FIELDS, (ds, *ds.split("-")), strict=True):
+        text = text.replace(f"{{{field}}}", value)
+    return text
+
+
+def names_a_day(text: str) -> bool:
+    """Return whether a text has the fields that tell one day from all others."""
+    named = {field for field in DAY_FIELDS if f"{{{field}}}" in text}
+    return "ds" in named or named >= {"year", "month", "day"}
+
+
 class AvailableAt(Section):
     """When a row became known: a timestamp column of the source, plus a fixed delay."""
 
@@ -78,9 +95,17 @@ def _column_alone(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
+def _one_alone(value: Any) -> Any:
+    """Take a text for a list of it alone."""
+    return [value] if isinstance(value, str) else value
+
+
 def _yaml_word(value: Any) -> Any:
     """Take null and false for the words null and off."""
     return "null" if value is None else "off" if value is False else value
+
+
+_WORD = BeforeValidator(_yaml_word, json_schema_input_type=Literal["if_present", "required", "off", False])
 
 
 class RowsPerDay(Section):
@@ -97,7 +122,7 @@ class RowsPerDay(Section):
 
 
 class Contract(Section):
-    """What a source may change of its columns without an edit here; what is not allowed is an error."""
+    """What a source may change without an edit here; what is not allowed is an error."""
 
     added: Literal["refuse", "ignore"] = Field(
         default="refuse", description="A column that `columns` does not declare: refuse it, or leave it out."
@@ -109,6 +134,10 @@ class Contract(Section):
     retyped: Literal["cast", "refuse"] = Field(
         default="cast",
         description="A column of another type than in the last batch: cast it where every value fits, or refuse it.",
+    )
+    shrinks: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="A day that is delivered again with fewer rows than are published of it: warn, or refuse it.",
     )
     retired: list[Name] = Field(
         default=[], description="Columns that were declared once; the lake keeps them, null from now on."
@@ -279,6 +308,20 @@ class FilesSource(_Source):
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
         default=None, description="Default: what the file's name ends with, without .gz, .bz2, .zst or .zip."
     )
+    checksum: Annotated[Literal["if_present", "required", "off"], _WORD] = Field(
+        default="if_present",
+        description="Whether a file must be what <file>.sha256, .sha512, .sha1 or .md5 beside it says, as sha256sum "
+        "writes it.",
+    )
+    row_count: Annotated[Literal["if_present", "required", "off"], _WORD] = Field(
+        default="if_present",
+        description="Whether a file must have the number of rows that <file>.rows or <file>.count beside it says.",
+    )
+    complete_when: str | None = Field(
+        default=None,
+        description="Path of the file that is there once a day is delivered, such as visits/{ds}/_SUCCESS; no file of "
+        "the day is read before.",
+    )
 
     @property
     def sparse(self) -> bool:
@@ -288,32 +331,48 @@ class FilesSource(_Source):
 
     @model_validator(mode="after")
     def _names_its_day(self) -> FilesSource:
-        fields = {"ds", "year", "month", "day"}
-        named = {field for field in fields if f"{{{field}}}" in self.path}
-        if self.arrives != "snapshot" and not (named == {"ds"} or named >= {"year", "month", "day"}):
-            raise ValueError("path must contain {ds}, the day, where the source does not arrive as a snapshot")
-        if self.arrives == "snapshot" and named:
+        if self.arrives != "snapshot" and not names_a_day(self.path):
+            raise ValueError(
+                f"path '{self.path}' does not name the day; write {{ds}} (2013-01-31) in it, or {{year}}, {{month}} "
+                "and {day}, such as {year}/{month}/{day}; only the path of a snapshot names no day"
+            )
+        if self.arrives == "snapshot" and any(f"{{{field}}}" in self.path for field in DAY_FIELDS):
             raise ValueError("path may not contain the day where the source arrives as a snapshot")
+        if self.complete_when and self.arrives != "snapshot" and not names_a_day(self.complete_when):
+            raise ValueError(
+                f"complete_when '{self.complete_when}' does not name the day, so the file of one day would do for all; "
+                "write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
+            )
         return self
 
 
 class Paging(Section):
     """How an API splits a long answer."""
 
-    style: Literal["page", "offset", "cursor", "link"] = Field(
+    style: Literal["page", "offset", "cursor", "link", "one_answer"] = Field(
         description="page: a page's number. offset: rows to skip. cursor: a mark from the answer before. "
-        "link: the Link header's rel=next."
+        "link: the Link header's rel=next. one_answer: not at all, although the answer looks as if there were more."
     )
     parameter: str | None = Field(default=None, description="Query parameter of the number, offset or cursor.")
     first: int = Field(default=1, ge=0, description="Number of the first page.")
-    size: int | None = Field(
-        default=None,
-        ge=1,
-        description="Records of a full page: a page or offset with fewer is the last. Default: one without any is.",
-    )
+    size: int | None = Field(default=None, ge=1, description="Records of a full page.")
     size_parameter: str | None = Field(default=None, description="Query parameter that asks for `size`.")
     next: str | None = Field(
         default=None, description="Where the answer has the next cursor, such as meta.next; the last answer has none."
+    )
+    last: Literal["empty_page", "null_page", "short_page"] = Field(
+        default="empty_page",
+        description="What says that no more records follow. empty_page: a page without records. null_page: that, or "
+        "null in place of the list. short_page: a page with fewer records than `size`.",
+    )
+    total: str | None = Field(
+        default=None,
+        description="Where the answer has the number of all records, such as meta.total or header:X-Total-Count: the "
+        "pages end when they have come, and an end before that is an error.",
+    )
+    more: str | None = Field(
+        default=None,
+        description="Where the answer says by true or false whether there is another page, such as meta.has_more.",
     )
 
     @model_validator(mode="after")
@@ -322,6 +381,8 @@ class Paging(Section):
             raise ValueError("size_parameter needs `size`: how many records to ask for")
         if self.style == "cursor" and not self.next:
             raise ValueError("a cursor needs `next`: where the answer has the next cursor, such as meta.next")
+        if self.last == "short_page" and (not self.size or self.style not in ("page", "offset")):
+            raise ValueError("last: short_page needs `size`, how many records a full page has, and pages or offsets")
         return self
 
 
@@ -332,10 +393,18 @@ class HttpSource(_Source):
     path: str = Field(description="Path below the connection's address; may contain what `params` may.")
     params: dict[str, str] = Field(
         default={},
-        description="Query parameters. With {ds}, the day (2013-01-31), each day is asked for by itself; {start} and "
-        "{end} stand for the bounds of what is asked for (2013-01-31T00:00:00Z). A secret belongs in the connection.",
+        description="Query parameters. With {ds}, the day (2013-01-31), or {year}, {month} and {day}, each day is "
+        "asked for by itself; {start} and {end} stand for the bounds of what is asked for (2013-01-31T00:00:00Z). A "
+        "secret belongs in the connection.",
     )
     records: str = Field(default="", description="Where the answer has its records, such as data.items.")
+    error: Annotated[list[str] | None, BeforeValidator(_one_alone, json_schema_input_type=str | list[str] | None)] = (
+        Field(
+            default=None,
+            description="Where an answer with status 200 says that the request failed: a path such as meta.fault, or a "
+            "list of them. Default: `error`, `errors`, `success: false` and what else is in common use.",
+        )
+    )
     paging: Paging | None = None
     requests_per_second: float = Field(default=10, gt=0, description="The pace that the API allows.")
     timeout_seconds: float = Field(default=30, gt=0, description="How long the API may be silent.")
@@ -349,10 +418,10 @@ class HttpSource(_Source):
     @model_validator(mode="after")
     def _names_its_day(self) -> HttpSource:
         text = " ".join([self.path, *self.params.values()])
-        if self.arrives != "snapshot" and "{ds}" not in text and "{start}" not in text:
+        if self.arrives != "snapshot" and not names_a_day(text) and "{start}" not in text:
             raise ValueError(
-                "path or params must contain {ds} or {start}, what is asked for, where the source does not arrive as "
-                "a snapshot"
+                "path and params do not name the day; write {ds} (2013-01-31) in one of them, or {year}, {month} and "
+                "{day}, or the bounds {start} and {end}; only a snapshot is asked for without a day"
             )
         return self
 
@@ -366,6 +435,11 @@ class KafkaSource(_Source):
         default="refuse",
         description="A message whose value is not one JSON object: refuse its day, or leave it out and keep "
         "its offset in the manifest.",
+    )
+    lost_messages: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="A day whose first messages the topic no longer holds, since its retention removed them before "
+        "they were read or it was made anew: refuse it, or accept what is left, with a warning.",
     )
 
     @property

@@ -65,10 +65,11 @@ class Api:
             answer = self._session.get(url, params=params, timeout=self.source.timeout_seconds, allow_redirects=False)
         except RequestException as error:
             raise self._no_answer(error, here) from _cause(error)
-        if may_be_past_the_end and answer.status_code == 404:
+        # a page of HTML is of a proxy that did not reach the API
+        if may_be_past_the_end and answer.status_code == 404 and "html" not in answer.headers.get("Content-Type", ""):
             return None
         if answer.status_code != 200:
-            raise self._refused(answer, here)
+            raise self._refused(answer, here, may_be_past_the_end=may_be_past_the_end)
         return answer
 
     def own(self, link: str, here: str) -> str:
@@ -95,7 +96,7 @@ class Api:
         )
         return unreadable
 
-    def _refused(self, answer: Response, here: str) -> SourceUnreadable:
+    def _refused(self, answer: Response, here: str, *, may_be_past_the_end: bool) -> SourceUnreadable:
         """Return the error of an answer that is no page."""
         status, connection = answer.status_code, self.source.connection
         says = f"{here}: the API of connection '{connection}' answers {status} {answer.reason or ''}".rstrip()
@@ -110,22 +111,27 @@ class Api:
                 f"{says}, which leads to {_origin(target)}{_path(target)} and was not followed, so that the token is "
                 "not sent there; correct the connection's host and schema, or the source's path; nothing was published"
             )
+        elif 200 < status < 300:
+            unreadable = SourceUnreadable(
+                f"{says}, which does not say that all is in the answer; 200 OK is expected; correct the source's path "
+                "or params, or ask the API's owner; nothing was published"
+            )
         elif status == 429 or status >= 500:
             unreadable = SourceUnreadable(
-                f"{says} at the last of up to {self.source.attempts} attempts ({self._excerpt(answer)}); run this task "
-                "again later, or lower requests_per_second; nothing was published"
+                f"{says} at the last of up to {self.source.attempts} attempts ({self.shown(answer.text)}); run "
+                "this task again later, or lower requests_per_second; nothing was published"
             )
             unreadable.retryable = True
         else:
-            unreadable = SourceUnreadable(
-                f"{says} ({self._excerpt(answer)}); correct the source's path or params, or the connection's host; "
-                "nothing was published"
-            )
+            remedy = "correct the source's path or params, or the connection's host"
+            if may_be_past_the_end:
+                remedy += ", or, if the page before was the last, say by paging.total, more or last where the pages end"
+            unreadable = SourceUnreadable(f"{says} ({self.shown(answer.text)}); {remedy}; nothing was published")
         return unreadable
 
-    def _excerpt(self, answer: Response) -> str:
-        """Return how the answer begins, without what the session sent in secret."""
-        text = " ".join(answer.text.split())
+    def shown(self, text: str) -> str:
+        """Return how a text of the API begins, without what the session sent in secret."""
+        text = " ".join(text.split())
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text[:EXCERPT_CHARACTERS] or "without a text"

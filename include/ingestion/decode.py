@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from include.ingestion import formats
+from include.ingestion.csv_text import check_quotes, csv_tables, end_of_csv_rows
 from include.ingestion.formats import FORMATS, empty, not_a, unreadable
 from include.ingestion.unpack import pieces, unpacked
 
@@ -32,9 +33,6 @@ SIGNATURES = {
     b"\x1f\x8b": "packed by gzip",
     b"\x28\xb5\x2f\xfd": "packed by zstd",
 }
-
-#: All whole rows of a CSV text: a quote opens a value only at its beginning, and then commas and line ends are text.
-WHOLE_ROWS = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"[^,\n]*+|[^",\n][^,\n]*+|,)*+\n)*+')
 
 
 def tables(source: FilesSource, file: BinaryIO, name: str, place: str) -> Iterator[pa.Table]:
@@ -64,7 +62,7 @@ def tables(source: FilesSource, file: BinaryIO, name: str, place: str) -> Iterat
         if first.startswith(signature):
             raise unreadable(place, f"this is {what}, and not {form}", "correct its name, or `format` in pipeline.yaml")
     if form == "csv":
-        yield from _csv_tables(_blocks(content(), _end_of_csv_rows, "CSV", place), place)
+        yield from csv_tables(_blocks(content(), end_of_csv_rows, "CSV", place), source, place)
     else:
         yield from _json_tables(lambda: _blocks(content(), _end_of_lines, "JSON lines", place), source, place)
 
@@ -91,6 +89,8 @@ def _blocks(
     for piece in content:
         rest += piece
         end = end_of_rows(rest)
+        if form == "CSV":
+            check_quotes(rest[end:], line + rest.count(b"\n", 0, end), place)
         if not end and len(rest) > 2 * formats.BLOCK_BYTES:
             raise not_a(form, place, f"the row of line {line} has no end within {formats.BLOCK_BYTES >> 19} MB")
         block, rest = rest[:end], rest[end:]
@@ -99,6 +99,8 @@ def _blocks(
             some = True
         line += block.count(b"\n")
     if rest.strip(b" \t\r\n\xef\xbb\xbf"):
+        if form == "CSV":
+            check_quotes(rest + b"\n", line, place, is_end=True)
         yield line, checked(rest + b"\n")
     elif not some:
         raise empty(place)
@@ -106,39 +108,6 @@ def _blocks(
 
 def _end_of_lines(text: bytes) -> int:
     return text.rfind(b"\n") + 1
-
-
-def _end_of_csv_rows(text: bytes) -> int:
-    return WHOLE_ROWS.match(text).end() if b'"' in text else _end_of_lines(text)
-
-
-def _csv_tables(blocks: Iterator[tuple[int, bytes]], place: str) -> Iterator[pa.Table]:
-    """Parse CSV with a header; every value stays text, for the contract to judge by column, and nothing is null."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    names: list[str] | None = None
-    rows = 0
-    for _, block in blocks:
-        try:
-            table = csv.read_csv(
-                pa.BufferReader(block),
-                read_options=csv.ReadOptions(use_threads=False, block_size=len(block), column_names=names),
-                parse_options=csv.ParseOptions(newlines_in_values=True),
-                convert_options=csv.ConvertOptions(
-                    default_column_type=pa.string(), null_values=[""], strings_can_be_null=True
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            found = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
-            reason = str(error).splitlines()[0]
-            if found:
-                row = int(found[1]) + (rows + 1 if names else 0)
-                reason = f"row {row}, the header being row 1, has {found[3]} values, and the header has {found[2]}"
-            raise not_a("CSV", place, reason) from error
-        names = table.column_names
-        rows += table.num_rows
-        yield table
 
 
 def _json_tables(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import stat
 import zipfile
@@ -13,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError, NightshiftError, SourceUnreadable
 from include.ingestion import formats
+from include.ingestion.beside import Beside, digests_of
+from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
 from include.settings import without_password
+from include.source_config import with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,39 +54,57 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
     ConfigError
         If the source's path leads out of the folder.
     SourceUnreadable
-        While the rows are iterated: if a file cannot be read, is not of its format, or is there twice.
+        While the rows are iterated: if a file cannot be read, is not of its format, is there twice, or is not what a
+        file beside it declares.
     """
-    patterns = list(dict.fromkeys(_pattern(source, ds, where) for ds in days))
+    patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
     read_from: dict[str, Any] = {"files": [], "missing": []}
     return Delivery(_read(source, patterns, folder, where, read_from), read_from)
 
 
-def _pattern(source: FilesSource, ds: str, where: str) -> str:
-    pattern = source.path
-    for field, value in zip(("ds", "year", "month", "day"), (ds, *ds.split("-")), strict=True):
-        pattern = pattern.replace(f"{{{field}}}", value)
+def _marker(source: FilesSource, ds: str, where: str) -> str | None:
+    return _pattern("complete_when", source.complete_when, ds, source, where) if source.complete_when else None
+
+
+def _pattern(name: str, text: str, ds: str, source: FilesSource, where: str) -> str:
+    pattern = with_day(text, ds)
     if pattern.startswith(("/", "~")) or "://" in pattern or ".." in pattern.split("/"):
         raise ConfigError(
-            f"{where}: path '{source.path}' leads out of the folder of connection '{source.connection}'; write it "
+            f"{where}: {name} '{text}' leads out of the folder of connection '{source.connection}'; write it "
             "relative to that folder and without '..'; nothing was published"
         )
     return pattern
 
 
 def _read(
-    source: FilesSource, patterns: list[str], folder: UPath, where: str, read_from: dict[str, Any]
+    source: FilesSource, patterns: dict[str, str | None], folder: UPath, where: str, read_from: dict[str, Any]
 ) -> Iterator[Chunk]:
     names_by_content: dict[str, str] = {}
     read = set()
-    for pattern in patterns:
+    beside = Beside(source, folder)
+    for pattern, marker in patterns.items():
         with _named(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
-            names = _matches(folder, pattern)
+            is_complete = marker is None or bool(_matches(folder, marker))
+            names = [name for name in _matches(folder, pattern) if name != marker]
+            names = beside.without(names, pattern, where)
+        if names and not is_complete:
+            raise _incomplete(names, marker, folder, where)
         if not names:
             read_from["missing"].append(pattern)
         for name in names:
             if name not in read:  # one file may match the patterns of several days
                 read.add(name)
-                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content)
+                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content, beside)
+
+
+def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
+    waiting = SourceUnreadable(
+        f"{where}: the delivery is not complete: {marker}, which complete_when names, is not below {folder}, and "
+        f"{some(names)} {'is' if len(names) == 1 else 'are'}; run this task again when it is there; nothing was "
+        "published"
+    )
+    waiting.retryable = True
+    return waiting
 
 
 def _matches(folder: UPath, pattern: str) -> list[str]:
@@ -114,18 +134,28 @@ def _listable(folder: UPath) -> None:
 
 
 def _read_file(
-    source: FilesSource, folder: UPath, name: str, where: str, files: list[dict[str, Any]], seen: dict[str, str]
+    source: FilesSource,
+    folder: UPath,
+    name: str,
+    where: str,
+    files: list[dict[str, Any]],
+    seen: dict[str, str],
+    beside: Beside,
 ) -> Iterator[Chunk]:
     path = folder / name
     place = f"{where}, file {path}"
     with _named(f"{where}: the file {path}", place):
         before = _state(path, name, where)
         with path.open("rb", buffering=formats.BLOCK_BYTES) as file:
-            digest, size, rows = hashlib.sha256(), 0, 0
+            declared = beside.of(name, place)
+            hashes, size, rows = digests_of(declared.digests), 0, 0
             while piece := file.read(formats.BLOCK_BYTES):
-                digest.update(piece)
+                for each in hashes.values():
+                    each.update(piece)
                 size += len(piece)
-            sha256 = digest.hexdigest()
+            digests = {algorithm: each.hexdigest() for algorithm, each in hashes.items()}
+            sha256 = digests["sha256"]
+            declared.check_digests(digests, place)
             if sha256 in seen:
                 raise unreadable(
                     place, f"its content is that of {folder / seen[sha256]}, byte for byte", "deliver only one of them"
@@ -135,9 +165,11 @@ def _read_file(
             for table in tables(source, file, name, place):
                 rows += table.num_rows
                 yield Chunk(table, f"{where}, {name}")
+        declared.check_rows(rows, place)
         if _state(path, name, where) != before:
             raise unreadable(place, "it changed while it was being read", "run this task again when it is complete")
-    files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows})
+    as_declared = {"as_declared_by": declared.said_by} if declared.said_by else {}
+    files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows} | as_declared)
     if rows:  # two days without rows have the same header and nothing else
         seen[sha256] = name
 

@@ -11,6 +11,7 @@ from include.errors import SchemaMismatch
 from include.ingestion.api import Api
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.paging import pages
+from include.source_config import DAY_FIELDS, with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str) -> Delivery:
     """Ask an API for the records from `start` (inclusive) to `end` (exclusive), both midnights in UTC.
 
-    Where the source's path or params name `{ds}`, each day is asked for by itself, else the range at once.
+    Where the source's path or params name the day, each day is asked for by itself, else the range at once.
     Nested values become JSON text, and times stay the text that they are.
 
     Parameters
@@ -64,16 +65,17 @@ def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiE
 
 def _sequences(source: HttpSource, start: datetime, end: datetime) -> list[tuple[str, Params]]:
     """Return the path and params of each first request: one a day, or one for all."""
-    if not any("{ds}" in text for text in [source.path, *source.params.values()]):
+    if not any(f"{{{field}}}" in text for text in [source.path, *source.params.values()] for field in DAY_FIELDS):
         bounds = [(start, end)]
     else:
         day = timedelta(days=1)
         bounds = [(start + day * number, start + day * (number + 1)) for number in range((end - start) // day)]
     sequences = []
     for first, last in bounds:
-        values = {"{ds}": f"{first:%Y-%m-%d}", "{start}": _moment(first), "{end}": _moment(last)}
-        params = {name: _filled(text, values) for name, text in source.params.items()}
-        sequences.append((_filled(source.path, values), params))
+        values = {"{start}": _moment(first), "{end}": _moment(last)}
+        path, params = source.path, source.params
+        texts = [with_day(_filled(text, values), f"{first:%Y-%m-%d}") for text in [path, *params.values()]]
+        sequences.append((texts[0], dict(zip(params, texts[1:], strict=True))))
     return sequences
 
 

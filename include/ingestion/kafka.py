@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.days import bounds
 from include.ingestion.delivery import Chunk, Delivery
+from include.ingestion.json_text import only_once
 from include.ingestion.topic import Topic
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: 
 def _fields(message: Message) -> dict[str, Any]:
     """Return the fields of a message's value, nested ones as JSON text; a ValueError says that it is no object."""
     try:
-        fields = json.loads(message.value().decode("utf-8"), parse_constant=_refuse)
+        fields = json.loads(message.value().decode("utf-8"), parse_constant=_refuse, object_pairs_hook=only_once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(fields, dict) or not fields:
@@ -157,7 +158,7 @@ def _pass_over(message: Message, source: KafkaSource, read_from: dict[str, Any],
     """Note a message that is not one JSON object, where the source allows it, or refuse it."""
     told = (
         f"{where}: the value of the message at topic '{message.topic()}', partition {message.partition()}, offset "
-        f"{message.offset()} is not one JSON object in UTF-8"
+        f"{message.offset()} is not one JSON object in UTF-8, each key once"
     )
     if source.bad_messages == "refuse":
         raise SourceUnreadable(

@@ -1,12 +1,16 @@
-"""Follows the pages of an API's answers, and finds the records in them."""
+"""Follows the pages of an API's answers to an end that the API says, and finds the records in them."""
 
 from __future__ import annotations
 
 import json
+import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SourceUnreadable
+from include.ingestion import answers
 from include.ingestion.api import resolved
+from include.ingestion.json_text import only_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,64 +18,235 @@ if TYPE_CHECKING:
     from requests import Response
 
     from include.ingestion.api import Api, Params
+    from include.source_config import HttpSource, Paging
 
     Records = list[dict[str, Any]]
     Request = tuple[str, Params]
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """One answer: its JSON, the records in it (None where it has null in their place), and the response."""
+
+    body: Any
+    found: Records | None
+    response: Response
+
+    @property
+    def records(self) -> Records:
+        return self.found or []
+
+    def at(self, path: str) -> Any:
+        """Return what is at a dotted path of the JSON, or in a header that is named as `header:X-Total-Count`."""
+        name = path.removeprefix("header:")
+        return answers.at(self.body, path) if name == path else self.response.headers.get(name)
+
 
 def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
-    """Yield each page's records, and what they are in an error's sentence."""
+    """Yield each page's records, and what they are in an error's sentence.
+
+    Raises
+    ------
+    SourceUnreadable
+        If an answer is no page, says that it failed, or if the pages end where the API does not say that they do.
+    """
     paging = api.source.paging
+    counted = paging is not None and paging.style in ("page", "offset")
     if paging and paging.size_parameter:
         params = {**params, paging.size_parameter: str(paging.size)}
     if paging and paging.style == "page":
         params = {**params, paging.parameter or "page": str(paging.first)}
     request: Request | None = (f"{api.base_url}/{path.lstrip('/')}", params)
-    number, before, asked = 1, None, set()
+    number, before, asked, read = 1, None, set(), _Read(api.source)
     while request:
-        here = f"{api.where}, {path}, page {number}" if paging else f"{api.where}, {path}"
+        here = f"{api.where}, {path}" + (f", page {number}" if paging and paging.style != "one_answer" else "")
         asked.add(_mark(request))
         # some APIs have an empty page past the last one, others 404
-        counted = paging is not None and paging.style in ("page", "offset")
-        answer = api.ask(*request, here, may_be_past_the_end=counted and number > 1)
-        if answer is None:
+        response = api.ask(*request, here, may_be_past_the_end=counted and number > 1)
+        if response is None:
+            read.check_total(here)
             return
-        body = _json(answer, here)
-        records = _records(body, api.source.records, here)
-        if records and records == before:
+        page = _page(api, response, here)
+        if page.records and page.records == before:
             raise SourceUnreadable(
                 f"{here}: the API answers with the same records as for the page before; correct the source's paging, "
-                "such as paging.parameter, which chooses the page; nothing was published"
+                "such as paging.parameter, which chooses the page, or, if the API repeats its last page, say by "
+                "paging.total or paging.last where the pages end; nothing was published"
             )
-        yield here, records
-        request = _following(api, request, answer, body, records, here) if paging else None
+        read.add(page, here)
+        yield here, page.records
+        request = _following(api, request, page, read, here)
         if request and _mark(request) in asked:
             raise SourceUnreadable(
                 f"{here}: the API's answer leads to a page that was read before, so its pages have no end; correct "
                 "the source's paging, or ask the API's owner; nothing was published"
             )
-        number, before = number + 1, records
+        if request is None:
+            read.check_end(page, here)
+        number, before = number + 1, page.records
 
 
-def _following(api: Api, request: Request, answer: Response, body: Any, records: Records, here: str) -> Request | None:
+class _Read:
+    """What was read of a sequence of pages, held against what the API says of its end."""
+
+    def __init__(self, source: HttpSource) -> None:
+        self.paging, self.paths = source.paging, declared_paths(source)
+        self.records, self.total = 0, None
+
+    def add(self, page: _Page, here: str) -> None:
+        """Count a page's records, and hold its total against that of the page before."""
+        self.records += len(page.records)
+        if self.paging is None or not self.paging.total:
+            return
+        value = page.at(self.paging.total)
+        total = answers.whole_number(value)
+        if total is None:
+            raise SourceUnreadable(
+                f"{here}: the API's answer has {_shape(value)} at '{self.paging.total}', where paging.total expects "
+                "the number of all records; correct paging.total; nothing was published"
+            )
+        if self.total not in (None, total):
+            raise _passing(
+                f"{here}: the API's total was {self.total:,} and is {total:,} now, so its records changed while they "
+                "were being read; run this task again; nothing was published"
+            )
+        self.total = total
+
+    @property
+    def reached_total(self) -> bool:
+        """Whether the API declares a total, and so many records were read."""
+        return self.total is not None and self.records >= self.total
+
+    def check_total(self, here: str) -> None:
+        """Raise if the number of records is not the one that the API declares."""
+        if self.total not in (None, self.records):
+            raise _passing(
+                f"{here}: the pages end after {self.records:,} records, and the API's '{self.paging.total}' declares "
+                f"{self.total:,}; run this task again, or correct paging.total if it counts something else; nothing "
+                "was published"
+            )
+
+    def check_end(self, page: _Page, here: str) -> None:
+        """Raise if the last page does not look like the end."""
+        paging = self.paging
+        self.check_total(here)
+        if paging and paging.style == "one_answer":
+            return
+        if (
+            page.found is None
+            and self.records
+            and self.total is None
+            and (paging is None or paging.last != "null_page")
+        ):
+            raise _passing(
+                f"{here}: the API's answer has null in place of a list after {self.records:,} records, which does "
+                "not say that they are all; run this task again, or say by paging.last: null_page that null is "
+                "this API's end; nothing was published"
+            )
+        if more := self._says_more(page):
+            remedy = "correct `paging`, such as its more or next"
+            if paging is None:
+                remedy = "declare by `paging` how the API splits its answers (style: one_answer if it does not)"
+            raise SourceUnreadable(
+                f"{here}: the pages end after {self.records:,} records, and the API's answer says by {more} that "
+                f"there are more; {remedy}; nothing was published"
+            )
+        total = self._larger_total(page)
+        if total and paging:
+            log.warning(
+                "%s: the pages end after %s records, and the API's answer has %s; if that is the number of all "
+                "records, declare it by paging.total, so that fewer are refused",
+                *(here, f"{self.records:,}", total),
+            )
+
+    def _says_more(self, page: _Page) -> str | None:
+        """Return, for a sentence, by what an answer says that it is not the last."""
+        paging, body = self.paging, page.body
+        if paging and paging.more:
+            return f"'{paging.more}'" if answers.truth(answers.at(body, paging.more)) else None
+        more = answers.said_more(body, self.paths) or self._way_on(page)
+        if more or paging:
+            return more and f"'{more}'"
+        return self._larger_total(page)
+
+    def _larger_total(self, page: _Page) -> str | None:
+        """Return, for a sentence, what seems to be the number of all records, and is larger than that of those read."""
+        total = answers.said_total(page.body, self.paths, page.response.headers) if self.total is None else None
+        return f"{total[1]:,} at '{total[0]}'" if total and total[1] > self.records else None
+
+    def _way_on(self, page: _Page) -> str | None:
+        """Return what leads on from a page with records that nothing but our own reading ends."""
+        ends_here = self.paging is None or (self.paging.last == "short_page" and self.total is None)
+        if not page.records or not ends_here:
+            return None
+        header = page.response.headers.get("Link", "")
+        return "Link" if _link(header, "") else answers.said_next(page.body, self.paths)
+
+
+def declared_paths(source: HttpSource) -> list[str]:
+    """Return the paths that pipeline.yaml declares in an answer."""
+    paging = source.paging
+    beside = [paging.next, paging.total, paging.more] if paging else []
+    return [path for path in [source.records, *beside] if path]
+
+
+def _following(api: Api, request: Request, page: _Page, read: _Read, here: str) -> Request | None:
     """Return the request for the page after the one that was asked for, if there is one."""
     paging, (url, params) = api.source.paging, request
-    parameter = paging.parameter or paging.style
+    if paging is None or paging.style == "one_answer":
+        return None
+    more = _more(page, paging, here)
+    if more is False:
+        return None
     if paging.style == "link":
-        link = answer.links.get("next", {}).get("url")
+        link = _link(page.response.headers.get("Link", ""), here)
         return (api.own(resolved(link, url), here), {}) if link else None
+    parameter = paging.parameter or paging.style
     if paging.style == "cursor":
-        cursor = _at(body, paging.next)
+        cursor = answers.at(page.body, paging.next)
         if cursor and not isinstance(cursor, str | int | float):
             raise SourceUnreadable(
                 f"{here}: the API's answer has {_shape(cursor)} at '{paging.next}', where paging.next expects the "
                 "next cursor, text or a number; correct paging.next; nothing was published"
             )
         return (url, {**params, parameter: str(cursor)}) if cursor else None
-    if not records or (paging.size and len(records) < paging.size):
+    if read.reached_total:
         return None
-    step = 1 if paging.style == "page" else len(records)
+    if not page.records and (not more or paging.style == "offset"):
+        return None
+    if paging.last == "short_page" and read.total is None and len(page.records) < paging.size:
+        return None
+    step = 1 if paging.style == "page" else len(page.records)
     return url, {**params, parameter: str(int(params.get(parameter, 0)) + step)}
+
+
+def _more(page: _Page, paging: Paging, here: str) -> bool | None:
+    """Return what the answer says of another page, where paging.more declares it."""
+    if not paging.more:
+        return None
+    value = answers.at(page.body, paging.more)
+    more = answers.truth(value)
+    if more is None:
+        raise SourceUnreadable(
+            f"{here}: the API's answer has {_shape(value)} at '{paging.more}', where paging.more expects true or "
+            "false; correct paging.more; nothing was published"
+        )
+    return more
+
+
+def _link(header: str, here: str) -> str | None:
+    """Return where a Link header says that the next page is."""
+    try:
+        return answers.next_link(header)
+    except ValueError as error:
+        if not here:
+            return None
+        raise SourceUnreadable(
+            f"{here}: the API's Link header cannot be read ({error}), so it does not tell whether there is another "
+            'page; <address>; rel="next" is expected; ask the API\'s owner; nothing was published'
+        ) from error
 
 
 def _mark(request: Request) -> tuple[str, frozenset[tuple[str, str]]]:
@@ -80,26 +255,42 @@ def _mark(request: Request) -> tuple[str, frozenset[tuple[str, str]]]:
     return url, frozenset(params.items())
 
 
-def _json(answer: Response, here: str) -> Any:
+def _page(api: Api, response: Response, here: str) -> _Page:
+    """Return an answer as a page, if it is one and does not say that it failed."""
+    source = api.source
+    body = _json(response, here)
+    error = answers.said_error(body, source.error, declared_paths(source))
+    if error:
+        place, value = error
+        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        raise _passing(
+            f"{here}: the API of connection '{source.connection}' answers 200 OK and says by '{place}' that it failed "
+            f"({api.shown(told)}); run this task again later, or name by `error` in pipeline.yaml where this API says "
+            "that it failed; nothing was published"
+        )
+    return _Page(body, _records(body, source.records, here), response)
+
+
+def _json(response: Response, here: str) -> Any:
     try:
-        return json.loads(answer.content)  # bytes: JSON is UTF-8, whatever the header says
+        # bytes: JSON is UTF-8, whatever the header says
+        return json.loads(response.content, object_pairs_hook=only_once)
     except (ValueError, RecursionError) as error:
-        kind = answer.headers.get("Content-Type", "no content type")
+        kind, content = response.headers.get("Content-Type", "no content type"), response.content
+        what = f"{here}: the API's answer ({kind}, {len(content)} bytes)"
+        if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+            raise _passing(
+                f"{what} is JSON that is cut off or broken ({error}); run this task again, or ask the API's owner; "
+                "nothing was published"
+            ) from error
         raise SourceUnreadable(
-            f"{here}: the API's answer ({kind}, {len(answer.content)} bytes) is not JSON; correct the source's path, "
-            "or add a header such as Accept to the connection; nothing was published"
+            f"{what} is not JSON; correct the source's path, or add a header such as Accept to the connection; "
+            "nothing was published"
         ) from error
 
 
-def _at(body: Any, path: str) -> Any:
-    """Return what is at a dotted path, or None."""
-    for name in path.split("."):
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
-
-
-def _records(body: Any, path: str, here: str) -> Records:
-    """Return the list of records of an answer; null is a list without any, as some servers write it."""
+def _records(body: Any, path: str, here: str) -> Records | None:
+    """Return the list of records of an answer; None where it has null in its place, as some servers write it."""
     value, at = body, "the answer"
     for name in path.split(".") if path else []:
         if not isinstance(value, dict) or name not in value:
@@ -109,7 +300,7 @@ def _records(body: Any, path: str, here: str) -> Records:
             )
         value, at = value[name], f"'{name}'"
     if value is None:
-        return []
+        return None
     if not isinstance(value, list):
         what = f"at '{path}'" if path else "as a whole"
         raise SourceUnreadable(
@@ -123,6 +314,13 @@ def _records(body: Any, path: str, here: str) -> Records:
                 "published"
             )
     return value
+
+
+def _passing(sentence: str) -> SourceUnreadable:
+    """Return an error that may be gone when the API is asked again."""
+    unreadable = SourceUnreadable(sentence)
+    unreadable.retryable = True
+    return unreadable
 
 
 def _shape(value: Any) -> str:

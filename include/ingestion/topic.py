@@ -62,6 +62,7 @@ class Topic:
         from confluent_kafka import Consumer, KafkaException
 
         self.name, self.connection, self.where = source.topic, source.connection, where
+        self.accepts_losses = source.lost_messages == "accept"
         self.secrets = [
             value for key, value in config.items() if value and isinstance(value, str) and _SECRET.search(key)
         ]
@@ -84,21 +85,45 @@ class Topic:
         self.consumer.close()
 
     def between(self, start: datetime, end: datetime, since: Offsets) -> dict[int, tuple[int, int]]:
-        """Return each partition's range of offsets for a range of times, from where the range before it ended."""
+        """Return each partition's range of offsets for a range of times, from where the range before it ended.
+
+        Raises
+        ------
+        SourceUnreadable
+            If the topic does not hold what follows the range before it, unless the source accepts that.
+        """
         held = {partition: self._watermarks(partition) for partition in self._partitions()}
         firsts, ends = self._offsets_at(start, list(held)), self._offsets_at(end, list(held))
         ranges = {}
+        for partition, (_, reached) in since.items():
+            low, high = held.get(int(partition), (0, 0))
+            if not low <= reached <= high:
+                self._lost(partition, reached, low, high)
         for partition, (low, high) in held.items():
             first = firsts[partition] if firsts[partition] >= 0 else high  # negative: none is that late
-            if str(partition) in since:
-                first = max(low, min(high, since[str(partition)][1]))
+            if str(partition) in since and low <= since[str(partition)][1] <= high:
+                first = since[str(partition)][1]
             ranges[partition] = first, max(first, ends[partition] if ends[partition] >= 0 else high)
-            if first == low > 0:
+            if first == low > 0 and str(partition) not in since:
                 log.warning(
                     "%s: topic '%s' holds nothing before offset %d of partition %d, so messages of %s may be gone",
                     *(self.where, self.name, low, partition, f"{start:%Y-%m-%d}"),
                 )
         return ranges
+
+    def _lost(self, partition: str, reached: int, low: int, high: int) -> None:
+        """Refuse a partition that does not go on where the day before ended, or warn of it."""
+        what = f"it holds nothing before offset {low}" if low > reached else f"it ends at offset {high}"
+        told = (
+            f"{self.where}: the day before was read up to offset {reached} of partition {partition} of topic "
+            f"'{self.name}' on connection '{self.connection}', and {what}; its retention removed messages before they "
+            "were read, or it was made anew"
+        )
+        if not self.accepts_losses:
+            raise SourceUnreadable(
+                f"{told}; to ingest what is left, set lost_messages: accept in pipeline.yaml; nothing was published"
+            )
+        log.warning("%s; what is left is read by its timestamps, as lost_messages in pipeline.yaml allows", told)
 
     def held(self, offsets: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
         """Return ranges of offsets that were read before, if the topic still holds them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import zipfile
 from pathlib import PurePosixPath
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
     if kind == ".gz":
         return path.stem, gzip.GzipFile(fileobj=file)
     if kind == ".bz2":
-        return path.stem, bz2.BZ2File(file)
+        return path.stem, _Bz2(file)
     if kind == ".zst":
         import pyarrow as pa
 
@@ -45,6 +46,29 @@ def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
         raise unreadable(place, "the archive is locked by a password", AGAIN + " without one")
     named = PurePosixPath(path.stem).suffix.lower() in FORMATS
     return (path.stem if named else members[0].filename), archive.open(members[0])
+
+
+class _Bz2(io.BufferedIOBase):
+    """The content of a file of bzip2; Python's own reader takes whatever follows a stream for the file's end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._stream = file, bz2.BZ2Decompressor()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return some content, and nothing only at the end of the file."""
+        while True:
+            packed = b""
+            if self._stream.eof:
+                packed = self._stream.unused_data or self._file.read(formats.BLOCK_BYTES)
+                if not packed:
+                    return b""
+                self._stream = bz2.BZ2Decompressor()
+            elif self._stream.needs_input:
+                packed = self._file.read(formats.BLOCK_BYTES)
+                if not packed:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            if content := self._stream.decompress(packed, -1 if size is None else size):
+                return content
 
 
 def pieces(stream: BinaryIO, packed: BinaryIO, place: str) -> Iterator[bytes]:

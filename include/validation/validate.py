@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include import lake, workspace
 from include.ingestion import quarantine
 from include.ingestion.contract import empty_table
-from include.ingestion.days import shown_range
+from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest
 from include.sql_text import identifier, literal
 from include.validation import history, profile
@@ -74,12 +74,14 @@ def validate_batch(
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
+    shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
+    failed += shrunk
     earlier = profile.earlier_days(pipeline, batch.source, batch.start, raw)
     before = profile.read_profiles(pipeline, batch.source, earlier, raw)
     failed += history.compare(sketches, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     held = len(left.positions)
-    counted = len(suite) + (source.arrives != "snapshot") + len(source.history.active)
+    counted = len(suite) + (source.arrives != "snapshot") + len(shrunk) + len(source.history.active)
     report = ValidationReport(batch.rows, counted, failed, held)
     days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
     where = f"{pipeline.name}: source '{batch.source}', {days}"
@@ -180,6 +182,25 @@ def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Fail
     listed = ", ".join(f"{ds}: {count:,}" for ds, count in wrong[:3])
     explanation = f"(min={bounds.min}, max={bounds.max}) failed for {len(wrong)} of {len(counts)} days, {listed}"
     return [Failure("rows_per_day", "table", "critical", explanation)]
+
+
+def _shrunk_days(
+    counts: dict[str, int], published: dict[str, lake.Partition], batch: StagedBatch, source: Source
+) -> list[Failure]:
+    """Tell the days that were delivered again with fewer rows than are published of them."""
+    fewer = {
+        ds: (counts.get(ds, 0), part.rows)
+        for ds, part in sorted(published.items())
+        if counts.get(ds, 0) < part.rows and (part.batch or "").split("-")[0] != batch.digest
+    }
+    if not fewer:
+        return []
+    listed = some([f"{ds}: {now:,} after {before:,}" for ds, (now, before) in fewer.items()])
+    explanation = (
+        f"(shrinks={source.contract.shrinks}) failed for {len(fewer)} of {len(batch.days)} days, rows of {listed}"
+    )
+    severity = "critical" if source.contract.shrinks == "refuse" else "warning"
+    return [Failure("contract_shrinks", "table", severity, explanation)]
 
 
 def _consequence(batch: StagedBatch, held: int, broken: int, critical: list[Failure], of_key: list[Failure]) -> str:

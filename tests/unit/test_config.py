@@ -181,7 +181,11 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("visitors: integer", "ds: string"), "the column name 'ds' is kept for Nightshift's own; rename it"),
         (edited("visitors: integer", "batch: string"), "'batch' is kept for Nightshift's own"),
         (edited("kind: sql", "arrives: snapshot\n    kind: sql"), "a snapshot has no `day` column"),
-        (edited("{ds}", "all", FILES_YAML), "path must contain {ds}, the day"),
+        (
+            edited("{ds}", "all", FILES_YAML),
+            "does not name the day; write {ds} (2013-01-31) in it, or {year}, {month} and {day}",
+        ),
+        (edited("{ds}", "{year}-{month}", FILES_YAML), "path 'sales/{year}-{month}.csv' does not name the day"),
         (edited("day: day\n", "arrives: snapshot\n", FILES_YAML), "path may not contain the day"),
         (edited("available_at: closed_at", "available_at: {column: day, delay: -PT1H}"), "a delay cannot be negative"),
         (edited("window_days: 100", "window_days: 15"), "leave nothing of window_days (15) to learn from"),
@@ -296,6 +300,12 @@ def test_a_column_alone_stands_for_available_at_without_a_delay(tmp_path: Path) 
     available_at = pipeline.sources["sales"].available_at
 
     assert (available_at.column, available_at.delay) == ("closed_at", timedelta(0))
+
+
+@pytest.mark.parametrize("path", ["{year}-{month}-{day}.csv", "{year}/{ds}.csv", "{year}/{month}/{ds}-{day}.csv"])
+def test_a_path_names_its_day_in_one_way_or_another(tmp_path: Path, path: str) -> None:
+    """A year beside {ds} was refused, by a sentence that asked for {ds}."""
+    assert mistakes(tmp_path, edited("{ds}.csv", path, FILES_YAML)) == []
 
 
 def test_a_delay_is_a_length_of_time(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -28,7 +29,7 @@ from include.cli import main
 from include.connections import Connections, EnvironmentConnections
 from include.errors import ExpectationsFailed, NightshiftError
 from include.ingestion import api as asking
-from include.ingestion import decode, formats, kafka, sql, topic, unpack
+from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
 from include.ingestion.contract import conform
 from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
@@ -91,6 +92,7 @@ class Page:
 def in_a_line(text: str) -> str:
     """Return a text without its line breaks, and without what differs from one machine or version to the next."""
     text = re.sub(r"\(after \d+ms", "(after ...", " ".join(text.split()))
+    text = re.sub(r"md5 is [0-9a-f]{32}", "md5 is ...", text)
     return re.sub(r"batch [0-9a-f]{16}", "batch ...", text)
 
 
@@ -298,7 +300,21 @@ def test_the_visits_of_the_page_are_ingested_from_s3(
     assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
 
 
-def test_what_the_page_of_files_says_is_refused_is(landing: Path) -> None:
+def test_a_complete_delivery_of_the_page_is_ingested(landing: Path, sources: Declare) -> None:
+    """With the checksum and the marker that the second fragment demands, and a count that it leaves alone."""
+    sources(FILES.source(1))
+    file = deliver(landing, "all.csv.gz", VISITS)
+    file.with_name("_SUCCESS").touch()
+    file.with_name("all.csv.gz.count").write_text("many")
+    assert "there is no all.csv.gz.sha256 or" in refused()
+    file.with_name("all.csv.gz.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
+
+    ingest()
+
+    assert rows("visits", "store", "visitors", "ds", "available_at") == PUBLISHED_VISITS
+
+
+def test_what_the_page_of_files_says_is_refused_is(landing: Path, sources: Declare) -> None:
     """Each sentence of the page is the one that a person gets."""
     here = {"/data/landing": str(landing)}
     told = [refused(**here)]
@@ -308,6 +324,15 @@ def test_what_the_page_of_files_says_is_refused_is(landing: Path) -> None:
     again.unlink()
     whole = yesterday.read_bytes()
     yesterday.write_bytes(whole[:-20])
+    told.append(refused(**here))
+    yesterday.write_bytes(whole)
+    (beside := yesterday.with_name("north.csv.gz.md5")).write_text("d41d8cd98f00b204e9800998ecf8427e  north.csv.gz\n")
+    told.append(refused(**here))
+    beside.unlink()
+    sources(FILES.source(1))
+    told.append(refused(**here))
+    sources(FILES.source())
+    deliver(landing, "north.csv.gz", VISITS.replace(b"north", b'"north'))
     told.append(refused(**here))
     yesterday.unlink()
     today = deliver(landing, "north.csv.gz", VISITS, NEXT_DAY)
@@ -380,12 +405,30 @@ def weather(api: Api, sources: Declare, monkeypatch: pytest.MonkeyPatch) -> Call
     def declare(number: int = 0, password: str = TOKEN, **changes: Any) -> None:
         declared = WEB.source(number)
         declared["weather"] |= {"requests_per_second": 1000} | changes
-        declared["weather"]["path"] += f"/{declared['weather']['paging']['style']}"
+        paging = declared["weather"]["paging"]
+        declared["weather"]["path"] += f"/{paging['style'] if paging else 'all'}"
         sources(declared)
         assert WEB.connection()["password"] == "the token"
         connect(monkeypatch, "weather", WEB.connection(host=f"{api.url}/v1", password=password))
 
     return declare
+
+
+def test_an_api_that_fails_in_its_own_words_is_declared_as_the_page_says(
+    weather: Callable[..., None], api: Api
+) -> None:
+    """The third fragment names where the API says that it failed, its total, and whether there is more."""
+    weather(2)
+    page = {"data": {"items": READINGS[:2]}, "meta": {"total": 4, "more": True}}
+    last = {"data": {"items": READINGS[2:4]}, "meta": {"total": 4, "more": False}}
+    api.faults.extend([Fault(body=json.dumps(page).encode()), Fault(body=json.dumps(last).encode())])
+
+    ingest()
+
+    assert len(rows("weather", "station")) == 4
+    assert [asked.params for asked in api.asked] == [{"day": "2024/01/01"}, {"day": "2024/01/01", "offset": "2"}]
+    api.faults.append(Fault(body=json.dumps(page | {"outcome": {"fault": "backend"}}).encode()))
+    assert "says by 'outcome.fault' that it failed (backend)" in refused()
 
 
 @BOTH
@@ -461,6 +504,18 @@ def test_what_the_page_of_apis_says_is_refused_is(weather: Callable[..., None], 
     told = [refused(**here)]
     weather(records="items")
     told.append(refused(**here))
+    weather(1)
+    first = {"data": {"items": READINGS[:2]}, "meta": {"total": 4, "has_more": True}}
+    failed = {"data": {"items": []}, "error": "backend timeout", "meta": {"total": 4}}
+    api.faults.extend([Fault(body=json.dumps(first).encode()), Fault(body=json.dumps(failed).encode())])
+    told.append(refused(**{"readings,": "readings/page,"}))
+    weather(1, paging={"style": "offset", "total": "meta.total"})
+    del failed["error"]
+    api.faults.extend([Fault(body=json.dumps(first).encode()), Fault(body=json.dumps(failed).encode())])
+    told.append(refused(**{"readings,": "readings/offset,"}))
+    weather(1, paging=None)
+    api.faults.append(Fault(body=json.dumps(first).encode()))
+    told.append(refused(**{"readings:": "readings/all:"}))
     weather()
     api.next_cursor = 2
     told.append(refused(**here))
@@ -542,6 +597,7 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     for _ in range(RETAINED_BYTES // 900_000 + 2):
         broker.send("entries", b" " * 900_000, at("2024-01-03 09:00"))
     told.append(refused(NEXT_DAY))
+    told.append(re.sub(r"before offset \d+", "before offset 5", refused(NEXT_DAY + timedelta(days=1))))
     declared["entries"]["topic"] = "enrties"
     sources(declared)
     told.append(refused())
@@ -652,10 +708,20 @@ def test_what_a_source_may_change_is_as_the_page_says(
     assert rows("visits", "ds", "visitors", "weather") == [("2024-01-01", 7, "sun"), ("2024-01-02", 7, None)]
 
     third = DAY + timedelta(days=2)
-    visits(third, visitors=["7"])
+    two = {"store": ["north", "south"], "hour": [at(f"{third} 09:00")] * 2, "weather": ["sun", "rain"]}
+    visits(third, visitors=["7", "8"], **two)
     told.append(refused(third))
     sources(declared_visits(contract={}))
     ingest(third)  # cast, where nothing else is said
+    visits(third)
+    caplog.clear()
+    ingest(third)
+    told.append(next(record.getMessage() for record in caplog.records if "shrinks" in record.getMessage()))
+    visits(third, visitors=[7, 8], **two)
+    ingest(third)
+    visits(third)
+    sources(declared_visits(contract={"shrinks": "refuse"}))
+    told.append(refused(third))
     columns = CHANGE.source(1)["visits"]["columns"]
     del columns["weather"]
     sources(declared_visits(columns=columns, contract={"added": "ignore"}))
@@ -829,6 +895,7 @@ def test_the_pages_say_how_long_and_how_often_a_source_is_tried(page: Page) -> N
         (DATABASE, f"{sql.FETCH_ROWS:,} rows are fetched at a time"),
         (DATABASE, f"at {({10: 'ten'})[RUNAWAY]} times `rows_per_day.max`"),
         (FILES, f"{formats.BLOCK_BYTES >> 20} MB at a time, Parquet {decode.PARQUET_ROWS:,} rows at a time"),
+        (FILES, f"for over {csv_text.QUOTED_LINES:,} lines"),
         (FILES, f"over {unpack.BOMB_BYTES >> 20} MB and {unpack.BOMB_RATIO} times its size"),
         (KAFKA, f"{kafka.CHUNK_MESSAGES:,} messages are held at a time"),
         (KAFKA, f"After {({60: 'a minute'})[topic.QUIET_SECONDS]} without a message"),

@@ -98,6 +98,12 @@ def zipped(**members: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def damaged(archive: bytes) -> bytes:
+    """Return a ZIP archive whose member is not what its checksum says."""
+    at = archive.index(b"PK\x01\x02") + 16
+    return archive[:at] + bytes([archive[at] ^ 1]) + archive[at + 1 :]
+
+
 # what is read
 
 
@@ -305,8 +311,9 @@ def test_a_parquet_file_is_read_in_parts(landing: UPath, monkeypatch: pytest.Mon
         ("{ds}.csv.zip", lambda content: zipped(any=content)),
         ("{ds}.zip", lambda content: zipped(weather_csv=content)),
         ("{ds}.csv.gz", lambda content: gzip.compress(content[:30]) + gzip.compress(content[30:])),
+        ("{ds}.csv.bz2", lambda content: bz2.compress(content[:30]) + bz2.compress(content[30:])),
     ],
-    ids=["gz", "bz2", "zst", "zip", "zip of a named file", "gz in parts"],
+    ids=["gz", "bz2", "zst", "zip", "zip of a named file", "gz in parts", "bz2 in parts"],
 )
 @pytest.mark.usefixtures("small_blocks")
 def test_a_packed_file_is_unpacked(landing: UPath, name: str, pack: Any) -> None:
@@ -446,6 +453,20 @@ def test_a_file_that_is_no_json_lines_is_told_by_its_path(
         ("{ds}.csv.gz", gzip.compress(csv_file(999))[:-8] + b"12345678", "the file is truncated or broken"),
         ("{ds}.csv.bz2", bz2.compress(csv_file(999))[:-9], "the file is truncated or broken"),
         ("{ds}.csv.bz2", csv_file(1), "the file is truncated or broken"),
+        ("{ds}.csv.bz2", bz2.compress(csv_file(9)) + b"BZx9", "the file is truncated or broken"),
+        ("{ds}.csv.bz2", bz2.compress(csv_file(9)) + bz2.compress(csv_file(1))[:-4], "the file is truncated or broken"),
+        ("{ds}.csv.gz", gzip.compress(csv_file(9)) + b"garbage", "the file is truncated or broken"),
+        (
+            "{ds}.csv.gz",
+            gzip.compress(csv_file(9)) + gzip.compress(csv_file(1))[:-4],
+            "the file is truncated or broken",
+        ),
+        (
+            "{ds}.csv.zst",
+            pa.compress(csv_file(9), "zstd", asbytes=True) + b"garbage",
+            "the file is truncated or broken",
+        ),
+        ("{ds}.csv.zip", damaged(zipped(a_csv=csv_file(9))), "the file is truncated or broken"),
         ("{ds}.csv.zst", pa.compress(csv_file(999), "zstd", asbytes=True)[:-9], "the file is truncated or broken"),
         ("{ds}.csv.zst", csv_file(1), "the file is truncated or broken"),
         ("{ds}.csv.zip", csv_file(1), "the file is truncated or broken"),

@@ -103,9 +103,12 @@ def refused(what: HttpSource) -> SourceUnreadable:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_of_paging_brings_the_records_of_the_range(api: Api, style: str) -> None:
-    """All pages are read once and in order, and the day after the range is not among them."""
+    """All pages are read once and in order, and the day after the range is not among them.
+
+    Pages and offsets end at one without records.
+    """
     assert ids(source(style)) == [0, 1, 2, 3, 4, 5, 6]
-    assert len(api.asked) == (1 if style == "all" else 3)
+    assert len(api.asked) == {"all": 1, "page": 4, "offset": 4}.get(style, 3)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -125,6 +128,15 @@ def test_the_day_may_be_in_the_path_and_has_bounds_of_its_own(api: Api) -> None:
     ]
 
 
+def test_the_parts_of_the_day_name_it_as_well(api: Api) -> None:
+    """An API that wants the day in another form gets it."""
+    assert ids(source(path="/v1/{year}/{month}/all", params={"ds": "{year}-{month}-{day}"})) == [0, 1, 2, 3, 4, 5, 6]
+    assert [(asked.path, asked.params) for asked in api.asked] == [
+        ("/v1/2024/01/all", {"ds": "2024-01-01"}),
+        ("/v1/2024/01/all", {"ds": "2024-01-02"}),
+    ]
+
+
 def test_a_range_is_asked_for_by_its_bounds(api: Api) -> None:
     """{start} is the first midnight and {end} the midnight after the last day."""
     tables(source())
@@ -138,8 +150,10 @@ def test_a_snapshot_needs_no_day(api: Api) -> None:
 
 def test_a_source_that_names_no_day_is_refused_unless_it_is_a_snapshot() -> None:
     """It would bring the same records for each day."""
-    with pytest.raises(ValidationError, match=r"must contain \{ds\} or \{start\}"):
+    with pytest.raises(ValidationError, match=r"write \{ds\} .* or \{year\}, \{month\} and \{day\}, or the bounds"):
         source(params={})
+    with pytest.raises(ValidationError, match="do not name the day"):
+        source(params={"month": "{year}-{month}"})
 
 
 def test_a_size_to_ask_for_must_be_named() -> None:
@@ -155,6 +169,13 @@ def test_without_a_size_the_pages_end_at_one_without_records(api: Api, style: st
     api.missing_past_the_end = missing
     assert ids(source(style, paging={"style": style})) == [0, 1, 2, 3, 4, 5, 6]
     assert len(api.asked) == 4
+
+
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_a_page_with_fewer_records_is_the_last_where_pipeline_yaml_says_so(api: Api, style: str) -> None:
+    """Seven records in pages of three need no fourth question."""
+    assert ids(source(style, paging=STYLES[style] | {"last": "short_page"})) == [0, 1, 2, 3, 4, 5, 6]
+    assert len(api.asked) == 3
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
@@ -267,6 +288,20 @@ def test_an_answer_that_breaks_off_is_for_the_tasks_retry(api: Api) -> None:
     assert error.retryable
 
 
+@pytest.mark.parametrize("status", [201, 203, 204, 206])
+def test_only_200_says_that_an_answer_is_whole(api: Api, status: int) -> None:
+    """Half of a page, as 206 announces it, was never asked for."""
+    api.faults.append(Fault(status, headers={"Content-Range": "bytes 0-1/90"}))
+    assert f"answers {status} " in (told := str(refused(source())))
+    assert "which does not say that all is in the answer; 200 OK is expected" in told
+
+
+def test_a_proxys_404_is_no_end(api: Api) -> None:
+    """A load balancer that has lost the API answers the third request with a page for people."""
+    api.faults.extend([page([0]), Fault(404, b"<html>", {"Content-Type": "text/html; charset=utf-8"})])
+    assert "answers 404 Not Found (<html>)" in str(refused(source("page")))
+
+
 def test_nobody_there_is_for_the_tasks_retry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says why, and neither it nor its cause shows the params."""
     connect(monkeypatch, api, host="http://127.0.0.1:9")
@@ -310,11 +345,31 @@ def test_a_first_page_that_is_missing_is_an_error(api: Api) -> None:
     assert "answers 404 Not Found (without a text)" in str(refused(source("page")))
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe\x00", b"# busy"])
 def test_an_answer_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
     """The sentence has the type and the size of what came instead."""
     api.faults.append(Fault(body=body, headers={"Content-Type": "text/html"}))
     assert f"the API's answer (text/html, {len(body)} bytes) is not JSON" in str(refused(source()))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'[{"id": 1}, {"id": 2', "Expecting ',' delimiter: line 1 column 21"),
+        (b'[{"id": 1}][{"id": 2}]', "Extra data: line 1 column 12"),
+        (b'[{"id": 1, "price": 1.5, "price": 99}]', "an object has the key 'price' twice"),
+        (b'[{"id": 1, "tags": {"a": 1, "a": 1}}]', "an object has the key 'a' twice"),
+        (b"[" * 100_000, ""),
+    ],
+    ids=["cut", "two", "twice", "twice within", "deep"],
+)
+def test_json_of_which_a_part_would_be_lost_is_an_error(api: Api, body: bytes, reason: str) -> None:
+    """A price that came twice was once published as the latter."""
+    api.faults.append(Fault(body=body))
+    error = refused(source())
+    assert f"({reason}" in str(error)
+    assert "is JSON that is cut off or broken" in str(error)
+    assert error.retryable
 
 
 @pytest.mark.parametrize(
@@ -410,3 +465,283 @@ def test_the_token_is_in_no_log(api: Api, caplog: pytest.LogCaptureFixture) -> N
     assert [asked.headers["authorization"] for asked in api.asked] == [f"Bearer {TOKEN}"] * 3
     assert "Retrying" in caplog.text
     assert TOKEN not in caplog.text
+
+
+# what looks complete is complete
+
+
+def page(numbers: list[int] | None, **beside: object) -> Fault:
+    """Return an answer with records at `data.items`, and something beside `data`."""
+    items = None if numbers is None else [RENTALS[number] for number in numbers]
+    return Fault(body=json.dumps({"data": {"items": items}, **beside}).encode())
+
+
+def link(numbers: list[int], header: str) -> Fault:
+    """Return an answer with a Link header."""
+    return Fault(body=page(numbers).body, headers={"Link": header})
+
+
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_an_api_that_gives_fewer_than_it_is_asked_for_is_read_to_its_end(api: Api, style: str) -> None:
+    """Asked for fifty records it gives three, and once two of them are none of ours; a day had a part of its rows."""
+    api.faults.extend([page([0, 1, 2]), page([3]), page([4, 5, 6]), page([])])
+    assert ids(source(style, paging={"style": style, "size": 50, "size_parameter": "limit"})) == [0, 1, 2, 3, 4, 5, 6]
+    if style == "offset":
+        assert [asked.params.get("offset") for asked in api.asked] == [None, "3", "4", "7"]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"error": "rate limit of the-token-of-the-api"},
+        {"errors": ["backend timeout"]},
+        {"errors": [{"message": "backend timeout", "path": None}]},
+        {"error": {"code": 0, "message": "backend timeout"}},
+        {"status": "error"},
+        {"status": "ERROR: backend timeout"},
+        {"status": 500},
+        {"statusCode": "503"},
+        {"success": False},
+        {"ok": "false"},
+        {"meta": {"errorCode": 17}},
+        {"status": {"error_code": 1001, "error_message": None}},
+        {"incomplete_results": True},
+        {"timed_out": True},
+    ],
+    ids=json.dumps,
+)
+def test_a_failure_that_calls_itself_200_is_an_error(api: Api, beside: dict[str, object]) -> None:
+    """Some APIs answer 200 and say in the body that they failed; a day was published without the rest of its rows."""
+    api.faults.extend([page([0, 1, 2]), page([], **beside)])
+    error = refused(source("page"))
+    named = next(iter(beside))
+    assert f"page 2: the API of connection 'rentals' answers 200 OK and says by '{named}" in str(error)
+    assert error.retryable
+
+
+@pytest.mark.parametrize("style", ["page", "cursor", "link"])
+@pytest.mark.parametrize("items", [[3], [], None], ids=["records", "empty", "null"])
+def test_a_failure_counts_whatever_is_beside_it(api: Api, style: str, items: list[int] | None) -> None:
+    """Records that came with an error are not all that should have come."""
+    api.faults.append(page(items, error="backend timeout"))
+    assert "says by 'error' that it failed (backend timeout); run this task again later" in str(refused(source(style)))
+
+
+def test_a_failure_is_told_where_the_records_should_be(api: Api) -> None:
+    """An answer that has nothing but its error is not an answer with another path."""
+    api.faults.append(Fault(body=b'{"error": {"message": "the quota is used up"}}'))
+    assert 'says by \'error\' that it failed ({"message": "the quota is used up"})' in str(refused(source("page")))
+
+
+def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
+    """Beside the list of records, below `data`."""
+    api.faults.append(Fault(body=b'{"data": {"items": [], "error": "quota"}}'))
+    assert "says by 'data.error' that it failed (quota)" in str(refused(source("page")))
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"error": None, "errors": [], "exception": ""},
+        {"error": False, "errors": {}, "fault": 0},
+        {"error": {"code": 0, "message": ""}, "error_message": "none"},
+        {"status": "ok", "success": True, "ok": 1, "code": 200},
+        {"status": 200, "code": "0", "partial": False},
+        {"status": "active", "result": {"error_code": 0}},
+        {"rows": {"error": "a name"}, "warnings": ["slow"]},
+    ],
+    ids=json.dumps,
+)
+def test_an_answer_that_says_that_nothing_failed_is_none(api: Api, beside: dict[str, object]) -> None:
+    """Many APIs have the field in each answer."""
+    api.faults.extend([page([0, 1, 2], **beside), page([], **beside)])
+    assert ids(source("page")) == [0, 1, 2]
+
+
+def test_where_an_api_says_that_it_failed_may_be_declared(api: Api) -> None:
+    """The declared path is the only one: what `errors` counts here is no failure."""
+    api.faults.extend([page([0], errors=3), page([], outcome={"fault": "backend"})])
+    assert "says by 'outcome.fault' that it failed (backend)" in str(refused(source("page", error="outcome.fault")))
+    api.faults.extend([page([0], errors=3), page([])])
+    assert ids(source("page", error=[])) == [0]
+
+
+@pytest.mark.parametrize("style", ["page", "offset", "cursor"])
+def test_null_after_records_is_no_end_unless_it_is_declared(api: Api, style: str) -> None:
+    """A backend that fails leaves null where the list should be; a server in Go writes it for a list without any."""
+    answers = [page([0, 1, 2], meta={"next": "3"}), page(None)]
+    api.faults.extend(answers)
+    error = refused(source(style))
+    assert "null in place of a list after 3 records, which does not say that they are all" in str(error)
+    assert error.retryable
+    api.faults.extend(answers)
+    assert ids(source(style, paging=STYLES[style] | {"last": "null_page"})) == [0, 1, 2]
+
+
+def test_a_total_ends_the_pages(api: Api) -> None:
+    """Once all records have come, no further page is asked for, however few the last one has."""
+    paging = STYLES["page"] | {"total": "meta.total"}
+    api.faults.extend([page([0, 1], meta={"total": 4}), page([2], meta={"total": "4"}), page([3], meta={"total": 4})])
+    assert ids(source("page", paging=paging)) == [0, 1, 2, 3]
+    api.faults.append(page(None, meta={"total": 0}))
+    assert ids(source("page", paging=paging)) == []
+
+
+def test_a_total_may_be_in_a_header(api: Api) -> None:
+    """As many APIs have it."""
+    first, last = page([0, 1]), page([2])
+    first.headers["X-Total-Count"] = last.headers["X-Total-Count"] = "3"
+    paging = {"style": "page", "total": "header:x-total-count"}
+    api.faults.extend([first, last])
+    assert ids(source("page", paging=paging)) == [0, 1, 2]
+    api.faults.extend([first, page([])])
+    assert "has null at 'header:x-total-count'" in str(refused(source("page", paging=paging)))
+
+
+def test_a_refusal_of_the_page_past_the_last_is_told_as_one(api: Api) -> None:
+    """Some APIs answer 400 there, where others answer with an empty page or 404."""
+    api.faults.extend([page([0]), Fault(400, b"page out of range")])
+    told = str(refused(source("page")))
+    assert "if the page before was the last, say by paging.total, more or last where the pages end" in told
+
+
+@pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
+@pytest.mark.parametrize(
+    "last",
+    [page([], meta={"total": 5}), page(None, meta={"total": 5}), page([3, 4, 5], meta={"total": 5})],
+    ids=["empty", "null", "more"],
+)
+def test_a_total_that_is_not_what_came_is_an_error(api: Api, style: str, last: Fault) -> None:
+    """Both numbers are told."""
+    first = page([0, 1, 2], meta={"total": 5, "next": "3"})
+    first.headers["Link"] = f'<{api.url}/v1/link?link=3>; rel="next"'
+    api.faults.extend([first, last])
+    error = refused(source(style, paging=STYLES[style] | {"total": "meta.total"}))
+    came = 6 if b"price" in last.body else 3
+    assert f"page 2: the pages end after {came} records, and the API's 'meta.total' declares 5" in str(error)
+    assert error.retryable
+
+
+def test_a_page_that_is_not_there_before_the_total_is_an_error(api: Api) -> None:
+    """404 is an end only where all have come."""
+    api.faults.extend([page([0, 1, 2], meta={"total": 5}), Fault(404)])
+    told = str(refused(source("page", paging=STYLES["page"] | {"total": "meta.total"})))
+    assert "the pages end after 3 records, and the API's 'meta.total' declares 5" in told
+
+
+def test_a_total_that_changes_is_an_error(api: Api) -> None:
+    """A record that was deleted meanwhile moves another one over the edge of a page, where nobody reads it."""
+    api.faults.extend([page([0, 1, 2], meta={"total": 6}), page([4, 5], meta={"total": 5})])
+    error = refused(source("page", paging=STYLES["page"] | {"total": "meta.total"}))
+    assert "the API's total was 6 and is 5 now, so its records changed while they were being read" in str(error)
+    assert error.retryable
+
+
+def test_a_total_that_is_no_number_is_an_error(api: Api) -> None:
+    """Also where it is left out."""
+    api.faults.append(page([0]))
+    told = str(refused(source("page", paging=STYLES["page"] | {"total": "meta.total"})))
+    assert "has null at 'meta.total', where paging.total expects the number of all records" in told
+
+
+def test_a_total_that_is_not_declared_is_held_against_what_came(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """It may count something else, so the log tells both numbers."""
+    api.faults.extend([page([0, 1], meta={"total": 3}), page([2]), page([], meta={"total": 3})])
+    assert ids(source("page")) == [0, 1, 2]
+    assert not caplog.records
+    api.faults.extend([page([0, 1], meta={"total": 3}), page([], meta={"total": 3})])
+    assert ids(source("page")) == [0, 1]
+    assert "the pages end after 2 records, and the API's answer has 3 at 'meta.total'; if that is the" in caplog.text
+
+
+@pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
+@pytest.mark.parametrize(
+    "beside", [{"has_more": True}, {"meta": {"hasMore": "true"}}, {"pageInfo": {"hasNextPage": True}}]
+)
+def test_an_end_that_says_that_there_is_more_is_an_error(api: Api, style: str, beside: dict[str, object]) -> None:
+    """A cursor or a link that was left out, or a page all of whose records were filtered away, is no end."""
+    api.faults.append(page([], **beside))
+    told = str(refused(source(style)))
+    assert f"the pages end after 0 records, and the API's answer says by '{next(iter(beside))}" in told
+    assert "that there are more; correct `paging`" in told
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"next": "https://api.example.com/?page=2"},
+        {"links": {"next": "/?page=2"}},
+        {"_links": {"next": {"href": "/?page=2"}}},
+        {"meta": {"next_page": 2}},
+        {"nextPageToken": "abc"},
+        {"paging": {"cursors": {"after": "abc"}, "next": "https://api.example.com"}},
+        {"@odata.nextLink": "https://api.example.com"},
+        {"has_more": True},
+        {"total": 4},
+        {"meta": {"total_count": "120"}},
+    ],
+    ids=json.dumps,
+)
+def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: dict[str, object]) -> None:
+    """Who forgot `paging` got the first page of each day, and no word."""
+    api.faults.extend([page([0, 1, 2], **beside)] * 2)
+    told = str(refused(source(records="data.items")))
+    assert f"'{next(iter(beside))}" in told
+    assert ids(source(records="data.items", paging={"style": "one_answer"})) == [0, 1, 2]
+    assert "that there are more; declare by `paging` how the API splits its answers" in told
+
+
+def test_a_link_header_without_declared_paging_is_an_error(api: Api) -> None:
+    """The header says that there is more."""
+    api.faults.append(link([0], f'<{api.url}/v1/all?page=2>; rel="next"'))
+    assert "says by 'Link' that there are more; declare by `paging`" in str(refused(source(records="data.items")))
+
+
+def test_whether_there_is_more_may_be_declared(api: Api) -> None:
+    """It stands above an empty page and above a cursor that is there although it leads nowhere."""
+    answers = [page([0], more={"left": True}), page([], more={"left": True}), page([1], more={"left": False})]
+    api.faults.extend(answers)
+    assert ids(source("page", paging={"style": "page", "more": "more.left"})) == [0, 1]
+    api.faults.extend([page([0], next="a", more=1), page([1], next="b", more=0)])
+    assert ids(source("cursor", paging={"style": "cursor", "next": "next", "more": "more"})) == [0, 1]
+    api.faults.extend([page([0], next="a", more=True), page([1], next=None, more=True)])
+    told = str(refused(source("cursor", paging={"style": "cursor", "next": "next", "more": "more"})))
+    assert "the pages end after 2 records, and the API's answer says by 'more' that there are more" in told
+    api.faults.append(page([0]))
+    told = str(refused(source("page", paging={"style": "page", "more": "more"})))
+    assert "has null at 'more', where paging.more expects true or false" in told
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "<{next}>; rel=next",
+        '<{next}>; title="a, b; c"; REL="prev Next"',
+        '<{first}>; rel="first",<{next}>;rel="next"',
+        '<{next}> ;rel="next" , ',
+    ],
+)
+def test_a_link_header_may_be_written_in_several_ways(api: Api, header: str) -> None:
+    """As RFC 8288 allows it."""
+    api.faults.append(link([0], header.format(next=f"{api.url}/v1/link?link=9", first=f"{api.url}/v1/link")))
+    assert ids(source("link")) == [0]
+    assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "header", ["{next}; rel=next", '<{next}; rel="next"', "next", '<{next}> rel="next"', "<>; rel=next"]
+)
+def test_a_link_header_that_cannot_be_read_is_no_end(api: Api, header: str) -> None:
+    """It was taken for the last page."""
+    api.faults.append(link([0], header.format(next=f"{api.url}/v1/link?link=3")))
+    assert "the API's Link header cannot be read (no link at character 1)" in str(refused(source("link")))
+
+
+@pytest.mark.parametrize(
+    "paging",
+    [{"style": "page", "last": "short_page"}, {"style": "link", "size": 3, "last": "short_page"}],
+)
+def test_a_short_page_must_be_known_to_be_one(paging: dict[str, Any]) -> None:
+    """Without a size none is short, and a cursor or link ends by itself."""
+    with pytest.raises(ValidationError, match="last: short_page needs `size`"):
+        source("page", paging=paging)

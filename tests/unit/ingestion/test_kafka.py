@@ -280,7 +280,18 @@ def test_a_column_that_is_of_no_one_type_is_told(broker: Broker, values: list[by
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"number=1", b"[1]", b"1", b"{}", b'{"number": NaN}', b'{"n": "\xff"}', b'{"n": 1}\n{"n": 2}']
+    "value",
+    [
+        b"",
+        b"number=1",
+        b"[1]",
+        b"1",
+        b"{}",
+        b'{"number": NaN}',
+        b'{"n": "\xff"}',
+        b'{"n": 1}\n{"n": 2}',
+        b'{"n": 1, "n": 2}',
+    ],
 )
 def test_a_value_that_is_no_json_object_is_told_with_its_place(broker: Broker, value: bytes) -> None:
     """Topic, partition and offset lead to the message; its text may be anything and is not shown."""
@@ -322,6 +333,30 @@ def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
         assert rows(read(broker.config))
 
     assert f"holds nothing before offset {forgotten} of partition 0, so messages of 2024-01-02 may be" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("partition", "reached", "what"),
+    [("0", 0, "it holds nothing before offset {forgotten}"), ("0", 99, "it ends at offset "),
+     ("9", 4, "it ends at offset 0")],
+    ids=["removed", "made anew", "with fewer partitions"],
+)  # fmt: skip
+def test_a_day_that_does_not_go_on_where_the_day_before_ended_is_refused(
+    broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture, partition: str, reached: int, what: str
+) -> None:
+    """What was removed before it was read is lost, and what a new topic has stands at offsets that were read before.
+
+    Both days were published without a word, one without its first rows and one without any.
+    """
+    since = {partition: [0, reached]}
+
+    with pytest.raises(SourceUnreadable, match=rf"was read up to offset {reached} of partition {partition} of") as told:
+        rows(read(broker.config, since=since))
+    assert what.format(forgotten=forgotten) in str(told.value)
+    assert not told.value.retryable
+    left = numbers(read(broker.config, since=since, lost_messages="accept"))
+    assert left == numbers(read(broker.config))
+    assert "what is left is read by its timestamps, as lost_messages in pipeline.yaml allows" in caplog.text
 
 
 @pytest.mark.parametrize(("offsets", "gone"), [({"0": [0, 3]}, "1 to 2 of partition 0"), ({"9": [4, 6]}, "4 to 5 of")])
@@ -467,4 +502,4 @@ def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: 
 
     assert numbers(delivery) == [0, 3]
     assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
-    assert "offset 1 is not one JSON object in UTF-8, and is left out" in caplog.text
+    assert "offset 1 is not one JSON object in UTF-8, each key once, and is left out" in caplog.text

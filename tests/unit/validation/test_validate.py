@@ -71,6 +71,65 @@ def test_good_rows_pass_and_the_report_lies_beside_them(shop: Path) -> None:
     assert report.to_json().items() <= workspace.read_json(kept, "the report").items()
 
 
+def publish(first: int = 0, last: int = 1) -> ValidationReport:
+    """Extract, validate and publish the shop's sales of some days."""
+    batch = extract(first, last)
+    report = validate_batch(load_pipeline("shop"), batch)
+    publish_batch(load_pipeline("shop"), batch)
+    return report
+
+
+def redeliver(shop: Path, keep: int, contract: str = "", least: int = 1) -> None:
+    """Let the second day have its first rows only, and give the source another contract."""
+    frame = factories.sales(days=3).sort_values("day", kind="stable", ignore_index=True)
+    factories.write_sales(shop.parent.parent / "shop.db", frame.drop(index=range(5 + keep, 10)))
+    pipeline = factories.SHOP_YAML.replace(
+        "{min: 1, max: 100}", f"{{min: {least}, max: 100}}\n    contract: {{{contract}}}"
+    )
+    factories.write_shop(shop.parent, pipeline=pipeline)
+
+
+@pytest.mark.parametrize("keep", [4, 1, 0])
+def test_a_day_that_is_delivered_again_with_fewer_rows_is_told_with_both_counts(
+    shop: Path, caplog: pytest.LogCaptureFixture, keep: int
+) -> None:
+    """A file that was cut replaced the whole day without a word; the rows beside it stay as they are."""
+    publish()
+    redeliver(shop, keep, least=0)
+
+    report = publish()
+
+    (failure,) = report.failures
+    told = f"contract_shrinks (shrinks=warn) failed for 1 of 2 days, rows of 2024-01-02: {keep} after 5"
+    assert (failure.severity, str(failure)) == ("warning", f"table: {told}")
+    assert "WARNING  include.validation.report:report.py" in caplog.text
+    assert told in caplog.text
+    days = lake.partitions(lake.raw_uri("shop", "sales"))
+    assert {ds: part.rows for ds, part in days.items()} == {"2024-01-01": 5} | ({"2024-01-02": keep} if keep else {})
+
+
+@pytest.mark.parametrize("keep", [4, 0])
+def test_a_day_that_shrinks_is_not_published_where_the_contract_refuses_it(shop: Path, keep: int) -> None:
+    """What was published stays; a day that grows, or comes for the first time, is no such day."""
+    publish(1, 1)
+    redeliver(shop, keep, "shrinks: refuse", least=0)
+
+    with pytest.raises(ExpectationsFailed, match=rf"rows of 2024-01-02: {keep} after 5; nothing was published"):
+        publish(0, 1)
+    assert {ds: part.rows for ds, part in lake.partitions(lake.raw_uri("shop", "sales")).items()} == {"2024-01-02": 5}
+    redeliver(shop, 5, "shrinks: refuse")
+    publish(0, 2)
+    assert len(lake.partitions(lake.raw_uri("shop", "sales"))) == 3
+
+
+def test_a_batch_that_is_published_does_not_shrink_its_own_days(shop: Path) -> None:
+    """Judging it again, as after a decision about a row in quarantine, compares it with nothing."""
+    redeliver(shop, 4, "shrinks: refuse")
+    publish()
+
+    assert validate().failures == []
+
+
 def test_a_critical_failure_names_the_column_the_expectation_and_the_count(shop: Path) -> None:
     """The error alone tells what to look for: which rule, how many rows, an example, and what to do."""
     sell(shop, revenue=-3.5)

@@ -1,0 +1,156 @@
+"""Reads CSV of which no row may be lost in a quote that was opened and not closed.
+
+A quote opens a value only at its beginning, and commas and line ends are text then. It ends before a comma or the end
+of a line, and a quote within it is written twice (RFC 4180). So a quote that is missing, or that is escaped by a
+backslash, ends somewhere else, and the file is refused where it does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from include.ingestion.formats import not_a
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from include.source_config import ColumnType, FilesSource
+
+#: Lines that a quoted value may have; one with more is rather a quote that was never closed.
+QUOTED_LINES = 1_000
+
+#: Characters of a value that an error shows.
+EXCERPT = 20
+
+#: Whole values of a row, and all whole rows of a text.
+_VALUES = rb'(?:"(?:[^"]++|"")*+"(?=[,\r\n])|[^",\r\n][^,\r\n]*+|[,\r])*+'
+VALUES = re.compile(_VALUES)
+WHOLE_ROWS = re.compile(rb"(?:" + _VALUES + rb"\n)*+")
+
+#: A quoted value up to the quote that ends it.
+QUOTED = re.compile(rb'"(?:[^"]++|"")*+')
+
+#: How the values of a column of some type look; an empty one is null.
+LOOKS = {
+    "integer": re.compile(r"\s*([+-]?\d+)?\s*"),
+    "float": re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)?\s*", re.IGNORECASE),
+    "boolean": re.compile(r"\s*(true|false|0|1)?\s*", re.IGNORECASE),
+    "timestamp": re.compile(r"\s*(\d{4}-\d\d-\d\d.*)?"),
+}
+
+
+def end_of_csv_rows(text: bytes) -> int:
+    """Return where the last whole row of a text ends."""
+    return WHOLE_ROWS.match(text).end() if b'"' in text else text.rfind(b"\n") + 1
+
+
+def check_quotes(rest: bytes, line: int, place: str, *, is_end: bool = False) -> None:
+    """Refuse a quoted value that ends where no value can, is too long, or has no end in the file.
+
+    Parameters
+    ----------
+    rest
+        What follows the last whole row.
+    line
+        Number of its first line.
+    is_end
+        Whether the file ends with it.
+    """
+    opened = VALUES.match(rest).end()
+    if not rest.startswith(b'"', opened):
+        return
+    closed = QUOTED.match(rest, opened).end()
+    after = rest[closed + 1 : closed + 1 + 4 * EXCERPT]
+    first, lines = line + rest.count(b"\n", 0, opened), rest.count(b"\n", opened, closed)
+    begins = f"line {first}: the quote that opens {_excerpt(rest[opened:closed])}"
+    if after:
+        ends = f"ends in line {first + lines} before {_excerpt(after)}" if lines else f"ends before {_excerpt(after)}"
+        doubled = ", and a quote within a value is written twice"
+        if rest.endswith(b"\\", opened, closed):
+            doubled += " and not behind a backslash"
+        raise not_a("CSV", place, f"{begins} {ends}, where a comma or the end of the line is expected{doubled}")
+    if lines > QUOTED_LINES:
+        raise not_a("CSV", place, f"{begins} is not closed within {QUOTED_LINES:,} lines")
+    if is_end:
+        raise not_a("CSV", place, f"{begins} is not closed by the end of the file")
+
+
+def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: str) -> Iterator[pa.Table]:
+    """Parse CSV with a header; every value stays text, for the contract to judge by column, and nothing is null."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names: list[str] | None = None
+    rows = 0
+    for _, block in blocks:
+        try:
+            table = csv.read_csv(
+                pa.BufferReader(block),
+                read_options=csv.ReadOptions(use_threads=False, block_size=len(block), column_names=names),
+                parse_options=csv.ParseOptions(newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    default_column_type=pa.string(), null_values=[""], strings_can_be_null=True
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            found = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
+            reason = str(error).splitlines()[0]
+            if found:
+                row = int(found[1]) + (rows + 1 if names else 0)
+                reason = f"row {row}, the header being row 1, has {found[3]} values, and the header has {found[2]}"
+            raise not_a("CSV", place, reason) from error
+        if b'"' in block and table.num_rows + (names is None) != block.count(b"\n"):
+            _check_lines(table, source, rows, place)
+        names = table.column_names
+        rows += table.num_rows
+        yield table
+
+
+def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) -> None:
+    """Refuse a value of too many lines, and one that is the rows between two quotes that belong to other values."""
+    import pyarrow.compute as pc
+
+    renamed = source.contract.renamed
+    kinds = [source.columns.get(renamed.get(name, name)) for name in table.column_names]
+    for column, name in enumerate(table.column_names):
+        for position in pc.indices_nonzero(pc.match_substring_regex(table[column], "[\r\n]")).to_pylist():
+            lines = re.split("\r\n|\r|\n", table[column][position].as_py())
+            where = f"row {rows + position + 2}, the header being row 1: the value of '{name}'"
+            begins = f"begins with {_excerpt(lines[0].encode())}"
+            if len(lines) > QUOTED_LINES:
+                raise not_a("CSV", place, f"{where} has {len(lines):,} lines, more than {QUOTED_LINES:,}, and {begins}")
+            if _hold_rows(lines, column, kinds):
+                raise not_a("CSV", place, f"{where} {begins} and holds other rows; a quote is missing or too many")
+
+
+def _hold_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:
+    """Return whether the lines of a value would be rows of the file, were it not for the quote that opens it.
+
+    One between the first and the last is a row then; or the first ends with the rest of its row, and the last begins as
+    a row does. What is a row looks like values of their columns, and has a time, as each row does.
+    """
+    first, *between, last = ([value.strip('"') for value in line.split(",")] for line in lines)
+    if any(_look_like_values(row, kinds) for row in between):
+        return True
+    after = len(kinds) - column - 1
+    if len(first) <= after or len(last) <= column:
+        return False
+    return _look_like_values(last[:column] + first[len(first) - after :], kinds[:column] + kinds[column + 1 :])
+
+
+def _look_like_values(values: list[str], kinds: list[ColumnType | None]) -> bool:
+    each = [(value, kind) for value, kind in zip(values, kinds, strict=False) if kind in LOOKS]
+    return (
+        len(values) == len(kinds)
+        and all(LOOKS[kind].fullmatch(value) for value, kind in each)
+        and any(value.strip() for value, kind in each if kind == "timestamp")
+    )
+
+
+def _excerpt(text: bytes) -> str:
+    """Return how a text begins, up to the end of its line."""
+    shown = re.split("[\r\n]", text.decode(errors="replace"), maxsplit=1)[0]
+    return f"`{shown[:EXCERPT]}`" + ("..." if len(shown) > EXCERPT else "")

@@ -1,0 +1,93 @@
+"""What an API's answer says beside its records is read by the names in common use, or by the declared path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.ingestion import answers
+from include.ingestion.json_text import only_once
+
+ITEMS = "data.list.items"
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"error": "a"}, "error"),
+        ({"data": {"error": "a"}}, "data.error"),
+        ({"data": {"list": {"error": "a"}}}, "data.list.error"),
+        ({"data": {"list": {"meta": {"errors": ["a"]}}}}, "data.list.meta.errors"),
+        ({"status": "error", "errors": ["a"]}, "errors"),
+        ({"data": {"list": {"items": [{"error": "a"}]}}}, None),
+        ({"rows": {"error": "a"}}, None),
+        ([{"error": "a"}], None),
+        ("error", None),
+    ],
+)
+def test_a_failure_is_looked_for_beside_the_records(body: Any, place: str | None) -> None:
+    """Not in the records, whose fields may be named as they like; what went wrong is told before that it did."""
+    found = answers.said_error(body, None, [ITEMS])
+
+    assert (found and found[0]) == place
+
+
+def test_only_the_declared_paths_say_that_a_request_failed() -> None:
+    """An API whose `errors` is a count says where it says it."""
+    assert answers.said_error({"errors": 3, "x": {"y": "a"}}, ["z", "x.y"], []) == ("x.y", "a")
+    assert answers.said_error({"errors": 3}, [], []) is None
+
+
+@pytest.mark.parametrize(("value", "number"), [(0, 0), ("25", 25), (25, 25), (True, None), ("many", None), (2.5, None)])
+def test_a_number_of_records_is_a_whole_one(value: Any, number: int | None) -> None:
+    """Some APIs write it as text."""
+    assert answers.whole_number(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"),
+    [(True, True), ("False", False), (1, True), ("0", False), (None, None), ("maybe", None), (2, None)],
+)
+def test_a_truth_value_is_told_from_what_is_none(value: Any, truth: bool | None) -> None:
+    """Some APIs write it as text or number."""
+    assert answers.truth(value) is truth
+
+
+def test_the_largest_number_that_may_be_a_total_counts() -> None:
+    """The count of a page is beside the count of all."""
+    body = {"count": 10, "meta": {"total_count": "25"}, "data": {"total": 3.5}}
+
+    assert answers.said_total(body, [ITEMS], {"X-Total": "20"}) == ("meta.total_count", 25)
+    assert answers.said_total({"page": 3}, [ITEMS], {"x-total-count": "7", "Age": "9"}) == ("header:x-total-count", 7)
+    assert answers.said_total({"page": 3}, [ITEMS], {}) is None
+
+
+@pytest.mark.parametrize("body", [{"next": None}, {"links": {"next": ""}}, {"meta": {"has_more": False}}, {"next": []}])
+def test_an_answer_that_leads_nowhere_says_no_more(body: Any) -> None:
+    """The field is there in the last answer too."""
+    assert answers.said_more(body, []) is None
+    assert answers.said_next(body, []) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "link"),
+    [
+        ("", None),
+        ('<a>; rel="prev"', None),
+        ('<a>; rel="prev", <b?x=1,2>; rel="next"', "b?x=1,2"),
+        ("<a>; rel=last, <b>; Rel=NEXT", "b"),
+        ('<a>; title="<b>; rel=next"', None),
+        ('<a>; rel="prev"; rel="next"', None),
+    ],
+)
+def test_the_next_link_is_that_whose_first_relation_says_so(header: str, link: str | None) -> None:
+    """As RFC 8288 has it."""
+    assert answers.next_link(header) == link
+
+
+def test_an_object_with_a_key_twice_is_none() -> None:
+    """One of the two values would be lost."""
+    assert only_once([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match="an object has the key 'a' twice"):
+        only_once([("a", 1), ("b", 2), ("a", 1)])

@@ -1,0 +1,241 @@
+"""A file is what the checksum and the row count beside it say, or it is refused with both values."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+from upath import UPath
+
+from include.errors import SourceUnreadable
+from include.ingestion.files import read_files
+from include.source_config import FilesSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = b"id,at\n1,2024-01-01\n2,2024-01-01\n"
+NAME = "in/2024-01-01.csv"
+
+
+def source(**changes: Any) -> FilesSource:
+    """Return a source of one file a day."""
+    fields = {
+        "kind": "files",
+        "connection": "landing",
+        "path": "in/{ds}.csv",
+        "key": ["id"],
+        "available_at": "at",
+        "columns": {"id": "integer", "at": "timestamp"},
+    }
+    return FilesSource.model_validate(fields | changes)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """Return a folder with one delivered file."""
+    write(tmp_path, NAME, CONTENT)
+    return tmp_path
+
+
+def write(folder: Path, name: str, content: bytes | str) -> None:
+    """Put a file in the folder."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def files(folder: Path, **changes: Any) -> list[dict[str, Any]]:
+    """Read all rows, and return what the manifest says of the files."""
+    delivery = read_files(source(**changes), ["2024-01-01"], UPath(folder), "shop")
+    for _ in delivery.chunks:
+        pass
+    return delivery.read_from["files"]
+
+
+def refused(folder: Path, **changes: Any) -> str:
+    """Return the error, which may be gone when the delivery is complete."""
+    with pytest.raises(SourceUnreadable) as told:
+        files(folder, **changes)
+    assert told.value.retryable
+    assert str(told.value).startswith("shop")
+    assert str(told.value).endswith("nothing was published")
+    return str(told.value)
+
+
+def digest(algorithm: str, content: bytes = CONTENT) -> str:
+    """Return a digest in hexadecimal."""
+    return hashlib.new(algorithm, content).hexdigest()
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha1", "md5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{digest}",
+        "{digest}  2024-01-01.csv\n",
+        "{digest} *./out/2024-01-01.csv\r\n",
+        "\ufeff{DIGEST}\n",
+        "SHA256 (2024-01-01.csv) = {digest}\n",
+        "SHA2-256(/tmp/2024-01-01.csv)= {digest}\n",
+        "# made at night\n{other}  2024-01-02.csv\n{digest}  2024-01-01.csv\n",
+    ],
+)
+def test_a_file_that_is_what_its_checksum_says_is_read(landing: Path, algorithm: str, text: str) -> None:
+    """The digest alone, or as sha256sum and its like, BSD and openssl write it; the manifest names what said it."""
+    right, other = digest(algorithm), digest(algorithm, b"other")
+    write(landing, f"{NAME}.{algorithm}", text.format(digest=right, DIGEST=right.upper(), other=other))
+
+    assert files(landing)[0]["as_declared_by"] == [f"{NAME}.{algorithm}"]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha1", "md5"])
+def test_a_file_that_is_another_than_its_checksum_says_is_refused(landing: Path, algorithm: str) -> None:
+    """A file that was cut after a whole row looks complete; both values are told."""
+    write(landing, f"{NAME}.{algorithm}", digest(algorithm))
+    write(landing, NAME, CONTENT[:-13])
+
+    assert refused(landing) == (
+        f"shop, file {landing}/{NAME}: its {algorithm} is {digest(algorithm, CONTENT[:-13])}, and "
+        f"2024-01-01.csv.{algorithm} declares {digest(algorithm)}; deliver it again, then run this task again; nothing "
+        "was published"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        digest("sha256")[:-1],
+        digest("md5"),
+        "{0} a.csv\n{0} b.csv".format(digest("sha256")),
+        "no digest here",
+    ],
+)
+def test_a_checksum_that_is_none_is_refused(landing: Path, text: str) -> None:
+    """It may still be written."""
+    write(landing, f"{NAME}.sha256", text)
+
+    assert "2024-01-01.csv.sha256 does not declare one sha256 of it" in refused(landing)
+
+
+def test_the_checksum_is_that_of_the_file_as_it_was_delivered(landing: Path) -> None:
+    """Of a packed file, that of what is packed."""
+    packed = gzip.compress(CONTENT)
+    write(landing, f"{NAME}.gz", packed)
+    write(landing, f"{NAME}.gz.md5", digest("md5", packed))
+
+    assert files(landing, path="in/{ds}.csv.gz")[0]["as_declared_by"] == [f"{NAME}.gz.md5"]
+
+
+@pytest.mark.parametrize("name", ["rows", "count"])
+@pytest.mark.parametrize("text", ["2", "2\n", "rows: 2", "Rows=2\r\n", "2 "])
+def test_a_file_with_as_many_rows_as_declared_is_read(landing: Path, name: str, text: str) -> None:
+    """The header is no row."""
+    write(landing, f"{NAME}.{name}", text)
+
+    assert files(landing)[0]["as_declared_by"] == [f"{NAME}.{name}"]
+
+
+@pytest.mark.parametrize(("declared", "told"), [("1,002", "1,002"), ("3", "3; the header is not one of them")])
+def test_a_file_with_other_rows_than_declared_is_refused(landing: Path, declared: str, told: str) -> None:
+    """Both numbers are told."""
+    write(landing, f"{NAME}.rows", declared)
+
+    assert refused(landing) == (
+        f"shop, file {landing}/{NAME}: it has 2 rows, and 2024-01-01.csv.rows declares {told}; deliver it again, then "
+        "run this task again; nothing was published"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "many", "2 3", "-2", "2.5"])
+def test_a_row_count_that_is_no_number_is_refused(landing: Path, text: str) -> None:
+    """It may still be written."""
+    write(landing, f"{NAME}.rows", text)
+
+    assert "2024-01-01.csv.rows is expected to hold the number of its rows and nothing else" in refused(landing)
+
+
+def test_what_must_be_declared_is_waited_for(landing: Path) -> None:
+    """A delivery whose checksum is written last is not complete before."""
+    told = refused(landing, checksum="required")
+    assert "there is no 2024-01-01.csv.sha256 or 2024-01-01.csv.sha512 or" in told
+    assert "beside it, and checksum is required" in told
+    assert "and row_count is required" in refused(landing, row_count="required")
+    write(landing, f"{NAME}.sha256", digest("sha256"))
+    write(landing, f"{NAME}.count", "2")
+    assert files(landing, checksum="required", row_count="required")[0]["rows"] == 2
+
+
+def test_what_is_beside_a_file_may_be_left_alone(landing: Path) -> None:
+    """A team whose `.count` counts something else says so."""
+    write(landing, f"{NAME}.count", "visitors")
+    write(landing, f"{NAME}.md5", "0")
+
+    assert "as_declared_by" not in files(landing, checksum="off", row_count=False)[0]
+
+
+@pytest.mark.parametrize("path", ["in/{ds}*", "in/*{ds}.csv*", "**/{ds}*", "in/{ds}.*"])
+def test_what_is_beside_a_file_is_no_delivery(landing: Path, path: str) -> None:
+    """A wildcard that matches the checksum as well reads the file alone."""
+    write(landing, f"{NAME}.sha256", digest("sha256"))
+    write(landing, f"{NAME}.rows", "2")
+
+    assert [file["path"] for file in files(landing, path=path)] == [NAME]
+
+
+@pytest.mark.parametrize("path", ["in/{ds}*.csv", "in/{ds}*"])
+def test_one_of_several_files_that_is_declared_and_absent_is_missed(landing: Path, path: str) -> None:
+    """The checksum of the second file has come, and the file has not: the day is not all there."""
+    write(landing, "in/2024-01-01-south.csv.sha256", digest("sha256"))
+
+    assert f"file {landing}/in/2024-01-01-south.csv: 2024-01-01-south.csv.sha256 is there, and it is not" in refused(
+        landing, path=path
+    )
+
+
+def test_a_delivery_may_be_named_as_a_count(landing: Path) -> None:
+    """A path that ends with one of the endings names the delivery itself."""
+    write(landing, "in/2024-01-01.count", CONTENT)
+
+    assert [file["path"] for file in files(landing, path="in/{ds}.count", format="csv")] == ["in/2024-01-01.count"]
+    assert [file["path"] for file in files(landing, path="in/*{ds}.count", format="csv")] == ["in/2024-01-01.count"]
+
+
+@pytest.mark.parametrize("path", ["in/{ds}.csv", "in/{ds}*"])
+def test_a_day_is_read_once_its_marker_is_there(landing: Path, path: str) -> None:
+    """Files that are there before the marker may not be all; a day with neither is a day without a delivery."""
+    complete_when = "in/{ds}.done"
+    assert refused(landing, path=path, complete_when=complete_when) == (
+        f"shop: the delivery is not complete: in/2024-01-01.done, which complete_when names, is not below {landing}, "
+        f"and {NAME} is; run this task again when it is there; nothing was published"
+    )
+    write(landing, "in/2024-01-01.done", "")
+    assert [file["path"] for file in files(landing, path=path, complete_when=complete_when)] == [NAME]
+    delivery = read_files(source(path=path, complete_when=complete_when), ["2024-01-02"], UPath(landing), "shop")
+    assert list(delivery.chunks) == []
+    assert len(delivery.read_from["missing"]) == 1
+
+
+def test_the_marker_of_one_day_is_not_that_of_another() -> None:
+    """A marker without a day would be there for ever."""
+    with pytest.raises(ValidationError, match="complete_when 'in/_SUCCESS' does not name the day"):
+        source(complete_when="in/_SUCCESS")
+    assert source(path="all.csv", arrives="snapshot", complete_when="_SUCCESS").complete_when == "_SUCCESS"
+
+
+def test_what_is_beside_a_file_is_found_where_the_folder_may_not_be_listed(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login that may read objects, and not list them, is enough for a path without wildcards."""
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write(landing, f"{NAME}.rows", "3")
+    monkeypatch.setattr(type(UPath(landing)), "iterdir", denied)
+
+    assert "it has 2 rows, and 2024-01-01.csv.rows declares 3" in refused(landing)
