@@ -128,17 +128,21 @@ def _raw(name: str) -> str:
 def _expressions(schema: pa.Schema) -> dict[str, str]:
     """Return how each column is read, by its name; `batch` is the lake's own.
 
-    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower.
+    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower. A NaN, which days
+    hold that were published before ingestion made it null, is more than every number to DuckDB.
     """
     import pyarrow as pa
 
-    return {
-        field.name: f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
-        if pa.types.is_timestamp(field.type) and field.type.tz
-        else f'"{field.name}"'
-        for field in schema
-        if field.name != "batch"
-    }
+    read = {}
+    for field in schema:
+        name = f'"{field.name}"'
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            read[field.name] = f"make_timestamp(epoch_us({name})) AS {name}"
+        elif pa.types.is_floating(field.type):
+            read[field.name] = f"CASE WHEN NOT isnan({name}) THEN {name} END AS {name}"
+        elif field.name != "batch":
+            read[field.name] = name
+    return read
 
 
 def _scans(plan: Any) -> Iterator[dict[str, Any]]:

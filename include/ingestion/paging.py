@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SourceUnreadable
 from include.ingestion.api import resolved
+from include.ingestion.values import Number, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +82,8 @@ def _mark(request: Request) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def _json(answer: Response, here: str) -> Any:
     try:
-        return json.loads(answer.content)  # bytes: JSON is UTF-8, whatever the header says
-    except (ValueError, RecursionError) as error:
+        return parse_json(answer.content)  # bytes: JSON is UTF-8, whatever the header says
+    except ValueError as error:
         kind = answer.headers.get("Content-Type", "no content type")
         raise SourceUnreadable(
             f"{here}: the API's answer ({kind}, {len(answer.content)} bytes) is not JSON; correct the source's path, "
@@ -130,5 +130,6 @@ def _shape(value: Any) -> str:
     if isinstance(value, dict):
         keys = [str(key)[:60] for key in list(value)[:20]] + ["..."] * (len(value) > 20)
         return f"an object with the keys {', '.join(keys)}" if value else "an object without keys"
-    kinds = {list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+    numbers = dict.fromkeys((int, float, Number), "a number")
+    kinds = {list: "a list", str: "text", bool: "a truth value"} | numbers
     return kinds.get(type(value), "null")
