@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 #: A number in text; hexadecimal digits, thousands separators, decimal commas and digits of other scripts are none.
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DIGITS = r"^-?[0-9]+$"
-NAN = r"(?i)^([+-]?nan|nat)$"
+NAN = r"(?i)^[+-]?nan$"
+NO_TIME = r"(?i)^(nan|nat)$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
 
 TRUTH = dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True)
@@ -137,12 +138,14 @@ def _from_text(values: pa.Array, declared: ColumnType, infinity: Infinity, *, is
     """Read text; `is_number` says that it was no text at its source, but a number of exactly these digits."""
     if declared == "string" and not is_number:
         return values
-    if declared == "timestamp" and is_number:
-        raise _Unfit
     if declared != "string":
         values = pc.utf8_trim_whitespace(values)
-    values = _without(values, pc.match_substring_regex(values, NAN))
+    values = _without(values, pc.match_substring_regex(values, NO_TIME if declared == "timestamp" else NAN))
+    if values.null_count == len(values):
+        return pa.nulls(len(values), arrow_type(declared))
     if declared == "timestamp":
+        if is_number:
+            raise _Unfit
         return _time_of(values)
     if declared == "boolean":
         return pa.array([_truth_of(value) for value in values.to_pylist()], pa.bool_())
@@ -155,8 +158,6 @@ def _from_text(values: pa.Array, declared: ColumnType, infinity: Infinity, *, is
 def _number_of(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Array:
     truth = {"true": "1", "false": "0"}
     if not _all(pc.match_substring_regex(values, NUMBER)):
-        if values.null_count == len(values):
-            return pa.nulls(len(values), arrow_type(declared))
         # a truth value counts as a number, in whichever way it came
         values = pa.array([truth.get((value or "").lower(), value) for value in values.to_pylist()], pa.string())
         if not _all(pc.match_substring_regex(values, NUMBER)):
