@@ -76,7 +76,7 @@ def cast(
             chunks.append(_cast(chunk, declared, infinity))
         except (pa.ArrowException, ValueError) as error:
             bad, unfit = _first_bad(chunk, declared, infinity)
-            found = f"values of type {chunk.type}" if bad is None else f"the value {bad}"
+            found = f"a value of type {chunk.type}" if bad is None else f"the value {bad}"
             raise SchemaMismatch(
                 f"{where}: column '{name}' is declared as {declared}, and {found} {unfit.reason}; {unfit.remedy}; "
                 "nothing was published"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -189,36 +190,47 @@ def _is_deep(block: bytes) -> bool:
 
 
 def _as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | None:
-    """Parse lines with the declared types, or return None where a value or a line is not as they say."""
+    """Parse lines with the declared types, or return None where a column is not of one type, or a line no object."""
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    kinds = [(name, "string" if kind == "timestamp" else kind) for name, kind in declared.items()]
-    schema = pa.schema([(name, arrow_type(kind)) for name, kind in kinds])
-    try:
-        return arrow_json.read_json(
-            pa.BufferReader(block),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block)),
-            parse_options=arrow_json.ParseOptions(explicit_schema=schema),
-        )
-    except pa.ArrowInvalid:
-        return None
+    types = {name: arrow_type("string" if kind == "timestamp" else kind) for name, kind in declared.items()}
+    others = {"string": pa.string(), "number": pa.int64(), "boolean": pa.bool_()}
+    for _ in range(len(types) + 1):
+        try:
+            return arrow_json.read_json(
+                pa.BufferReader(block),
+                read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block)),
+                parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
+            )
+        except pa.ArrowInvalid as error:
+            # a column may be of one other type throughout, such as integers for text
+            changed = re.search(r"Column\(/(.*)\) changed from \w+ to (\w+)", str(error))
+            if not changed or changed[1] not in types or changed[2] not in others:
+                return None
+            types[changed[1]] = others[changed[2]]
+    return None
 
 
 def _line_by_line(block: bytes, line: int, place: str) -> pa.Table:
     """Parse lines in Python, which keeps of each value what it was written as; a blank line is none."""
-    records = []
-    for number, content in enumerate(block.split(b"\n"), line):
-        if not content.strip():
-            continue
-        try:
-            record = parse_json(content)
-        except ValueError as error:
-            raise not_a("JSON lines", place, f"line {number}: {error}") from error
-        if not isinstance(record, dict):
-            raise not_a("JSON lines", place, f"line {number}: it is no object with fields")
-        records.append(record)
+    lines = {number: content for number, content in enumerate(block.split(b"\n"), line) if content.strip()}
+    records: object = None
+    with suppress(ValueError):  # at once, which takes half of the time
+        records = parse_json(b"[" + b",".join(lines.values()) + b"]")
+    if not isinstance(records, list) or len(records) != len(lines) or {*map(type, records)} != {dict}:
+        records = [_record(content, number, place) for number, content in lines.items()]
     return records_table(records, place)
+
+
+def _record(content: bytes, number: int, place: str) -> dict[str, object]:
+    try:
+        record = parse_json(content)
+    except ValueError as error:
+        raise not_a("JSON lines", place, f"line {number}: {error}") from error
+    if not isinstance(record, dict):
+        raise not_a("JSON lines", place, f"line {number}: it is no object with fields")
+    return record
 
 
 def _parquet_tables(file: BinaryIO, place: str) -> Iterator[pa.Table]:

@@ -62,7 +62,9 @@ def _following(api: Api, request: Request, answer: Response, body: Any, records:
         return (api.own(resolved(link, url), here), {}) if link else None
     if paging.style == "cursor":
         cursor = _at(body, paging.next)
-        if cursor and not isinstance(cursor, str | int | float):
+        if isinstance(cursor, Number):
+            cursor = cursor.decode()
+        if cursor and not isinstance(cursor, str | int):
             raise SourceUnreadable(
                 f"{here}: the API's answer has {_shape(cursor)} at '{paging.next}', where paging.next expects the "
                 "next cursor, text or a number; correct paging.next; nothing was published"

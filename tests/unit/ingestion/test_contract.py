@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 import pyarrow as pa
 import pytest
 
 from include.errors import SchemaMismatch
-from include.ingestion.cast import cast
 from include.ingestion.contract import arrow_type, check_all_seen, conform, delivered_kinds, empty_table, retyped
 from include.source_config import SqlSource
-
-if TYPE_CHECKING:
-    from include.source_config import ColumnType
 
 COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
 
@@ -192,31 +186,6 @@ def test_times_with_and_without_a_zone_may_stand_in_one_column() -> None:
     table = conformed(pa.table({"at": values}), {"at": "timestamp"})
 
     assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC), None, datetime(2024, 1, 1, tzinfo=UTC)]
-
-
-def test_a_uuid_is_its_text() -> None:
-    """Databases and Parquet files have a type for it, and the lake keeps its text."""
-    names = [UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff"), None]
-
-    values = cast(pa.chunked_array([pa.array(names, pa.uuid())]), "string", "store", "shop")
-
-    assert values.to_pylist() == ["6f9619ff-8b86-d011-b42d-00c04fc964ff", None]
-
-
-@pytest.mark.parametrize(
-    ("declared", "value"),
-    [
-        ("integer", datetime(2024, 1, 2)),
-        ("integer", time(12, 30)),
-        ("integer", timedelta(days=1)),
-        ("string", timedelta(days=1)),
-        ("float", date(2024, 1, 2)),
-    ],
-)
-def test_a_time_is_not_taken_for_a_number(declared: ColumnType, value: object) -> None:
-    """Arrow would count a time in microseconds since 1970, a unit that nobody has asked for."""
-    with pytest.raises(SchemaMismatch, match=f"column 'at' is declared as {declared}, and the value "):
-        cast(pa.chunked_array([[value]]), declared, "at", "shop")
 
 
 def test_an_added_column_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -272,10 +272,17 @@ def test_json_that_is_nested_without_end_is_told(landing: UPath) -> None:
 
 
 def test_a_number_where_text_is_declared_comes_as_a_number(landing: UPath) -> None:
-    """The contract says whether it may be one; a number with a fraction comes as it is written."""
+    """The contract says whether it may be one."""
     deliver(landing, json_lines(ROW | {"station": 7, "at": 1704153600}), "2024-01-02.jsonl")
 
-    assert read(at("{ds}.jsonl"), landing) == [ROW | {"station": 7, "at": 1704153600, "wind": "1.5"}]
+    assert read(at("{ds}.jsonl"), landing) == [ROW | {"station": 7, "at": 1704153600}]
+
+
+def test_a_number_with_a_fraction_comes_as_it_is_written_where_text_is_declared(landing: UPath) -> None:
+    """Version 1.10 came as 1.1, and is another than that."""
+    deliver(landing, b'{"station": 1.10}\n{"station": 12345678901234567890}\n{"station": "a"}\n', "2024-01-02.jsonl")
+
+    assert [row["station"] for row in read(at("{ds}.jsonl"), landing)] == ["1.10", "12345678901234567890", "a"]
 
 
 def test_a_renamed_json_field_is_kept_as_text_too(landing: UPath) -> None:
