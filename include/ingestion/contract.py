@@ -136,7 +136,8 @@ def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], sour
         if source.columns[name] == "string" and name in before and name in now:
             was, is_now = ({"integer" if kind == "float" else kind for kind in each[name]} for each in (before, now))
             if not is_now - was <= NUMBERS or not is_now & was:
-                changes.append(_told(name, before[name], now[name]))
+                told = _told(name, before[name], now[name])
+                changes.append(f"key {told}, and its text may be written otherwise now")
     return changes
 
 

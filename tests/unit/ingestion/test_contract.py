@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -9,7 +10,16 @@ import pyarrow as pa
 import pytest
 
 from include.errors import SchemaMismatch
-from include.ingestion.contract import arrow_type, check_all_seen, conform, delivered_kinds, empty_table, retyped
+from include.ingestion.contract import (
+    arrow_type,
+    check_all_seen,
+    conform,
+    delivered_kinds,
+    empty_table,
+    retyped,
+    rewritten_keys,
+)
+from include.ingestion.values import parse_json, records_table
 from include.source_config import SqlSource
 
 COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
@@ -260,6 +270,43 @@ def test_a_column_of_another_type_than_before_is_told(before: list[str], now: li
 def test_whole_numbers_of_a_float_are_no_other_type() -> None:
     """JSON writes 2.0 as 2 on a day of whole numbers only."""
     assert retyped({"revenue": ["integer"]}, {"revenue": ["float", "integer"]}, source()) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        (["integer"], ["integer"], False),
+        (["integer"], ["float"], False),  # whose digits are those of the integer, or it is refused
+        (["integer"], ["integer", "decimal"], False),
+        (["decimal", "integer"], ["integer"], False),
+        (["integer", "string"], ["string"], False),
+        (["integer"], ["decimal"], True),
+        (["integer"], ["string"], True),
+        (["integer"], ["integer", "string"], True),
+        (["string"], ["integer"], True),
+        (["timestamp"], ["string"], True),
+    ],
+)
+def test_a_key_that_may_be_written_otherwise_is_told(before: list[str], now: list[str], *, refused: bool) -> None:
+    """An id 7 that becomes 007 or 7.0 is the key of no row of before; a key that is no text has no such second form."""
+    told = rewritten_keys({"store": before}, {"store": now}, source())
+
+    kinds = f"{' and '.join(now)}, before as {' and '.join(before)}"
+    sentence = f"key column 'store' was delivered as {kinds}, and its text may be written otherwise now"
+    assert told == ([sentence] if refused else [])
+    numbered = source({"store": "integer", "at": "timestamp"})
+    assert rewritten_keys({"store": before}, {"store": now}, numbered) == []
+    assert rewritten_keys({}, {"store": now}, source()) == rewritten_keys({"store": before}, {}, source()) == []
+
+
+def test_the_kinds_of_a_column_are_those_of_all_its_values() -> None:
+    """Of values of several types, each type counts that has a value; a number that was written has its digits' kind."""
+    records = [{"store": 7, "revenue": 1.5}, {"store": "7", "revenue": None}, {"store": None, "revenue": True}]
+    parsed = [parse_json(json.dumps(record)) for record in [*records, {"store": 2**70}]]
+
+    kinds = delivered_kinds(records_table(parsed, "shop"), source())
+
+    assert kinds == {"store": {"integer", "string"}, "revenue": {"decimal", "boolean"}}
 
 
 def test_a_column_of_nulls_alone_has_no_type() -> None:
