@@ -17,6 +17,8 @@ from include.errors import SchemaMismatch
 from include.ingestion.contract import arrow_type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.source_config import ColumnType, Infinity
 
 #: A number in text; hexadecimal digits, thousands separators, decimal commas and digits of other scripts are none.
@@ -136,30 +138,25 @@ def _cast_each(values: pa.UnionArray, declared: ColumnType, infinity: Infinity) 
 
 def _from_text(values: pa.Array, declared: ColumnType, infinity: Infinity, *, is_number: bool = False) -> pa.Array:
     """Read text; `is_number` says that it was no text at its source, but a number of exactly these digits."""
-    if declared == "string" and not is_number:
-        return values
-    if declared != "string":
-        values = pc.utf8_trim_whitespace(values)
-    values = _without(values, pc.match_substring_regex(values, NO_TIME if declared == "timestamp" else NAN))
-    if values.null_count == len(values):
-        return pa.nulls(len(values), arrow_type(declared))
-    if declared == "timestamp":
-        if is_number:
-            raise _Unfit
-        return _time_of(values)
-    if declared == "boolean":
-        return pa.array([_truth_of(value) for value in values.to_pylist()], pa.bool_())
-    values = _without_infinite(values, pc.match_substring_regex(values, INFINITE), infinity)
     if declared == "string":
-        return values
-    return _number_of(values, declared, infinity)
+        return _without_words(values, infinity) if is_number else values
+    values = pc.utf8_trim_whitespace(values)
+    if declared in ("integer", "float"):
+        return _number_of(values, declared, infinity)
+    values = _without(values, pc.match_substring_regex(values, NO_TIME if declared == "timestamp" else NAN))
+    if declared == "boolean":
+        return _each_distinct(values, _truth_of, pa.bool_())
+    if is_number and values.null_count < len(values):
+        raise _Unfit
+    return _time_of(values)
 
 
 def _number_of(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Array:
-    truth = {"true": "1", "false": "0"}
     if not _all(pc.match_substring_regex(values, NUMBER)):
+        values = _without_words(values, infinity)
         # a truth value counts as a number, in whichever way it came
-        values = pa.array([truth.get((value or "").lower(), value) for value in values.to_pylist()], pa.string())
+        values = pc.replace_substring_regex(values, "(?i)^true$", "1")
+        values = pc.replace_substring_regex(values, "(?i)^false$", "0")
         if not _all(pc.match_substring_regex(values, NUMBER)):
             raise _Unfit
     if declared == "float":
@@ -167,7 +164,19 @@ def _number_of(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa
         return _without_infinite(numbers, pc.is_inf(numbers), infinity)
     if _all(pc.match_substring_regex(values, DIGITS)):
         return values.cast(pa.int64())
-    return pa.array([None if value is None else _whole(value) for value in values.to_pylist()], pa.int64())
+    return _each_distinct(values, _whole, pa.int64())
+
+
+def _without_words(values: pa.Array, infinity: Infinity) -> pa.Array:
+    """Return numbers as text without the words for NaN, and for what is infinite where it may be null."""
+    values = _without(values, pc.match_substring_regex(values, NAN))
+    return _without_infinite(values, pc.match_substring_regex(values, INFINITE), infinity)
+
+
+def _each_distinct(values: pa.Array, convert: Callable[[str], object], to: pa.DataType) -> pa.Array:
+    """Convert each distinct value once, in Python."""
+    encoded = values.dictionary_encode()
+    return pa.array([convert(value) for value in encoded.dictionary.to_pylist()], to).take(encoded.indices)
 
 
 def _whole(text: str) -> int:
@@ -178,9 +187,7 @@ def _whole(text: str) -> int:
     return int(number)
 
 
-def _truth_of(text: str | None) -> bool | None:
-    if text is None:
-        return None
+def _truth_of(text: str) -> bool:
     if text.lower() not in TRUTH:
         raise _Unfit
     return TRUTH[text.lower()]
