@@ -117,12 +117,16 @@ def _plain(values: pa.Array) -> pa.Array:
         return _plain(pc.run_end_decode(values))
     if kind == pa.uuid():  # which Arrow casts to nothing
         return pa.array([value and str(value) for value in values.to_pylist()], pa.string())
-    if pa.types.is_float16(kind):  # for which Arrow has few functions
-        return values
-    is_text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-    if is_text or is_bytes or pa.types.is_fixed_size_binary(kind):
+    if isinstance(kind, pa.JsonType) and kind != LITERAL:
+        return pa.ExtensionArray.from_storage(LITERAL, values.storage.cast(pa.string()))
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return values.cast(pa.string())
+    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    if is_bytes or pa.types.is_fixed_size_binary(kind):
+        text = values.cast(pa.string())
+        if pc.any(pc.match_substring(text, "\0")).as_py():
+            raise _Unfit  # numbers, or a span of time of Parquet, that happen to be UTF-8
+        return text
     return values
 
 

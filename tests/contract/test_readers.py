@@ -199,7 +199,7 @@ CASES = [
     Case(
         "string",
         REFUSED,
-        arrow=of(b"\xff", pa.binary(), pa.binary_view()),
+        arrow=[*of(b"\xff", pa.binary(), pa.binary_view()), *of(b"a\0", pa.binary(), pa.binary(2))],
         sqlite=["x'ff'"],
         postgres=[r"'\xff'::bytea"],
     ),

@@ -153,6 +153,14 @@ def test_a_uuid_is_its_text() -> None:
     assert values(column(*names), "string") == ["6f9619ff-8b86-d011-b42d-00c04fc964ff", None]
 
 
+@pytest.mark.parametrize("storage", [pa.string(), pa.large_string()])
+def test_a_column_of_json_is_its_text(storage: pa.DataType) -> None:
+    """Parquet has a type for it, of which DuckDB makes files."""
+    array = pa.ExtensionArray.from_storage(pa.json_(storage), pa.array(['{"a": 1.10}', None], storage))
+
+    assert values(pa.chunked_array([array]), "string") == ['{"a": 1.10}', None]
+
+
 @pytest.mark.parametrize("of", [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary_view()])
 @pytest.mark.parametrize("encoded", [False, True])
 def test_how_text_is_encoded_makes_no_difference(of: pa.DataType, *, encoded: bool) -> None:
