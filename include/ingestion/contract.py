@@ -115,13 +115,19 @@ def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, set[str]]:
 
 
 def retyped(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
-    """Name the columns whose values have other kinds than in the batch before, as clauses."""
+    """Name the columns whose values have other kinds than in the batch before, as clauses.
+
+    Whole numbers of a float column are no other kind, nor is a batch in which all numbers have a fraction, or none,
+    where those of the other batch were of both kinds.
+    """
     changes = []
-    for name, kinds in now.items():
-        fits = NUMBERS if source.columns.get(name) == "float" else set()
-        if name in before and set(before[name]) - fits != set(kinds) - fits:
-            changes.append(_told(name, before[name], kinds))
-    return changes
+    for name in now.keys() & before.keys():
+        was, is_now = set(before[name]), set(now[name])
+        both = {"float"} if source.columns.get(name) == "float" else was & is_now
+        same = NUMBERS if both & NUMBERS else set()
+        if was - same != is_now - same:
+            changes.append(_told(name, before[name], now[name]))
+    return sorted(changes)
 
 
 def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
@@ -135,7 +141,8 @@ def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], sour
     for name in source.key:
         if source.columns[name] == "string" and name in before and name in now:
             was, is_now = ({"integer" if kind == "float" else kind for kind in each[name]} for each in (before, now))
-            if not is_now - was <= NUMBERS or not is_now & was:
+            new = is_now - was
+            if new - NUMBERS or (new and not was & is_now & NUMBERS):
                 told = _told(name, before[name], now[name])
                 changes.append(f"key {told}, and its text may be written otherwise now")
     return changes

@@ -255,6 +255,8 @@ def test_records_may_leave_out_what_is_null() -> None:
         (["integer"], ["integer"], []),
         (["integer"], ["string"], ["column 'visitors' was delivered as string, before as integer"]),
         (["integer"], ["float"], ["column 'visitors' was delivered as float, before as integer"]),
+        (["integer"], ["decimal", "integer"], []),
+        (["decimal", "integer"], ["decimal"], []),
         (
             ["string"],
             ["integer", "string"],
@@ -284,6 +286,8 @@ def test_whole_numbers_of_a_float_are_no_other_type() -> None:
         (["integer"], ["string"], True),
         (["integer"], ["integer", "string"], True),
         (["string"], ["integer"], True),
+        (["string"], ["integer", "string"], True),
+        (["integer", "string"], ["decimal", "string"], True),
         (["timestamp"], ["string"], True),
     ],
 )
