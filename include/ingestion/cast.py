@@ -7,6 +7,7 @@ rules in one table.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ NAN = r"(?i)^[+-]?nan$"
 NO_TIME = r"(?i)^(nan|nat)$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
 
-TRUTH = dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True)
-TRUTH |= dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False)
+TRUTH = dict.fromkeys(("true", "t", "yes", "y", "on"), True)
+TRUTH |= dict.fromkeys(("false", "f", "no", "n", "off"), False)
 
 #: The type of numbers that a reader passes on as they were written, such as 1.10 in JSON.
 LITERAL = pa.json_(pa.string())
@@ -192,6 +193,8 @@ def _whole(text: str) -> int:
 
 
 def _truth_of(text: str) -> bool:
+    if re.fullmatch(NUMBER, text) and Decimal(text) in (0, 1):
+        return Decimal(text) == 1
     if text.lower() not in TRUTH:
         raise _Unfit
     return TRUTH[text.lower()]

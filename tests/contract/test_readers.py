@@ -302,7 +302,14 @@ CASES = [
     ),
     *(case for word in ("false", "False", "F", "N", "no", "off", "0", "0.0") for case in texts("boolean", False, word)),
     *numbers(
-        "boolean", True, "1", "1.0", arrow=of(1, pa.int64(), pa.float64()), sqlite=["1", "1.0"], postgres=["1", "1.0"]
+        "boolean",
+        True,
+        "1",
+        "1.00",
+        "10e-1",
+        arrow=[*of(1, pa.int64(), pa.float64()), *of(Decimal("1.00"), pa.decimal128(3, 2))],
+        sqlite=["1", "1.0"],
+        postgres=["1", "1.00"],
     ),
     Case("boolean", False, written="false", arrow=of(False, pa.bool_()), postgres=["false", "0::float8"]),
     *numbers("boolean", REFUSED, "2", "0.5", "-1", arrow=of(2, pa.int64(), pa.float64()), sqlite=["2"], postgres=["2"]),
