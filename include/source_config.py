@@ -12,6 +12,7 @@ from include.names import nearest, wrong_column_names
 from include.section import Duration, Name, Section
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
+Infinity = Literal["refuse", "null"]
 
 #: What other systems call the declared types, without lengths and in lower case.
 _OTHER_NAMES: dict[ColumnType, str] = {
@@ -131,9 +132,16 @@ class Contract(Section):
         Literal["refuse", "null"], BeforeValidator(_yaml_word, json_schema_input_type=Literal["refuse", "null", None])
     ] = Field(default="refuse", description="A declared column that is not delivered: refuse, or fill it with null.")
     renamed: dict[str, str] = Field(default={}, description="The source's name of a column: the declared one.")
-    retyped: Literal["cast", "refuse"] = Field(
-        default="cast",
-        description="A column of another type than in the last batch: cast it where every value fits, or refuse it.",
+    retyped: Literal["refuse_key", "cast", "refuse"] = Field(
+        default="refuse_key",
+        description="A column of another type than in the last batch. cast: cast it where every value fits. refuse: "
+        "refuse it. refuse_key: cast it, but refuse a key column that is declared as string, whose text may change.",
+    )
+    infinity: Annotated[
+        Infinity, BeforeValidator(_yaml_word, json_schema_input_type=Literal["refuse", "null", None])
+    ] = Field(
+        default="refuse",
+        description="An infinite number, such as inf or 1e400: refuse it, or make it null. NaN is null.",
     )
     shrinks: Literal["warn", "refuse"] = Field(
         default="warn",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from include.lake import Change, PinnedTable
 
 #: Raised where the same query, macros and raw rows make other features than before, so that all are built anew.
-MADE_BY = 1
+MADE_BY = 2
 
 
 @dataclass(frozen=True)

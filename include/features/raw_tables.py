@@ -154,7 +154,8 @@ def _raw(name: str) -> str:
 def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
     """Return how each column is read, by its name; `batch` is the lake's own.
 
-    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower.
+    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower. A NaN, which days
+    hold that were published before ingestion made it null, is more than every number to DuckDB.
     """
     import pyarrow as pa
 
@@ -165,6 +166,8 @@ def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
         value = column = identifier(field.name)
         if pa.types.is_timestamp(field.type) and field.type.tz:
             value = f"make_timestamp(epoch_us({column}))"
+        elif pa.types.is_floating(field.type):
+            value = f"CASE WHEN NOT isnan({column}) THEN {column} END"
         if field.name == "available_at" and shown.delay:
             value = f"{value} + to_microseconds({shown.delay // timedelta(microseconds=1)})"
         expressions[field.name] = f"{value} AS {column}"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from include.ingestion.values import Number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -184,4 +186,6 @@ def _is_something(value: Any) -> bool:
         return any(_is_something(each) for each in value)
     if isinstance(value, dict):
         return any(_is_something(each) for each in value.values())
+    if isinstance(value, Number):
+        return float(value) != 0
     return value not in (None, False, 0)

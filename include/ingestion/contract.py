@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from include.source_config import ColumnType, Source
 
 
+#: The kinds of numbers; a decimal has the digits that it was written with, a float has not.
+NUMBERS = {"integer", "float", "decimal"}
+
+
 def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False) -> tuple[pa.Table, list[str]]:
     """Return the declared columns, in the declared order, with the declared types.
 
@@ -41,8 +45,11 @@ def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False)
         If a column is missing, not declared or twice there and the contract does not allow it, or a value is
         not of its column's type.
     """
-    columns, contract = source.columns, source.contract
     import pyarrow as pa
+
+    from include.ingestion.cast import cast
+
+    columns, contract = source.columns, source.contract
 
     names = [contract.renamed.get(name, name) for name in rows.column_names]
     changes = [
@@ -63,7 +70,9 @@ def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False)
         extra = [other for other in extra if folded(other) in map(folded, respelt)]
     _check_names(names, missing, extra, columns, where)
     arrays = [
-        cast(rows[name], declared, name, where) if name in names else pa.nulls(rows.num_rows, arrow_type(declared))
+        cast(rows[name], declared, name, where, contract.infinity)
+        if name in names
+        else pa.nulls(rows.num_rows, arrow_type(declared))
         for name, declared in columns.items()
     ]
     return pa.table(arrays, names=list(columns)), changes
@@ -92,30 +101,56 @@ def check_all_seen(seen: set[str], source: Source, where: str) -> list[str]:
     return conform(pa.table({name: pa.array([], pa.null()) for name in sorted(seen)}), source, where)[1]
 
 
-def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, str]:
-    """Return the kind of each column's values as they were delivered, by the declared name.
+def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, set[str]]:
+    """Return the kinds of each column's values as they were delivered, by the declared name.
 
     A column of nulls alone has no kind and is left out.
     """
-    kinds = {}
-    for field in rows.schema:
+    found: dict[str, set[str]] = {}
+    for field, column in zip(rows.schema, rows.columns, strict=True):
         name = source.contract.renamed.get(field.name, field.name)
-        kind = _kind(field.type)
-        if name in source.columns and kind:
-            kinds[name] = kind
-    return kinds
+        kinds = {kind for chunk in column.chunks for kind in _kinds(chunk)}
+        if name in source.columns and kinds:
+            found.setdefault(name, set()).update(kinds)
+    return found
 
 
 def retyped(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
-    """Name the columns whose values have other kinds than in the batch before, as clauses."""
+    """Name the columns whose values have other kinds than in the batch before, as clauses.
+
+    Whole numbers of a float column are no other kind, nor is a batch in which all numbers have a fraction, or none,
+    where those of the other batch were of both kinds.
+    """
     changes = []
-    for name, kinds in now.items():
-        fits = {"integer", "float"} if source.columns.get(name) == "float" else set()
-        if name in before and set(before[name]) - fits != set(kinds) - fits:
-            changes.append(
-                f"column '{name}' was delivered as {' and '.join(kinds)}, before as {' and '.join(before[name])}"
-            )
+    for name in now.keys() & before.keys():
+        was, is_now = set(before[name]), set(now[name])
+        both = {"float"} if source.columns.get(name) == "float" else was & is_now
+        same = NUMBERS if both & NUMBERS else set()
+        if was - same != is_now - same:
+            changes.append(_told(name, before[name], now[name]))
+    return sorted(changes)
+
+
+def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
+    """Name the key columns of text that may be written otherwise than in the batch before, as clauses.
+
+    The integer 7 may be the text 007 or 7.0 from now on, which no row of before is joined to. Where some numbers
+    have a fraction and others have none, a batch of only one of these is no change, and the digits of a float are
+    those of an integer.
+    """
+    changes = []
+    for name in source.key:
+        if source.columns[name] == "string" and name in before and name in now:
+            was, is_now = ({"integer" if kind == "float" else kind for kind in each[name]} for each in (before, now))
+            new = is_now - was
+            if new - NUMBERS or (new and not was & is_now & NUMBERS):
+                told = _told(name, before[name], now[name])
+                changes.append(f"key {told}, and its text may be written otherwise now")
     return changes
+
+
+def _told(name: str, before: list[str], now: list[str]) -> str:
+    return f"column '{name}' was delivered as {' and '.join(now)}, before as {' and '.join(before)}"
 
 
 def empty_table(columns: dict[str, ColumnType]) -> pa.Table:
@@ -136,79 +171,6 @@ def arrow_type(declared: ColumnType) -> pa.DataType:
         "boolean": pa.bool_(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }[declared]
-
-
-def cast(values: pa.ChunkedArray, declared: ColumnType, name: str, where: str) -> pa.ChunkedArray:
-    """Return a column in its declared type, or raise with the first value that is not of it."""
-    import pyarrow as pa
-
-    try:
-        return _cast(values, declared)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        bad = _first_bad(values, declared)
-        found = f"the value {bad!r}" if bad is not None else f"values of type {values.type}"
-        raise SchemaMismatch(
-            f"{where}: column '{name}' is declared as {declared}, and {found} is not one; correct the source, "
-            "or the column's type in pipeline.yaml; nothing was published"
-        ) from error
-
-
-def _cast(values: pa.ChunkedArray, declared: ColumnType) -> pa.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    wanted = arrow_type(declared)
-    if values.type == pa.uuid():  # which Arrow casts to nothing
-        values = pa.chunked_array([[value and str(value) for value in values.to_pylist()]], pa.string())
-    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-    _check_meaning(values, declared)
-    if declared != "timestamp":
-        if is_text and declared != "string":
-            values = pc.utf8_trim_whitespace(values)
-        return values.cast(wanted)
-    if is_text:
-        zoned = pc.match_substring_regex(values, r"(Z|:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?)$")
-        naive = pc.if_else(zoned, None, values).cast(pa.timestamp("us"))
-        # Arrow reads +00:00 and +0000; PostgreSQL writes +00
-        whole = pc.replace_substring_regex(values, r"([+-]\d\d)$", r"\1:00")
-        aware = pc.if_else(zoned, whole, None).cast(wanted)
-        return pc.coalesce(aware, pc.assume_timezone(naive, "UTC"))
-    if pa.types.is_timestamp(values.type) and values.type.tz is None:
-        return pc.assume_timezone(values.cast(pa.timestamp("us")), "UTC")
-    return values.cast(wanted)
-
-
-def _check_meaning(values: pa.ChunkedArray, declared: ColumnType) -> None:
-    """Refuse what Arrow would cast without a word: a number to a time of 1970 and back, any number but 0 to true."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
-    if declared == "timestamp" and is_number and values.null_count < len(values):
-        raise pa.ArrowInvalid("a number is no time")
-    if (
-        declared == "boolean"
-        and is_number
-        and not pc.all(pc.is_in(values, pa.array([0, 1, None], values.type))).as_py()
-    ):
-        raise pa.ArrowInvalid("a number is no truth value")
-    if declared in ("integer", "float") and pa.types.is_temporal(values.type) and values.null_count < len(values):
-        raise pa.ArrowInvalid("a time is no number")
-    if pa.types.is_duration(values.type) and values.null_count < len(values):
-        raise pa.ArrowInvalid("a span of time is none of the declared types, not even as text: it has no unit there")
-
-
-def _first_bad(values: pa.ChunkedArray, declared: ColumnType) -> object:
-    import pyarrow as pa
-
-    if pa.types.is_nested(values.type) or isinstance(values.type, pa.BaseExtensionType):
-        return None  # Arrow compares no such values
-    for value in values.unique():
-        try:
-            _cast(pa.chunked_array([pa.array([value.as_py()], type=values.type)]), declared)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return value.as_py()
-    return None
 
 
 def _check_names(
@@ -234,19 +196,32 @@ def _check_names(
         )
 
 
-def _kind(delivered: pa.DataType) -> str | None:
+def _kinds(delivered: pa.Array) -> set[str]:
+    """Return the kinds of some values: of a union those of each of its types."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    from include.ingestion.cast import DIGITS, LITERAL
+
+    of = delivered.type
+    if pa.types.is_union(of):
+        return {kind for number in range(of.num_fields) for kind in _kinds(delivered.field(number))}
+    if delivered.null_count == len(delivered):
+        return set()
+    if pa.types.is_dictionary(of):
+        of = of.value_type
+    if of == LITERAL:
+        whole = pc.match_substring_regex(delivered.storage, DIGITS)
+        return {"integer"} if pc.all(whole).as_py() else {"decimal"}
     tests = {
-        "string": [pa.types.is_string, pa.types.is_large_string],
+        "string": [pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view],
         "integer": [pa.types.is_integer],
-        "float": [pa.types.is_floating, pa.types.is_decimal],
+        "float": [pa.types.is_floating],
+        "decimal": [pa.types.is_decimal],
         "boolean": [pa.types.is_boolean],
         "timestamp": [pa.types.is_timestamp, pa.types.is_date],
     }
-    if pa.types.is_null(delivered):
-        return None
-    return next((kind for kind, is_of in tests.items() if any(test(delivered) for test in is_of)), str(delivered))
+    return {next((kind for kind, is_of in tests.items() if any(test(of) for test in is_of)), str(of))}
 
 
 def _named(names: list[str]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from include.ingestion import formats
+from include.ingestion.contract import arrow_type
 from include.ingestion.csv_text import check_quotes, csv_tables, end_of_csv_rows
 from include.ingestion.formats import FORMATS, empty, not_a, unreadable
 from include.ingestion.unpack import pieces, unpacked
+from include.ingestion.values import parse_json, records_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.source_config import FilesSource
+    from include.source_config import ColumnType, FilesSource
 
 PARQUET_ROWS = 65_536
 
@@ -118,86 +120,86 @@ def _json_tables(
 
     declared = {old: source.columns[new] for old, new in source.contract.renamed.items()}
     declared |= {name: kind for name, kind in source.columns.items() if name not in source.contract.renamed.values()}
-    text = [name for name, kind in declared.items() if kind in ("string", "timestamp")]
     there: set[str] = set()
     for line, block in blocks():
-        _check_depth(block, line, place)
-        there |= declared.keys() & set(_parse_json(block, line, text, place).column_names)
+        there |= declared.keys() & set(_parse_json(block, line, declared, place).column_names)
         if len(there) == len(declared):
             break
-    kinds: dict[str, str] = {}
     for line, block in blocks():
-        _check_depth(block, line, place)
-        table = _parse_json(block, line, text, place)
-        for field in table.schema:
-            kind = _kind(field.type)
-            known = kinds.setdefault(field.name, kind) if kind else kind
-            if kind != known:
-                reason = f"'{field.name}' changes from {known} to {kind} after line {line - 1}"
-                raise not_a("JSON lines", place, reason)
+        table = _parse_json(block, line, declared, place)
         for name in sorted(there - set(table.column_names)):
             table = table.append_column(name, pa.nulls(table.num_rows))
         yield table
 
 
-def _check_depth(block: bytes, line: int, place: str) -> None:
-    """Refuse lines that are nested a thousand deep, of which Arrow's parser takes the whole process down."""
+def _parse_json(block: bytes, line: int, declared: dict[str, ColumnType], place: str) -> pa.Table:
+    """Parse lines, each an object: fast where all values are as declared, else line by line."""
+    table = None if _is_deep(block) else _as_declared(block, declared)
+    if table is None or not _has_lines(block, table.num_rows):
+        return _line_by_line(block, line, place)
+    # Arrow makes a column of nulls of each declared one that no line has
+    absent = [name for name in declared if table[name].null_count == table.num_rows]
+    if absent:
+        given = _as_declared(block, {name: kind for name, kind in declared.items() if name not in absent})
+        return _line_by_line(block, line, place) if given is None else given
+    return table
+
+
+def _has_lines(block: bytes, lines: int) -> bool:
+    """Return whether a block has so many lines that are not blank; Arrow reads two objects of one line as well."""
+    return lines == block.count(b"\n") or lines == sum(1 for content in block.split(b"\n") if content.strip())
+
+
+def _is_deep(block: bytes) -> bool:
+    """Return whether lines may be nested a thousand deep, of which Arrow's parser takes the whole process down."""
     beside_the_first = block.count(b"{") + block.count(b"[") - block.count(b"\n{")
-    if beside_the_first < DEEPEST:
-        return
-    for number, content in enumerate(block.split(b"\n"), line):
-        if content.count(b"{") + content.count(b"[") > DEEPEST:
-            try:
-                json.loads(content)
-            except RecursionError as error:
-                raise not_a("JSON lines", place, f"line {number}: its objects or lists are nested too deep") from error
-            except ValueError:  # Arrow says what is wrong with it
-                continue
+    return beside_the_first >= DEEPEST and any(
+        content.count(b"{") + content.count(b"[") > DEEPEST for content in block.split(b"\n")
+    )
 
 
-def _parse_json(block: bytes, line: int, text: list[str], place: str) -> pa.Table:
-    """Parse lines, each an object; what is in `text` stays text where it is, so that no time is guessed at."""
+def _as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | None:
+    """Parse lines with the declared types, or return None where a column is not of one type, or a line no object."""
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
+    types = {name: arrow_type("string" if kind == "timestamp" else kind) for name, kind in declared.items()}
+    others = {"string": pa.string(), "number": pa.int64(), "boolean": pa.bool_()}
+    for _ in range(len(types) + 1):
+        try:
+            return arrow_json.read_json(
+                pa.BufferReader(block),
+                read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block)),
+                parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
+            )
+        except pa.ArrowInvalid as error:
+            # a column may be of one other type throughout, such as integers for text
+            changed = re.search(r"Column\(/(.*)\) changed from \w+ to (\w+)", str(error))
+            if not changed or changed[1] not in types or changed[2] not in others:
+                return None
+            types[changed[1]] = others[changed[2]]
+    return None
+
+
+def _line_by_line(block: bytes, line: int, place: str) -> pa.Table:
+    """Parse lines in Python, which keeps of each value what it was written as; a blank line is none."""
+    lines = {number: content for number, content in enumerate(block.split(b"\n"), line) if content.strip()}
+    records: object = None
+    with suppress(ValueError):  # at once, which takes half of the time
+        records = parse_json(b"[" + b",".join(lines.values()) + b"]")
+    if not isinstance(records, list) or len(records) != len(lines) or {*map(type, records)} != {dict}:
+        records = [_record(content, number, place) for number, content in lines.items()]
+    return records_table(records, place)
+
+
+def _record(content: bytes, number: int, place: str) -> dict[str, object]:
     try:
-        table = arrow_json.read_json(
-            pa.BufferReader(block),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block)),
-            parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in text])),
-        )
-    except pa.ArrowInvalid as error:
-        changed = re.search(r"Column\(/?(.*)\) changed from (\w+) to (\w+)", str(error))
-        if changed and changed[1] in text:  # it is no text: it comes as it is, if it is of one type
-            return _parse_json(block, line, [name for name in text if name != changed[1]], place)
-        reason = str(error).splitlines()[0]
-        row = re.search(r" in row (\d+)", reason)
-        if changed:
-            reason = f"'{changed[1]}' changes from {changed[2]} to {changed[3]}"
-            reason = reason if changed[1] else f"a line is no object but {changed[3]}"
-        lines = [number for number, content in enumerate(block.split(b"\n")) if content.strip()]
-        if row and int(row[1]) < len(lines):
-            reason = f"line {line + lines[int(row[1])]}: {reason.replace(row[0], '')}"
-        raise not_a("JSON lines", place, reason) from error
-    if table.num_rows != block.count(b"\n"):
-        lines = sum(1 for content in block.split(b"\n") if content.strip())
-        if table.num_rows != lines:
-            raise not_a("JSON lines", place, f"{lines:,} lines from line {line} on hold {table.num_rows:,} objects")
-    # Arrow makes a column of nulls of each one in `text` that no line has
-    absent = [name for name in text if table[name].null_count == table.num_rows]
-    return _parse_json(block, line, [name for name in text if name not in absent], place) if absent else table
-
-
-def _kind(of: pa.DataType) -> str | None:
-    import pyarrow as pa
-
-    if pa.types.is_null(of):
-        return None
-    if pa.types.is_boolean(of):
-        return "boolean"
-    if pa.types.is_integer(of) or pa.types.is_floating(of):
-        return "number"
-    return "a list or an object" if pa.types.is_nested(of) else "text"
+        record = parse_json(content)
+    except ValueError as error:
+        raise not_a("JSON lines", place, f"line {number}: {error}") from error
+    if not isinstance(record, dict):
+        raise not_a("JSON lines", place, f"line {number}: it is no object with fields")
+    return record
 
 
 def _parquet_tables(file: BinaryIO, place: str) -> Iterator[pa.Table]:
@@ -211,6 +213,11 @@ def _parquet_tables(file: BinaryIO, place: str) -> Iterator[pa.Table]:
     if head[:4] != b"PAR1":
         raise not_a("Parquet", place, "it begins with other bytes", "file")
     # what was buffered ahead would be a whole row group
-    parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False, buffer_size=2**20)
+    parquet = pq.ParquetFile(
+        pa.PythonFile(file, mode="r"),
+        pre_buffer=False,
+        buffer_size=2**20,
+        coerce_int96_timestamp_unit="us",  # in nanoseconds, the year 9999 becomes 1816
+    )
     for batch in parquet.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
         yield pa.Table.from_batches([batch])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake, workspace
 from include.errors import LakeError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.ingestion import stage
-from include.ingestion.contract import check_all_seen, conform, delivered_kinds, empty_table, retyped
+from include.ingestion.contract import check_all_seen, conform, delivered_kinds, empty_table, retyped, rewritten_keys
 from include.ingestion.days import bounds, count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
 from include.ingestion.stage import StagedBatch
@@ -141,8 +141,8 @@ class _Reading:
             table, changes = conform(chunk.rows, self.source, chunk.where, sparse=self.source.sparse)
             seen.update(chunk.rows.column_names)
             self._keep(changes)
-            for name, kind in delivered_kinds(chunk.rows, self.source).items():
-                self.kinds[name] = sorted({*self.kinds.get(name, []), kind})
+            for name, kinds in delivered_kinds(chunk.rows, self.source).items():
+                self.kinds[name] = sorted({*self.kinds.get(name, []), *kinds})
             rows += table.num_rows
             if rows > most:
                 raise SourceUnreadable(
@@ -277,10 +277,13 @@ def _published_manifest(
 
 
 def _retyped(before: dict[str, Any] | None, now: dict[str, list[str]], source: Source, where: str) -> list[str]:
-    changes = retyped(before["delivered"], now, source) if before else []
-    if changes and source.contract.retyped == "refuse":
+    if before is None:
+        return []
+    changes = retyped(before["delivered"], now, source)
+    refused = {"cast": [], "refuse": changes, "refuse_key": rewritten_keys(before["delivered"], now, source)}
+    if told := refused[source.contract.retyped]:
         raise SchemaMismatch(
-            f"{where}: {'; '.join(changes)}; correct the source, or allow it by contract: {{retyped: cast}} in "
+            f"{where}: {'; '.join(told)}; correct the source, or allow it by contract: {{retyped: cast}} in "
             "pipeline.yaml; nothing was published"
         )
     return changes

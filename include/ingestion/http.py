@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SchemaMismatch
 from include.ingestion.api import Api
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.paging import pages
+from include.ingestion.values import records_table
 from include.source_config import DAY_FIELDS, with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
     from include.connections import ApiEndpoint
     from include.ingestion.api import Params
-    from include.ingestion.paging import Records
     from include.source_config import HttpSource
 
 
@@ -43,7 +39,7 @@ def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiE
         While the chunks are read, if the API refuses a request, does not answer, or answers something else
         than a page of records; `retryable` if it was overloaded, failing or silent to the last attempt.
     SchemaMismatch
-        While the chunks are read, if a column holds values of several types.
+        While the chunks are read, if a text is not Unicode.
     """
     sequences = _sequences(source, start, end)
     path, params = sequences[0]
@@ -57,7 +53,7 @@ def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiE
                     read_from["requests"] = api.requests
                     read_from["records"] += len(records)
                     if records:
-                        yield Chunk(_to_arrow(records, here), here)
+                        yield Chunk(records_table(records, here), here)
                 read_from["requests"] = api.requests
 
     return Delivery(chunks(), read_from)
@@ -93,28 +89,3 @@ def _without_secrets(params: Params) -> Params:
     """Mask what should not be among the params at all."""
     secret = re.compile("key|token|secret|passw|auth|signature|credential", re.IGNORECASE)
     return {name: "***" if secret.search(name) else value for name, value in params.items()}
-
-
-def _to_arrow(records: Records, here: str) -> pa.Table:
-    """Return records as a table of all the keys they have, in the order of their appearance."""
-    import pyarrow as pa
-
-    arrays = {}
-    for name in dict.fromkeys(name for record in records for name in record):
-        values = [_plain(record.get(name)) for record in records]
-        try:
-            arrays[name] = pa.array(values, from_pandas=True)
-        except (ValueError, TypeError, OverflowError) as error:
-            kinds = sorted({type(value).__name__ for value in values if value is not None})
-            what = f"values of several types ({', '.join(kinds)})"
-            if len(kinds) == 1:
-                what = "a number beyond 64 bits" if kinds == ["int"] else "text that is not Unicode"
-            raise SchemaMismatch(
-                f"{here}: column '{name}' holds {what}; one type is expected, so ask the API's owner, or for other "
-                "fields in `params`; nothing was published"
-            ) from error
-    return pa.table(arrays)
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

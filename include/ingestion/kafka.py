@@ -8,7 +8,6 @@ committed, and no consumer group is joined.
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.days import bounds
 from include.ingestion.delivery import Chunk, Delivery
-from include.ingestion.json_text import only_once
 from include.ingestion.topic import Topic
+from include.ingestion.values import parse_json, records_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +72,7 @@ def read_kafka(
         If the topic cannot be read, offsets are gone, or a message's value is not one JSON object; retryable
         where the brokers did not answer.
     SchemaMismatch
-        If a column holds values of several types, or a value has a field that is named as one of MESSAGE_COLUMNS.
+        If a text is not Unicode, or a value has a field that is named as one of MESSAGE_COLUMNS.
     """
     read_from: dict[str, Any] = {"topic": source.topic, "offsets": {}, "messages": 0, "tombstones": 0, "skipped": {}}
     return Delivery(_chunks(source, days, config, where, offsets or {}, since or {}, read_from), read_from)
@@ -128,7 +127,7 @@ def _gathered(
 
 def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: str, where: str) -> Chunk:
     messages, rows = [message for message, _ in read], [fields for _, fields in read]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = {name for row in rows for name in row}
     own = [name for name in MESSAGE_COLUMNS if name in source.columns]
     if twice := [name for name in own if name in names]:
         raise SchemaMismatch(
@@ -137,21 +136,15 @@ def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: 
         )
     first, last = (f"partition {end.partition()} offset {end.offset()}" for end in (messages[0], messages[-1]))
     place = f"{where}: topic '{source.topic}', {first} to {last}"
-    return Chunk(_table(names, rows, own, messages, place), place, ds)
+    return Chunk(_table(rows, own, messages, place), place, ds)
 
 
 def _fields(message: Message) -> dict[str, Any]:
-    """Return the fields of a message's value, nested ones as JSON text; a ValueError says that it is no object."""
-    try:
-        fields = json.loads(message.value().decode("utf-8"), parse_constant=_refuse, object_pairs_hook=only_once)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    """Return the fields of a message's value; a ValueError says that it is no object."""
+    fields = parse_json(message.value().decode("utf-8"))
     if not isinstance(fields, dict) or not fields:
         raise ValueError("it is no object with fields")
-    return {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-        for name, value in fields.items()
-    }
+    return fields
 
 
 def _pass_over(message: Message, source: KafkaSource, read_from: dict[str, Any], where: str, error: ValueError) -> None:
@@ -169,26 +162,10 @@ def _pass_over(message: Message, source: KafkaSource, read_from: dict[str, Any],
     log.warning("%s, and is left out, as bad_messages in pipeline.yaml allows", told)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _table(
-    names: list[str], rows: list[dict[str, Any]], own: list[str], messages: list[Message], where: str
-) -> pa.Table:
+def _table(rows: list[dict[str, Any]], own: list[str], messages: list[Message], where: str) -> pa.Table:
     import pyarrow as pa
 
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        try:
-            columns[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError) as error:
-            kinds = sorted({type(value).__name__ for value in values if value is not None})
-            what = f"values of several types ({', '.join(kinds)})" if len(kinds) > 1 else f"a {kinds[0]} out of bounds"
-            raise SchemaMismatch(
-                f"{where}: column '{name}' holds {what}; let what writes the topic use one type; nothing was published"
-            ) from error
+    table = records_table(rows, where)
     read = {
         "kafka_timestamp": lambda message: message.timestamp()[1] if message.timestamp()[0] else None,
         "kafka_partition": lambda message: message.partition(),
@@ -196,5 +173,5 @@ def _table(
     }
     for name in own:
         kind = pa.timestamp("ms", tz="UTC") if name == "kafka_timestamp" else pa.int64()
-        columns[name] = pa.array([read[name](message) for message in messages], kind)
-    return pa.table(columns)
+        table = table.append_column(name, pa.array([read[name](message) for message in messages], kind))
+    return table

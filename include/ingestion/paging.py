@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import SourceUnreadable
 from include.ingestion import answers
 from include.ingestion.api import resolved
-from include.ingestion.json_text import only_once
+from include.ingestion.values import Number, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +206,9 @@ def _following(api: Api, request: Request, page: _Page, read: _Read, here: str) 
     parameter = paging.parameter or paging.style
     if paging.style == "cursor":
         cursor = answers.at(page.body, paging.next)
-        if cursor and not isinstance(cursor, str | int | float):
+        if isinstance(cursor, Number):
+            cursor = cursor.decode()
+        if cursor and not isinstance(cursor, str | int):
             raise SourceUnreadable(
                 f"{here}: the API's answer has {_shape(cursor)} at '{paging.next}', where paging.next expects the "
                 "next cursor, text or a number; correct paging.next; nothing was published"
@@ -262,7 +264,7 @@ def _page(api: Api, response: Response, here: str) -> _Page:
     error = answers.said_error(body, source.error, declared_paths(source))
     if error:
         place, value = error
-        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=bytes.decode)
         raise _passing(
             f"{here}: the API of connection '{source.connection}' answers 200 OK and says by '{place}' that it failed "
             f"({api.shown(told)}); run this task again later, or name by `error` in pipeline.yaml where this API says "
@@ -273,9 +275,8 @@ def _page(api: Api, response: Response, here: str) -> _Page:
 
 def _json(response: Response, here: str) -> Any:
     try:
-        # bytes: JSON is UTF-8, whatever the header says
-        return json.loads(response.content, object_pairs_hook=only_once)
-    except (ValueError, RecursionError) as error:
+        return parse_json(response.content)  # bytes: JSON is UTF-8, whatever the header says
+    except ValueError as error:
         kind, content = response.headers.get("Content-Type", "no content type"), response.content
         what = f"{here}: the API's answer ({kind}, {len(content)} bytes)"
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
@@ -328,5 +329,6 @@ def _shape(value: Any) -> str:
     if isinstance(value, dict):
         keys = [str(key)[:60] for key in list(value)[:20]] + ["..."] * (len(value) > 20)
         return f"an object with the keys {', '.join(keys)}" if value else "an object without keys"
-    kinds = {list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+    numbers = dict.fromkeys((int, float, Number), "a number")
+    kinds = {list: "a list", str: "text", bool: "a truth value"} | numbers
     return kinds.get(type(value), "null")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime, time
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.delivery import Chunk, Delivery
+from include.ingestion.values import to_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +33,7 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
     """Run a source's query for the rows from `start` (inclusive) to `end` (exclusive).
 
     The query runs when the first chunk is asked for, in a transaction that may only read, and its rows are
-    fetched part by part. PostgreSQL's session is in UTC, whatever the server's own time zone is. A NaN
-    arrives as null, as it does from a CSV file.
+    fetched part by part. PostgreSQL's session is in UTC, whatever the server's own time zone is.
 
     Parameters
     ----------
@@ -162,30 +161,14 @@ def _to_arrow(names: list[str], rows: Sequence[Sequence[Any]], needed: set[str],
     arrays = []
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(_array(values))
+            arrays.append(to_array(values))
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             if name not in needed:
                 arrays.append(pa.nulls(len(values)))
                 continue
             kinds = sorted({type(value).__name__ for value in values if value is not None})
-            several = "several types" if len(kinds) > 1 else "a type that the lake does not have"
             raise SchemaMismatch(
-                f"{where}: column '{name}' holds values of {several} ({', '.join(kinds)}); cast it to one "
-                "type, such as text, in the source's query; nothing was published"
+                f"{where}: column '{name}' holds values of a type that the lake does not have ({', '.join(kinds)}); "
+                "cast it to text in the source's query; nothing was published"
             ) from error
     return pa.table(arrays, names=names)
-
-
-def _array(values: tuple[Any, ...]) -> pa.Array:
-    import pyarrow as pa
-
-    kinds = {type(value) for value in values}
-    if time in kinds and any(value is not None and value.tzinfo for value in values):
-        raise TypeError("Arrow would drop the zone of a time of day")
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, TypeError):
-        if kinds - {type(None)} != {Decimal}:
-            raise
-        # an infinite number, or one of more digits than Arrow's decimals have
-        return pa.array([None if value is None or value.is_nan() else str(value) for value in values], pa.string())

@@ -27,9 +27,10 @@ from include import lake, settings
 from include.catalog import load_pipeline
 from include.cli import main
 from include.connections import Connections, EnvironmentConnections
-from include.errors import ExpectationsFailed, NightshiftError
+from include.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
 from include.ingestion import api as asking
 from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
+from include.ingestion.cast import cast
 from include.ingestion.contract import conform
 from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
@@ -762,6 +763,56 @@ def test_a_column_gets_another_type_as_the_page_says(sources: Declare, visits: C
         ("2024-01-01", 7, None, "sun"),
         ("2024-01-02", None, 7.5, None),
     ]
+
+
+# --- columns
+
+DECLARE = Page("declare-columns")
+
+
+@pytest.mark.parametrize("declared", ["string", "integer", "float", "boolean", "timestamp"])
+def test_the_values_of_the_page_are_read_and_refused_as_it_says(declared: str) -> None:
+    """Each value of the table is of its column's type as text, or is refused."""
+    [row] = re.findall(rf"^\| {declared} \| ([^|]+)\|([^|]*)\|$", DECLARE.text, re.MULTILINE)
+    read, refused_values = (re.findall("`([^`]+)`", cell) for cell in row)
+    assert read
+    assert refused_values or declared == "string"
+
+    for value in read + refused_values:
+        column = pa.chunked_array([[value]])
+        if value in read:
+            assert cast(column, declared, "x", "shop").null_count == 0
+        else:
+            with pytest.raises(SchemaMismatch):
+                cast(column, declared, "x", "shop")
+
+
+def test_what_the_page_of_columns_says_is_refused_is(
+    sources: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source as printed takes an infinite number for null, and a key of text that changes its type is refused."""
+    (folder := tmp_path / "landing" / "receipts").mkdir(parents=True)
+    connect(monkeypatch, "landing", {"conn_type": "fs", "extra": {"path": str(folder.parent)}})
+
+    def deliver(day: date, receipt: Any) -> None:
+        columns = {"receipt": [receipt], "at": [datetime(day.year, day.month, day.day, 9)], "ean": [4006381333931.0]}
+        table = pa.table(columns | {"amount": [2], "price": [float("inf")], "paid": [True]})
+        pq.write_table(table, folder / f"{day}.parquet")
+
+    printed_source = DECLARE.source()["receipts"]
+    sources({"receipts": printed_source | {"contract": {}}})
+    deliver(DAY, 7)
+    told = [refused()]
+    sources({"receipts": printed_source})
+    ingest()
+    assert rows("receipts", "receipt", "ean", "price") == [("7", "4006381333931", None)]
+    deliver(NEXT_DAY, "7")
+    told.append(refused(NEXT_DAY))
+
+    DECLARE.assert_shows(*told)
+    sources({"receipts": printed_source | {"contract": {"infinity": "null", "retyped": "cast"}}})
+    ingest(NEXT_DAY)
+    assert len(rows("receipts", "receipt")) == 2
 
 
 # --- quarantine

@@ -358,6 +358,18 @@ def test_what_is_not_a_number_is_unknown(shop: Path) -> None:
     assert rows["visitors"].null_count == 0
 
 
+def test_a_nan_of_a_published_day_is_unknown_to_the_query(shop: Path) -> None:
+    """To DuckDB it is more than every number: a label of 1, and a mean of every window that reached it."""
+    rows = sales(1, 2, 3, revenue=[10.0, float("nan"), 30.0])
+    query = PLAIN.replace("visitors", "CASE WHEN revenue > 20 THEN 1 ELSE 0 END AS many, avg(revenue) OVER () AS mean")
+
+    found = run(shop, query, rows)
+
+    assert found["many"].to_pylist() == [0, 0, 1]
+    assert found["mean"].to_pylist() == [20.0] * 3
+    assert found["revenue"].to_pylist() == [10.0, None, 30.0]
+
+
 def test_later_questions_are_left_out_where_a_last_one_is_named(shop: Path) -> None:
     """Who asks for the rows up to a time gets these, though the query yields later ones than all that is known."""
     later = PLAIN.replace("day AS pred", "day + INTERVAL 2 DAYS AS pred")

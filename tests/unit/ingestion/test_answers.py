@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from include.ingestion import answers
-from include.ingestion.json_text import only_once
 
 ITEMS = "data.list.items"
 
@@ -84,10 +83,3 @@ def test_an_answer_that_leads_nowhere_says_no_more(body: Any) -> None:
 def test_the_next_link_is_that_whose_first_relation_says_so(header: str, link: str | None) -> None:
     """As RFC 8288 has it."""
     assert answers.next_link(header) == link
-
-
-def test_an_object_with_a_key_twice_is_none() -> None:
-    """One of the two values would be lost."""
-    assert only_once([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
-    with pytest.raises(ValueError, match="an object has the key 'a' twice"):
-        only_once([("a", 1), ("b", 2), ("a", 1)])

@@ -314,3 +314,19 @@ def test_a_day_with_too_few_rows_may_still_be_coming(shop: Path) -> None:
         extract(FIRST, SECOND)
     assert told.value.retryable
     assert staged() == []
+
+
+def test_a_key_of_text_that_comes_as_another_type_is_refused(shop: Path) -> None:
+    """An id that was 007 came as the number 7 from a new version of a database, and joined no row of before."""
+    publish(extract(FIRST))
+    query = factories.SHOP_SQL.replace("SELECT store", "SELECT cast(substr(store, 7) AS integer) AS store")
+    before = table()
+    factories.write_shop(shop.parent, sales_sql=query)
+
+    with pytest.raises(SchemaMismatch, match="key column 'store' was delivered as integer, before as string"):
+        extract(SECOND)
+    assert table() == before
+
+    allowed = factories.SHOP_YAML.replace("    key: [", "    contract: {retyped: cast}\n    key: [", 1)
+    factories.write_shop(shop.parent, pipeline=allowed, sales_sql=query)
+    assert extract(SECOND).rows == 5

@@ -240,9 +240,10 @@ def test_a_file_of_many_blocks_has_the_rows_of_one(landing: UPath) -> None:
 
 def test_json_lines_are_read_with_their_types(landing: UPath) -> None:
     """Numbers are numbers, and a time is the text that was delivered."""
-    deliver(landing, b"\xef\xbb\xbf" + json_lines(ROW, ROW | {"wind": None}) + b"\n", "2024-01-02.jsonl")
+    rows = [ROW | {"at": "2024-01-02"}, ROW | {"at": "2024-01-02", "wind": None}]
+    deliver(landing, b"\xef\xbb\xbf" + json_lines(*rows) + b"\n", "2024-01-02.jsonl")
 
-    assert read(at("{ds}.jsonl"), landing) == [ROW, ROW | {"wind": None}]
+    assert read(at("{ds}.jsonl"), landing) == rows
 
 
 @pytest.mark.parametrize("name", ["{ds}.ndjson", "{ds}.json", "{ds}.JSONL"])
@@ -272,7 +273,7 @@ def test_json_that_is_nested_without_end_is_told(landing: UPath) -> None:
     """Arrow's parser overflowed its stack over such a line, and the worker died without a word."""
     deliver(landing, json_lines(ROW) + b'{"station": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n", "2024-01-02.jsonl")
 
-    with pytest.raises(SourceUnreadable, match="line 2: its objects or lists are nested too deep"):
+    with pytest.raises(SourceUnreadable, match="line 2: it is nested too deeply"):
         read(at("{ds}.jsonl"), landing)
 
 
@@ -281,6 +282,13 @@ def test_a_number_where_text_is_declared_comes_as_a_number(landing: UPath) -> No
     deliver(landing, json_lines(ROW | {"station": 7, "at": 1704153600}), "2024-01-02.jsonl")
 
     assert read(at("{ds}.jsonl"), landing) == [ROW | {"station": 7, "at": 1704153600}]
+
+
+def test_a_number_with_a_fraction_comes_as_it_is_written_where_text_is_declared(landing: UPath) -> None:
+    """Version 1.10 came as 1.1, and is another than that."""
+    deliver(landing, b'{"station": 1.10}\n{"station": 12345678901234567890}\n{"station": "a"}\n', "2024-01-02.jsonl")
+
+    assert [row["station"] for row in read(at("{ds}.jsonl"), landing)] == ["1.10", "12345678901234567890", "a"]
 
 
 def test_a_renamed_json_field_is_kept_as_text_too(landing: UPath) -> None:
@@ -411,23 +419,21 @@ def test_a_file_that_is_no_csv_is_told_by_its_path(landing: UPath, content: byte
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (json_lines(ROW, [1]), "line 2: a line is no object but array"),
-        (json_lines([ROW, ROW]), "."),
-        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: a line is no object but number"),
-        (json_lines(ROW, ROW | {"wind": "calm"}), "line 2: 'wind' changes from number to string"),
-        (json_lines(ROW, ROW, ROW, ROW | {"wind": "calm"}), "'wind' changes from number to text after line 3"),
-        (json_lines(ROW, ROW | {"station": 7}), "line 2: 'station' changes from string to number|'station' changes"),
+        (json_lines(ROW, [1]), "line 2: it is no object"),
+        (json_lines([ROW, ROW]), "line 1: it is no object"),
+        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: it is no object"),
+        (json_lines(ROW) + b'{"wind": 1, "wind": 2}\n', "line 2: an object has the name 'wind' twice"),
         (json_lines(ROW) + b'{"station": "JFK"', "line 2: "),
         (json_lines(ROW) + b'{"station": "Z\xfcrich"}\n', "line 2: the byte 0xfc is not of UTF-8"),
-        (json.dumps(ROW, indent=1).encode(), "."),
-        (json_lines(ROW).strip() * 2 + b"\n", "1 lines from line 1 on hold 2 objects"),
+        (json.dumps(ROW, indent=1).encode(), "line 1: "),
+        (json_lines(ROW).strip() * 2 + b"\n", "line 1: Extra data"),
         (HEADER.encode(), "line 1: "),
     ],
 )
 def test_a_file_that_is_no_json_lines_is_told_by_its_path(
     landing: UPath, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str
 ) -> None:
-    """What is no object, is cut, or is of two types names its line."""
+    """What is no object, is cut, or has a field twice names its line."""
     monkeypatch.setattr(formats, "BLOCK_BYTES", 200)
     deliver(landing, content, "2024-01-02.jsonl")
 

@@ -404,32 +404,23 @@ def test_an_answer_without_records_yields_nothing(api: Api, body: object) -> Non
 
 
 def test_the_columns_are_all_keys_of_a_page(api: Api) -> None:
-    """A key that only the second record has is a column, nested values are JSON text, and times stay text."""
+    """A key that only the second record has is a column, nested values are JSON text, numbers and times as written."""
     body = [{"id": 1, "at": "2024-01-01"}, {"id": 2.5, "where": {"städte": ["Köln"]}, "tags": []}]
     api.faults.append(Fault(body=json.dumps(body, ensure_ascii=False).encode(), headers={"Content-Type": "text/plain"}))
     (table,) = tables(source())
     assert table.column_names == ["id", "at", "where", "tags"]
     assert table.to_pylist() == [
-        {"id": 1.0, "at": "2024-01-01", "where": None, "tags": None},
-        {"id": 2.5, "at": None, "where": '{"städte": ["Köln"]}', "tags": "[]"},
+        {"id": 1, "at": "2024-01-01", "where": None, "tags": None},
+        {"id": "2.5", "at": None, "where": '{"städte": ["Köln"]}', "tags": "[]"},
     ]
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ([1, "one"], "column 'x' holds values of several types (int, str)"),
-        ([True, 1], "column 'x' holds values of several types (bool, int)"),
-        ([2**63, 2**64], "column 'x' holds a number beyond 64 bits"),
-        (["\ud800"], "column 'x' holds text that is not Unicode"),
-    ],
-)
-def test_a_column_of_several_types_is_a_mismatch(api: Api, values: list[object], sentence: str) -> None:
-    """Which of the types is meant is not for us to choose."""
-    api.faults.append(Fault(body=json.dumps([{"x": value} for value in values]).encode()))
+def test_text_that_is_not_unicode_is_a_mismatch(api: Api) -> None:
+    """Half of a surrogate pair can be written in JSON and stands for no letter."""
+    api.faults.append(Fault(body=json.dumps([{"x": "\ud800"}]).encode()))
     with pytest.raises(SchemaMismatch) as caught:
         tables(source())
-    assert sentence in str(caught.value)
+    assert "column 'x' holds text that is not Unicode" in str(caught.value)
     assert str(caught.value).endswith("nothing was published")
 
 

