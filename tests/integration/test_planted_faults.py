@@ -406,7 +406,7 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "another unit": (
         lambda rows: rows.assign(revenue=rows["revenue"] * 100),
         ExpectationsFailed,
-        r"column 'revenue': expect_column_values_to_be_between \(min_value=0.0, max_value=1000.0\) failed for 5 of 5",
+        r"column 'revenue': expect_column_values_to_be_between \(min_value=0, max_value=1000\) failed for 5 of 5",
     ),
     "an unseen category": (
         lambda rows: rows.assign(store=rows["store"].replace("store-3", "store-X")),

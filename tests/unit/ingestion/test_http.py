@@ -357,8 +357,8 @@ def test_an_answer_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
     [
         (b'[{"id": 1}, {"id": 2', "Expecting ',' delimiter: line 1 column 21"),
         (b'[{"id": 1}][{"id": 2}]', "Extra data: line 1 column 12"),
-        (b'[{"id": 1, "price": 1.5, "price": 99}]', "an object has the key 'price' twice"),
-        (b'[{"id": 1, "tags": {"a": 1, "a": 1}}]', "an object has the key 'a' twice"),
+        (b'[{"id": 1, "price": 1.5, "price": 99}]', "an object has the name 'price' twice"),
+        (b'[{"id": 1, "tags": {"a": 1, "a": 1}}]', "an object has the name 'a' twice"),
         (b"[" * 100_000, ""),
     ],
     ids=["cut", "two", "twice", "twice within", "deep"],
