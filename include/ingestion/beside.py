@@ -63,7 +63,7 @@ class Declared:
 
 
 class Beside:
-    """The files beside those of a delivery; each folder is listed once."""
+    """The files beside those of a delivery; a folder is listed at most once."""
 
     def __init__(self, source: FilesSource, folder: UPath) -> None:
         self.folder = folder
@@ -116,12 +116,14 @@ class Beside:
         return Declared(digests, rows)
 
     def _is_there(self, name: str) -> bool:
-        names = self._names(str(PurePosixPath(name).parent))
+        parent = str(PurePosixPath(name).parent)
+        # a store may have very many objects in a folder, and listing them all takes longer than asking for six
+        names = self._names(parent) if parent in self._listed or self.folder.protocol in ("", "file", "local") else None
         if names is not None:
             return PurePosixPath(name).name in names
         try:
             (self.folder / name).stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return False
         return True
 

@@ -33,6 +33,10 @@ WHOLE_ROWS = re.compile(rb"(?:" + _VALUES + rb"\n)*+")
 #: A quoted value up to the quote that ends it.
 QUOTED = re.compile(rb'"(?:[^"]++|"")*+')
 
+#: A value that begins with blanks and a quote, and one that is quoted behind blanks.
+BLANK_AND_QUOTE = re.compile(rb'(?:\A|[,\r\n])[ \t]+"')
+QUOTED_BEHIND_BLANKS = r'^[ \t]+".*"[ \t]*$'
+
 #: How the values of a column of some type look; an empty one is null.
 LOOKS = {
     "integer": re.compile(r"\s*([+-]?\d+)?\s*"),
@@ -104,6 +108,8 @@ def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: 
             raise not_a("CSV", place, reason) from error
         if b'"' in block and table.num_rows + (names is None) != block.count(b"\n"):
             _check_lines(table, source, rows, place)
+        if (b' "' in block or b'\t"' in block) and BLANK_AND_QUOTE.search(block):
+            _check_blanks(table, block, rows, place)
         names = table.column_names
         rows += table.num_rows
         yield table
@@ -124,6 +130,18 @@ def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) ->
                 raise not_a("CSV", place, f"{where} has {len(lines):,} lines, more than {QUOTED_LINES:,}, and {begins}")
             if _hold_rows(lines, column, kinds):
                 raise not_a("CSV", place, f"{where} {begins} and holds other rows; a quote is missing or too many")
+
+
+def _check_blanks(table: pa.Table, block: bytes, rows: int, place: str) -> None:
+    """Refuse a value that is quoted behind blanks, which would have its quotes and end at a comma in them."""
+    import pyarrow.compute as pc
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for position in pc.indices_nonzero(pc.match_substring_regex(column, QUOTED_BEHIND_BLANKS)).to_pylist():
+            value = column[position].as_py().encode()
+            if re.search(rb"(?:\A|[,\r\n])" + re.escape(value) + rb"[,\r\n]", block):  # it is not quoted as a whole
+                reason = f"the value of '{name}' is {_excerpt(value)}, and a quote may not be behind blanks"
+                raise not_a("CSV", place, f"row {rows + position + 2}, the header being row 1: {reason}")
 
 
 def _hold_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:

@@ -47,7 +47,7 @@ def write(folder: Path, name: str, content: bytes | str) -> None:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def files(folder: Path, **changes: Any) -> list[dict[str, Any]]:
+def files(folder: Path | UPath, **changes: Any) -> list[dict[str, Any]]:
     """Read all rows, and return what the manifest says of the files."""
     delivery = read_files(source(**changes), ["2024-01-01"], UPath(folder), "shop")
     for _ in delivery.chunks:
@@ -55,7 +55,7 @@ def files(folder: Path, **changes: Any) -> list[dict[str, Any]]:
     return delivery.read_from["files"]
 
 
-def refused(folder: Path, **changes: Any) -> str:
+def refused(folder: Path | UPath, **changes: Any) -> str:
     """Return the error, which may be gone when the delivery is complete."""
     with pytest.raises(SourceUnreadable) as told:
         files(folder, **changes)
@@ -239,3 +239,15 @@ def test_what_is_beside_a_file_is_found_where_the_folder_may_not_be_listed(
     monkeypatch.setattr(type(UPath(landing)), "iterdir", denied)
 
     assert "it has 2 rows, and 2024-01-01.csv.rows declares 3" in refused(landing)
+
+
+@pytest.mark.parametrize("path", ["in/{ds}.csv", "in/{ds}*"])
+def test_what_is_beside_an_object_of_a_store_is_found(path: str) -> None:
+    """A path without wildcards asks for each name, and one with them lists the folder."""
+    store = UPath(f"memory://{'listed' if '*' in path else 'asked'}")
+    (store / "in").mkdir(parents=True, exist_ok=True)
+    (store / NAME).write_bytes(CONTENT)
+    assert [file["path"] for file in files(store, path=path)] == [NAME]
+    (store / f"{NAME}.rows").write_bytes(b"3")
+
+    assert "it has 2 rows, and 2024-01-01.csv.rows declares 3" in refused(store, path=path)

@@ -108,6 +108,17 @@ def test_a_quote_within_a_value_is_written_twice(tmp_path: Path, note: str, show
     assert ("and not behind a backslash" in told) == ("\\" in note)
 
 
+@pytest.mark.parametrize("note", [' "shop 1"', '\t"shop 1" '])
+def test_a_quote_behind_blanks_is_refused(tmp_path: Path, note: str) -> None:
+    """A value came with its quotes; one that is quoted as a whole, and one with inches, are as they were meant."""
+    fine = '0,"  ""shop, 1""",2024-01-01,1\n0,"said, ""no""",2024-01-01,1\n0, 5" by 6",2024-01-01,1\n'
+    assert [row["note"] for row in read(tmp_path, HEADER + fine)] == ['  "shop, 1"', 'said, "no"', ' 5" by 6"']
+
+    assert refused(tmp_path, f"{HEADER}{fine}1,{note},2024-01-01,1\n") == (
+        f"row 5, the header being row 1: the value of 'note' is `{note}`, and a quote may not be behind blanks"
+    )
+
+
 @pytest.mark.parametrize("note", [r'"5\", screen"', r'"5\"'])
 def test_a_backslash_is_a_character_like_others(tmp_path: Path, note: str) -> None:
     """Where it ends a value, the value has it; where that makes another value of the rest, the row has too many."""
