@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from include.names import nearest
 
-
 #: Known values that a sentence lists: a wide table has thousands of columns.
 LISTED = 100
 

@@ -57,6 +57,7 @@ def _mistakes(name: str) -> list[str]:
     pipeline, mistakes = catalog.read_pipeline(settings.pipelines_folder() / name)
     if pipeline is None:
         return mistakes
+    runnable = not mistakes
     suites = {}
     for suite in [*pipeline.sources, "features"]:
         suites[suite], wrong = read_items(suite_path(pipeline.folder, suite))
@@ -64,13 +65,12 @@ def _mistakes(name: str) -> list[str]:
     mistakes += catalog.stray_suites(pipeline)
     for name_of_source, source in pipeline.sources.items():
         mistakes += try_suite(suites[name_of_source], source_columns(source))
-    if mistakes:
-        return mistakes
-    mistakes += _mistakes_of_code(pipeline)
-    try:
-        mistakes += try_suite(suites["features"], feature_schema(pipeline))
-    except FeatureQueryFailed as error:
-        mistakes.append(str(error))
+    if runnable:
+        mistakes += _mistakes_of_code(pipeline)
+        try:
+            mistakes += try_suite(suites["features"], feature_schema(pipeline))
+        except (ConfigError, FeatureQueryFailed) as error:
+            mistakes.append(str(error))
     return mistakes
 
 
