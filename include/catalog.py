@@ -120,7 +120,9 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
     mistakes = []
     for field, relative in named.items():
         if not (pipeline.folder / relative).is_file():
-            there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
+            there = [
+                str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql") if path.is_file()
+            ]
             mistakes.append(
                 f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown('file', relative, there)}"
             )

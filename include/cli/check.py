@@ -9,6 +9,7 @@ import click
 
 from include import catalog, settings
 from include.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
+from include.source_config import SqlSource
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -75,15 +76,22 @@ def _mistakes(name: str) -> list[str]:
 
 
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
-    """Name what keeps a candidate or a check from being made, or predictions from being published."""
+    """Name what keeps queries from being read, candidates and checks from being made, predictions from being there."""
     from include.gate.selection import check_gate
     from include.scoring.plan import check_key
     from include.training.check import check_candidates
 
     mistakes = []
-    for check in (check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
+    for check in (_read_queries, check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
         try:
             check(pipeline)
         except (ConfigError, ScoringImpossible) as error:
             mistakes.append(str(error))
     return mistakes
+
+
+def _read_queries(pipeline: Pipeline) -> None:
+    """Read the queries of the sources, which may be in another encoding or not to be read."""
+    for source in pipeline.sources.values():
+        if isinstance(source, SqlSource):
+            pipeline.text(source.query)
