@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Mistakes of one file that are told; a file of another kind has thousands.
 MISTAKES = 100
+#: Characters that a mistake shows of what was found.
+SHOWN_CHARACTERS = 300
 
 
 def pipeline_names() -> list[str]:
@@ -118,7 +120,9 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
     mistakes = []
     for field, relative in named.items():
         if not (pipeline.folder / relative).is_file():
-            there = [str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql")]
+            there = [
+                str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql") if path.is_file()
+            ]
             mistakes.append(
                 f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown('file', relative, there)}"
             )
@@ -157,12 +161,13 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
         problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
     elif kind == "union_tag_not_found":
         problem = f"`kind` is required: one of {', '.join(map(repr, SOURCE_KINDS))}"
-    elif kind == "string_type" and isinstance(item["input"], (int, float)):
-        problem = f"expected text, found {str(item['input']).lower()}; write it in quotes"
+    elif kind == "string_type" and isinstance(item["input"], (int, float, type(None))):
+        found = "null" if item["input"] is None else str(item["input"]).lower()
+        problem = f"expected text, found {found}; write it in quotes"
     elif kind == "too_short":
         problem = "at least one is needed, found none"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
-        problem = f"expected fields below it, found {item['input']!r}"
+        problem = f"expected fields below it, found {_found(item['input'])}"
     elif kind == "string_pattern_mismatch" and location[-1] == "estimator":
         problem = f"expected the import path of a class, such as sklearn.svm.SVC, found {item['input']!r}"
     elif kind == "string_pattern_mismatch":
@@ -170,8 +175,14 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
     else:
         problem = item["msg"].removeprefix("Value error, ")
         if kind != "value_error":
-            problem = f"{problem[0].lower()}{problem[1:]}, found {item['input']!r}"
+            problem = f"{problem[0].lower()}{problem[1:]}, found {_found(item['input'])}"
     return f"{shown}:{file.line(location)}: {field}: {problem}"
+
+
+def _found(value: Any) -> str:
+    """Return what was found in place of what was expected, shortened where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
 
 
 def _existing(location: tuple, data: Any) -> tuple:

@@ -246,7 +246,7 @@ class Pipeline(Section):
     keep_days: int = Field(
         default=180, ge=7, description="Days for which a run can be repeated on the tables that it read."
     )
-    sources: dict[Name, Source] = Field(min_length=1)
+    sources: dict[Name, Source] = Field(min_length=1, max_length=500)
     features: Features
     training: Training
     gate: Gate
@@ -258,7 +258,9 @@ class Pipeline(Section):
     export: list[Literal["onnx"]] = Field(
         default=[], description="Formats that each version is kept in beside its model file; onnx needs `make extras`."
     )
-    notify: list[Notify] = Field(default=[], description="Who is told of verdicts, failures and waiting approvals.")
+    notify: list[Notify] = Field(
+        default=[], max_length=100, description="Who is told of verdicts, failures and waiting approvals."
+    )
     resources: Resources | None = Field(
         default=None, description="What the tasks ask for where each runs in a pod of its own; null asks for nothing."
     )

@@ -9,6 +9,7 @@ import click
 
 from include import catalog, settings
 from include.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
+from include.source_config import SqlSource
 
 if TYPE_CHECKING:
     from include.config import Pipeline
@@ -57,6 +58,7 @@ def _mistakes(name: str) -> list[str]:
     pipeline, mistakes = catalog.read_pipeline(settings.pipelines_folder() / name)
     if pipeline is None:
         return mistakes
+    runnable = not mistakes
     suites = {}
     for suite in [*pipeline.sources, "features"]:
         suites[suite], wrong = read_items(suite_path(pipeline.folder, suite))
@@ -64,26 +66,32 @@ def _mistakes(name: str) -> list[str]:
     mistakes += catalog.stray_suites(pipeline)
     for name_of_source, source in pipeline.sources.items():
         mistakes += try_suite(suites[name_of_source], source_columns(source))
-    if mistakes:
-        return mistakes
-    mistakes += _mistakes_of_code(pipeline)
-    try:
-        mistakes += try_suite(suites["features"], feature_schema(pipeline))
-    except FeatureQueryFailed as error:
-        mistakes.append(str(error))
+    if runnable:
+        mistakes += _mistakes_of_code(pipeline)
+        try:
+            mistakes += try_suite(suites["features"], feature_schema(pipeline))
+        except (ConfigError, FeatureQueryFailed) as error:
+            mistakes.append(str(error))
     return mistakes
 
 
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
-    """Name what keeps a candidate or a check from being made, or predictions from being published."""
+    """Name what keeps queries from being read, candidates and checks from being made, predictions from being there."""
     from include.gate.selection import check_gate
     from include.scoring.plan import check_key
     from include.training.check import check_candidates
 
     mistakes = []
-    for check in (check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
+    for check in (_read_queries, check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
         try:
             check(pipeline)
         except (ConfigError, ScoringImpossible) as error:
             mistakes.append(str(error))
     return mistakes
+
+
+def _read_queries(pipeline: Pipeline) -> None:
+    """Read the queries of the sources, which may be in another encoding or not to be read."""
+    for source in pipeline.sources.values():
+        if isinstance(source, SqlSource):
+            pipeline.text(source.query)

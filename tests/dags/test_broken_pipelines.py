@@ -47,6 +47,12 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
         factories.SHOP_YAML.replace("  sales:", "  maintain_files:"),
         "a task of the DAGs is called",
     ),
+    "too_many_sources": (
+        factories.SHOP_YAML.replace("sources:\n", "sources: &sources\n")
+        .replace("  sales:\n", "  sales: &sales\n")
+        .replace("features:\n", "".join(f"  s{n}: *sales\n" for n in range(5_000)) + "features:\n", 1),
+        "at most 500 items",
+    ),
     "too_long_to_wait": (factories.SHOP_YAML + "approval: {hours: 1.0e+300}\n", "less than or equal to 8760"),
 }
 
