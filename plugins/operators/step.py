@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from abc import abstractmethod
 from contextlib import contextmanager
 from datetime import date
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def told_to_airflow() -> Iterator[None]:
-    """Fail the task with the sentence of an error of ours, at once where no retry can mend it."""
+    """Fail the task with the sentence of an error of ours, at once where no retry can mend it.
+
+    Where a library ends the process by a signal there is no error, so the log gets the place in the code.
+    """
+    if not faulthandler.is_enabled():
+        faulthandler.enable(file=2)  # which Airflow copies into the task's log
     try:
         yield
     except NightshiftError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from include import settings
 from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.build_features import BuildFeaturesOperator
@@ -208,3 +212,21 @@ def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.
     assert address == f"http://airflow.example:8080/nightshift/validations/shop/sales/{page}"
     assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
     assert "/nightshift/validations" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
+
+
+def test_a_step_that_a_signal_ends_says_where_it_was() -> None:
+    """A query that was too wide ended the process of the task, and its log ended in the middle without a word."""
+    step = (
+        "import os, signal\n"
+        "from plugins.operators.step import told_to_airflow\n"
+        "def count_columns(): os.kill(os.getpid(), signal.SIGFPE)\n"
+        "with told_to_airflow(): count_columns()\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", step], capture_output=True, text=True, cwd=settings.root(), check=False
+    )
+
+    assert ended.returncode == -signal.SIGFPE
+    assert "Fatal Python error: Floating" in ended.stderr
+    assert "in count_columns" in ended.stderr
