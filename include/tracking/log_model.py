@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.errors import TrackingUnavailable
+from include.errors import ModelRefused, TrackingUnavailable
 from include.tracking.champion import MODEL_FILE, download_model
 from include.tracking.client import asked_once
 from include.tracking.manifest import ModelFile, files_of, keep_manifest
@@ -54,10 +54,14 @@ def log_model(
     ------
     TrackingUnavailable
         If what MLflow gives back is another model than it was given.
+    ModelRefused
+        If the model holds types that are not trusted.
     """
     import mlflow
     import mlflow.sklearn
+    from mlflow.exceptions import MlflowException
     from mlflow.models import infer_signature
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     predict = "predict_proba" if classifies else "predict"
     predicted = getattr(model, predict)(example)
@@ -78,6 +82,14 @@ def log_model(
                 extra_files=paths or None,
             )
         status = "RUNNING"  # there is more to do before the run may be called finished
+    except MlflowException as error:
+        cause = error.__context__
+        if not isinstance(cause, UntrustedTypesFoundException):
+            raise
+        raise ModelRefused(
+            f"the model of {what} is not logged ({' '.join(str(cause).split())}); the champion is unchanged; where "
+            "these types are your own, name them in training.own_candidates.<name>.trusted_types, then start a new run"
+        ) from error
     finally:
         mlflow.end_run(status)
     kept = _read_back(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)

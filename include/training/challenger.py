@@ -166,7 +166,7 @@ def fit_challenger(
         (
             member.family,
             member.weight,
-            fit_model(pipeline, rows, member.family, member.params, threads, max_rows=member.max_rows),
+            fit_model(pipeline, rows, member.family, member.params, threads, member.max_rows),
         )
         for member in chosen.members
     ]

@@ -94,7 +94,7 @@ def fit_estimator(
 
 
 def fit_model(
-    pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int, *, max_rows: int | None = None
+    pipeline: Pipeline, rows: pd.DataFrame, family: str, params: Params, threads: int, max_rows: int | None = None
 ) -> Model:
     """Fit one family on labelled rows, as one scikit-learn pipeline over the raw feature frame.
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Rows of the fit that shows what a fitted model holds.
 SAMPLE_ROWS = 300
+#: How long the clean process may take: on a busy machine it takes a minute to import what it needs.
+PATIENCE_SECONDS = 600
 
 
 def check_unfitted(pipeline: Pipeline) -> None:
@@ -101,7 +103,8 @@ def _refuse_unkept(pipeline: Pipeline, name: str, own: OwnCandidate, model: Any,
             raise ConfigError(f"{where} cannot be loaded from its model file ({reason}); correct its class") from error
         if rows is None or own.estimator.startswith("sklearn."):
             return
-        again = measure_reload(path, sha256, pipeline.training, rows, predict(model, rows, pipeline.training))
+        expected = predict(model, rows, pipeline.training)
+        again = measure_reload(path, sha256, pipeline.training, rows, expected, limit_seconds=PATIENCE_SECONDS)
     if again.error:
         raise ConfigError(
             f"{where} does not work in a clean process, such as the one that scores ({again.error}); put its module "

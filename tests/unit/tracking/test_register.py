@@ -87,6 +87,10 @@ def test_a_model_of_an_estimator_of_ones_own_is_registered(
     models = [(family, 0.5, fit_model(pipeline, rows, family, {}, 1)) for family in own]
     shop = Shop(name, build_model(models, "regression"), example, tmp_path)
 
+    with pytest.raises(
+        ModelRefused, match=r"the model of run night-0 is not logged \(.*team_models\.Mean.*trusted_types"
+    ):
+        shop.register("night-0")
     registration = shop.register("night-1", trusted=trusted)
 
     assert registration.alias == "champion"

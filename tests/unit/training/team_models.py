@@ -158,3 +158,11 @@ class Warns(ClassifierMixin, BaseEstimator):
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Predict the same for every row."""
         return np.tile([1 - self.share_, self.share_], (x.shape[0], 1))
+
+
+class Lost(Mean):
+    """Predicts nothing."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Predict NaN for every row."""
+        return np.full(x.shape[0], np.nan)

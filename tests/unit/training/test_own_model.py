@@ -35,7 +35,7 @@ class _Loaded:
 @pytest.fixture
 def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the clean process, which takes seconds and has tests of its own."""
-    monkeypatch.setattr(own_model, "measure_reload", lambda *_: _Loaded())
+    monkeypatch.setattr(own_model, "measure_reload", lambda *_, **__: _Loaded())
 
 
 @pytest.mark.usefixtures("same_process")

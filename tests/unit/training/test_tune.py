@@ -395,3 +395,26 @@ def test_a_deterministic_search_does_not_look_at_the_clock(
 
     assert [len(result.trials) for result in none.results().values()] == [2, 2]
     assert _found(none) == _found(many)
+
+
+def test_why_the_only_trial_failed_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """With one trial allowed, its failure was told as "no trial was finished in the seconds that there were"."""
+    pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2, "trials": 1})
+    search = Search(pipeline, tmp_path / "search.journal", "a search")
+    _broken(search, "linear", ValueError("singular matrix"))
+
+    search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
+
+    with pytest.raises(TrainingImpossible, match=r"\(linear: trial 0 failed: ValueError: singular matrix\)"):
+        search.results()
+
+
+def test_predictions_that_are_no_numbers_are_told_from_an_undefined_metric(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """An estimator that predicts NaN is at fault, and not the label."""
+    own = {"lost": {"estimator": "tests.unit.training.team_models.Lost"}}
+    pipeline = make_pipeline(metric="pinball", candidates=["baseline"], own_candidates=own, tuning={"folds": 2})
+    search, _ = _search(pipeline, make_frame(), tmp_path)
+
+    assert search.results()["lost"].note == "trial 0 failed: it predicts NaN or infinity for some rows"
