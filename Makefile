@@ -72,7 +72,8 @@ image: ## Build the image of the production stack (BUILD_OPTIONS: more for `dock
 		--tag $(IMAGE) .
 
 stack: ## Start the production stack in containers, with secrets drawn into .env on first use (DEMO=1: the demo's data)
-	@$(PYTHON) -m include.production.env_file $(if $(DEMO),--demo)
+	@$(PYTHON) -m include.production.env_file
+	@$(if $(DEMO),$(PYTHON) -m include.demo.stack_connections)
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
 	@$(if $(DEMO),$(COMPOSE) run --rm --no-deps worker-1 python -m include sources)
 	@$(COMPOSE) up --detach

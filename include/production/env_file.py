@@ -1,28 +1,22 @@
 """`python3 -m include.production.env_file`: .env has every secret of the production stack, each drawn once.
 
 What stands in the file stays as it is, to the letter; what it lacks is added at its end. The exit status is 1
-where the stack would refuse to start with it. With `--demo`, connections.env gets the connections of the demo's
-sources.
+where the stack would refuse to start with it.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import settings
-from include.demo.sources import connections
 from include.private_file import write_private
 from include.production.guard import refusals
 from include.production.secrets import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-#: Where `nightshift sources` keeps the demo's sources in a container: in the volume that all workers share.
-DEMO_SOURCES = Path("/var/lib/nightshift/home/sources")
 #: More that Compose reads, for a team to fill.
 FILES = {
     "connections.env": "# Connections of sources, as AIRFLOW_CONN_NAME={...}, for the workers; see .env.example.\n",
@@ -54,31 +48,8 @@ def complete(path: Path) -> list[str]:
     return lacking
 
 
-def add_demo(path: Path) -> tuple[list[str], list[str]]:
-    """Add the connections of the demo's sources that a file lacks.
-
-    Returns
-    -------
-    tuple
-        The names that were added, and those that the file has with another value, which stays.
-    """
-    text = path.read_text(encoding="utf-8")
-    there, demo = settings.parse_env(text), connections(DEMO_SOURCES)
-    lacking = {name: value for name, value in demo.items() if name not in there}
-    if lacking:
-        gap = "" if text.endswith("\n") or not text else "\n"
-        lines = [f"{name}={value}" for name, value in lacking.items()]
-        write_private(
-            path, text + gap + "# The demo's sources, added by `make stack DEMO=1`.\n" + "\n".join(lines) + "\n"
-        )
-    return list(lacking), [name for name, value in demo.items() if name in there and there[name] != value]
-
-
-def main(arguments: Sequence[str] = ()) -> int:
+def main() -> int:
     """Complete the project's .env, say what was done, and refuse what the stack would."""
-    parser = argparse.ArgumentParser(prog="python3 -m include.production.env_file", description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="add the connections of the demo's sources")
-    demo = parser.parse_args(arguments).demo
     path = settings.root() / ".env"
     drawn = complete(path)
     if drawn:
@@ -88,23 +59,11 @@ def main(arguments: Sequence[str] = ()) -> int:
     for name, heading in FILES.items():
         if not (settings.root() / name).exists():  # Compose wants it to be there
             write_private(settings.root() / name, heading)
-    if demo:
-        _tell_demo(settings.root() / "connections.env")
     refused = refusals(settings.parse_env(path.read_text(encoding="utf-8")), SECRETS)
     for why in refused:
         print(f"{path}: {why}", file=sys.stderr)
     return bool(refused)
 
 
-def _tell_demo(path: Path) -> None:
-    added, own = add_demo(path)
-    if added:
-        print(f"{path}: added the demo's connections {', '.join(added)}")
-    if own:
-        print(
-            f"{path}: {', '.join(own)} is not the demo's and stays; the demo's pipeline reads from it", file=sys.stderr
-        )
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
 
 from include import settings
-from include.demo.sources import connections
 from include.production import env_file
 from include.production.secrets import SECRETS, weak_ones
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -56,40 +58,6 @@ def test_a_second_use_changes_nothing(project: Path) -> None:
 
     assert {path.name: path.read_bytes() for path in project.iterdir()} == before
     assert before.keys() == {".env", "connections.env", "store.env"}
-
-
-def test_the_demo_adds_its_connections_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The workers find the demo's sources in the volume that they share; what is in the file stays."""
-    (project / "connections.env").write_text("AIRFLOW_CONN_SHOP={}")
-    assert env_file.main(["--demo"]) == 0
-    assert "added the demo's connections AIRFLOW_CONN_AIRLINE_OPS, AIRFLOW_CONN_LANDING" in capsys.readouterr().out
-
-    text = (project / "connections.env").read_text()
-    assert text.startswith("AIRFLOW_CONN_SHOP={}\n")
-    added = settings.parse_env(text)
-    assert {name: value for name, value in added.items() if name != "AIRFLOW_CONN_SHOP"} == connections(
-        Path("/var/lib/nightshift/home/sources")
-    )
-    assert env_file.main(["--demo"]) == 0
-    assert (project / "connections.env").read_text() == text
-    assert (project / "connections.env").stat().st_mode & 0o777 == 0o600
-
-
-def test_the_demo_replaces_no_connection_of_a_team(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A connection that has the name of one of the demo's stays, and a sentence says so."""
-    own = 'AIRFLOW_CONN_LANDING={"conn_type": "fs", "extra": {"path": "/data/landing"}}\n'
-    (project / "connections.env").write_text(own)
-    assert env_file.main(["--demo"]) == 0
-
-    text = (project / "connections.env").read_text()
-    assert text.startswith(own)
-    assert text.count("AIRFLOW_CONN_LANDING=") == text.count("AIRFLOW_CONN_AIRLINE_OPS=") == 1
-    assert "AIRFLOW_CONN_LANDING is not the demo's and stays" in capsys.readouterr().err
-
-
-def test_the_demo_s_folder_is_the_one_that_containers_keep_it_in() -> None:
-    """`nightshift sources` in a worker writes below the home of the image."""
-    assert f"NIGHTSHIFT_HOME={env_file.DEMO_SOURCES.parent} " in (settings.root() / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize(

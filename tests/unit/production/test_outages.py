@@ -92,7 +92,7 @@ def test_a_message_of_one_line_stays() -> None:
 
 
 def test_no_record_is_an_error_of_its_own() -> None:
-    """A worker passes records on as dictionaries, whose record is made without a level; arguments may not fit either."""
+    """A record that a worker makes of a dictionary has no level at first; and arguments may not fit."""
     code = (
         "import logging; from include.production.outages import install; install()\n"
         "print(logging.makeLogRecord({'msg': 'a record', 'levelno': 20}).getMessage())\n"
