@@ -96,17 +96,20 @@ def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[s
     return differences
 
 
-def moved_at(full: pa.Table, again: pa.Table, key: list[str], column: str) -> dict[datetime, int]:
-    """Return the prediction times at which a column differs, in order, each with the number of rows that differ."""
+def moved_at(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[str]) -> dict[str, dict[datetime, int]]:
+    """Return for each column the prediction times at which it differs, in order, each with how many rows differ."""
     matched = " AND ".join(f"{_of('f', name)} = {_of('r', name)}" for name in [PREDICTION_TIME, *key])
     with open_duckdb(settings.query_memory()) as con:
         con.register("full_rows", full)
         con.register("rows_again", again)
-        found = con.execute(
-            f"SELECT f.{PREDICTION_TIME}, count(*) FROM full_rows AS f JOIN rows_again AS r ON {matched} "
-            f"WHERE {_differs(column, full, again)} GROUP BY 1 ORDER BY 1"
-        )
-        return dict(found.fetchall())
+        found = {}
+        for column in columns:
+            differing = con.execute(
+                f"SELECT f.{PREDICTION_TIME}, count(*) FROM full_rows AS f JOIN rows_again AS r ON {matched} "
+                f"WHERE {_differs(column, full, again)} GROUP BY 1 ORDER BY 1"
+            )
+            found[column] = dict(differing.fetchall())
+    return found
 
 
 def _differs(name: str, full: pa.Table, again: pa.Table) -> str:

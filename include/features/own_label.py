@@ -135,7 +135,7 @@ class OwnLabelCheck:
         for by_key in (True, False):
             every = self._perturbation(targets, by_key)
             built = self.rebuild(every)
-            moments = moved_at(self.rows, built, self.key, self.label)
+            moments = self._label_moved(built)
             if moments:
                 break
         else:
@@ -166,6 +166,9 @@ class OwnLabelCheck:
         moments are changed.
         """
         moved = [each.feature for each in self._moved(built, moments, self.columns)]
+        if not moved:
+            return {}
+        moved_when = moved_at(self.rows, built, self.key, moved)
         leaks: dict[str, tuple[datetime, Difference]] = {}
         tried: set[datetime] = set()
         every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
@@ -173,15 +176,14 @@ class OwnLabelCheck:
             open_still = [name for name in moved if name not in leaks]
             where: Counter[datetime] = Counter()
             for name in open_still[:MOMENTS]:
-                found = moved_at(self.rows, built, self.key, name)
-                where.update(at for at in found if at in moments and at not in tried)
+                where.update(at for at in moved_when[name] if at in moments and at not in tried)
             if not where:
                 break
             # a tie, where a row sees another of the same moment, shows only where several are asked at once
             at = min(where) if attempt == 0 else max(where, key=lambda each: (moments[each], where[each], each))
             tried.add(at)
             again = built if every_at_once else self.rebuild(self._alone(every, at))
-            if not every.columns or at in moved_at(self.rows, again, self.key, self.label):
+            if not every.columns or at in self._label_moved(again):
                 leaks |= {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
         if leaks:
             chance = {each.feature for each in compare(self.rows, self.rebuild(None), self.key, list(leaks))}
@@ -204,7 +206,7 @@ class OwnLabelCheck:
                 moved = {each.feature for each in self._moved(built, [at], names)}
                 for name in moved:
                     moves[name].append(column)
-                if column not in copies and at in moved_at(self.rows, built, self.key, self.label):
+                if column not in copies and at in self._label_moved(built):
                     rests |= {*names} - moved
         return {name: moves[name] for name in rests if not copies.intersection(moves[name])}
 
@@ -215,6 +217,10 @@ class OwnLabelCheck:
         """Return the perturbation of the rows of one moment, or of one column of theirs."""
         targets = _at(every.targets, [at])
         return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, every.copies, only)
+
+    def _label_moved(self, built: pa.Table) -> dict[datetime, int]:
+        """Return the moments at which labels differ, each with how many."""
+        return moved_at(self.rows, built, self.key, [self.label])[self.label]
 
     def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
         """Return what differs at some moments; which rows there are may follow from a label."""

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.features.compare import Difference, compare
+from include.features.compare import Difference, compare, moved_at
+from include.features.query import PREDICTION_TIME
 
 AT = datetime(2024, 1, 9)
 
@@ -125,3 +126,12 @@ def test_a_key_of_several_columns_and_odd_names_are_quoted() -> None:
     assert difference.example == "Select 's', no \"1\" 2 asked at 2024-01-09 00:00:00 UTC"
     assert difference.in_table == "'" + "x" * 56 + "..."
     assert difference.again == "'y'"
+
+
+def test_it_is_told_at_which_times_a_column_moved() -> None:
+    """Rows are matched by time and key; each moment has the number of rows that differ, and one without any is none."""
+    times = [datetime(2024, 1, day) for day in (2, 1, 2, 3)]
+    full = pa.table({"row": [1, 2, 3, 4], PREDICTION_TIME: times, "x": [1.0, 2.0, 3.0, None], "y": [1, 1, 1, 1]})
+    again = full.set_column(2, "x", pa.array([5.0, 2.0, None, None]))
+
+    assert moved_at(full, again, ["row"], ["x", "y"]) == {"x": {datetime(2024, 1, 2): 2}, "y": {}}
