@@ -52,6 +52,9 @@ class ColumnFigures:
 
 def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
     """Count and measure each column, by its name."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     with open_duckdb(settings.query_memory()) as con:
         con.register("feature_rows", rows)
         described = con.table("feature_rows")
@@ -59,9 +62,12 @@ def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
         asked = ["count(*)", *(each for column in kinds.items() for each in _asked(*column))]
         total, *values = aggregate(con, asked, "feature_rows")[None]
         measured = {name: values[5 * at : 5 * at + 5] for at, name in enumerate(kinds)}
-        few = [name for name in kinds if measured[name][1] <= COUNTED_VALUES]
-        exact = aggregate(con, [f"count(DISTINCT {identifier(name)})" for name in few], "feature_rows")[None]
-        counted = dict(zip(few, exact, strict=True))
+    # each count(DISTINCT) takes DuckDB 20 ms, however few the rows are
+    counted = {
+        field.name: pc.count_distinct(rows[field.name]).as_py()
+        for field in rows.schema
+        if measured[field.name][1] <= COUNTED_VALUES and not pa.types.is_nested(field.type)
+    }
     figures = {}
     for name, (known, about, low, high, mean) in measured.items():
         kind = "TIMESTAMP" if kinds[name].startswith("TIMESTAMP") else kinds[name]

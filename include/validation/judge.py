@@ -153,8 +153,8 @@ def rows_by_id(rows: Rows, row_ids: list[str], day: str, columns: list[str]) -> 
     """Return the rows with some ids, in the columns of `broken_rows`; nothing is known of why they are there."""
     return rows.con.sql(
         f"""
-        SELECT {_identity(day, columns)}, NULL::VARCHAR AS reason, NULL::BOOLEAN AS releasable
-        FROM rows
+        SELECT *, NULL::VARCHAR AS reason, NULL::BOOLEAN AS releasable
+        FROM (SELECT {_identity(day, columns)} FROM rows)
         WHERE row_id IN (SELECT unnest(?::VARCHAR[]))
         ORDER BY position
         """,

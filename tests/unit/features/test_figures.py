@@ -55,3 +55,13 @@ def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch:
     assert (found["few"].distinct, found["few"].exact) == (7, True)
     assert 700 < found["many"].distinct <= 1000
     assert not found["many"].exact
+
+
+def test_a_wide_table_is_measured() -> None:
+    """Each of its columns, however many there are."""
+    rows = pa.table({f"c{number}": [float(number), 2.0, None] for number in range(300)})
+
+    measured = column_figures(rows)
+
+    assert [each.high for each in measured.values()] == [max(2.0, number) for number in range(300)]
+    assert {each.distinct for name, each in measured.items() if name != "c2"} == {2}

@@ -249,3 +249,22 @@ class TestPublished:
 
         assert earlier_days(pipeline, "sales", "2024-06-29")[::27] == ["2024-06-01", "2024-06-28"]
         assert earlier_days(registry, "sales", "2024-06-29") == ["2024-03-01", "2024-03-09"]
+
+
+def test_a_wide_source_is_profiled_as_a_narrow_one(tmp_path: Path) -> None:
+    """Some 250 columns of numbers ended the task by SIGFPE; in portions each column has the profile it always had."""
+    few = [rows(400, value=list(range(400))), rows(3, NEXT)]
+    narrow = profile(tmp_path, *few, days=(DAY, NEXT))
+    added = {f"c{number}": "float" for number in range(300)}
+    many = []
+    for table in few:
+        for name in added:
+            table = table.append_column(name, table["day"])
+        many.append(table)
+
+    wide = profile(tmp_path, *many, days=(DAY, NEXT), columns=added | COLUMNS)
+
+    assert {at: wide[at] for at in narrow} == narrow
+    for ds in (DAY, NEXT):
+        for name in added:
+            assert wide[ds, name] == narrow[ds, "day"] | {"column": name}

@@ -16,7 +16,7 @@ from include.connections import EnvironmentConnections
 from include.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.validation.judge import failures, run_suite
+from include.validation.judge import broken_rows, failures, rows_by_id, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.rows import rows_of_table
 from include.validation.validate import validate_batch, validate_features, validate_rows
@@ -365,3 +365,23 @@ def test_a_failure_reads_as_a_clause() -> None:
     failure = Failure("expect_x", "column 'revenue'", "critical", "(min=1) failed for 2 of 3 rows")
 
     assert str(failure) == "column 'revenue': expect_x (min=1) failed for 2 of 3 rows"
+
+
+def test_columns_may_have_any_name() -> None:
+    """Names with quotes, blanks, dots and no ASCII, and those of our own columns, end no query and are not mixed up."""
+    names = ['it"s', "o'clock", "a b", "a.b", "😀", "select", "x;--", "row_id", "day", "position", "reason", "rows"]
+    suite = [
+        each(column=name)
+        for name in names
+        for each in (gxe.ExpectColumnValuesToBeUnique, gxe.ExpectColumnValuesToNotBeNull)
+    ]
+    table = pa.table({"ds": ["2024-01-01"] * 3, **{name: pa.array([1, 1, None]) for name in names}})
+
+    with rows_of_table(table) as rows:
+        judged = run_suite(rows, [*suite, gxe.ExpectCompoundColumnsToBeUnique(column_list=names)])
+        broken = broken_rows(rows, judged, 0, "ds", names, 10)
+        found = rows_by_id(rows, broken["row_id"].to_pylist()[2:], "ds", names)
+
+    assert [each.result.result["unexpected_count"] for each in judged] == [2, 1] * len(names) + [2]
+    assert broken["position"].to_pylist() == [0, 1, 2]
+    assert found["position"].to_pylist() == [2]
