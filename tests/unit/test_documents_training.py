@@ -191,10 +191,11 @@ def _first(count: int, value: object, other: object) -> Callable[[pd.DataFrame],
     return lambda frame: np.where(np.arange(len(frame)) < count, value, other)
 
 
+NO_ROWS_AFTER = np.datetime64(factories.FIRST_DAY + timedelta(days=40))
 REFUSED: list[Callable[[], str]] = [
     lambda: _refused(change=lambda frame: {"label": np.nan}),
     lambda: _refused(rows_per_day=2),
-    lambda: _refused(change=lambda frame: {"label": _first(450, 1.5, np.nan)(frame)}),
+    lambda: _refused(change=lambda frame: {"prediction_time": frame["prediction_time"].clip(upper=NO_ROWS_AFTER)}),
     lambda: _refused(days=18, rows_per_day=60),
     lambda: _refused("binary", lambda frame: {"label": _first(300, 1.0, 2.0)(frame)}),
     lambda: _refused(change=lambda frame: {"label": 3.0}),
