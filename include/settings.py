@@ -56,9 +56,10 @@ def check_places() -> None:
     lake_uri()
     home()
     folder = tempfile.gettempdir()
-    if "\\" in folder:
+    if found := re.search(r"\\|%[0-9A-Fa-f]{2}", folder):
         raise ConfigError(
-            f"TMPDIR is {folder}, and DuckDB takes a backslash for a slash; name a folder without one in its path"
+            f"TMPDIR is {folder!r}, and DuckDB or MLflow take a path with {found[0]!r} for another one; name a folder "
+            "without a backslash, and without % before two digits or letters A to F, in its path"
         )
 
 

@@ -77,12 +77,13 @@ def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypat
     assert settings.lake_uri() == "s3://bucket/my lake"
 
 
-def test_a_folder_of_temporary_files_with_a_backslash_is_refused(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["a\\b", "%41"])
+def test_a_folder_of_temporary_files_that_is_read_as_another_is_refused(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """DuckDB spilled to another folder, which was not there."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a\\b"))
-    with pytest.raises(ConfigError, match=r"^TMPDIR is .*backslash"):
+    """DuckDB spilled to a folder that was not there, and MLflow looked for a model in another."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    with pytest.raises(ConfigError, match=r"^TMPDIR is .* for another one"):
         settings.check_places()
 
 
