@@ -242,12 +242,11 @@ def _from_integer(values: pa.Array, declared: ColumnType) -> pa.Array:
     """Cast integers and truth values, and the floats that are to be truth values."""
     if declared == "timestamp":
         raise _Unfit  # Arrow would count it from 1970, in a unit that nobody has named
-    if (
-        declared == "boolean"
-        and not pa.types.is_boolean(values.type)
-        and not _all(pc.is_in(values, pa.array([0, 1], values.type)))
-    ):
-        raise _Unfit
+    # unlike is_in, a comparison leaves a null what it is, and -0.0 is 0
+    if declared == "boolean" and not pa.types.is_boolean(values.type):
+        zero, one = (pa.scalar(number, values.type) for number in (0, 1))
+        if not _all(pc.or_(pc.equal(values, zero), pc.equal(values, one))):
+            raise _Unfit
     return values.cast(arrow_type(declared), safe=declared != "float")
 
 

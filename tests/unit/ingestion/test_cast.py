@@ -108,6 +108,18 @@ def test_values_of_several_types_are_judged_one_by_one() -> None:
     assert values(mixed, "string") == ["7", "7", None, "7", "true", "nan", "12345"]
 
 
+@pytest.mark.parametrize("of", [pa.int8(), pa.uint64(), pa.float16(), pa.float64()])
+def test_a_truth_value_that_came_as_a_number_may_be_null(of: pa.DataType) -> None:
+    """A frame of pandas has 1.0, 0.0 and NaN for truth values with a null, and databases have 1, 0 and null."""
+    assert values(column(1, None, 0, of=of), "boolean") == [True, None, False]
+
+
+def test_a_truth_value_may_be_a_negative_zero() -> None:
+    """It is the number 0, as it is in text."""
+    assert values(column(-0.0, float("nan"), 1.0), "boolean") == [False, None, True]
+    assert "the value -1.0 is not one" in refused(column(-0.0, None, -1.0), "boolean")
+
+
 @pytest.mark.parametrize("declared", ["string", "integer", "float", "boolean", "timestamp"])
 @pytest.mark.parametrize(
     "of",
