@@ -45,6 +45,10 @@ NAT = -(2**63)
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
+#: Characters of a value that an error shows.
+EXCERPT = 100
+
+
 class _Unfit(ValueError):
     """Values that are not of a type, with what is wrong with them and what to do about it."""
 
@@ -340,9 +344,8 @@ def _unfit(values: pa.Array, declared: ColumnType, infinity: Infinity) -> _Unfit
 
 
 def _shown(value: pa.Scalar) -> str:
-    if value.type == LITERAL:
-        return str(value.as_py())
     try:
-        return repr(value.as_py())
+        text = str(value.as_py()) if value.type == LITERAL else repr(value.as_py())
     except (ValueError, OverflowError):  # Python has no such date
-        return str(value.cast(pa.string()).as_py())
+        text = str(value.cast(pa.string()).as_py())
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."

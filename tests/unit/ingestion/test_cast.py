@@ -91,6 +91,11 @@ def test_the_first_value_that_is_not_of_the_type_is_shown(
     assert refused(of, declared) == f"shop: column 'x' {sentence}"
 
 
+def test_a_long_value_is_shown_in_part() -> None:
+    """A document in a column of numbers filled the log and the notification."""
+    assert f"and the value {'9' * 100}... is not one;" in refused(column(10**1000 - 1), "integer")
+
+
 def test_the_first_bad_value_of_many_is_found() -> None:
     """It is searched for by halves, since each of a million values by itself would take minutes."""
     many = [str(number) for number in range(100_000)]
