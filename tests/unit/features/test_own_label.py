@@ -363,6 +363,34 @@ def test_a_label_that_is_told_from_what_is_known_passes(
     assert found.shared == {"paid": [("loans", "paid")]}
 
 
+@pytest.mark.parametrize(
+    ("feature", "leaks"),
+    [(f"avg(CAST(loans.status = 'charged off' AS INTEGER)) {WINDOW}", ["planted"]), ("loans.branch", [])],
+    ids=["the status", "a branch"],
+)
+def test_a_column_that_says_at_once_what_another_table_says_later_is_found(
+    shop: Path, raw: dict[str, pa.Table], feature: str, leaks: list[str]
+) -> None:
+    """The label comes from the table of outcomes days later, and the loan's own row was brought up to date since."""
+    loans, outcomes = raw["loans"], raw["outcomes"]
+    told = {
+        "loan": loans["loan"],
+        "minutes_late": pc.multiply(pc.cast(loans["defaulted"], pa.float64()), 90.0),
+        "known_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
+        "available_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
+        "ds": outcomes["ds"],
+    }
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, CAST(minutes_late > 20 AS INTEGER) AS label, "
+        f"loans.amount, {feature} AS planted FROM loans LEFT JOIN outcomes USING (loan)"
+    )
+
+    found = check_query(shop, raw | {"outcomes": pa.table(told)}, query, until=datetime(2024, 1, 2, 12))
+
+    assert found.rows == 0, "no label is known at the cut-off"
+    assert names(found) == leaks
+
+
 def test_no_label_is_changed_where_none_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
     """Leaving out what became known later is proof enough then, and nothing is built again."""
     late = raw["outcomes"]
