@@ -665,7 +665,11 @@ REFUSALS: dict[str, tuple[Fault | None, str, bool]] = {
     "a page of HTML": (Fault(body=b"<html>"), r"answer \(application/json, 6 bytes\) is not JSON; correct the", False),
     "half an answer": (Fault(body=b'[{"store"', cut=True), r"did not answer in up to 1 attempts", True),
     "another shape": (Fault(body=b'{"sales": "later"}'), r"no list of records as a whole: the answer is an obj", False),
-    "an error with 200": (Fault(body=b'{"error": "later"}'), r"answers 200 OK and says by 'error' that it failed", True),
+    "an error with 200": (
+        Fault(body=b'{"error": "later"}'),
+        r"answers 200 OK and says by 'error' that it failed",
+        True,
+    ),
 }
 
 
