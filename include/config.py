@@ -204,6 +204,16 @@ class Schedule(Section):
     )
     maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
+    @field_validator("ingest", "retrain", "score", "monitor", "maintain", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str):
+            found = str(value).lower() if isinstance(value, bool) else repr(value)
+            raise ValueError(
+                f"expected a cron expression, such as '15 0 * * *', or null for by hand only; found {found}"
+            )
+        return value
+
     @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
@@ -212,7 +222,9 @@ class Schedule(Section):
         if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
-            raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
+            raise ValueError(
+                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for by hand only"
+            )
         if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
             raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
         try:
@@ -312,6 +324,15 @@ class Pipeline(Section):
         """Return the columns of a source that become known later than its rows, with their label."""
         known = self.sources[source].label_known_after
         return set(known.columns or [self.features.label]) if known else set()
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _is_a_word_or_fields(cls, value: Any) -> Any:
+        if value is not None and value != "required" and not isinstance(value, dict | Approval):
+            raise ValueError(
+                f"expected required, fields such as `hours:` below it, or null where nobody is asked; found {value!r}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _labels_are_known_in_time(self) -> Pipeline:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.features.query import PREDICTION_TIME
 from include.features.query_tables import query_tables
+from include.sql_text import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,19 +98,19 @@ class Perturbation:
 
     def _change(self, con: DuckDBPyConnection, name: str, columns: list[str]) -> bool:
         """Give the raw rows of the targets the values of donors; return whether there are both."""
-        packed = ", ".join(f"{_quoted(each)} := {_quoted(name)}.{_quoted(each)}" for each in columns)
+        packed = ", ".join(f"{identifier(each)} := {identifier(name)}.{identifier(each)}" for each in columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {_DONORS} AS SELECT arg_max(donor, label) AS greatest, "
             f"arg_min(donor, label) AS smallest, max(label) AS high FROM ({self._found(name, _LABELLED)}) "
-            f"JOIN (SELECT rowid AS raw_row, struct_pack({packed}) AS donor FROM {_quoted(name)}) USING (raw_row)"
+            f"JOIN (SELECT rowid AS raw_row, struct_pack({packed}) AS donor FROM {identifier(name)}) USING (raw_row)"
         )
         # one of several rows at the moment that has another label than the greatest is enough to change their sum;
         # a row of the key that came before its label, in a source that delivers it again, stays without
-        filled = " OR ".join(f"t.{_quoted(each)} IS NOT NULL" for each in columns)
+        filled = " OR ".join(f"t.{identifier(each)} IS NOT NULL" for each in columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS SELECT raw_row, bool_or(raise) AS raise FROM ("
             f"SELECT raw_row, bool_or(label IS DISTINCT FROM (SELECT high FROM {_DONORS})) OVER (PARTITION BY asked) "
-            f"AS raise FROM ({self._found(name, _TARGETS)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = raw_row "
+            f"AS raise FROM ({self._found(name, _TARGETS)}) AS f JOIN {identifier(name)} AS t ON t.rowid = raw_row "
             f"QUALIFY {filled} OR NOT bool_or({filled}) OVER (PARTITION BY target)) GROUP BY raw_row"
         )
         if self.by_key:
@@ -121,10 +122,10 @@ class Perturbation:
             return False
         for column in columns:
             con.execute(
-                f"UPDATE {_quoted(name)} SET {_quoted(column)} = CASE WHEN {_ROWS}.raise "
-                f"THEN (SELECT greatest.{_quoted(column)} FROM {_DONORS}) "
-                f"ELSE (SELECT smallest.{_quoted(column)} FROM {_DONORS}) END "
-                f"FROM {_ROWS} WHERE {_quoted(name)}.rowid = {_ROWS}.raw_row"
+                f"UPDATE {identifier(name)} SET {identifier(column)} = CASE WHEN {_ROWS}.raise "
+                f"THEN (SELECT greatest.{identifier(column)} FROM {_DONORS}) "
+                f"ELSE (SELECT smallest.{identifier(column)} FROM {_DONORS}) END "
+                f"FROM {_ROWS} WHERE {identifier(name)}.rowid = {_ROWS}.raw_row"
             )
         return True
 
@@ -135,9 +136,9 @@ class Perturbation:
         ).fetchall()
         if rows and 2 * own > rows:
             con.execute(
-                f"INSERT INTO {_ROWS} SELECT t.rowid, bool_or(f.raise) FROM {_quoted(name)} AS t JOIN ("
-                f"SELECT available_at, bool_or({_ROWS}.raise) AS raise FROM {_quoted(name)} JOIN {_ROWS} "
-                f"ON {_quoted(name)}.rowid = {_ROWS}.raw_row GROUP BY 1) AS f USING (available_at) "
+                f"INSERT INTO {_ROWS} SELECT t.rowid, bool_or(f.raise) FROM {identifier(name)} AS t JOIN ("
+                f"SELECT available_at, bool_or({_ROWS}.raise) AS raise FROM {identifier(name)} JOIN {_ROWS} "
+                f"ON {identifier(name)}.rowid = {_ROWS}.raw_row GROUP BY 1) AS f USING (available_at) "
                 f"WHERE t.rowid NOT IN (SELECT raw_row FROM {_ROWS}) AND ({filled}) "
                 f"AND t.available_at IN (SELECT {PREDICTION_TIME} FROM {_TARGETS}) GROUP BY 1"
             )
@@ -148,8 +149,8 @@ class Perturbation:
         Of several raw rows of one key those count that became known with the question or later; where there is
         none, the newest. What became known earlier is history, which features may know.
         """
-        table, label = _quoted(name), _quoted(self.pipeline.features.label)
-        key = ", ".join(f"f.{_quoted(each)}" for each in self.pipeline.features.key)
+        table, label = identifier(name), identifier(self.pipeline.features.label)
+        key = ", ".join(f"f.{identifier(each)}" for each in self.pipeline.features.key)
         chosen = (
             f"SELECT t.rowid AS raw_row, row({key}) AS target, f.{PREDICTION_TIME} AS asked, t.available_at AS known, "
             f"f.{label} AS label FROM {table} AS t JOIN {rows} AS f ON "
@@ -158,7 +159,7 @@ class Perturbation:
         if not pairs:
             return f"{chosen} t.available_at = f.{PREDICTION_TIME}"
         matched = " AND ".join(
-            f"CAST(t.{_quoted(ours)} AS VARCHAR) = CAST(f.{_quoted(theirs)} AS VARCHAR)" for ours, theirs in pairs
+            f"CAST(t.{identifier(ours)} AS VARCHAR) = CAST(f.{identifier(theirs)} AS VARCHAR)" for ours, theirs in pairs
         )
         return (
             f"{chosen} {matched} QUALIFY t.available_at >= f.{PREDICTION_TIME} OR t.available_at = "
@@ -187,8 +188,8 @@ class Perturbation:
         if not candidates or not self.targets.num_rows:
             return []
         counts = ", ".join(
-            f"(SELECT count(*) FROM {_TARGETS} WHERE CAST({_quoted(key)} AS VARCHAR) IN "
-            f"(SELECT CAST({_quoted(each)} AS VARCHAR) FROM {_quoted(name)}))"
+            f"(SELECT count(*) FROM {_TARGETS} WHERE CAST({identifier(key)} AS VARCHAR) IN "
+            f"(SELECT CAST({identifier(each)} AS VARCHAR) FROM {identifier(name)}))"
             for each in candidates
         )
         found = con.execute(f"SELECT {counts}").fetchall()[0]
@@ -216,7 +217,7 @@ class Perturbation:
                 some = asked[at : at + _COLUMNS_AT_ONCE]
                 rows, labels, *counted = con.execute(
                     f"SELECT count(*), count(DISTINCT label), {', '.join(map(_counts, some))} "
-                    f"FROM ({self._found(name, _LABELLED)}) AS f JOIN {_quoted(name)} AS t ON t.rowid = f.raw_row "
+                    f"FROM ({self._found(name, _LABELLED)}) AS f JOIN {identifier(name)} AS t ON t.rowid = f.raw_row "
                     "WHERE f.label IS NOT NULL AND f.known <= f.asked"
                 ).fetchall()[0]
                 for column, values, both, equal in zip(some, counted[::3], counted[1::3], counted[2::3], strict=True):
@@ -227,13 +228,9 @@ class Perturbation:
 
 def _counts(column: str) -> str:
     """Return how many values a column has, how many pairs with the label, and in how many rows it is the label."""
-    value, label = f"coalesce(CAST({_quoted(column)} AS VARCHAR), '')", "CAST(label AS VARCHAR)"
+    value, label = f"coalesce(CAST({identifier(column)} AS VARCHAR), '')", "CAST(label AS VARCHAR)"
     number = "TRY_CAST({} AS DOUBLE)"
     return (
         f"count(DISTINCT {value}), count(DISTINCT ({value}, {label})), "
         f"count(*) FILTER ({number.format(value)} = {number.format(label)})"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -143,7 +143,7 @@ def columns_behind(pipeline: Pipeline, column: str) -> dict[str, set[str]]:
         create_macros(con)
         query = _only_select(con, pipeline, f"{pipeline.name}/{pipeline.features.query}")
         con.execute(f"CREATE VIEW {_VIEW} AS {query.query}")
-        return used_columns(con, f'SELECT "{column}" FROM {_VIEW}')
+        return used_columns(con, f"SELECT {identifier(column)} FROM {_VIEW}")
 
 
 def check_query(pipeline: Pipeline) -> str | None:
