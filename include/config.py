@@ -14,7 +14,7 @@ from include.monitoring_config import Monitoring
 from include.names import folded, wrong_column_names
 from include.notify_config import Notify
 from include.resources_config import TASKS, Resources
-from include.section import Name, Section
+from include.section import MAX_DAYS, Days, Name, Section
 from include.source_config import Source
 from include.training_config import Training
 from include.wording import unknown
@@ -26,7 +26,7 @@ class Aggregates(Section):
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
     values: list[str] = Field(min_length=1, description="Columns of the source that are summed up.")
-    windows_days: list[Annotated[int, Field(ge=1)]] = Field(default=[7, 28], min_length=1)
+    windows_days: list[Days] = Field(default=[7, 28], min_length=1)
     functions: list[Literal["mean", "sum", "min", "max", "std", "count", "last", "trend"]] = Field(
         default=["mean", "std", "count"], min_length=1
     )
@@ -43,7 +43,7 @@ class Series(Section):
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
     values: list[str] = Field(min_length=1, description="Columns of the source that are series.")
-    window_days: int = Field(default=28, ge=1)
+    window_days: Days = 28
     calculators: Literal["minimal", "efficient"] = "minimal"
 
     @property
@@ -162,6 +162,7 @@ class Gate(Section):
     max_age_days: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_DAYS,
         description="Days from the newest row learned from to the as-of day; null: two weeks more than are needed.",
     )
     refits: int = Field(default=2, ge=0, le=20, description="Fits with other seeds, which must be as good; 0 for none.")
@@ -253,10 +254,10 @@ class Pipeline(Section):
     owner: str = Field(min_length=1, max_length=500, description="Who is asked when a run fails.")
     schedule: Schedule = Schedule()
     history_days: int = Field(
-        default=400, ge=2, description="Days of history that are ingested first, and read at most."
+        default=400, ge=2, le=MAX_DAYS, description="Days of history that are ingested first, and read at most."
     )
     keep_days: int = Field(
-        default=180, ge=7, description="Days for which a run can be repeated on the tables that it read."
+        default=180, ge=7, le=MAX_DAYS, description="Days for which a run can be repeated on the tables that it read."
     )
     sources: dict[Name, Source] = Field(min_length=1, max_length=500)
     features: Features

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from include.yaml_file import not_a_number
@@ -19,8 +19,19 @@ def _three_parts(value: Any) -> Any:
     return value
 
 
+#: The longest span of time: what is longer leads out of the calendar.
+MAX_DAYS = 36_500
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
+
+
+def _within_calendar(span: timedelta) -> timedelta:
+    if abs(span) > timedelta(days=MAX_DAYS):
+        raise ValueError(f"a span of time of more than {MAX_DAYS:,} days is expected nowhere; shorten it")
+    return span
+
+
 #: A span of time: seconds, hours:minutes:seconds, or an ISO 8601 duration.
-Duration = Annotated[timedelta, BeforeValidator(_three_parts)]
+Duration = Annotated[timedelta, BeforeValidator(_three_parts), AfterValidator(_within_calendar)]
 
 
 class Section(BaseModel):

@@ -30,7 +30,7 @@ def validate_config(pipelines: tuple[str, ...]) -> None:
             mistakes = _mistakes(name)
         except NightshiftError as error:
             mistakes = str(error).splitlines()
-        except Exception as error:  # noqa: BLE001  the others are checked all the same
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the others are checked all the same
             mistakes = [f"{name}: it cannot be checked: {type(error).__name__}: {error}; correct its folder"]
         for mistake in mistakes:
             click.echo(mistake)

@@ -159,6 +159,7 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
         ("folds: 2", "folds: 1", "29: training.tuning.folds", "greater than or equal to 2", "1"),
         ("minimum: 50", "minimum: high", "32: gate.minimum", "a valid number", "'high'"),
         ("baseline: prior", "confidence: 1.5", "33: gate.confidence", "less than 1", "1.5"),
+        ("history_days: 120", "history_days: 99999999999", "3: history_days", "or equal to 36500", "99999999999"),
         ("history_days: 120", "history_days: true", "3: history_days", "a number", "true"),
         ("history_days: 120", "history_days: 0120", "3: history_days", "without the leading 0", "'0120'"),
         ("minimum: 50", "minimum: true", "32: gate.minimum", "a number", "true"),
@@ -199,6 +200,7 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),
         (edited("task: regression", "task: binary"), "there is no metric 'mae' (known: 'roc_auc'"),
         (edited("history_days: 120", "schedule: {retrain: off}"), "'off' is not a cron expression of five parts, such"),
+        (edited("day: day\n", "deadline: P99999999D\n"), "a span of time of more than 36,500 days"),
         (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for by hand only"),
         (edited("history_days: 120", "schedule: {ingest: after_ingest}"), "ingest cannot run after_ingest"),
         (
