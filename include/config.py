@@ -299,10 +299,13 @@ class Pipeline(Section):
             If the file cannot be read, or is not UTF-8.
         """
         try:
-            return (self._folder / relative).read_text(encoding="utf-8-sig")
+            text = (self._folder / relative).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
             raise ConfigError(f"{self.name}/{relative}: the file cannot be read ({reason}); correct it") from error
+        if "\0" in text:
+            raise ConfigError(f"{self.name}/{relative}: the file has a zero byte; save it as UTF-8")
+        return text
 
     @property
     def kept_out(self) -> set[str]:

@@ -145,8 +145,8 @@ class EnvironmentConnections:
             return _from_json(value) if value.lstrip().startswith("{") else _from_uri(value)
         except (ValueError, TypeError) as error:
             raise ConnectionMissing(
-                f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db{_reason(error)}; "
-                "see .env.example"
+                f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db"
+                f"{_reason(error)}; see .env.example"
             ) from error
 
 
@@ -375,8 +375,8 @@ def _from_json(value: str) -> dict[str, Any]:
     for name in ("conn_type", "host", "schema", "login", "password"):
         if not isinstance(fields.get(name), str | None):
             raise TypeError(f"{name} is no text")
-    if not isinstance(fields.get("extra"), dict | None):
-        raise TypeError("extra has no fields")
+    if not isinstance(fields.get("extra"), dict):
+        fields["extra"] = {}
     return fields | ({"port": int(fields["port"])} if fields.get("port") else {})
 
 

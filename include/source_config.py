@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.names import nearest, wrong_column_names
 from include.section import MAX_DAYS, Duration, Name, Section
+from include.wording import did_you_mean, unknown
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 Infinity = Literal["refuse", "null"]
@@ -273,7 +274,7 @@ class _Source(Section):
         for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
             if name not in self.columns:
                 near = nearest(name, self.columns)
-                hint = f"; did you mean '{near}'?" if near else ""
+                hint = f"; {did_you_mean(name, near)}" if near else ""
                 raise ValueError(f"{field} names the column '{name}', which `columns` does not declare{hint}")
         for field, name in named[len(self.key) :]:
             if self.columns[name] != "timestamp":
@@ -288,7 +289,7 @@ class _Source(Section):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in (self.label_known_after.columns or []) if self.label_known_after else []:
             if name not in self.columns:
-                raise ValueError(f"label_known_after names the column '{name}', which `columns` does not declare")
+                raise ValueError(f"label_known_after: {unknown('column', name, list(self.columns))}")
             if name in [each for _, each in named]:
                 raise ValueError(
                     f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"
