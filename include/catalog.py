@@ -119,7 +119,8 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
             named[f"sources.{name}.query"] = source.query
     mistakes = []
     for field, relative in named.items():
-        if not (pipeline.folder / relative).is_file():
+        # not of pathlib, which raises where the name is too long for a file
+        if not os.path.isfile(pipeline.folder / relative):  # noqa: PTH113
             there = [
                 str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql") if path.is_file()
             ]
@@ -164,6 +165,8 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
     elif kind == "string_type" and isinstance(item["input"], (int, float, type(None))):
         found = "null" if item["input"] is None else str(item["input"]).lower()
         problem = f"expected text, found {found}; write it in quotes"
+    elif kind == "list_type":
+        problem = f"expected a list, such as [a, b], found {_found(item['input'])}"
     elif kind == "too_short":
         problem = "at least one is needed, found none"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
@@ -174,14 +177,14 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
         problem = f"the name {item['input']!r} may only have lower case letters, digits and _, the first a letter"
     else:
         problem = item["msg"].removeprefix("Value error, ")
-        if kind != "value_error":
+        if kind not in ("value_error", "number"):
             problem = f"{problem[0].lower()}{problem[1:]}, found {_found(item['input'])}"
     return f"{shown}:{file.line(location)}: {field}: {problem}"
 
 
 def _found(value: Any) -> str:
     """Return what was found in place of what was expected, shortened where it is long."""
-    shown = repr(value)
+    shown = "nothing" if value is None else repr(value)
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
 
 
@@ -190,7 +193,8 @@ def _existing(location: tuple, data: Any) -> tuple:
     kept: list[Any] = []
     for position, part in enumerate(location):
         branch = position == 2 and location[0] == "sources" and part in SOURCE_KINDS
-        if part == "[key]" or (branch and isinstance(data, dict) and part not in data):
+        within = position == 1 and location[0] == "approval" and part in ("Approval", "literal['required']")
+        if part == "[key]" or within or (branch and isinstance(data, dict) and part not in data):
             continue
         kept.append(part)
         if isinstance(data, dict):

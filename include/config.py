@@ -14,7 +14,7 @@ from include.monitoring_config import Monitoring
 from include.names import folded, wrong_column_names
 from include.notify_config import Notify
 from include.resources_config import TASKS, Resources
-from include.section import Name, Section
+from include.section import MAX_DAYS, Days, Name, Section
 from include.source_config import Source
 from include.training_config import Training
 from include.wording import unknown
@@ -26,7 +26,7 @@ class Aggregates(Section):
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
     values: list[str] = Field(min_length=1, description="Columns of the source that are summed up.")
-    windows_days: list[Annotated[int, Field(ge=1)]] = Field(default=[7, 28], min_length=1)
+    windows_days: list[Days] = Field(default=[7, 28], min_length=1)
     functions: list[Literal["mean", "sum", "min", "max", "std", "count", "last", "trend"]] = Field(
         default=["mean", "std", "count"], min_length=1
     )
@@ -43,7 +43,7 @@ class Series(Section):
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
     values: list[str] = Field(min_length=1, description="Columns of the source that are series.")
-    window_days: int = Field(default=28, ge=1)
+    window_days: Days = 28
     calculators: Literal["minimal", "efficient"] = "minimal"
 
     @property
@@ -162,6 +162,7 @@ class Gate(Section):
     max_age_days: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_DAYS,
         description="Days from the newest row learned from to the as-of day; null: two weeks more than are needed.",
     )
     refits: int = Field(default=2, ge=0, le=20, description="Fits with other seeds, which must be as good; 0 for none.")
@@ -204,6 +205,16 @@ class Schedule(Section):
     )
     maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
+    @field_validator("ingest", "retrain", "score", "monitor", "maintain", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str):
+            found = str(value).lower() if isinstance(value, bool) else repr(value)
+            raise ValueError(
+                f"expected a cron expression, such as '15 0 * * *', or null for by hand only; found {found}"
+            )
+        return value
+
     @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
@@ -212,7 +223,9 @@ class Schedule(Section):
         if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
-            raise ValueError(f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'")
+            raise ValueError(
+                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for by hand only"
+            )
         if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
             raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
         try:
@@ -241,10 +254,10 @@ class Pipeline(Section):
     owner: str = Field(min_length=1, max_length=500, description="Who is asked when a run fails.")
     schedule: Schedule = Schedule()
     history_days: int = Field(
-        default=400, ge=2, description="Days of history that are ingested first, and read at most."
+        default=400, ge=2, le=MAX_DAYS, description="Days of history that are ingested first, and read at most."
     )
     keep_days: int = Field(
-        default=180, ge=7, description="Days for which a run can be repeated on the tables that it read."
+        default=180, ge=7, le=MAX_DAYS, description="Days for which a run can be repeated on the tables that it read."
     )
     sources: dict[Name, Source] = Field(min_length=1, max_length=500)
     features: Features
@@ -286,10 +299,13 @@ class Pipeline(Section):
             If the file cannot be read, or is not UTF-8.
         """
         try:
-            return (self._folder / relative).read_text(encoding="utf-8-sig")
+            text = (self._folder / relative).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
             raise ConfigError(f"{self.name}/{relative}: the file cannot be read ({reason}); correct it") from error
+        if "\0" in text:
+            raise ConfigError(f"{self.name}/{relative}: the file has a zero byte; save it as UTF-8")
+        return text
 
     @property
     def kept_out(self) -> set[str]:
@@ -312,6 +328,15 @@ class Pipeline(Section):
         """Return the columns of a source that become known later than its rows, with their label."""
         known = self.sources[source].label_known_after
         return set(known.columns or [self.features.label]) if known else set()
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _is_a_word_or_fields(cls, value: Any) -> Any:
+        if value is not None and value != "required" and not isinstance(value, dict | Approval):
+            raise ValueError(
+                f"expected required, fields such as `hours:` below it, or null where nobody is asked; found {value!r}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _labels_are_known_in_time(self) -> Pipeline:

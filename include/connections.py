@@ -145,9 +145,14 @@ class EnvironmentConnections:
             return _from_json(value) if value.lstrip().startswith("{") else _from_uri(value)
         except (ValueError, TypeError) as error:
             raise ConnectionMissing(
-                f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db; "
-                "see .env.example"
+                f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db"
+                f"{_reason(error)}; see .env.example"
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a field; a parser's words would show the text, which may have a password."""
+    return f" ({error})" if isinstance(error, TypeError) else ""
 
 
 def no_database(connection_id: str, kind: str, place: str = "its type") -> str:
@@ -367,7 +372,12 @@ def _from_json(value: str) -> dict[str, Any]:
         fields["extra"] = json.loads(fields["extra"] or "{}")
     if not fields.get("conn_type"):
         raise ValueError("conn_type is missing")
-    return fields
+    for name in ("conn_type", "host", "schema", "login", "password"):
+        if not isinstance(fields.get(name), str | None):
+            raise TypeError(f"{name} is no text")
+    if not isinstance(fields.get("extra"), dict):
+        fields["extra"] = {}
+    return fields | ({"port": int(fields["port"])} if fields.get("port") else {})
 
 
 def _from_uri(value: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def import_named(where: str, path: str, what: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)
-    except Exception as error:  # importing a module runs it, and it may raise whatever it likes
+    except (Exception, SystemExit) as error:  # importing a module runs it, and it may raise whatever it likes
         reason = " ".join(str(error).split())
         found = getattr(sys.modules.get(module), "__file__", None) if isinstance(error, AttributeError) else None
         raise ConfigError(

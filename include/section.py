@@ -2,9 +2,12 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from include.yaml_file import not_a_number
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
@@ -16,11 +19,49 @@ def _three_parts(value: Any) -> Any:
     return value
 
 
+#: The longest span of time: what is longer leads out of the calendar.
+MAX_DAYS = 36_500
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
+
+
+def _within_calendar(span: timedelta) -> timedelta:
+    if abs(span) > timedelta(days=MAX_DAYS):
+        raise ValueError(f"a span of time of more than {MAX_DAYS:,} days is expected nowhere; shorten it")
+    return span
+
+
 #: A span of time: seconds, hours:minutes:seconds, or an ISO 8601 duration.
-Duration = Annotated[timedelta, BeforeValidator(_three_parts)]
+Duration = Annotated[timedelta, BeforeValidator(_three_parts), AfterValidator(_within_calendar)]
 
 
 class Section(BaseModel):
     """A part of pipeline.yaml: unknown fields are mistakes, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_plain(cls, data: Any) -> Any:
+        wrong: list[InitErrorDetails] = [
+            {"type": PydanticCustomError("number", "{problem}", {"problem": problem}), "loc": (name,), "input": value}
+            for name, value in (data.items() if isinstance(data, dict) else ())
+            if name in cls.model_fields
+            and _is_number(cls.model_fields[name].annotation)
+            and (problem := not_a_number(value))
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return data
+
+
+def _is_number(annotation: Any) -> bool:
+    """Return whether a field takes a number, or a span of time, and neither a text nor a truth value."""
+    kinds = _kinds(annotation)
+    return bool(kinds & {int, float, timedelta}) and not kinds & {str, bool}
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types of one value that a field allows, without those of what a list or a mapping holds."""
+    if getattr(annotation, "__origin__", None) in (list, dict):
+        return set()
+    return {annotation}.union(*map(_kinds, get_args(annotation)))

@@ -14,6 +14,9 @@ from include.errors import ConfigError
 #: address and a backslash for a slash, and reads `%41` as A.
 _NOT_IN_PATHS = re.compile(r"[][|^\\#?\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
+#: What the address of a lake begins with.
+_SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory")
+
 
 def root() -> Path:
     """Return the project's root, the folder that holds include/."""
@@ -22,12 +25,12 @@ def root() -> Path:
 
 def home() -> Path:
     """Return the folder of the embedded default's state (NIGHTSHIFT_HOME, default var/)."""
-    return Path(_usable(str((root() / (os.environ.get("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
+    return Path(_usable(str((root() / (_place("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
 
 
 def pipelines_folder() -> Path:
     """Return the folder that holds one folder a pipeline (NIGHTSHIFT_PIPELINES)."""
-    return (root() / (os.environ.get("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
+    return (root() / (_place("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
 
 
 def lake_uri() -> str:
@@ -38,11 +41,34 @@ def lake_uri() -> str:
     ConfigError
         If its path has what Delta Lake cannot keep tables under.
     """
-    uri = (os.environ.get("LAKE_URI") or str(home() / "lake")).rstrip("/")
+    uri = (_place("LAKE_URI") or str(home() / "lake")).rstrip("/")
+    scheme, _, rest = uri.partition(":")
+    begins = "///" if scheme.lower() == "file" else "//"
+    if scheme.lower() in _SCHEMES and not (scheme in _SCHEMES and rest.startswith(begins)):
+        raise ConfigError(
+            f"LAKE_URI is '{uri}', which is neither a folder's path nor an address; begin it with "
+            f"{scheme.lower()}:{begins}, or write the path alone"
+        )
+    if "://" in uri and scheme not in _SCHEMES:
+        raise ConfigError(
+            f"LAKE_URI is '{without_password(uri)}', and the lake cannot be in a store of the kind '{scheme}'; name a "
+            "folder, or an address that begins with s3://, gs:// or abfss://"
+        )
     if uri.startswith("file:///") and "%" in uri:
         uri = unquote(uri.removeprefix("file://"))  # each reader would decode it in its own way
     # a relative folder is the project's, wherever one stands
     return _usable(uri if "://" in uri else str(root() / uri), "LAKE_URI")
+
+
+def _place(variable: str) -> str | None:
+    """Return the folder or the address that a variable names, unless a shell was expected to read it first."""
+    named = os.environ.get(variable) or None
+    if named and (named != named.strip() or named[0] in "~\"'"):
+        raise ConfigError(
+            f"{variable} is {named!r}, and no shell reads it: ~, quotes and blanks at its ends would be parts of the "
+            "path; write the whole path without them"
+        )
+    return named
 
 
 def check_places() -> None:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.names import nearest, wrong_column_names
-from include.section import Duration, Name, Section
+from include.section import MAX_DAYS, Duration, Name, Section
+from include.wording import did_you_mean, unknown
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 Infinity = Literal["refuse", "null"]
@@ -72,9 +73,9 @@ class AvailableAt(Section):
 class LabelKnownAfter(Section):
     """How long after a row its label becomes known; until then the row is there without it."""
 
-    days: int = Field(default=0, ge=0)
-    hours: int = Field(default=0, ge=0)
-    minutes: int = Field(default=0, ge=0)
+    days: int = Field(default=0, ge=0, le=MAX_DAYS)
+    hours: int = Field(default=0, ge=0, le=MAX_DAYS * 24)
+    minutes: int = Field(default=0, ge=0, le=MAX_DAYS * 24 * 60)
     columns: list[str] | None = Field(
         default=None, min_length=1, description="The columns that become known then; default: that of features.label."
     )
@@ -220,7 +221,10 @@ class _Source(Section):
         "day's delivery brings rows of that day and late ones of the days before it.",
     )
     late_days: int = Field(
-        default=31, ge=1, description="How many days late a row may be, where a source arrives as `append`."
+        default=31,
+        ge=1,
+        le=MAX_DAYS,
+        description="How many days late a row may be, where a source arrives as `append`.",
     )
     connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
     deadline: Duration = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
@@ -270,7 +274,7 @@ class _Source(Section):
         for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
             if name not in self.columns:
                 near = nearest(name, self.columns)
-                hint = f"; did you mean '{near}'?" if near else ""
+                hint = f"; {did_you_mean(name, near)}" if near else ""
                 raise ValueError(f"{field} names the column '{name}', which `columns` does not declare{hint}")
         for field, name in named[len(self.key) :]:
             if self.columns[name] != "timestamp":
@@ -285,7 +289,7 @@ class _Source(Section):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in (self.label_known_after.columns or []) if self.label_known_after else []:
             if name not in self.columns:
-                raise ValueError(f"label_known_after names the column '{name}', which `columns` does not declare")
+                raise ValueError(f"label_known_after: {unknown('column', name, list(self.columns))}")
             if name in [each for _, each in named]:
                 raise ValueError(
                     f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from include.section import Name, Section
+from include.section import MAX_DAYS, Name, Section
 from include.wording import unknown
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
@@ -126,7 +126,10 @@ class Training(Section):
     metric: str = Field(description="The metric that is tuned for and that the gate compares.")
     quantile: float = Field(default=0.5, gt=0, lt=1, description="What pinball asks for; 0.5 is the median.")
     horizon_days: int | None = Field(
-        default=None, ge=1, description="For forecasting: days from the question to the last value of its label."
+        default=None,
+        ge=1,
+        le=MAX_DAYS,
+        description="For forecasting: days from the question to the last value of its label.",
     )
     window_days: int = Field(default=365, ge=2, description="Days of history that a model learns from.")
     holdout_days: int = Field(default=28, ge=1, description="Last labelled days, kept for the gate.")

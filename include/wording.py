@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from include.names import nearest
 
 #: Known values that a sentence lists: a wide table has thousands of columns.
 LISTED = 100
 
 
+def did_you_mean(value: str, near: str) -> str:
+    """Ask whether another name was meant, with its code points where nobody sees a difference."""
+    looks_same = unicodedata.normalize("NFC", value).strip() == unicodedata.normalize("NFC", near).strip()
+    return f"did you mean {near!a} rather than {value!a}?" if looks_same else f"did you mean '{near}'?"
+
+
 def unknown(what: str, value: str, known: list[str], near: str | None = None) -> str:
     """Say that a value is not known, with all that are and the one that was meant, by default the nearest."""
     near = near or nearest(value, known)
-    hint = f"; did you mean '{near}'?" if near else ""
+    hint = f"; {did_you_mean(value, near)}" if near else ""
     listed = ", ".join(f"'{name}'" for name in known[:LISTED])
     listed += f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
     return f"there is no {what} '{value}'{hint} (known: {listed or 'none'})"

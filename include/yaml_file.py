@@ -100,6 +100,20 @@ def write_yaml(data: Any, width: float) -> str:
     return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width)
 
 
+def not_a_number(value: Any) -> str | None:
+    """Return what is wrong with a value in the place of a number that other libraries would take for one.
+
+    `true` is 1 to them, and `010` is eight to some readers of YAML and ten to others.
+    """
+    if isinstance(value, bool):
+        return f"expected a number, found {str(value).lower()}"
+    if isinstance(value, str) and re.fullmatch(r"[-+]?0[0-9_]+(\.[0-9_]*)?", value):
+        return f"expected a number, found '{value}', which may be octal; write it without the leading 0"
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\.?(nan|inf|infinity)", value, re.IGNORECASE):
+        return f"expected a number, found '{value}'; write a finite one"
+    return None
+
+
 def _text_of(path: Path, shown: str, max_bytes: int) -> str:
     try:
         if path.exists() and not path.is_file():

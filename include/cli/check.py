@@ -30,7 +30,7 @@ def validate_config(pipelines: tuple[str, ...]) -> None:
             mistakes = _mistakes(name)
         except NightshiftError as error:
             mistakes = str(error).splitlines()
-        except Exception as error:  # noqa: BLE001  the others are checked all the same
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the others are checked all the same
             mistakes = [f"{name}: it cannot be checked: {type(error).__name__}: {error}; correct its folder"]
         for mistake in mistakes:
             click.echo(mistake)
@@ -91,7 +91,11 @@ def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
 
 
 def _read_queries(pipeline: Pipeline) -> None:
-    """Read the queries of the sources, which may be in another encoding or not to be read."""
+    """Read the queries of the sources, which may be in another encoding, or name parameters that nothing fills in."""
+    from include.ingestion.sql import wrong_parameters
+
     for source in pipeline.sources.values():
         if isinstance(source, SqlSource):
-            pipeline.text(source.query)
+            wrong = wrong_parameters(pipeline.text(source.query))
+            if wrong:
+                raise ConfigError(f"{pipeline.name}/{source.query}: {wrong}; correct the query")

@@ -21,6 +21,7 @@ from include.lake import MONTH
 from include.names import nearest, wrong_column_names
 from include.source_config import READER_COLUMNS
 from include.sql_text import identifier, identifiers, literal
+from include.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -281,7 +282,7 @@ def label_mistake(label: str, kind: str, task: str) -> str | None:
 def _with_nearest(name: str, there: Iterable[str]) -> str:
     """Return a missing column's name, with that of the column that was most likely meant."""
     near = nearest(name, there)
-    return f"{name} (did you mean '{near}'?)" if near else name
+    return f"{name} ({did_you_mean(name, near)})" if near else name
 
 
 def _check_features(types: dict[str, str], where: str) -> None:

@@ -73,10 +73,17 @@ def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]]:
     con.execute("RESET disabled_optimizers")
     used: dict[str, set[str]] = {}
     for scan in _scans(plan):
-        columns = scan.get("Projections") or []
+        lines = scan.get("Projections") or []
         name = scan["Table"].rsplit(".", 1)[-1].strip('"')
-        used.setdefault(name, set()).update([columns] if isinstance(columns, str) else columns)
+        listed = "\n".join(["", *([lines] if isinstance(lines, str) else lines), ""])
+        read = (column for column in con.table(identifier(name)).columns if _as_listed(column) in listed)
+        used.setdefault(name, set()).update(read)
     return used
+
+
+def _as_listed(column: str) -> str:
+    """Return a column as a plan lists it, which takes each line of its name for a name."""
+    return "\n".join(["", *filter(None, column.split("\n")), ""])
 
 
 def fill_tables(

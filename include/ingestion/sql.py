@@ -77,6 +77,8 @@ def _chunks(
 
     needed = {*source.columns, *source.contract.renamed}
     try:
+        if wrong := wrong_parameters(query):
+            raise ValueError(wrong)
         # yield_per: a cursor on the server, where the driver would else fetch all rows at once
         statement = text(only_parameters(query)).execution_options(yield_per=FETCH_ROWS)
         # only what the query names: a driver refuses a parameter that it has no place for
@@ -144,6 +146,19 @@ def only_parameters(query: str) -> str:
     """Drop a query's comments and mask the colons that name no parameter, as in 'at :noon' and `:start::date`."""
     # SQLAlchemy takes the backslash away again
     return _NO_PARAMETER.sub(lambda found: found[0].replace(":", r"\:"), without_comments(query))
+
+
+def wrong_parameters(query: str) -> str | None:
+    """Return what is wrong with a query's parameters, None where it names the bounds or nothing."""
+    from sqlalchemy import text
+
+    for bound in ("start", "end"):
+        if re.search(rf"""(['"]):{bound}\1""", without_comments(query)):
+            return f"it has :{bound} in quotes, where it is a text and no bound of the days; remove the quotes"
+    others = sorted(text(only_parameters(query)).compile().params.keys() - {"start", "end"})
+    if others:
+        return f"it names the parameter :{others[0]}, and only :start and :end are filled in"
+    return None
 
 
 def _bound(moment: datetime, engine: Engine) -> datetime | str:

@@ -101,7 +101,7 @@ def _named(path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)
-    except Exception:  # noqa: BLE001  importing a module runs it, and it may raise whatever it likes
+    except (Exception, SystemExit):  # noqa: BLE001  importing a module runs it, and it may raise whatever it likes
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.validation.judge import named_columns
@@ -23,7 +23,8 @@ def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
         if name not in columns.names:
             return unknown("column", name, columns.names)
     low, high = arguments.get("min_value"), arguments.get("max_value")
-    if type(low) is type(high) and low is not None and low > high:
+    least, most = _in_utc(low), _in_utc(high)
+    if type(least) is type(most) and least is not None and least > most:
         return f"min_value ({low}) is more than max_value ({high}), so no value could meet it"
     for pattern in [arguments.get("regex"), *(arguments.get("regex_list") or [])]:
         try:
@@ -31,6 +32,13 @@ def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
         except re.error as error:
             return f"{pattern!r} is not a regular expression ({error}); correct it, and write it in single quotes"
     return wrong_set(expectation, columns)
+
+
+def _in_utc(bound: Any) -> Any:
+    """Return a bound as it is compared: a day is its midnight, and what has no zone is in UTC."""
+    if isinstance(bound, datetime):
+        return bound if bound.tzinfo else bound.replace(tzinfo=UTC)
+    return datetime(bound.year, bound.month, bound.day, tzinfo=UTC) if isinstance(bound, date) else bound
 
 
 def wrong_set(expectation: Expectation, columns: pa.Schema) -> str | None:

@@ -11,7 +11,7 @@ from include.errors import ConfigError
 from include.validation.arguments import wrong_set
 from include.validation.fit import keep_integers
 from include.wording import unknown
-from include.yaml_file import read_yaml
+from include.yaml_file import not_a_number, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 #: Bytes of the largest suite: a set may have many values, and no suite is read while Airflow parses DAGs.
 MAX_BYTES = 20_000_000
 
+#: Arguments that are a number, or a time; and those that are a text, or a list of texts.
+_NUMBERS = ("min_value", "max_value", "value", "mostly", "threshold", "sum_total", "column_index")
+_TEXTS = {
+    *("column", "column_A", "column_B", "column_list", "column_set", "regex", "regex_list", "type_", "type_list"),
+    *("like_pattern", "like_pattern_list", "strftime_format", "row_condition"),
+}
 #: Arguments that are a value or a list.
 _PLAIN = {
     *("column", "column_A", "column_B", "column_list", "column_set", "value", "value_set", "value_pairs_set", "mostly"),
@@ -124,10 +130,21 @@ def _expectation(item: Any) -> Expectation:
     ]
     if odd:  # Great Expectations takes it for the name of a parameter, which nothing fills in here
         raise TypeError(f"{name}: {odd[0]}, and no fields are expected below it")
+    for each, value in arguments.items():
+        if problem := not_a_number(value) if each in _NUMBERS else _not_a_text(value) if each in _TEXTS else None:
+            raise TypeError(f"{name}: {each}: {problem}")
     try:
         return keep_integers(getattr(gxe, known[name])(**arguments), arguments)
     except Exception as error:
         raise ValueError(f"{name}: {_problems(error, arguments)}") from error
+
+
+def _not_a_text(value: Any) -> str | None:
+    """Return what is wrong with a value in the place of a text, or of several."""
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, int | float):  # a truth value is one too
+            return f"expected text, found {str(each).lower()}; write it in quotes"
+    return None
 
 
 def _problems(error: Exception, arguments: dict[str, Any]) -> str:

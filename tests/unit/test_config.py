@@ -152,13 +152,21 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
     ("old", "new", "place", "expected", "found"),
     [
         ("history_days: 120", "history_days: 1", "3: history_days", "greater than or equal to 2", "1"),
-        ("key: [store, day]", "key: store", "9: sources.sales.key", "a valid list", "'store'"),
+        ("key: [store, day]", "key: store", "9: sources.sales.key", "a list, such as [a, b]", "'store'"),
         ("min: 1,", "min: -1,", "12: sources.sales.rows_per_day.min", "greater than or equal to 0", "-1"),
         ("window_days: 100", "window_days: many", "25: training.window_days", "a valid integer", "'many'"),
         ("window_days: 100", "window_days: 9.5", "25: training.window_days", "a valid integer", "9.5"),
         ("folds: 2", "folds: 1", "29: training.tuning.folds", "greater than or equal to 2", "1"),
         ("minimum: 50", "minimum: high", "32: gate.minimum", "a valid number", "'high'"),
         ("baseline: prior", "confidence: 1.5", "33: gate.confidence", "less than 1", "1.5"),
+        ("history_days: 120", "history_days: 99999999999", "3: history_days", "or equal to 36500", "99999999999"),
+        ("history_days: 120", "history_days: true", "3: history_days", "a number", "true"),
+        ("history_days: 120", "history_days: 0120", "3: history_days", "without the leading 0", "'0120'"),
+        ("minimum: 50", "minimum: true", "32: gate.minimum", "a number", "true"),
+        ("minimum: 50", "minimum: -.inf", "32: gate.minimum", "a finite one", "'-.inf'"),
+        ("day: day", "deadline: true", "10: sources.sales.deadline", "a number", "true"),
+        ("history_days: 120", "approval: no", "3: approval", "null where nobody is asked", "'no'"),
+        ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for by hand only", "false"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_was_expected_and_found(
@@ -191,6 +199,9 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("window_days: 100", "window_days: 15"), "leave nothing of window_days (15) to learn from"),
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),
         (edited("task: regression", "task: binary"), "there is no metric 'mae' (known: 'roc_auc'"),
+        (edited("history_days: 120", "schedule: {retrain: off}"), "'off' is not a cron expression of five parts, such"),
+        (edited("day: day\n", "deadline: P99999999D\n"), "a span of time of more than 36,500 days"),
+        (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for by hand only"),
         (edited("history_days: 120", "schedule: {ingest: after_ingest}"), "ingest cannot run after_ingest"),
         (
             edited("history_days: 120", "schedule: {retrain: after_score}"),

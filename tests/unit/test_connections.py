@@ -217,6 +217,8 @@ def test_a_connection_that_cannot_be_used_is_told_without_its_secret(
         ("{", "neither JSON nor a URI"),
         ("no scheme", "neither JSON nor a URI"),
         ('{"host": "db"}', "neither JSON nor a URI"),
+        ('{"conn_type": "postgres", "port": "abc"}', "neither JSON nor a URI"),
+        ('{"conn_type": "sqlite", "host": 5}', "host is no text"),
         ("oracle-of-delphi://db/shop", "has the type 'oracle-of-delphi', which is no database that is known"),
         ("mysql+nodriver://db/shop", "has the type 'mysql\\+nodriver', which is no database that is known"),
     ],

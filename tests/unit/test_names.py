@@ -9,6 +9,7 @@ import pytest
 
 from include.catalog import read_pipeline
 from include.names import alike, nearest, wrong_column_names
+from include.wording import unknown
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:
@@ -95,3 +96,10 @@ def test_names_in_pipeline_yaml_are_told_with_their_line(tmp_path: Path, old: st
     _, [told] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
 
     assert sentence in told
+
+
+def test_a_name_that_looks_the_same_is_shown_by_its_code_points() -> None:
+    """Nobody sees the difference between two forms of a letter, or a blank at the end."""
+    assert "did you mean 'caf\\xe9' rather than 'cafe\\u0301'?" in unknown("column", TWO, [ONE])
+    assert "did you mean 'price' rather than 'price '?" in unknown("column", "price ", ["price"])
+    assert "did you mean 'price'? (known" in unknown("column", "Price", ["price"])

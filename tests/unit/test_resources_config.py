@@ -67,7 +67,7 @@ def test_without_a_default_the_named_tasks_alone_ask(tmp_path: Path) -> None:
         ("{default: {cpu: 0, memory: 1Gi}}", "resources.default.cpu: a number of cores is expected"),
         ("{default: {cpu: .nan, memory: 1Gi}}", "found '.nan'"),
         ("{default: {cpu: .inf, memory: 1Gi}}", "found '.inf'"),
-        ("{default: {cpu: true, memory: 1Gi}}", "found True"),
+        ("{default: {cpu: true, memory: 1Gi}}", "found true"),
         ("{default: {cpu: 1, memory: 8}}", "resources.default.memory: a whole number of Mi or Gi is expected, such as"),
         ("{default: {cpu: 1, memory: 8GB}}", "found '8GB'"),
         ("{default: {cpu: 1, memory: 0Gi}}", "found '0Gi'"),

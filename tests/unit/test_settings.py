@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -75,6 +76,31 @@ def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypat
         settings.lake_uri()
     monkeypatch.setenv("LAKE_URI", "s3://bucket/my lake")
     assert settings.lake_uri() == "s3://bucket/my lake"
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("file:/data/lake", "begin it with file:///, or write the path alone"),
+        ("FILE:///data/lake", "begin it with file:///"),
+        ("file://lake", "begin it with file:///"),
+        ("s3:bucket/lake", "begin it with s3://"),
+        (
+            "ftp://nightshift:secret@host/lake",
+            "is 'ftp://host/lake', and the lake cannot be in a store of the kind 'ftp'",
+        ),
+        ("~/lake", "no shell reads it"),
+        ('"/data/lake"', "no shell reads it"),
+        (" /data/lake", "no shell reads it"),
+    ],
+)
+def test_an_address_that_would_be_a_folder_of_the_project_is_refused(
+    monkeypatch: pytest.MonkeyPatch, place: str, sentence: str
+) -> None:
+    """`file:/data/lake` and `~/lake` were made below the project's root, and nobody looked for the tables there."""
+    monkeypatch.setenv("LAKE_URI", place)
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        settings.lake_uri()
 
 
 @pytest.mark.parametrize("name", ["a\\b", "%41"])

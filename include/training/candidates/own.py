@@ -43,9 +43,9 @@ def own_candidate(name: str, own: OwnCandidate, training: Training) -> Candidate
 
     try:
         example = kind(**own.params, **defaults)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{where}: {own.estimator} cannot be made with these params ({error}); correct them"
+            f"{where}: {own.estimator} cannot be made with these params ({type(error).__name__}: {error}); correct them"
         ) from error
     _check_kind(where, own, example, training)
     # scikit-learn's own take any classes; of another library's it is not known

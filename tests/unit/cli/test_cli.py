@@ -118,6 +118,26 @@ def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path)
     assert "shop: ok" in result.output
 
 
+def test_code_of_a_team_that_ends_the_process_leaves_the_others_checked(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that calls sys.exit while it is imported ended the command, and no other pipeline was checked."""
+    (tmp_path / "checks_that_exit.py").write_text("import sys\n\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    checks = factories.SHOP_YAML + "  own_checks: [checks_that_exit.Mine]\n"
+    factories.write_shop(shop.parent, "a_first", pipeline=checks)
+    quoted = factories.SHOP_SQL.replace(":end", "':end'")
+    factories.write_shop(shop.parent, "b_last", sales_sql=quoted)
+    factories.write_shop(shop.parent, "b_next", pipeline=factories.SHOP_YAML.replace("sql/sales.sql", "x" * 300))
+
+    result = call("validate-config")
+
+    assert "checks_that_exit.Mine cannot be imported (SystemExit: 3); correct the path" in result.output
+    assert f"sources.sales.query: there is no file '{'x' * 300}'" in result.output
+    assert "b_last/sql/sales.sql: it has :end in quotes" in result.output
+    assert "shop: ok" in result.output
+
+
 def test_the_pipelines_of_the_repository_are_sound() -> None:
     """`validate-config` finds nothing wrong with what is shipped."""
     result = call("validate-config")

@@ -143,3 +143,11 @@ def test_files_of_a_day_are_read_in_order_and_in_large_batches(
     known = tables["sales"].to_table().filter(pc.field("available_at") < pa.scalar(UNTIL, pa.timestamp("us", "UTC")))
     assert con.sql("SELECT visitors FROM sales").fetchall() == [(each,) for each in known["visitors"].to_pylist()]
     assert known.num_rows == 9
+
+
+def test_names_with_line_breaks_are_told_apart(con: duckdb.DuckDBPyConnection) -> None:
+    r"""A plan lists "net\nrevenue" as two names; the column was not read, and was null in every row."""
+    con.execute('CREATE TABLE sales ("net\nrevenue" INT, "a""b" INT, "\n\nlast\n" INT, "net" INT, visitors INT)')
+
+    assert used_columns(con, 'SELECT "net\nrevenue" FROM sales') == {"sales": {"net\nrevenue", "net"}}
+    assert used_columns(con, 'SELECT "\n\nlast\n", "a""b" FROM sales') == {"sales": {"\n\nlast\n", 'a"b'}}

@@ -212,7 +212,8 @@ def test_a_query_may_name_each_bound_or_not(engine: Engine, condition: str) -> N
         ("SELECT * FROM sale", "no such table: sale"),
         ("SELECT shop FROM sales", "no such column: shop"),
         ("SELEKT * FROM sales", 'near "SELEKT": syntax error'),
-        ("SELECT * FROM sales WHERE day > :begin", "begin"),
+        ("SELECT * FROM sales WHERE day > :begin", "it names the parameter :begin, and only :start and :end are"),
+        ("SELECT * FROM sales WHERE day > ':start' AND day < :end", "it has :start in quotes, where it is a text"),
     ],
 )
 def test_a_query_that_fails_is_told_with_the_databases_reason(engine: Engine, query: str, reason: str) -> None:

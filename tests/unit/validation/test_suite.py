@@ -100,6 +100,18 @@ def test_a_misspelt_expectation_is_told_with_the_nearest(tmp_path: Path, name: s
         ("expect_column_values_to_not_be_null", "expected `name: {column: ..., ...}`"),
         ("{expect_a: {}, expect_b: {}}", "expected `name: {column: ..., ...}`"),
         ("7", "expected `name: {column: ..., ...}`"),
+        (
+            "expect_column_values_to_not_be_null: {column: 2024}",
+            "column: expected text, found 2024; write it in quotes",
+        ),
+        ("expect_column_values_to_match_regex: {column: code, regex: 1.50}", "regex: expected text, found 1.5"),
+        ("expect_compound_columns_to_be_unique: {column_list: [code, true]}", "column_list: expected text, found true"),
+        ("expect_column_values_to_not_be_null: {column: code, mostly: true}", "mostly: expected a number, found true"),
+        ("expect_column_max_to_be_between: {column: code, max_value: 010}", "write it without the leading 0"),
+        (
+            "expect_column_max_to_be_between: {column: code, max_value: nan}",
+            "max_value: expected a number, found 'nan'",
+        ),
     ],
 )
 def test_wrong_arguments_are_told_by_their_name(tmp_path: Path, item: str, sentence: str) -> None:

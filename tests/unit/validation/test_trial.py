@@ -44,6 +44,7 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
         "expect_column_values_to_be_in_set: {column: open, value_set: [true]}",
         "expect_column_values_to_match_regex: {column: code, regex: '^[A-Z]{2}$'}",
         "expect_column_values_to_be_between: {column: closed_at, min_value: '2024-01-01T00:00:00Z'}",
+        "expect_column_max_to_be_between: {column: closed_at, min_value: 2024-01-01, max_value: 2024-01-02T00:00:00Z}",
         "expect_column_pair_values_a_to_be_greater_than_b: {column_A: revenue, column_B: visitors}",
         "expect_column_values_to_not_be_null: {column: code, row_condition: 'visitors > 3', condition_parser: pandas}",
         "expect_column_mean_to_be_between: {column: revenue, min_value: 5}",
@@ -79,6 +80,11 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
         ("expect_column_values_to_be_of_type: {column: revenue, type_: no_type}", "it fails for any rows"),
         ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the columns are others"),
         ("expect_column_values_to_be_between: {column: revenue, min_value: 9, max_value: 1}", "is more than max_value"),
+        (
+            "expect_column_values_to_be_between: {column: closed_at, min_value: 2024-01-02T00:00:00Z, "
+            "max_value: 2024-01-01}",
+            "is more than max_value",
+        ),
         ("expect_column_values_to_match_regex: {column: code, regex: '[A-Z'}", "'[A-Z' is not a regular expression"),
         ("expect_column_values_to_match_regex_list: {column: code, regex_list: ['(']}", "not a regular expression"),
         ("expect_column_values_to_be_between: {column: code, min_value: 3}", "cannot be judged on column 'code'"),
