@@ -602,7 +602,7 @@ def test_a_late_label_is_not_in_the_table_of_its_rows(shop: Path, raw: dict[str,
     [
         ("{days: 0}", "needs days, hours or minutes, such as {days: 30}"),
         ("{days: 1}", "the source has no column 'label', as features.label is; name the columns that hold the label"),
-        ("{days: 1, columns: [risk]}", "names the column 'risk', which `columns` does not declare"),
+        ("{days: 1, columns: [risk]}", "there is no column 'risk'"),
         ("{days: 1, columns: [loan]}", "names 'loan', which tells rows apart or dates them"),
         ("{days: 3, columns: [fine]}", "known 3 days after its row, and training.gap_days is 2; write gap_days: 3"),
         ("{days: 2, hours: 1, columns: [fine]}", "write gap_days: 3 in training"),
