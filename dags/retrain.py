@@ -88,7 +88,6 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
             task_id="tune_candidates",
             pipeline=name,
             map_index_template="{{ 'worker %s' % task.worker }}",
-            retries=2,  # a candidate that took its process along is tried once more, and may do so again
             **trains,
         ).expand(worker=list(range(training.tuning.parallel)))
         select = []

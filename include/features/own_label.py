@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from include.errors import FeatureQueryFailed
@@ -51,8 +51,9 @@ class OwnLabels:
     leaks
         Features that moved with the label of their own row, or of a row asked at the same moment.
     shared
-        Features that moved with some of the label's columns and not with others, with those columns. They may be
-        what is asked about (the amount that is due) as well as what is answered (the amount that was paid).
+        Features that moved with a part of what the label is computed from, with those columns: with some of its
+        columns and not with others, or with what was known when a part became known later. They may be what is
+        asked about (the amount that is due) as well as what is answered (the amount that was paid).
     """
 
     rows: int = 0
@@ -91,10 +92,13 @@ class OwnLabelCheck:
     ----------
     rebuild
         Builds the rows of the cut-off again with a perturbation, or, given None, without one.
+    rebuild_later
+        Builds the same rows with a perturbation, of all that is known by now.
     rows
         What it builds without one.
     labelled
-        Rows of the feature table up to the cut-off, with their labels and what the raw rows may be found by.
+        Rows of the feature table up to the cut-off, with the labels that are known by now and what the raw rows may
+        be found by.
     columns
         The features to compare.
     """
@@ -104,18 +108,24 @@ class OwnLabelCheck:
         pipeline: Pipeline,
         origins: dict[str, list[str]],
         rebuild: Callable[[Perturbation | None], pa.Table],
+        rebuild_later: Callable[[Perturbation], pa.Table],
         rows: pa.Table,
         labelled: pa.Table,
         columns: Collection[str],
     ) -> None:
-        self.pipeline, self.origins, self.rebuild = pipeline, origins, rebuild
+        self.pipeline, self.origins = pipeline, origins
+        self.rebuild, self.rebuild_later = rebuild, rebuild_later
         self.rows, self.columns = rows, columns
+        self.rows_later = _at(labelled, rows[PREDICTION_TIME].unique().to_pylist())
         # rows of all times, to take values from
         self.labelled = labelled.take([*range(0, labelled.num_rows, labelled.num_rows // LABELLED_ROWS + 1)])
         self.key, self.label = pipeline.features.key, pipeline.features.label
 
     def run(self) -> OwnLabels:
-        """Change the labels of all rows that have one, and then those of single moments where a feature moved."""
+        """Change the labels of all rows that have one, and then those of single moments where a feature moved.
+
+        Where the query gives the rows no label yet, the raw tables may have it all the same.
+        """
         import pyarrow.compute as pc
 
         targets = self.rows.filter(pc.is_valid(self.rows[self.label]))
@@ -123,27 +133,32 @@ class OwnLabelCheck:
         try:
             if targets.num_rows:
                 self._change_labels(targets, result)
-            elif any(source.label_known_after for source in self.pipeline.sources.values()):
-                self._change_copies(result)
+            elif self.rows.num_rows:
+                later = self.rows_later.filter(pc.is_valid(self.rows_later[self.label]))
+                self._change_labels(later, result, pc.max(self.rows[PREDICTION_TIME]).as_py())
+                if not result.leaks:
+                    self._change_copies(result)
         except FeatureQueryFailed as error:
             # the query has run on the values as they are
             log.warning("%s: the labels could not be changed: %s", self.pipeline.name, error)
             return OwnLabels(targets.num_rows)
         return result
 
-    def _change_labels(self, targets: pa.Table, result: OwnLabels) -> None:
+    def _change_labels(self, targets: pa.Table, result: OwnLabels, known_by: datetime | None = None) -> None:
         for by_key in (True, False):
-            every = self._perturbation(targets, by_key)
+            every = Perturbation(
+                self.pipeline, self.origins, targets, self.labelled, by_key, copies=None, known_by=known_by
+            )
             built = self.rebuild(every)
-            moments = self._label_moved(built)
+            moments = self._label_moved(every, built) if every.changed else {}
             if moments:
                 break
         else:
             return
         result.changed = sum(moments.values())
-        leaks = self._leaks(every, built, moments)
+        leaks, result.shared = self._leaks(every, built, moments)
         if len(every.changed) > 1:
-            result.shared = self._shared(every, leaks)
+            result.shared |= self._shared(every, leaks)
         result.leaks = [found for name, (_, found) in leaks.items() if name not in result.shared]
 
     def _change_copies(self, result: OwnLabels) -> None:
@@ -155,21 +170,23 @@ class OwnLabelCheck:
         built = self.rebuild(every)
         if every.changed:
             moments = dict(Counter(self.rows[PREDICTION_TIME].to_pylist()))
-            result.leaks = [found for _, found in self._leaks(every, built, moments).values()]
+            result.leaks = [found for _, found in self._leaks(every, built, moments)[0].values()]
 
     def _leaks(
         self, every: Perturbation, built: pa.Table, moments: dict[datetime, int]
-    ) -> dict[str, tuple[datetime, Difference]]:
+    ) -> tuple[dict[str, tuple[datetime, Difference]], dict[str, list[Column]]]:
         """Return the features that move with labels of their own moment alone, each with one such moment.
 
         A feature may know the labels of earlier rows, and a label may lie in a later row. So the labels of single
-        moments are changed.
+        moments are changed. Returned beside them are features of moments whose label says also what became known
+        later, such as how much more it is than the last one.
         """
         moved = [each.feature for each in self._moved(built, moments, self.columns)]
         if not moved:
-            return {}
+            return {}, {}
         moved_when = moved_at(self.rows, built, self.key, moved)
         leaks: dict[str, tuple[datetime, Difference]] = {}
+        shared: dict[str, list[Column]] = {}
         tried: set[datetime] = set()
         every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
         for attempt in range(MOMENTS):
@@ -182,13 +199,24 @@ class OwnLabelCheck:
             # a tie, where a row sees another of the same moment, shows only where several are asked at once
             at = min(where) if attempt == 0 else max(where, key=lambda each: (moments[each], where[each], each))
             tried.add(at)
-            again = built if every_at_once else self.rebuild(self._alone(every, at))
-            if not every.columns or at in self._label_moved(again):
-                leaks |= {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
+            alone = self._alone(every, at)
+            again = built if every_at_once else self.rebuild(alone)
+            found = {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
+            if not found or (every.columns and at not in self._label_moved(alone, again)):
+                continue
+            if every.columns and self._is_known_in_part(alone, at):
+                shared |= dict.fromkeys(found, every.changed)
+            else:
+                leaks |= found
         if leaks:
             chance = {each.feature for each in compare(self.rows, self.rebuild(None), self.key, list(leaks))}
             leaks = {name: found for name, found in leaks.items() if name not in chance}
-        return leaks
+        return leaks, {name: columns for name, columns in shared.items() if name not in leaks}
+
+    def _is_known_in_part(self, alone: Perturbation, at: datetime) -> bool:
+        """Return whether the labels of a moment are also made of what other rows say that became known later."""
+        forgetting = replace(alone, forget_after=at, copies=set(), changed=[])
+        return at in self._label_moved(forgetting, self.rebuild(forgetting))
 
     def _shared(self, every: Perturbation, leaks: dict[str, tuple[datetime, Difference]]) -> dict[str, list[Column]]:
         """Return the features that do not move with every column that moves the label, with those that they move with.
@@ -206,21 +234,23 @@ class OwnLabelCheck:
                 moved = {each.feature for each in self._moved(built, [at], names)}
                 for name in moved:
                     moves[name].append(column)
-                if column not in copies and at in self._label_moved(built):
+                if column not in copies and at in self._label_moved(alone, built):
                     rests |= {*names} - moved
         return {name: moves[name] for name in rests if not copies.intersection(moves[name])}
 
-    def _perturbation(self, targets: pa.Table, by_key: bool) -> Perturbation:
-        return Perturbation(self.pipeline, self.origins, targets, self.labelled, by_key)
-
     def _alone(self, every: Perturbation, at: datetime, only: Column | None = None) -> Perturbation:
         """Return the perturbation of the rows of one moment, or of one column of theirs."""
-        targets = _at(every.targets, [at])
-        return Perturbation(self.pipeline, every.columns, targets, self.labelled, every.by_key, every.copies, only)
+        return replace(every, targets=_at(every.targets, [at]), only=only, changed=[])
 
-    def _label_moved(self, built: pa.Table) -> dict[datetime, int]:
-        """Return the moments at which labels differ, each with how many."""
-        return moved_at(self.rows, built, self.key, [self.label])[self.label]
+    def _label_moved(self, perturbation: Perturbation, built: pa.Table) -> dict[datetime, int]:
+        """Return the moments at which labels differ, each with how many.
+
+        A label that is known later is looked for in the rows of all that is known by now.
+        """
+        rows = self.rows
+        if perturbation.known_by:
+            rows, built = self.rows_later, self.rebuild_later(replace(perturbation, changed=[]))
+        return moved_at(rows, built, self.key, [self.label])[self.label]
 
     def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
         """Return what differs at some moments; which rows there are may follow from a label."""

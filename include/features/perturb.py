@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from include.features.query import PREDICTION_TIME
 from include.features.query_tables import query_tables
-from include.sql_text import identifier
+from include.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Fewer rows in which a column says what the label says prove nothing.
 COPY_ROWS = 50
+#: With so many rows of the rarest label for each value of a column, it is not by chance that each value has one label.
+ROWS_A_VALUE = 10
 _COLUMNS_AT_ONCE = 50
 # no source, and so no table that the query sees, can have a name with a space in it
 _TARGETS, _LABELLED, _ROWS, _DONORS = '"rows to change"', '"labelled rows"', '"raw rows to change"', '"donors"'
@@ -47,6 +50,10 @@ class Perturbation:
         Columns that only say what the label says; None: `apply` looks for them.
     only
         Change this column alone, which an earlier perturbation has changed.
+    known_by
+        Change only raw rows that were known by then and have a value: the label itself is known later.
+    forget_after
+        Leave the targets as they are, and make null what other raw rows say that became known after this moment.
     changed
         The columns that `apply` changed, with the copies.
     """
@@ -58,6 +65,8 @@ class Perturbation:
     by_key: bool = True
     copies: set[Column] | None = None
     only: Column | None = None
+    known_by: datetime | None = None
+    forget_after: datetime | None = None
     changed: list[Column] = field(default_factory=list)
     _pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
 
@@ -107,14 +116,21 @@ class Perturbation:
         # one of several rows at the moment that has another label than the greatest is enough to change their sum;
         # a row of the key that came before its label, in a source that delivers it again, stays without
         filled = " OR ".join(f"t.{identifier(each)} IS NOT NULL" for each in columns)
+        or_none_is = "" if self.known_by else f" OR NOT bool_or({filled}) OVER (PARTITION BY target)"
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS SELECT raw_row, bool_or(raise) AS raise FROM ("
             f"SELECT raw_row, bool_or(label IS DISTINCT FROM (SELECT high FROM {_DONORS})) OVER (PARTITION BY asked) "
             f"AS raise FROM ({self._found(name, _TARGETS)}) AS f JOIN {identifier(name)} AS t ON t.rowid = raw_row "
-            f"QUALIFY {filled} OR NOT bool_or({filled}) OVER (PARTITION BY target)) GROUP BY raw_row"
+            f"QUALIFY {filled}{or_none_is}) GROUP BY raw_row"
         )
         if self.by_key:
             self._add_rows_of_the_moment(con, name, filled)
+        if self.forget_after:
+            con.execute(
+                f"UPDATE {identifier(name)} SET {', '.join(f'{identifier(each)} = NULL' for each in columns)} "
+                f"WHERE available_at > {_timestamp(self.forget_after)} AND rowid NOT IN (SELECT raw_row FROM {_ROWS})"
+            )
+            return True
         [[rows, donors]] = con.execute(
             f"SELECT (SELECT count(*) FROM {_ROWS}), (SELECT count(*) FROM {_DONORS} WHERE greatest IS NOT NULL)"
         ).fetchall()
@@ -155,6 +171,8 @@ class Perturbation:
             f"SELECT t.rowid AS raw_row, row({key}) AS target, f.{PREDICTION_TIME} AS asked, t.available_at AS known, "
             f"f.{label} AS label FROM {table} AS t JOIN {rows} AS f ON "
         )
+        if self.known_by and rows == _TARGETS:
+            chosen += f"t.available_at <= {_timestamp(self.known_by)} AND "
         pairs = self._pairs.get(name)
         if not pairs:
             return f"{chosen} t.available_at = f.{PREDICTION_TIME}"
@@ -200,7 +218,10 @@ class Perturbation:
         return self.pipeline.sources[query_tables(self.pipeline)[name].source]
 
     def _find_copies(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> Iterator[Column]:
-        """Yield columns that say what the label says, known with the question: the same value for the same label."""
+        """Yield columns that say what the label says, known with the question.
+
+        They have the same value for the same label, or a few values each of which always has the same label.
+        """
         for name, columns in used.items():
             source, pairs = self._source(name), self._pairs.get(name)
             own = {
@@ -215,14 +236,17 @@ class Perturbation:
             # of some hundred such counts in one query DuckDB ends the process
             for at in range(0, len(asked) if pairs else 0, _COLUMNS_AT_ONCE):
                 some = asked[at : at + _COLUMNS_AT_ONCE]
-                rows, labels, *counted = con.execute(
-                    f"SELECT count(*), count(DISTINCT label), {', '.join(map(_counts, some))} "
-                    f"FROM ({self._found(name, _LABELLED)}) AS f JOIN {identifier(name)} AS t ON t.rowid = f.raw_row "
-                    "WHERE f.label IS NOT NULL AND f.known <= f.asked"
+                rows, labels, rarest, *counted = con.execute(
+                    f"SELECT count(*), count(DISTINCT label), min(alike), {', '.join(map(_counts, some))} "
+                    f"FROM (SELECT *, count(*) OVER (PARTITION BY label) AS alike FROM ({self._found(name, _LABELLED)})"
+                    f" WHERE label IS NOT NULL AND known <= asked) AS f JOIN {identifier(name)} AS t "
+                    "ON t.rowid = f.raw_row"
                 ).fetchall()[0]
                 for column, values, both, equal in zip(some, counted[::3], counted[1::3], counted[2::3], strict=True):
                     one_to_one = 2 * labels <= rows and values == labels == both
-                    if rows >= COPY_ROWS and labels > 1 and (one_to_one or equal == rows):
+                    # by chance alone, each of some values has one label where a label is rare
+                    finer = values == both and ROWS_A_VALUE * values <= (rarest or 0)
+                    if rows >= COPY_ROWS and labels > 1 and (one_to_one or finer or equal == rows):
                         yield name, column
 
 
@@ -234,3 +258,7 @@ def _counts(column: str) -> str:
         f"count(DISTINCT {value}), count(DISTINCT ({value}, {label})), "
         f"count(*) FILTER ({number.format(value)} = {number.format(label)})"
     )
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"TIMESTAMP {literal(moment.isoformat(' '))}"

@@ -238,11 +238,26 @@ class _Rebuilding:
         found_by = [*declared.key, *(key for source in self.pipeline.sources.values() for key in source.key)]
         named = [name for name in [PREDICTION_TIME, *found_by, declared.label] if name in rows.column_names]
         labelled = _read(features, named, self.window_start, at)
-        check = OwnLabelCheck(self.pipeline, origins, partial(self._changed, at), rows, labelled, columns)
-        return check.run()
+        changed, changed_later = partial(self._changed, at), partial(self._changed_later, at)
+        return OwnLabelCheck(self.pipeline, origins, changed, changed_later, rows, labelled, columns).run()
 
     def _changed(self, at: datetime, perturbation: Perturbation | None) -> pa.Table:
         return self.rows(at, perturbation=perturbation)
+
+    def _changed_later(self, at: datetime, perturbation: Perturbation) -> pa.Table:
+        """Return the rows of a cut-off with a perturbation, from what is known by now."""
+        since, lookback = self.history_start, self.pipeline.features.lookback_days
+        if lookback:
+            since = max(since, self.first_day - timedelta(days=lookback))
+        return run_features_query(
+            self.pipeline,
+            raw_datasets(self.pipeline, self.tables, since),
+            as_of=self.as_of,
+            raw_since=since,
+            rows_from=self.after(at),
+            rows_until=at,
+            perturbation=perturbation,
+        )
 
     def rows(self, at: datetime, *, bounded: bool = True, perturbation: Perturbation | None = None) -> pa.Table:
         """Return the rows of a cut-off from what was known then.

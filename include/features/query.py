@@ -71,7 +71,7 @@ def run_features_query(
     rows_until
         The newest `prediction_time` that is kept; None: a later one than may be asked is refused.
     perturbation
-        Changes values of the raw tables before the query reads them.
+        Changes values of the raw tables before the query reads them; where it changes none, no row is returned.
 
     Returns
     -------
@@ -116,6 +116,8 @@ def run_features_query(
             else:
                 fill_tables(con, pipeline, tables, used, known_before, raw_since, as_of)
             kept = _kept_rows(types, pipeline, rows_from, rows_until, latest if as_of else None)
+            if perturbation and not perturbation.changed:
+                kept += " LIMIT 0"  # who asks compares what was changed
             rows = con.sql(kept).to_arrow_table()
             if pipeline.features.automated:
                 rows = add_automated(con, pipeline, rows, own_sources(pipeline))

@@ -18,26 +18,41 @@ if TYPE_CHECKING:
 #: Objects that are about the answer, by their names in small letters without underscores.
 ABOUT = {
     *("cursor", "cursors", "info", "links", "meta", "metadata", "page", "pageinfo", "pagination", "paging"),
-    *("response", "responsemetadata", "result", "status"),
+    *("response", "responsemetadata", "result", "shards", "status"),
 }
 
 #: Names of what went wrong. A value that is empty, zero or false says that nothing did.
-ERRORS = {"error", "errorcode", "errordescription", "errormessage", "errors", "exception", "fault"}
+ERRORS = {
+    *("errcode", "errmsg", "errno", "error", "errorcode", "errordescription", "errormessage", "errors", "exception"),
+    *("failures", "fault"),
+}
 
 #: Names that say by `false` that the request failed, and those that say by `true` that records are missing.
 SUCCEEDED = {"ok", "success"}
 INCOMPLETE = {"incomplete", "incompleteresults", "partial", "partialresults", "timedout", "truncated"}
 
-#: Names of a state, and what a state says of a failure; a number there is one of HTTP's.
+#: Names of a state, and what a state says of a failure: a number there is negative, or one of HTTP's, also with two
+#: more digits (40301).
 STATES = {"code", "result", "status", "statuscode"}
-FAILED = re.compile(r"(err|errors?|fail|failed|failure|incomplete|ko|nok|partial|timeout)\b|[45]\d\d$", re.IGNORECASE)
+FAILED = re.compile(
+    r"(err|errors?|fail|failed|failure|incomplete|ko|nok|partial|timeout)\b|[45]\d\d(\d\d)?$|-\d+$", re.IGNORECASE
+)
 
 #: Names that say by `true` that there is another page, and those of what leads to it.
 MORE = {"hasmore", "hasnext", "hasnextpage", "istruncated", "more", "moreavailable"}
 NEXT = {
-    *("next", "nextcontinuationtoken", "nextcursor", "nextlink", "nextmarker", "nextpage", "nextpagetoken"),
-    *("nexttoken", "nexturl", "odata.nextlink"),
+    *("continuation", "continuationtoken", "lastevaluatedkey", "next", "nextcontinuationtoken", "nextcursor"),
+    *("nextlink", "nextmarker", "nextoffset", "nextpage", "nextpagelink", "nextpagetoken", "nextpageurl"),
+    *("nextrecordsurl", "nexttoken", "nexturl", "odata.nextlink"),
 }
+NEXT_HEADERS = {"x-next-page"}
+
+#: Names that say by `false` that another page follows.
+LAST = {"islast", "islastpage", "last", "lastpage"}
+
+#: Names of the number of all pages.
+PAGES = {"lastpage", "numpages", "pagecount", "pages", "pagestotal", "pagetotal", "totalpages"}
+PAGES_HEADERS = {"x-page-count", "x-total-pages", "x-wp-totalpages"}
 
 #: Names of the number of all records.
 TOTALS = {
@@ -57,7 +72,7 @@ TOTALS = {
 
 TOTAL_HEADERS = {"total-count", "x-total", "x-total-count", "x-wp-total"}
 
-NOTHING = ("", "0", "false", "no", "none", "null", "ok", "success")
+NOTHING = ("", "0", "false", "no", "no error", "no errors", "none", "null", "ok", "success")
 
 
 def at(body: Any, path: str) -> Any:
@@ -86,20 +101,32 @@ def said_error(body: Any, declared: list[str] | None, paths: Iterable[str]) -> t
 
 def said_more(body: Any, paths: Iterable[str]) -> str | None:
     """Return where an answer says that there is another page; None if it does not."""
-    return next((place for place, name, value in _said(body, paths) if name in MORE and _is_true(value)), None)
+    for place, name, value in _said(body, paths):
+        if (name in MORE and truth(value)) or (name in LAST and _is_false(value)):
+            return place
+    return None
 
 
-def said_next(body: Any, paths: Iterable[str]) -> str | None:
+def said_next(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> str | None:
     """Return where an answer has a link, cursor or number of another page; None if it has none."""
-    return next((place for place, name, value in _said(body, paths) if name in NEXT and _is_something(value)), None)
+    said = (place for place, name, value in _said(body, paths) if _leads_on(name, value))
+    of_headers = (f"header:{name}" for name, value in headers.items() if name.lower() in NEXT_HEADERS and value.strip())
+    return next(said, None) or next(of_headers, None)
+
+
+def said_pages(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return where an answer seems to say how many pages there are, and the highest such number."""
+    return _highest([*_named(body, paths, PAGES), *_of_headers(headers, PAGES_HEADERS)])
 
 
 def said_total(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
     """Return where an answer seems to say how many records there are, and the highest such number."""
-    said = [(place, value) for place, name, value in _said(body, paths) if name in TOTALS]
-    said += [(f"header:{name}", value) for name, value in headers.items() if name.lower() in TOTAL_HEADERS]
-    found = [(place, number) for place, value in said if (number := whole_number(value)) is not None]
-    return max(found, key=lambda each: each[1], default=None)
+    said = [*_named(body, paths, TOTALS), *_of_headers(headers, TOTAL_HEADERS)]
+    # Elasticsearch has an object with the number in it
+    said += [(f"{place}.value", value.get("value")) for place, value in said if isinstance(value, dict)]
+    # "items 0-9/25", which a server may send with 200 as well
+    said += [(place, value.rpartition("/")[2]) for place, value in _of_headers(headers, {"content-range"})]
+    return _highest(said)
 
 
 def whole_number(value: Any) -> int | None:
@@ -161,6 +188,29 @@ def _said(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
                     yield from ((f"{where}.{inner}", _plain(inner), each) for inner, each in value.items())
 
 
+def _named(body: Any, paths: Iterable[str], names: set[str]) -> list[tuple[str, Any]]:
+    return [(place, value) for place, name, value in _said(body, paths) if name in names]
+
+
+def _of_headers(headers: Mapping[str, str], names: set[str]) -> list[tuple[str, str]]:
+    return [(f"header:{name}", value) for name, value in headers.items() if name.lower() in names]
+
+
+def _highest(said: Iterable[tuple[str, Any]]) -> tuple[str, int] | None:
+    """Return the highest number, and where it is said."""
+    found = [(place, number) for place, value in said if (number := whole_number(value)) is not None]
+    return max(found, key=lambda each: each[1], default=None)
+
+
+def _leads_on(name: str, value: Any) -> bool:
+    """Return whether a field leads to another page."""
+    if name == "links" and isinstance(value, list):  # of objects, each with its relation
+        return any(isinstance(each, dict) and each.get("rel") == "next" for each in value)
+    if name == "offset":  # a mark, where it is no number of rows
+        return isinstance(value, str) and _is_something(value) and whole_number(value) is None
+    return name in NEXT and _is_something(value)
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[_@-]", "", name).lower()
 
@@ -169,14 +219,14 @@ def _is_failure(name: str, value: Any) -> bool:
     if name in ERRORS:
         return _is_something(value)
     if name in SUCCEEDED:
-        return value is False or value == "false"
+        return truth(value) is False
     if name in STATES and isinstance(value, str | int):
         return FAILED.match(str(value)) is not None
-    return name in INCOMPLETE and _is_true(value)
+    return name in INCOMPLETE and truth(value) is True
 
 
-def _is_true(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() == "true")
+def _is_false(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.lower() == "false")
 
 
 def _is_something(value: Any) -> bool:

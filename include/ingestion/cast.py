@@ -45,6 +45,10 @@ NAT = -(2**63)
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
+#: Characters of a value that an error shows.
+EXCERPT = 100
+
+
 class _Unfit(ValueError):
     """Values that are not of a type, with what is wrong with them and what to do about it."""
 
@@ -242,12 +246,11 @@ def _from_integer(values: pa.Array, declared: ColumnType) -> pa.Array:
     """Cast integers and truth values, and the floats that are to be truth values."""
     if declared == "timestamp":
         raise _Unfit  # Arrow would count it from 1970, in a unit that nobody has named
-    if (
-        declared == "boolean"
-        and not pa.types.is_boolean(values.type)
-        and not _all(pc.is_in(values, pa.array([0, 1], values.type)))
-    ):
-        raise _Unfit
+    # unlike is_in, a comparison leaves a null what it is, and -0.0 is 0
+    if declared == "boolean" and not pa.types.is_boolean(values.type):
+        zero, one = (pa.scalar(number, values.type) for number in (0, 1))
+        if not _all(pc.or_(pc.equal(values, zero), pc.equal(values, one))):
+            raise _Unfit
     return values.cast(arrow_type(declared), safe=declared != "float")
 
 
@@ -341,9 +344,8 @@ def _unfit(values: pa.Array, declared: ColumnType, infinity: Infinity) -> _Unfit
 
 
 def _shown(value: pa.Scalar) -> str:
-    if value.type == LITERAL:
-        return str(value.as_py())
     try:
-        return repr(value.as_py())
+        text = str(value.as_py()) if value.type == LITERAL else repr(value.as_py())
     except (ValueError, OverflowError):  # Python has no such date
-        return str(value.cast(pa.string()).as_py())
+        text = str(value.cast(pa.string()).as_py())
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}..."

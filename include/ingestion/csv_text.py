@@ -25,6 +25,9 @@ QUOTED_LINES = 1_000
 #: Characters of a value that an error shows.
 EXCERPT = 20
 
+#: What separates values in files that are called CSV as well.
+SEPARATORS = {b";": "a semicolon", b"\t": "a tab", b"|": "a vertical bar"}
+
 #: Whole values of a row, and all whole rows of a text.
 _VALUES = rb'(?:"(?:[^"]++|"")*+"(?=[,\r\n])|[^",\r\n][^,\r\n]*+|[,\r])*+'
 VALUES = re.compile(_VALUES)
@@ -90,6 +93,8 @@ def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: 
     names: list[str] | None = None
     rows = 0
     for _, block in blocks:
+        if names is None:
+            _check_separator(block.partition(b"\n")[0], place)
         try:
             table = csv.read_csv(
                 pa.BufferReader(block),
@@ -113,6 +118,15 @@ def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: 
         names = table.column_names
         rows += table.num_rows
         yield table
+
+
+def _check_separator(header: bytes, place: str) -> None:
+    """Refuse a file whose values are separated by something else, as spreadsheets of many countries write them."""
+    if b"," in header:
+        return
+    for separator, name in SEPARATORS.items():
+        if separator in header:
+            raise not_a("CSV", place, f"its header separates the names by {name}, and a comma is expected")
 
 
 def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) -> None:

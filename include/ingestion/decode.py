@@ -218,6 +218,7 @@ def _parquet_tables(file: BinaryIO, place: str) -> Iterator[pa.Table]:
         pre_buffer=False,
         buffer_size=2**20,
         coerce_int96_timestamp_unit="us",  # in nanoseconds, the year 9999 becomes 1816
+        page_checksum_verification=True,  # where there are any, as Spark writes them
     )
     for batch in parquet.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
         yield pa.Table.from_batches([batch])

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Pages without records, one after another, of an API whose pages have numbers; one with more of them has no end.
+EMPTY_PAGES = 100
+
 
 @dataclass(frozen=True)
 class _Page:
@@ -60,6 +63,7 @@ def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
         params = {**params, paging.parameter or "page": str(paging.first)}
     request: Request | None = (f"{api.base_url}/{path.lstrip('/')}", params)
     number, before, asked, read = 1, None, set(), _Read(api.source)
+    empty = 0
     while request:
         here = f"{api.where}, {path}" + (f", page {number}" if paging and paging.style != "one_answer" else "")
         asked.add(_mark(request))
@@ -78,6 +82,13 @@ def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
         read.add(page, here)
         yield here, page.records
         request = _following(api, request, page, read, here)
+        empty = 0 if page.records else empty + 1
+        if request and counted and empty == EMPTY_PAGES:
+            raise SourceUnreadable(
+                f"{here}: the API has sent {empty} pages without records, one after another, and says by "
+                f"'{paging.more}' that there are more; correct paging.more, or ask the API's owner; nothing was "
+                "published"
+            )
         if request and _mark(request) in asked:
             raise SourceUnreadable(
                 f"{here}: the API's answer leads to a page that was read before, so its pages have no end; correct "
@@ -169,7 +180,8 @@ class _Read:
         more = answers.said_more(body, self.paths) or self._way_on(page)
         if more or paging:
             return more and f"'{more}'"
-        return self._larger_total(page)
+        pages = answers.said_pages(body, self.paths, page.response.headers)
+        return self._larger_total(page) or (f"{pages[1]:,} at '{pages[0]}'" if pages and pages[1] > 1 else None)
 
     def _larger_total(self, page: _Page) -> str | None:
         """Return, for a sentence, what seems to be the number of all records, and is larger than that of those read."""
@@ -182,7 +194,7 @@ class _Read:
         if not page.records or not ends_here:
             return None
         header = page.response.headers.get("Link", "")
-        return "Link" if _link(header, "") else answers.said_next(page.body, self.paths)
+        return "Link" if _link(header, "") else answers.said_next(page.body, self.paths, page.response.headers)
 
 
 def declared_paths(source: HttpSource) -> list[str]:

@@ -176,7 +176,7 @@ def _champions(mlflow: Database) -> list[StoredVersion]:
     """Return the champions that Nightshift has registered."""
     from include.tracking.stored import stored_champions
 
-    return [each for each in stored_champions(mlflow.url) if each.sha256] if is_there(mlflow) else []
+    return [each for each in stored_champions(mlflow.url) if each.identity.sha256] if is_there(mlflow) else []
 
 
 def _refuse_without_files(

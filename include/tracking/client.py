@@ -58,7 +58,7 @@ _REFUSALS = {
     "PERMISSION_DENIED": "give that user the permission in MLflow, then run this task again",
     **dict.fromkeys(
         ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"),
-        "correct what it names, then run this task again; a server of another MLflow release may refuse it too",
+        "correct what it names, or MLFLOW_TRACKING_URI if that is no MLflow of this release, then run it again",
     ),
 }
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 #: A day lacks its labels where it has less than this share of those to expect, and chance leaves so few with this
 #: probability at most.
 LEAST_SHARE, CHANCE = 0.5, 0.01
-#: The same for a class that no label has on the last days, though one row in so many was of it.
-CHANCE_OF_CLASS = 0.001
+#: The same for a class that hardly a label has on the last days, though one row in so many was of it.
+LEAST_OF_CLASS, CHANCE_OF_CLASS = 0.1, 0.001
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,36 @@ def find_labelled_days(days: np.ndarray, labels: np.ndarray) -> LabelledDays:
 def _lack_a_class(
     day_of_row: np.ndarray, labels: np.ndarray, rows: np.ndarray, known: np.ndarray, usual: float
 ) -> np.ndarray:
-    """Return the last days on which no label is of a class that was there, and its rows may be those without a label.
+    """Return the last days on which hardly a label is of a class that was there, which rows without one may be of.
 
     Labels of one class may become known later than those of another, such as a fraud that is found out.
     """
     import numpy as np
+    from scipy.stats import binom
 
     lacking = np.zeros(len(rows), dtype=bool)
-    has_label = labels >= 0
-    of_class = np.bincount(labels[has_label])
-    last_day = np.full(len(of_class), -1)
-    np.maximum.at(last_day, labels[has_label], day_of_row[has_label])
-    known_until, rows_until = np.cumsum(known), np.cumsum(rows)
-    known_after, rows_after = known_until[-1] - known_until[last_day], rows_until[-1] - rows_until[last_day]
-    share = of_class / known_until[last_day]
+    known_before, known_after = _sums(known)
+    _, rows_after = _sums(rows)
     # unlabelled rows beyond what is usual
     too_many = (rows_after - known_after) - (1 - usual) * rows_after
-    missed = ((1 - share) ** known_after <= CHANCE_OF_CLASS) & (2 * too_many >= share * rows_after) & (of_class > 0)
-    if missed.any():
-        lacking[last_day[missed].min() + 1 :] = True
+    for number in range(labels.max() + 1):
+        of_class = np.bincount(day_of_row, labels == number, minlength=len(rows)).astype("int64")
+        before, after = _sums(of_class)
+        share = before / np.maximum(known_before, 1)
+        missed = (after <= LEAST_OF_CLASS * share * known_after) & (2 * too_many >= share * rows_after) & (before > 0)
+        missed &= binom.cdf(after, known_after, share) <= CHANCE_OF_CLASS
+        if missed.any():
+            first = int(missed.argmax())
+            # so few after them let days before seem to be among the last ones
+            as_before = (of_class > 0) & (binom.cdf(of_class, known, share[first]) > CHANCE)
+            first += int((~as_before[first:]).argmax())
+            lacking[first:] = True
     return lacking
+
+
+def _sums(of_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many there are before each day, and from it on."""
+    import numpy as np
+
+    before = np.cumsum(of_day) - of_day
+    return before, of_day.sum() - before

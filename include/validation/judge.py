@@ -244,7 +244,7 @@ def _settled(judged: Judged, rows: Rows) -> Judged:
 
     Whether a day may be empty is for `rows_per_day` to say, so what is about a column's values holds of no rows.
     """
-    from great_expectations.expectations.expectation import ColumnAggregateExpectation
+    from great_expectations.expectations.expectation import ColumnAggregateExpectation, ColumnMapExpectation
 
     result = judged.result
     if result.success:
@@ -254,13 +254,18 @@ def _settled(judged: Judged, rows: Rows) -> Judged:
         result.success, result.exception_info = True, None
         return judged
     raised = [info for info in _exceptions(result.exception_info) if info.get("raised_exception")]
+    of_each = isinstance(judged.expectation, ColumnMapExpectation) and judged.expectation.column in rows.types
+    if raised and of_each and not rows.count(judged.expectation.column):  # such as a deviation of nothing
+        result.success, result.exception_info = True, None
+        return judged
+    nothing = raised or shown(result.result.get("observed_value")) in ("null", "[]")
+    if of_values and nothing and not rows.count(judged.expectation.column):
+        result.exception_info = None
+        return replace(judged, not_judged=f"failed, since none of the {rows.count():,} rows has a value")
     if raised:
         told = why_not_judged(str(raised[0].get("exception_message")), named_columns(judged.expectation), rows.types)
         result.exception_info = {"raised_exception": True, "exception_message": told, "exception_traceback": ""}
         return replace(judged, not_judged=f"could not be judged: {told}")
-    nothing = shown(result.result.get("observed_value")) == "null"
-    if of_values and nothing and not rows.count(judged.expectation.column):
-        return replace(judged, not_judged=f"failed, since none of the {rows.count():,} rows has a value")
     return judged
 
 

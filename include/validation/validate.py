@@ -73,6 +73,9 @@ def validate_batch(
         sketches = profile.profile_rows(path, source, batch.days, left.positions)
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
+    held_days = set() if blocked else set(broken["day"].to_pylist())
+    emptied = _emptied_days(counts, left.by_day, held_days, source.rows_per_day)
+    failed += emptied
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
     shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
     failed += shrunk
@@ -81,7 +84,7 @@ def validate_batch(
     failed += history.compare(sketches, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     held = len(left.positions)
-    counted = len(suite) + (source.arrives != "snapshot") + len(shrunk) + len(source.history.active)
+    counted = len(suite) + (source.arrives != "snapshot") + len(emptied) + len(shrunk) + len(source.history.active)
     report = ValidationReport(batch.rows, counted, failed, held)
     days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
     where = f"{pipeline.name}: source '{batch.source}', {days}"
@@ -181,6 +184,32 @@ def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Fail
         return []
     listed = ", ".join(f"{ds}: {count:,}" for ds, count in wrong[:3])
     explanation = f"(min={bounds.min}, max={bounds.max}) failed for {len(wrong)} of {len(counts)} days, {listed}"
+    return [Failure("rows_per_day", "table", "critical", explanation)]
+
+
+def _emptied_days(
+    counts: dict[str, int], left_out: dict[str, int], held: set[str], bounds: RowsPerDay
+) -> list[Failure]:
+    """Tell the days of which the quarantine leaves fewer rows than a day must have.
+
+    Each expectation may be within its `mostly` and the rows that break any of them be all there are.
+
+    Parameters
+    ----------
+    held
+        The days that have rows in quarantine which nobody has decided about.
+    """
+    few = [
+        (ds, count - left_out[ds], count)
+        for ds, count in sorted(counts.items())
+        if ds in held and count - left_out.get(ds, 0) < bounds.min <= count
+    ]
+    if not few:
+        return []
+    listed = some([f"{ds}: {rest:,} of {count:,}" for ds, rest, count in few])
+    explanation = (
+        f"(min={bounds.min}) failed for {len(few)} of {len(counts)} days without the rows in quarantine, {listed}"
+    )
     return [Failure("rows_per_day", "table", "critical", explanation)]
 
 

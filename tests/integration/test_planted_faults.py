@@ -664,7 +664,12 @@ REFUSALS: dict[str, tuple[Fault | None, str, bool]] = {
     "no answer": (Fault(drops=True), r"did not answer in up to 1 attempts \(.*run this task again when it does", True),
     "a page of HTML": (Fault(body=b"<html>"), r"answer \(application/json, 6 bytes\) is not JSON; correct the", False),
     "half an answer": (Fault(body=b'[{"store"', cut=True), r"did not answer in up to 1 attempts", True),
-    "another shape": (Fault(body=b'{"error": "later"}'), r"no list of records as a whole: the answer is an obj", False),
+    "another shape": (Fault(body=b'{"sales": "later"}'), r"no list of records as a whole: the answer is an obj", False),
+    "an error with 200": (
+        Fault(body=b'{"error": "later"}'),
+        r"answers 200 OK and says by 'error' that it failed",
+        True,
+    ),
 }
 
 

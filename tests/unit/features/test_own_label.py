@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIME = pa.timestamp("us", tz="UTC")
-LOANS, STEP, UNTIL = 400, timedelta(minutes=20), datetime(2024, 1, 3, 18)
+LOANS, STEP, UNTIL, BY_NOW = 400, timedelta(minutes=20), datetime(2024, 1, 3, 18), datetime(2024, 2, 1)
 
 YAML = """\
 description: Will a loan be paid back?
@@ -35,7 +35,7 @@ history_days: 30
 sources:
   loans: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: applied_at, columns: {
     loan: string, branch: string, customer: string, amount: float, owed: float, paid: float, defaulted: integer,
-    outcome: string, fine: boolean, applied_at: timestamp}}
+    outcome: string, status: string, fine: boolean, applied_at: timestamp}}
   decisions: {kind: files, connection: none, path: "{ds}.csv", key: [number], available_at: decided_at,
     columns: {number: string, refused: integer, decided_at: timestamp}}
   copies: {kind: files, connection: none, path: "{ds}.csv", key: [loan], available_at: copied_at,
@@ -48,6 +48,8 @@ features:
 training: {task: binary, metric: roc_auc, window_days: 20, holdout_days: 3, candidates: [linear]}
 gate: {minimum: 0.5}
 """
+#: A label that is text needs a task that takes one.
+TEXT_YAML = YAML.replace("task: binary, metric: roc_auc", "task: multiclass, metric: log_loss")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,7 @@ def raw() -> dict[str, pa.Table]:
             "paid": np.where(defaulted == 1, owed / 2, owed * 2),
             "defaulted": defaulted,
             "outcome": np.where(defaulted == 1, "charged off", "paid"),
+            "status": np.where(defaulted == 1, "charged off", np.where(number % 3, "paid", "paid early")),
             "fine": defaulted == 0,
             "applied_at": applied_at,
             "available_at": applied_at,
@@ -125,15 +128,21 @@ def check(
     return check_query(shop, raw, query, yaml)
 
 
-def check_query(shop: Path, raw: dict[str, pa.Table], query: str, yaml: str = YAML) -> OwnLabels:
+def check_query(
+    shop: Path, raw: dict[str, pa.Table], query: str, yaml: str = YAML, until: datetime = UNTIL
+) -> OwnLabels:
     """Change labels of the rows of a day that a query yields."""
     factories.write_shop(shop.parent, "lending", pipeline=yaml, features=query)
     pipeline = load_pipeline("lending")
-    run = partial(run_features_query, pipeline, raw, known_before=UNTIL + datetime.resolution, rows_until=UNTIL)
-    rows = run(rows_from=UNTIL - timedelta(days=1))
+    run = partial(run_features_query, pipeline, raw, rows_until=until)
+    then, by_now = partial(run, known_before=until + datetime.resolution), partial(run, known_before=BY_NOW)
+    rows = then(rows_from=until - timedelta(days=1))
     columns = [name for name in rows.column_names if name not in pipeline.kept_out]
-    rebuild = lambda perturbation: run(rows_from=UNTIL - timedelta(days=1), perturbation=perturbation)  # noqa: E731
-    return OwnLabelCheck(pipeline, label_columns(pipeline), rebuild, rows, run(), columns).run()
+    rebuild, rebuild_later = (
+        lambda perturbation, run=run: run(rows_from=until - timedelta(days=1), perturbation=perturbation)
+        for run in (then, by_now)
+    )
+    return OwnLabelCheck(pipeline, label_columns(pipeline), rebuild, rebuild_later, rows, by_now(), columns).run()
 
 
 def names(found: OwnLabels) -> list[str]:
@@ -171,6 +180,7 @@ ASOF += "h.available_at {sign} loans.applied_at"
         ("CAST(loans.outcome = 'paid' AS INTEGER)", ""),
         (f"avg(CAST(loans.outcome = 'paid' AS INTEGER)) {WINDOW}", ""),
         (f"avg(CAST(loans.fine AS INTEGER)) {WINDOW}", ""),
+        (f"avg(CAST(loans.status LIKE 'paid%' AS INTEGER)) {WINDOW}", ""),
         ("copies.bad", "LEFT JOIN copies USING (loan)"),
         (
             "h.bad",
@@ -197,6 +207,7 @@ ASOF += "h.available_at {sign} loans.applied_at"
         "the label in a column of text",
         "a window over a column of text",
         "a window over the label's opposite",
+        "a window over a column that says more than the label",
         "a copy in another table",
         "a window over a copy in another table",
     ],
@@ -277,10 +288,8 @@ def test_any_kind_of_label_is_changed(
     shop: Path, raw: dict[str, pa.Table], label: str, planted: str, joins: str
 ) -> None:
     """The values that a label is computed from are taken from another row, of whatever type they are."""
-    yaml = YAML
-    if "outcome" in label:  # a text is a label of classes
-        yaml = YAML.replace("task: binary, metric: roc_auc", "task: multiclass, metric: log_loss")
-    found = check(shop, raw, f"{planted} AS planted", label, joins, yaml)
+    is_text = label == "loans.outcome" or "'paid'" in label
+    found = check(shop, raw, f"{planted} AS planted", label, joins, TEXT_YAML if is_text else YAML)
 
     assert names(found) == ["planted"]
 
@@ -307,6 +316,80 @@ def test_an_outcome_that_becomes_known_later_passes(shop: Path, raw: dict[str, p
 
     assert names(found) == []
     assert found.changed > 20
+
+
+PAID_LESS = "CAST(loans.paid < loans.owed AS INTEGER)"
+NEXT = "lead(paid{}) OVER (PARTITION BY branch ORDER BY applied_at, loan)"
+
+
+@pytest.mark.parametrize(("window", "leaks"), [(WINDOW, ["planted"]), (STRICT, [])], ids=["its own", "earlier ones"])
+def test_a_label_that_the_query_hides_of_recent_rows_is_found(
+    shop: Path, raw: dict[str, pa.Table], window: str, leaks: list[str]
+) -> None:
+    """The query gives the label after thirty hours, and its history reads the raw column, which has it at once."""
+    label = f"CASE WHEN applied_at < (SELECT max(applied_at) FROM loans) - INTERVAL 30 HOURS THEN {PAID_LESS} END"
+    query = (
+        f"SELECT loan, applied_at AS prediction_time, {label} AS label, amount, avg({PAID_LESS}) {window} AS planted "
+        "FROM loans"
+    )
+
+    found = check_query(shop, raw, query, until=datetime(2024, 1, 2, 12))
+
+    assert found.rows == 0, "no label is known at the cut-off"
+    assert names(found) == leaks
+    assert found.changed > 20
+
+
+@pytest.mark.parametrize(
+    ("label", "until"),
+    [
+        (f"{NEXT.format('')} - paid", UNTIL),
+        (f"CAST({NEXT.format('')} > paid AS INTEGER)", UNTIL),
+        (f"{NEXT.format(', 24')} - paid", datetime(2024, 1, 2, 8)),
+    ],
+    ids=["a difference", "a rise", "a difference that is known later"],
+)
+def test_a_label_that_is_told_from_what_is_known_passes(
+    shop: Path, raw: dict[str, pa.Table], label: str, until: datetime
+) -> None:
+    """How much more the next one will pay than this one did: what this one paid is a feature, and that is told."""
+    query = (
+        f"SELECT loan, applied_at AS prediction_time, {label} AS label, amount, paid FROM loans "
+        "WHERE loan[-1] IN ('0', '4', '8')"
+    )
+
+    found = check_query(shop, raw, query, until=until)
+
+    assert names(found) == []
+    assert found.shared == {"paid": [("loans", "paid")]}
+
+
+@pytest.mark.parametrize(
+    ("feature", "leaks"),
+    [(f"avg(CAST(loans.status = 'charged off' AS INTEGER)) {WINDOW}", ["planted"]), ("loans.branch", [])],
+    ids=["the status", "a branch"],
+)
+def test_a_column_that_says_at_once_what_another_table_says_later_is_found(
+    shop: Path, raw: dict[str, pa.Table], feature: str, leaks: list[str]
+) -> None:
+    """The label comes from the table of outcomes days later, and the loan's own row was brought up to date since."""
+    loans, outcomes = raw["loans"], raw["outcomes"]
+    told = {
+        "loan": loans["loan"],
+        "minutes_late": pc.multiply(pc.cast(loans["defaulted"], pa.float64()), 90.0),
+        "known_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
+        "available_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
+        "ds": outcomes["ds"],
+    }
+    query = (
+        "SELECT loans.loan, loans.applied_at AS prediction_time, CAST(minutes_late > 20 AS INTEGER) AS label, "
+        f"loans.amount, {feature} AS planted FROM loans LEFT JOIN outcomes USING (loan)"
+    )
+
+    found = check_query(shop, raw | {"outcomes": pa.table(told)}, query, until=datetime(2024, 1, 2, 12))
+
+    assert found.rows == 0, "no label is known at the cut-off"
+    assert names(found) == leaks
 
 
 def test_no_label_is_changed_where_none_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:

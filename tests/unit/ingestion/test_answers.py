@@ -60,13 +60,39 @@ def test_the_largest_number_that_may_be_a_total_counts() -> None:
     assert answers.said_total(body, [ITEMS], {"X-Total": "20"}) == ("meta.total_count", 25)
     assert answers.said_total({"page": 3}, [ITEMS], {"x-total-count": "7", "Age": "9"}) == ("header:x-total-count", 7)
     assert answers.said_total({"page": 3}, [ITEMS], {}) is None
+    assert answers.said_total([], [], {"Content-Range": "items 0-9/25"}) == ("header:Content-Range", 25)
+    assert answers.said_total([], [], {"Content-Range": "0-9/*"}) is None
+    body = {"hits": {"total": {"value": 25, "relation": "eq"}, "hits": []}}
+    assert answers.said_total(body, ["hits.hits"], {}) == ("hits.total.value", 25)
 
 
-@pytest.mark.parametrize("body", [{"next": None}, {"links": {"next": ""}}, {"meta": {"has_more": False}}, {"next": []}])
+def test_the_largest_number_that_may_be_one_of_pages_counts() -> None:
+    """The answer has it, or its headers."""
+    assert answers.said_pages({"pages": 3, "meta": {"total_pages": "4"}}, [], {"X-Total-Pages": "2"}) == (
+        "meta.total_pages",
+        4,
+    )
+    assert answers.said_pages([], [], {"X-WP-TotalPages": "2"}) == ("header:X-WP-TotalPages", 2)
+    assert answers.said_pages({"last_page": False, "page": 3}, [], {}) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"next": None},
+        {"links": {"next": ""}},
+        {"meta": {"has_more": False}},
+        {"next": []},
+        {"last": True, "hasMore": 0},
+        {"last": "/?page=3", "is_last": None},
+        {"links": [{"rel": "self", "href": "/"}, "next"]},
+        {"offset": 10, "meta": {"offset": "20"}},
+    ],
+)
 def test_an_answer_that_leads_nowhere_says_no_more(body: Any) -> None:
     """The field is there in the last answer too."""
     assert answers.said_more(body, []) is None
-    assert answers.said_next(body, []) is None
+    assert answers.said_next(body, [], {"X-Next-Page": " "}) is None
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ def test_the_first_value_that_is_not_of_the_type_is_shown(
     assert refused(of, declared) == f"shop: column 'x' {sentence}"
 
 
+def test_a_long_value_is_shown_in_part() -> None:
+    """A document in a column of numbers filled the log and the notification."""
+    assert f"and the value {'9' * 100}... is not one;" in refused(column(10**1000 - 1), "integer")
+
+
 def test_the_first_bad_value_of_many_is_found() -> None:
     """It is searched for by halves, since each of a million values by itself would take minutes."""
     many = [str(number) for number in range(100_000)]
@@ -106,6 +111,18 @@ def test_values_of_several_types_are_judged_one_by_one() -> None:
 
     assert values(mixed, "integer") == [7, 7, None, 7, 1, None, 12345]
     assert values(mixed, "string") == ["7", "7", None, "7", "true", "nan", "12345"]
+
+
+@pytest.mark.parametrize("of", [pa.int8(), pa.uint64(), pa.float16(), pa.float64()])
+def test_a_truth_value_that_came_as_a_number_may_be_null(of: pa.DataType) -> None:
+    """A frame of pandas has 1.0, 0.0 and NaN for truth values with a null, and databases have 1, 0 and null."""
+    assert values(column(1, None, 0, of=of), "boolean") == [True, None, False]
+
+
+def test_a_truth_value_may_be_a_negative_zero() -> None:
+    """It is the number 0, as it is in text."""
+    assert values(column(-0.0, float("nan"), 1.0), "boolean") == [False, None, True]
+    assert "the value -1.0 is not one" in refused(column(-0.0, None, -1.0), "boolean")
 
 
 @pytest.mark.parametrize("declared", ["string", "integer", "float", "boolean", "timestamp"])

@@ -207,3 +207,10 @@ def test_a_file_may_end_without_a_line_end(tmp_path: Path) -> None:
         "shop 0",
         'a, "b"',
     ]
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "a semicolon"), ("\t", "a tab"), ("|", "a vertical bar")])
+def test_another_separator_is_told_by_its_name(tmp_path: Path, separator: str, name: str) -> None:
+    """A file of a German spreadsheet was said to lack each column, or to have two values where the header has one."""
+    text = (HEADER + "1,a,2024-01-01,").replace(",", separator) + "1,5\n"
+    assert refused(tmp_path, text) == f"its header separates the names by {name}, and a comma is expected"

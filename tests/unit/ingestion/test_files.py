@@ -89,6 +89,12 @@ def parquet(rows: int = 1, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def flipped(file: bytes) -> bytes:
+    """Return a file of which one bit of a value is another, so that it reads well."""
+    at = len(file) // 4
+    return file[:at] + bytes([file[at] ^ 1]) + file[at + 1 :]
+
+
 def zipped(**members: bytes) -> bytes:
     """Return a ZIP archive of members, by their name with _ for its dot."""
     buffer = io.BytesIO()
@@ -454,6 +460,11 @@ def test_a_file_that_is_no_json_lines_is_told_by_its_path(
         ("{ds}.csv", gzip.compress(csv_file(1)), "this is packed by gzip, and not csv"),
         ("{ds}.csv", pa.compress(csv_file(1), "zstd", asbytes=True), "this is packed by zstd, and not csv"),
         ("{ds}.jsonl", parquet(), "this is a Parquet file, and not jsonl"),
+        (
+            "{ds}.parquet",
+            flipped(parquet(999, write_page_checksum=True, compression="none")),
+            "the file is truncated .*CRC",
+        ),
         ("{ds}.csv.gz", csv_file(1), "the file is truncated or broken"),
         ("{ds}.csv.gz", gzip.compress(csv_file(999))[:-9], "the file is truncated or broken"),
         ("{ds}.csv.gz", gzip.compress(csv_file(999))[:-8] + b"12345678", "the file is truncated or broken"),

@@ -14,6 +14,7 @@ from include.connections import EnvironmentConnections
 from include.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import api as asking
 from include.ingestion.http import read_http
+from include.ingestion.paging import EMPTY_PAGES
 from include.source_config import HttpSource
 from tests.services.api import TOKEN, Api, Fault
 
@@ -498,6 +499,11 @@ def test_an_api_that_gives_fewer_than_it_is_asked_for_is_read_to_its_end(api: Ap
         {"status": {"error_code": 1001, "error_message": None}},
         {"incomplete_results": True},
         {"timed_out": True},
+        {"success": 0},
+        {"code": 40301, "msg": "quota"},
+        {"code": -1},
+        {"errno": 17},
+        {"_shards": {"failed": 1, "failures": [{"reason": "timeout"}]}},
     ],
     ids=json.dumps,
 )
@@ -540,6 +546,7 @@ def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
         {"status": 200, "code": "0", "partial": False},
         {"status": "active", "result": {"error_code": 0}},
         {"rows": {"error": "a name"}, "warnings": ["slow"]},
+        {"error": "No error", "_shards": {"failures": []}},
     ],
     ids=json.dumps,
 )
@@ -670,6 +677,13 @@ def test_an_end_that_says_that_there_is_more_is_an_error(api: Api, style: str, b
         {"has_more": True},
         {"total": 4},
         {"meta": {"total_count": "120"}},
+        {"has_more": 1},
+        {"last": False},
+        {"pages": 3},
+        {"meta": {"current_page": 1, "total_pages": 3}},
+        {"links": [{"rel": "next", "href": "/?page=2"}]},
+        {"LastEvaluatedKey": {"id": 9}},
+        {"offset": "itr1/rec9"},
     ],
     ids=json.dumps,
 )
@@ -680,6 +694,22 @@ def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: d
     assert f"'{next(iter(beside))}" in told
     assert ids(source(records="data.items", paging={"style": "one_answer"})) == [0, 1, 2]
     assert "that there are more; declare by `paging` how the API splits its answers" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-Next-Page", "2"), ("X-Total-Pages", "3"), ("Content-Range", "items 0-2/25")]
+)
+def test_a_header_says_that_the_first_page_is_not_all(api: Api, name: str, value: str) -> None:
+    """GitLab, WordPress and PostgREST say it there alone."""
+    api.faults.append(Fault(body=page([0, 1, 2]).body, headers={name: value}))
+    assert f"header:{name}' that there are more; declare by `paging`" in str(refused(source(records="data.items")))
+
+
+def test_pages_without_records_have_an_end(api: Api) -> None:
+    """An API that always says that there is more was asked until the deadline, an hour later."""
+    api.faults.extend([page([0], more=True), *[page([], more=True)] * EMPTY_PAGES])
+    told = str(refused(source("page", paging={"style": "page", "more": "more"}, requests_per_second=100_000)))
+    assert "has sent 100 pages without records, one after another, and says by 'more' that there are more" in told
 
 
 def test_a_link_header_without_declared_paging_is_an_error(api: Api) -> None:

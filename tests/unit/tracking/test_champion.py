@@ -207,7 +207,8 @@ def test_an_address_that_is_none_is_told_as_one(monkeypatch: pytest.MonkeyPatch)
     """A scheme that MLflow does not know is the same named error."""
     error = _unavailable(monkeypatch, "carrier-pigeon://roof")
 
-    assert str(error).startswith("MLflow at carrier-pigeon://roof failed while looking for the champion of shop: ")
+    assert str(error).startswith("MLflow at carrier-pigeon://roof refused looking for the champion of shop: ")
+    assert not error.retryable
 
 
 @pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD}@home", f"{PASSWORD}/home"])

@@ -79,6 +79,17 @@ def test_days_that_lack_the_labels_of_one_class_lack_their_labels(share: float) 
     assert lacking(late) == list(range(52, 60))
 
 
+def test_a_class_of_which_some_labels_have_come_lacks_its_labels_all_the_same() -> None:
+    """A few frauds are found out at once, on the last days too."""
+    draw = np.random.default_rng(5)
+    days = [(draw.random(200) < 0.3).astype("int64") for _ in DAYS]
+    late = [np.where((each == 1) & (number >= 52), -1, each) for number, each in enumerate(days)]
+    for number in (53, 57, 59):
+        late[number][np.flatnonzero(days[number] == 1)[:3]] = 1
+
+    assert lacking(late) == list(range(52, 60))
+
+
 def test_a_class_that_is_gone_is_no_lack_where_all_labels_are_known() -> None:
     """The world may have changed."""
     draw = np.random.default_rng(5)

@@ -177,7 +177,18 @@ ABOUT_ALL = [
     gxe.ExpectColumnMeanToBeBetween(column="no_number", min_value=5),
     gxe.ExpectColumnMedianToBeBetween(column="no_number", min_value=5),
     gxe.ExpectColumnStdevToBeBetween(column="no_number", min_value=5),
+    gxe.ExpectColumnMostCommonValueToBeInSet(column="no_number", value_set=[5]),
+    gxe.ExpectColumnQuantileValuesToBeBetween(
+        column="no_number", quantile_ranges={"quantiles": [0.5], "value_ranges": [[0, 2]]}
+    ),
 ]
+
+
+@pytest.mark.parametrize(("column", "rows"), [("whole", 0), ("no_number", 4)])
+def test_a_rule_on_each_value_holds_of_none(column: str, rows: int) -> None:
+    """On a day without values it "could not be judged", since integers of which there are none have no deviation."""
+    expectation = gxe.ExpectColumnValueZScoresToBeLessThan(column=column, threshold=3, double_sided=True)
+    assert not found(expectation, rows)
 
 
 @pytest.mark.parametrize("push_down", [True, False])

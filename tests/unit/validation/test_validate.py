@@ -241,6 +241,21 @@ def test_a_day_with_too_many_rows_is_refused(shop: Path, bounds: str, sentence: 
         validate()
 
 
+def test_a_day_of_which_the_quarantine_leaves_too_few_rows_is_refused(shop: Path) -> None:
+    """With some nulls in each of many columns, all within `mostly`, every row was held and an empty day published."""
+    sell(shop, revenue=-1.0)
+    bounds = "expect_column_values_to_be_between: {column: revenue, min_value: 0, mostly: 0.5}"
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 4}"))
+    expect(shop, bounds)
+    told = r"rows_per_day \(min=4\) failed for 1 of 2 days without the rows in quarantine, 2024-01-01: 3 of 5; nothing"
+
+    with pytest.raises(ExpectationsFailed, match=told):
+        validate()
+    factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 3}"))
+    expect(shop, bounds)
+    assert validate().quarantined == 2
+
+
 def test_only_the_days_outside_their_bounds_are_named(shop: Path) -> None:
     """Of many days the wrong ones are told."""
     frame = sell(shop)
