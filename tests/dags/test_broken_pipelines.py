@@ -53,6 +53,8 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
         .replace("features:\n", "".join(f"  s{n}: *sales\n" for n in range(5_000)) + "features:\n", 1),
         "at most 500 items",
     ),
+    "query_of_a_long_name": (factories.SHOP_YAML.replace("sql/sales.sql", "q" * 300), "there is no file 'qqq"),
+    "history_beyond_the_calendar": (factories.SHOP_YAML.replace("120", "9" * 24), "less than or equal to 36500"),
     "too_long_to_wait": (factories.SHOP_YAML + "approval: {hours: 1.0e+300}\n", "less than or equal to 8760"),
 }
 
@@ -99,6 +101,15 @@ def _pipe_for_a_file(pipelines: Path) -> None:
     os.mkfifo(pipelines / "pipe_for_a_file" / "pipeline.yaml")
 
 
+def _endless_device(pipelines: Path) -> None:
+    (pipelines / "endless_device").mkdir()
+    (pipelines / "endless_device" / "pipeline.yaml").symlink_to("/dev/zero")
+
+
+def _name_with_a_line_break(pipelines: Path) -> None:
+    factories.write_shop(pipelines, "two\nlines")
+
+
 def _other_ending(pipelines: Path) -> None:
     folder = factories.write_shop(pipelines, "other_ending")
     (folder / "pipeline.yaml").rename(folder / "pipeline.yml")
@@ -124,6 +135,8 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "file_to_nowhere": (_file_to_nowhere, "cannot be read"),
     "folder_for_a_file": (_folder_for_a_file, "this is not a file"),
     "pipe_for_a_file": (_pipe_for_a_file, "this is not a file"),
+    "endless_device": (_endless_device, "this is not a file"),
+    "two_lines-": (_name_with_a_line_break, "use lower case letters"),
     "other_ending": (_other_ending, "rename pipeline.yml to pipeline.yaml"),
     "no_query": (_no_query, "there is no file 'features.sql'"),
 }
