@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The expectation that is judged by a histogram.
+HISTOGRAM = "expect_column_kl_divergence_to_be_less_than"
+
 SUMMARY = {"result_format": "SUMMARY", "partial_unexpected_count": 20, "include_unexpected_rows": False}
 
 
@@ -84,6 +87,11 @@ def run_suite(rows: Rows, suite: list[Expectation], *, push_down: bool = True) -
         except duckdb.Error as error:  # such as a deviation of infinite numbers; pandas knows what to do with it
             log.info("the expectations are counted in pandas, since DuckDB says: %s", str(error).splitlines()[0])
     judged |= {at: found for at, each in enumerate(suite) if (found := _of_type(each, rows.types)) is not None}
+    for at, each in enumerate(suite):  # a histogram's counts take no null of an integer column
+        column = each.configuration.kwargs.get("column")
+        if each.expectation_type == HISTOGRAM and column in rows.types:
+            frame = rows.frame(_columns([each])).dropna(subset=[column])
+            [judged[at]] = _in_pandas(frame, [each])
     rest = [at for at in range(len(suite)) if at not in judged]
     if rest:
         chosen = [suite[at] for at in rest]

@@ -109,7 +109,10 @@ def _known() -> dict[str, str]:
     """Return Great Expectations' classes by the names that a suite gives them."""
     import great_expectations.expectations as gxe
 
-    return {_snake(each): each for each in dir(gxe) if each.startswith("Expect")}
+    classes = [each for each in dir(gxe) if each.startswith("Expect") and each != "Expectation"]
+    # of the divergence, "kl" is how Great Expectations writes it, and "k_l" stays readable
+    own = {getattr(gxe, each).expectation_type: each for each in classes}
+    return {_snake(each): each for each in classes} | own
 
 
 def _expectation(item: Any) -> Expectation:

@@ -191,6 +191,17 @@ def test_a_rule_on_each_value_holds_of_none(column: str, rows: int) -> None:
     assert not found(expectation, rows)
 
 
+@pytest.mark.parametrize("column", ["small", "price"])
+def test_a_histogram_leaves_nulls_out(column: str) -> None:
+    """Of integers with a null it "could not be judged: boolean value of NA is ambiguous"."""
+    partition = {"bins": [0, 2, 5], "weights": [0.5, 0.5]}
+    near = gxe.ExpectColumnKLDivergenceToBeLessThan(column=column, partition_object=partition, threshold=0.1)
+    assert not found(near)
+    partition = {"bins": [0, 2, 5], "weights": [0.999, 0.001]}
+    far = gxe.ExpectColumnKLDivergenceToBeLessThan(column=column, partition_object=partition, threshold=0.1)
+    assert "failed, observed" in found(far)
+
+
 @pytest.mark.parametrize("push_down", [True, False])
 @pytest.mark.parametrize("expectation", ABOUT_ALL)
 def test_a_column_of_nulls_has_no_mean(expectation: Expectation, push_down: bool) -> None:

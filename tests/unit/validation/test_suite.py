@@ -49,6 +49,15 @@ def test_a_suite_is_a_list_of_names_and_arguments(tmp_path: Path) -> None:
     assert [each.severity for each in suite] == ["critical", "warning", "critical"]
 
 
+@pytest.mark.parametrize("name", ["kl", "k_l"])
+def test_the_divergence_has_great_expectations_own_name(tmp_path: Path, name: str) -> None:
+    """Its own documentation writes kl, which was refused as unknown; suites that have k_l are read as before."""
+    arguments = "{column: store, threshold: 0.1, partition_object: {values: [a], weights: [1]}}"
+    write(tmp_path, f"expectations:\n  - expect_column_{name}_divergence_to_be_less_than: {arguments}\n")
+
+    assert len(load_suite(tmp_path / "shop", "sales")) == 1
+
+
 def test_a_source_without_a_file_has_no_expectations(tmp_path: Path) -> None:
     """A suite is a choice; the key and the days are checked without one."""
     assert load_suite(tmp_path, "sales") == []
