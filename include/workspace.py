@@ -203,9 +203,4 @@ def _path(pipeline: str, *parts: str) -> UPath:
             f"LAKE_URI is {uri}, and the package for such a store is not installed ({error}); "
             "install it (s3fs, gcsfs or adlfs) beside requirements.txt"
         ) from error
-    except ValueError as error:
-        raise LakeError(
-            f"LAKE_URI is {uri}, and no such store can be opened ({error}); correct the address, or install the "
-            "package of its kind (s3fs, gcsfs or adlfs) beside requirements.txt"
-        ) from error
     return path

@@ -90,7 +90,7 @@ def test_two_tasks_have_one_search(shop: Path, tmp_path: Path) -> None:
 
 
 def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
-    """A task that was given up for dead may live: its trial counts when it is told, and its family is not blamed."""
+    """A task that was given up for dead may live: its trial counts, and so does the one that was made in its place."""
     pipeline = write_pipeline(shop, FAMILIES, trials=3)
     plan = prepare(pipeline)
     slow, go = start_until_fit(tmp_path / "meeting", "lightgbm", 2)
@@ -100,7 +100,11 @@ def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
     ended(slow)
     steps.train(pipeline, plan)
 
-    assert_whole(found(), trials=3)
+    results = found()
+    twice = results.pop("lightgbm")
+    assert [(trial["number"], trial["state"]) for trial in twice["trials"]] == [(at, "complete") for at in range(4)]
+    assert not twice["note"]
+    assert_whole(results, trials=3)
 
 
 def test_twins_from_the_first_moment_both_end(shop: Path, tmp_path: Path) -> None:
