@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -107,6 +107,18 @@ def _yaml_word(value: Any) -> Any:
     return "null" if value is None else "off" if value is False else value
 
 
+def _infinity(value: Any) -> Any:
+    """Return what becomes of infinite numbers, for all columns or by column."""
+    by_column = value if isinstance(value, dict) else {"infinity": value}
+    words = {name: _yaml_word(each) for name, each in by_column.items()}
+    for name, word in words.items():
+        if word not in get_args(Infinity):
+            raise ValueError(
+                f"{name} is {word!r}, and refuse or null is expected, or a mapping of columns, such as {{price: null}}"
+            )
+    return words if isinstance(value, dict) else words["infinity"]
+
+
 _WORD = BeforeValidator(_yaml_word, json_schema_input_type=Literal["if_present", "required", "off", False])
 
 
@@ -139,10 +151,15 @@ class Contract(Section):
         "refuse it. refuse_key: cast it, but refuse a key column that is declared as string, whose text may change.",
     )
     infinity: Annotated[
-        Infinity, BeforeValidator(_yaml_word, json_schema_input_type=Literal["refuse", "null", None])
+        Infinity | dict[str, Infinity],
+        BeforeValidator(
+            _infinity,
+            json_schema_input_type=Literal["refuse", "null", None] | dict[str, Literal["refuse", "null", None]],
+        ),
     ] = Field(
         default="refuse",
-        description="An infinite number, such as inf or 1e400: refuse it, or make it null. NaN is null.",
+        description="An infinite number, such as inf or 1e400: refuse it, or make it null, in all columns or by column "
+        "({price: null} refuses it in all others). NaN is null.",
     )
     shrinks: Literal["warn", "refuse"] = Field(
         default="warn",
@@ -151,6 +168,10 @@ class Contract(Section):
     retired: list[Name] = Field(
         default=[], description="Columns that were declared once; the lake keeps them, null from now on."
     )
+
+    def infinity_of(self, column: str) -> Infinity:
+        """Return what becomes of an infinite number in a column."""
+        return self.infinity.get(column, "refuse") if isinstance(self.infinity, dict) else self.infinity
 
 
 class HistoryCheck(Section):
@@ -271,7 +292,10 @@ class _Source(Section):
         named.append(("available_at", self.available_at.column))
         if self.day:
             named.append(("day", self.day))
-        for field, name in [*named, *(("contract.renamed", name) for name in self.contract.renamed.values())]:
+        by_contract = [("contract.renamed", name) for name in self.contract.renamed.values()]
+        if isinstance(self.contract.infinity, dict):
+            by_contract += [("contract.infinity", name) for name in self.contract.infinity]
+        for field, name in [*named, *by_contract]:
             if name not in self.columns:
                 near = nearest(name, self.columns)
                 hint = f"; {did_you_mean(name, near)}" if near else ""

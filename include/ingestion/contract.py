@@ -70,7 +70,7 @@ def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False)
         extra = [other for other in extra if folded(other) in map(folded, respelt)]
     _check_names(names, missing, extra, columns, where)
     arrays = [
-        cast(rows[name], declared, name, where, contract.infinity)
+        cast(rows[name], declared, name, where, contract.infinity_of(name))
         if name in names
         else pa.nulls(rows.num_rows, arrow_type(declared))
         for name, declared in columns.items()

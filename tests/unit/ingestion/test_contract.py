@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from include.errors import SchemaMismatch
 from include.ingestion.contract import (
@@ -336,3 +339,28 @@ def test_a_column_in_another_case_is_taken_where_the_contract_names_it() -> None
     rows = delivery(revenue=None, Revenue=DELIVERED["revenue"])
 
     assert conformed(rows, renamed={"Revenue": "revenue"})["revenue"].to_pylist() == [1.5, None]
+
+
+def test_an_infinite_number_may_be_null_in_one_column_alone() -> None:
+    """A sensor that overflows says nothing of the prices beside it."""
+    columns = {"store": "string", "at": "timestamp", "noise": "float", "price": "float"}
+    infinite = pa.array([math.inf, 1.0])
+    rows = pa.table({"store": ["a", "b"], "at": ["2024-01-01", "2024-01-01"], "noise": infinite, "price": [1.0, 2.0]})
+
+    assert conformed(rows, columns, infinity={"noise": None})["noise"].to_pylist() == [None, 1.0]
+    with pytest.raises(SchemaMismatch, match="column 'price' is declared as float, and the value inf is infinite"):
+        conformed(rows.set_column(3, "price", infinite), columns, infinity={"noise": None})
+
+
+@pytest.mark.parametrize(
+    ("infinity", "told"),
+    [
+        ("drop", "infinity is 'drop', and refuse or null is expected"),
+        ({"noise": "drop"}, "noise is 'drop', and refuse or null is expected"),
+        ({"nois": None}, "contract.infinity names the column 'nois', which `columns` does not declare; did you mean"),
+    ],
+)
+def test_what_becomes_of_infinite_numbers_is_checked(infinity: object, told: str) -> None:
+    """A mistake is known before the first infinite number comes."""
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        source({"store": "string", "at": "timestamp", "noise": "float"}, infinity=infinity)
