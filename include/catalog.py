@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from include.yaml_file import YamlFile
 
-#: Mistakes of one file that are told; a file of another kind has thousands.
+#: Mistakes listed per file; a file of another kind has thousands.
 MISTAKES = 100
 #: Characters that a mistake shows of what was found.
 SHOWN_CHARACTERS = 300
@@ -80,7 +80,7 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
             f"{shown}: the folder's name has {len(folder.name)} characters, and as the pipeline's name, which tags its "
             f"DAGs, at most {MAX_PIPELINE_NAME}; shorten it"
         ]
-    # not of pathlib, which raises where a folder may not be looked into; that is told below
+    # not of pathlib, which raises where a folder may not be looked into; that is reported below
     if os.path.isfile(folder / "pipeline.yml") and not os.path.lexists(path):  # noqa: PTH113
         return None, [f"{shown}: there is a pipeline.yml in its place; rename pipeline.yml to pipeline.yaml"]
     try:

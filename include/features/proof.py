@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include import lake
+from include.as_of import ONE_DAY, ONE_MOMENT, midnight
 from include.errors import FeatureLeak, FeatureQueryFailed
 from include.features.build import build_features
 from include.features.compare import compare, shown
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Cut-offs of a night: few, since each may cost as much as building the features. Every night draws others.
 CUT_OFFS = 2
-DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -217,12 +217,12 @@ class _Rebuilding:
         self.tables = pinned_tables(pipeline, snapshot)
         # older rows may lie in the table, and are none of it
         self.first_day = date.fromisoformat(table.first_day) if table.first_day else date.min
-        self.window_start = datetime.combine(self.first_day, time.min)
+        self.window_start = midnight(self.first_day)
         self.history_start = as_of - timedelta(days=pipeline.history_days - 1)
 
     def after(self, at: datetime) -> datetime:
         """Return the first moment of the rows that a cut-off stands for."""
-        return max(at - DAY + MOMENT, self.window_start)
+        return max(at - ONE_DAY + ONE_MOMENT, self.window_start)
 
     def check_own_labels(
         self, at: datetime, rows: pa.Table, features: Dataset, origins: dict[str, list[str]], columns: list[str]
@@ -272,7 +272,7 @@ class _Rebuilding:
             return run_features_query(
                 self.pipeline,
                 raw_datasets(self.pipeline, self.tables, since),
-                known_before=at + MOMENT,
+                known_before=at + ONE_MOMENT,
                 as_of=self.as_of,
                 raw_since=since,
                 rows_from=self.after(at),

@@ -25,7 +25,7 @@ CHECKSUMS = ("sha256", "sha512", "sha1", "md5")
 #: What the name of a row count's file ends with.
 ROW_COUNTS = ("rows", "count")
 
-#: Such a file is small; of one that is not, no more is read.
+#: Bytes read of such a file at most; a real one is far smaller.
 MOST_BYTES = 65_536
 
 #: A line of sha256sum and its like, and one of BSD's and openssl's.

@@ -100,7 +100,7 @@ def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
 
 
 class _Read:
-    """What was read of a sequence of pages, held against what the API says of its end."""
+    """Counts what was read of a sequence of pages, and compares it with what the API says of its end."""
 
     def __init__(self, source: HttpSource) -> None:
         self.paging, self.paths = source.paging, declared_paths(source)
