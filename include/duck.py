@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from include import settings, workspace
+from include import settings
 from include.errors import LakeError
+from include.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ def open_duckdb(memory: str) -> Iterator[DuckDBPyConnection]:
     import duckdb
 
     try:
-        with workspace.scratch_folder("duckdb-") as spill, duckdb.connect() as con:
+        with scratch_folder("duckdb-") as spill, duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
             con.execute(f"SET threads = {settings.threads()}")
             con.execute("SET temp_directory = ?", [str(spill)])

@@ -18,6 +18,9 @@ MAX_PIPELINE_NAME = 100
 #: Characters of the longest column's name.
 MAX_COLUMN_NAME = 255
 
+#: How the columns begin that have the probability of each class; a class may be new, or gone, with another champion.
+PROBABILITY = "probability_"
+
 
 def folded(name: str) -> str:
     """Return what names have in common that differ in case, Unicode form or blanks at their ends alone."""

@@ -79,25 +79,6 @@ def put_file(file: Path, path: UPath) -> None:
 
 
 @contextmanager
-def scratch_folder(prefix: str) -> Iterator[Path]:
-    """Give a local folder of temporary files, which is gone when the context ends.
-
-    Raises
-    ------
-    LakeError
-        If it cannot be made, or what is written there does not fit.
-    """
-    try:
-        with TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise LakeError(
-            f"temporary files could not be written ({error.strerror or error}); make room in the folder of temporary "
-            "files, or name a larger one in TMPDIR, then run this task again; nothing was published"
-        ) from error
-
-
-@contextmanager
 def local_copy(path: UPath) -> Iterator[Path]:
     """Give the local path of a file of the lake: its own, or that of a copy for as long as the context lasts.
 

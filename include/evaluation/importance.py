@@ -38,6 +38,28 @@ class Importance:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class ChampionImportance:
+    """What the features are worth to the champion.
+
+    Attributes
+    ----------
+    version
+        The champion's.
+    metric
+        In whose unit the importance is.
+    learned_from
+        The champion's features; None where its run did not record them.
+    features
+        Mean and standard deviation by feature; None where the champion's run did not measure any.
+    """
+
+    version: int
+    metric: str = ""
+    learned_from: list[str] | None = None
+    features: dict[str, tuple[float, float]] | None = None
+
+
 def permutation_importance(
     predict: Callable[[pd.DataFrame], np.ndarray],
     frame: pd.DataFrame,

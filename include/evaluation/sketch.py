@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.shift import Bins, index_of_counts
-from include.lake import PROBABILITY
+from include.names import PROBABILITY
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,13 +10,15 @@ from include.errors import RunMissing
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.figures import column_figures
 from include.features.lineage import trace_columns
-from include.features.page_table import STYLE, ChampionImportance, column_table, learned_columns, number, share
+from include.features.page_table import STYLE, column_table, learned_columns
+from include.formatting import number, share
 from include.html_page import html_page
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from include.config import Pipeline
+    from include.evaluation.importance import ChampionImportance
     from include.features.figures import ColumnFigures
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from include.formatting import number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from include.config import Pipeline
+    from include.evaluation.importance import ChampionImportance
     from include.features.figures import ColumnFigures
     from include.features.lineage import ColumnLineage, Lineage
 
@@ -33,28 +35,6 @@ pre { white-space: pre-wrap; margin: .2rem 0; padding: .4rem .6rem; background: 
 .scroll { overflow-x: auto; }
 @media (min-width: 75rem) { .scroll { overflow-x: visible; } }
 """
-
-
-@dataclass(frozen=True)
-class ChampionImportance:
-    """What the features are worth to the champion.
-
-    Attributes
-    ----------
-    version
-        The champion's.
-    metric
-        In whose unit the importance is.
-    learned_from
-        The champion's features; None where its run did not record them.
-    features
-        Mean and standard deviation by feature; None where the champion's run did not measure any.
-    """
-
-    version: int
-    metric: str = ""
-    learned_from: list[str] | None = None
-    features: dict[str, tuple[float, float]] | None = None
 
 
 def column_table(
@@ -141,19 +121,3 @@ def _importance(name: str, champion: ChampionImportance | None) -> str:
 def learned_columns(pipeline: Pipeline, columns: Iterable[str]) -> list[str]:
     """Return the columns that a model learns from."""
     return [name for name in columns if name not in pipeline.kept_out]
-
-
-def share(value: float | None) -> str:
-    """Return a share as a text, which is 0 or 100 % only where it is."""
-    if value is None:
-        return "-"
-    if 0 < value < 0.001:
-        return "< 0.1 %"
-    return "> 99.9 %" if 0.999 < value < 1 else f"{100 * value:.3g} %"
-
-
-def number(value: Any) -> str:
-    """Return a number as a text of about four digits."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "-"
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"

@@ -13,6 +13,7 @@ from include.ingestion.contract import check_all_seen, conform, delivered_kinds,
 from include.ingestion.days import bounds, count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
 from include.ingestion.stage import StagedBatch
+from include.scratch import scratch_folder
 from include.source_config import FilesSource, HttpSource, SqlSource
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def extract_source(
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, name))).refresh()
     before = _published_manifest(pipeline, name, raw)
     delivery = _deliver(pipeline, name, start, end, connections, where, raw)
-    with workspace.scratch_folder("extract-") as scratch:
+    with scratch_folder("extract-") as scratch:
         reading = _Reading(source, delivery, start, end, where)
         overdue = SourceUnreadable(
             f"{where}: reading did not end within its deadline of {source.deadline}; see whether the source hangs, "

@@ -5,7 +5,7 @@ from include.lake.days import Partition, RawTable, partitions, published_at, rea
 from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
 from include.lake.monitoring import monitoring_uri, publish_monitoring, read_monitoring
 from include.lake.pinned import Change, PinnedTable
-from include.lake.predictions import PROBABILITY, predictions_uri, publish_predictions, read_predictions
+from include.lake.predictions import predictions_uri, publish_predictions, read_predictions
 from include.lake.publication import Slices, publish_days
 from include.lake.tables import (
     TableVersion,
@@ -23,7 +23,6 @@ from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacu
 
 __all__ = [
     "MONTH",
-    "PROBABILITY",
     "Build",
     "Change",
     "FeatureRows",

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from include import settings
 from include.lake.daily import publish_day, read_published
+from include.names import PROBABILITY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.lake.tables import TableVersion
-
-#: How the columns begin that have the probability of each class; a class may be new, or gone, with another champion.
-PROBABILITY = "probability_"
 
 
 def predictions_uri(pipeline: str) -> str:

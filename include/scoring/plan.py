@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from include.errors import ScoringImpossible
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
-from include.lake import PROBABILITY
+from include.names import PROBABILITY
 from include.pinned_plan import PinnedPlan
 from include.tracking.proof import find_recorded_champion
 

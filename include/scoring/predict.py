@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ScoringImpossible
 from include.features.query import PREDICTION_TIME
-from include.lake import PROBABILITY
+from include.names import PROBABILITY
 from include.training.columns import kind_of
 from include.training.fit import predict
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.features.page_table import ChampionImportance
+from include.evaluation.importance import ChampionImportance
 from include.tracking.champion import CHAMPION, aliases
 from include.tracking.client import mlflow_client
 

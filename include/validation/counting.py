@@ -15,16 +15,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from include.sql_text import identifier, identifiers, literal, literals
-from include.validation.fit import INTEGERS
-from include.validation.rows import FLOATS, POSITION, value
+from include.validation.rows import INTEGERS, NUMBERS, POSITION, value
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
 #: How many examples of unexpected values are kept, as in Great Expectations' summaries.
 EXAMPLES = 20
-
-NUMBERS = (*INTEGERS, "HUGEINT", "UHUGEINT", *FLOATS)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+from include.validation.rows import INTEGERS
+
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
-
-#: DuckDB's types of integers.
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _TIMES = ["timestamp", "timestamptz", "datetime", "datetime64", "datetimetzdtype"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
 from include.duck import aggregate, open_duckdb
+from include.scratch import scratch_folder
 from include.sql_text import identifier, identifiers, literal, parquet_rows
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def write_profile(batch: StagedBatch, profile: pa.Table) -> None:
     """Keep a batch's profile beside it."""
     import pyarrow.parquet as pq
 
-    with workspace.scratch_folder("profile-") as scratch:
+    with scratch_folder("profile-") as scratch:
         file = scratch / "profile.parquet"
         pq.write_table(profile, file, compression="zstd")
         workspace.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))

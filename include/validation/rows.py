@@ -21,6 +21,10 @@ MEMORY = "400MB"
 
 #: DuckDB's types of numbers that may be NaN.
 FLOATS = ("DOUBLE", "FLOAT")
+#: DuckDB's types of integers.
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+#: All of DuckDB's types of numbers but the decimals, whose names carry their digits.
+NUMBERS = (*INTEGERS, "HUGEINT", "UHUGEINT", *FLOATS)
 
 #: The column that says which row of the file, or of the table, a row is, from 0.
 POSITION = "nightshift_position"

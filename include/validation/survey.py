@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from include.duck import aggregate
 from include.ingestion.days import count_days
 from include.sql_text import identifier, literal
-from include.validation.counting import NUMBERS
-from include.validation.rows import FLOATS, value
+from include.validation.rows import FLOATS, NUMBERS, value
 
 if TYPE_CHECKING:
     from include.source_config import Source

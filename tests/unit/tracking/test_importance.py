@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import TrackingUnavailable
-from include.features.page_table import ChampionImportance
+from include.evaluation.importance import ChampionImportance
 from include.tracking.champion import CHAMPION
 from include.tracking.importance import champion_importance
 

@@ -1,0 +1,22 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def share(value: float | None) -> str:
+    """Return a share as a text, which is 0 or 100 % only where it is."""
+    if value is None:
+        return "-"
+    if 0 < value < 0.001:
+        return "< 0.1 %"
+    return "> 99.9 %" if 0.999 < value < 1 else f"{100 * value:.3g} %"
+
+
+def number(value: Any) -> str:
+    """Return a number as a text of about four digits."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
