@@ -20,7 +20,7 @@ from benchmarks.point_in_time import compare_point_in_time
 from benchmarks.retraining import compare_retraining
 from benchmarks.search import compare_search
 from benchmarks.validation import compare_validation
-from include import settings
+from include.core import settings
 
 
 def _show(each: Comparison) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import seconds_of, use_home
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import ingest
 
 if TYPE_CHECKING:

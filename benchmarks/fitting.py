@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import Comparison, take_turns
-from include import settings
+from include.core import settings
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
 from include.retraining.split import split_rows

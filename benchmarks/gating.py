@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import ROUNDS, seconds_of
+from include.core.settings import threads
 from include.evaluation.signature import kinds_of
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
 from include.gate.verdict import decide
 from include.retraining.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 from include.retraining.split import split_rows
-from include.settings import threads
 from include.training.candidates import candidates_of
 from include.training.columns import feature_columns
 from include.training.fit import fit_model

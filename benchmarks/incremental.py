@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import PIPELINE, Comparison, take_turns, the_pipeline, use_home
-from include import lake, settings
-from include.connections import EnvironmentConnections
+from include import lake
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.demo.sources import FIRST_DAY
 from include.features.build import FeatureTable, build_features, read_features
 from include.features.snapshot import pin_snapshot

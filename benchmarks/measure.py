@@ -15,9 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.demo.sources import FIRST_DAY, LAST_DAY, connections, prepare_sources
 from include.embedded.environment import read_env
 from include.retraining.run import ingest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import PIPELINE, ROUNDS, Comparison, seconds_of, start_afresh, tell
-from include import settings
+from include.core import settings
 from include.demo.sources import connections
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.stack import Stack, running_stack

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from include import settings
+from include.core import settings
 
 _SCRIPT = """
 import logging, sys, time

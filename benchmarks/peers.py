@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import Task, load_task
-from include import settings
+from include.core import settings
 from include.evaluation.metrics import Measure
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Comparison, tell
-from include import settings
+from include.core import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -22,7 +22,7 @@ from benchmarks import datasets
 from benchmarks.datasets import NAMES, prepare_flights
 from benchmarks.measure import machine, tell, temporary_home
 from benchmarks.peers import AUTOGLUON
-from include import settings
+from include.core import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

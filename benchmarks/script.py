@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.features import AS_OF, bare_features
 from benchmarks.measure import PIPELINE, Stopwatch
-from include import settings
+from include.core import settings
 from include.evaluation.metrics import Measure
 from include.evaluation.noise import paired_difference
 from include.features.snapshot import pin_snapshot

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import tell
-from include import settings
+from include.core import settings
 from include.evaluation.metrics import Measure
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Comparison, seconds_of, take_turns
-from include import settings
+from include.core import settings
 from include.validation.judge import run_suite
 from include.validation.rows import MEMORY, rows_of_file
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param, get_parsing_context
 
-from include import settings
 from include.catalog import load_pipeline, pipeline_names
-from include.errors import ConfigError
-from include.names import MAX_PIPELINE_NAME
+from include.core import settings
+from include.core.errors import ConfigError
+from include.core.names import MAX_PIPELINE_NAME
 from plugins.notifications import failure_callbacks, outage_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
 from plugins.pod_resources import ask_for_resources

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from include import settings
 from include.config import Pipeline
-from include.errors import ConfigError
-from include.names import MAX_PIPELINE_NAME
+from include.core import settings
+from include.core.errors import ConfigError
+from include.core.names import MAX_PIPELINE_NAME
+from include.core.suggestions import unknown
+from include.core.yaml_file import read_yaml
 from include.source_config import SOURCE_KINDS, ColumnType, SqlSource, declared_type
-from include.wording import unknown
-from include.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.yaml_file import YamlFile
+    from include.core.yaml_file import YamlFile
 
 #: Mistakes listed per file; a file of another kind has thousands.
 MISTAKES = 100

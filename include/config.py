@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
+from include.core.names import folded, wrong_column_names
+from include.core.suggestions import unknown
 from include.monitoring_config import Monitoring
-from include.names import folded, wrong_column_names
 from include.notify_config import Notify
 from include.resources_config import TASKS, Resources
 from include.section import MAX_DAYS, Days, Name, Section
 from include.source_config import Source
 from include.training_config import Training
-from include.wording import unknown
 
 
 class Aggregates(Section):

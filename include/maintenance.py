@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from include import lake, workspace
-from include.errors import LakeError
+from include.core.errors import LakeError
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.errors import LakeError, OtherRelease, RunMissing
+from include.core import settings
+from include.core.errors import LakeError, OtherRelease, RunMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

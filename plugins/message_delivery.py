@@ -95,7 +95,7 @@ def _apprise(address: Notify, message: Message, context: Context) -> None:
 
 
 def _not_installed(address: Notify, package: str) -> Exception:
-    from include.errors import ConfigError
+    from include.core.errors import ConfigError
 
     return ConfigError(
         f"notify: {address.to} needs the package {package}, which is not installed where the task ran; "

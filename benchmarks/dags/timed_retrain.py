@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from dags import retrain
-from include import settings
+from include.core import settings
 from plugins.operators.step import PipelineStepOperator
 
 _execute = PipelineStepOperator.execute

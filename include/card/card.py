@@ -9,7 +9,7 @@ from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.card.explained import explained_section
 from include.card.limits import limits_of
 from include.card.measured import measured_sections
-from include.formatting import number, share
+from include.core.formatting import number, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.card.blocks import Block, Plot, Section, Table, Text
-from include.formatting import number
+from include.core.formatting import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

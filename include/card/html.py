@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.card.blocks import Bullets, Facts, Plot, Text
 from include.card.plots import STYLE as PLOT_STYLE
 from include.card.plots import draw
-from include.html_page import html_page
+from include.core.html_page import html_page
 
 if TYPE_CHECKING:
     from include.card.blocks import Block, Card, Table

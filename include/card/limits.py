@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.formatting import share
+from include.core.formatting import share
 from include.ingestion.days import count_days, some
 
 if TYPE_CHECKING:

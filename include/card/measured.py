@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.card.blocks import Block, Facts, Plot, Section, Table, Text
-from include.formatting import number, share
+from include.core.formatting import number, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

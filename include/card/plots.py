@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from include.formatting import number, share
+from include.core.formatting import number, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,6 @@ import os
 
 import click
 
-from include import settings
 from include.cli.backup import backup, restore
 from include.cli.check import schema, validate_config
 from include.cli.explain import explain_row
@@ -22,7 +21,8 @@ from include.cli.score import score
 from include.cli.shared import sources_folder
 from include.cli.stack import airflow, demo, sources, up
 from include.cli.suggest import suggest_expectations
-from include.errors import NightshiftError
+from include.core import settings
+from include.core.errors import NightshiftError
 
 
 class _Group(click.Group):

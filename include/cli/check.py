@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog, settings
-from include.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
+from include import catalog
+from include.core import settings
+from include.core.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
 from include.source_config import SqlSource
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ def document_features(pipeline: str, output: str | None) -> None:
     """Write the page of PIPELINE's features: what each is, where it comes from, what the champion has of it."""
     from pathlib import Path
 
-    from include.errors import ConfigError
+    from include.core.errors import ConfigError
     from include.features.page import feature_page, newest_features, write_feature_page
     from include.tracking.importance import champion_importance
 

@@ -19,7 +19,7 @@ def ingest(pipeline: str, first: datetime | None, last: datetime | None) -> None
 
     A day is replaced as a whole, so it may be repeated at will.
     """
-    from include.connections import EnvironmentConnections
+    from include.core.connections import EnvironmentConnections
     from include.ingestion.days import chosen_days, shown_range
     from include.retraining.run import ingest as ingest_days
 

@@ -8,7 +8,7 @@ import click
 
 from include import catalog
 from include.cli.shared import new_console, prepare_demo, show_progress
-from include.errors import NotIngested, SourceEmpty, SourceUnreadable, TrainingImpossible
+from include.core.errors import NotIngested, SourceEmpty, SourceUnreadable, TrainingImpossible
 
 
 @click.command()
@@ -18,7 +18,7 @@ from include.errors import NotIngested, SourceEmpty, SourceUnreadable, TrainingI
 @click.option("--dry-run", is_flag=True, help="Stop at the verdict: register nothing.")
 def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
     """Ingest what is missing and retrain PIPELINE, in this process."""
-    from include.connections import EnvironmentConnections
+    from include.core.connections import EnvironmentConnections
     from include.retraining.run import ended_earlier
     from include.retraining.run import run as run_night
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import settings
-from include.wording import unknown
+from include.core import settings
+from include.core.suggestions import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import click
 
 from include import catalog
 from include.cli.shared import reads_demo, sources_folder
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 
 
 @click.command("suggest-expectations")
@@ -33,12 +33,12 @@ def suggest_expectations(
     The rows are the published ones. Where there are none yet, or with --start or --end, the source itself is
     read: those days, by default yesterday.
     """
-    from include.connections import EnvironmentConnections
+    from include.core.connections import EnvironmentConnections
+    from include.core.suggestions import unknown
     from include.demo.sources import prepare_sources
     from include.ingestion.extract import extract_source
     from include.validation.suggest import suggest_from_batch, suggest_from_lake
     from include.validation.suite import suite_path
-    from include.wording import unknown
 
     today = datetime.now(UTC).date()
     last = end.date() if end else today - timedelta(days=1)

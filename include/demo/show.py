@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include import settings
 from include.catalog import load_pipeline
+from include.core import settings
+from include.core.errors import EmbeddedStackError
 from include.demo.sources import connections, prepare_sources
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.environment import ADMIN, stack_secrets
 from include.embedded.stack import running_stack
 from include.embedded.watch import follow_run
-from include.errors import EmbeddedStackError
 from include.ingestion.publish import missing_range
 
 if TYPE_CHECKING:

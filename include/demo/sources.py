@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.errors import SourceUnreadable
-from include.sql_text import identifiers
+from include.core.errors import SourceUnreadable
+from include.core.sql_text import identifiers
 
 if TYPE_CHECKING:
     import pandas as pd

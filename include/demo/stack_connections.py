@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from include import settings
+from include.core import settings
+from include.core.private_file import write_private
 from include.demo.sources import connections
-from include.private_file import write_private
 
 #: Where `nightshift sources` keeps the demo's sources in a container: in the volume that all workers share.
 SOURCES = Path("/var/lib/nightshift/home/sources")

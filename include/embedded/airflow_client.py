@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from include.core.errors import EmbeddedStackError
 from include.embedded.environment import ADMIN, stack_secrets
-from include.errors import EmbeddedStackError
 
 if TYPE_CHECKING:
     from include.embedded.environment import Places

@@ -11,8 +11,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.private_file import write_private
+from include.core import settings
+from include.core.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from include.errors import EmbeddedStackError
+from include.core.errors import EmbeddedStackError
 
 #: How many ports after the wanted one are tried.
 TRIES = 20

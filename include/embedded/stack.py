@@ -19,10 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.database_file import DatabaseFile
+from include.core.database_file import DatabaseFile
+from include.core.errors import EmbeddedStackError
 from include.embedded.environment import MARK, Places, stack_environment
 from include.embedded.ports import choose_port
-from include.errors import EmbeddedStackError
 from include.tracking.store import migrate_store
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.errors import EvaluationFailed
-from include.wording import unknown
+from include.core.errors import EvaluationFailed
+from include.core.suggestions import unknown
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from collections.abc import Mapping  # noqa: TC003  pydantic reads the fields
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.core.names import PROBABILITY
 from include.evaluation.shift import Bins, index_of_counts
-from include.names import PROBABILITY
 
 if TYPE_CHECKING:
     import numpy as np

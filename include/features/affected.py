@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.as_of import end_of, midnight
+from include.core.as_of import end_of, midnight
 from include.features.lineage import own_sources
 from include.features.macros import MACROS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from include.as_of import calendar_days, midnight
+from include.core.as_of import calendar_days, midnight
 from include.features.build import compute_rows
 from include.features.query import PREDICTION_TIME
 

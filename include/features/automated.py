@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from include.config import Aggregates
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 from include.features.aggregates import aggregate
 from include.features.budget import Budget
 from include.features.query_tables import table_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from time import monotonic
 
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 
 
 @dataclass(frozen=True)

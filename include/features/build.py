@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.as_of import ONE_MOMENT, end_of, midnight
+from include.core.as_of import ONE_MOMENT, end_of, midnight
 from include.features.affected import Base, defined_by, digest, find_affected, why_all
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pinned_tables, raw_datasets
@@ -54,7 +54,7 @@ class FeatureTable:
 
 
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
-    """Build the feature table of what the run as of a day sees, as `include.as_of` says.
+    """Build the feature table of what the run as of a day sees, as `include.core.as_of` says.
 
     With `features.lookback_days` only those rows are built that can differ from those of the newest version,
     and the others are kept. The same query over the same snapshot finds the version that it made before.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from include import settings
-from include.duck import aggregate, open_duckdb
+from include.core import settings
+from include.core.duckdb_connection import aggregate, open_duckdb
+from include.core.sql_text import identifier
 from include.features.query import PREDICTION_TIME
-from include.sql_text import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.duck import aggregate, open_duckdb
-from include.sql_text import identifier
+from include.core import settings
+from include.core.duckdb_connection import aggregate, open_duckdb
+from include.core.sql_text import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa

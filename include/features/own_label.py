@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 from include.features.compare import compare, moved_at
 from include.features.lineage import trace_columns
 from include.features.perturb import Perturbation

@@ -6,13 +6,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from include import workspace
-from include.errors import RunMissing
+from include.core.errors import RunMissing
+from include.core.formatting import number, share
+from include.core.html_page import html_page
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.figures import column_figures
 from include.features.lineage import trace_columns
 from include.features.page_table import STYLE, column_table, learned_columns
-from include.formatting import number, share
-from include.html_page import html_page
 
 if TYPE_CHECKING:
     from upath import UPath

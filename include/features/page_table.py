@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from include.formatting import number, share
+from include.core.formatting import number, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

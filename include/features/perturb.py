@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from include.core.sql_text import identifier, literal
 from include.features.query import PREDICTION_TIME
 from include.features.query_tables import query_tables
-from include.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.as_of import ONE_DAY, ONE_MOMENT, midnight
-from include.errors import FeatureLeak, FeatureQueryFailed
+from include.core.as_of import ONE_DAY, ONE_MOMENT, midnight
+from include.core.errors import FeatureLeak, FeatureQueryFailed
 from include.features.build import build_features
 from include.features.compare import compare, shown
 from include.features.leaks import STRONGEST_FIRST, Leak, explain, leak_sentence, leaks_sentence

@@ -7,10 +7,13 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.as_of import end_of
-from include.duck import open_duckdb
-from include.errors import FeatureQueryFailed
+from include.core import settings
+from include.core.as_of import end_of
+from include.core.duckdb_connection import open_duckdb
+from include.core.errors import FeatureQueryFailed
+from include.core.names import nearest, wrong_column_names
+from include.core.sql_text import identifier, identifiers, literal
+from include.core.suggestions import did_you_mean
 from include.features.automated import add_automated, automated_names
 from include.features.lineage import own_sources
 from include.features.macros import create_macros, names_macro
@@ -18,10 +21,7 @@ from include.features.query_tables import query_tables
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
-from include.names import nearest, wrong_column_names
 from include.source_config import READER_COLUMNS
-from include.sql_text import identifier, identifiers, literal
-from include.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

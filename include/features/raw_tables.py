@@ -10,9 +10,9 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.as_of import seen_condition
+from include.core.as_of import seen_condition
+from include.core.sql_text import identifier, identifiers, literal
 from include.features.query_tables import QueryTable, query_tables
-from include.sql_text import identifier, identifiers, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include import lake
-from include.errors import NotIngested
+from include.core.errors import NotIngested
 from include.ingestion.publish import published_days, published_through
 
 if TYPE_CHECKING:

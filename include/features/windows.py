@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from include.sql_text import identifier, identifiers
+from include.core.sql_text import identifier, identifiers
 
 if TYPE_CHECKING:
     import numpy as np

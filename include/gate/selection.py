@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
+from include.core.import_path import import_named
+from include.core.suggestions import unknown
 from include.gate.check import Check
 from include.gate.checks import CHECKS
-from include.import_path import import_named
-from include.wording import unknown
 
 if TYPE_CHECKING:
     from include.config import Gate, Pipeline, Severity

@@ -10,13 +10,13 @@ from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader, LocationParseError
 from urllib3.util import parse_url
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
     from urllib3 import BaseHTTPResponse
 
-    from include.connections import ApiEndpoint
+    from include.core.connections import ApiEndpoint
     from include.source_config import HttpSource
 
     Params = dict[str, str]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from include.errors import SourceUnreadable
+    from include.core.errors import SourceUnreadable
     from include.source_config import FilesSource
 
 #: What the name of a checksum's file ends with, behind the whole name of the file that it is of; also the algorithm.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.errors import SchemaMismatch
+from include.core.errors import SchemaMismatch
 from include.ingestion.contract import arrow_type
 
 if TYPE_CHECKING:

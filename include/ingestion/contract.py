@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.errors import SchemaMismatch
-from include.names import folded, nearest
+from include.core.errors import SchemaMismatch
+from include.core.names import folded, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa

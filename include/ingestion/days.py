@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 
 
 def chosen_days(first: date | None, last: date | None, usual: tuple[date, date], today: date) -> tuple[date, date]:

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.errors import LakeError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.core.errors import LakeError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.core.scratch import scratch_folder
 from include.ingestion import stage
 from include.ingestion.contract import check_all_seen, conform, delivered_kinds, empty_table, retyped, rewritten_keys
 from include.ingestion.days import bounds, count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
 from include.ingestion.stage import StagedBatch
-from include.scratch import scratch_folder
 from include.source_config import FilesSource, HttpSource, SqlSource
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.config import Pipeline
-    from include.connections import Connections
+    from include.core.connections import Connections
     from include.ingestion.delivery import Delivery
     from include.source_config import Source
 

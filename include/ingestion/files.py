@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigError, NightshiftError, SourceUnreadable
+from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
+from include.core.settings import without_password
 from include.ingestion import formats
 from include.ingestion.beside import Beside, digests_of
 from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
-from include.settings import without_password
 from include.source_config import with_day
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 
 #: How much of a file is held at once; a row may take twice that.
 BLOCK_BYTES = 8 * 2**20

@@ -15,7 +15,7 @@ from include.source_config import DAY_FIELDS, with_day
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.connections import ApiEndpoint
+    from include.core.connections import ApiEndpoint
     from include.ingestion.api import Params
     from include.source_config import HttpSource
 

@@ -12,7 +12,7 @@ import logging
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.days import bounds
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.topic import Topic

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 from include.ingestion import answers
 from include.ingestion.api import resolved
 from include.ingestion.values import Number, parse_json

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.errors import ExpectationsFailed, PublishConflict
+from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between

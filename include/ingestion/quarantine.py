@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from include import lake
-from include.errors import PublishConflict
+from include.core.errors import PublishConflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.values import to_array
 

@@ -9,10 +9,10 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.duck import open_duckdb
-from include.errors import RunMissing
+from include.core.duckdb_connection import open_duckdb
+from include.core.errors import RunMissing
+from include.core.sql_text import identifiers, literal, parquet_rows
 from include.ingestion.days import days_between
-from include.sql_text import identifiers, literal, parquet_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from include.errors import SchemaMismatch
+from include.core.errors import SchemaMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

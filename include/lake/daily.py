@@ -6,7 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.core.errors import LakeError, PublishConflict, SchemaMismatch
+from include.core.sql_text import literal
 from include.lake.days import transaction_of
 from include.lake.tables import (
     PROPERTIES,
@@ -17,7 +18,6 @@ from include.lake.tables import (
     open_pinned,
     open_table,
 )
-from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.errors import LakeError, PublishConflict
+from include.core.errors import LakeError, PublishConflict
+from include.core.sql_text import literal
 from include.lake.tables import PROPERTIES, dataset_of, existing_table, first_line, open_table, reopened
-from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import LakeError, PublishConflict
+from include.core.errors import LakeError, PublishConflict
+from include.core.sql_text import literal
 from include.lake.tables import build_properties, dataset, dataset_of, first_line, open_table, write_table
-from include.sql_text import literal
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
 from include.lake.daily import publish_day, read_published
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from include.core.sql_text import literal
 from include.lake.tables import dataset_of, filesystem_of, open_pinned
-from include.sql_text import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
+from include.core.names import PROBABILITY
 from include.lake.daily import publish_day, read_published
-from include.names import PROBABILITY
 
 if TYPE_CHECKING:
     import pyarrow as pa

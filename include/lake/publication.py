@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
+from include.core.errors import LakeError, NightshiftError, PublishConflict, SchemaMismatch
 from include.lake.days import RawTable, days_of, days_predicate, transaction_of
 from include.lake.tables import PROPERTIES, TableVersion, existing_table, first_line
 

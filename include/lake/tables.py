@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from include import settings
-from include.errors import LakeError, PublishConflict
+from include.core import settings
+from include.core.errors import LakeError, PublishConflict
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.errors import LakeError
+from include.core.errors import LakeError
 from include.lake.tables import existing_table, first_line
 
 if TYPE_CHECKING:

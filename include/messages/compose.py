@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
 from include.gate.report import aligned, shown
 from include.messages.message import Link, Message
 

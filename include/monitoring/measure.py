@@ -8,8 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.as_of import calendar_days, end_of, midnight
-from include.errors import LakeError, ScoringImpossible
+from include.core.as_of import calendar_days, end_of, midnight
+from include.core.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest

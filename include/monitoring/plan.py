@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from include import lake
-from include.errors import ScoringImpossible
+from include.core.errors import ScoringImpossible
 from include.features.snapshot import pin_day
 from include.pinned_plan import PinnedPlan
 from include.tracking.proof import find_recorded_champion
@@ -45,7 +45,7 @@ class MonitoringPlan(PinnedPlan):
 class Window:
     """The days that a run of the monitor looks at.
 
-    A row belongs to the day of the run that predicts it, as `include.as_of` says. Its label is known
+    A row belongs to the day of the run that predicts it, as `include.core.as_of` says. Its label is known
     `training.gap_days` later, so labels are looked at of earlier rows, and those by their calendar days.
 
     Attributes

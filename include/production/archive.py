@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from include.errors import BackupFailed, RestoreRefused
+from include.core.errors import BackupFailed, RestoreRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

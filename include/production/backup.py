@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from include.errors import BackupFailed, ModelRefused
+from include.core.errors import BackupFailed, ModelRefused
 from include.production.archive import Archive, digest_of, files_below
 from include.production.contents import Contents, Part
 from include.production.databases import dump, identity, is_there, part_name

@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import RestoreRefused
-from include.private_file import write_private
+from include.core.errors import RestoreRefused
+from include.core.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,14 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.errors import BackupFailed, RestoreRefused
+from include.core.errors import BackupFailed, RestoreRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import URL
 
-    from include.errors import NightshiftError
+    from include.core.errors import NightshiftError
     from include.production.places import Database
 
 #: Seconds for which a copy waits for a writer.

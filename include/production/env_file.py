@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.private_file import write_private
+from include.core import settings
+from include.core.private_file import write_private
 from include.production.guard import refusals
 from include.production.secrets import SECRETS
 

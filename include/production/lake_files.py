@@ -16,7 +16,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from include.errors import BackupFailed
+from include.core.errors import BackupFailed
 from include.production.archive import files_below
 
 if TYPE_CHECKING:

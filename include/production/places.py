@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import url2pathname
 
-from include import settings
-from include.errors import BackupFailed
+from include.core import settings
+from include.core.errors import BackupFailed
 
 
 @dataclass(frozen=True)

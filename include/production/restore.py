@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.errors import RestoreRefused
+from include.core import settings
+from include.core.errors import RestoreRefused
 from include.production.archive import clear_unpacked, digest_of, is_empty, move_in, unpack
 from include.production.backup import databases_of
 from include.production.contents import read_contents

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from include.private_file import write_private
+from include.core.private_file import write_private
 from include.production.guard import refusals
 
 #: Where MLflow's own logins are kept, as its server wants to be told: by a file.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from include import settings
+from include.core import settings
 
 #: Seconds until the stack is given up.
 PATIENCE = 300

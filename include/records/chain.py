@@ -9,10 +9,10 @@ import logging
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, get_args
 
-from include.errors import LakeError
+from include.core.errors import LakeError
+from include.core.suggestions import unknown
 from include.records.files import create_file, read_file, read_files, record_file, record_numbers
 from include.records.record import Kind, Record, canonical, own_digest, parse_record, sha256, write_record
-from include.wording import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import workspace
-from include.errors import LakeError
+from include.core.errors import LakeError
 
 if TYPE_CHECKING:
     from upath import UPath

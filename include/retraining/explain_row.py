@@ -6,8 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import EvaluationFailed, ModelRefused
-from include.wording import unknown
+from include.core.errors import EvaluationFailed, ModelRefused
+from include.core.suggestions import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

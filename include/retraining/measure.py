@@ -186,7 +186,7 @@ def _champions(
     pipeline: Pipeline, champion: ChampionModel | None, frame: pd.DataFrame, classes: list[Any] | None
 ) -> tuple[np.ndarray | None, str | None]:
     """Return the champion's predictions, or why it cannot be scored."""
-    from include.errors import NightshiftError
+    from include.core.errors import NightshiftError
     from include.training.fit import predict
 
     if champion is None or champion.model is None:

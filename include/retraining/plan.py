@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from include import settings
+from include.core import settings
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range

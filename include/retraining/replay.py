@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include import settings, workspace
-from include.errors import ModelRefused
+from include import workspace
+from include.core import settings
+from include.core.errors import ModelRefused
 from include.retraining.plan import RunPlan, code_version, lock_digest
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from include.config import Pipeline
-    from include.connections import Connections
+    from include.core.connections import Connections
 
 #: Data whose newest day is older than this have probably ended.
 STILL_COMING = timedelta(days=2)

@@ -40,7 +40,7 @@ def label_coverage(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> Lab
 
     import numpy as np
 
-    from include.as_of import calendar_days
+    from include.core.as_of import calendar_days
     from include.evaluation.label_coverage import measure_label_coverage
 
     days = calendar_days(frame["prediction_time"].to_numpy()).astype(str)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from include.errors import ScoringImpossible
+from include.core.errors import ScoringImpossible
+from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
-from include.names import PROBABILITY
 from include.pinned_plan import PinnedPlan
 from include.tracking.proof import find_recorded_champion
 
@@ -31,7 +31,7 @@ class ScoringPlan(PinnedPlan):
     Attributes
     ----------
     as_of
-        It predicts the rows that are asked as of this day, as `include.as_of` says.
+        It predicts the rows that are asked as of this day, as `include.core.as_of` says.
     planned_at
         ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
     """

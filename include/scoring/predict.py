@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ScoringImpossible
+from include.core.errors import ScoringImpossible
+from include.core.names import PROBABILITY
 from include.features.query import PREDICTION_TIME
-from include.names import PROBABILITY
 from include.training.columns import kind_of
 from include.training.fit import predict
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import lake
-from include.errors import ScoringImpossible
+from include.core.errors import ScoringImpossible
 from include.features.affected import defined_by, digest
 from include.features.asked import asked_rows
 

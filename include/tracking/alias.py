@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.errors import PublishConflict, TrackingUnavailable
+from include.core import settings
+from include.core.errors import PublishConflict, TrackingUnavailable
 from include.tracking.champion import CHALLENGER, CHAMPION, aliases
 from include.tracking.client import asked_once
 

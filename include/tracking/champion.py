@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 from include.records.models import ModelIdentity
 from include.tracking.client import mlflow_client
 from include.tracking.manifest import read_manifest, refuse_symlinks, verify_folder

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.errors import TrackingUnavailable
+from include.core import settings
+from include.core.errors import TrackingUnavailable
 from include.tracking.store import migrate_store
 
 if TYPE_CHECKING:

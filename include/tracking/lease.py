@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import workspace
-from include.errors import LakeError, PublishConflict
+from include.core.errors import LakeError, PublishConflict
 from include.records.files import create_file
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelRefused, TrackingUnavailable
+from include.core.errors import ModelRefused, TrackingUnavailable
 from include.tracking.champion import MODEL_FILE, download_model
 from include.tracking.client import asked_once
 from include.tracking.manifest import ModelFile, files_of, keep_manifest

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from include import workspace
-from include.errors import LakeError, ModelRefused
+from include.core.errors import LakeError, ModelRefused
 from include.records.files import create_file
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include import settings
+from include.core import settings
 from include.tracking.client import asked_once
 
 if TYPE_CHECKING:

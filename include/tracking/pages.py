@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include import settings
+from include.core import settings
 from include.tracking.client import mlflow_client
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelRefused, PublishConflict
+from include.core.errors import ModelRefused, PublishConflict
 from include.tracking.alias import PREVIOUS, Places, drop_older_challenger, move_champion, places
 from include.tracking.champion import find_version, load_champion, version_numbered
 from include.tracking.client import mlflow_client

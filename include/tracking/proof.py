@@ -7,7 +7,7 @@ import logging
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.errors import LakeError, ModelRefused
+from include.core.errors import LakeError, ModelRefused
 from include.records.chain import examine, head
 from include.records.models import recorded_models
 from include.tracking.champion import fetch_model, find_champion, find_version

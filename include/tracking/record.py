@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 from include.tracking.champion import fetch_model, version_numbered
 from include.tracking.client import mlflow_client
 from include.training.model_file import load_model

@@ -8,7 +8,7 @@ import logging
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelRefused, NightshiftError
+from include.core.errors import ModelRefused, NightshiftError
 from include.records.chain import examine
 from include.records.models import highest_version
 from include.tracking.alias import drop_older_challenger, move_champion, places

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.database_file import DatabaseFile
-from include.errors import OtherRelease
+from include.core.database_file import DatabaseFile
+from include.core.errors import OtherRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from include import settings
-from include.errors import ModelRefused, TrackingUnavailable
+from include.core import settings
+from include.core.errors import ModelRefused, TrackingUnavailable
 from include.records.models import ModelIdentity
 from include.tracking.champion import CHAMPION, MODEL_FILE, logged_model
 from include.tracking.manifest import ModelFile, read_manifest, verify_folder

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.evaluation.noise import Difference, paired_difference
 from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from include.errors import ConfigError, TrainingImpossible
+from include.core.errors import ConfigError, TrainingImpossible
 from include.evaluation.metrics import WHEN_UNDEFINED, Measure
 from include.training.columns import feature_columns, groups_of
 from include.training.split import time_ordered_folds

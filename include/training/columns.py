@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.evaluation.noise import Difference, paired_difference
 from include.training.greedy import pick_weights
 from include.training.out_of_fold import (

@@ -6,7 +6,7 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
 from include.training.contributions import Contributions, Unit
 
 if TYPE_CHECKING:

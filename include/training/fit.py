@@ -6,8 +6,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.errors import EvaluationFailed
+from include.core import settings
+from include.core.errors import EvaluationFailed
 from include.training.candidates import Candidate, candidates_of, encoder
 from include.training.candidates.watch import Watch
 from include.training.columns import feature_columns

@@ -12,7 +12,7 @@ import zipfile
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

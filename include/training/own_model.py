@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.training.candidates import candidates_of
 from include.training.columns import FeatureColumns
 from include.training.fit import fit_model, predict

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
 from include.evaluation.metrics import Measure
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include import settings
+from include.core import settings
 from include.evaluation.agreement import largest_difference
 from include.evaluation.reload import Reload
 

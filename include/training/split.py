@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from include.as_of import calendar_days
+from include.core.as_of import calendar_days
 from include.training.known_labels import find_labelled_days
 
 if TYPE_CHECKING:

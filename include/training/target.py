@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.training.out_of_fold import refuse_unpredicted
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from include import settings
-from include.errors import TrainingImpossible
+from include.core import settings
+from include.core.errors import TrainingImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

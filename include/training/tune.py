@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from include.errors import NightshiftError, TrainingImpossible
+from include.core.errors import NightshiftError, TrainingImpossible
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
 from include.training.tuning_result import TuningResult

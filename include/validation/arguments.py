@@ -6,8 +6,8 @@ import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from include.core.suggestions import unknown
 from include.validation.judge import named_columns
-from include.wording import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from include.sql_text import identifier, identifiers, literal, literals
+from include.core.sql_text import identifier, identifiers, literal, literals
 from include.validation.rows import INTEGERS, NUMBERS, POSITION, value
 
 if TYPE_CHECKING:

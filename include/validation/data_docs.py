@@ -12,7 +12,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.html_page import html_page
+from include.core.html_page import html_page
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult

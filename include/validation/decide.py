@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from include import lake
-from include.errors import QuarantineRefused
+from include.core.errors import QuarantineRefused
 from include.ingestion import quarantine
 from include.ingestion.days import days_between, shown_range, some
 from include.ingestion.publish import publish_batch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core.suggestions import unknown
 from include.validation.fit import NULL_RULES, type_word
-from include.wording import unknown
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from include.duck import aggregate
-from include.sql_text import identifier, literal
+from include.core.duckdb_connection import aggregate
+from include.core.sql_text import identifier, literal
 from include.validation.counting import Counted, counted
 from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
 from include.validation.fit import fit, is_named, type_word

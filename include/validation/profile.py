@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
-from include.duck import aggregate, open_duckdb
-from include.scratch import scratch_folder
-from include.sql_text import identifier, identifiers, literal, parquet_rows
+from include.core.duckdb_connection import aggregate, open_duckdb
+from include.core.scratch import scratch_folder
+from include.core.sql_text import identifier, identifiers, literal, parquet_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from include.errors import ExpectationsFailed
+from include.core.errors import ExpectationsFailed
 
 log = logging.getLogger(__name__)
 

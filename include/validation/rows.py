@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from include.duck import open_duckdb
-from include.sql_text import identifier, identifiers, parquet_rows
+from include.core.duckdb_connection import open_duckdb
+from include.core.sql_text import identifier, identifiers, parquet_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

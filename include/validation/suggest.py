@@ -9,15 +9,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include import lake
-from include.duck import open_duckdb
-from include.errors import LakeError, SourceEmpty
+from include.core.duckdb_connection import open_duckdb
+from include.core.errors import LakeError, SourceEmpty
+from include.core.sql_text import identifier, identifiers, literal
+from include.core.yaml_file import write_yaml
 from include.ingestion.days import count_days, shown_range
 from include.ingestion.stage import local_file
-from include.sql_text import identifier, identifiers, literal
 from include.validation.infer import IN_SET, Suggestion, infer, shown
 from include.validation.rows import MEMORY, Rows, rows_of_file
 from include.validation.survey import survey
-from include.yaml_file import write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

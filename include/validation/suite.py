@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
+from include.core.suggestions import unknown
+from include.core.yaml_file import not_a_number, read_yaml
 from include.validation.arguments import wrong_set
 from include.validation.fit import keep_integers
-from include.wording import unknown
-from include.yaml_file import not_a_number, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from include.duck import aggregate
+from include.core.duckdb_connection import aggregate
+from include.core.sql_text import identifier, literal
 from include.ingestion.days import count_days
-from include.sql_text import identifier, literal
 from include.validation.rows import FLOATS, NUMBERS, value
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include import lake, workspace
+from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest
-from include.sql_text import identifier, literal
 from include.validation import history, profile
 from include.validation.data_docs import page_path, write_page
 from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite

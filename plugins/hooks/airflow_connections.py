@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-from include.connections import (
+from include.core.connections import (
     ApiEndpoint,
     api_address,
     api_endpoint,
@@ -18,7 +18,7 @@ from include.connections import (
     no_driver,
     sqlite_engine,
 )
-from include.errors import ConnectionMissing
+from include.core.errors import ConnectionMissing
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -18,7 +18,7 @@ class DecideQuarantineOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return how many rows were decided about."""
-        from include.errors import ConfigError
+        from include.core.errors import ConfigError
         from include.validation.decide import decide_rows
 
         params, run = context["params"], context["dag_run"]

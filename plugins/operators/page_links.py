@@ -44,7 +44,7 @@ class VersionPageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address at MLflow's server, of the version that the run's plan names."""
-        from include.errors import RunMissing
+        from include.core.errors import RunMissing
         from include.scoring.plan import ScoringPlan
         from include.tracking.pages import version_page
 

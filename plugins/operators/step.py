@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from include.errors import NightshiftError
+from include.core.errors import NightshiftError
 from plugins.retries import ServiceAway
 
 if TYPE_CHECKING:

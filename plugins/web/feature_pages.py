@@ -7,7 +7,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from include.html_page import POLICY
+from include.core.html_page import POLICY
 from include.workspace import feature_page
 
 # FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`

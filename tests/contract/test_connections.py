@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
-from include.connections import POSTGRES_OPTIONS, Connections, EnvironmentConnections
-from include.errors import ConnectionMissing
+from include.core.connections import POSTGRES_OPTIONS, Connections, EnvironmentConnections
+from include.core.errors import ConnectionMissing
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests.services.api import TOKEN, Api
 

@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import URL, create_engine
 from upath import UPath
 
-from include.connections import EnvironmentConnections
-from include.errors import SchemaMismatch
+from include.core.connections import EnvironmentConnections
+from include.core.errors import SchemaMismatch
 from include.ingestion.contract import conform
 from include.ingestion.files import read_files
 from include.ingestion.http import read_http

@@ -13,7 +13,7 @@ from pathlib import Path
 from airflow.dag_processing.dagbag import DagBag
 from pytest_socket import socket_allow_hosts
 
-from include import settings
+from include.core import settings
 
 
 def main(runs: list[tuple[str, dict[str, object]]], result: Path) -> None:

@@ -28,7 +28,7 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 
-from include import settings
+from include.core import settings
 
 
 def main(question: dict[str, Any], result: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import SchemaMismatch
+from include.core.connections import EnvironmentConnections
+from include.core.errors import SchemaMismatch
 from include.ingestion.days import days_between
 from include.retraining.run import ingest
 from tests import factories

@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from include import settings
-from include.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
+from include.core import settings
+from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run

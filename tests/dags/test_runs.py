@@ -112,7 +112,7 @@ def short_weeks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     import yaml
 
-    from include import settings
+    from include.core import settings
 
     folder = tmp_path / "pipelines" / "flight_delays"
     shutil.copytree(settings.pipelines_folder() / "flight_delays", folder)

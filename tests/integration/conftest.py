@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 from tests import factories
 from tests.integration.killed_run import AS_OF, RUN_KEY

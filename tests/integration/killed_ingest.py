@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import ingest
 
 #: Imported within functions, which each child would do again.

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 
 RUN_KEY = "the-night"

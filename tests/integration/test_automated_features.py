@@ -6,9 +6,10 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING
 
-from include import settings, workspace
+from include import workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
 from include.retraining.replay import replay
 from include.retraining.run import run, silent

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from include import lake, settings
+from include import lake
+from include.core import settings
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.environment import ADMIN, stack_secrets
 from include.embedded.stack import running_stack

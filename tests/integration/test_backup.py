@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import EnvironmentConnections
-from include.errors import BackupFailed, RestoreRefused
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import BackupFailed, RestoreRefused
 from include.production.backup import back_up
 from include.production.contents import read_contents
 from include.production.restore import restore

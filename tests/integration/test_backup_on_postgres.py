@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.errors import BackupFailed, RestoreRefused
+from include.core.errors import BackupFailed, RestoreRefused
 from include.production.backup import back_up
 from include.production.restore import restore
 from include.records import chain

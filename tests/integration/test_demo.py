@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from include import settings
+from include.core import settings
 from include.embedded.stack import stop_marked
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include import settings, workspace
+from include import workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
 from include.retraining.run import ingest, retrain
 from include.training.fit import predict

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import settings
+from include.core import settings
+from include.core.errors import EmbeddedStackError
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.environment import stack_secrets
 from include.embedded.stack import running_stack, stop_marked
-from include.errors import EmbeddedStackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

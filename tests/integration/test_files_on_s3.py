@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.connections import Connections, EnvironmentConnections
-from include.errors import ConnectionMissing, SourceUnreadable
+from include.core.connections import Connections, EnvironmentConnections
+from include.core.errors import ConnectionMissing, SourceUnreadable
 from include.ingestion.files import read_files
 from include.source_config import FilesSource
 from plugins.hooks.airflow_connections import AirflowConnections

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import lake, settings, workspace
+from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import NightshiftError
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NightshiftError
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.quarantine import quarantined

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from include import lake
 from include.catalog import load_pipeline
-from include.errors import FeatureQueryFailed, PublishConflict
+from include.core.errors import FeatureQueryFailed, PublishConflict
 from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
 from include.maintenance import maintain_table

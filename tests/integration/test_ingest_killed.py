@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from include import lake, settings, workspace
+from include import lake, workspace
+from include.core import settings
 from include.ingestion.quarantine import quarantined
 from tests import factories
 

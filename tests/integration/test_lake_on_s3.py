@@ -11,9 +11,9 @@ import pytest
 from fsspec.asyn import reset_lock
 from s3fs import S3FileSystem
 
-from include import settings
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.maintenance import maintain_files, maintain_table
 from include.records import chain
 from include.retraining.explain_row import explain_row

@@ -9,7 +9,7 @@ import pytest
 from fsspec.asyn import reset_lock
 from s3fs import S3FileSystem
 
-from include.errors import ModelRefused, PublishConflict
+from include.core.errors import ModelRefused, PublishConflict
 from include.tracking import lease as lease_module
 from include.tracking.lease import champion_lease
 from include.tracking.manifest import ModelFile, keep_manifest, read_manifest

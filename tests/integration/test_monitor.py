@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import EnvironmentConnections
-from include.errors import NotIngested, ScoringImpossible
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NotIngested, ScoringImpossible
 from include.monitoring.measure import measure_drift
 from include.monitoring.plan import plan_monitoring
 from include.retraining.run import ingest, run

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 from include.tracking.client import mlflow_client
 from include.training.columns import FeatureColumns

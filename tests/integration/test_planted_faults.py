@@ -25,8 +25,8 @@ import yaml
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections, sqlite_engine
-from include.errors import (
+from include.core.connections import EnvironmentConnections, sqlite_engine
+from include.core.errors import (
     ExpectationsFailed,
     NightshiftError,
     PublishConflict,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import settings
+from include.core import settings
 from include.tracking.champion import find_champion, load_champion
 from include.tracking.client import mlflow_client
 from tests.integration.killed_registration import shop as small_shop

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from include import settings
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import EnvironmentConnections
-from include.errors import LakeError, ModelRefused
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import LakeError, ModelRefused
 from include.retraining.replay import replay
 from include.retraining.run import run, silent
 from tests import factories

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import ModelRefused, TrainingImpossible
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import ModelRefused, TrainingImpossible
 from include.records.chain import read_all
 from include.retraining import steps
 from include.retraining.plan import RunPlan

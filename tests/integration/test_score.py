@@ -17,10 +17,11 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from include import lake, settings
+from include import lake
 from include.cli import main
-from include.connections import EnvironmentConnections
-from include.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
 from include.features.build import build_features, read_feature_rows
 from include.features.snapshot import pin_snapshot
 from include.retraining.run import ingest

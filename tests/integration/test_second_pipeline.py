@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 
 if TYPE_CHECKING:

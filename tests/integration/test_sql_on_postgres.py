@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.connections import Connections, EnvironmentConnections
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.connections import Connections, EnvironmentConnections
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
 from include.ingestion.sql import read_sql

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.retraining import steps
 from include.retraining.run import retrain
 from include.training.trial_storage import open_storage
@@ -142,7 +142,9 @@ def test_a_database_that_goes_away_is_one_sentence_and_nobodys_fault(
     printed = ended(task, 1)
     last = printed.strip().splitlines()[-1]
 
-    assert last.startswith("include.errors.TrainingImpossible: the trials cannot be kept in postgresql+psycopg2://")
+    assert last.startswith(
+        "include.core.errors.TrainingImpossible: the trials cannot be kept in postgresql+psycopg2://"
+    )
     assert trials in last
     assert postgres.password not in printed
     postgres.run(f'ALTER DATABASE "{trials}" ALLOW_CONNECTIONS true')

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import yaml
 
-from include import settings
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.retraining import steps
 from include.retraining.plan import RunPlan, plan_run
 from include.retraining.run import ingest, run

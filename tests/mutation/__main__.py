@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from include import settings
+from include.core import settings
 from tests.mutation.suite import GOAL_FALSE_KEEP, judge_all, page
 
 WORLDS = 5

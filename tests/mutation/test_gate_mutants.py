@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import settings
+from include.core import settings
 from tests.mutation.bad import MUTANTS
 from tests.mutation.good import GOOD
 from tests.mutation.suite import Told, page

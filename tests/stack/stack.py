@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import requests
 
-from include import settings
+from include.core import settings
+from include.core.errors import EmbeddedStackError
 from include.demo.sources import DATABASE, LANDING, prepare_sources
 from include.embedded.airflow_client import AirflowClient
-from include.errors import EmbeddedStackError
 from include.production.env_file import FILES, complete
 from include.production.wait import compose
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import settings
+from include.core import settings
 from tests.stack.promises import assert_promises
 from tests.stack.stack import FIRST, LAST_INGESTED, SERVICES, Stack, docker
 

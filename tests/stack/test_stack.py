@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from include.errors import EmbeddedStackError
+from include.core.errors import EmbeddedStackError
 from include.production.secrets import SECRETS
 from tests.stack.promises import assert_promises, records
 from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker, wait_for

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from include import errors, settings
 from include.catalog import load_pipeline, pipeline_names
 from include.cli import main
 from include.config import Pipeline
-from include.connections import EnvironmentConnections
+from include.core import errors, settings
+from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 from include.validation.suite import read_suite, suite_path
 from tests import factories

@@ -6,8 +6,8 @@ import re
 
 import yaml
 
-from include import settings
 from include.config import Approval, Pipeline
+from include.core import settings
 from tests import factories
 
 PAGE = settings.root() / "docs" / "how-to" / "approve-promotions.md"

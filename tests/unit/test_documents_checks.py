@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include import settings
 from include.config import Gate
+from include.core import settings
 from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Evidence, Holdout, Opponent
 from include.evaluation.fairness import GroupGap, GroupValue

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from include import settings
 from include.catalog import load_pipeline
 from include.config import Pipeline
+from include.core import settings
 from include.features.automated import automated_names
 from include.features.macros import MACROS
 from include.features.query import run_features_query

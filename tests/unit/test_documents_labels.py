@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from include import settings
 from include.catalog import load_pipeline
 from include.cli import main
 from include.config import Pipeline
-from include.connections import EnvironmentConnections
-from include.errors import FeatureLeak
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import FeatureLeak
 from include.features.proof import prove_newest
 from include.retraining.run import ingest, run
 

@@ -8,8 +8,8 @@ from typing import get_args
 
 import yaml
 
-from include import settings
 from include.config import Pipeline
+from include.core import settings
 from include.evaluation.evidence import Holdout, Opponent
 from include.gate.verdict import Verdict
 from include.messages import Link, approval_message, failure_message, verdict_message

@@ -23,11 +23,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import Connections, EnvironmentConnections
-from include.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
+from include.core import settings
+from include.core.connections import Connections, EnvironmentConnections
+from include.core.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
 from include.ingestion import api as asking
 from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
 from include.ingestion.cast import cast

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from include import settings
 from include.catalog import load_pipeline
 from include.cli import main
 from include.config import Pipeline
-from include.connections import EnvironmentConnections
-from include.errors import TrainingImpossible
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import TrainingImpossible
 from include.retraining.replay import TOLERANCE
 from include.retraining.run import run
 from include.retraining.steps.compare import IMPORTANCE_SECONDS

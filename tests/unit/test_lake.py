@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.core.connections import EnvironmentConnections
+from include.core.errors import LakeError, PublishConflict, SchemaMismatch
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.validation.validate import validate_batch

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from include import lake
-from include.errors import LakeError, PublishConflict
+from include.core.errors import LakeError, PublishConflict
 
 START = datetime.fromisoformat("2024-01-30")
 

@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from include import lake
-from include.errors import LakeError, PublishConflict, SchemaMismatch
+from include.core.errors import LakeError, PublishConflict, SchemaMismatch
 from include.lake import daily
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from include import lake, maintenance, workspace
 from include.catalog import load_pipeline
-from include.errors import LakeError, PublishConflict
+from include.core.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.publish import missing_range, published_through
 from include.ingestion.stage import StagedBatch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import settings
+from include.core import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,11 +100,11 @@ def test_the_workflow_calls_commands_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("path", "planted", "found"),
     [
-        ("include/settings.py", 'password = "' + "hunter2-of-" + 'the-team"', True),
+        ("include/core/settings.py", 'password = "' + "hunter2-of-" + 'the-team"', True),
         ("config/stack.env", "STORE=postgresql://mlflow:" + "s3same" + "@db/mlflow", True),
         ("docs/how-to/read.md", "AKIA" + "QYLPMN5HFIQR7XYA", True),
         ("docs/how-to/read.md", 'password: "any"', False),
-        ("include/settings.py", "password = read_password()", False),
+        ("include/core/settings.py", "password = read_password()", False),
     ],
 )
 def test_a_secret_that_is_committed_is_found(tmp_path: Path, path: str, planted: str, found: bool) -> None:
@@ -161,7 +161,7 @@ def test_names_and_values_are_quoted_for_sql_in_one_place() -> None:
     """Each module had its own quotes, some of which a name or a folder with a quote in it ended."""
     by_hand = {path: quoted_by_hand((ROOT / path).read_text()) for path in tracked("include/**/*.py", "include/*.py")}
 
-    assert by_hand.pop("include/sql_text.py")
+    assert by_hand.pop("include/core/sql_text.py")
     assert {path: lines for path, lines in by_hand.items() if lines} == {}
 
 

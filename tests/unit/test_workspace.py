@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from include import lake, workspace
-from include.errors import ConfigError, LakeError, OtherRelease, RunMissing
+from include.core.errors import ConfigError, LakeError, OtherRelease, RunMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.errors import NightshiftError
+from include.core.errors import NightshiftError
 from include.retraining.steps import files
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.errors import RunMissing
+from include.core.errors import RunMissing
 from include.retraining.steps import files
 
 if TYPE_CHECKING:

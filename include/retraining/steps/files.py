@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from include import settings, workspace
+from include import workspace
+from include.core import settings
 from include.features.build import FeatureTable, read_features
 from include.retraining.split import split_rows
 
@@ -62,7 +63,7 @@ def challenger_file(plan: RunPlan, sha256: str) -> UPath:
 @contextmanager
 def challenger_copy(plan: RunPlan) -> Iterator[Path]:
     """Yield the path of the challenger's file on this machine."""
-    from include.errors import RunMissing
+    from include.core.errors import RunMissing
 
     kept = challenger_file(plan, challenger(plan)["sha256"])
     try:

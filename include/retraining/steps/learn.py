@@ -7,8 +7,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from include import settings, workspace
-from include.errors import RunMissing, TrainingImpossible
+from include import workspace
+from include.core import settings
+from include.core.errors import RunMissing, TrainingImpossible
 from include.retraining.steps import files
 from include.retraining.steps.refit import refit
 

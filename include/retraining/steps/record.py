@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include import workspace
-from include.errors import NightshiftError
+from include.core.errors import NightshiftError
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of, may_promote, told, waits_for_approval
 from include.retraining.steps.compare import threshold_of

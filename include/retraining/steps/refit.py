@@ -7,7 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from include import settings, workspace
+from include import workspace
+from include.core import settings
 from include.retraining.steps import files
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigError
-from include.import_path import import_named
+from include.core.errors import ConfigError
+from include.core.import_path import import_named
+from include.core.suggestions import unknown
 from include.training.candidates.candidate import Candidate, Params
-from include.wording import unknown
 
 if TYPE_CHECKING:
     import optuna

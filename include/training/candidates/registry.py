@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, get_args
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.training.candidates import simple
 from include.training.candidates.catboost_trees import catboost
 from include.training.candidates.histogram_trees import hist_gradient_boosting

@@ -13,7 +13,7 @@ from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.card.card import model_card
 from include.card.html import html_card
 from include.card.markdown import markdown_card
-from include.html_page import POLICY
+from include.core.html_page import POLICY
 from tests.unit.card.facts import facts_of, shop_of
 
 if TYPE_CHECKING:

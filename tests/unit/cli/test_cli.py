@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import EnvironmentConnections
+from include.core import settings
+from include.core.connections import EnvironmentConnections
 from include.retraining import steps
 from include.retraining.plan import plan_run
 from include.retraining.run import ingest

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from include import settings
 from include.catalog import load_pipeline
 from include.cli import main
-from include.errors import EvaluationFailed
+from include.core import settings
+from include.core.errors import EvaluationFailed
 from include.retraining.explain_row import asked_key
 from tests import factories
 

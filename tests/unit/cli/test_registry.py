@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from include.cli import main
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 from include.records import chain
 from include.tracking import promotion
 from include.tracking.promotion import Change, Hold

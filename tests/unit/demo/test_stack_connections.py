@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import settings
+from include.core import settings
 from include.demo import stack_connections
 from include.demo.sources import connections
 

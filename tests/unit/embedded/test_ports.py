@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.core.errors import EmbeddedStackError
 from include.embedded.ports import choose_port
-from include.errors import EmbeddedStackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.core.errors import EmbeddedStackError, OtherRelease
 from include.embedded.environment import Places, stack_environment
 from include.embedded.stack import Stack, migrate_airflow, running_stack
-from include.errors import EmbeddedStackError, OtherRelease
 from tests import factories
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.errors import EvaluationFailed
+from include.core.errors import EvaluationFailed
 from include.evaluation.groups import MOST_GROUPS, rows_by_value
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from include.as_of import end_of, midnight
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
+from include.core.as_of import end_of, midnight
+from include.core.connections import EnvironmentConnections
 from include.features import asked, build
 from include.features.asked import asked_days, asked_rows
 from include.features.build import build_features, read_features

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from include.config import Pipeline
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 from include.features import automated
 from include.features.automated import add_automated, automated_names
 

@@ -12,8 +12,8 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import FeatureQueryFailed
+from include.core.connections import EnvironmentConnections
+from include.core.errors import FeatureQueryFailed
 from include.features.build import FeatureTable, build_features, compute_rows, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
 from include.retraining import run

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pytest
 
 from include.catalog import load_pipeline
-from include.errors import ConfigError, FeatureQueryFailed
+from include.core.errors import ConfigError, FeatureQueryFailed
 from include.features.own_label import OwnLabelCheck, OwnLabels, label_columns
 from include.features.query import run_features_query
 from tests import factories

@@ -12,11 +12,11 @@ import pytest
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.errors import LakeError, RunMissing
+from include.core.errors import LakeError, RunMissing
+from include.core.html_page import POLICY
 from include.evaluation.importance import ChampionImportance
 from include.features.build import FeatureTable
 from include.features.page import feature_page, newest_features, write_feature_page
-from include.html_page import POLICY
 from tests import factories
 
 if TYPE_CHECKING:

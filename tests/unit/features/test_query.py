@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from include.catalog import load_pipeline, pipeline_names
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 from include.features.query import check_query, run_features_query
 from tests import factories
 

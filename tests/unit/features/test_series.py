@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.errors import FeatureQueryFailed
+from include.core.errors import FeatureQueryFailed
 from include.features.budget import Budget
 from include.features.series import CALCULATORS, column_names, describe
 from include.features.windows import Windows

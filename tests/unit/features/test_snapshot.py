@@ -9,8 +9,8 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import NotIngested
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NotIngested
 from include.features.snapshot import pin_day, pin_snapshot, pinned_tables, raw_datasets
 from include.retraining.run import ingest
 

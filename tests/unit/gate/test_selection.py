@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from include.config import Gate, Pipeline
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS
 from include.gate.selection import SEVERITIES, check_gate, checks_of, severity_of

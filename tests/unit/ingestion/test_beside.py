@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from upath import UPath
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 from include.ingestion.files import read_files
 from include.source_config import FilesSource
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from include.errors import SchemaMismatch
+from include.core.errors import SchemaMismatch
 from include.ingestion.cast import LITERAL, cast
 from include.ingestion.contract import arrow_type
 from include.ingestion.values import to_array

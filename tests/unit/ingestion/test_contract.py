@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from include.errors import SchemaMismatch
+from include.core.errors import SchemaMismatch
 from include.ingestion.contract import (
     arrow_type,
     check_all_seen,

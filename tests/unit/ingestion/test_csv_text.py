@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include.errors import SourceUnreadable
+from include.core.errors import SourceUnreadable
 from include.ingestion import csv_text, formats
 from include.ingestion.files import read_files
 from include.source_config import FilesSource

@@ -11,8 +11,8 @@ import pytest
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.ingestion.days import days_between
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.errors import ConfigError, SourceUnreadable
+from include.core.errors import ConfigError, SourceUnreadable
 from include.ingestion import decode, formats, unpack
 from include.ingestion.files import read_files
 from include.source_config import FilesSource

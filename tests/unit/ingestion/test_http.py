@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from include.connections import EnvironmentConnections
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.connections import EnvironmentConnections
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import api as asking
 from include.ingestion.http import read_http
 from include.ingestion.paging import EMPTY_PAGES

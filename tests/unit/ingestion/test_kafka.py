@@ -13,7 +13,7 @@ import confluent_kafka
 import pyarrow as pa
 import pytest
 
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import kafka, topic
 from include.ingestion.kafka import read_kafka
 from include.source_config import KafkaSource

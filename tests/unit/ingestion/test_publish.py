@@ -13,8 +13,8 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
+from include.core.connections import EnvironmentConnections
+from include.core.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import missing_range, publish_batch, published_through
 from include.ingestion.stage import StagedBatch

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import URL, create_engine
 
-from include.errors import SchemaMismatch, SourceUnreadable
+from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
 from include.ingestion.sql import only_parameters, read_sql

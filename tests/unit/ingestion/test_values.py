@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from include.errors import SchemaMismatch
+from include.core.errors import SchemaMismatch
 from include.ingestion.cast import LITERAL
 from include.ingestion.values import parse_json, records_table, to_array
 

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pytest
 
 from include import lake
-from include.as_of import end_of
 from include.catalog import load_pipeline
-from include.errors import ScoringImpossible
+from include.core.as_of import end_of
+from include.core.errors import ScoringImpossible
 from include.evaluation.sketch import make_reference
 from include.features import asked as asked_module
 from include.monitoring import measure

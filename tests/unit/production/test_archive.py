@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import RestoreRefused
+from include.core.errors import RestoreRefused
 from include.production.archive import Archive, clear_unpacked, files_below, is_empty, move_in, unpack
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import BackupFailed
+from include.core.errors import BackupFailed
 from include.production import backup
 from include.production.archive import Archive
 from include.production.backup import back_up

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include import settings
+from include.core import settings
 from include.production.secrets import SECRETS
 
 TEXT = (settings.root() / "docker-compose.yaml").read_text()

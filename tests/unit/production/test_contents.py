@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import RestoreRefused
+from include.core.errors import RestoreRefused
 from include.production import contents as module
 from include.production.contents import Contents, Part, read_contents
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
-from include import settings
+from include.core import settings
 from include.production import env_file
 from include.production.secrets import SECRETS, weak_ones
 

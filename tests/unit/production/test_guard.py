@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from include import settings
+from include.core import settings
 from include.production.guard import refusals
 
 

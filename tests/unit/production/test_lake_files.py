@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from include.errors import BackupFailed
+from include.core.errors import BackupFailed
 from include.production.archive import Archive, move_in, unpack
 from include.production.lake_files import add_named_files, add_naming_files, refuse_torn_tables
 

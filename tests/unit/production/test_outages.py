@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from include import settings
+from include.core import settings
 from include.production.outages import outage, shorten
 
 AWAY = 'could not translate host name "postgres" to address: Name or service not known'

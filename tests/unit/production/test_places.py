@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import BackupFailed
+from include.core.errors import BackupFailed
 from include.production.backup import back_up, databases_of
 from include.production.contents import read_contents
 from include.production.places import find_places

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include import settings, workspace
-from include.errors import LakeError
+from include import workspace
+from include.core import settings
+from include.core.errors import LakeError
 from include.records import chain, files
 from include.records.record import canonical, parse_record, sha256, write_record
 from tests import factories

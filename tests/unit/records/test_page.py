@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from include import settings
 from include.cli import main
+from include.core import settings
 from include.records import chain
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import settings, workspace
-from include.errors import OtherRelease
+from include import workspace
+from include.core import settings
+from include.core.errors import OtherRelease
 from include.retraining.plan import RunPlan
 from include.retraining.steps import files
 from tests import factories

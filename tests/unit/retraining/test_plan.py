@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, settings, workspace
+from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
 from include.retraining.plan import RunPlan, code_version, plan_run
 from include.retraining.run import ingest
 from include.tracking.champion import Champion

@@ -11,8 +11,8 @@ import pytest
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
+from include.core.connections import EnvironmentConnections
+from include.core.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
 from include.retraining.run import ingest
 from include.scoring import plan as planning
 from include.scoring.plan import ScoringPlan, plan_scoring

@@ -14,7 +14,7 @@ import yaml
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from include.config import Pipeline
-from include.errors import ScoringImpossible
+from include.core.errors import ScoringImpossible
 from include.scoring.predict import check_inputs, predict_rows
 from include.tracking.champion import Champion
 from tests import factories

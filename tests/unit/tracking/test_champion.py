@@ -12,7 +12,7 @@ import pytest
 import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
-from include.errors import ModelRefused, TrackingUnavailable
+from include.core.errors import ModelRefused, TrackingUnavailable
 from include.tracking import champion as champion_module
 from include.tracking.champion import Champion, aliases, find_champion, load_champion, read_beside_model
 

@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from include.errors import TrackingUnavailable
+from include.core.errors import TrackingUnavailable
 from include.tracking.champion import aliases, find_champion, load_champion
 from include.tracking.client import asked_once, longest_wait_seconds, mlflow_client
 from include.training.fit import predict

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.errors import TrackingUnavailable
+from include.core.errors import TrackingUnavailable
 from include.evaluation.importance import ChampionImportance
 from include.tracking.champion import CHAMPION
 from include.tracking.importance import champion_importance

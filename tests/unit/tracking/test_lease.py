@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import settings
-from include.errors import LakeError, PublishConflict
+from include.core import settings
+from include.core.errors import LakeError, PublishConflict
 from include.tracking import lease as lease_module
 from include.tracking.lease import LEASE_SECONDS, MARGIN_SECONDS, champion_lease
 

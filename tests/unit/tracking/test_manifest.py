@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import settings
-from include.errors import ModelRefused
+from include.core import settings
+from include.core.errors import ModelRefused
 from include.tracking.champion import Champion, find_champion, load_champion
 from include.tracking.manifest import ModelFile, files_of, keep_manifest, read_manifest, verify_folder
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import pytest
 
-from include.errors import ModelRefused, PublishConflict
+from include.core.errors import ModelRefused, PublishConflict
 from include.tracking import lease, promotion
 from include.tracking.champion import aliases, find_champion, load_champion
 from include.tracking.lease import champion_lease

@@ -14,7 +14,7 @@ import yaml
 from sklearn.base import clone
 
 from include.config import Pipeline
-from include.errors import ModelRefused, TrackingUnavailable
+from include.core.errors import ModelRefused, TrackingUnavailable
 from include.tracking import log_model
 from include.tracking.champion import aliases, find_champion, load_champion
 from include.tracking.register import documents

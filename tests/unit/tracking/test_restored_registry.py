@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 from include.records import chain
 from include.tracking import promotion
 from include.tracking.champion import find_champion, find_version

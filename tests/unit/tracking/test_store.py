@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import OtherRelease
+from include.core.errors import OtherRelease
 from include.tracking.champion import find_champion
 from include.tracking.store import migrate_store
 from tests import factories

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import settings
-from include.errors import TrackingUnavailable
+from include.core import settings
+from include.core.errors import TrackingUnavailable
 from include.records.models import ModelIdentity
 from include.tracking.client import mlflow_client
 from include.tracking.proof import prove_models

@@ -21,7 +21,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training.calibrate import Calibration, calibrate_predictions, calibrated, choose_calibration
 from include.training.combine import build_model

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.evaluation.metrics import Measure
 from include.training.candidates import candidates_of, registry
 from include.training.candidates.encoding import MAX_CATEGORIES

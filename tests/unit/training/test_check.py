@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.errors import ConfigError, TrainingImpossible
+from include.core.errors import ConfigError, TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of

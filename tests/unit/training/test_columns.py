@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.training.columns import feature_columns, groups_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training.combine import Combination, build_model, choose_weights, weighted_mean
 from include.training.greedy import pick_weights

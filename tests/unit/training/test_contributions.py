@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.errors import EvaluationFailed
+from include.core.errors import EvaluationFailed
 from include.training.calibrate import calibrated
 from include.training.combine import build_model
 from include.training.contributions import Contributions, contributions, summary

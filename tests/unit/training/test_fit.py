@@ -13,7 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 
-from include.errors import EvaluationFailed
+from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Measure
 from include.training.candidates import Candidate, candidates_of, encoder
 from include.training.columns import feature_columns

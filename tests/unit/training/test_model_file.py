@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import FunctionTransformer
 
-from include.errors import ModelRefused
+from include.core.errors import ModelRefused
 from include.training.candidates import candidates_of
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict

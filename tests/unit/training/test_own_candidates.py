@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model, predict
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include.errors import ConfigError, ModelRefused
+from include.core.errors import ConfigError, ModelRefused
 from include.training import own_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import load_model, save_model, trusted_of

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from include.config import Pipeline
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.features.automated import automated_names
 from include.training import select
 from include.training.select import Selection, select_features

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include.errors import EvaluationFailed
+from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Measure
 from include.training import studies
 from include.training.folds import Folds

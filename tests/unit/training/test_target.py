@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.training.target import class_list, encode_target, native_target
 
 if TYPE_CHECKING:

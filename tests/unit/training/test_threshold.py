@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.training.threshold import choose_threshold
 from include.training_config import Threshold
 

@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 import pytest
 
-from include.errors import TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training import studies, work_clock
 from include.training.folds import Folds

@@ -7,7 +7,7 @@ import re
 import great_expectations.expectations as gxe
 import pyarrow as pa
 
-from include.html_page import POLICY
+from include.core.html_page import POLICY
 from include.validation.data_docs import page_path, render_page
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport

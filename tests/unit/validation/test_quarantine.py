@@ -12,8 +12,8 @@ import pytest
 
 from include import lake
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import ExpectationsFailed, PublishConflict, QuarantineRefused
+from include.core.connections import EnvironmentConnections
+from include.core.errors import ExpectationsFailed, PublishConflict, QuarantineRefused
 from include.ingestion import quarantine
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch

@@ -14,8 +14,8 @@ import yaml
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import LakeError, SourceEmpty
+from include.core.connections import EnvironmentConnections
+from include.core.errors import LakeError, SourceEmpty
 from include.ingestion.contract import arrow_type
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.validation.suite import load_suite, read_suite, suite_path
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 from include.validation.suite import load_suite, read_items, suite_path
 from include.validation.trial import try_suite
 

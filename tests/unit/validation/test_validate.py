@@ -12,8 +12,8 @@ import pytest
 
 from include import lake, workspace
 from include.catalog import load_pipeline
-from include.connections import EnvironmentConnections
-from include.errors import ExpectationsFailed
+from include.core.connections import EnvironmentConnections
+from include.core.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.validation.judge import broken_rows, failures, rows_by_id, run_suite

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 
 #: What a path may not hold: delta-rs ends the process at the first of these, takes `#` and `?` for the end of an
 #: address and a backslash for a slash, and reads `%41` as A.

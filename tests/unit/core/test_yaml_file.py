@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.errors import ConfigError
-from include.yaml_file import MAX_BYTES, YamlFile, read_yaml, write_yaml
+from include.core.errors import ConfigError
+from include.core.yaml_file import MAX_BYTES, YamlFile, read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path

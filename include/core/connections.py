@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from include.errors import ConnectionMissing
-from include.settings import in_container, without_password
+from include.core.errors import ConnectionMissing
+from include.core.settings import in_container, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable

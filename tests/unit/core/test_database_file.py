@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.database_file import DatabaseFile
-from include.errors import OtherRelease
+from include.core.database_file import DatabaseFile
+from include.core.errors import OtherRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable

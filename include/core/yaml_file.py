@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

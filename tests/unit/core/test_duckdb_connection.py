@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.duck import AGGREGATES_AT_ONCE, aggregate, open_duckdb
+from include.core.duckdb_connection import AGGREGATES_AT_ONCE, aggregate, open_duckdb
 
 WIDE = 300
 

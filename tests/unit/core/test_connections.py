@@ -13,8 +13,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 
-from include.connections import EnvironmentConnections, driver_arguments, s3_options
-from include.errors import ConnectionMissing
+from include.core.connections import EnvironmentConnections, driver_arguments, s3_options
+from include.core.errors import ConnectionMissing
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.private_file import write_private
+from include.core.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from include import settings
-from include.errors import LakeError
-from include.scratch import scratch_folder
+from include.core import settings
+from include.core.errors import LakeError
+from include.core.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

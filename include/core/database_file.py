@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from include.errors import OtherRelease
+from include.core.errors import OtherRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

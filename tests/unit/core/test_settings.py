@@ -11,15 +11,16 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from include import lake, settings
+from include import lake
 from include.catalog import load_pipeline
 from include.cli import main
-from include.connections import EnvironmentConnections
-from include.duck import open_duckdb
-from include.errors import ConfigError
+from include.core import settings
+from include.core.connections import EnvironmentConnections
+from include.core.duckdb_connection import open_duckdb
+from include.core.errors import ConfigError
+from include.core.sql_text import literal
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.sql_text import literal
 from include.validation.validate import validate_batch
 from tests import factories
 

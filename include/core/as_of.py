@@ -20,7 +20,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from include.sql_text import literal
+from include.core.sql_text import literal
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from include.names import nearest
+from include.core.names import nearest
 
 #: Known values that a sentence lists: a wide table has thousands of columns.
 LISTED = 100

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from include.errors import ConfigError
+from include.core.errors import ConfigError
 
 
 def import_named(where: str, path: str, what: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.errors import LakeError
+from include.core.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
