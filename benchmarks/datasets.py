@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.features import AS_OF
 from benchmarks.measure import ingest_year, the_pipeline
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.retraining.split import split_rows
 
 if TYPE_CHECKING:

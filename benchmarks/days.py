@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import seconds_of, use_home
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.retraining.run import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 HELD = (30, 300, 3000)
 ROUNDS = 5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 AS_OF = date(2013, 11, 30)
 LIMIT = 1.3

@@ -23,7 +23,7 @@ from include.training.fit import fit_model
 from include.training.model_file import save_model
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 LIMIT_SECONDS = 5
 MOST_ROWS = 30_000

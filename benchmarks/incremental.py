@@ -21,7 +21,7 @@ from include.retraining.run import ingest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 WINDOW_DAYS = 300
 LIMIT = 0.1

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.demo.sources import FIRST_DAY, LAST_DAY, connections, prepare_sources
@@ -26,7 +26,7 @@ from include.retraining.run import ingest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 PIPELINE = "flight_delays"
 #: Of each comparison; BENCH_ROUNDS says another number.

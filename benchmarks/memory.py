@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features import AS_OF
 from benchmarks.measure import LAST_INGESTED, PIPELINE, use_home
 from config.airflow_local_settings import HEAVY
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.demo.sources import FIRST_DAY

@@ -20,7 +20,7 @@ from include.retraining.run import retrain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 TUNING_SECONDS = 30
 WALL_LIMIT, ADDED_LIMIT = 1.3, 1.2

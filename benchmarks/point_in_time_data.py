@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.point_in_time_data import AS_OF, NAME, write
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.features.build import build_features
 from include.features.snapshot import pin_snapshot

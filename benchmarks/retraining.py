@@ -12,7 +12,7 @@ from include import workspace
 from include.retraining.run import retrain
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 LIMIT = 1.25
 TRIALS = 2

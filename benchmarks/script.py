@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
-    from include.training_config import Training
+    from include.config.pipeline import Pipeline
+    from include.config.training import Training
 
 
 def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:

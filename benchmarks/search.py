@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 SEEDS = (1,)
 #: Trials of the family that is searched, and rows of a fold that each fits on.

@@ -21,7 +21,7 @@ from plugins.operators.publish_batch import PublishBatchOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FORM = {
     "start": Param(

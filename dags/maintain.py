@@ -20,7 +20,7 @@ from plugins.operators.maintain_table import MaintainTableOperator
 from plugins.retries import retried
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def maintain_dag(name: str, pipeline: Pipeline) -> DAG:

@@ -23,7 +23,7 @@ from plugins.operators.plan_monitoring import PlanMonitoringOperator
 from plugins.retries import retried
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FORM = {
     "as_of": as_of_param("the last day predicted; where schedule.monitor is not after_score, the last day ingested"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param, get_parsing_context
 
-from include.catalog import load_pipeline, pipeline_names
+from include.config.loader import load_pipeline, pipeline_names
 from include.core import settings
 from include.core.errors import ConfigError
 from include.core.names import MAX_PIPELINE_NAME
@@ -22,7 +22,7 @@ from plugins.retries import TRAINING_WAITS, retried
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from plugins.notifications import approval_notifiers, overdue_callbacks
 from plugins.operators.promote_version import AskAnotherOperator, PromoteVersionOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 HOURS = 12
 ASK = "ask_another"

@@ -18,7 +18,7 @@ from plugins.notifications import overdue_callbacks
 from plugins.operators.decide_quarantine import DecideQuarantineOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def form(pipeline: Pipeline) -> dict[str, Param]:

@@ -36,7 +36,7 @@ from plugins.operators.tune_candidates import TuneCandidatesOperator
 from plugins.operators.validate_features import ValidateFeaturesOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def form(pipeline: Pipeline) -> dict[str, Param]:

@@ -17,7 +17,7 @@ from plugins.notifications import overdue_callbacks
 from plugins.operators.change_champion import ChangeChampionOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def form() -> dict[str, Param]:

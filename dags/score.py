@@ -20,7 +20,7 @@ from plugins.operators.score_rows import ScoreRowsOperator
 from plugins.retries import retried
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FORM = {"as_of": as_of_param()}
 

@@ -16,7 +16,7 @@ from include.core.errors import LakeError
 if TYPE_CHECKING:
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

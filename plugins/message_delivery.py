@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.config.notify import Notify
     from include.messages import Message
-    from include.notify_config import Notify
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from plugins.message_delivery import log, send
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config import Pipeline
+    from include.config.notify import Event, Notify
+    from include.config.pipeline import Pipeline
     from include.messages import Message
-    from include.notify_config import Event, Notify
 
 
 def failure_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:

@@ -10,8 +10,8 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-    from include.config import Pipeline
-    from include.resources_config import Ask
+    from include.config.pipeline import Pipeline
+    from include.config.resources import Ask
 
 #: The container of a task's pod in which Airflow runs the task, by the name that it must have.
 CONTAINER = "base"

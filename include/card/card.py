@@ -14,7 +14,7 @@ from include.core.formatting import number, share
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 _ASKS = {
     "binary": "whether {label} is 1, as a probability",

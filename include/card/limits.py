@@ -10,7 +10,7 @@ from include.ingestion.days import count_days, some
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 #: A loss of less of the gain over the baseline is not told.
 TOLD_LOSS = 0.1

@@ -10,7 +10,7 @@ from include.core.formatting import number, share
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def measured_sections(

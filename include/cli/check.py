@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog
+from include.config import loader
+from include.config.sources import SqlSource
 from include.core import settings
 from include.core.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
-from include.source_config import SqlSource
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 @click.command("validate-config")
 @click.argument("pipelines", nargs=-1)
 def validate_config(pipelines: tuple[str, ...]) -> None:
     """Name every mistake in every pipeline's folder (or in those of PIPELINES)."""
-    names = pipelines or catalog.pipeline_names()
+    names = pipelines or loader.pipeline_names()
     if not names:
         raise click.ClickException(f"{settings.pipelines_folder()} holds no folder with a pipeline.yaml")
     found = 0
     for name in names:
-        if name not in catalog.pipeline_names():
-            catalog.load_pipeline(name)  # says what is missing, with the nearest name
+        if name not in loader.pipeline_names():
+            loader.load_pipeline(name)  # says what is missing, with the nearest name
         try:
             mistakes = _mistakes(name)
         except NightshiftError as error:
@@ -45,7 +45,7 @@ def validate_config(pipelines: tuple[str, ...]) -> None:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
-    from include.config import json_schema
+    from include.config.pipeline import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 
@@ -56,7 +56,7 @@ def _mistakes(name: str) -> list[str]:
     from include.validation.suite import read_items, suite_path
     from include.validation.trial import source_columns, try_suite
 
-    pipeline, mistakes = catalog.read_pipeline(settings.pipelines_folder() / name)
+    pipeline, mistakes = loader.read_pipeline(settings.pipelines_folder() / name)
     if pipeline is None:
         return mistakes
     runnable = not mistakes
@@ -64,7 +64,7 @@ def _mistakes(name: str) -> list[str]:
     for suite in [*pipeline.sources, "features"]:
         suites[suite], wrong = read_items(suite_path(pipeline.folder, suite))
         mistakes += wrong
-    mistakes += catalog.stray_suites(pipeline)
+    mistakes += loader.stray_suites(pipeline)
     for name_of_source, source in pipeline.sources.items():
         mistakes += try_suite(suites[name_of_source], source_columns(source))
     if runnable:

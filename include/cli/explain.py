@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from include import catalog
+from include.config import loader
 
 if TYPE_CHECKING:
     from include.retraining.explain_row import RowExplained
@@ -34,7 +34,7 @@ def explain_row(pipeline: str, keys: tuple[str, ...], version: int | None, every
     """
     from include.retraining.explain_row import explain_row as explained
 
-    found = explained(catalog.load_pipeline(pipeline), keys, version)
+    found = explained(loader.load_pipeline(pipeline), keys, version)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False, default=str))
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog
+from include.config import loader
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +25,7 @@ def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: i
     from include.features.proof import prove_newest
 
     day = as_of.date() if as_of else None
-    prove_newest(catalog.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, told=click.echo)
+    prove_newest(loader.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, told=click.echo)
 
 
 @click.command("document-features")
@@ -39,7 +39,7 @@ def document_features(pipeline: str, output: str | None) -> None:
     from include.features.page import feature_page, newest_features, write_feature_page
     from include.tracking.importance import champion_importance
 
-    loaded = catalog.load_pipeline(pipeline)
+    loaded = loader.load_pipeline(pipeline)
     table, champion = newest_features(loaded), champion_importance(pipeline)
     if output is None:
         click.echo(write_feature_page(loaded, table, champion))

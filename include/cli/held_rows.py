@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog
 from include.cli.shared import DAY, named_source
+from include.config import loader
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ def list_quarantine(pipeline: str, source: str | None, everything: bool) -> None
     """Show the rows of PIPELINE (or of one SOURCE) that are held, with their reasons."""
     from include.ingestion.quarantine import quarantined
 
-    loaded = catalog.load_pipeline(pipeline)
+    loaded = loader.load_pipeline(pipeline)
     names = [named_source(loaded, source)] if source else list(loaded.sources)
     found = 0
     for name in names:
@@ -57,7 +57,7 @@ def _decision(name: str, status: Status, text: str) -> None:
 
         from include.validation.decide import decide_rows
 
-        loaded = catalog.load_pipeline(pipeline)
+        loaded = loader.load_pipeline(pipeline)
         last = (end or start).date()
         row_ids = set(rows) or None
         count = decide_rows(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog
+from include.config import loader
 
 if TYPE_CHECKING:
     from include.records.record import Record
@@ -70,4 +70,4 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
 def _known(pipeline: str, records: list[Record]) -> None:
     """Tell a misspelt name; a pipeline that was given up has its records still."""
     if not records:
-        catalog.load_pipeline(pipeline)
+        loader.load_pipeline(pipeline)

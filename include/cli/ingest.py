@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from include import catalog
 from include.cli.shared import DAY, new_console, prepare_demo, show_progress
+from include.config import loader
 
 
 @click.command()
@@ -24,7 +24,7 @@ def ingest(pipeline: str, first: datetime | None, last: datetime | None) -> None
     from include.retraining.run import ingest as ingest_days
 
     console, today = new_console(), datetime.now(UTC).date()
-    loaded, progress = catalog.load_pipeline(pipeline), show_progress(console)
+    loaded, progress = loader.load_pipeline(pipeline), show_progress(console)
     yesterday = today - timedelta(days=1)
     start, end = chosen_days(first and first.date(), last and last.date(), (yesterday, yesterday), today)
     console.print(f"[bold]{pipeline}[/] {shown_range(start, end)}")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from include import catalog
 from include.cli.shared import new_console, prepare_demo, show_progress
+from include.config import loader
 from include.core.errors import NotIngested, SourceEmpty, SourceUnreadable, TrainingImpossible
 
 
@@ -25,7 +25,7 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
     console = new_console()
     now = datetime.now(UTC)
     day = as_of.date() if as_of else now.date() - timedelta(days=1)
-    loaded = catalog.load_pipeline(pipeline)
+    loaded = loader.load_pipeline(pipeline)
 
     progress = show_progress(console)
     console.print(f"[bold]{pipeline}[/] as of {day}")

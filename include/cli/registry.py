@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include import catalog
+from include.config import loader
 
 if TYPE_CHECKING:
     from include.tracking.promotion import Change
@@ -36,7 +36,7 @@ def promote(pipeline: str, version: int, reason: str, by: str) -> None:
     """
     from include.retraining import decisions
 
-    _show(decisions.promote(catalog.load_pipeline(pipeline), version, reason=reason, by=by))
+    _show(decisions.promote(loader.load_pipeline(pipeline), version, reason=reason, by=by))
 
 
 @click.command()
@@ -51,7 +51,7 @@ def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
     """
     from include.retraining import decisions
 
-    _show(decisions.rollback(catalog.load_pipeline(pipeline), version, reason=reason, by=by))
+    _show(decisions.rollback(loader.load_pipeline(pipeline), version, reason=reason, by=by))
 
 
 @click.command()
@@ -62,7 +62,7 @@ def hold(pipeline: str, reason: str, by: str) -> None:
     """Let no run of PIPELINE promote until the hold is released; runs go on and register challengers."""
     from include.retraining import decisions
 
-    _show(decisions.hold(catalog.load_pipeline(pipeline), reason=reason, by=by))
+    _show(decisions.hold(loader.load_pipeline(pipeline), reason=reason, by=by))
 
 
 @click.command()
@@ -72,7 +72,7 @@ def release(pipeline: str, by: str) -> None:
     """Let runs of PIPELINE promote again; the next one that passes the gate does."""
     from include.retraining import decisions
 
-    change, was = decisions.release(catalog.load_pipeline(pipeline), by=by)
+    change, was = decisions.release(loader.load_pipeline(pipeline), by=by)
     click.echo(was)
     _show(change)
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from include import catalog
 from include.cli.shared import DAY, new_console, show_progress
+from include.config import loader
 
 
 @click.command()
@@ -20,7 +20,7 @@ def score(pipeline: str, as_of: datetime | None) -> None:
 
     console = new_console()
     progress = show_progress(console)
-    loaded = catalog.load_pipeline(pipeline)
+    loaded = loader.load_pipeline(pipeline)
     with progress("plan_scoring"):
         run_key = f"local-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         plan = plan_scoring(loaded, run_key, as_of.date() if as_of else None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.run import Progress
 
 #: A day as it is given on the command line.

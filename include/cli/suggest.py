@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from include import catalog
 from include.cli.shared import reads_demo, sources_folder
+from include.config import loader
 from include.core.errors import ConfigError
 
 
@@ -47,7 +47,7 @@ def suggest_expectations(
         raise click.UsageError("--days counts published days; --start and --end name days that are read anew")
     if first > last:
         raise click.UsageError(f"--start ({first}) is after --end ({last})")
-    loaded = catalog.load_pipeline(pipeline)
+    loaded = loader.load_pipeline(pipeline)
     if source not in loaded.sources:
         raise ConfigError(f"{pipeline}: {unknown('source', source, list(loaded.sources))}")
     path = suite_path(loaded.folder, source)

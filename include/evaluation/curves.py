@@ -6,11 +6,11 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from include.config.training import METRICS
 from include.evaluation.draws import of_draws
 from include.evaluation.metrics import bin_of_probability
 from include.evaluation.noise import day_draws, percentile_interval
 from include.evaluation.numbers import Number, without_nan
-from include.training_config import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 Metrics = dict[str, Number]
 

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.training_config import METRICS, Task
+from include.config.training import METRICS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 #: Bins of equal width of the probability, for the calibration error.
 CALIBRATION_BINS = 10

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.training_config import Task
+    from include.config.training import Task
 
 #: Rows that the features are looked at on, drawn by the seed.
 MAX_ROWS = 20_000

@@ -21,7 +21,7 @@ from include.features.macros import MACROS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.lake import Change, PinnedTable
 
 #: Raised where the same query, macros and raw rows make other features than before, so that all are built anew.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def asked_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pa.Table:

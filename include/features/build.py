@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

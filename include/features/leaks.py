@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from include.features.compare import shown
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.features.compare import Difference
 
 Cause = Literal["chance", "own_label", "future", "either", "lookback"]

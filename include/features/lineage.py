@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
-    from include.config import Aggregates, Pipeline, Series
+    from include.config.pipeline import Aggregates, Pipeline, Series
     from include.features.query_tables import QueryTable
     from include.features.trace import Origin
 

@@ -17,7 +17,7 @@ from include.features.page_table import STYLE, column_table, learned_columns
 if TYPE_CHECKING:
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.importance import ChampionImportance
     from include.features.figures import ColumnFigures
 

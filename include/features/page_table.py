@@ -11,7 +11,7 @@ from include.core.formatting import number, share
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.importance import ChampionImportance
     from include.features.figures import ColumnFigures
     from include.features.lineage import ColumnLineage, Lineage

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-    from include.config import Pipeline
-    from include.source_config import Source
+    from include.config.pipeline import Pipeline
+    from include.config.sources import Source
 
 #: Fewer rows in which a column says what the label says prove nothing.
 COPY_ROWS = 50

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.dataset import Dataset
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.features.build import FeatureTable
     from include.features.compare import Difference
     from include.features.own_label import OwnLabels

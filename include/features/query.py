@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.config.sources import READER_COLUMNS
 from include.core import settings
 from include.core.as_of import end_of
 from include.core.duckdb_connection import open_duckdb
@@ -21,7 +22,6 @@ from include.features.query_tables import query_tables
 from include.features.raw_tables import create_tables, fill_tables, used_columns
 from include.ingestion.contract import arrow_type
 from include.lake import MONTH
-from include.source_config import READER_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
     from pyarrow.dataset import Dataset
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.features.perturb import Perturbation
 
 PREDICTION_TIME = "prediction_time"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from pyarrow.dataset import Dataset, Scanner
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 #: With these a plan would leave out columns and scans that only rows, which are not there yet, make needed.
 _NEED_ROWS = (

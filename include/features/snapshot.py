@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pyarrow.dataset import Dataset
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def pin_snapshot(pipeline: Pipeline) -> dict[str, int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-    from include.source_config import Source
+    from include.config.sources import Source
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 # no source, and so no table that the query sees, can have a name with a space in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from include.config import Gate, Severity
+    from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
 
 

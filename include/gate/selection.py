@@ -12,7 +12,7 @@ from include.gate.check import Check
 from include.gate.checks import CHECKS
 
 if TYPE_CHECKING:
-    from include.config import Gate, Pipeline, Severity
+    from include.config.pipeline import Gate, Pipeline, Severity
 
 #: From the strictest on.
 SEVERITIES: list[Severity] = ["keep", "inconclusive", "warn"]

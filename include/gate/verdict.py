@@ -13,7 +13,7 @@ from include.gate.selection import checks_of, severity_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.config import Gate, Severity
+    from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
     from include.gate.check import Check
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from requests import RequestException, Response
     from urllib3 import BaseHTTPResponse
 
+    from include.config.sources import HttpSource
     from include.core.connections import ApiEndpoint
-    from include.source_config import HttpSource
 
     Params = dict[str, str]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
+    from include.config.sources import FilesSource
     from include.core.errors import SourceUnreadable
-    from include.source_config import FilesSource
 
 #: What the name of a checksum's file ends with, behind the whole name of the file that it is of; also the algorithm.
 CHECKSUMS = ("sha256", "sha512", "sha1", "md5")

@@ -20,7 +20,7 @@ from include.ingestion.contract import arrow_type
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.source_config import ColumnType, Infinity
+    from include.config.sources import ColumnType, Infinity
 
 #: A number in text; hexadecimal digits, thousands separators, decimal commas and digits of other scripts are none.
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"

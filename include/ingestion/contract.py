@@ -10,7 +10,7 @@ from include.core.names import folded, nearest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from include.source_config import ColumnType, Source
+    from include.config.sources import ColumnType, Source
 
 
 #: The kinds of numbers; a decimal has the digits that it was written with, a float has not.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.source_config import ColumnType, FilesSource
+    from include.config.sources import ColumnType, FilesSource
 
 #: Lines that a quoted value may have; one with more is rather a quote that was never closed.
 QUOTED_LINES = 1_000

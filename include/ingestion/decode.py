@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.source_config import ColumnType, FilesSource
+    from include.config.sources import ColumnType, FilesSource
 
 PARQUET_ROWS = 65_536
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import lake, workspace
+from include.config.sources import FilesSource, HttpSource, SqlSource
 from include.core.errors import LakeError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.core.scratch import scratch_folder
 from include.ingestion import stage
@@ -14,7 +15,6 @@ from include.ingestion.contract import check_all_seen, conform, delivered_kinds,
 from include.ingestion.days import bounds, count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
 from include.ingestion.stage import StagedBatch
-from include.source_config import FilesSource, HttpSource, SqlSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.sources import Source
     from include.core.connections import Connections
     from include.ingestion.delivery import Delivery
-    from include.source_config import Source
 
 log = logging.getLogger(__name__)
 

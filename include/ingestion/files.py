@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from include.config.sources import with_day
 from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
@@ -18,14 +19,13 @@ from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
-from include.source_config import with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upath import UPath
 
-    from include.source_config import FilesSource
+    from include.config.sources import FilesSource
 
 #: Libraries of object stores, whose errors are no OSError.
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}

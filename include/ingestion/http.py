@@ -6,18 +6,18 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.config.sources import DAY_FIELDS, with_day
 from include.ingestion.api import Api
 from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.paging import pages
 from include.ingestion.values import records_table
-from include.source_config import DAY_FIELDS, with_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from include.config.sources import HttpSource
     from include.core.connections import ApiEndpoint
     from include.ingestion.api import Params
-    from include.source_config import HttpSource
 
 
 def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str) -> Delivery:

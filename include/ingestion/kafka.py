@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from confluent_kafka import Message
 
+    from include.config.sources import KafkaSource
     from include.ingestion.topic import Offsets
-    from include.source_config import KafkaSource
 
 #: Messages of a chunk.
 CHUNK_MESSAGES = 10_000

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
+    from include.config.sources import HttpSource, Paging
     from include.ingestion.api import Api, Params
-    from include.source_config import HttpSource, Paging
 
     Records = list[dict[str, Any]]
     Request = tuple[str, Params]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.sources import Source
     from include.ingestion.stage import StagedBatch
-    from include.source_config import Source
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
-    from include.source_config import SqlSource
+    from include.config.sources import SqlSource
 
 #: Rows that are fetched at a time; bounds the Python objects that live at once.
 FETCH_ROWS = 50_000

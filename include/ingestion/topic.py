@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError, Message
 
-    from include.source_config import KafkaSource
+    from include.config.sources import KafkaSource
 
 #: How long the brokers may take to answer what topics and offsets they have.
 ANSWER_SECONDS = 10

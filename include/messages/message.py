@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from include.notify_config import Event
+    from include.config.notify import Event
 
 #: Slack cuts a longer text in two, through the middle of a table.
 SLACK_TEXT = 3800

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Gate
+    from include.config.monitoring import Monitoring
+    from include.config.pipeline import Gate
     from include.evaluation.metrics import Measure
     from include.evaluation.sketch import Reference, Sketch
-    from include.monitoring_config import Monitoring
 
 Kind = Literal["volume", "metric", "prediction_shift", "feature_shift", "nulls"]
 State = Literal["alert", "unknown", "ok"]

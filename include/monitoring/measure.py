@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.monitoring.plan import MonitoringPlan
     from include.tracking.champion import Champion
 

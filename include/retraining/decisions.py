@@ -15,7 +15,7 @@ from include.retraining.steps.record import pipeline_files
 from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.records.record import Kind, Record
     from include.retraining.plan import RunPlan
     from include.tracking.promotion import Change

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits

@@ -18,7 +18,7 @@ from include.pinned_plan import PinnedPlan
 from include.tracking.proof import find_recorded_champion
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

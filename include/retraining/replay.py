@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.run import Progress
     from include.tracking.record import VersionRecord
 
@@ -157,7 +157,7 @@ def _recorded_pipeline(name: str, record: VersionRecord) -> AbstractContextManag
     """Give the pipeline as its folder was when the version was made."""
     from contextlib import contextmanager
 
-    from include.catalog import read_pipeline
+    from include.config.loader import read_pipeline
 
     @contextmanager
     def recorded() -> Iterator[Pipeline]:

@@ -17,7 +17,7 @@ from include.validation.validate import validate_batch
 if TYPE_CHECKING:
     from datetime import date
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.core.connections import Connections
 
 #: Data whose newest day is older than this have probably ended.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.label_coverage import LabelCoverage
     from include.training.split import Split
 

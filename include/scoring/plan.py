@@ -15,7 +15,7 @@ from include.pinned_plan import PinnedPlan
 from include.tracking.proof import find_recorded_champion
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.tracking.champion import Champion
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.scoring.plan import ScoringPlan
 
 log = logging.getLogger(__name__)

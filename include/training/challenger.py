@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.training.folds import Folds
 
 #: Draws by which noise is judged when the challenger is put together.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.training.split import Split
 
 #: Fewer rows than this cannot be split into folds that say anything.

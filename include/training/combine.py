@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.pipeline import Pipeline as Model
 
+    from include.config.training import Task
     from include.evaluation.metrics import Measure
-    from include.training_config import Task
 
 
 @dataclass(frozen=True)

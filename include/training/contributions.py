@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 log = logging.getLogger(__name__)
 

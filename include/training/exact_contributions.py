@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline as Model
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 #: Base and contributions, of shape (n_rows,) and (n_rows, n_columns), of encoded rows.
 Parts = tuple["np.ndarray", "np.ndarray"]

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.training import Training
     from include.training.candidates import Params
-    from include.training_config import Training
 
 __all__ = ["Watch", "fit_estimator", "fit_model", "predict", "predict_encoded", "row_weights"]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Measure
     from include.training.candidates import Candidate, Params
     from include.training.split import Split

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline as Model
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 #: Types beyond those that skops itself holds harmless, which models of our families consist of. Only
 #: functools.partial can call something, and what it calls must be in this list as well. A booster of XGBoost

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
+    from include.config.training import Training
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 log = logging.getLogger(__name__)
 

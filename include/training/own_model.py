@@ -18,8 +18,8 @@ from include.training.reload import measure_reload
 if TYPE_CHECKING:
     import pandas as pd
 
-    from include.config import Pipeline
-    from include.training_config import OwnCandidate
+    from include.config.pipeline import Pipeline
+    from include.config.training import OwnCandidate
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from include.config.training import Training
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 _ROUNDS = 100
 _REPEATS = 5

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 #: What the process is given of the environment: where programs and modules are, and how many threads it may use.
 #: Neither connections nor addresses nor secrets are among it.

@@ -9,10 +9,10 @@ import json
 import sys
 from pathlib import Path
 
+from include.config.training import Training
 from include.training.fit import predict
 from include.training.model_file import load_model, trusted_of
 from include.training.reload import PREDICTIONS, REQUEST, ROWS
-from include.training_config import Training
 
 
 def reload_model(folder: Path) -> None:

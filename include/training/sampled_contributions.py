@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 #: Mixed rows that are predicted in all, which bounds what an explanation costs, and at once, which bounds memory.
 PREDICTED_ROWS, ROWS_AT_ONCE = 200_000, 25_000

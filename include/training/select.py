@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.training import Training
     from include.training.split import Split
-    from include.training_config import Training
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.training_config import Training
+    from include.config.training import Training
 
 
 @dataclass(frozen=True)

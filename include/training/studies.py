@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate, Params
 
 #: More trials than this teach nothing, and the sampler's own work grows with them.

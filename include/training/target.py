@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Pipeline
-    from include.training_config import Training
+    from include.config.pipeline import Pipeline
+    from include.config.training import Training
 
 #: With fewer rows to a class than this, on average, the label is a name or a number and no class.
 MIN_ROWS_PER_CLASS = 10

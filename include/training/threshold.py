@@ -11,7 +11,7 @@ from include.training.out_of_fold import refuse_unpredicted
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.training_config import Threshold
+    from include.config.training import Threshold
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import optuna
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.training.allocation import Progress
     from include.training.candidates import Candidate, Params
     from include.training.folds import Folds

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.ingestion.quarantine import Status
     from include.ingestion.stage import StagedBatch
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from include.source_config import Source
+    from include.config.sources import Source
 
 #: With fewer days of history nothing is usual yet; of snapshots, the last alone says how the next should look.
 MIN_DAYS = 7

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from include.validation.survey import RANGES, distinct_values, outside, within
 
 if TYPE_CHECKING:
-    from include.source_config import Source
+    from include.config.sources import Source
     from include.validation.rows import Rows
     from include.validation.survey import Column, Day
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.sources import ColumnType, Source
     from include.ingestion.stage import StagedBatch
-    from include.source_config import ColumnType, Source
 
 #: Memory that profiling a batch may take before it spills to the disk.
 PROFILE_MEMORY = "300MB"

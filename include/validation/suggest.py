@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from pyarrow.dataset import Dataset
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.sources import Source
     from include.ingestion.stage import StagedBatch
-    from include.source_config import Source
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from include.ingestion.days import count_days
 from include.validation.rows import FLOATS, NUMBERS, value
 
 if TYPE_CHECKING:
-    from include.source_config import Source
+    from include.config.sources import Source
     from include.validation.rows import Rows
 
 #: Which characters a text may have, as RE2 and Python both write them; the last stands for all others.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
-    from include.source_config import Source
+    from include.config.sources import Source
     from include.validation.judge import Judged
     from include.validation.rows import Rows
     from include.validation.suite import SuiteItem

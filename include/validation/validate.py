@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.sources import RowsPerDay, Source
     from include.ingestion.stage import StagedBatch
-    from include.source_config import RowsPerDay, Source
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 

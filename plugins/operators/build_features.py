@@ -8,7 +8,7 @@ from plugins.operators.page_links import FeaturePageLink
 from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 

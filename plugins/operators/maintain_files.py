@@ -9,7 +9,7 @@ from plugins.operators.step import PipelineStepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 class MaintainFilesOperator(PipelineStepOperator):

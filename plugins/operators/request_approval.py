@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.notifier import BaseNotifier
 
-    from include.config import Approval
+    from include.config.pipeline import Approval
 
 #: Written in the answer's form, and kept in the record.
 REASON = "reason"
@@ -58,7 +58,7 @@ class RequestApprovalOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, with the gate's table and what the champion would be replaced by; or return, where nothing is asked."""
-        from include.catalog import load_pipeline
+        from include.config.loader import load_pipeline
         from include.retraining import steps
         from include.retraining.plan import RunPlan
 

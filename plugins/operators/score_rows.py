@@ -10,7 +10,7 @@ from plugins.operators.step import PipelineStepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 class ScoreRowsOperator(PipelineStepOperator):

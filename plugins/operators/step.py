@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 
@@ -61,7 +61,7 @@ class PipelineStepOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the step; an error that no retry can mend fails the task at once."""
-        from include.catalog import load_pipeline
+        from include.config.loader import load_pipeline
 
         with told_to_airflow():
             return self.run_step(load_pipeline(self.pipeline), context)

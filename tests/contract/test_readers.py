@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import URL, create_engine
 from upath import UPath
 
+from include.config.sources import FilesSource, HttpSource, KafkaSource, SqlSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch
 from include.ingestion.contract import conform
@@ -25,7 +26,6 @@ from include.ingestion.files import read_files
 from include.ingestion.http import read_http
 from include.ingestion.kafka import read_kafka
 from include.ingestion.sql import read_sql
-from include.source_config import FilesSource, HttpSource, KafkaSource, SqlSource
 from tests.services import postgres as postgres_service
 from tests.services.api import TOKEN, Api, Fault
 from tests.services.broker import TimedConsumer, running_broker

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 KINDS = ("ingest", "maintain", "monitor", "promote", "quarantine", "retrain", "rollback", "score")
 

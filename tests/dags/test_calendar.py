@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch
 from include.ingestion.days import days_between
@@ -42,7 +42,7 @@ from airflow.sdk import timezone
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from dags.ingest import ingest_dag
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from plugins.operators.extract_source import days_of_run
 
 def days(info):

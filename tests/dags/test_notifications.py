@@ -17,7 +17,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret, redact
 
-from include.notify_config import Notify
+from include.config.notify import Notify
 from plugins.notifications import (
     ApprovalNotifier,
     DriftNotifier,
@@ -51,7 +51,7 @@ def dags(folder: Path, notify: str) -> dict[str, DAG]:
     from dags.monitor import monitor_dag
     from dags.quarantine import quarantine_dag
     from dags.retrain import retrain_dag
-    from include.catalog import load_pipeline
+    from include.config.loader import load_pipeline
 
     factories.write_shop(folder.parent, pipeline=factories.SHOP_YAML + notify)
     made = (ingest_dag, maintain_dag, monitor_dag, quarantine_dag, retrain_dag)
@@ -271,7 +271,7 @@ def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
 
 def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webhook) -> None:
     """A night without one is nobody's news."""
-    from include.catalog import load_pipeline
+    from include.config.loader import load_pipeline
 
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "drift"))
     [notifier] = drift_notifiers(load_pipeline("shop"))
@@ -294,7 +294,7 @@ def test_an_approval_leads_to_the_page_of_the_answer(
     shop: Path, chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message has what Airflow's own page shows, and what silence means."""
-    from include.catalog import load_pipeline
+    from include.config.loader import load_pipeline
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "approval"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 

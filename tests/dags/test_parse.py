@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import pipeline_names
-from include.resources_config import TASKS, TASKS_OF_A_SOURCE
+from include.config.loader import pipeline_names
+from include.config.resources import TASKS, TASKS_OF_A_SOURCE
 from tests import factories
 from tests.dags.conftest import ROOT, airflow_environment
 

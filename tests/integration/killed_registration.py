@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.training.fit import fit_model
 from tests import factories
 from tests.integration.killed_run import die_at

@@ -12,7 +12,7 @@ import sys
 from datetime import date
 from typing import Any
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 

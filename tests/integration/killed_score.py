@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.scoring.plan import plan_scoring
 from include.scoring.score import score_rows
 from tests.integration.killed_run import AS_OF, die_at

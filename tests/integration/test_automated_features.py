@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include import workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features

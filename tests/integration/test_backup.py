@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from include import lake
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import BackupFailed, RestoreRefused

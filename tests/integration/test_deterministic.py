@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from include import workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
@@ -21,7 +21,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 AS_OF = date(2024, 3, 20)
 

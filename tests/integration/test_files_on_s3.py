@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from include.config.sources import FilesSource
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ConnectionMissing, SourceUnreadable
 from include.ingestion.files import read_files
-from include.source_config import FilesSource
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests.services.s3 import S3, running_s3
 

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from pandas.testing import assert_frame_equal
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.errors import FeatureQueryFailed, PublishConflict
 from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
@@ -25,7 +25,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 DEPOT_YAML = """\
 description: How long will each order take?

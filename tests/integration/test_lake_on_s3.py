@@ -11,7 +11,7 @@ import pytest
 from fsspec.asyn import reset_lock
 from s3fs import S3FileSystem
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.maintenance import maintain_files, maintain_table

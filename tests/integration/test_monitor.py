@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from include import lake
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, ScoringImpossible
 from include.monitoring.measure import measure_drift
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 TRAINED, FIRST, LAST = date(2024, 3, 6), date(2024, 3, 12), date(2024, 3, 20)
 STORES = 40  # in a week more rows than min_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.retraining.run import run
 from include.tracking.client import mlflow_client

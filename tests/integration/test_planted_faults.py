@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections, sqlite_engine
 from include.core.errors import (
     ExpectationsFailed,

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from include import lake
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
 from include.core.errors import FeatureLeak, FeatureQueryFailed, NotIngested
 from include.features.build import build_features
 from include.features.proof import Proof, prove, prove_newest

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, ModelRefused
@@ -21,7 +21,7 @@ from include.retraining.run import run, silent
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.replay import Replay
     from include.training.folds import Folds
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ModelRefused, TrainingImpossible
@@ -25,7 +25,7 @@ from tests import factories
 from tests.integration.killed_run import AS_OF, RUN_KEY
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 
 def registered() -> dict[str, object]:

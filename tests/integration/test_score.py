@@ -36,7 +36,7 @@ from tests.integration.killed_score import RUN_KEY
 if TYPE_CHECKING:
     from datetime import date
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 NEXT = AS_OF + timedelta(days=1)
 

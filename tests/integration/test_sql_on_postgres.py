@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from include.config.sources import SqlSource
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
 from include.ingestion.sql import read_sql
-from include.source_config import SqlSource
 from plugins.hooks.airflow_connections import AirflowConnections
 
 if TYPE_CHECKING:

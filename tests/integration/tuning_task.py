@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import yaml
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.retraining import steps
@@ -30,7 +30,7 @@ from include.training.folds import Folds
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 RUN_KEY = "the-night"
 AS_OF = date(2024, 3, 20)

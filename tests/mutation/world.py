@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.evaluation.reload import Reload
 from include.evaluation.signature import kinds_of
 from include.gate.verdict import Verdict, decide

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from include.catalog import load_pipeline, pipeline_names
 from include.cli import main
-from include.config import Pipeline
+from include.config.loader import load_pipeline, pipeline_names
+from include.config.pipeline import Pipeline
 from include.core import errors, settings
 from include.core.connections import EnvironmentConnections
 from include.retraining.run import run

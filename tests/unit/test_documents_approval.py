@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from include.config import Approval, Pipeline
+from include.config.pipeline import Approval, Pipeline
 from include.core import settings
 from tests import factories
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include.config import Gate
+from include.config.pipeline import Gate
 from include.core import settings
 from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Evidence, Holdout, Opponent

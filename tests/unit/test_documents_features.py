@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from include.catalog import load_pipeline
-from include.config import Pipeline
+from include.config.loader import load_pipeline
+from include.config.pipeline import Pipeline
 from include.core import settings
 from include.features.automated import automated_names
 from include.features.macros import MACROS

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from include.catalog import load_pipeline
 from include.cli import main
-from include.config import Pipeline
+from include.config.loader import load_pipeline
+from include.config.pipeline import Pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureLeak

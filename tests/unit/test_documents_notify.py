@@ -8,12 +8,12 @@ from typing import get_args
 
 import yaml
 
-from include.config import Pipeline
+from include.config.notify import Event, Kind
+from include.config.pipeline import Pipeline
 from include.core import settings
 from include.evaluation.evidence import Holdout, Opponent
 from include.gate.verdict import Verdict
 from include.messages import Link, approval_message, failure_message, verdict_message
-from include.notify_config import Event, Kind
 from tests import factories
 
 PAGE = (settings.root() / "docs" / "how-to" / "be-notified.md").read_text(encoding="utf-8")

@@ -24,8 +24,9 @@ import yaml
 from click.testing import CliRunner
 
 from include import lake
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
+from include.config.sources import HttpSource
 from include.core import settings
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
@@ -37,7 +38,6 @@ from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
 from include.retraining import run
-from include.source_config import HttpSource
 from include.validation.validate import QUARANTINED_AT_MOST, validate_batch
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests import factories

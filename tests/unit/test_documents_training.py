@@ -11,9 +11,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from include.catalog import load_pipeline
 from include.cli import main
-from include.config import Pipeline
+from include.config.loader import load_pipeline
+from include.config.pipeline import Pipeline
+from include.config.training import METRICS, BuiltIn, Family, Task, Training, Tuning
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import TrainingImpossible
@@ -30,7 +31,6 @@ from include.training.split import split_by_time, time_ordered_folds
 from include.training.trial_storage import open_storage
 from include.training.tune import Search
 from include.training.tuning_result import tuning_table
-from include.training_config import METRICS, BuiltIn, Family, Task, Training, Tuning
 from tests import factories
 from tests.unit.training.conftest import untidy_frame
 

@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, PublishConflict, SchemaMismatch
 from include.ingestion.extract import extract_source

@@ -15,7 +15,7 @@ import pytest
 from deltalake import DeltaTable
 
 from include import lake, maintenance, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.publish import missing_range, published_through
@@ -25,7 +25,7 @@ from include.maintenance import maintain_files, maintain_table
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 #: Eight days; rows come up to two days late, so the first five are settled.
 DAYS = [(factories.FIRST_DAY + timedelta(days=number)).isoformat() for number in range(8)]

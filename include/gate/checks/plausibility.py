@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
-    from include.config import Gate
+    from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
 
 #: The value of a perfect model, of the metrics of which more is better; of all others it is 0.

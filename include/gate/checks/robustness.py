@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
-    from include.config import Gate
+    from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.robustness import Disturbance
 

@@ -9,7 +9,7 @@ from include.evaluation.metrics import WHEN_UNDEFINED
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
-    from include.config import Gate
+    from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
 
 

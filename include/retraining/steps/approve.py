@@ -12,7 +12,7 @@ from include.retraining.steps import files
 if TYPE_CHECKING:
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.measure import ChampionModel
     from include.retraining.plan import RunPlan
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Measure
     from include.retraining.measure import ChampionModel, Holdout
     from include.retraining.plan import RunPlan

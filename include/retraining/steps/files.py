@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.evaluation.evidence import Evidence
     from include.gate.verdict import Verdict
     from include.retraining.plan import RunPlan

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
     from include.training.challenger import Tuned
     from include.training.tune import Search

@@ -11,7 +11,7 @@ from include.features.build import build_features, read_feature_rows
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 log = logging.getLogger(__name__)

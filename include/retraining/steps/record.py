@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
     from include.tracking.register import Registration, RunRecord
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
     from upath import UPath
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.retraining.plan import RunPlan
 
 log = logging.getLogger(__name__)

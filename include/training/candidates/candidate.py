@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     import optuna
 
+    from include.config.training import Training
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 Params = dict[str, Any]
 Encoding = Literal["scaled", "ordinal", "coded", "none"]

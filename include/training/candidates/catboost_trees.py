@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import optuna
 
+    from include.config.training import Training
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 #: A round of its balanced trees takes longer than those of the other families.
 MAX_ROUNDS = 2000

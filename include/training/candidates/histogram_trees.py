@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     import optuna
 
+    from include.config.training import Training
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 #: Rounds that are fitted before the clock is looked at; then as many more as there were, if there is time.
 FIRST_ROUNDS = 20

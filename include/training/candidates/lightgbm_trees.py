@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import optuna
     from lightgbm.callback import CallbackEnv
 
+    from include.config.training import Training
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 #: A value must be better by this share of itself to be worth as many rounds again; the absolute error creeps.
 LEAST_PROGRESS = 1e-4

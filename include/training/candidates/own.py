@@ -13,8 +13,8 @@ from include.training.candidates.candidate import Candidate, Params
 if TYPE_CHECKING:
     import optuna
 
+    from include.config.training import OwnCandidate, Parameter, Training
     from include.training.columns import FeatureColumns
-    from include.training_config import OwnCandidate, Parameter, Training
 
 
 def own_candidate(name: str, own: OwnCandidate, training: Training) -> Candidate:

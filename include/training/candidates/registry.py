@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, get_args
 
+from include.config.training import Extra
 from include.core.errors import ConfigError
 from include.training.candidates import simple
 from include.training.candidates.catboost_trees import catboost
@@ -12,13 +13,12 @@ from include.training.candidates.histogram_trees import hist_gradient_boosting
 from include.training.candidates.lightgbm_trees import lightgbm
 from include.training.candidates.own import own_candidate
 from include.training.candidates.xgboost_trees import xgboost
-from include.training_config import Extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from include.config.training import Training
     from include.training.candidates.candidate import Candidate
-    from include.training_config import Training
 
 #: In the order of their first trials: what is quick to fit comes first.
 FAMILIES: dict[str, Callable[[Training], Candidate]] = {

@@ -9,8 +9,8 @@ from include.training.candidates.candidate import Candidate, Params, loss_of
 if TYPE_CHECKING:
     import optuna
 
+    from include.config.training import Training
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 #: The linear program behind a line through a quantile grows faster than its rows: 5,000 take about a second.
 MAX_QUANTILE_ROWS = 5_000

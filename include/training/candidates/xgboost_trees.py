@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     import optuna
 
+    from include.config.training import Training
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
-    from include.training_config import Training
 
 #: XGBoost's own metrics that are watched; elsewhere that of its objective.
 _WATCHED = {"roc_auc": "auc", "average_precision": "aucpr"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.evaluation.calibration import measure_calibration
 from include.evaluation.curves import measure_curves
 from include.evaluation.metrics import Measure, all_metrics

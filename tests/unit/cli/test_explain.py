@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from include.catalog import load_pipeline
 from include.cli import main
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.errors import EvaluationFailed
 from include.retraining.explain_row import asked_key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import read_pipeline
+from include.config.loader import read_pipeline
 from include.core.names import alike, nearest, wrong_column_names
 from include.core.suggestions import unknown
 from tests.factories import SHOP_YAML, write_shop

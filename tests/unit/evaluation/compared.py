@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from include.config.training import METRICS
 from include.evaluation.metrics import Measure
 from include.evaluation.noise import Difference, paired_difference
-from include.training_config import METRICS
 
 #: Every metric of every task whose metrics are its own, at settings that are not the defaults.
 MEASURES = [

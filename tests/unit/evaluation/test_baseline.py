@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.evaluation.baseline import baseline_predictions, kindest_threshold
 from include.evaluation.metrics import Measure
 from tests import factories

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
+from include.config.training import METRICS
 from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
 from include.evaluation.metrics import Measure, all_metrics
 from include.gate.verdict import decide
-from include.training_config import METRICS
 from tests import factories
 
 NAN = math.nan

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from include.config.training import METRICS, Training
 from include.evaluation.metrics import WHEN_UNDEFINED, Measure, all_metrics, bin_of_probability
-from include.training_config import METRICS, Training
 from tests.unit.evaluation.compared import MEASURES, Rows, each_measure, named
 
 BINARY = [measure for measure in MEASURES if measure.task == "binary"]

@@ -12,8 +12,8 @@ import pytest
 from include.evaluation.plausibility import MAX_ROWS, measure_plausibility
 
 if TYPE_CHECKING:
+    from include.config.training import Task
     from include.evaluation.plausibility import Plausibility
-    from include.training_config import Task
 
 ROWS = 4000
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.as_of import end_of, midnight
 from include.core.connections import EnvironmentConnections
 from include.features import asked, build
@@ -22,7 +22,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FIRST = date(2024, 2, 28)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.core.errors import FeatureQueryFailed
 from include.features import automated
 from include.features.automated import add_automated, automated_names

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureQueryFailed
 from include.features.build import FeatureTable, build_features, compute_rows, read_feature_rows, read_features

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.features.affected import Affected, Base, find_affected, why_all
 from include.lake import Change
 from tests import factories

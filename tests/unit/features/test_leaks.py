@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.features.compare import Difference
 from include.features.leaks import Cause, Leak, explain, leak_sentence, leaks_sentence
 from tests import factories

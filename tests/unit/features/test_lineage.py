@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import load_pipeline, read_pipeline
+from include.config.loader import load_pipeline, read_pipeline
 from include.features.lineage import trace_columns, trace_query
 from tests import factories
 

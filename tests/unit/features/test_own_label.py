@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.errors import ConfigError, FeatureQueryFailed
 from include.features.own_label import OwnLabelCheck, OwnLabels, label_columns
 from include.features.query import run_features_query

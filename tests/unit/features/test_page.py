@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.errors import LakeError, RunMissing
 from include.core.html_page import POLICY
 from include.evaluation.importance import ChampionImportance
@@ -22,7 +22,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 EVIL = "<script>alert(1)</script>"
 

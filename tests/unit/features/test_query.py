@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from include.catalog import load_pipeline, pipeline_names
+from include.config.loader import load_pipeline, pipeline_names
 from include.core.errors import FeatureQueryFailed
 from include.features.query import check_query, run_features_query
 from tests import factories

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.dataset import dataset
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.features import raw_tables
 from include.features.macros import create_macros
 from include.features.raw_tables import create_tables, fill_tables, used_columns

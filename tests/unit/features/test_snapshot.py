@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested
 from include.features.snapshot import pin_day, pin_snapshot, pinned_tables, raw_datasets
@@ -17,7 +17,7 @@ from include.retraining.run import ingest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FIRST, LAST, NEXT = date(2024, 1, 5), date(2024, 1, 11), date(2024, 1, 12)
 WORDS = {"asked": "the sum is asked", "instead": "sum"}

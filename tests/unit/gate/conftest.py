@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.config import Gate
+from include.config.pipeline import Gate
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include.config import Gate, Pipeline
+from include.config.pipeline import Gate, Pipeline
 from include.core.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS

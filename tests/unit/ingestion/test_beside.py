@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 from upath import UPath
 
+from include.config.sources import FilesSource
 from include.core.errors import SourceUnreadable
 from include.ingestion.files import read_files
-from include.source_config import FilesSource
 
 if TYPE_CHECKING:
     from pathlib import Path

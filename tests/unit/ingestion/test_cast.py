@@ -18,7 +18,7 @@ from include.ingestion.contract import arrow_type
 from include.ingestion.values import to_array
 
 if TYPE_CHECKING:
-    from include.source_config import ColumnType, Infinity
+    from include.config.sources import ColumnType, Infinity
 
 
 def column(*values: object, of: pa.DataType | None = None) -> pa.ChunkedArray:

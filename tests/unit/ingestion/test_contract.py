@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from include.config.sources import SqlSource
 from include.core.errors import SchemaMismatch
 from include.ingestion.contract import (
     arrow_type,
@@ -23,7 +24,6 @@ from include.ingestion.contract import (
     rewritten_keys,
 )
 from include.ingestion.values import parse_json, records_table
-from include.source_config import SqlSource
 
 COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
+from include.config.sources import FilesSource
 from include.core.errors import SourceUnreadable
 from include.ingestion import csv_text, formats
 from include.ingestion.files import read_files
-from include.source_config import FilesSource
 
 if TYPE_CHECKING:
     from pathlib import Path

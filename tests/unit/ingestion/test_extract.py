@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.ingestion.days import days_between

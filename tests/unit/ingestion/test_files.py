@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from include.config.sources import FilesSource
 from include.core.errors import ConfigError, SourceUnreadable
 from include.ingestion import decode, formats, unpack
 from include.ingestion.files import read_files
-from include.source_config import FilesSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
+from include.config.sources import HttpSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import api as asking
 from include.ingestion.http import read_http
 from include.ingestion.paging import EMPTY_PAGES
-from include.source_config import HttpSource
 from tests.services.api import TOKEN, Api, Fault
 
 if TYPE_CHECKING:

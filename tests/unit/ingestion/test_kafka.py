@@ -13,10 +13,10 @@ import confluent_kafka
 import pyarrow as pa
 import pytest
 
+from include.config.sources import KafkaSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import kafka, topic
 from include.ingestion.kafka import read_kafka
-from include.source_config import KafkaSource
 from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running_broker
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
 from include.ingestion.extract import extract_source

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import URL, create_engine
 
+from include.config.sources import SqlSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
 from include.ingestion.sql import only_parameters, read_sql
-from include.source_config import SqlSource
 from tests import factories
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.config import Gate
+from include.config.monitoring import Monitoring
+from include.config.pipeline import Gate
 from include.evaluation.metrics import Measure
 from include.evaluation.sketch import Reference, make_reference
 from include.monitoring.lines import (
@@ -22,7 +23,6 @@ from include.monitoring.lines import (
     volume_line,
     without_reference,
 )
-from include.monitoring_config import Monitoring
 
 LIMITS = Monitoring()
 MAE, AUC = Measure("regression", "mae"), Measure("binary", "roc_auc")

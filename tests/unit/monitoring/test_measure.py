@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.as_of import end_of
 from include.core.errors import ScoringImpossible
 from include.evaluation.sketch import make_reference
@@ -29,7 +29,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.monitoring.lines import Line
 
 CLASSES = ["early", "late"]

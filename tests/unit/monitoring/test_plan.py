@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include import lake
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.monitoring import plan as plan_module
 from include.monitoring.plan import Window, plan_monitoring
 from include.tracking.champion import Champion

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include import workspace
-from include.config import Approval
+from include.config.pipeline import Approval
 from include.gate.verdict import decide
 from include.retraining.steps import approval_request, files
 from include.tracking import promotion

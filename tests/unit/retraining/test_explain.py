@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from include import workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.evaluation.metrics import Measure
 from include.retraining.measure import ChampionModel, Holdout
 from include.retraining.steps import files

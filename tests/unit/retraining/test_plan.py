@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
@@ -24,7 +24,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FIRST, LAST, NEXT = date(2024, 1, 5), date(2024, 1, 11), date(2024, 1, 12)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.evaluation.metrics import Measure
 from include.evaluation.refits import Refits
 from include.retraining.plan import RunPlan

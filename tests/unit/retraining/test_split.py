@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.retraining.split import label_coverage, split_rows
 from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 AS_OF = date(2024, 3, 31)
 TIMES = pd.date_range("2023-12-24", "2024-03-31 23:00", freq="h")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
 from include.retraining.run import ingest
@@ -22,7 +22,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
 
 FIRST, LAST = date(2024, 1, 5), date(2024, 1, 11)
 CHAMPION = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2023-12-31", "2023-10-01", "2023-12-30")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.core.errors import ScoringImpossible
 from include.scoring.predict import check_inputs, predict_rows
 from include.tracking.champion import Champion

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
+from include.config.training import Training
 from include.tracking.client import mlflow_client
 from include.tracking.register import Registration, RunRecord, register_model
 from include.training.fit import fit_model
 from include.training.model_file import save_model
-from include.training_config import Training
 from tests import factories
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from sklearn.base import clone
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.tracking import log_model
 from include.tracking.champion import aliases, find_champion, load_champion

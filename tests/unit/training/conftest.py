@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from tests import factories
 
 MakePipeline = Callable[..., Pipeline]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from include.config.training import METRICS, Family
 from include.core.errors import ConfigError
 from include.evaluation.metrics import Measure
 from include.training.candidates import candidates_of, registry
@@ -17,12 +18,11 @@ from include.training.candidates.encoding import MAX_CATEGORIES
 from include.training.columns import FeatureColumns
 from include.training.fit import fit_model, predict
 from include.training.target import class_list, encode_target
-from include.training_config import METRICS, Family
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
+    from include.config.training import Task
     from include.training.candidates import Candidate
-    from include.training_config import Task
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from include.config.training import METRICS
 from include.core.errors import ConfigError, TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of
 from include.training.split import Split, split_by_time
 from include.training.target import class_list, encode_target
-from include.training_config import METRICS
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 

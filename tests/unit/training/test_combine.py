@@ -18,12 +18,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from include.config.training import METRICS
 from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Measure
 from include.training.combine import Combination, build_model, choose_weights, weighted_mean
 from include.training.greedy import pick_weights
 from include.training.model_file import load_model, save_model
-from include.training_config import METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path

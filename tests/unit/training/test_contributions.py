@@ -20,7 +20,7 @@ from include.training.sampled_contributions import sampled_contributions
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 PARAMS: dict[str, dict[str, Any]] = {

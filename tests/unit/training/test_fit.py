@@ -13,6 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 
+from include.config.training import Family
 from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Measure
 from include.training.candidates import Candidate, candidates_of, encoder
@@ -27,10 +28,9 @@ from include.training.fit import (
     row_weights,
 )
 from include.training.target import class_list, encode_target
-from include.training_config import Family
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))

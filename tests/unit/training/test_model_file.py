@@ -17,19 +17,19 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import FunctionTransformer
 
+from include.config.training import Family
 from include.core.errors import ModelRefused
 from include.training.candidates import candidates_of
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import load_model, save_model, trusted_of
-from include.training_config import Family
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))

@@ -17,7 +17,7 @@ from include.training.onnx_export import OnnxExport, export_onnx, run_onnx
 if TYPE_CHECKING:
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 pytest.importorskip("onnxruntime")

@@ -17,7 +17,7 @@ from include.training.own_model import check_fitted, check_unfitted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 TEAM = "tests.unit.training.team_models"

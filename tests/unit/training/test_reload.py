@@ -25,7 +25,7 @@ from include.training.reload_model import reload_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 

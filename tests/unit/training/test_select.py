@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
 from include.core.errors import TrainingImpossible
 from include.features.automated import automated_names
 from include.training import select

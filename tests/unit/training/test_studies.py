@@ -19,7 +19,7 @@ from tests.unit.training.test_tune import ENOUGH_SECONDS, _broken, _folds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from include.config.training import Threshold
 from include.core.errors import TrainingImpossible
 from include.training.threshold import choose_threshold
-from include.training_config import Threshold
 
 #: Ten rows by descending probability; of 0.6 there are three.
 PROBABILITIES = np.array([0.9, 0.8, 0.7, 0.6, 0.6, 0.6, 0.4, 0.3, 0.2, 0.1])

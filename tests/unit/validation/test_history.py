@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from include.config.sources import FilesSource
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
-from include.source_config import FilesSource
 from include.validation.history import compare
 from include.validation.profile import profile_rows, profile_schema
 

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
+from include.config.sources import FilesSource
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
 from include.ingestion.stage import StagedBatch
-from include.source_config import FilesSource
 from include.validation.profile import (
     SAMPLE_ROWS,
     earlier_days,

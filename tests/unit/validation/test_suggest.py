@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
+from include.config.sources import FilesSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, SourceEmpty
 from include.ingestion.contract import arrow_type
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
-from include.source_config import FilesSource
 from include.validation.judge import run_suite
 from include.validation.rows import rows_of_file
 from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake
@@ -29,7 +29,7 @@ from include.validation.validate import validate_batch
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Pipeline
+    from include.config.pipeline import Pipeline
     from include.validation.judge import Judged
 
 NOT_NULL = "expect_column_values_to_not_be_null"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from include import lake, workspace
-from include.catalog import load_pipeline
+from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source

@@ -14,7 +14,7 @@ from include.gate.checks.reload import LoadsInACleanProcess
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Gate
+    from include.config.pipeline import Gate
 
 
 def _evidence(reload: Reload | None) -> Any:

@@ -13,7 +13,7 @@ from include.gate.checks.signature import TakesTheSame
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config import Gate
+    from include.config.pipeline import Gate
 
 ADVICE = (
     "; once all who call the model send them so, let it through with gate.severities: {GATE015: warn}, and take that "

@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 import yaml
 
-from include.catalog import pipeline_names, read_pipeline
-from include.config import Pipeline, json_schema
+from include.config.loader import pipeline_names, read_pipeline
+from include.config.pipeline import Pipeline, json_schema
+from include.config.sources import FilesSource
 from include.core.settings import pipelines_folder
 from include.core.suggestions import unknown
-from include.source_config import FilesSource
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import load_pipeline, pipeline_names, read_pipeline, stray_suites
+from include.config.loader import load_pipeline, pipeline_names, read_pipeline, stray_suites
 from include.core.errors import ConfigError
 from include.features.query import check_query
 from include.validation.suite import read_suite, suite_path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import read_pipeline
+from include.config.loader import read_pipeline
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:

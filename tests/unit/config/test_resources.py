@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.catalog import read_pipeline
-from include.resources_config import Ask
+from include.config.loader import read_pipeline
+from include.config.resources import Ask
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.resources_config import Resources
+    from include.config.resources import Resources
 
 
 def resources(folder: Path, section: str) -> Resources:

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.config.monitoring import Monitoring
+from include.config.notify import Notify
+from include.config.resources import TASKS, Resources
+from include.config.section import MAX_DAYS, Days, Name, Section
+from include.config.sources import Source
+from include.config.training import Training
 from include.core.errors import ConfigError
 from include.core.names import folded, wrong_column_names
 from include.core.suggestions import unknown
-from include.monitoring_config import Monitoring
-from include.notify_config import Notify
-from include.resources_config import TASKS, Resources
-from include.section import MAX_DAYS, Days, Name, Section
-from include.source_config import Source
-from include.training_config import Training
 
 
 class Aggregates(Section):

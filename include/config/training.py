@@ -6,8 +6,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from include.config.section import MAX_DAYS, Name, Section
 from include.core.suggestions import unknown
-from include.section import MAX_DAYS, Name, Section
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
 #: The families that every installation has.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from include.section import Section
+from include.config.section import Section
 
 Event = Literal["verdict", "drift", "failure", "approval", "outage"]
 Kind = Literal["email", "slack", "webhook", "apprise"]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from include.config.section import Section
 from include.core.suggestions import unknown
-from include.section import Section
 
 #: The tasks of a pipeline's DAGs, by the ids that Airflow's UI shows; those of a source have its name before them.
 TASKS = (

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from include.config.section import MAX_DAYS, Duration, Name, Section
 from include.core.names import nearest, wrong_column_names
 from include.core.suggestions import did_you_mean, unknown
-from include.section import MAX_DAYS, Duration, Name, Section
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 Infinity = Literal["refuse", "null"]

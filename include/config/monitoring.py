@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from include.section import Section
+from include.config.section import Section
 
 
 class Monitoring(Section):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from include.config import Pipeline
+from include.config.pipeline import Pipeline
+from include.config.sources import SOURCE_KINDS, ColumnType, SqlSource, declared_type
 from include.core import settings
 from include.core.errors import ConfigError
 from include.core.names import MAX_PIPELINE_NAME
 from include.core.suggestions import unknown
 from include.core.yaml_file import read_yaml
-from include.source_config import SOURCE_KINDS, ColumnType, SqlSource, declared_type
 
 if TYPE_CHECKING:
     from pathlib import Path
