@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.features import AS_OF
 from benchmarks.measure import PIPELINE, Comparison, Stopwatch, start_afresh, take_turns
 from benchmarks.script import bare_retrain
-from include import workspace
+from include.lake import run_files
 from include.retraining.run import retrain
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compare_retraining(pipeline: Pipeline) -> tuple[Comparison, Steps, tuple[flo
     def ours(watch: Stopwatch = watches[0]) -> float:
         run_key = f"bench-{time.time_ns()}"
         retrain(pipeline, run_key, AS_OF, LONG, progress=watch)
-        evidence = workspace.read_json(workspace.run_folder(PIPELINE, run_key) / "evidence.json", "the evidence")
+        evidence = run_files.read_json(run_files.run_folder(PIPELINE, run_key) / "evidence.json", "the evidence")
         return evidence["challenger"]["metrics"]["roc_auc"]
 
     def bare(watch: Stopwatch = watches[1]) -> float:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from include import workspace
+from include.lake import run_files
 from include.tracking.champion import Champion
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class PinnedPlan:
             If another release of Nightshift made it, whose plans have other fields.
         """
         path = cls._file(pipeline, run_key)
-        fields = workspace.read_json(path, "the run's plan")
-        with workspace.of_this_release("the run's plan", path):
+        fields = run_files.read_json(path, "the run's plan")
+        with run_files.of_this_release("the run's plan", path):
             return cls.from_json(fields)
 
     @classmethod
@@ -72,8 +72,8 @@ class PinnedPlan:
 
     def keep(self) -> None:
         """Write the plan into the run's folder, whole or not at all."""
-        workspace.write_json(self._file(self.pipeline, self.run_key), self.to_json())
+        run_files.write_json(self._file(self.pipeline, self.run_key), self.to_json())
 
     @classmethod
     def _file(cls, pipeline: str, run_key: str) -> UPath:
-        return workspace.run_folder(pipeline, cls.FOLDER + run_key) / "plan.json"
+        return run_files.run_folder(pipeline, cls.FOLDER + run_key) / "plan.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core.errors import RunMissing
 from include.core.formatting import number, share
 from include.core.html_page import html_page
@@ -13,6 +12,7 @@ from include.features.build import FeatureTable, read_feature_rows
 from include.features.figures import column_figures
 from include.features.lineage import trace_columns
 from include.features.page_table import STYLE, column_table, learned_columns
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -30,11 +30,11 @@ def newest_features(pipeline: Pipeline) -> FeatureTable:
     RunMissing
         If none has.
     """
-    root = workspace.run_folder(pipeline.name, "any").parent
+    root = run_files.run_folder(pipeline.name, "any").parent
     found = []
     for path in root.glob("*/features.json") if root.is_dir() else []:
         try:
-            found.append(FeatureTable(**workspace.read_json(path, "the feature table")))
+            found.append(FeatureTable(**run_files.read_json(path, "the feature table")))
         except (TypeError, RunMissing):
             continue  # of a run of an older Nightshift, or one that was just cleaned up
     if not found:
@@ -53,8 +53,8 @@ def write_feature_page(pipeline: Pipeline, table: FeatureTable, champion: Champi
     LakeError
         If the table cannot be read, or the page not written; the last page stands.
     """
-    path = workspace.feature_page(pipeline.name)
-    workspace.write_bytes(path, feature_page(pipeline, table, champion).encode())
+    path = run_files.feature_page(pipeline.name)
+    run_files.write_bytes(path, feature_page(pipeline, table, champion).encode())
     return path
 
 

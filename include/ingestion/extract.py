@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include import lake, workspace
+from include import lake
 from include.config.sources import FilesSource, HttpSource, SqlSource
 from include.core.errors import LakeError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.core.scratch import scratch_folder
@@ -15,6 +15,7 @@ from include.ingestion.contract import check_all_seen, conform, delivered_kinds,
 from include.ingestion.days import bounds, count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
 from include.ingestion.stage import StagedBatch
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +82,8 @@ def extract_source(
             start = _first_day(by_day, source, raw, start, end, where, delivery.read_from)
         digest = reading.sort(scratch)
         batch = StagedBatch(pipeline.name, name, start.isoformat(), end.isoformat(), digest, rows, extracted_at)
-        folder = workspace.staged_folder(pipeline.name, name)
-        workspace.put_file(scratch / "sorted.parquet", folder / f"{digest}.parquet")
+        folder = run_files.staged_folder(pipeline.name, name)
+        run_files.put_file(scratch / "sorted.parquet", folder / f"{digest}.parquet")
     manifest = batch.to_json() | {
         "rows_by_day": by_day,
         "columns": dict(source.columns),
@@ -93,7 +94,7 @@ def extract_source(
         "read_from": delivery.read_from,
         "ended_at": _now().isoformat(timespec="microseconds"),
     }
-    workspace.write_json(folder / f"{digest}.json", manifest)
+    run_files.write_json(folder / f"{digest}.json", manifest)
     for change in changes:
         log.warning("%s: %s, as `contract` in pipeline.yaml allows", where, change)
     log.info("%s: %s rows staged as batch %s", where, f"{rows:,}", digest)

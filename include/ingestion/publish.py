@@ -7,12 +7,13 @@ import logging
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include import lake, workspace
+from include import lake
 from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
 from include.ingestion.stage import read_in_parts, read_manifest
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,8 +142,8 @@ def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
 
 
 def _check_validated(batch: StagedBatch) -> dict[str, Any]:
-    path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
-    verdict = workspace.read_json(path, f"the validation of batch {batch.digest} of source '{batch.source}'")
+    path = run_files.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
+    verdict = run_files.read_json(path, f"the validation of batch {batch.digest} of source '{batch.source}'")
     if not verdict["passed"]:
         raise ExpectationsFailed(
             f"{batch.pipeline}: batch {batch.digest} of source '{batch.source}' did not pass its validation, so it is "

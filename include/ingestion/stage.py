@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core.duckdb_connection import open_duckdb
 from include.core.errors import RunMissing
 from include.core.sql_text import identifiers, literal, parquet_rows
 from include.ingestion.days import days_between
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -138,9 +138,9 @@ def local_file(batch: StagedBatch) -> Iterator[Path]:
     RunMissing
         If its file is not there.
     """
-    path = workspace.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.parquet"
+    path = run_files.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.parquet"
     try:
-        with workspace.local_copy(path) as local:
+        with run_files.local_copy(path) as local:
             yield local
     except FileNotFoundError as error:
         raise RunMissing(
@@ -157,8 +157,8 @@ def read_manifest(pipeline: str, source: str, digest: str) -> dict[str, Any]:
     RunMissing
         If there is no such batch.
     """
-    path = workspace.staged_folder(pipeline, source) / f"{digest}.json"
-    return workspace.read_json(path, f"the manifest of batch {digest} of source '{source}'")
+    path = run_files.staged_folder(pipeline, source) / f"{digest}.json"
+    return run_files.read_json(path, f"the manifest of batch {digest} of source '{source}'")
 
 
 def batch_of(manifest: dict[str, Any]) -> StagedBatch:

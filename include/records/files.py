@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core.errors import LakeError
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -160,7 +160,7 @@ def _create_object(path: UPath, content: bytes) -> None:
 
 
 def _folder(pipeline: str) -> UPath:
-    return workspace.records_folder(pipeline)
+    return run_files.records_folder(pipeline)
 
 
 def _is_local(path: UPath) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.evaluation.numbers import without_nan
+from include.lake import run_files
 from include.records.chain import append
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of
@@ -121,7 +121,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
     folder = files.folder(plan)
     verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
-    registration = workspace.read_json(folder / "registration.json", "what was registered")
+    registration = run_files.read_json(folder / "registration.json", "what was registered")
     challenger, answer = files.challenger(plan), answer_of(plan)
     before, after = champions_of(plan, registration)
     content = {
@@ -144,7 +144,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "tuning_seconds": plan.tuning_seconds,
         "training": pipeline.training.model_dump(mode="json"),
         "gate": pipeline.gate.model_dump(mode="json"),
-        "tuning": workspace.read_json(folder / "tuning.json", "what the search found"),
+        "tuning": run_files.read_json(folder / "tuning.json", "what the search found"),
         "challenger": challenger,
         "evidence": evidence,
         "verdict": verdict.verdict,

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core import settings
 from include.core.errors import ModelRefused
+from include.lake import run_files
 from include.retraining.plan import RunPlan, code_version, lock_digest
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
 
     with progress("read_record"):
         record = _as_decided(read_record(name, version))
-    with workspace.of_this_release("what was recorded", f"version {version} of {name}"):
+    with run_files.of_this_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
         chosen = Chosen.from_json(record.challenger)
     as_of = date.fromisoformat(plan.as_of)

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core.errors import LakeError, PublishConflict
+from include.lake import run_files
 from include.records.files import create_file
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Lease:
             log.warning("%s: the lease on the champion was not released: %s", self._name, error)
 
     def _write(self) -> None:
-        workspace.write_json(_file(self._folder, self.token), asdict(self._held))
+        run_files.write_json(_file(self._folder, self.token), asdict(self._held))
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def champion_lease(name: str, owner: str) -> Iterator[Lease]:
     LakeError
         If the lake cannot be written.
     """
-    folder = workspace.locks_folder(name)
+    folder = run_files.locks_folder(name)
     lease = _take(name, folder, owner)
     try:
         yield lease

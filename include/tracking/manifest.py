@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core.errors import LakeError, ModelRefused
+from include.lake import run_files
 from include.records.files import create_file
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def refuse_symlinks(folder: Path, what: str) -> None:
 
 def manifest_file(name: str, model_id: str) -> UPath:
     """Return where the manifest of a logged model is kept."""
-    return workspace.manifests_folder(name) / f"{workspace.file_name(model_id)}.json"
+    return run_files.manifests_folder(name) / f"{run_files.file_name(model_id)}.json"
 
 
 def _listed(folder: Path, what: str) -> list[str]:

@@ -11,8 +11,8 @@ import copy
 import html
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core.html_page import html_page
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -40,7 +40,7 @@ i.fas { font-style: normal; font-weight: 700; font-size: 1.2em; }
 
 def page_path(pipeline: str, source: str, run: str) -> UPath:
     """Return where the page of a source's validation in a run is kept."""
-    return workspace.validations_folder(pipeline, source) / f"{workspace.file_name(run)}.html"
+    return run_files.validations_folder(pipeline, source) / f"{run_files.file_name(run)}.html"
 
 
 def write_page(path: UPath, title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> None:
@@ -51,7 +51,7 @@ def write_page(path: UPath, title: str, judged: list[Judged], report: Validation
     facts
         What else is told of the validation, such as its batch.
     """
-    workspace.write_bytes(path, render_page(title, judged, report, facts).encode())
+    run_files.write_bytes(path, render_page(title, judged, report, facts).encode())
 
 
 def render_page(title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> str:

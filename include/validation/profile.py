@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include import lake, workspace
+from include import lake
 from include.core.duckdb_connection import aggregate, open_duckdb
 from include.core.scratch import scratch_folder
 from include.core.sql_text import identifier, identifiers, literal, parquet_rows
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,7 +118,7 @@ def write_profile(batch: StagedBatch, profile: pa.Table) -> None:
     with scratch_folder("profile-") as scratch:
         file = scratch / "profile.parquet"
         pq.write_table(profile, file, compression="zstd")
-        workspace.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))
+        run_files.put_file(file, _profile_path(batch.pipeline, batch.source, batch.digest))
 
 
 def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str], raw: lake.RawTable | None = None) -> pa.Table:
@@ -139,7 +140,7 @@ def read_profiles(pipeline: Pipeline, name: str, days: Iterable[str], raw: lake.
     tables = [profile_schema().empty_table()]
     for digest, its_days in by_digest.items():
         try:
-            with workspace.local_copy(_profile_path(pipeline.name, name, digest)) as file:
+            with run_files.local_copy(_profile_path(pipeline.name, name, digest)) as file:
                 profile = pq.read_table(file, schema=profile_schema())
         except FileNotFoundError:
             continue
@@ -253,7 +254,7 @@ def _take_quantiles(
 
 
 def _profile_path(pipeline: str, source: str, digest: str) -> Any:
-    return workspace.staged_folder(pipeline, source) / f"{digest}.profile.parquet"
+    return run_files.staged_folder(pipeline, source) / f"{digest}.profile.parquet"
 
 
 def _value(column: str, declared: ColumnType) -> str:

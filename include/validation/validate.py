@@ -6,12 +6,13 @@ import logging
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from include import lake, workspace
+from include import lake
 from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest
+from include.lake import run_files
 from include.validation import history, profile
 from include.validation.data_docs import page_path, write_page
 from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite
@@ -92,8 +93,8 @@ def validate_batch(
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
     log.info("%s: the validation's page is %s", where, page)
     verdict = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
-    folder = workspace.staged_folder(batch.pipeline, batch.source)
-    workspace.write_json(folder / f"{batch.digest}.validation.json", verdict)
+    folder = run_files.staged_folder(batch.pipeline, batch.source)
+    run_files.write_json(folder / f"{batch.digest}.validation.json", verdict)
     conclude(report, where, _consequence(batch, held, len(broken), report.critical, of_key))
     return report
 

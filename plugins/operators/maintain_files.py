@@ -17,6 +17,6 @@ class MaintainFilesOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return what came of each folder."""
-        from include.maintenance import maintain_files
+        from include.lake.maintenance import maintain_files
 
         return {folder: upkeep.to_json() for folder, upkeep in maintain_files(pipeline).items()}

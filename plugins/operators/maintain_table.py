@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-    from include.maintenance import Layer
+    from include.lake.maintenance import Layer
 
 
 class MaintainTableOperator(PipelineStepOperator):
@@ -31,7 +31,7 @@ class MaintainTableOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any] | None:
         """Return what came of it, or None where there is no such table yet."""
-        from include.maintenance import maintain_table
+        from include.lake.maintenance import maintain_table
 
         upkeep = maintain_table(pipeline, self.layer, self.source)
         return upkeep.to_json() if upkeep else None

@@ -31,7 +31,7 @@ class ValidationPageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address at the API server."""
-        from include.workspace import file_name
+        from include.lake.run_files import file_name
 
         source = operator.batch["source"]  # type: ignore[attr-defined]
         return _address(VALIDATIONS, operator.pipeline, source, file_name(ti_key.run_id))  # type: ignore[attr-defined]

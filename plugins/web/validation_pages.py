@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from include.core.html_page import POLICY
-from include.workspace import validations_folder
+from include.lake.run_files import validations_folder
 
 # FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
-from include import lake, workspace
+from include import lake
+from include.lake import run_files
 from include.scoring.plan import ScoringPlan
 from include.tracking.champion import Champion
 from plugins.operators.score_rows import ScoreRowsOperator
@@ -37,7 +38,7 @@ def test_a_task_that_predicts_leads_to_its_version(home: Path, monkeypatch: pyte
     champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")
     run = "manual__2024-01-12T00:15:00+00:00"
     plan = ScoringPlan("shop", run, "2024-01-11", {"sales": 4}, champion, "2024-01-12T00:15:00.000000+00:00")
-    workspace.write_json(workspace.run_folder("shop", f"score/{run}") / "plan.json", plan.to_json())
+    run_files.write_json(run_files.run_folder("shop", f"score/{run}") / "plan.json", plan.to_json())
     operator = ScoreRowsOperator(task_id="score_rows", pipeline="shop")
     [link] = operator.operator_extra_links
 

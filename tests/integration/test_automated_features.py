@@ -6,11 +6,11 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
+from include.lake import run_files
 from include.retraining.replay import replay
 from include.retraining.run import run, silent
 from tests import factories
@@ -37,8 +37,8 @@ def test_declared_sets_become_features_of_a_champion(shop: Path) -> None:
     result = run(pipeline, "automated", date(2024, 3, 20), EnvironmentConnections())
 
     assert result["verdict"] == "promote"
-    folder = workspace.run_folder("shop", "automated")
-    table = FeatureTable(**workspace.read_json(folder / "features.json", "the table"))
+    folder = run_files.run_folder("shop", "automated")
+    table = FeatureTable(**run_files.read_json(folder / "features.json", "the table"))
     frame = read_features(table)
     row = frame[(frame["store"] == "store-1") & (frame["prediction_time"] == "2024-03-15")].iloc[0]
     sold = factories.sales().query("store == 'store-1' and '2024-03-08' <= day < '2024-03-15'")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include import workspace
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
+from include.lake import run_files
 from include.retraining.run import ingest, retrain
 from include.training.fit import predict
 from include.training.model_file import load_model
@@ -28,11 +28,11 @@ AS_OF = date(2024, 3, 20)
 
 def _predictions(pipeline: Pipeline, run_key: str) -> tuple[np.ndarray, dict[str, object]]:
     """Return what a run's challenger predicts of every row, and what it is."""
-    folder = workspace.run_folder(pipeline.name, run_key)
-    challenger = workspace.read_json(folder / "challenger.json", "the challenger")
-    with workspace.local_copy(folder / f"challenger-{challenger['sha256'][:12]}.skops") as path:
+    folder = run_files.run_folder(pipeline.name, run_key)
+    challenger = run_files.read_json(folder / "challenger.json", "the challenger")
+    with run_files.local_copy(folder / f"challenger-{challenger['sha256'][:12]}.skops") as path:
         model = load_model(path, challenger["sha256"])
-    frame = read_features(FeatureTable(**workspace.read_json(folder / "features.json", "the table")))
+    frame = read_features(FeatureTable(**run_files.read_json(folder / "features.json", "the table")))
     return predict(model, frame, pipeline.training), challenger
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
@@ -28,6 +28,7 @@ from include.core.errors import NightshiftError
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.quarantine import quarantined
+from include.lake import run_files
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -143,7 +144,7 @@ def outcome(step: Callable[[], object]) -> dict[str, Any]:
         step()
     except NightshiftError as refused:
         error = refused
-    for path in workspace.staged_folder("shop", "sales").iterdir():
+    for path in run_files.staged_folder("shop", "sales").iterdir():
         if path.suffix == ".json" and not path.name.startswith("."):
             json.loads(path.read_bytes())
     return {

@@ -19,7 +19,7 @@ from include.config.loader import load_pipeline
 from include.core.errors import FeatureQueryFailed, PublishConflict
 from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
-from include.maintenance import maintain_table
+from include.lake.maintenance import maintain_table
 from tests import factories
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.core import settings
 from include.ingestion.quarantine import quarantined
+from include.lake import run_files
 from tests import factories
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ PLACES = [
     ("include.ingestion.stage.sort_rows", "before", 1),
     ("include.ingestion.stage.sort_rows", "after", 1),
     ("os.fsync", "before", 1),
-    ("include.workspace.put_file", "after", 1),
-    ("include.workspace.write_json", "after", 1),
+    ("include.lake.run_files.put_file", "after", 1),
+    ("include.lake.run_files.write_json", "after", 1),
     ("include.validation.validate.run_suite", "before", 1),
     ("include.ingestion.quarantine.hold", "before", 1),
     ("include.lake.replace_days", "before", 1),
@@ -49,7 +50,7 @@ PLACES = [
     ("include.validation.validate.write_page", "before", 1),
     ("include.validation.validate.write_page", "after", 1),
     ("os.fsync", "before", 5),
-    ("include.workspace.write_json", "after", 2),
+    ("include.lake.run_files.write_json", "after", 2),
     ("include.lake.publish_days", "before", 1),
     ("include.ingestion.publish._published_rows", "amid", 1),
     ("include.lake.publish_days", "after", 1),
@@ -121,7 +122,7 @@ def before(nights: dict[str, Any], home: Path) -> Path:
 
 def kept() -> dict[str, Any]:
     """Return all that ingestion keeps of the shop, without the moments at which it was made."""
-    batches = {path.name: path.read_bytes() for path in visible(workspace.staged_folder("shop", "sales"))}
+    batches = {path.name: path.read_bytes() for path in visible(run_files.staged_folder("shop", "sales"))}
     moments = {"at", "extracted_at", "ended_at"}
     told = {name: json.loads(content) for name, content in batches.items() if name.endswith(".json")}
     return {
@@ -132,7 +133,7 @@ def kept() -> dict[str, Any]:
         ],
         "rows": {name: content for name, content in batches.items() if name.endswith(".parquet")},
         "told": {name: {key: told[name][key] for key in told[name].keys() - moments} for name in told},
-        "pages": {path.name: path.read_bytes() for path in visible(workspace.validations_folder("shop", "sales"))},
+        "pages": {path.name: path.read_bytes() for path in visible(run_files.validations_folder("shop", "sales"))},
     }
 
 
@@ -153,7 +154,7 @@ def check_whole(nights: dict[str, Any]) -> None:
     """Hold what a killed night left against what a reader may meet: each file is whole, and so is each day."""
     assert rows() in (nights["before"]["raw"], nights["after"]["raw"])
     quarantined("shop", "sales")
-    for path in visible(workspace.staged_folder("shop", "sales")):
+    for path in visible(run_files.staged_folder("shop", "sales")):
         json.loads(path.read_bytes()) if path.name.endswith(".json") else pq.read_table(str(path))
 
 
@@ -174,7 +175,7 @@ def test_a_killed_night_is_ended_by_its_next_try(
     ("at", "number"),
     [
         ("include.ingestion.publish._published_rows", 1),
-        ("include.workspace.put_file", 2),
+        ("include.lake.run_files.put_file", 2),
         ("include.lake.publication._check_schema", 1),
     ],
 )

@@ -14,7 +14,7 @@ from s3fs import S3FileSystem
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.maintenance import maintain_files, maintain_table
+from include.lake.maintenance import maintain_files, maintain_table
 from include.records import chain
 from include.retraining.explain_row import explain_row
 from include.retraining.run import run

@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections, sqlite_engine
 from include.core.errors import (
@@ -41,6 +41,7 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import missing_range, publish_batch
 from include.ingestion.quarantine import quarantined
 from include.ingestion.stage import StagedBatch, read_manifest
+from include.lake import run_files
 from include.validation.validate import validate_batch
 from tests import factories
 from tests.services.api import TOKEN, Api, Fault
@@ -760,7 +761,7 @@ def test_a_batch_that_vanished_after_its_validation_is_asked_for_again(shop: Sho
     batch = extract(SECOND)
     validate_batch(load_pipeline("shop"), batch)
     before = version()
-    (workspace.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
+    (run_files.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
 
     with pytest.raises(RunMissing, match=rf"^shop: the staged batch {batch.digest} .*; run the extract task again$"):
         publish_batch(load_pipeline("shop"), batch)

@@ -51,7 +51,7 @@ ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1
     [
         ("include.lake.publish_days", "before", 1),
         ("include.lake.publish_days", "after", 1),
-        ("include.workspace.write_bytes", "before", 3),
+        ("include.lake.run_files.write_bytes", "before", 3),
         ("include.lake.write_features", "after", 1),
         ("include.training.challenger.fit_challenger", "after", 1),
         ("mlflow.sklearn.log_model", "after", 1),

@@ -114,7 +114,7 @@ def test_a_cleared_run_publishes_nothing_anew(after_night: Pipeline) -> None:
 @pytest.mark.parametrize(
     ("function", "when"),
     [
-        ("include.workspace.write_bytes", "after"),
+        ("include.lake.run_files.write_bytes", "after"),
         ("include.lake.publish_predictions", "before"),
         ("deltalake.DeltaTable.create", "after"),
         ("deltalake.write_deltalake", "after"),
@@ -145,7 +145,7 @@ def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, functio
 def test_two_tasks_of_one_plan_at_once_publish_once(after_night: Pipeline) -> None:
     """A task that was taken for dead may still run beside its second try."""
     plan_scoring(after_night, RUN_KEY, AS_OF)
-    command = [sys.executable, str(Path(__file__).with_name("killed_score.py")), "include.workspace.put_file"]
+    command = [sys.executable, str(Path(__file__).with_name("killed_score.py")), "include.lake.run_files.put_file"]
     environment = os.environ | {"PYTHONPATH": str(settings.root())}
     both = [
         subprocess.Popen([*command, "before", "0"], env=environment, stderr=subprocess.PIPE, text=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from include import workspace
+from include.lake import run_files
 from tests.integration.tuning_task import RUN_KEY
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Found = dict[str, dict[str, Any]]
 
 def run_folder() -> UPath:
     """Return the folder of the night's run."""
-    return workspace.run_folder("shop", RUN_KEY)
+    return run_files.run_folder("shop", RUN_KEY)
 
 
 def found() -> Found:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     if not waits_for_approval(pipeline, plan):
         return None
     evidence, verdict = files.evidence(plan), files.verdict(plan)
-    registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
+    registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
     version = registration["version"]
     head, *rows = metric_rows(evidence)
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
@@ -134,7 +134,7 @@ def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, a
         None where nobody answered in time.
     """
     found = {"approved": approved, "by": by, "reason": reason, "at": at}
-    workspace.write_json(_file(plan), found)
+    run_files.write_json(_file(plan), found)
     log.info("%s: %s", plan.pipeline, told(found))
     return found
 
@@ -156,7 +156,7 @@ def may_promote(pipeline: Pipeline, plan: RunPlan) -> bool:
 def answer_of(plan: RunPlan) -> dict[str, Any] | None:
     """Return the answer that was given in this run, if one was."""
     path = _file(plan)
-    return workspace.read_json(path, "the answer") if path.exists() else None
+    return run_files.read_json(path, "the answer") if path.exists() else None
 
 
 def told(answer: dict[str, Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core.errors import NightshiftError
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
             label_coverage(pipeline, frame, split),
         ).to_json()
-    workspace.write_json(files.folder(plan) / "evidence.json", evidence)
+    run_files.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
-    workspace.write_json(files.folder(plan) / "importance.json", importance)
+    run_files.write_json(files.folder(plan) / "importance.json", importance)
     write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
     write_exports(pipeline, plan, model, rows, classes)
     write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
@@ -84,7 +84,7 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
     evidence = files.evidence(plan)
     verdict = decide(evidence, pipeline.gate)
-    workspace.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
+    run_files.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
     for line in verdict_table(evidence, verdict).splitlines():
         log.info("%s", line)
     return verdict.to_json()

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core.errors import RunMissing
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def write_explanations(
             log.warning("%s: the %s were not measured: %r", pipeline.name, name, error)
             log.debug("why", exc_info=True)
             found = None
-        workspace.write_json(files.folder(plan) / f"{name}.json", found)
+        run_files.write_json(files.folder(plan) / f"{name}.json", found)
 
 
 def explanations(plan: RunPlan) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def explanations(plan: RunPlan) -> dict[str, Any]:
     found = {}
     for name in ("curves", "contributions"):
         try:
-            found[name] = workspace.read_json(files.folder(plan) / f"{name}.json", f"the {name}")
+            found[name] = run_files.read_json(files.folder(plan) / f"{name}.json", f"the {name}")
         except RunMissing as error:
             log.info("%s: %s", plan.pipeline, error)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_exports(
             *(pipeline.name, export.reason),
         )
         return
-    workspace.write_bytes(_file(plan), export.content)
+    run_files.write_bytes(_file(plan), export.content)
     log.info(
         "%s: ONNX file of %s bytes; on %s rows its predictions differ by at most %.2g",
         *(pipeline.name, f"{len(export.content):,}", f"{export.rows:,}", export.largest_difference),

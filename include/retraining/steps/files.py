@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from include import workspace
 from include.core import settings
 from include.features.build import FeatureTable, read_features
+from include.lake import run_files
 from include.retraining.split import split_rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def folder(plan: RunPlan) -> UPath:
     """Return the run's folder."""
-    return workspace.run_folder(plan.pipeline, plan.run_key)
+    return run_files.run_folder(plan.pipeline, plan.run_key)
 
 
 def features(plan: RunPlan) -> FeatureTable:
@@ -45,13 +45,13 @@ def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
     """Return the automated features that do not help, which nothing is learned from."""
     if not pipeline.features.selects:
         return []
-    selection = workspace.read_json(folder(plan) / "selection.json", "the selection of features")
+    selection = run_files.read_json(folder(plan) / "selection.json", "the selection of features")
     return [each["feature"] for each in selection["dropped"]]
 
 
 def challenger(plan: RunPlan) -> dict[str, Any]:
     """Return what the run's challenger is."""
-    return workspace.read_json(folder(plan) / "challenger.json", "the challenger")
+    return run_files.read_json(folder(plan) / "challenger.json", "the challenger")
 
 
 def challenger_file(plan: RunPlan, sha256: str) -> UPath:
@@ -67,7 +67,7 @@ def challenger_copy(plan: RunPlan) -> Iterator[Path]:
 
     kept = challenger_file(plan, challenger(plan)["sha256"])
     try:
-        with workspace.local_copy(kept) as path:
+        with run_files.local_copy(kept) as path:
             yield path
     except FileNotFoundError as error:
         raise RunMissing(f"the challenger is not at {kept}; run the task train_challenger again") from error
@@ -111,8 +111,8 @@ def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
 def _made(plan: RunPlan, name: str, what: str, make: Callable[[dict[str, Any]], T]) -> T:
     """Return what is made of a file in the run's folder."""
     path = folder(plan) / name
-    fields = workspace.read_json(path, what)
-    with workspace.of_this_release(what, path):
+    fields = run_files.read_json(path, what)
+    with run_files.of_this_release(what, path):
         return make(fields)
 
 
@@ -125,7 +125,7 @@ def journal_file(plan: RunPlan, digest: str) -> Path:
     kept = folder(plan)
     if kept.protocol in ("", "file"):
         return Path(kept.path) / f"tuning-{digest}.journal"
-    return settings.home() / "tuning" / plan.pipeline / f"{workspace.file_name(plan.run_key)}-{digest}.journal"
+    return settings.home() / "tuning" / plan.pipeline / f"{run_files.file_name(plan.run_key)}-{digest}.journal"
 
 
 def frame_and_split(pipeline: Pipeline, plan: RunPlan) -> tuple[pd.DataFrame, Split]:
@@ -147,5 +147,5 @@ def write_model(plan: RunPlan, model: Model) -> str:
     with TemporaryDirectory(prefix="challenger-") as scratch:
         path = Path(scratch) / "challenger.skops"
         sha256 = save_model(model, path)
-        workspace.put_file(path, challenger_file(plan, sha256))
+        run_files.put_file(path, challenger_file(plan, sha256))
     return sha256

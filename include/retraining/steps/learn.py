@@ -7,9 +7,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core import settings
 from include.core.errors import RunMissing, TrainingImpossible
+from include.lake import run_files
 from include.retraining.steps import files
 from include.retraining.steps.refit import refit
 
@@ -48,7 +48,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     def keep(family: str, trial: int, predictions: np.ndarray) -> None:
         content = io.BytesIO()
         np.save(content, predictions)
-        workspace.write_bytes(_predictions_file(plan, digest, family, trial), content.getvalue())
+        run_files.write_bytes(_predictions_file(plan, digest, family, trial), content.getvalue())
 
     unreachable = files.folder(plan) / f"unreachable-{digest}-{worker}"
     if unreachable.exists():
@@ -64,7 +64,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
             search.run(folds, plan.tuning_seconds, worker, keep)
         except TrainingImpossible as error:
             if error.retryable:  # the trial's end could not be told, and the next try must not take it for a death
-                workspace.write_bytes(unreachable, b"")
+                run_files.write_bytes(unreachable, b"")
             raise
     if search.waits_for_others():
         log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
@@ -85,12 +85,12 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     digest = files.made_from(pipeline, plan)
     if path.exists():
         # a file of the same model differs in its bytes each time, and a version is known by its bytes
-        found = workspace.read_json(path, "the challenger")
+        found = run_files.read_json(path, "the challenger")
         if found["made_from"] == digest:
             log.info("%s: this run has fitted its challenger already", plan.pipeline)
             return found
     results = _open_search(pipeline, plan, digest).results()
-    workspace.write_json(
+    run_files.write_json(
         files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
     )
     _tell(pipeline, results)
@@ -112,7 +112,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "train_end": split.train_end,
         "made_from": digest,
     }
-    workspace.write_json(path, told)
+    run_files.write_json(path, told)
     for reason in chosen.reasons:
         log.info("%s: %s", plan.pipeline, reason)
     log.info(

@@ -6,8 +6,8 @@ import logging
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.features.build import build_features, read_feature_rows
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def build(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Build the feature table of the plan's snapshot; return its version."""
     table = build_features(pipeline, plan.snapshot, date.fromisoformat(plan.as_of)).to_json()
-    workspace.write_json(files.folder(plan) / "features.json", table)
+    run_files.write_json(files.folder(plan) / "features.json", table)
     return table
 
 
@@ -29,7 +29,7 @@ def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.validation.validate import validate_features
 
     report = validate_features(pipeline, read_feature_rows(files.features(plan)))
-    workspace.write_json(files.folder(plan) / "feature_validation.json", report.to_json())
+    run_files.write_json(files.folder(plan) / "feature_validation.json", report.to_json())
     return {"expectations": report.expectations, "warnings": [str(failure) for failure in report.failures]}
 
 
@@ -40,7 +40,7 @@ def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     # another sample every night: after some weeks most of the table's times have had their turn
     day = date.fromisoformat(plan.as_of)
     proof = prove_table(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
-    workspace.write_json(files.folder(plan) / "proof.json", proof)
+    run_files.write_json(files.folder(plan) / "proof.json", proof)
     return proof
 
 
@@ -49,8 +49,8 @@ def select(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.select import select_features
 
     path = files.folder(plan) / "selection.json"
-    workspace.write_json(path, {"kept": [], "dropped": []})  # what is split below is not yet selected from
+    run_files.write_json(path, {"kept": [], "dropped": []})  # what is split below is not yet selected from
     frame, split = files.frame_and_split(pipeline, plan)
     selection = select_features(pipeline, frame, split).to_json()
-    workspace.write_json(path, selection)
+    run_files.write_json(path, selection)
     return selection

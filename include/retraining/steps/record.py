@@ -6,8 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include import workspace
 from include.core.errors import NightshiftError
+from include.lake import run_files
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of, may_promote, told, waits_for_approval
 from include.retraining.steps.compare import threshold_of
@@ -52,7 +52,7 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         log.info("%s: version %s%s", plan.pipeline, registration["version"], alias)
         if registration["note"]:
             log.info("%s: %s", plan.pipeline, registration["note"])
-    workspace.write_json(files.folder(plan) / "registration.json", registration)
+    run_files.write_json(files.folder(plan) / "registration.json", registration)
     return registration
 
 
@@ -73,7 +73,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.tracking.pages import version_page
 
     verdict = files.verdict(plan)
-    registration = workspace.read_json(files.folder(plan) / "registration.json", "what was registered")
+    registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
     table = verdict_table(files.evidence(plan), verdict)
     version, alias = registration["version"], registration["alias"]
     lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"]
@@ -133,7 +133,7 @@ def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:
 
 
 def _tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:
-    return workspace.read_json(files.folder(plan) / "tuning.json", "what the search found")
+    return run_files.read_json(files.folder(plan) / "tuning.json", "what the search found")
 
 
 def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
         "tuning": _tuning(plan),
         "features": features.to_json(),
         "challenger": challenger,
-        "importance": workspace.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
+        "importance": run_files.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
         **explanations(plan),
     }
     return RunRecord(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.evaluation.sketch import REFERENCE
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_reference(pipeline: Pipeline, plan: RunPlan, model: Model, learned: pd
         )
         log.debug("why", exc_info=True)
         return
-    workspace.write_json(_file(plan), reference.to_json())
+    run_files.write_json(_file(plan), reference.to_json())
 
 
 def model_files(plan: RunPlan) -> dict[str, bytes]:

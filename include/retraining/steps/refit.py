@@ -7,8 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from include import workspace
 from include.core import settings
+from include.lake import run_files
 from include.retraining.steps import files
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def refit(
             continue
         content = io.BytesIO()
         np.save(content, predicted)
-        workspace.write_bytes(_file(plan, digest, seed), content.getvalue())
+        run_files.write_bytes(_file(plan, digest, seed), content.getvalue())
         made += 1
     log.info("%s: fitted with %s other seed%s of %s", plan.pipeline, made, "s" * (made != 1), pipeline.gate.refits)
 

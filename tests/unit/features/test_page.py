@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.errors import LakeError, RunMissing
 from include.core.html_page import POLICY
 from include.evaluation.importance import ChampionImportance
 from include.features.build import FeatureTable
 from include.features.page import feature_page, newest_features, write_feature_page
+from include.lake import run_files
 from tests import factories
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def test_a_page_is_written_whole_or_not_at_all(pipeline: Pipeline, monkeypatch: 
     with pytest.raises(LakeError, match="No space left"):
         write_feature_page(pipeline, table(new=[1, 2, 3, 4]), None)
 
-    assert path == workspace.feature_page("shop")
+    assert path == run_files.feature_page("shop")
     assert path.read_text(encoding="utf-8") == before
     assert before.endswith("</html>\n")
 
@@ -198,7 +199,7 @@ def test_the_newest_table_of_any_run_is_documented(pipeline: Pipeline) -> None:
         newest_features(pipeline)
     first, second = table(), table(new=[1, 2, 3, 4])
     for run, fields in (("b", first.to_json()), ("a", second.to_json()), ("c", {"uri": first.uri, "version": 99})):
-        workspace.write_json(workspace.run_folder("shop", run) / "features.json", fields)
+        run_files.write_json(run_files.run_folder("shop", run) / "features.json", fields)
 
     assert newest_features(pipeline) == second
 

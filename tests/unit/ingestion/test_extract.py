@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
@@ -17,6 +17,7 @@ from include.ingestion.days import days_between
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch, read_batch
+from include.lake import run_files
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -52,7 +53,7 @@ def without(*days: date) -> pd.DataFrame:
 
 def staged() -> list[str]:
     """Return the names of what is staged of the shop's sales."""
-    folder = workspace.staged_folder("shop", "sales")
+    folder = run_files.staged_folder("shop", "sales")
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
@@ -119,7 +120,7 @@ def test_a_batch_says_where_it_was_read(shop: Path) -> None:
     """Beside the rows lies what a person asks of them: the query, the connection, the columns, the days."""
     batch = extract()
 
-    manifest = workspace.read_json(workspace.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")
+    manifest = run_files.read_json(run_files.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")
     assert batch.to_json().items() <= manifest.items()
     assert (manifest["read_from"]["query"], manifest["connection"]) == ("sql/sales.sql", "shop")
     assert (manifest["read_from"]["rows"], manifest["rows_by_day"]) == (5, {"2024-01-01": 5})
@@ -136,7 +137,7 @@ def test_extracting_publishes_nothing(shop: Path) -> None:
 def test_a_batch_that_was_removed_is_missed_in_words(shop: Path) -> None:
     """Where somebody emptied the lake's staged folder, the sentence names the task to run again."""
     batch = extract()
-    (workspace.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
+    (run_files.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
 
     with pytest.raises(RunMissing, match=f"the staged batch {batch.digest} of source 'sales' is not at"):
         read_batch(batch)

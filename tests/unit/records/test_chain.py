@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include import workspace
 from include.core import settings
 from include.core.errors import LakeError
+from include.lake import run_files
 from include.records import chain, files
 from include.records.record import canonical, parse_record, sha256, write_record
 from tests import factories
@@ -599,7 +599,7 @@ def test_a_lake_that_cannot_be_read_is_one_sentence(lake: Path) -> None:
 def test_a_record_of_an_earlier_commit_is_whole_and_followed(lake: Path) -> None:
     """A chain that was begun before an upgrade goes on after it, and proves what it proved."""
     path = files.record_file("shop", 1)
-    workspace.write_bytes(path, (factories.OTHER_RELEASES / "record-32d988c.json").read_bytes())
+    run_files.write_bytes(path, (factories.OTHER_RELEASES / "record-32d988c.json").read_bytes())
 
     chain.append("shop", "retrain", "night-2", by="airflow", content=CONTENT, now=NOW)
 
@@ -611,7 +611,7 @@ def test_a_record_of_an_earlier_commit_is_whole_and_followed(lake: Path) -> None
 def test_a_record_with_a_field_of_another_release_is_refused_in_words(lake: Path) -> None:
     """A record is never read by half."""
     raw = json.loads((factories.OTHER_RELEASES / "record-32d988c.json").read_bytes())
-    workspace.write_bytes(files.record_file("shop", 1), canonical(raw | {"signature": "of a later release"}))
+    run_files.write_bytes(files.record_file("shop", 1), canonical(raw | {"signature": "of a later release"}))
 
     with pytest.raises(LakeError, match=r"00000001\.json is not a record \(it should hold by, .* and nothing else\)"):
         chain.read_all("shop")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include import workspace
 from include.config.pipeline import Approval
 from include.gate.verdict import decide
+from include.lake import run_files
 from include.retraining.steps import approval_request, files
 from include.tracking import promotion
 from tests import factories
@@ -41,7 +41,7 @@ def question(folder: Path, champion: int | None = 3, **approval: Any) -> Questio
     assert verdict.verdict == "promote"
     told = {"version": 4, "alias": "challenger", "mlflow_run_id": "abc", "note": "", "card": CARD}
     for name, content in (("evidence", evidence.to_json()), ("verdict", verdict.to_json()), ("registration", told)):
-        workspace.write_json(files.folder(run) / f"{name}.json", content)
+        run_files.write_json(files.folder(run) / f"{name}.json", content)
     asked = approval_request(pipeline, run)
     assert asked is not None
     return asked

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include import workspace
 from include.config.loader import load_pipeline
 from include.evaluation.metrics import Measure
+from include.lake import run_files
 from include.retraining.measure import ChampionModel, Holdout
 from include.retraining.steps import files
 from include.retraining.steps.explain import card_documents, explanations, sample, write_explanations
@@ -85,7 +85,7 @@ def test_what_cannot_be_explained_is_told_and_left_out(shop: Path, caplog: pytes
 
 def test_a_run_of_an_older_nightshift_has_nothing_to_explain(home: Path) -> None:
     """Its folder lacks the files, which is no error."""
-    workspace.write_json(files.folder(plan()) / "importance.json", [])
+    run_files.write_json(files.folder(plan()) / "importance.json", [])
 
     assert explanations(plan()) == {}
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import workspace
 from include.core import settings
 from include.core.errors import OtherRelease
+from include.lake import run_files
 from include.retraining.plan import RunPlan
 from include.retraining.steps import files
 from tests import factories
@@ -83,4 +83,4 @@ def test_evidence_and_verdict_of_an_older_release_are_read(home: Path) -> None:
 def put_file(name: str) -> None:
     """Put what a run of an older release left in the folder of this one."""
     left = (factories.OTHER_RELEASES / f"run-77f6a14-{name}").read_bytes()
-    workspace.write_bytes(files.folder(plan()) / name, left)
+    run_files.write_bytes(files.folder(plan()) / name, left)

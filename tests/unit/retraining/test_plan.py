@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
+from include.lake import run_files
 from include.retraining.plan import RunPlan, code_version, plan_run
 from include.retraining.run import ingest
 from include.tracking.champion import Champion
@@ -257,5 +258,5 @@ def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -
 
 def put_plan(name: str) -> None:
     """Put the plan of another release in the place of the run `night`'s."""
-    path = workspace.run_folder("shop", "night") / "plan.json"
-    workspace.write_bytes(path, (factories.OTHER_RELEASES / name).read_bytes())
+    path = run_files.run_folder("shop", "night") / "plan.json"
+    run_files.write_bytes(path, (factories.OTHER_RELEASES / name).read_bytes())

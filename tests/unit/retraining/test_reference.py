@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import workspace
 from include.evaluation.sketch import Reference
+from include.lake import run_files
 from include.retraining.steps import files
 from include.retraining.steps.reference import model_files, write_reference
 from include.training.fit import fit_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def challenger(sha256: str, features: list[str]) -> None:
     """Let the run have a challenger."""
     fields = {"sha256": sha256, "features": features, "classes": None}
-    workspace.write_json(files.folder(plan()) / "challenger.json", fields)
+    run_files.write_json(files.folder(plan()) / "challenger.json", fields)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
+from include.lake import run_files
 from include.retraining.run import ingest
 from include.scoring import plan as planning
 from include.scoring.plan import ScoringPlan, plan_scoring
@@ -77,7 +78,7 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
     """Airflow may call runs of two DAGs the same, such as those that one ingestion has started."""
     plan_scoring(ingested, "night")
 
-    assert not (workspace.run_folder("shop", "night") / "plan.json").exists()
+    assert not (run_files.run_folder("shop", "night") / "plan.json").exists()
     with pytest.raises(RunMissing):
         ScoringPlan.load("shop", "score-night")
 
@@ -98,7 +99,7 @@ def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
     """Fields too few are told in a sentence."""
     plan = plan_as_of("2024-01-11").to_json()
     del plan["champion"]
-    workspace.write_json(workspace.run_folder("shop", "score/night") / "plan.json", plan)
+    run_files.write_json(run_files.run_folder("shop", "score/night") / "plan.json", plan)
 
     with pytest.raises(OtherRelease, match="the run's plan"):
         ScoringPlan.load("shop", "night")

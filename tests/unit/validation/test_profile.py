@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.config.sources import FilesSource
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
 from include.ingestion.stage import StagedBatch
+from include.lake import run_files
 from include.validation.profile import (
     SAMPLE_ROWS,
     earlier_days,
@@ -231,7 +232,7 @@ class TestPublished:
         """Days of before there were profiles, or whose files were cleared away, are no history."""
         self.publish(1, 2, digest="1a")
         self.publish(3, 3, digest="2b")
-        (workspace.staged_folder("shop", "sales") / "1a.profile.parquet").unlink()
+        (run_files.staged_folder("shop", "sales") / "1a.profile.parquet").unlink()
 
         assert self.read(1, 3) == {"2024-03-03": 0x2B}
 

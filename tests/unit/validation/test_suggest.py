@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.config.sources import FilesSource
 from include.core.connections import EnvironmentConnections
@@ -21,6 +21,7 @@ from include.ingestion.contract import arrow_type
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
+from include.lake import run_files
 from include.validation.judge import run_suite
 from include.validation.rows import rows_of_file
 from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake
@@ -72,7 +73,7 @@ def staged(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = 
     values = {"id": list(range(len(days))), "at": times} | columns
     arrays = [pa.array(values[name], arrow_type(declared[name])) for name in declared]
     table = pa.table([*arrays, pa.array(days, pa.string())], names=[*declared, "ds"])
-    folder = workspace.staged_folder(pipeline.name, "sales")
+    folder = run_files.staged_folder(pipeline.name, "sales")
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, str(folder / "seeded.parquet"))
     changed = pipeline.model_copy(update={"sources": {"sales": source}})
@@ -90,7 +91,7 @@ def judge(pipeline: Pipeline, suite: SuggestedSuite, folder: Path) -> list[Judge
     expectations, mistakes = read_suite(path)
     assert mistakes == []
     assert len(expectations) == suite.expectations
-    with rows_of_file(Path(str(workspace.staged_folder(pipeline.name, "sales") / "seeded.parquet"))) as rows:
+    with rows_of_file(Path(str(run_files.staged_folder(pipeline.name, "sales") / "seeded.parquet"))) as rows:
         return run_suite(rows, expectations)
 
 

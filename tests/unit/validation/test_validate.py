@@ -10,12 +10,13 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
 
-from include import lake, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
+from include.lake import run_files
 from include.validation.judge import broken_rows, failures, rows_by_id, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.rows import rows_of_table
@@ -65,10 +66,10 @@ def test_good_rows_pass_and_the_report_lies_beside_them(shop: Path) -> None:
 
     report = validate_batch(load_pipeline("shop"), batch)
 
-    kept = workspace.staged_folder("shop", "sales") / f"{batch.digest}.validation.json"
+    kept = run_files.staged_folder("shop", "sales") / f"{batch.digest}.validation.json"
     assert (report.rows, report.failures) == (10, [])
     assert report.expectations == 12, "of the suite 2, the key 3, available_at, the rows a day, the history 5"
-    assert report.to_json().items() <= workspace.read_json(kept, "the report").items()
+    assert report.to_json().items() <= run_files.read_json(kept, "the report").items()
 
 
 def publish(first: int = 0, last: int = 1) -> ValidationReport:

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from include import lake, maintenance, workspace
+from include import lake
 from include.config.loader import load_pipeline
 from include.core.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.publish import missing_range, published_through
 from include.ingestion.stage import StagedBatch
-from include.lake import publication, upkeep
-from include.maintenance import maintain_files, maintain_table
+from include.lake import maintenance, publication, run_files, upkeep
+from include.lake.maintenance import maintain_files, maintain_table
 from tests import factories
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ def interrupt(*args: Any, **options: Any) -> None:
 
 def staged(number: int, days: int, *kinds: str) -> str:
     """Write the files of a staged batch, some days old, and return its digest."""
-    folder = Path(str(workspace.staged_folder("shop", "sales")))
+    folder = Path(str(run_files.staged_folder("shop", "sales")))
     folder.mkdir(parents=True, exist_ok=True)
     for kind in kinds or ("parquet", "json", "validation.json", "profile.parquet"):
         age(folder / f"{digest(number)}.{kind}", days)
@@ -341,7 +341,7 @@ def age(file: Path, days: float) -> None:
 
 def left_of(number: int) -> set[str]:
     """Return the kinds of files that are left of a batch."""
-    folder = Path(str(workspace.staged_folder("shop", "sales")))
+    folder = Path(str(run_files.staged_folder("shop", "sales")))
     return {path.name.partition(".")[2] for path in folder.glob(f"{digest(number)}.*")}
 
 
@@ -389,7 +389,7 @@ def test_a_batch_is_as_old_as_its_newest_file(pipeline: Pipeline) -> None:
 
 def test_files_of_others_stay(pipeline: Pipeline) -> None:
     """Only what Nightshift names is removed from the folder of staged batches."""
-    note = Path(str(workspace.staged_folder("shop", "sales"))) / "note.json"
+    note = Path(str(run_files.staged_folder("shop", "sales"))) / "note.json"
     age(note, 1000)
 
     maintain_files(pipeline)
@@ -399,7 +399,7 @@ def test_files_of_others_stay(pipeline: Pipeline) -> None:
 
 def test_old_runs_go_and_those_that_made_a_champion_stay(pipeline: Pipeline) -> None:
     """A run is as old as its newest file; one whose model was promoted is kept, whatever its age."""
-    runs = Path(str(workspace.run_folder("shop", "old"))).parent
+    runs = Path(str(run_files.run_folder("shop", "old"))).parent
     for name, days, alias in (("old", 31, "challenger"), ("champion", 31, "champion"), ("young", 29, None)):
         age(runs / name / "plan.json", 31)
         (runs / name / "registration.json").write_text(json.dumps({"version": 1, "alias": alias}))
@@ -416,7 +416,7 @@ def test_old_runs_go_and_those_that_made_a_champion_stay(pipeline: Pipeline) -> 
 
 def test_old_pages_of_validations_go(pipeline: Pipeline) -> None:
     """Pages are kept as long as the runs whose validations they show."""
-    folder = Path(str(workspace.validations_folder("shop", "sales")))
+    folder = Path(str(run_files.validations_folder("shop", "sales")))
     age(folder / "old.html", 31)
     age(folder / "young.html", 29)
 
@@ -428,7 +428,7 @@ def test_old_pages_of_validations_go(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize(("days", "there"), [(1.1, False), (0.9, True)])
 def test_what_a_killed_process_was_writing_goes_after_a_day(pipeline: Pipeline, days: float, there: bool) -> None:
     """A scratch file beside the files is removed when nobody can be writing it any more."""
-    folders = [workspace.staged_folder("shop", "sales"), workspace.run_folder("shop", "run")]
+    folders = [run_files.staged_folder("shop", "sales"), run_files.run_folder("shop", "run")]
     scratch = [Path(str(folder)) / f".plan.json.{'0f' * 16}" for folder in folders]
     for file in scratch:
         age(file, days)
@@ -481,8 +481,8 @@ def test_a_file_that_cannot_be_removed_is_told(pipeline: Pipeline, monkeypatch: 
 def test_a_store_that_tells_no_age_loses_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the age of a file is not known, it is not taken for old."""
     monkeypatch.setenv("LAKE_URI", "memory://maintenance")
-    page = workspace.validations_folder("shop", "sales") / "page.html"
-    workspace.write_bytes(page, b"page")
+    page = run_files.validations_folder("shop", "sales") / "page.html"
+    run_files.write_bytes(page, b"page")
     monkeypatch.setattr(maintenance, "_unneeded_batches", lambda *args: [])  # the tables are not in memory
 
     maintain_files(pipeline)

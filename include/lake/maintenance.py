@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from include import lake, workspace
+from include import lake
 from include.core.errors import LakeError
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -126,18 +127,18 @@ def maintain_files(pipeline: Pipeline) -> dict[str, FilesUpkeep]:
     old = now - timedelta(days=pipeline.keep_days)
     done = {}
     for source in pipeline.sources:
-        staged = _files(workspace.staged_folder(pipeline.name, source))
+        staged = _files(run_files.staged_folder(pipeline.name, source))
         done[f"staged/{source}"] = _remove(staged, _unneeded_batches(pipeline, source, staged, old), now)
-        pages = _files(workspace.validations_folder(pipeline.name, source))
+        pages = _files(run_files.validations_folder(pipeline.name, source))
         done[f"validations/{source}"] = _remove(pages, [page for page in pages if page.modified < old], now)
-    folders = _folders(workspace.run_folder(pipeline.name, "any").parent)
+    folders = _folders(run_files.run_folder(pipeline.name, "any").parent)
     runs = [_files(folder) for folder in folders]
     unneeded = [files for folder, files in zip(folders, runs, strict=True) if _is_unneeded_run(folder, files, old)]
     done["runs"] = _remove(list(chain(*runs)), list(chain(*unneeded)), now)
     _remove_empty(folders)
     for name, kept in (
-        ("records", workspace.records_folder(pipeline.name)),
-        ("manifests", workspace.manifests_folder(pipeline.name)),
+        ("records", run_files.records_folder(pipeline.name)),
+        ("manifests", run_files.manifests_folder(pipeline.name)),
     ):
         done[name] = _remove(_files(kept), [], now)  # what a killed writer left, and nothing else
     for folder, upkeep in done.items():

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from upath import UPath
 
-from include import lake, workspace
+from include import lake
 from include.core.errors import ConfigError, LakeError, OtherRelease, RunMissing
+from include.lake import run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def test_a_file_is_written_with_the_folders_above_it(tmp_path: Path) -> None:
     """The first file of a run makes the run's folder."""
     path = UPath(tmp_path / "runs" / "first" / "plan.json")
 
-    workspace.write_bytes(path, b"\x00plan")
+    run_files.write_bytes(path, b"\x00plan")
 
     assert path.read_bytes() == b"\x00plan"
 
@@ -42,11 +43,11 @@ def test_a_failure_in_the_middle_leaves_the_old_file_and_no_scratch(
 ) -> None:
     """A step that ends while it writes leaves what the step before it left, and nothing beside it."""
     path = UPath(tmp_path / "plan.json")
-    workspace.write_bytes(path, b"old")
+    run_files.write_bytes(path, b"old")
     monkeypatch.setattr(os, "fsync", fault)
 
     with pytest.raises(error):
-        workspace.write_bytes(path, b"new, and longer")
+        run_files.write_bytes(path, b"new, and longer")
 
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
@@ -59,7 +60,7 @@ def test_a_write_that_fails_is_told_with_the_path_and_the_reason(
     monkeypatch.setattr(os, "fsync", full_disk)
 
     with pytest.raises(LakeError, match=r"plan\.json could not be written \(No space left on device\)"):
-        workspace.write_bytes(UPath(tmp_path / "plan.json"), b"new")
+        run_files.write_bytes(UPath(tmp_path / "plan.json"), b"new")
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
@@ -67,16 +68,16 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
 
     with pytest.raises(LakeError, match="could not be written"):
-        workspace.write_json(UPath(tmp_path / "runs" / "plan.json"), {})
+        run_files.write_json(UPath(tmp_path / "runs" / "plan.json"), {})
 
 
 def test_an_object_stores_file_is_written_in_place() -> None:
     """An object store has no renaming, and shows an object only when it is complete."""
     path = UPath("memory://lake/runs/plan.json")
 
-    workspace.write_json(path, {"days": 3})
+    run_files.write_json(path, {"days": 3})
 
-    assert workspace.read_json(path, "the plan") == {"days": 3}
+    assert run_files.read_json(path, "the plan") == {"days": 3}
     assert [each.name for each in path.parent.iterdir()] == ["plan.json"]
 
 
@@ -85,9 +86,9 @@ def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
     content = {"zürich": [1, 2.5, None, True], "a": {"b": "日"}}
     path = UPath(tmp_path / "plan.json")
 
-    workspace.write_json(path, content)
+    run_files.write_json(path, content)
 
-    assert workspace.read_json(path, "the plan") == content
+    assert run_files.read_json(path, "the plan") == content
 
 
 @pytest.mark.parametrize("address", ["{tmp}/plan.json", "memory://nowhere/plan.json"])
@@ -96,13 +97,13 @@ def test_a_file_that_an_earlier_step_should_have_left_is_missed_in_words(tmp_pat
     path = UPath(address.format(tmp=tmp_path))
 
     with pytest.raises(RunMissing, match=r"the plan of the run is not at .*plan\.json; run the earlier task"):
-        workspace.read_json(path, "the plan of the run")
+        run_files.read_json(path, "the plan of the run")
 
 
 @pytest.mark.parametrize("key", ["scheduled__2024-03-20T00:15:00+00:00", "manual/../../etc", "it's a run; really"])
 def test_a_runs_key_is_one_folder_below_the_lake(home: Path, key: str) -> None:
     """Whatever Airflow or a person calls a run, its files stay in the runs' folder."""
-    folder = workspace.run_folder("shop", key)
+    folder = run_files.run_folder("shop", key)
 
     assert folder.parent.path == str(home / "lake" / "shop" / "runs")
 
@@ -110,7 +111,7 @@ def test_a_runs_key_is_one_folder_below_the_lake(home: Path, key: str) -> None:
 @pytest.mark.parametrize("key", ["..", "."])
 def test_a_runs_key_of_dots_is_one_folder_below_the_lake(home: Path, key: str) -> None:
     """A run id may be any text, and a run may never write over another place of the lake."""
-    folder = workspace.run_folder("shop", key)
+    folder = run_files.run_folder("shop", key)
 
     assert os.path.normpath(folder.path).startswith(str(home / "lake" / "shop" / "runs") + os.sep)
 
@@ -119,21 +120,21 @@ def test_two_runs_with_similar_keys_have_folders_of_their_own(home: Path) -> Non
     """Runs of two times of one day do not share a folder."""
     keys = ["scheduled__2024-03-20T00:15:00+00:00", "scheduled__2024-03-20T00:16:00+00:00"]
 
-    assert len({workspace.run_folder("shop", key).path for key in keys}) == 2
+    assert len({run_files.run_folder("shop", key).path for key in keys}) == 2
 
 
 def test_the_workspace_is_in_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks on several machines share what they leave, as LAKE_URI says."""
     monkeypatch.setenv("LAKE_URI", "memory://bucket/lake/")
 
-    assert str(workspace.staged_folder("shop", "sales")) == "memory://bucket/lake/shop/staged/sales"
+    assert str(run_files.staged_folder("shop", "sales")) == "memory://bucket/lake/shop/staged/sales"
 
 
 def test_the_page_of_the_features_is_beside_their_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has found the table has found the page."""
     monkeypatch.setenv("LAKE_URI", "memory://bucket/lake/")
 
-    assert str(workspace.feature_page("shop")) == f"{lake.features_uri('shop')}.html"
+    assert str(run_files.feature_page("shop")) == f"{lake.features_uri('shop')}.html"
 
 
 def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +143,7 @@ def test_a_store_whose_package_is_missing_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "adlfs", None)
 
     with pytest.raises(LakeError, match=r"^LAKE_URI is abfs://box/lake, and .* not installed \(.*adlfs.*\); install"):
-        workspace.feature_page("shop")
+        run_files.feature_page("shop")
 
 
 def test_a_kind_of_store_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +151,7 @@ def test_a_kind_of_store_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LAKE_URI", "s4://bucket/lake")
 
     with pytest.raises(ConfigError, match=r"^LAKE_URI is 's4://bucket/lake', and .* of the kind 's4'; name a folder"):
-        workspace.feature_page("shop")
+        run_files.feature_page("shop")
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,8 @@ def test_what_another_release_wrote_is_told_by_what_is_wrong_with_it(made: Calla
     """The sentence names what was read, where, the field, and what to do; an error of ours passes as it is."""
     with (
         pytest.raises(OtherRelease, match=rf"the plan at plan\.json is not as .*\(.*{told}.*\), so .* start a new run"),
-        workspace.of_this_release("the plan", "plan.json"),
+        run_files.of_this_release("the plan", "plan.json"),
     ):
         made()
-    with pytest.raises(RunMissing), workspace.of_this_release("the plan", "plan.json"):
+    with pytest.raises(RunMissing), run_files.of_this_release("the plan", "plan.json"):
         raise RunMissing("it is gone")
