@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Comparison, seconds_of, take_turns
 from include.core import settings
+from include.profiling.rows import MEMORY, rows_of_file
 from include.validation.judge import run_suite
-from include.validation.rows import MEMORY, rows_of_file
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

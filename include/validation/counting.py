@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from include.core.sql_text import identifier, identifiers, literal, literals
-from include.validation.rows import INTEGERS, NUMBERS, POSITION, value
+from include.profiling.rows import INTEGERS, NUMBERS, POSITION, value
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

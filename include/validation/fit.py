@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from include.validation.rows import INTEGERS
+from include.profiling.rows import INTEGERS
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

@@ -8,8 +8,8 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from include.ingestion.days import some
+from include.profiling.profile import SAMPLE_ROWS
 from include.validation.population import Sample, population_shift
-from include.validation.profile import SAMPLE_ROWS
 from include.validation.report import HISTORY, Failure
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from include.validation.survey import RANGES, distinct_values, outside, within
+from include.profiling.survey import RANGES, distinct_values, outside, within
 
 if TYPE_CHECKING:
     from include.config.sources import Source
-    from include.validation.rows import Rows
-    from include.validation.survey import Column, Day
+    from include.profiling.rows import Rows
+    from include.profiling.survey import Column, Day
 
 #: Texts of at most so many distinct values are suggested as a set, where each has so many rows on average.
 SET_VALUES, SET_ROWS = 20, 5

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.duckdb_connection import aggregate
 from include.core.sql_text import identifier, literal
+from include.profiling.rows import POSITION
 from include.validation.counting import Counted, counted
 from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
 from include.validation.fit import fit, is_named, type_word
 from include.validation.report import Failure
-from include.validation.rows import POSITION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
 
-    from include.validation.rows import Rows
+    from include.profiling.rows import Rows
 
 log = logging.getLogger(__name__)
 

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.ingestion.contract import empty_table
+from include.profiling.rows import rows_of_table
 from include.validation.arguments import wrong_arguments
 from include.validation.judge import failures, named_columns, run_suite
-from include.validation.rows import rows_of_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
     from include.config.sources import Source
+    from include.profiling.rows import Rows
     from include.validation.judge import Judged
-    from include.validation.rows import Rows
     from include.validation.suite import SuiteItem
 
 #: What is judged by the columns alone, whatever the rows are.

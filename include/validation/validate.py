@@ -13,11 +13,12 @@ from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest
 from include.lake import run_files
-from include.validation import history, profile
+from include.profiling import profile
+from include.profiling.rows import rows_of_file, rows_of_table
+from include.validation import history
 from include.validation.data_docs import page_path, write_page
 from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite
 from include.validation.report import Failure, ValidationReport, conclude
-from include.validation.rows import rows_of_file, rows_of_table
 from include.validation.suite import load_suite
 
 if TYPE_CHECKING:

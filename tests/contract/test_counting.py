@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from include.profiling.rows import rows_of_table
 from include.validation.counting import _BY_TYPE
 from include.validation.judge import broken_rows, failures, run_suite
-from include.validation.rows import rows_of_table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

@@ -8,10 +8,10 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 
 from include.core.html_page import POLICY
+from include.profiling.rows import rows_of_table
 from include.validation.data_docs import page_path, render_page
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
-from include.validation.rows import rows_of_table
 
 EVIL = "<script>alert(1)</script>"
 

@@ -6,10 +6,10 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
 
+from include.profiling.rows import rows_of_table
 from include.validation.data_docs import render_page
 from include.validation.judge import failures, run_suite
 from include.validation.report import HISTORY, Failure, ValidationReport
-from include.validation.rows import rows_of_table
 
 TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.array([1, None, None])})
 

@@ -10,8 +10,8 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
 
+from include.profiling.rows import rows_of_table
 from include.validation.judge import failures, run_suite
-from include.validation.rows import rows_of_table
 from include.validation.suite import read_suite
 
 if TYPE_CHECKING:

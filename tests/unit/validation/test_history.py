@@ -14,8 +14,8 @@ import pytest
 from include.config.sources import FilesSource
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
+from include.profiling.profile import profile_rows, profile_schema
 from include.validation.history import compare
-from include.validation.profile import profile_rows, profile_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,8 +22,8 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
 from include.lake import run_files
+from include.profiling.rows import rows_of_file
 from include.validation.judge import run_suite
-from include.validation.rows import rows_of_file
 from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake
 from include.validation.suite import read_suite
 from include.validation.validate import validate_batch

@@ -17,9 +17,9 @@ from include.core.errors import ExpectationsFailed
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.lake import run_files
+from include.profiling.rows import rows_of_table
 from include.validation.judge import broken_rows, failures, rows_by_id, run_suite
 from include.validation.report import Failure, ValidationReport
-from include.validation.rows import rows_of_table
 from include.validation.validate import validate_batch, validate_features, validate_rows
 from tests import factories
 

@@ -17,7 +17,7 @@ from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
 from include.ingestion.stage import StagedBatch
 from include.lake import run_files
-from include.validation.profile import (
+from include.profiling.profile import (
     SAMPLE_ROWS,
     earlier_days,
     profile_rows,

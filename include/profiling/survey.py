@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from include.core.duckdb_connection import aggregate
 from include.core.sql_text import identifier, literal
 from include.ingestion.days import count_days
-from include.validation.rows import FLOATS, NUMBERS, value
+from include.profiling.rows import FLOATS, NUMBERS, value
 
 if TYPE_CHECKING:
     from include.config.sources import Source
-    from include.validation.rows import Rows
+    from include.profiling.rows import Rows
 
 #: Which characters a text may have, as RE2 and Python both write them; the last stands for all others.
 _CHARACTERS = ["[0-9]", "[A-Z]", "[a-z]", "_", "[.]", ":", "/", "-", "[^0-9A-Za-z_.:/-]"]
