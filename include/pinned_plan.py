@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from include.lake import run_files
-from include.tracking.champion import Champion
+from include.registry.champion import Champion
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -145,9 +145,9 @@ class VerdictNotifier(PipelineNotifier):
     def message(self, context: Context) -> Message:
         """Return the reason, the version and the metrics."""
         from include.messages import Link, verdict_message
+        from include.registry.pages import version_page
         from include.retraining.plan import RunPlan
         from include.retraining.steps import files
-        from include.tracking.pages import version_page
 
         task = context["ti"]
         summary: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)

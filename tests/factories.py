@@ -26,12 +26,12 @@ from include.evaluation.robustness import Disturbance
 from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
-from include.records.record import Record
+from include.registry.records.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.records.record import Kind
+    from include.registry.records.record import Kind
 
 #: What other releases left; its README says how each was made.
 OTHER_RELEASES = Path(__file__).parent / "fixtures" / "other_releases"

@@ -37,7 +37,7 @@ def document_features(pipeline: str, output: str | None) -> None:
 
     from include.core.errors import ConfigError
     from include.features.page import feature_page, newest_features, write_feature_page
-    from include.tracking.importance import champion_importance
+    from include.registry.importance import champion_importance
 
     loaded = loader.load_pipeline(pipeline)
     table, champion = newest_features(loaded), champion_importance(pipeline)

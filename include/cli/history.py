@@ -10,7 +10,7 @@ import click
 from include.config import loader
 
 if TYPE_CHECKING:
-    from include.records.record import Record
+    from include.registry.records.record import Record
 
 
 @click.command()
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="The records as they are, with the digests of their files.")
 def history(pipeline: str, last: int | None, as_json: bool) -> None:
     """Show what was decided about PIPELINE's models, the oldest first."""
-    from include.records.chain import read_all
-    from include.records.table import history_table
+    from include.registry.records.chain import read_all
+    from include.registry.records.table import history_table
 
     records = read_all(pipeline)
     _known(pipeline, records)
@@ -43,9 +43,9 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
 
     The exit status is 0 only if they are. Records deleted from the end are found only with --head.
     """
-    from include.records.chain import examine
-    from include.tracking.champion import find_champion
-    from include.tracking.proof import champion_note, prove_models
+    from include.registry.champion import find_champion
+    from include.registry.proof import champion_note, prove_models
+    from include.registry.records.chain import examine
 
     records, problems = examine(pipeline, head)
     if not problems:

@@ -10,7 +10,7 @@ import click
 from include.config import loader
 
 if TYPE_CHECKING:
-    from include.tracking.promotion import Change
+    from include.registry.promotion import Change
 
 
 def _said(context: click.Context, option: click.Parameter, value: str) -> str:

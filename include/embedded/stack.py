@@ -23,7 +23,7 @@ from include.core.database_file import DatabaseFile
 from include.core.errors import EmbeddedStackError
 from include.embedded.environment import MARK, Places, stack_environment
 from include.embedded.ports import choose_port
-from include.tracking.store import migrate_store
+from include.registry.store import migrate_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,8 +27,8 @@ from include.monitoring.lines import (
 )
 from include.monitoring.plan import Window
 from include.monitoring.report import monitoring_table, summary, worst_first
-from include.records.chain import read_all
-from include.tracking.champion import read_beside_model
+from include.registry.champion import read_beside_model
+from include.registry.records.chain import read_all
 from include.training.target import encode_target
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.monitoring.plan import MonitoringPlan
-    from include.tracking.champion import Champion
+    from include.registry.champion import Champion
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.snapshot import pin_day
 from include.pinned_plan import PinnedPlan
-from include.tracking.proof import find_recorded_champion
+from include.registry.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.tracking.champion import Champion
+    from include.registry.champion import Champion
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from include.tracking.stored import StoredVersion
+    from include.registry.stored import StoredVersion
 
 _PARTIAL = ".partial"
 _RECORD = re.compile(r"([^/]+)/records/(\d{8})\.json")
@@ -174,7 +174,7 @@ def _complete_records(archive: Archive, lake: Path) -> dict[str, str]:
 
 def _champions(mlflow: Database) -> list[StoredVersion]:
     """Return the champions that Nightshift has registered."""
-    from include.tracking.stored import stored_champions
+    from include.registry.stored import stored_champions
 
     return [each for each in stored_champions(mlflow.url) if each.identity.sha256] if is_there(mlflow) else []
 
@@ -183,7 +183,7 @@ def _refuse_without_files(
     champion: StoredVersion, artifacts: Tree, model_sizes: dict[str, int] | None, lake_sizes: dict[str, int] | None
 ) -> None:
     """Refuse a backup in which a champion would lack its manifest or a file."""
-    from include.tracking.manifest import manifest_file
+    from include.registry.manifest import manifest_file
 
     try:
         files = champion.registered_files()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.evaluation.numbers import without_nan
 from include.lake import run_files
-from include.records.chain import append
+from include.registry.records.chain import append
 from include.retraining.steps import files
 from include.retraining.steps.approve import answer_of
 from include.retraining.steps.explain import explanations
@@ -16,9 +16,9 @@ from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.records.record import Kind, Record
+    from include.registry.promotion import Change
+    from include.registry.records.record import Kind, Record
     from include.retraining.plan import RunPlan
-    from include.tracking.promotion import Change
 
 
 def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
@@ -36,8 +36,8 @@ def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
 
 
 def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> Change:
-    """Make a version champion, whatever the gate said of it, and record it; see `include.tracking.promotion`."""
-    from include.tracking import promotion
+    """Make a version champion, whatever the gate said of it, and record it; see `include.registry.promotion`."""
+    from include.registry import promotion
 
     change = promotion.promote(pipeline.name, version, reason=reason, by=by, trusted=trusted_of(pipeline.training))
     _record_change("promotion", change, by, reason, {"approver": approver})
@@ -46,7 +46,7 @@ def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver:
 
 def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Change:
     """Make an earlier version champion again, hold automatic promotion, and record it."""
-    from include.tracking import promotion
+    from include.registry import promotion
 
     change = promotion.rollback(pipeline.name, to, reason=reason, by=by, trusted=trusted_of(pipeline.training))
     _record_change("rollback", change, by, reason)
@@ -55,7 +55,7 @@ def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Cha
 
 def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
     """Let no run promote until it is released, and record it."""
-    from include.tracking import promotion
+    from include.registry import promotion
 
     change = promotion.hold(pipeline.name, reason=reason, by=by)
     _record_change("hold", change, by, reason)
@@ -64,7 +64,7 @@ def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
 
 def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[Change, str]:
     """Let runs promote again, record it where something was held, and say what was."""
-    from include.tracking import promotion
+    from include.registry import promotion
 
     change, was = promotion.release(pipeline.name, by=by)
     if was is None:

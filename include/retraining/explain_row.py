@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.config.pipeline import Pipeline
-    from include.tracking.champion import Champion
+    from include.registry.champion import Champion
 
 #: Rows that the prediction is compared with.
 BACKGROUND_ROWS = 200
@@ -108,7 +108,7 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
 
     from include.features.build import read_feature_rows
     from include.features.page import newest_features
-    from include.tracking.champion import load_champion
+    from include.registry.champion import load_champion
     from include.training.contributions import contributions
     from include.training.fit import predict
     from include.training.model_file import trusted_of
@@ -221,7 +221,7 @@ def _keys(rows: pa.Table, asked: dict[str, str]) -> list[tuple[str, ...]]:
 
 
 def _version(pipeline: Pipeline, version: int | None) -> Champion:
-    from include.tracking.champion import find_champion, find_version
+    from include.registry.champion import find_champion, find_version
 
     if version is not None:
         return find_version(pipeline.name, version)

@@ -15,7 +15,7 @@ from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
 from include.pinned_plan import PinnedPlan
-from include.tracking.proof import find_recorded_champion
+from include.registry.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from include.config.pipeline import Pipeline
+    from include.registry.version_record import VersionRecord
     from include.retraining.run import Progress
-    from include.tracking.record import VersionRecord
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
 
     from include.evaluation.metrics import Measure
     from include.features.build import compute_features
+    from include.registry.version_record import load_version, read_record
     from include.retraining.split import split_rows
-    from include.tracking.record import load_version, read_record
     from include.training.candidates import candidates_of
     from include.training.challenger import Chosen, fit_challenger
     from include.training.combine import weighted_mean
@@ -133,7 +133,7 @@ def _as_decided(record: VersionRecord) -> VersionRecord:
 
     Of a run that was killed before it was recorded, or of an older release, there is only what MLflow keeps.
     """
-    from include.records.chain import read_all
+    from include.registry.records.chain import read_all
 
     for each in reversed(read_all(record.name)):
         decided = each.content

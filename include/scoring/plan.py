@@ -12,11 +12,11 @@ from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
 from include.pinned_plan import PinnedPlan
-from include.tracking.proof import find_recorded_champion
+from include.registry.proof import find_recorded_champion
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.tracking.champion import Champion
+    from include.registry.champion import Champion
 
 log = logging.getLogger(__name__)
 

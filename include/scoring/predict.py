@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
-    from include.tracking.champion import Champion
+    from include.registry.champion import Champion
 
 
 def check_inputs(

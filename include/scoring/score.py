@@ -96,7 +96,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
 
 def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
     """Return the champion, from files that were verified, with the kind of each column that it takes."""
-    from include.tracking.champion import load_with_inputs
+    from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
 
     try:

@@ -7,8 +7,8 @@ from unittest.mock import Mock
 
 from include import lake
 from include.lake import run_files
+from include.registry.champion import Champion
 from include.scoring.plan import ScoringPlan
-from include.tracking.champion import Champion
 from plugins.operators.score_rows import ScoreRowsOperator
 
 if TYPE_CHECKING:

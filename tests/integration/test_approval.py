@@ -12,9 +12,9 @@ import requests
 from include.embedded.airflow_client import AirflowClient
 from include.embedded.environment import ADMIN, stack_secrets
 from include.embedded.stack import running_stack
-from include.records.chain import read_all, verify
-from include.tracking.champion import find_champion
-from include.tracking.promotion import held
+from include.registry.champion import find_champion
+from include.registry.promotion import held
+from include.registry.records.chain import read_all, verify
 from tests import factories
 from tests.integration.test_embedded_stack import wait_for
 

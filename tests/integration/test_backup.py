@@ -24,12 +24,12 @@ from include.core.errors import BackupFailed, RestoreRefused
 from include.production.backup import back_up
 from include.production.contents import read_contents
 from include.production.restore import restore
-from include.records.chain import read_all
+from include.registry.champion import find_champion, load_champion
+from include.registry.records.chain import read_all
 from include.retraining import decisions
 from include.retraining.plan import RunPlan
 from include.retraining.run import retrain, run
 from include.retraining.steps import files
-from include.tracking.champion import find_champion, load_champion
 from tests import factories
 from tests.dags.conftest import airflow_environment
 from tests.integration.killed_run import AS_OF, RUN_KEY

@@ -19,9 +19,9 @@ import pytest
 from include.core.errors import BackupFailed, RestoreRefused
 from include.production.backup import back_up
 from include.production.restore import restore
-from include.records import chain
-from include.tracking.champion import find_champion, load_champion
-from include.tracking.proof import prove_models
+from include.registry.champion import find_champion, load_champion
+from include.registry.proof import prove_models
+from include.registry.records import chain
 from tests.dags.conftest import airflow_environment
 from tests.integration.killed_registration import shop as small_shop
 

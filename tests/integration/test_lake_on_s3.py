@@ -15,7 +15,7 @@ from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.lake.maintenance import maintain_files, maintain_table
-from include.records import chain
+from include.registry.records import chain
 from include.retraining.explain_row import explain_row
 from include.retraining.run import run
 from tests.services.s3 import REGION, S3, running_s3

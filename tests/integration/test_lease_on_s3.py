@@ -10,9 +10,9 @@ from fsspec.asyn import reset_lock
 from s3fs import S3FileSystem
 
 from include.core.errors import ModelRefused, PublishConflict
-from include.tracking import lease as lease_module
-from include.tracking.lease import champion_lease
-from include.tracking.manifest import ModelFile, keep_manifest, read_manifest
+from include.registry import lease as lease_module
+from include.registry.lease import champion_lease
+from include.registry.manifest import ModelFile, keep_manifest, read_manifest
 from tests.services.s3 import REGION, S3, running_s3
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
+from include.registry.client import mlflow_client
 from include.retraining.run import run
-from include.tracking.client import mlflow_client
 from include.training.columns import FeatureColumns
 from include.training.onnx_export import run_onnx
 from tests import factories

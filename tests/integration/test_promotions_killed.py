@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.core import settings
-from include.tracking.champion import find_champion, load_champion
-from include.tracking.client import mlflow_client
+from include.registry.champion import find_champion, load_champion
+from include.registry.client import mlflow_client
 from tests.integration.killed_registration import shop as small_shop
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def shop(store: Path, home: Path, tmp_path: Path) -> Shop:
 @pytest.mark.parametrize(
     ("function", "when", "number"),
     [
-        ("include.tracking.lease.create_file", "after", 1),
+        ("include.registry.lease.create_file", "after", 1),
         ("mlflow.MlflowClient.create_run", "after", 1),
         ("mlflow.sklearn.log_model", "after", 1),
-        ("include.tracking.manifest.create_file", "before", 1),
-        ("include.tracking.manifest.create_file", "after", 1),
-        ("include.tracking.lease.create_file", "after", 2),
+        ("include.registry.manifest.create_file", "before", 1),
+        ("include.registry.manifest.create_file", "after", 1),
+        ("include.registry.lease.create_file", "after", 2),
         ("mlflow.MlflowClient.create_registered_model", "after", 1),
         ("mlflow.MlflowClient.create_model_version", "after", 1),
         ("mlflow.MlflowClient.set_model_version_tag", "after", 1),

@@ -74,12 +74,12 @@ def test_a_calibrated_ensemble_is_made_again(shop: Path, monkeypatch: pytest.Mon
 
 def test_the_chain_of_records_says_what_a_version_was_made_from(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What MLflow keeps beside it may have been changed, and is not looked at."""
-    from include.tracking import record
+    from include.registry import version_record
 
     run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
-    read = record.read_record
+    read = version_record.read_record
 
-    def changed(name: str, version: int) -> record.VersionRecord:
+    def changed(name: str, version: int) -> version_record.VersionRecord:
         found = read(name, version)
         features = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 2 PRECEDING")
         return replace(
@@ -89,7 +89,7 @@ def test_the_chain_of_records_says_what_a_version_was_made_from(shop: Path, monk
             definition=found.definition | {"features.sql": features},
         )
 
-    monkeypatch.setattr(record, "read_record", changed)
+    monkeypatch.setattr(version_record, "read_record", changed)
 
     assert _again().identical
 
@@ -114,7 +114,7 @@ def test_what_the_folder_says_today_does_not_matter(shop: Path) -> None:
 def test_nothing_is_written(shop: Path) -> None:
     """A replay leaves no version in the lake and none in MLflow."""
     from include import lake
-    from include.tracking.champion import find_champion
+    from include.registry.champion import find_champion
 
     run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     before = lake.latest_version(lake.features_uri("shop"))

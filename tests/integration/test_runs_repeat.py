@@ -16,11 +16,11 @@ from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ModelRefused, TrainingImpossible
-from include.records.chain import read_all
+from include.registry.client import mlflow_client
+from include.registry.records.chain import read_all
 from include.retraining import steps
 from include.retraining.plan import RunPlan
 from include.retraining.run import retrain, run
-from include.tracking.client import mlflow_client
 from tests import factories
 from tests.integration.killed_run import AS_OF, RUN_KEY
 

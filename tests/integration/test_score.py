@@ -24,10 +24,10 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
 from include.features.build import build_features, read_feature_rows
 from include.features.snapshot import pin_snapshot
+from include.registry.champion import find_champion, load_champion
 from include.retraining.run import ingest
 from include.scoring.plan import plan_scoring
 from include.scoring.score import score_rows
-from include.tracking.champion import find_champion, load_champion
 from include.training.fit import predict
 from tests import factories
 from tests.integration.killed_run import AS_OF

@@ -94,7 +94,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
 
 def _consequences(pipeline: Pipeline, plan: RunPlan, version: int) -> list[str]:
     """Say what an answer does, and what none does."""
-    from include.tracking.promotion import held
+    from include.registry.promotion import held
 
     rule, champion = pipeline.needs_approval, plan.champion
     assert rule is not None
@@ -113,7 +113,7 @@ def _consequences(pipeline: Pipeline, plan: RunPlan, version: int) -> list[str]:
 
 def _links(pipeline: Pipeline, plan: RunPlan, registration: dict[str, Any]) -> dict[str, str]:
     """Return the pages to look at by what they show; none without a tracking server."""
-    from include.tracking.pages import version_page
+    from include.registry.pages import version_page
 
     version, champion = registration["version"], plan.champion
     links = {

@@ -97,8 +97,8 @@ def threshold_of(challenger: dict[str, Any]) -> float | None:
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
     """Return the champion, loaded, or why it cannot be."""
+    from include.registry.champion import load_with_inputs
     from include.retraining.measure import ChampionModel
-    from include.tracking.champion import load_with_inputs
     from include.training.model_file import trusted_of
 
     if plan.champion is None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.pipeline import Pipeline
+    from include.registry.register import Registration, RunRecord
     from include.retraining.plan import RunPlan
-    from include.tracking.register import Registration, RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ MAX_TAG = 4500
 
 def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Register the challenger in MLflow and return its version and alias; a dry run registers nothing."""
-    from include.tracking.pages import card_page
-    from include.tracking.register import register_model
+    from include.registry.pages import card_page
+    from include.registry.register import register_model
     from include.training.model_file import trusted_of
 
     if plan.dry_run:
@@ -69,8 +69,8 @@ def _with_answer(pipeline: Pipeline, plan: RunPlan, registered: Registration) ->
 def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Log what the run came to, add it to the pipeline's records, and return it."""
     from include.gate.report import verdict_table
+    from include.registry.pages import version_page
     from include.retraining.decisions import record_run
-    from include.tracking.pages import version_page
 
     verdict = files.verdict(plan)
     registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
@@ -121,7 +121,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:
     """Write the page of the features and return where, or None where it cannot be: without it a run is as good."""
     from include.features.page import write_feature_page
-    from include.tracking.importance import champion_importance
+    from include.registry.importance import champion_importance
 
     try:
         return write_feature_page(pipeline, files.features(plan), champion_importance(pipeline.name))
@@ -148,10 +148,10 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
 def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
     """Gather what MLflow is told of the run."""
     from include.gate.report import verdict_table
+    from include.registry.register import RunRecord, documents
     from include.retraining.steps.explain import card_documents, explanations
     from include.retraining.steps.export import exported_files
     from include.retraining.steps.reference import model_files
-    from include.tracking.register import RunRecord, documents
 
     evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
     measured, metric = evidence.to_json(), pipeline.training.metric

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from include.cli import main
-from include.records import chain
+from include.registry.records import chain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
 
-    from include.records.record import Record
+    from include.registry.records.record import Record
 
 NOW = datetime(2024, 3, 20, 23, 51, tzinfo=UTC)
 
@@ -121,8 +121,8 @@ def test_the_models_are_proven_too(records: list[Record], monkeypatch: pytest.Mo
         asked.append((pipeline, given))
         return ["record 3: the model of version 1 is another one"]
 
-    monkeypatch.setattr("include.tracking.proof.prove_models", proof)
-    monkeypatch.setattr("include.tracking.champion.find_champion", lambda _: None)
+    monkeypatch.setattr("include.registry.proof.prove_models", proof)
+    monkeypatch.setattr("include.registry.champion.find_champion", lambda _: None)
 
     result = call("verify", "shop")
 

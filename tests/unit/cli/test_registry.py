@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from include.cli import main
 from include.core.errors import ModelRefused
-from include.records import chain
-from include.tracking import promotion
-from include.tracking.promotion import Change, Hold
+from include.registry import promotion
+from include.registry.promotion import Change, Hold
+from include.registry.records import chain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,9 +21,9 @@ from include.features import asked as asked_module
 from include.monitoring import measure
 from include.monitoring.measure import find_lines, holdout_metric
 from include.monitoring.plan import MonitoringPlan
-from include.records.chain import append
-from include.records.files import record_file
-from include.tracking.champion import Champion
+from include.registry.champion import Champion
+from include.registry.records.chain import append
+from include.registry.records.files import record_file
 from tests import factories
 
 if TYPE_CHECKING:

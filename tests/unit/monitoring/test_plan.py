@@ -11,7 +11,7 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.monitoring import plan as plan_module
 from include.monitoring.plan import Window, plan_monitoring
-from include.tracking.champion import Champion
+from include.registry.champion import Champion
 
 AS_OF = date(2024, 3, 20)
 

@@ -9,8 +9,8 @@ import pytest
 from include.config.pipeline import Approval
 from include.gate.verdict import decide
 from include.lake import run_files
+from include.registry import promotion
 from include.retraining.steps import approval_request, files
-from include.tracking import promotion
 from tests import factories
 from tests.unit.card.facts import shop_of
 from tests.unit.retraining.test_decisions import planned

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from include.registry.champion import Champion
 from include.retraining.decisions import approver_of, champions_of
-from include.tracking.champion import Champion
 from tests.unit.retraining.test_files import plan
 
 if TYPE_CHECKING:

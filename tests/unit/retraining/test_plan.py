@@ -17,9 +17,9 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
 from include.lake import run_files
+from include.registry.champion import Champion
 from include.retraining.plan import RunPlan, code_version, plan_run
 from include.retraining.run import ingest
-from include.tracking.champion import Champion
 from tests import factories
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, OtherRelease, RunMissing, ScoringImpossible
 from include.lake import run_files
+from include.registry.champion import Champion
 from include.retraining.run import ingest
 from include.scoring import plan as planning
 from include.scoring.plan import ScoringPlan, plan_scoring
-from include.tracking.champion import Champion
 from tests import factories
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from include.config.pipeline import Pipeline
 from include.core.errors import ScoringImpossible
+from include.registry.champion import Champion
 from include.scoring.predict import check_inputs, predict_rows
-from include.tracking.champion import Champion
 from tests import factories
 
 METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}

@@ -1,0 +1,265 @@
+"""Reads registered versions, the champion among them: what is known of each, and its verified model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.request import url2pathname
+
+from include.core.errors import ModelRefused
+from include.registry.client import mlflow_client
+from include.registry.manifest import read_manifest, refuse_symlinks, verify_folder
+from include.registry.records.models import ModelIdentity
+from include.training.model_file import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from sklearn.pipeline import Pipeline as Model
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+MODEL_FILE = "model.skops"
+#: Where MLflow keeps the files that are given to it with a model.
+_BESIDE = "extra_files"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A registered version, most often the one that the alias `champion` names, and what is known of its training.
+
+    Attributes
+    ----------
+    sha256
+        Of the model file.
+    pipeline, manifest
+        The registered model's name, and the digest of the version's manifest; None of a version, or in the plan of a
+        run, from before there were manifests.
+    threshold
+        The probability from which a row counts as positive, of a binary task.
+    members
+        The parameters of each family that it consists of.
+    challenger_sha256
+        Of the model file as the run trained it, before MLflow packed it; None of a version of an older release.
+    """
+
+    version: int
+    run_key: str
+    family: str
+    sha256: str
+    source: str
+    as_of: str
+    train_start: str
+    train_end: str
+    threshold: float | None = None
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pipeline: str | None = None
+    manifest: str | None = None
+    challenger_sha256: str | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What tells this version from another one of the same number."""
+        return ModelIdentity(self.run_key, self.challenger_sha256, self.sha256, self.manifest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def find_champion(name: str) -> Champion | None:
+    """Return the champion of a pipeline, or None where no version has been promoted yet.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow cannot say.
+    ModelRefused
+        If the champion lacks the tags that Nightshift gives each version.
+    """
+    with mlflow_client(f"looking for the champion of {name}") as client:
+        number = aliases(client, name).get(CHAMPION)
+        if number is None:
+            return None
+        version = client.get_model_version(name, number)
+    return _described(
+        version,
+        f"{name} version {number} is the champion in MLflow and",
+        "give the alias champion to a version that was",
+    )
+
+
+def find_version(name: str, number: int) -> Champion:
+    """Return a registered version of a pipeline.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow cannot say.
+    ModelRefused
+        If there is no such version, or Nightshift did not register it.
+    """
+    with mlflow_client(f"looking for version {number} of {name}") as client:
+        version = version_numbered(client, name, number)
+    return _described(version, f"{name} version {number}", "choose a version that was")
+
+
+def version_numbered(client: MlflowClient, name: str, number: int) -> ModelVersion:
+    """Return a version as MLflow has it; where there is none, refuse and name those that there are."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version(name, str(number))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        known = sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'"))
+        there = f"there are {', '.join(map(str, known))}" if known else "none is registered"
+        raise ModelRefused(f"{name} has no version {number} in MLflow; {there}") from error
+
+
+def _described(version: ModelVersion, which: str, instead: str) -> Champion:
+    tags = {key.removeprefix("nightshift."): value for key, value in version.tags.items()}
+    fields = ("run_key", "family", "sha256", "as_of", "train_start", "train_end")
+    missing = [name for name in fields if name not in tags]
+    if missing:
+        raise ModelRefused(
+            f"{which} lacks the tags {', '.join(f'nightshift.{name}' for name in missing)}, so it was not registered "
+            f"by Nightshift; {instead}"
+        )
+    return Champion(
+        version=int(version.version),
+        source=version.source,
+        threshold=float(tags["threshold"]) if "threshold" in tags else None,
+        members=json.loads(tags.get("members", "{}")),
+        pipeline=version.name,
+        manifest=tags.get("manifest"),
+        challenger_sha256=tags.get("challenger_sha256"),
+        **{name: tags[name] for name in fields},
+    )
+
+
+def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
+    """Load the champion's model after its files were verified; code in it never runs.
+
+    Parameters
+    ----------
+    trusted
+        Types beyond Nightshift's own that the pipeline's candidates consist of.
+
+    Raises
+    ------
+    ModelRefused
+        If its files are not exactly those that were registered, or hold types beyond the allow-list.
+    """
+    return load_with_inputs(champion, trusted)[0]
+
+
+def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple[Model, dict[str, str] | None]:
+    """Load the champion's model as `load_champion` does, and return with it the kind of each column that it takes.
+
+    The kinds are `number` or `text`, by MLflow's signature; None where the version has none.
+    """
+    what = f"version {champion.version}"
+    with TemporaryDirectory(prefix="champion-") as folder:
+        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what)
+        return load_model(path, champion.sha256, trusted), _inputs(path.parent)
+
+
+def read_beside_model(champion: Champion, name: str) -> bytes | None:
+    """Return a file that was registered with the champion's model, or None where there was none of this name.
+
+    Raises
+    ------
+    ModelRefused
+        If its files are not exactly those that were registered.
+    """
+    with TemporaryDirectory(prefix="champion-") as folder:
+        what = f"version {champion.version}"
+        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what).parent / _BESIDE / name
+        # nothing proves what lies beside the model of a release without manifests
+        return path.read_bytes() if champion.manifest is not None and path.is_file() else None
+
+
+def _inputs(folder: Path) -> dict[str, str] | None:
+    from mlflow.models import Model as Logged
+
+    described = folder / "MLmodel"
+    signature = Logged.load(str(described)).signature if described.is_file() else None
+    if signature is None or signature.inputs is None or not signature.inputs.has_input_names():
+        return None
+    kinds = zip(signature.inputs.input_names(), signature.inputs.input_types(), strict=True)
+    # of a column without a value in its example MLflow knows no type that has a name
+    named = ((name, getattr(kind, "name", None)) for name, kind in kinds)
+    return {name: "text" if kind == "string" else "number" for name, kind in named if kind}
+
+
+def fetch_model(name: str | None, source: str, manifest: str | None, folder: str, what: str) -> Path:
+    """Download the files of a registered version, verify them, and return the path of its model file.
+
+    Parameters
+    ----------
+    name, manifest
+        The pipeline, and the digest of the version's manifest; None where there was none, see `Champion`.
+    source
+        The logged model, as `models:/m-1234`.
+
+    Raises
+    ------
+    ModelRefused
+        If the model is gone, or is not exactly what its manifest says.
+    """
+    # asked before anything is downloaded: without its manifest there is nothing to download it for
+    files = read_manifest(name, logged_model(source), manifest, what) if name else None
+    model = download_model(source, folder, what)
+    if files is not None:
+        verify_folder(model, files, what)
+    path = model / MODEL_FILE
+    if not path.is_file():
+        raise ModelRefused(f"the model of {what} at {source} holds no {MODEL_FILE}; promote a version that has one")
+    return path
+
+
+def download_model(source: str, folder: str, what: str) -> Path:
+    """Download the files of a logged model and return their folder; nothing of them is verified yet."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    with mlflow_client(f"downloading the model of {what}") as client:
+        try:
+            location = source
+            if source.startswith("models:/m-"):
+                # the store itself: downloaded by its address in MLflow, a model gets a file more
+                location = client.get_logged_model(logged_model(source)).artifact_location
+            if location.startswith(("file:", "/")):
+                # a copy would follow a symlink, wherever it leads
+                refuse_symlinks(Path(url2pathname(location.removeprefix("file://"))), what)
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise ModelRefused(
+                f"the model of {what} at {source} is gone from MLflow; promote a version that has one"
+            ) from error
+
+
+def logged_model(source: str) -> str:
+    """Return the id of a logged model from its address."""
+    return source.rpartition("/")[2]
+
+
+def aliases(client: MlflowClient, name: str) -> dict[str, str]:
+    """Return the aliases of a registered model, by alias; none where the model is not registered."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return {alias: str(number) for alias, number in client.get_registered_model(name).aliases.items()}
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
+        raise

@@ -1,0 +1,33 @@
+"""Where MLflow shows a version and its card: on its own pages, or, without a tracking server, the card as a file."""
+
+from __future__ import annotations
+
+from include.core import settings
+from include.registry.client import mlflow_client
+
+
+def version_page(name: str, version: int) -> str | None:
+    """Return the address of a version's page."""
+    uri = _server()
+    return f"{uri}/#/models/{name}/versions/{version}" if uri else None
+
+
+def card_page(run_id: str) -> str:
+    """Return the address at which the model card of a run is shown, or without a server, where the file lies.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If MLflow does not answer.
+    """
+    uri = _server()
+    with mlflow_client(f"looking for the page of run {run_id}") as client:
+        run = client.get_run(run_id).info
+    if uri is None:
+        return f"{run.artifact_uri.removeprefix('file://')}/model_card.html"
+    return f"{uri}/#/experiments/{run.experiment_id}/runs/{run_id}/artifacts/model_card.html"
+
+
+def _server() -> str | None:
+    uri = settings.mlflow_url()
+    return uri if uri.startswith("http") else None

@@ -1,0 +1,316 @@
+"""Register: one run's model, with all that explains it, becomes a version in MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import ModelRefused, NightshiftError
+from include.registry.alias import drop_older_challenger, move_champion, places
+from include.registry.champion import CHALLENGER, CHAMPION
+from include.registry.client import asked_once, mlflow_client
+from include.registry.lease import champion_lease
+from include.registry.log_model import Logged, log_model
+from include.registry.mlflow_run import close_failed, log_documents, log_texts, open_run
+from include.registry.promotion import read_hold
+from include.registry.records.chain import examine
+from include.registry.records.models import highest_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import pandas as pd
+    from mlflow import MlflowClient
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.registry.lease import Lease
+
+log = logging.getLogger(__name__)
+
+#: Tag of a version that only uses up its number, see `_skip_recorded_numbers`.
+RESERVED = "nightshift.reserved"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What MLflow is told of a run.
+
+    Attributes
+    ----------
+    name
+        The pipeline, which names the experiment and the registered model.
+    run_key
+        Names the run; a second registration under the same key finds the first one's version.
+    sha256
+        Of the challenger's file; a run that has registered another model may not register this one.
+    version_tags, run_tags
+        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
+    documents
+        Artifacts of the run by file name, as text.
+    files
+        Further artifacts, as bytes.
+    model_files
+        What is kept with the model itself, as bytes, and is in its manifest.
+    told_of
+        Returns further documents once it is known where the model went, such as the card that names its version.
+    """
+
+    name: str
+    run_key: str
+    sha256: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    version_tags: dict[str, str]
+    run_tags: dict[str, str]
+    documents: dict[str, str]
+    description: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    model_files: dict[str, bytes] = field(default_factory=dict)
+    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
+
+    @property
+    def key(self) -> str:
+        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
+        made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
+        content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a run's model went.
+
+    Attributes
+    ----------
+    champion
+        The version that is champion after it, this or another; None where there is none.
+    sha256, manifest
+        Digests of the registered model file and of its manifest, as the version's tags have them.
+    """
+
+    version: int
+    alias: str | None
+    mlflow_run_id: str
+    champion: int | None
+    note: str = ""
+    sha256: str | None = None
+    manifest: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def register_model(
+    record: RunRecord,
+    model: Model,
+    example: pd.DataFrame,
+    *,
+    classifies: bool,
+    trusted: Collection[str] = (),
+    promote: bool,
+    expected_champion: int | None,
+) -> Registration:
+    """Log a model and all that explains it, register it, and move its alias.
+
+    Order: the run and its files, the files read back and verified, their manifest in the lake, the version, the alias;
+    so a champion is never a model that is not whole. Version and alias are written under the lease of the champion.
+    Called again for the same run it finds what is there and completes it. The run in MLflow is closed FAILED by an
+    error and KILLED where the task is ended, and reopened by the next attempt.
+
+    Parameters
+    ----------
+    example
+        A few rows of the raw feature frame: the input example, and the source of the signature.
+    classifies
+        Whether the model predicts probabilities.
+    trusted
+        Types beyond Nightshift's own that the model may consist of.
+    promote
+        True gives the version the alias `champion`, else `challenger`.
+    expected_champion
+        The version that the gate compared with. If another has become champion since, or if somebody holds
+        automatic promotion, nothing is promoted, and the note says why.
+
+    Raises
+    ------
+    TrackingUnavailable
+        With the champion unchanged.
+    PublishConflict
+        If another run holds the lease of the champion for too long.
+    ModelRefused
+        If this run has registered another model before.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with mlflow_client(f"registering the model of run {record.run_key}") as client:
+        with champion_lease(record.name, record.run_key):  # of two attempts at once one opens the run
+            version = _version_of(client, record)
+            run_id = open_run(client, record)
+        try:
+            log_documents(client, run_id, record)
+            logged = None
+            if version is None:
+                try:
+                    logged = log_model(
+                        record.name,
+                        run_id,
+                        model,
+                        example,
+                        classifies=classifies,
+                        trusted=trusted,
+                        what=f"run {record.run_key}",
+                        files=record.model_files,
+                    )
+                except (NightshiftError, MlflowException):
+                    # another attempt of this run may have been quicker, and have cleared away what this one logged
+                    version = _version_of(client, record)
+                    if version is None:
+                        raise
+            with champion_lease(record.name, record.run_key) as lease:
+                if logged:
+                    version = _version_of(client, record) or _create_version(client, lease, run_id, record, logged)
+                assert version is not None
+                _delete_unregistered(client, lease, run_id, record)
+                registration = _move_alias(client, lease, record, version, run_id, promote, expected_champion)
+            tags = client.get_model_version(record.name, str(version)).tags
+            registration = replace(
+                registration, sha256=tags.get("nightshift.sha256"), manifest=tags.get("nightshift.manifest")
+            )
+            log_texts(client, run_id, record.told_of(registration))
+            client.set_tag(run_id, "nightshift.state", "completed")
+            client.set_terminated(run_id, "FINISHED")
+        except BaseException as error:
+            close_failed(client, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+    return registration
+
+
+def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
+    """Return the version that this run has registered, if it has."""
+    found = client.search_model_versions(f"name = '{record.name}' and tags.`nightshift.run_key` = '{record.run_key}'")
+    if not found:
+        return None
+    first = min(found, key=lambda version: int(version.version))
+    # versions of an older release have no key
+    same = first.tags.get("nightshift.key", record.key) == record.key
+    if not same or first.tags.get("nightshift.challenger_sha256") != record.sha256:
+        raise ModelRefused(
+            f"{record.name}: run {record.run_key} has registered version {first.version} before, and what it "
+            "trains from has changed since; a registered version is never changed, so start a new run"
+        )
+    log.info("%s: this run has registered version %s already", record.name, first.version)
+    return int(first.version)
+
+
+def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord, logged: Logged) -> int:
+    with asked_once():
+        if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
+            client.create_registered_model(record.name)
+        _skip_recorded_numbers(client, lease, record.name, logged)
+        lease.check()
+        version = client.create_model_version(
+            record.name,
+            source=logged.uri,
+            run_id=run_id,
+            model_id=logged.model_id,
+            description=record.description,
+            tags={f"nightshift.{key}": value for key, value in record.version_tags.items()}
+            | {
+                "nightshift.run_key": record.run_key,
+                "nightshift.key": record.key,
+                "nightshift.challenger_sha256": record.sha256,
+                "nightshift.sha256": logged.sha256,
+                "nightshift.manifest": logged.manifest,
+            },
+        )
+    log.info("%s: registered as version %s, MLflow run %s", record.name, version.version, run_id)
+    return int(version.version)
+
+
+def _skip_recorded_numbers(client: MlflowClient, lease: Lease, name: str, logged: Logged) -> None:
+    """Use up the version numbers that the records name and MLflow has lost, so that none is given to another model.
+
+    MLflow counts from the highest number that its database knows. After a restore to an earlier state that is less
+    than what the records in the lake name. A number is used up by a version that is deleted at once.
+    """
+    versions = client.search_model_versions(f"name = '{name}'")
+    for left in versions:
+        if RESERVED in left.tags:  # a killed attempt did not delete it
+            lease.check()
+            client.delete_model_version(name, left.version)
+    newest = max((int(each.version) for each in versions), default=0)
+    recorded = highest_version(examine(name)[0])
+    if newest >= recorded:
+        return
+    log.warning(
+        "%s: the records name version %s, and the newest that MLflow has is %s: versions were deleted, or MLflow's "
+        "database was restored to an earlier state or replaced; the numbers up to %s are skipped, so that none names "
+        "two models; ./nightshift verify %s lists the versions that are missing",
+        *(name, recorded, newest or "none", recorded, name),
+    )
+    while newest < recorded:
+        lease.check()
+        reserved = client.create_model_version(name, source=logged.uri, tags={RESERVED: "true"})
+        newest = int(reserved.version)
+        client.delete_model_version(name, reserved.version)
+
+
+def _delete_unregistered(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord) -> None:
+    """Delete what killed attempts of this run have logged, and one that was slower than its twin.
+
+    Only once the run has its version: an attempt that is still at it finds that one under the lease.
+    """
+    experiment_id = client.get_run(run_id).info.experiment_id
+    logged = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    named = {version.source for version in client.search_model_versions(f"name = '{record.name}'")}
+    for stale in logged:
+        if stale.model_uri not in named:
+            lease.check()
+            client.delete_logged_model(stale.model_id)
+
+
+def _move_alias(
+    client: MlflowClient,
+    lease: Lease,
+    record: RunRecord,
+    version: int,
+    run_id: str,
+    promote: bool,
+    expected_champion: int | None,
+) -> Registration:
+    now = places(client, record.name)
+    if now.champion == version:
+        if promote:
+            drop_older_challenger(client, lease, record.name, now)  # an attempt was killed before it did
+        return Registration(version, CHAMPION, run_id, version)
+    note = ""
+    if promote:
+        held = read_hold(client, record.name)
+        if now.champion != expected_champion:
+            note = (
+                f"not promoted: {f'version {now.champion} has become' if now.champion else 'no version is'} champion "
+                "since this run compared with "
+                f"{f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
+            )
+        elif held:
+            note = f"not promoted: {held.note(record.name)}"
+    if promote and not note:
+        move_champion(client, lease, record.name, version)
+        return Registration(version, CHAMPION, run_id, version)
+    if note:
+        log.warning("%s: %s", record.name, note)
+    if now.challenger is None or now.challenger < version:
+        lease.check()
+        client.set_registered_model_alias(record.name, CHALLENGER, str(version))
+        return Registration(version, CHALLENGER, run_id, now.champion, note)
+    alias = CHALLENGER if now.challenger == version else None
+    return Registration(version, alias, run_id, now.champion, note)
+
+
+def documents(**named: Any) -> dict[str, str]:
+    """Return JSON documents as the texts that a `RunRecord` holds, by file name."""
+    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in named.items()}

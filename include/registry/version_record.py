@@ -1,0 +1,94 @@
+"""Reads what a registered version was made from, as its run recorded it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import ModelRefused
+from include.registry.champion import fetch_model, version_numbered
+from include.registry.client import mlflow_client
+from include.training.model_file import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sklearn.pipeline import Pipeline as Model
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A registered version and the documents of its run.
+
+    Attributes
+    ----------
+    plan, challenger, features
+        What the run's steps left under these names.
+    manifest
+        The digest of the version's manifest; None of one from before there were manifests.
+    definition
+        The pipeline's own files as they were, by their path in its folder.
+    """
+
+    name: str
+    version: int
+    source: str
+    sha256: str
+    manifest: str | None
+    plan: dict[str, Any]
+    challenger: dict[str, Any]
+    features: dict[str, Any]
+    definition: dict[str, str]
+
+
+def read_record(name: str, version: int) -> VersionRecord:
+    """Return what a registered version was made from.
+
+    Raises
+    ------
+    ModelRefused
+        If there is no such version, or its run did not record enough to make it again.
+    TrackingUnavailable
+        If MLflow does not answer.
+    """
+    import mlflow
+
+    with (
+        mlflow_client(f"reading what version {version} of {name} was made from") as client,
+        TemporaryDirectory(prefix="record-") as folder,
+    ):
+        found = version_numbered(client, name, version)
+        files = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder))
+        documents = {path: files / f"{path}.json" for path in ("plan", "challenger", "features")}
+        missing = [path.name for path in documents.values() if not path.is_file()]
+        definition = {
+            path.relative_to(files / "pipeline").as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted((files / "pipeline").rglob("*"))
+            if path.is_file()
+        }
+        if missing or not definition or "nightshift.sha256" not in found.tags:
+            lacking = ", ".join(missing) or "pipeline/"
+            raise ModelRefused(
+                f"the run of version {version} of {name} recorded no {lacking}, so it cannot be "
+                "made again; only versions that this or a later release of Nightshift registered can"
+            )
+        read = {path: json.loads(file.read_text(encoding="utf-8")) for path, file in documents.items()}
+    return VersionRecord(
+        name,
+        version,
+        found.source,
+        found.tags["nightshift.sha256"],
+        found.tags.get("nightshift.manifest"),
+        **read,
+        definition=definition,
+    )
+
+
+def load_version(record: VersionRecord, trusted: Collection[str] = ()) -> Model:
+    """Load a registered version's model after its files were verified."""
+    with TemporaryDirectory(prefix="version-") as folder:
+        path = fetch_model(record.name, record.source, record.manifest, folder, f"version {record.version}")
+        return load_model(path, record.sha256, trusted)

@@ -1,0 +1,59 @@
+"""The models that records name are held against what was registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.registry.champion import find_champion, load_with_inputs
+from include.registry.proof import prove_models
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.tracking.conftest import Shop
+
+
+def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:
+    """Nor are records that name no version, or a version that another record names."""
+    shop_model.register("night-1")
+
+    records = [factories.record(1), factories.record(None), factories.record(1, "rollback")]
+    assert prove_models(shop_model.name, records) == []
+
+
+def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: Path) -> None:
+    """Whatever file of the model it is."""
+    shop_model.register("night-1")
+    champion = find_champion(shop_model.name)
+    assert champion is not None
+    model_id = champion.source.rpartition("/")[2]
+    (described,) = (mlflow_home / "mlflow" / "artifacts").glob(f"**/{model_id}/**/MLmodel")
+    described.write_text(described.read_text() + "#")
+
+    (problem,) = prove_models(shop_model.name, [factories.record(1)])
+
+    assert problem.startswith("record 4: ")
+    assert "MLmodel" in problem
+
+
+def test_a_version_that_is_gone_is_told(shop_model: Shop) -> None:
+    """The record outlives it."""
+    shop_model.register("night-1")
+
+    (problem,) = prove_models(shop_model.name, [factories.record(7)])
+
+    assert problem.startswith("record 4: ")
+    assert "no version 7" in problem
+
+
+def test_the_champion_says_what_it_takes(shop_model: Shop) -> None:
+    """Each column by its kind, from the signature that MLflow keeps."""
+    shop_model.register("night-1")
+    champion = find_champion(shop_model.name)
+    assert champion is not None
+
+    _, inputs = load_with_inputs(champion)
+
+    assert inputs
+    assert set(inputs.values()) <= {"number", "text"}
