@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.notify import Notify
-    from include.messages import Message
+    from include.reports.messages import Message
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.config.notify import Event, Notify
     from include.config.pipeline import Pipeline
-    from include.messages import Message
+    from include.reports.messages import Message
 
 
 def failure_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:
@@ -101,7 +101,7 @@ class FailureNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message:
         """Return the task and its error, without what Airflow knows to be secret."""
-        from include.messages import Link, failure_message
+        from include.reports.messages import Link, failure_message
 
         task, told = context["ti"], _error_text(context)
         return failure_message(
@@ -114,7 +114,7 @@ class OutageNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message | None:
         """Return what is away; None for another error, and for any try but the first."""
-        from include.messages import Link, outage_message
+        from include.reports.messages import Link, outage_message
         from plugins.retries import ServiceAway, is_first_attempt
 
         task = context["ti"]
@@ -130,7 +130,7 @@ class OverdueNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message | None:
         """Return why; None where a task failed, since that was told already."""
-        from include.messages import Link, overdue_message
+        from include.reports.messages import Link, overdue_message
 
         reason: str = context.get("reason") or ""  # type: ignore[assignment]
         if reason == "task_failure":
@@ -144,8 +144,8 @@ class VerdictNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message:
         """Return the reason, the version and the metrics."""
-        from include.messages import Link, verdict_message
         from include.registry.pages import version_page
+        from include.reports.messages import Link, verdict_message
         from include.retraining.plan import RunPlan
         from include.retraining.steps import files
 
@@ -164,7 +164,7 @@ class DriftNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message | None:
         """Return the alerts; None where there are none."""
-        from include.messages import Link, drift_message
+        from include.reports.messages import Link, drift_message
 
         task = context["ti"]
         found: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)
@@ -178,7 +178,7 @@ class ApprovalNotifier(PipelineNotifier):
 
     def message(self, context: Context) -> Message:
         """Return what is asked, what is shown with it, and where to answer."""
-        from include.messages import Link, approval_message
+        from include.reports.messages import Link, approval_message
 
         task = context["ti"]
         asked = context["task"].hitl_summary  # type: ignore[attr-defined]

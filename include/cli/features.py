@@ -36,8 +36,8 @@ def document_features(pipeline: str, output: str | None) -> None:
     from pathlib import Path
 
     from include.core.errors import ConfigError
-    from include.features.page import feature_page, newest_features, write_feature_page
     from include.registry.importance import champion_importance
+    from include.reports.feature_page import feature_page, newest_features, write_feature_page
 
     loaded = loader.load_pipeline(pipeline)
     table, champion = newest_features(loaded), champion_importance(pipeline)

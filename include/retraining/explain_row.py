@@ -107,8 +107,8 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     import numpy as np
 
     from include.features.build import read_feature_rows
-    from include.features.page import newest_features
     from include.registry.champion import load_champion
+    from include.reports.feature_page import newest_features
     from include.training.contributions import contributions
     from include.training.fit import predict
     from include.training.model_file import trusted_of

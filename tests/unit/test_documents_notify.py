@@ -13,7 +13,7 @@ from include.config.pipeline import Pipeline
 from include.core import settings
 from include.evaluation.evidence import Holdout, Opponent
 from include.gate.verdict import Verdict
-from include.messages import Link, approval_message, failure_message, verdict_message
+from include.reports.messages import Link, approval_message, failure_message, verdict_message
 from tests import factories
 
 PAGE = (settings.root() / "docs" / "how-to" / "be-notified.md").read_text(encoding="utf-8")

@@ -48,9 +48,9 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     TrackingUnavailable
         If MLflow does not tell whether promotions are held.
     """
-    from include.card.blocks import Table, Text
-    from include.card.markdown import markdown_block
     from include.gate.report import TOLD, holdout_told, metric_notes, metric_rows, trained_told, verdict_table
+    from include.reports.card.blocks import Table, Text
+    from include.reports.card.markdown import markdown_block
 
     if not waits_for_approval(pipeline, plan):
         return None

@@ -72,9 +72,9 @@ def explanations(plan: RunPlan) -> dict[str, Any]:
 
 def card_documents(pipeline: Pipeline, facts: dict[str, Any]) -> dict[str, str]:
     """Return the model card by its file names, or nothing where it cannot be written."""
-    from include.card.card import model_card
-    from include.card.html import html_card
-    from include.card.markdown import markdown_card
+    from include.reports.card.card import model_card
+    from include.reports.card.html import html_card
+    from include.reports.card.markdown import markdown_card
 
     try:
         card = model_card(pipeline, facts)

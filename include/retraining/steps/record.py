@@ -120,8 +120,8 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:
     """Write the page of the features and return where, or None where it cannot be: without it a run is as good."""
-    from include.features.page import write_feature_page
     from include.registry.importance import champion_importance
+    from include.reports.feature_page import write_feature_page
 
     try:
         return write_feature_page(pipeline, files.features(plan), champion_importance(pipeline.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.card.facts import shop_of
 
 from include.config.pipeline import Approval
 from include.gate.verdict import decide
@@ -12,7 +13,6 @@ from include.lake import run_files
 from include.registry import promotion
 from include.retraining.steps import approval_request, files
 from tests import factories
-from tests.unit.card.facts import shop_of
 from tests.unit.retraining.test_decisions import planned
 
 if TYPE_CHECKING:

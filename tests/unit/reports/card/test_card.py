@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from include.card.blocks import Bullets, Facts, Plot, Section, Table, Text
-from include.card.card import model_card
-from tests import factories
 from tests.unit.card.facts import facts_of, shop_of
+
+from include.reports.card.blocks import Bullets, Facts, Plot, Section, Table, Text
+from include.reports.card.card import model_card
+from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.card.blocks import Card
+    from include.reports.card.blocks import Card
 
 TITLES = [
     "Purpose",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core import settings
 from include.gate.report import aligned, shown
-from include.messages.message import Link, Message
+from include.reports.messages.message import Link, Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

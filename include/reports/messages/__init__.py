@@ -1,6 +1,6 @@
 """What people are told of a run: subject, text, table and links, without any effect."""
 
-from include.messages.compose import (
+from include.reports.messages.compose import (
     approval_message,
     drift_message,
     failure_message,
@@ -8,7 +8,7 @@ from include.messages.compose import (
     overdue_message,
     verdict_message,
 )
-from include.messages.message import Link, Message
+from include.reports.messages.message import Link, Message
 
 __all__ = [
     "Link",

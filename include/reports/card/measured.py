@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.card.blocks import Block, Facts, Plot, Section, Table, Text
 from include.core.formatting import number, share
+from include.reports.card.blocks import Block, Facts, Plot, Section, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from include.card.blocks import Bullets, Facts, Plot, Table, Text
+from include.reports.card.blocks import Bullets, Facts, Plot, Table, Text
 
 if TYPE_CHECKING:
-    from include.card.blocks import Block, Card
+    from include.reports.card.blocks import Block, Card
 
 #: What has a meaning wherever it stands; an underscore has none within a word.
 _MEANS_SOMETHING = re.compile(r"([\\`*\[\]<>|#~&$])|(?<!\w)_|_(?!\w)")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from include.messages import Link, Message
-from include.messages.message import SLACK_TEXT
+from include.reports.messages import Link, Message
+from include.reports.messages.message import SLACK_TEXT
 
 MESSAGE = Message(
     event="failure",

@@ -16,8 +16,8 @@ from include.core.errors import LakeError, RunMissing
 from include.core.html_page import POLICY
 from include.evaluation.importance import ChampionImportance
 from include.features.build import FeatureTable
-from include.features.page import feature_page, newest_features, write_feature_page
 from include.lake import run_files
+from include.reports.feature_page import feature_page, newest_features, write_feature_page
 from tests import factories
 
 if TYPE_CHECKING:

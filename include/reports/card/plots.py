@@ -12,7 +12,7 @@ from include.core.formatting import number, share
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from include.card.blocks import Plot
+    from include.reports.card.blocks import Plot
 
 #: The style of the drawings, beside that of the page.
 STYLE = """

@@ -8,7 +8,7 @@ import pytest
 
 from include.evaluation.evidence import Opponent
 from include.gate.verdict import Verdict
-from include.messages import (
+from include.reports.messages import (
     Link,
     approval_message,
     drift_message,
@@ -16,7 +16,7 @@ from include.messages import (
     overdue_message,
     verdict_message,
 )
-from include.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table, without_secrets
+from include.reports.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table, without_secrets
 from tests import factories
 
 SUMMARY = {"verdict": "promote", "reason": "", "version": "3", "alias": "champion", "as_of": "2024-02-29"}

@@ -52,7 +52,7 @@ class Plot:
     Attributes
     ----------
     data
-        What the kind's function in `include.card.plots` takes.
+        What the kind's function in `include.reports.card.plots` takes.
     """
 
     kind: PlotKind

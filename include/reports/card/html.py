@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from include.card.blocks import Bullets, Facts, Plot, Text
-from include.card.plots import STYLE as PLOT_STYLE
-from include.card.plots import draw
 from include.core.html_page import html_page
+from include.reports.card.blocks import Bullets, Facts, Plot, Text
+from include.reports.card.plots import STYLE as PLOT_STYLE
+from include.reports.card.plots import draw
 
 if TYPE_CHECKING:
-    from include.card.blocks import Block, Card, Table
+    from include.reports.card.blocks import Block, Card, Table
 
 _STYLE = """
 body { max-width: 62rem; }

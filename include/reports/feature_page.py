@@ -11,8 +11,8 @@ from include.core.html_page import html_page
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.figures import column_figures
 from include.features.lineage import trace_columns
-from include.features.page_table import STYLE, column_table, learned_columns
 from include.lake import run_files
+from include.reports.feature_table import STYLE, column_table, learned_columns
 
 if TYPE_CHECKING:
     from upath import UPath

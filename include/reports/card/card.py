@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from include.card.blocks import Bullets, Card, Facts, Section, Table, Text
-from include.card.explained import explained_section
-from include.card.limits import limits_of
-from include.card.measured import measured_sections
 from include.core.formatting import number, share
+from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
+from include.reports.card.explained import explained_section
+from include.reports.card.limits import limits_of
+from include.reports.card.measured import measured_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
