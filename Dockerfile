@@ -81,8 +81,8 @@ ENV PATH=/opt/nightshift/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
 RUN python -m compileall -q --invalidation-mode unchecked-hash config include plugins dags
 USER nightshift
 # refuses to start with a missing or default secret, and then becomes the command
-ENTRYPOINT ["python", "-m", "include.production.start"]
-HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --retries=6 CMD ["python", "-m", "include.production.health"]
+ENTRYPOINT ["python", "-m", "include.ops.production.start"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --retries=6 CMD ["python", "-m", "include.ops.production.health"]
 CMD ["airflow", "version"]
 # the commit, which records name; last, so that a new one makes no layer anew
 ARG NIGHTSHIFT_CODE_VERSION=unknown

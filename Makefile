@@ -72,12 +72,12 @@ image: ## Build the image of the production stack (BUILD_OPTIONS: more for `dock
 		--tag $(IMAGE) .
 
 stack: ## Start the production stack in containers, with secrets drawn into .env on first use (DEMO=1: the demo's data)
-	@$(PYTHON) -m include.production.env_file
-	@$(if $(DEMO),$(PYTHON) -m include.demo.stack_connections)
+	@$(PYTHON) -m include.ops.production.env_file
+	@$(if $(DEMO),$(PYTHON) -m include.ops.demo.stack_connections)
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || $(MAKE) image
 	@$(if $(DEMO),$(COMPOSE) run --rm --no-deps worker-1 python -m include sources)
 	@$(COMPOSE) up --detach
-	@$(PYTHON) -m include.production.wait
+	@$(PYTHON) -m include.ops.production.wait
 
 stack-stop: ## Stop the production stack; its volumes stay
 	@$(COMPOSE) down
@@ -99,7 +99,7 @@ backup: ## Back up the production stack, while it runs, into ./backups
 	@$(BACKUP) run --rm backup
 
 restore: ## Restore FROM=backups/nightshift-... into a stack whose volumes are empty, and start it
-	@$(PYTHON) -m include.production.env_file
+	@$(PYTHON) -m include.ops.production.env_file
 	@$(BACKUP) run --rm backup python -m include restore /backups/$(notdir $(FROM:/=))
 	@$(MAKE) stack
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks.features import AS_OF
 from benchmarks.measure import ingest_year, the_pipeline
 from include.config.pipeline import Pipeline
-from include.retraining.split import split_rows
+from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from benchmarks.measure import seconds_of, use_home
 from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import ingest
+from include.workflows.retrain.run import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from benchmarks.measure import Comparison, take_turns
 from include.core import settings
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
-from include.retraining.split import split_rows
 from include.training.candidates import candidates_of
 from include.training.columns import FeatureColumns, feature_columns
 from include.training.fit import fit_model, predict
+from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
     import lightgbm as lgb

@@ -19,9 +19,9 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.demo.sources import FIRST_DAY, LAST_DAY, connections, prepare_sources
-from include.embedded.environment import read_env
-from include.retraining.run import ingest
+from include.ops.demo.sources import FIRST_DAY, LAST_DAY, connections, prepare_sources
+from include.ops.embedded.environment import read_env
+from include.workflows.retrain.run import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ class Comparison:
 
 
 class Stopwatch:
-    """Collects the seconds of named steps; a `Progress` for `include.retraining.run`."""
+    """Collects the seconds of named steps; a `Progress` for `include.workflows.retrain.run`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}

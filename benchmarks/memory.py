@@ -21,12 +21,12 @@ from config.airflow_local_settings import HEAVY
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.demo.sources import FIRST_DAY
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.retraining import steps
-from include.retraining.plan import plan_run
+from include.ops.demo.sources import FIRST_DAY
 from include.validation.validate import validate_batch
+from include.workflows.retrain import steps
+from include.workflows.retrain.plan import plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features import AS_OF
 from benchmarks.measure import PIPELINE, ROUNDS, Comparison, seconds_of, start_afresh, tell
 from include.core import settings
-from include.demo.sources import connections
-from include.embedded.airflow_client import AirflowClient
-from include.embedded.stack import Stack, running_stack
-from include.retraining.run import retrain
+from include.ops.demo.sources import connections
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.embedded.stack import Stack, running_stack
+from include.workflows.retrain.run import retrain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -52,7 +52,7 @@ runs on the machine meanwhile makes all of it slower, the stack the most.
 - **Fit of one model**: `fit_model` on all rows to learn from, beside `lightgbm.train` with the same parameters and
   {trees} rounds; on either side categories are encoded from the same frame, by hand with pandas' codes. Before
   timing, the predictions of the held-out rows were compared and are equal.
-- **Retraining, one process**: `include.retraining.run.retrain` beside one script that calls DuckDB, Great
+- **Retraining, one process**: `include.workflows.retrain.run.retrain` beside one script that calls DuckDB, Great
   Expectations, Optuna, scikit-learn, LightGBM and MLflow for the same: {trials} trials for each candidate on the
   same folds, the same choice of weights, calibration and threshold, the same fit, champion, bootstrap, importance of
   the features and registration, each with an MLflow database of its own. Both use the project's definitions of the

@@ -9,7 +9,7 @@ from benchmarks.features import AS_OF
 from benchmarks.measure import PIPELINE, Comparison, Stopwatch, start_afresh, take_turns
 from benchmarks.script import bare_retrain
 from include.lake import run_files
-from include.retraining.run import retrain
+from include.workflows.retrain.run import retrain
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline

@@ -18,7 +18,6 @@ from include.core import settings
 from include.evaluation.metrics import Measure
 from include.evaluation.noise import paired_difference
 from include.features.snapshot import pin_snapshot
-from include.retraining.split import split_rows
 from include.training.candidates import Candidate, candidates_of
 from include.training.challenger import Tuned, choose_challenger, fit_challenger
 from include.training.columns import feature_columns
@@ -26,6 +25,7 @@ from include.training.combine import weighted_mean
 from include.training.folds import Folds
 from include.training.model_file import ALLOWED_TYPES
 from include.validation.suite import load_suite
+from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from include.core import settings
 from include.evaluation.metrics import Measure
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
-from include.retraining.split import split_rows
 from include.training.folds import Folds
 from include.training.tune import Search
+from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ HEAVY = (
 )
 
 if os.environ.get("NIGHTSHIFT_SERVICE"):  # docker-compose.yaml names each part by it
-    from include.production.outages import install
+    from include.ops.production.outages import install
 
     install()
 

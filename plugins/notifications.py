@@ -146,8 +146,8 @@ class VerdictNotifier(PipelineNotifier):
         """Return the reason, the version and the metrics."""
         from include.registry.pages import version_page
         from include.reports.messages import Link, verdict_message
-        from include.retraining.plan import RunPlan
-        from include.retraining.steps import files
+        from include.workflows.retrain import files
+        from include.workflows.retrain.plan import RunPlan
 
         task = context["ti"]
         summary: dict[str, Any] = task.xcom_pull(task_ids=task.task_id)

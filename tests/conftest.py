@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from include.demo.sources import DemoSources, connections, prepare_sources
+from include.ops.demo.sources import DemoSources, connections, prepare_sources
 from tests import factories
 
 STACK_TESTS = Path(__file__).parent / "stack"

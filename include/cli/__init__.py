@@ -56,7 +56,7 @@ for command in (
 
 def _demo_environment() -> None:
     """Read .env, and offer the demo's connections where they are not defined."""
-    from include.demo.sources import connections
+    from include.ops.demo.sources import connections
 
     for name, value in (settings.env_file() | connections(sources_folder())).items():
         os.environ.setdefault(name, value)

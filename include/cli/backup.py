@@ -11,7 +11,7 @@ import click
 @click.argument("to", type=click.Path(file_okay=False, path_type=Path))
 def backup(to: Path) -> None:
     """Copy the databases, the models' files and the lake into a new folder below TO, while all is in use."""
-    from include.production.backup import back_up
+    from include.ops.production.backup import back_up
 
     click.echo(f"backup: {back_up(to, click.echo)}")
 
@@ -23,7 +23,7 @@ def restore(source: Path) -> None:
 
     The exit status is 0 only if they are as they were written.
     """
-    from include.production.restore import restore as put_back
+    from include.ops.production.restore import restore as put_back
 
     problems = put_back(source, click.echo)
     if problems:

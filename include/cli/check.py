@@ -79,8 +79,8 @@ def _mistakes(name: str) -> list[str]:
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
     """Name what keeps queries from being read, candidates and checks from being made, predictions from being there."""
     from include.gate.selection import check_gate
-    from include.scoring.plan import check_key
     from include.training.check import check_candidates
+    from include.workflows.score.plan import check_key
 
     mistakes = []
     for check in (_read_queries, check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):

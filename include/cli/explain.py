@@ -11,7 +11,7 @@ import click
 from include.config import loader
 
 if TYPE_CHECKING:
-    from include.retraining.explain_row import RowExplained
+    from include.workflows.retrain.explain_row import RowExplained
 
 #: Features that are printed, unless --all is given.
 PRINTED = 20
@@ -32,7 +32,7 @@ def explain_row(pipeline: str, keys: tuple[str, ...], version: int | None, every
 
     Base and contributions add up to the prediction. They tell what the model goes by, and are no causes.
     """
-    from include.retraining.explain_row import explain_row as explained
+    from include.workflows.retrain.explain_row import explain_row as explained
 
     found = explained(loader.load_pipeline(pipeline), keys, version)
     if as_json:

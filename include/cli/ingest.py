@@ -21,7 +21,7 @@ def ingest(pipeline: str, first: datetime | None, last: datetime | None) -> None
     """
     from include.core.connections import EnvironmentConnections
     from include.ingestion.days import chosen_days, shown_range
-    from include.retraining.run import ingest as ingest_days
+    from include.workflows.retrain.run import ingest as ingest_days
 
     console, today = new_console(), datetime.now(UTC).date()
     loaded, progress = loader.load_pipeline(pipeline), show_progress(console)

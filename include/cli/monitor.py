@@ -18,8 +18,8 @@ def monitor(pipeline: str, as_of: datetime | None) -> None:
 
     The exit status is 0 whatever is found: an alert is no failure.
     """
-    from include.monitoring.measure import measure_drift
-    from include.monitoring.plan import plan_monitoring
+    from include.workflows.monitor.measure import measure_drift
+    from include.workflows.monitor.plan import plan_monitoring
 
     console = new_console()
     progress = show_progress(console)

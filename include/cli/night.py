@@ -19,8 +19,8 @@ from include.core.errors import NotIngested, SourceEmpty, SourceUnreadable, Trai
 def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
     """Ingest what is missing and retrain PIPELINE, in this process."""
     from include.core.connections import EnvironmentConnections
-    from include.retraining.run import ended_earlier
-    from include.retraining.run import run as run_night
+    from include.workflows.retrain.run import ended_earlier
+    from include.workflows.retrain.run import run as run_night
 
     console = new_console()
     now = datetime.now(UTC)
@@ -58,7 +58,7 @@ def replay_version(pipeline: str, version: int) -> None:
     The features are built from the recorded table versions, and nothing is written. The exit status is 0 only if
     both models predict the same.
     """
-    from include.retraining.replay import replay
+    from include.workflows.retrain.replay import replay
 
     console = new_console()
     again = replay(pipeline, version, show_progress(console))

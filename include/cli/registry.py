@@ -34,7 +34,7 @@ def promote(pipeline: str, version: int, reason: str, by: str) -> None:
 
     Its files are verified and it is loaded before anything changes. A hold stays in force.
     """
-    from include.retraining import decisions
+    from include.workflows.retrain import decisions
 
     _show(decisions.promote(loader.load_pipeline(pipeline), version, reason=reason, by=by))
 
@@ -49,7 +49,7 @@ def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
 
     Its files are verified and it is loaded before anything changes.
     """
-    from include.retraining import decisions
+    from include.workflows.retrain import decisions
 
     _show(decisions.rollback(loader.load_pipeline(pipeline), version, reason=reason, by=by))
 
@@ -60,7 +60,7 @@ def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
 @_who
 def hold(pipeline: str, reason: str, by: str) -> None:
     """Let no run of PIPELINE promote until the hold is released; runs go on and register challengers."""
-    from include.retraining import decisions
+    from include.workflows.retrain import decisions
 
     _show(decisions.hold(loader.load_pipeline(pipeline), reason=reason, by=by))
 
@@ -70,7 +70,7 @@ def hold(pipeline: str, reason: str, by: str) -> None:
 @_who
 def release(pipeline: str, by: str) -> None:
     """Let runs of PIPELINE promote again; the next one that passes the gate does."""
-    from include.retraining import decisions
+    from include.workflows.retrain import decisions
 
     change, was = decisions.release(loader.load_pipeline(pipeline), by=by)
     click.echo(was)
@@ -79,7 +79,7 @@ def release(pipeline: str, by: str) -> None:
 
 def _show(change: Change) -> None:
     """Print which version was champion and is, and what is held."""
-    from include.retraining import decisions
+    from include.workflows.retrain import decisions
 
     for line in decisions.told(change):
         click.echo(line)

@@ -15,8 +15,8 @@ from include.config import loader
 @click.option("--as-of", type=DAY, help="Last UTC day known; default: the last one ingested.")
 def score(pipeline: str, as_of: datetime | None) -> None:
     """Predict the next day's rows of PIPELINE with its champion, and publish them, in this process."""
-    from include.scoring.plan import plan_scoring
-    from include.scoring.score import score_rows
+    from include.workflows.score.plan import plan_scoring
+    from include.workflows.score.score import score_rows
 
     console = new_console()
     progress = show_progress(console)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from include.config.pipeline import Pipeline
-    from include.retraining.run import Progress
+    from include.workflows.retrain.run import Progress
 
 #: A day as it is given on the command line.
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -35,7 +35,7 @@ def named_source(pipeline: Pipeline, name: str) -> str:
 
 def reads_demo(pipeline: Pipeline) -> bool:
     """Return whether a pipeline reads the demo's own sources."""
-    from include.demo.sources import connections
+    from include.ops.demo.sources import connections
 
     named = {f"AIRFLOW_CONN_{source.connection.upper()}" for source in pipeline.sources.values()}
     return any(name in named and os.environ[name] == value for name, value in connections(sources_folder()).items())
@@ -43,7 +43,7 @@ def reads_demo(pipeline: Pipeline) -> bool:
 
 def prepare_demo(pipeline: Pipeline, today: date, progress: Progress) -> None:
     """Write the demo's sources up to today, where a pipeline reads them."""
-    from include.demo.sources import prepare_sources
+    from include.ops.demo.sources import prepare_sources
 
     if reads_demo(pipeline):
         with progress("prepare_sources"):

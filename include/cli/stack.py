@@ -13,7 +13,7 @@ from include.cli.shared import sources_folder
 @click.option("--exit", "exit_after", is_flag=True, help="End after the verdict; status 0 only if promoted.")
 def demo(exit_after: bool) -> None:
     """Show the whole night on real data: Airflow, MLflow, ingest, retrain, verdict."""
-    from include.demo.show import run_demo
+    from include.ops.demo.show import run_demo
 
     raise SystemExit(run_demo(exit_after=exit_after))
 
@@ -21,7 +21,7 @@ def demo(exit_after: bool) -> None:
 @click.command()
 def up() -> None:
     """Start Airflow and MLflow on this machine, until Ctrl-C."""
-    from include.demo.show import run_up
+    from include.ops.demo.show import run_up
 
     raise SystemExit(run_up())
 
@@ -29,7 +29,7 @@ def up() -> None:
 @click.command()
 def sources() -> None:
     """Prepare the demo's database and landing folder."""
-    from include.demo.sources import prepare_sources
+    from include.ops.demo.sources import prepare_sources
 
     made = prepare_sources(sources_folder(), datetime.now(UTC).date())
     click.echo(f"{made.database} and {made.landing}: {made.first_day} to {made.last_day}")
@@ -39,6 +39,6 @@ def sources() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def airflow(arguments: tuple[str, ...]) -> None:
     """Run Airflow's own command in the environment of the embedded stack."""
-    from include.embedded.environment import run_airflow
+    from include.ops.embedded.environment import run_airflow
 
     raise SystemExit(run_airflow(arguments))

@@ -35,8 +35,8 @@ def suggest_expectations(
     """
     from include.core.connections import EnvironmentConnections
     from include.core.suggestions import unknown
-    from include.demo.sources import prepare_sources
     from include.ingestion.extract import extract_source
+    from include.ops.demo.sources import prepare_sources
     from include.validation.suggest import suggest_from_batch, suggest_from_lake
     from include.validation.suite import suite_path
 

@@ -8,7 +8,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class ApplyGateOperator(RunStepOperator):
@@ -16,6 +16,6 @@ class ApplyGateOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the verdict with the outcome of every check."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.judge(pipeline, plan)

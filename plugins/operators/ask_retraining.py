@@ -29,7 +29,7 @@ class AskRetrainingOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> list[str]:
         """Return what is to be mended."""
-        from include.monitoring.lines import mended_by_retraining
+        from include.workflows.monitor.lines import mended_by_retraining
 
         if as_of(context):
             raise AirflowSkipException("a day was asked for by hand, which is no reason to retrain now")

@@ -9,7 +9,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class BuildFeaturesOperator(RunStepOperator):
@@ -19,6 +19,6 @@ class BuildFeaturesOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the feature table's version."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.build(pipeline, plan)

@@ -17,7 +17,7 @@ class ChangeChampionOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the champion before and after."""
-        from include.retraining import decisions
+        from include.workflows.retrain import decisions
 
         params, by = context["params"], asked_by(context)
         decision, reason = params["decision"], params["reason"]

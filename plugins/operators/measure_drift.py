@@ -17,7 +17,7 @@ class MeasureDriftOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the day, the alerts and the table."""
-        from include.monitoring.measure import measure_drift
-        from include.monitoring.plan import MonitoringPlan
+        from include.workflows.monitor.measure import measure_drift
+        from include.workflows.monitor.plan import MonitoringPlan
 
         return measure_drift(pipeline, MonitoringPlan.load(pipeline.name, context["dag_run"].run_id))

@@ -18,7 +18,7 @@ class PlanMonitoringOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""
-        from include.monitoring.plan import plan_monitoring
+        from include.workflows.monitor.plan import plan_monitoring
 
         return plan_monitoring(
             pipeline,

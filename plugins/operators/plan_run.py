@@ -17,7 +17,7 @@ class PlanRunOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""
-        from include.retraining.plan import plan_run
+        from include.workflows.retrain.plan import plan_run
 
         params = context["params"]
         return plan_run(

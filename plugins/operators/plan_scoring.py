@@ -17,6 +17,6 @@ class PlanScoringOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""
-        from include.scoring.plan import plan_scoring
+        from include.workflows.score.plan import plan_scoring
 
         return plan_scoring(pipeline, run_key=context["dag_run"].run_id, as_of=as_of(context)).to_json()

@@ -47,7 +47,7 @@ class PromoteVersionOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the champion before and after."""
-        from include.retraining import decisions
+        from include.workflows.retrain import decisions
 
         params = context["params"]
         answer = context["ti"].xcom_pull(task_ids=self.approval)

@@ -8,7 +8,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class ProveFeaturesOperator(RunStepOperator):
@@ -16,6 +16,6 @@ class ProveFeaturesOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return what was compared: the cut-offs, and how many rows and features."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.prove(pipeline, plan)

@@ -8,7 +8,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class RegisterModelOperator(RunStepOperator):
@@ -16,6 +16,6 @@ class RegisterModelOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the version and its alias."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.register(pipeline, plan)

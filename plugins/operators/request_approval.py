@@ -59,8 +59,8 @@ class RequestApprovalOperator(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Ask, with the gate's table and what the champion would be replaced by; or return, where nothing is asked."""
         from include.config.loader import load_pipeline
-        from include.retraining import steps
-        from include.retraining.plan import RunPlan
+        from include.workflows.retrain import steps
+        from include.workflows.retrain.plan import RunPlan
 
         with told_to_airflow():
             plan = RunPlan.load(self.pipeline, context["dag_run"].run_id)
@@ -77,8 +77,8 @@ class RequestApprovalOperator(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Keep the answer, who gave it and why; no answer in time is one as well."""
-        from include.retraining import steps
-        from include.retraining.plan import RunPlan
+        from include.workflows.retrain import steps
+        from include.workflows.retrain.plan import RunPlan
 
         # not the parent's, which would skip what follows a rejection
         answer = HITLOperator.execute_complete(self, context, event)

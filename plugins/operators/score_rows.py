@@ -20,8 +20,8 @@ class ScoreRowsOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the day, the version, the rows and where they are."""
-        from include.scoring.plan import ScoringPlan
-        from include.scoring.score import score_rows
+        from include.workflows.score.plan import ScoringPlan
+        from include.workflows.score.score import score_rows
 
         found = score_rows(pipeline, ScoringPlan.load(pipeline.name, context["dag_run"].run_id))
         for asset in self.outlets:

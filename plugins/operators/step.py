@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 @contextmanager
@@ -76,7 +76,7 @@ class RunStepOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
         """Load the run's plan and follow it."""
-        from include.retraining.plan import RunPlan
+        from include.workflows.retrain.plan import RunPlan
 
         return self.follow(pipeline, RunPlan.load(pipeline.name, context["dag_run"].run_id))
 

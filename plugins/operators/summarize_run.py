@@ -9,7 +9,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class SummarizeRunOperator(RunStepOperator):
@@ -19,6 +19,6 @@ class SummarizeRunOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the verdict, the version and the table."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.summarize(pipeline, plan)

@@ -8,7 +8,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class TrainChallengerOperator(RunStepOperator):
@@ -16,6 +16,6 @@ class TrainChallengerOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return what the challenger is."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.train(pipeline, plan)

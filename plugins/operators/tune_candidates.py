@@ -8,7 +8,7 @@ from plugins.operators.step import RunStepOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.plan import RunPlan
+    from include.workflows.retrain.plan import RunPlan
 
 
 class TuneCandidatesOperator(RunStepOperator):
@@ -26,6 +26,6 @@ class TuneCandidatesOperator(RunStepOperator):
 
     def follow(self, pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         """Return the best score of each family."""
-        from include.retraining import steps
+        from include.workflows.retrain import steps
 
         return steps.tune(pipeline, plan, self.worker)

@@ -19,7 +19,7 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch
 from include.ingestion.days import days_between
-from include.retraining.run import ingest
+from include.workflows.retrain.run import ingest
 from tests import factories
 from tests.dags.conftest import airflow_environment
 

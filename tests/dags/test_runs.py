@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from include.demo.sources import DemoSources
+    from include.ops.demo.sources import DemoSources
     from tests.dags.conftest import DagOutcome
 
     RunDags = Callable[..., list[DagOutcome]]

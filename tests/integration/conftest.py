@@ -9,7 +9,7 @@ import pytest
 
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import run
+from include.workflows.retrain.run import run
 from tests import factories
 from tests.integration.killed_run import AS_OF, RUN_KEY
 from tests.services import postgres as service

@@ -21,7 +21,7 @@ from typing import Any
 
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import ingest
+from include.workflows.retrain.run import ingest
 
 #: Imported within functions, which each child would do again.
 HEAVY = (

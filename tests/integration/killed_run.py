@@ -14,7 +14,7 @@ from typing import Any
 
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import run
+from include.workflows.retrain.run import run
 
 RUN_KEY = "the-night"
 AS_OF = date(2024, 3, 20)

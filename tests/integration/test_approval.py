@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from include.embedded.airflow_client import AirflowClient
-from include.embedded.environment import ADMIN, stack_secrets
-from include.embedded.stack import running_stack
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.embedded.environment import ADMIN, stack_secrets
+from include.ops.embedded.stack import running_stack
 from include.registry.champion import find_champion
 from include.registry.promotion import held
 from include.registry.records.chain import read_all, verify

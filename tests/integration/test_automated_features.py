@@ -11,8 +11,8 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
 from include.lake import run_files
-from include.retraining.replay import replay
-from include.retraining.run import run, silent
+from include.workflows.retrain.replay import replay
+from include.workflows.retrain.run import run, silent
 from tests import factories
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import requests
 
 from include import lake
 from include.core import settings
-from include.embedded.airflow_client import AirflowClient
-from include.embedded.environment import ADMIN, stack_secrets
-from include.embedded.stack import running_stack
 from include.ingestion.quarantine import quarantined
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.embedded.environment import ADMIN, stack_secrets
+from include.ops.embedded.stack import running_stack
 from tests import factories
 from tests.integration.test_embedded_stack import wait_for
 

@@ -21,15 +21,14 @@ from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import BackupFailed, RestoreRefused
-from include.production.backup import back_up
-from include.production.contents import read_contents
-from include.production.restore import restore
+from include.ops.production.backup import back_up
+from include.ops.production.contents import read_contents
+from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
 from include.registry.records.chain import read_all
-from include.retraining import decisions
-from include.retraining.plan import RunPlan
-from include.retraining.run import retrain, run
-from include.retraining.steps import files
+from include.workflows.retrain import decisions, files
+from include.workflows.retrain.plan import RunPlan
+from include.workflows.retrain.run import retrain, run
 from tests import factories
 from tests.dags.conftest import airflow_environment
 from tests.integration.killed_run import AS_OF, RUN_KEY
@@ -189,9 +188,9 @@ def test_backups_taken_while_a_night_runs_are_whole(
 @pytest.mark.parametrize(
     ("function", "when", "number"),
     [
-        ("include.production.backup.dump", "after", 1),
-        ("include.production.backup.digest_of", "before", 3),
-        ("include.production.contents.Contents.write", "after", 1),
+        ("include.ops.production.backup.dump", "after", 1),
+        ("include.ops.production.backup.digest_of", "before", 3),
+        ("include.ops.production.contents.Contents.write", "after", 1),
     ],
 )
 def test_a_killed_backup_is_none_and_the_next_one_clears_it_away(
@@ -273,7 +272,7 @@ def test_a_restore_that_was_broken_off_in_unpacking_is_begun_again(
     """What the first try had unpacked and not put in place does not count as something that is there."""
     home = use(tmp_path / "restored", monkeypatch)
     command = [
-        *(sys.executable, "-c", DIES, "include.production.restore.unpack", "after", "1"),
+        *(sys.executable, "-c", DIES, "include.ops.production.restore.unpack", "after", "1"),
         *("restore", str(backup)),
     ]
     killed = subprocess.run(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.core.errors import BackupFailed, RestoreRefused
-from include.production.backup import back_up
-from include.production.restore import restore
+from include.ops.production.backup import back_up
+from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
 from include.registry.proof import prove_models
 from include.registry.records import chain

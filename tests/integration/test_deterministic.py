@@ -13,9 +13,9 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.features.build import FeatureTable, read_features
 from include.lake import run_files
-from include.retraining.run import ingest, retrain
 from include.training.fit import predict
 from include.training.model_file import load_model
+from include.workflows.retrain.run import ingest, retrain
 from tests import factories
 
 if TYPE_CHECKING:

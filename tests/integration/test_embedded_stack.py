@@ -15,9 +15,9 @@ import pytest
 
 from include.core import settings
 from include.core.errors import EmbeddedStackError
-from include.embedded.airflow_client import AirflowClient
-from include.embedded.environment import stack_secrets
-from include.embedded.stack import running_stack, stop_marked
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.embedded.environment import stack_secrets
+from include.ops.embedded.stack import running_stack, stop_marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

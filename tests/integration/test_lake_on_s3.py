@@ -16,8 +16,8 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.lake.maintenance import maintain_files, maintain_table
 from include.registry.records import chain
-from include.retraining.explain_row import explain_row
-from include.retraining.run import run
+from include.workflows.retrain.explain_row import explain_row
+from include.workflows.retrain.run import run
 from tests.services.s3 import REGION, S3, running_s3
 
 if TYPE_CHECKING:

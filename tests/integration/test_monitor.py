@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from include.workflows.monitor.measure import measure_drift
+from include.workflows.monitor.plan import plan_monitoring
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, ScoringImpossible
-from include.monitoring.measure import measure_drift
-from include.monitoring.plan import plan_monitoring
-from include.retraining.run import ingest, run
-from include.scoring.plan import plan_scoring
-from include.scoring.score import score_rows
+from include.workflows.retrain.run import ingest, run
 from tests import factories
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_champion_without_a_reference_is_unknown_and_no_crash(
     after_nights: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What needs no reference is judged all the same."""
-    from include.monitoring import measure
+    from include.workflows.monitor import measure
 
     monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: None)
 

@@ -10,9 +10,9 @@ import pytest
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.registry.client import mlflow_client
-from include.retraining.run import run
 from include.training.columns import FeatureColumns
 from include.training.onnx_export import run_onnx
+from include.workflows.retrain.run import run
 from tests import factories
 from tests.integration.killed_run import AS_OF
 

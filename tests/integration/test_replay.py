@@ -16,14 +16,14 @@ from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, ModelRefused
-from include.retraining.replay import replay
-from include.retraining.run import run, silent
+from include.workflows.retrain.replay import replay
+from include.workflows.retrain.run import run, silent
 from tests import factories
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.retraining.replay import Replay
     from include.training.folds import Folds
+    from include.workflows.retrain.replay import Replay
 
 AS_OF = date(2024, 3, 20)
 

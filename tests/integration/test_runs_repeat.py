@@ -18,9 +18,9 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import ModelRefused, TrainingImpossible
 from include.registry.client import mlflow_client
 from include.registry.records.chain import read_all
-from include.retraining import steps
-from include.retraining.plan import RunPlan
-from include.retraining.run import retrain, run
+from include.workflows.retrain import steps
+from include.workflows.retrain.plan import RunPlan
+from include.workflows.retrain.run import retrain, run
 from tests import factories
 from tests.integration.killed_run import AS_OF, RUN_KEY
 
@@ -180,7 +180,7 @@ def test_a_run_changed_after_its_registration_is_refused(after_night: Pipeline, 
 
 def test_a_day_delivered_again_with_changes_replaces_the_day(after_night: Pipeline, tmp_path: Path) -> None:
     """Ingesting a range again publishes what changed, a day as a whole, and no row twice."""
-    from include.retraining.run import ingest
+    from include.workflows.retrain.run import ingest
 
     corrected = factories.sales()
     corrected.loc[corrected["day"] == "2024-03-20 00:00:00", "revenue"] = 500.0

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
@@ -25,10 +27,8 @@ from include.core.errors import ExpectationsFailed, LakeError, ModelRefused, Sco
 from include.features.build import build_features, read_feature_rows
 from include.features.snapshot import pin_snapshot
 from include.registry.champion import find_champion, load_champion
-from include.retraining.run import ingest
-from include.scoring.plan import plan_scoring
-from include.scoring.score import score_rows
 from include.training.fit import predict
+from include.workflows.retrain.run import ingest
 from tests import factories
 from tests.integration.killed_run import AS_OF
 from tests.integration.killed_score import RUN_KEY

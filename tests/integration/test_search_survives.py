@@ -7,9 +7,9 @@ import math
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
-from include.retraining import steps
-from include.retraining.plan import RunPlan
-from include.retraining.run import retrain
+from include.workflows.retrain import steps
+from include.workflows.retrain.plan import RunPlan
+from include.workflows.retrain.run import retrain
 from tests.integration.tuning_results import FAMILIES, assert_had_by_both, assert_whole, found, run_folder
 from tests.integration.tuning_task import (
     AS_OF,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import run
+from include.workflows.retrain.run import run
 
 if TYPE_CHECKING:
     from pathlib import Path

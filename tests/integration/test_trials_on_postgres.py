@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import TrainingImpossible
-from include.retraining import steps
-from include.retraining.run import retrain
 from include.training.trial_storage import open_storage
+from include.workflows.retrain import steps
+from include.workflows.retrain.run import retrain
 from tests.integration.tuning_results import FAMILIES, assert_had_by_both, assert_whole, found, run_folder
 from tests.integration.tuning_task import (
     AS_OF,

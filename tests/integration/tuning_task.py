@@ -23,10 +23,10 @@ import yaml
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.retraining import steps
-from include.retraining.plan import RunPlan, plan_run
-from include.retraining.run import ingest, run
 from include.training.folds import Folds
+from include.workflows.retrain import steps
+from include.workflows.retrain.plan import RunPlan, plan_run
+from include.workflows.retrain.run import ingest, run
 from tests import factories
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 
 from include.config.pipeline import Pipeline
 from include.evaluation.reload import Reload
 from include.evaluation.signature import kinds_of
 from include.gate.verdict import Verdict, decide
-from include.retraining.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model
 from include.training.model_file import save_model

@@ -17,10 +17,10 @@ import requests
 
 from include.core import settings
 from include.core.errors import EmbeddedStackError
-from include.demo.sources import DATABASE, LANDING, prepare_sources
-from include.embedded.airflow_client import AirflowClient
-from include.production.env_file import FILES, complete
-from include.production.wait import compose
+from include.ops.demo.sources import DATABASE, LANDING, prepare_sources
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.production.env_file import FILES, complete
+from include.ops.production.wait import compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,12 +16,12 @@ import pytest
 import requests
 
 from include.core.errors import EmbeddedStackError
-from include.production.secrets import SECRETS
+from include.ops.production.secrets import SECRETS
 from tests.stack.promises import assert_promises, records
 from tests.stack.stack import FIRST, LAST_INGESTED, PIPELINE, SERVICES, canary, docker, wait_for
 
 if TYPE_CHECKING:
-    from include.embedded.airflow_client import AirflowClient
+    from include.ops.embedded.airflow_client import AirflowClient
     from tests.stack.stack import Stack
 
 SECONDS = 8

@@ -20,8 +20,8 @@ from include.config.loader import load_pipeline, pipeline_names
 from include.config.pipeline import Pipeline
 from include.core import errors, settings
 from include.core.connections import EnvironmentConnections
-from include.retraining.run import run
 from include.validation.suite import read_suite, suite_path
+from include.workflows.retrain.run import run
 from tests import factories
 from tests.dags.conftest import airflow_environment
 

@@ -20,7 +20,7 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureLeak
 from include.features.proof import prove_newest
-from include.retraining.run import ingest, run
+from include.workflows.retrain.run import ingest, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

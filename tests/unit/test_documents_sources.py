@@ -37,8 +37,8 @@ from include.ingestion.contract import conform
 from include.ingestion.extract import RUNAWAY, extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
-from include.retraining import run
 from include.validation.validate import QUARANTINED_AT_MOST, validate_batch
+from include.workflows.retrain import run
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests import factories
 from tests.services import postgres as postgres_service

@@ -18,9 +18,6 @@ from include.config.training import METRICS, BuiltIn, Family, Task, Training, Tu
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import TrainingImpossible
-from include.retraining.replay import TOLERANCE
-from include.retraining.run import run
-from include.retraining.steps.compare import IMPORTANCE_SECONDS
 from include.training import calibrate, studies
 from include.training.candidates import candidates_of
 from include.training.candidates.simple import MAX_QUANTILE_ROWS
@@ -31,6 +28,9 @@ from include.training.split import split_by_time, time_ordered_folds
 from include.training.trial_storage import open_storage
 from include.training.tune import Search
 from include.training.tuning_result import tuning_table
+from include.workflows.retrain.compare import IMPORTANCE_SECONDS
+from include.workflows.retrain.replay import TOLERANCE
+from include.workflows.retrain.run import run
 from tests import factories
 from tests.unit.training.conftest import untidy_frame
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = settings.root()
-OWN_PLACES = ("include/pipelines/flight_delays/", "include/demo/")
+OWN_PLACES = ("include/pipelines/flight_delays/", "include/ops/demo/")
 
 
 def tracked(*patterns: str) -> list[str]:

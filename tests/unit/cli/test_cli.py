@@ -15,9 +15,9 @@ from include.cli import main
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.retraining import steps
-from include.retraining.plan import plan_run
-from include.retraining.run import ingest
+from include.workflows.retrain import steps
+from include.workflows.retrain.plan import plan_run
+from include.workflows.retrain.run import ingest
 from tests import factories
 
 if TYPE_CHECKING:

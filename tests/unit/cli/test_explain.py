@@ -13,7 +13,7 @@ from include.cli import main
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.errors import EvaluationFailed
-from include.retraining.explain_row import asked_key
+from include.workflows.retrain.explain_row import asked_key
 from tests import factories
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from include.features.asked import asked_days, asked_rows
 from include.features.build import build_features, read_features
 from include.features.query import run_features_query
 from include.features.snapshot import pin_snapshot
-from include.retraining.run import ingest
+from include.workflows.retrain.run import ingest
 from tests import factories
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureQueryFailed
 from include.features.build import FeatureTable, build_features, compute_rows, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
-from include.retraining import run
+from include.workflows.retrain import run
 from tests import factories
 
 if TYPE_CHECKING:

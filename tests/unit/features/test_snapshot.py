@@ -12,7 +12,7 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested
 from include.features.snapshot import pin_day, pin_snapshot, pinned_tables, raw_datasets
-from include.retraining.run import ingest
+from include.workflows.retrain.run import ingest
 
 if TYPE_CHECKING:
     from pathlib import Path

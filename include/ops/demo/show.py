@@ -1,0 +1,157 @@
+"""The demo: the whole night on real flights, on this machine, in Airflow."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from include.config.loader import load_pipeline
+from include.core import settings
+from include.core.errors import EmbeddedStackError
+from include.ingestion.publish import missing_range
+from include.ops.demo.sources import connections, prepare_sources
+from include.ops.embedded.airflow_client import AirflowClient
+from include.ops.embedded.environment import ADMIN, stack_secrets
+from include.ops.embedded.stack import running_stack
+from include.ops.embedded.watch import follow_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from include.ops.embedded.stack import Stack
+
+PIPELINE = "flight_delays"
+
+#: Seconds until Airflow has parsed the DAG files.
+PARSE_SECONDS = 120
+
+
+def run_demo(*, exit_after: bool) -> int:
+    """Start the stack, ingest what is missing, retrain, and print the verdict.
+
+    Returns
+    -------
+    int
+        With `exit_after`, 0 only if a version was promoted; without, 0 after Ctrl-C.
+    """
+    console = _console()
+    began = time.monotonic()
+    today = datetime.now(UTC).date()
+    folder = settings.home() / "sources"
+    with ThreadPoolExecutor(1) as background, _until_interrupted(), console.status("starting") as status:
+        preparing = background.submit(prepare_sources, folder, today)
+        status.update("starting Airflow and MLflow, preparing the demo's sources")
+        with running_stack(settings.home(), connections(folder), console.print) as stack:
+            sources = preparing.result()
+            client = _client(stack, [f"{PIPELINE}.ingest", f"{PIPELINE}.retrain"])
+            status.stop()
+            console.print(
+                f"Airflow and MLflow are up, {time.monotonic() - began:.0f} s; flights from {sources.first_day} on"
+            )
+            _print_addresses(stack, console)
+            promoted = _night(stack, client, today, console)
+            console.print(f"\n{time.monotonic() - began:.0f} s in all")
+            if exit_after:
+                return 0 if promoted else 1
+            _print_addresses(stack, console)
+            _stay(stack, console)
+    return 1 if exit_after else 0  # interrupted: nothing was promoted that we saw
+
+
+def run_up() -> int:
+    """Start the stack and stay until Ctrl-C."""
+    console = _console()
+    with _until_interrupted(), console.status("starting Airflow and MLflow") as status:
+        folder = settings.home() / "sources"
+        with running_stack(settings.home(), connections(folder), console.print) as stack:
+            status.stop()
+            _print_addresses(stack, console)
+            _stay(stack, console)
+    return 0
+
+
+def _night(stack: Stack, client: AirflowClient, today: date, console: Console) -> bool:
+    """Ingest what is missing up to yesterday, retrain, print the verdict; return whether it promoted."""
+    pipeline = load_pipeline(PIPELINE)
+    ingest, retrain = f"{PIPELINE}.ingest", f"{PIPELINE}.retrain"
+    client.pause(retrain, True)  # or the update of the raw tables would start a second run
+    missing = missing_range(pipeline, today - timedelta(days=1))
+    if missing:
+        start, end = missing
+        console.print(f"\n[bold]{ingest}[/] from {start} to {end}", highlight=False)
+        run = client.trigger(ingest, {"start": start.isoformat(), "end": end.isoformat()})
+        client.pause(ingest, False)
+        if not follow_run(stack, client, ingest, run, console):
+            return False
+        _await_rest(stack, client, ingest)
+    console.print(f"\n[bold]{retrain}[/]", highlight=False)
+    client.pause(retrain, False)
+    run = client.trigger(retrain, {"as_of": (today - timedelta(days=1)).isoformat()})
+    if not follow_run(stack, client, retrain, run, console):
+        return False
+    summary = client.result(retrain, run, "summarize_run")
+    console.print()
+    console.print(summary["table"], markup=False, highlight=False, soft_wrap=True)
+    return summary["verdict"] == "promote"
+
+
+def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
+    """Wait for the run of last night that Airflow starts by itself when a DAG is unpaused."""
+    while any(run["state"] in ("queued", "running") for run in client.runs(dag_id)):
+        stack.check()
+        time.sleep(0.3)
+
+
+def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
+    """Return a client, once Airflow knows the DAGs."""
+    client = AirflowClient.embedded(stack.places)
+    deadline = time.monotonic() + PARSE_SECONDS
+    while not all(client.has_dag(dag_id) for dag_id in dag_ids):
+        stack.check()
+        errors = client.import_errors()
+        if errors or time.monotonic() > deadline:
+            raise EmbeddedStackError("Airflow cannot import dags/:\n" + ("\n".join(errors) or "no DAG in time"))
+        time.sleep(0.3)
+    return client
+
+
+def _print_addresses(stack: Stack, console: Console) -> None:
+    password = stack_secrets(stack.places.home)["admin_password"]
+    console.print(
+        f"  Airflow  {stack.places.airflow_url}   login {ADMIN}, password {password}\n"
+        f"  MLflow   {stack.places.mlflow_url}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _stay(stack: Stack, console: Console) -> None:
+    console.print("\nCtrl-C stops Airflow and MLflow.")
+    while True:
+        stack.check()
+        time.sleep(1)
+
+
+class _until_interrupted:  # noqa: N801  reads as what it does
+    """End the block quietly on Ctrl-C, SIGTERM or a closed terminal; its stack is stopped on the way out."""
+
+    def __enter__(self) -> None:
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sent, _interrupt)
+
+    def __exit__(self, kind: Any, *_: Any) -> bool:
+        return kind is KeyboardInterrupt
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()

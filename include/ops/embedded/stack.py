@@ -1,0 +1,294 @@
+"""The embedded stack: Airflow and MLflow on this machine, started together and stopped together."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.database_file import DatabaseFile
+from include.core.errors import EmbeddedStackError
+from include.ops.embedded.environment import MARK, Places, stack_environment
+from include.ops.embedded.ports import choose_port
+from include.registry.store import migrate_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Seconds that a part may take to answer, on a busy machine at its first start.
+START_SECONDS = 180
+#: Seconds that a part is given to end by itself.
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Part:
+    """A running part of the stack."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raise if the part has ended."""
+        if self.process.poll() is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+            raise EmbeddedStackError(
+                f"{self.name} ended with status {self.process.returncode}; its log is {self.log} and ends with:\n"
+                + "\n".join(f"    {line}" for line in tail)
+            )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack."""
+
+    places: Places
+    environment: dict[str, str]
+    parts: list[Part]
+
+    def check(self) -> None:
+        """Raise if any part has ended.
+
+        Raises
+        ------
+        EmbeddedStackError
+            With the end of that part's log.
+        """
+        for part in self.parts:
+            part.check()
+
+
+@contextmanager
+def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str], None]) -> Iterator[Stack]:
+    """Start the stack, yield it once it answers, and stop every process of it at the end.
+
+    Parameters
+    ----------
+    home
+        Folder of all that the stack keeps; one stack at a time may use it.
+    connections
+        Airflow Connections, as environment variables.
+    tell
+        Called with what a person at the terminal should know.
+
+    Raises
+    ------
+    EmbeddedStackError
+        If another stack uses the folder, no port is free, or a part does not start.
+    OtherRelease
+        If a newer MLflow or Airflow wrote a database of the folder.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with _only_one(home):
+        if stop_marked(home):
+            tell("stopped what was left of an earlier stack that had been killed")
+        airflow_port = choose_port("NIGHTSHIFT_AIRFLOW_PORT", 8080)
+        mlflow_port = choose_port("NIGHTSHIFT_MLFLOW_PORT", 5000, taken=(airflow_port,))
+        for port, usual, name in ((airflow_port, 8080, "Airflow"), (mlflow_port, 5000, "MLflow")):
+            if port != usual:
+                tell(f"{name} uses port {port}")
+        places = Places(home, airflow_port, mlflow_port)
+        environment = stack_environment(places, connections)
+        for folder in (places.airflow_home, places.mlflow_home, places.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        places.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
+        stack = Stack(places, environment, [])
+        try:
+            with _readable(places.mlflow_home / "mlflow.db") as database:
+                migrate_store(database, tell)
+            stack.parts.append(_start(stack, "mlflow", _mlflow_command(places)))
+            migrate_airflow(stack, tell)
+            stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
+            stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
+            # logs are read from the folder; the servers for them would listen on every address
+            stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
+            stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
+            # without a scheduler that lives, the API would answer and no task would ever begin
+            _await(stack, f"{places.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
+            # Airflow builds its API for tasks at the first call, which would be inside of the first task
+            _await(stack, f"{places.airflow_url}/execution/health")
+            _await(stack, f"{places.mlflow_url}/health")
+            yield stack
+        finally:
+            _stop(stack)
+
+
+def stop_marked(home: Path) -> int:
+    """End every process that bears the stack's mark in its environment; return how many there were.
+
+    This finds what a killed stack left, and tasks that had begun a session of their own.
+    """
+    found = _marked(home)
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _marked(home):
+            _send(pid, sent)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _marked(home) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return len(found)
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with (home / "stack.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EmbeddedStackError(
+                f"another stack runs in {home}; stop it with Ctrl-C in its terminal, or set NIGHTSHIFT_HOME to "
+                "another folder"
+            ) from error
+        yield
+
+
+def _airflow(*command: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *command]
+
+
+def _mlflow_command(places: Places) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(places.mlflow_port)),
+        *("--backend-store-uri", f"sqlite:///{places.mlflow_home / 'mlflow.db'}"),
+        # tasks write artifacts to the folder themselves: no upload through the server
+        *("--no-serve-artifacts", "--default-artifact-root", (places.mlflow_home / "artifacts").as_uri()),
+        *("--workers", "1"),
+    ]
+
+
+def _start(stack: Stack, name: str, command: list[str], settings: dict[str, str] | None = None) -> Part:
+    log = stack.places.logs / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=stack.environment | (settings or {}),
+            cwd=stack.places.home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us to handle: the parts are then stopped in order
+        )
+    return Part(name, process, log)
+
+
+def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
+    """Bring Airflow's database to this version, or make it; remembered, since only asking takes seconds.
+
+    Raises
+    ------
+    OtherRelease
+        If a newer Airflow wrote it; it is as it was.
+    EmbeddedStackError
+        If Airflow's own migration fails; an older database is as it was.
+    """
+    (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
+    scripts = Path(package) / "migrations" / "versions"
+    path = stack.places.airflow_home / "airflow.db"
+    file = DatabaseFile(path, "Airflow", version("apache-airflow-core"), scripts)
+    with _readable(path):
+        if file.is_settled():
+            return
+        if file.state() == "older":
+            file.migrate(lambda copied: _run_migration(stack, copied), tell)
+        else:  # it is made; or a provider's tables in it, which have revisions of their own, may be older
+            _run_migration(stack, path)
+        file.settle()
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[Path]:
+    """Say in words that a database cannot be read or written."""
+    try:
+        yield database
+    except sqlite3.DatabaseError as error:
+        raise EmbeddedStackError(
+            f"{database} cannot be used ({error}); stop what else uses it and make room on its disk, or bring it back "
+            "from a copy"
+        ) from error
+
+
+def _run_migration(stack: Stack, path: Path) -> None:
+    part = _start(
+        stack, "migration", _airflow("db", "migrate"), {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{path}"}
+    )
+    try:
+        part.process.wait(START_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise EmbeddedStackError(
+            f"airflow db migrate did not end in {START_SECONDS} s; its log is {part.log}"
+        ) from error
+    if part.process.returncode:
+        part.check()
+
+
+def _healthy(told: bytes, part: str) -> bool:
+    """Return whether Airflow's own report of its health calls a part healthy."""
+    return json.loads(told).get(part, {}).get("status") == "healthy"
+
+
+def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: True) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        stack.check()
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  an http address of our own
+                if answer.status == 200 and ready(answer.read()):
+                    return
+        except (OSError, urllib.error.URLError):
+            pass
+        if time.monotonic() > deadline:
+            raise EmbeddedStackError(
+                f"{url} did not answer within {START_SECONDS} s; the logs are in {stack.places.logs}"
+            )
+        time.sleep(0.1)
+
+
+def _stop(stack: Stack) -> None:
+    # the scheduler first, so that nothing new begins while the others end
+    for part in sorted(stack.parts, key=lambda part: part.name != "scheduler"):
+        _send(-part.process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for part in stack.parts:
+        try:
+            part.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _send(-part.process.pid, signal.SIGKILL)
+            part.process.wait()
+    stop_marked(stack.places.home)
+
+
+def _marked(home: Path) -> list[int]:
+    """Return the processes that bear the mark, on systems that show processes as files."""
+    mark, own = f"{MARK}={home}".encode(), os.getpid()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            running = entry.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if running and mark in entry.joinpath("environ").read_bytes().split(b"\0") and int(entry.name) != own:
+                found.append(int(entry.name))
+        except OSError:
+            continue  # it has ended, or is someone else's
+    return found
+
+
+def _send(pid: int, sent: signal.Signals) -> None:
+    try:
+        if pid < 0:
+            os.killpg(-pid, sent)
+        else:
+            os.kill(pid, sent)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,86 @@
+"""Follows a run in the terminal: which task, how long, and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from include.ops.embedded.airflow_client import AirflowClient
+    from include.ops.embedded.stack import Stack
+
+POLL_SECONDS = 0.5
+ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
+MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]"}
+MAX_ERROR_LINES = 12
+
+
+def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, console: Console) -> bool:
+    """Show each task of a run as it ends, and those that run; return whether the run succeeded.
+
+    Raises
+    ------
+    EmbeddedStackError
+        If a part of the stack ends meanwhile.
+    """
+    shown: set[tuple[str | int, ...]] = set()
+    with console.status(f"{dag_id}: waiting for its first task") as status:
+        while True:
+            stack.check()
+            state = client.state(dag_id, run_id)
+            tasks = client.tasks(dag_id, run_id)
+            for task in sorted(tasks, key=lambda task: task["end_date"] or ""):
+                key = (task["task_id"], task["map_index"])
+                if task["state"] in ENDED and key not in shown:
+                    shown.add(key)
+                    console.print(_ended(task), highlight=False)
+            for task in tasks:
+                key = (task["task_id"], task["map_index"], "asks")
+                if task["state"] == "awaiting_input" and key not in shown:
+                    shown.add(key)
+                    page = f"{stack.places.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
+                    told = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
+                    console.print(told, markup=False, highlight=False, soft_wrap=True)
+            running = [task for task in tasks if task["state"] == "running"]
+            retrying = [task for task in tasks if task["state"] == "up_for_retry"]
+            status.update(_running(running, retrying) or f"{dag_id}: {state}")
+            if state in ("success", "failed"):
+                break
+            time.sleep(POLL_SECONDS)
+    for task in tasks:
+        if task["state"] == "failed":
+            _show_error(client, dag_id, run_id, task, console)
+    return state == "success"
+
+
+def _name(task: dict[str, Any]) -> str:
+    mapped = task.get("rendered_map_index") or (str(task["map_index"]) if task["map_index"] >= 0 else "")
+    return f"{task['task_id']} {mapped}".strip()
+
+
+def _ended(task: dict[str, Any]) -> str:
+    took = f"{task['duration']:7.1f} s" if task["duration"] is not None else " " * 9
+    mark = MARKS.get(task["state"], "·")
+    return f"  {mark} {_name(task):<44}{took}  {'' if task['state'] == 'success' else task['state']}"
+
+
+def _running(running: list[dict[str, Any]], retrying: list[dict[str, Any]]) -> str:
+    now = datetime.now(UTC)
+    told = []
+    for task in running:
+        since = datetime.fromisoformat(task["start_date"]) if task["start_date"] else now
+        told.append(f"{_name(task)} {(now - since).total_seconds():.0f} s")
+    told += [f"{_name(task)} failed and is tried again later" for task in retrying]
+    return ", ".join(told)
+
+
+def _show_error(client: AirflowClient, dag_id: str, run_id: str, task: dict[str, Any], console: Console) -> None:
+    lines = client.log(dag_id, run_id, task)
+    errors = [line for line in lines if "Error" in line or "Exception" in line or "Task failed" in line] or lines
+    console.print(f"\n[red]{_name(task)} failed[/]; the end of its log:", highlight=False)
+    for line in errors[-MAX_ERROR_LINES:]:
+        console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,208 @@
+"""Databases as parts of a backup: SQLite by its own online backup, PostgreSQL by `pg_dump` and `pg_restore`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.core.errors import BackupFailed, RestoreRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import URL
+
+    from include.core.errors import NightshiftError
+    from include.ops.production.places import Database
+
+#: Seconds for which a copy waits for a writer.
+WAIT_SECONDS = 60
+
+#: What options of a driver's address are to PostgreSQL's programs, which would refuse the others.
+_PG_OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "options", "connect_timeout", "host", "port"}
+
+
+def part_name(database: Database) -> str:
+    """Return the name of a database's file in a backup.
+
+    Raises
+    ------
+    BackupFailed
+        If it is neither SQLite nor PostgreSQL.
+    """
+    kind = _url(database).get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise BackupFailed(
+            f"{database.setting} names {database.shown}, and only SQLite and PostgreSQL can be backed up here; use the "
+            "database's own tools"
+        )
+    return f"{database.name}.{'sqlite' if kind == 'sqlite' else 'dump'}"
+
+
+def identity(database: Database) -> tuple[object, ...]:
+    """Return what tells a database from another, whatever driver its address names."""
+    url = _url(database)
+    return (url.get_backend_name(), url.host, url.port, url.database)
+
+
+def is_there(database: Database) -> bool:
+    """Return whether there is anything to back up; SQLite would make a file that is not there."""
+    url = _url(database)
+    return url.get_backend_name() != "sqlite" or _sqlite_file(url).is_file()
+
+
+def dump(database: Database, path: Path) -> None:
+    """Write a database, as it is at one moment, to a file; whoever uses it may go on.
+
+    Raises
+    ------
+    BackupFailed
+        If it cannot be read.
+    """
+    url = _url(database)
+    if url.get_backend_name() == "sqlite":
+        _copy_sqlite(_sqlite_file(url), path)
+        return
+    _run(
+        ["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={path}", f"--dbname={_bare(url)}"],
+        url,
+        lambda told: BackupFailed(
+            f"{database.shown} could not be dumped ({told}); check {database.setting}, and that pg_dump is not older "
+            "than the server; nothing was left behind"
+        ),
+    )
+
+
+def refuse_unless_empty(database: Database) -> None:
+    """Refuse a database that has a table.
+
+    Raises
+    ------
+    RestoreRefused
+        If it has, or cannot be asked.
+    """
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not is_there(database):
+        return
+    engine = create_engine(_url(database))
+    try:
+        tables = inspect(engine).get_table_names()
+    except SQLAlchemyError as error:
+        raise RestoreRefused(
+            f"{database.shown} cannot be asked whether it is empty ({type(error).__name__}); check {database.setting}, "
+            "and that the database and its role are there; nothing was restored"
+        ) from None
+    finally:
+        engine.dispose()
+    if tables:
+        raise RestoreRefused(
+            f"{database.shown} has {len(tables)} tables, and a backup is only restored into an empty database; stop "
+            f"what uses it, and name another one in {database.setting}, or drop it and make it anew; nothing was "
+            "restored"
+        )
+
+
+def load(database: Database, path: Path) -> None:
+    """Fill an empty database from a file that `dump` wrote, wholly or not at all.
+
+    Raises
+    ------
+    RestoreRefused
+        If it cannot be filled.
+    """
+    url = _url(database)
+    if url.get_backend_name() == "sqlite":
+        target = _sqlite_file(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.restoring")
+        scratch.unlink(missing_ok=True)
+        shutil.copyfile(path, scratch)  # its digest was looked at
+        scratch.chmod(0o600)
+        scratch.replace(target)
+        return
+    _run(
+        [
+            *("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"),
+            *(f"--dbname={_bare(url)}", str(path)),
+        ],
+        url,
+        lambda told: RestoreRefused(
+            f"{database.shown} could not be filled ({told}), and is empty as before; check {database.setting}, and "
+            "that pg_restore is not older than the pg_dump of the backup, then run this again"
+        ),
+    )
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database in one step: page by page, the copy would begin anew with each write of another."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=rw", uri=True, timeout=WAIT_SECONDS)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            live.backup(copy)
+            [told] = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise BackupFailed(f"{source} could not be copied ({error}); check that nothing holds it locked") from error
+    if told != "ok":
+        raise BackupFailed(f"{source} is damaged ({told}); repair it, or restore an older backup")
+    target.chmod(0o600)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _run(command: list[str], url: URL, failed: Callable[[str], NightshiftError]) -> None:
+    """Run a program of PostgreSQL, with the password where no list of processes shows it."""
+    password = url.password or url.query.get("password")
+    environment = os.environ | {"LC_ALL": "C"} | ({"PGPASSWORD": str(password)} if password else {})
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+    except FileNotFoundError:
+        raise failed(f"there is no {command[0]}; install postgresql-client") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.strip().splitlines() if line] or [f"status {done.returncode}"]
+        raise failed(_short(lines[0], password))
+
+
+def _short(line: str, password: object) -> str:
+    import textwrap
+
+    return textwrap.shorten(line.replace(str(password), "…") if password else line, 300, placeholder=" …")
+
+
+def _bare(url: URL) -> str:
+    """Return an address for PostgreSQL's own programs, without its driver and password."""
+    from sqlalchemy import URL
+
+    query = {name: value for name, value in url.query.items() if name in _PG_OPTIONS}
+    return URL.create("postgresql", url.username, None, url.host, url.port, url.database, query).render_as_string(
+        hide_password=False
+    )
+
+
+def _url(database: Database) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(database.url)
+    except ArgumentError:
+        raise BackupFailed(
+            f"{database.setting} is not the address of a database; expected one such as "
+            "postgresql://user:password@host/database"
+        ) from None
+
+
+def _sqlite_file(url: URL) -> Path:
+    if not url.database or url.database == ":memory:":
+        raise BackupFailed(f"{url.render_as_string()} is a database in memory, which nothing can back up")
+    return Path(url.database).resolve()

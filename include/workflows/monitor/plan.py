@@ -1,0 +1,133 @@
+"""Plan: what one run of the monitor looks at; pinned before anything is measured."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from include import lake
+from include.core.errors import ScoringImpossible
+from include.features.snapshot import pin_day
+from include.registry.proof import find_recorded_champion
+from include.workflows.pinned_plan import PinnedPlan
+
+if TYPE_CHECKING:
+    from include.config.pipeline import Pipeline
+    from include.registry.champion import Champion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MonitoringPlan(PinnedPlan):
+    """Everything that decides what a run of the monitor finds; a run that is repeated has the same plan.
+
+    Attributes
+    ----------
+    champion
+        The version that all is held against.
+    predictions
+        Version of the table of predictions; None where there is none yet.
+    moment
+        When it was planned, in microseconds since 1970.
+    """
+
+    FOLDER: ClassVar[str] = "monitor/"
+
+    champion: Champion
+    predictions: int | None
+    moment: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that a run of the monitor looks at.
+
+    A row belongs to the day of the run that predicts it, as `include.core.as_of` says. Its label is known
+    `training.gap_days` later, so labels are looked at of earlier rows, and those by their calendar days.
+
+    Attributes
+    ----------
+    first, last
+        The days whose rows are looked at, both included.
+    first_known, last_known
+        The days of `prediction_time` of the rows whose labels are looked at, both included.
+    """
+
+    first: date
+    last: date
+    first_known: date
+    last_known: date
+
+    @classmethod
+    def of(cls, as_of: date, window_days: int, gap_days: int) -> Window:
+        """Return the window of a day."""
+        back, last_known = timedelta(days=window_days - 1), as_of - timedelta(days=gap_days)
+        return cls(as_of - back, as_of, last_known - back, last_known)
+
+    @property
+    def since(self) -> date:
+        """The day from whose begin on rows are needed."""
+        return min(self.first, self.first_known)
+
+    @property
+    def first_predicted(self) -> date:
+        """The day of the oldest run that predicted any of them: what is asked at midnight may be of the day before."""
+        return self.since - timedelta(days=1)
+
+
+def plan_monitoring(
+    pipeline: Pipeline, run_key: str, as_of: date | None = None, announced: date | None = None
+) -> MonitoringPlan:
+    """Pin what a run looks at, or return the plan that this run made before.
+
+    Parameters
+    ----------
+    as_of
+        None means the last day that was predicted; where the monitor has a clock of its own, which also notices that
+        nothing is predicted any more, or nothing was predicted yet, the last day that every daily source has.
+    announced
+        A day that was published, maybe without a row.
+
+    Raises
+    ------
+    NotIngested
+        If the lake does not hold every source up to `as_of`.
+    ScoringImpossible
+        If there is no champion.
+    ModelRefused, TrackingUnavailable
+        If MLflow cannot say who the champion is.
+    """
+    kept = MonitoringPlan.kept(pipeline.name, run_key)
+    if kept:
+        return kept
+    uri = lake.predictions_uri(pipeline.name)
+    predictions = lake.latest_version(uri)
+    if as_of is None and pipeline.schedule.monitor == "after_score":
+        days = lake.days_with_rows(uri, predictions) if predictions is not None else []
+        found = [*map(date.fromisoformat, days[-1:]), *([announced] if announced else [])]
+        as_of = max(found, default=None)
+    as_of, snapshot = pin_day(pipeline, as_of, asked="the monitor is asked", instead="ask it")
+    champion = find_recorded_champion(pipeline.name)
+    if champion is None:
+        raise ScoringImpossible(
+            f"{pipeline.name} has no champion yet, so there is nothing that it has learned from; run the DAG "
+            f"{pipeline.name}.retrain until it promotes a version, then start this run again"
+        )
+    plan = MonitoringPlan(
+        pipeline=pipeline.name,
+        run_key=run_key,
+        as_of=as_of.isoformat(),
+        snapshot=snapshot,
+        champion=champion,
+        predictions=predictions,
+        moment=int(datetime.now(UTC).timestamp() * 1_000_000),
+    )
+    plan.keep()
+    log.info(
+        "%s: as of %s, champion version %s, predictions version %s, tables %s",
+        *(pipeline.name, as_of, champion.version, predictions, snapshot),
+    )
+    return plan

@@ -1,0 +1,137 @@
+"""The steps that judge: measure challenger, champion and baseline on the same rows, and apply the gate."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import NightshiftError
+from include.lake import run_files
+from include.workflows.retrain import files
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from include.config.pipeline import Pipeline
+    from include.workflows.retrain.measure import ChampionModel
+    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+#: What the importance of the features may take, in seconds.
+IMPORTANCE_SECONDS = 20
+
+
+def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
+    from include.evaluation.metrics import Measure
+    from include.training.model_file import load_model, trusted_of
+    from include.training.target import encode_target
+    from include.workflows.retrain.explain import write_explanations
+    from include.workflows.retrain.export import write_exports
+    from include.workflows.retrain.measure import ChallengerModel, Holdout, measure_evidence
+    from include.workflows.retrain.reference import write_reference
+    from include.workflows.retrain.refit import read_refits
+    from include.workflows.retrain.split import label_coverage
+
+    challenger = files.challenger(plan)
+    frame, split = files.frame_and_split(pipeline, plan)
+    training, label, classes = pipeline.training, pipeline.features.label, challenger["classes"]
+    rows = frame.iloc[split.holdout]
+    holdout = Holdout(
+        frame=rows,
+        y=encode_target(training, rows[label], classes),
+        learned=encode_target(training, frame[label].iloc[split.train], classes),
+        start=split.holdout_start,
+        end=split.holdout_end,
+        classes=classes,
+    )
+    threshold = threshold_of(challenger)
+    told = {
+        "family": challenger["family"],
+        "as_of": plan.as_of,
+        "train_start": challenger["train_start"],
+        "train_end": challenger["train_end"],
+        "threshold": threshold,
+        "needed_days": 2 * training.gap_days + training.holdout_days,
+    }
+    measure = Measure.of(training, threshold)
+    champion = _champion(pipeline, plan)
+    with files.challenger_copy(plan) as path:
+        model = load_model(path, challenger["sha256"], trusted_of(training))
+        evidence = measure_evidence(
+            pipeline,
+            holdout,
+            ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
+            champion,
+            read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
+            label_coverage(pipeline, frame, split),
+        ).to_json()
+    run_files.write_json(files.folder(plan) / "evidence.json", evidence)
+    importance = _importance(pipeline, model, rows, holdout.y, challenger)
+    run_files.write_json(files.folder(plan) / "importance.json", importance)
+    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
+    write_exports(pipeline, plan, model, rows, classes)
+    write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
+    return evidence
+
+
+def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Apply the gate to the evidence; return the verdict."""
+    from include.gate.report import verdict_table
+    from include.gate.verdict import decide
+
+    evidence = files.evidence(plan)
+    verdict = decide(evidence, pipeline.gate)
+    run_files.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
+    for line in verdict_table(evidence, verdict).splitlines():
+        log.info("%s", line)
+    return verdict.to_json()
+
+
+def threshold_of(challenger: dict[str, Any]) -> float | None:
+    """Return the probability from which a row counts as positive, of a binary task."""
+    return challenger["threshold"]["value"] if challenger["threshold"] else None
+
+
+def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
+    """Return the champion, loaded, or why it cannot be."""
+    from include.registry.champion import load_with_inputs
+    from include.training.model_file import trusted_of
+    from include.workflows.retrain.measure import ChampionModel
+
+    if plan.champion is None:
+        return None
+    told = plan.champion.to_json()
+    try:
+        model, inputs = load_with_inputs(plan.champion, trusted_of(pipeline.training))
+    except (NightshiftError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, NightshiftError) and error.retryable:
+            raise  # says nothing of the champion: a retry may load it
+        log.warning("the champion, version %s, cannot be loaded: %s", plan.champion.version, error)
+        return ChampionModel(told, error=f"{type(error).__name__}: {error}")
+    return ChampionModel(told, model, inputs=inputs)
+
+
+def _importance(
+    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return by how much the metric gets worse when a feature's values are shuffled over the holdout."""
+    from include.evaluation.importance import permutation_importance
+    from include.evaluation.metrics import Measure
+    from include.training.fit import predict
+
+    training = pipeline.training
+    found = permutation_importance(
+        lambda frame: predict(model, frame, training, challenger["classes"]),
+        holdout,
+        y,
+        challenger["features"],
+        Measure.of(training, threshold_of(challenger)),
+        repeats=3,
+        max_rows=5000,
+        seed=training.seed,
+        seconds=IMPORTANCE_SECONDS,
+    )
+    return [each.to_json() for each in found]

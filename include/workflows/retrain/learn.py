@@ -1,0 +1,160 @@
+"""The steps that learn: search parameters, and fit the challenger."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from include.core import settings
+from include.core.errors import RunMissing, TrainingImpossible
+from include.lake import run_files
+from include.workflows.retrain import files
+from include.workflows.retrain.refit import refit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from upath import UPath
+
+    from include.config.pipeline import Pipeline
+    from include.training.challenger import Tuned
+    from include.training.tune import Search
+    from include.training.tuning_result import TuningResult
+    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+
+def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
+    """Search the candidates' parameters for the plan's seconds; return each one's best score.
+
+    Parameters
+    ----------
+    worker
+        Number of the task, where several search together.
+    """
+    import numpy as np
+
+    from include.evaluation.metrics import Measure
+    from include.training.check import check_trainable
+    from include.training.folds import Folds
+
+    digest = files.made_from(pipeline, plan)
+    search = _open_search(pipeline, plan, digest)
+
+    def keep(family: str, trial: int, predictions: np.ndarray) -> None:
+        content = io.BytesIO()
+        np.save(content, predictions)
+        run_files.write_bytes(_predictions_file(plan, digest, family, trial), content.getvalue())
+
+    unreachable = files.folder(plan) / f"unreachable-{digest}-{worker}"
+    if unreachable.exists():
+        search.interrupt(worker)
+        unreachable.unlink()
+    if search.is_over(plan.tuning_seconds, worker):
+        log.info("%s: this run's search is over already, its trials are used again", plan.pipeline)
+    else:
+        frame, split = files.frame_to_learn_from(pipeline, plan)
+        check_trainable(pipeline, frame, split)
+        folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+        try:
+            search.run(folds, plan.tuning_seconds, worker, keep)
+        except TrainingImpossible as error:
+            if error.retryable:  # the trial's end could not be told, and the next try must not take it for a death
+                run_files.write_bytes(unreachable, b"")
+            raise
+    if search.waits_for_others():
+        log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
+        return {}
+    results = search.results()
+    _tell(pipeline, results)
+    return {family: result.score for family, result in results.items()}
+
+
+def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Fit the best of what was found on all rows before the holdout; return what the challenger is."""
+    from include.evaluation.metrics import Measure
+    from include.training.challenger import choose_challenger, fit_challenger
+    from include.training.combine import weighted_mean
+    from include.training.folds import Folds
+
+    path = files.folder(plan) / "challenger.json"
+    digest = files.made_from(pipeline, plan)
+    if path.exists():
+        # a file of the same model differs in its bytes each time, and a version is known by its bytes
+        found = run_files.read_json(path, "the challenger")
+        if found["made_from"] == digest:
+            log.info("%s: this run has fitted its challenger already", plan.pipeline)
+            return found
+    results = _open_search(pipeline, plan, digest).results()
+    run_files.write_json(
+        files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
+    )
+    _tell(pipeline, results)
+    frame, split = files.frame_to_learn_from(pipeline, plan)
+    folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+    tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
+    chosen = choose_challenger(pipeline, folds, tuned)
+    validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
+    y = folds.y[folds.validated]
+    held = frame.iloc[split.holdout]
+    del frame  # the folds hold the rows to learn from, which need not be in memory twice
+    start = time.monotonic()
+    model = fit_challenger(pipeline, folds.rows, chosen, y, validated, settings.threads())
+    fit_seconds = time.monotonic() - start
+    told = chosen.to_json() | {
+        "sha256": files.write_model(plan, model),
+        "rows": len(split.train),
+        "train_start": split.train_start,
+        "train_end": split.train_end,
+        "made_from": digest,
+    }
+    run_files.write_json(path, told)
+    for reason in chosen.reasons:
+        log.info("%s: %s", plan.pipeline, reason)
+    log.info(
+        "%s: challenger %s fitted on %s rows of %s to %s",
+        *(plan.pipeline, chosen.family, f"{len(split.train):,}", split.train_start, split.train_end),
+    )
+    del model
+    refit(pipeline, plan, digest, folds.rows, held, chosen, y, validated, fit_seconds)
+    return told
+
+
+def _tell(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
+    """Log what the search found, the candidates without a result first."""
+    from include.training.tuning_result import told_unfinished, tuning_table
+
+    if unfinished := told_unfinished(results):
+        log.warning("%s: %s", pipeline.name, unfinished)
+    for line in tuning_table(results, pipeline.training.metric).splitlines():
+        log.info("%s", line)
+
+
+def _open_search(pipeline: Pipeline, plan: RunPlan, digest: str) -> Search:
+    from include.training.tune import Search
+
+    name = f"{plan.pipeline}/{plan.run_key}/{digest}"
+    known = plan.champion.members if plan.champion else {}
+    return Search(pipeline, files.journal_file(plan, digest), name, known)
+
+
+def _predictions_file(plan: RunPlan, digest: str, family: str, trial: int) -> UPath:
+    return files.folder(plan) / f"predictions-{digest}-{family}-{trial}.npy"
+
+
+def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
+    """Return a family's result with the predictions of its best trial."""
+    import numpy as np
+
+    from include.training.challenger import Tuned
+
+    path = _predictions_file(plan, digest, result.family, result.trial)
+    try:
+        predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RunMissing(f"the predictions of the best trial are not at {path}; start a new run") from error
+    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions, result.max_rows)

@@ -1,0 +1,127 @@
+"""Plan: what one retraining run reads, compares with and may spend; pinned before anything is done."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from include.core import settings
+from include.features.snapshot import check_published, pin_day
+from include.gate.selection import check_gate
+from include.ingestion.publish import missing_range
+from include.registry.proof import find_recorded_champion
+from include.workflows.pinned_plan import PinnedPlan
+
+if TYPE_CHECKING:
+    from include.config.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPlan(PinnedPlan):
+    """Everything that decides what a run does; a run that is repeated has the same plan.
+
+    Attributes
+    ----------
+    champion
+        The version that the challenger must beat, or None.
+    """
+
+    tuning_seconds: int
+    dry_run: bool
+    seed: int
+    code_version: str
+    lock: str
+    created_at: str
+
+
+def plan_run(
+    pipeline: Pipeline,
+    run_key: str,
+    as_of: date | None = None,
+    tuning_seconds: int | None = None,
+    *,
+    dry_run: bool = False,
+) -> RunPlan:
+    """Pin what a run reads and compares with, or return the plan that this run made before.
+
+    Parameters
+    ----------
+    as_of
+        None means the last day that every daily source has.
+
+    Raises
+    ------
+    ConfigError
+        If a check of the gate cannot be made.
+    NotIngested
+        If the lake does not hold every source up to `as_of`.
+    TrackingUnavailable
+        If MLflow cannot say who the champion is.
+    """
+    kept = RunPlan.kept(pipeline.name, run_key)
+    if kept:
+        return kept
+    check_gate(pipeline)  # a night's work is not lost to what could be known before
+    as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
+    check_published(pipeline, as_of)
+    holes = missing_range(pipeline, as_of)
+    if holes:
+        log.warning(
+            "%s: the lake lacks days of %s to %s, so nothing is learned from them and trailing features are of fewer "
+            "days; run the DAG %s.ingest for them to mend it",
+            *(pipeline.name, *holes, pipeline.name),
+        )
+    plan = RunPlan(
+        pipeline=pipeline.name,
+        run_key=run_key,
+        as_of=as_of.isoformat(),
+        snapshot=snapshot,
+        champion=find_recorded_champion(pipeline.name),
+        tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
+        dry_run=dry_run,
+        seed=pipeline.training.seed,
+        code_version=code_version(),
+        lock=lock_digest(),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    plan.keep()
+    champion = f"version {plan.champion.version}" if plan.champion else "none yet"
+    log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
+    return plan
+
+
+def code_version() -> str:
+    """Return the commit of the running code, with `-dirty` where files differ from it.
+
+    An image without git says so in NIGHTSHIFT_CODE_VERSION.
+    """
+    named = os.environ.get("NIGHTSHIFT_CODE_VERSION")
+    if named:
+        return named
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            cwd=settings.root(),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def lock_digest() -> str:
+    """Return a digest of the locked requirements."""
+    try:
+        return hashlib.sha256((settings.root() / "requirements.txt").read_bytes()).hexdigest()[:16]
+    except OSError:
+        return "unknown"

@@ -1,0 +1,56 @@
+"""The steps that make what is learned from: build, prove, validate and select the features."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from include.features.build import build_features, read_feature_rows
+from include.lake import run_files
+from include.workflows.retrain import files
+
+if TYPE_CHECKING:
+    from include.config.pipeline import Pipeline
+    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+
+def build(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Build the feature table of the plan's snapshot; return its version."""
+    table = build_features(pipeline, plan.snapshot, date.fromisoformat(plan.as_of)).to_json()
+    run_files.write_json(files.folder(plan) / "features.json", table)
+    return table
+
+
+def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Hold the feature table against its expectations; return how many hold."""
+    from include.validation.validate import validate_features
+
+    report = validate_features(pipeline, read_feature_rows(files.features(plan)))
+    run_files.write_json(files.folder(plan) / "feature_validation.json", report.to_json())
+    return {"expectations": report.expectations, "warnings": [str(failure) for failure in report.failures]}
+
+
+def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Show on a sample that no feature knows the future; return what was compared."""
+    from include.features.proof import prove as prove_table
+
+    # another sample every night: after some weeks most of the table's times have had their turn
+    day = date.fromisoformat(plan.as_of)
+    proof = prove_table(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
+    run_files.write_json(files.folder(plan) / "proof.json", proof)
+    return proof
+
+
+def select(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Choose the automated features that help; return which are kept and which dropped."""
+    from include.training.select import select_features
+
+    path = files.folder(plan) / "selection.json"
+    run_files.write_json(path, {"kept": [], "dropped": []})  # what is split below is not yet selected from
+    frame, split = files.frame_and_split(pipeline, plan)
+    selection = select_features(pipeline, frame, split).to_json()
+    run_files.write_json(path, selection)
+    return selection

@@ -1,0 +1,99 @@
+"""Fits of the challenger with other seeds, which show how much of its quality is luck."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from include.core import settings
+from include.lake import run_files
+from include.workflows.retrain import files
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from upath import UPath
+
+    from include.config.pipeline import Pipeline
+    from include.evaluation.metrics import Measure
+    from include.evaluation.refits import Refits
+    from include.training.challenger import Chosen
+    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+#: Refits may take so much of the seconds that the search has.
+SHARE_OF_TUNING = 0.25
+#: Between the seeds, so that none draws as another's neighbour does.
+SEED_STEP = 1000
+
+
+def refit(
+    pipeline: Pipeline,
+    plan: RunPlan,
+    digest: str,
+    rows: pd.DataFrame,
+    held: pd.DataFrame,
+    chosen: Chosen,
+    y: np.ndarray,
+    validated: np.ndarray,
+    fit_seconds: float,
+) -> None:
+    """Fit what was chosen with other seeds, while there is time, and keep what each predicts of the holdout.
+
+    Parameters
+    ----------
+    rows, y, validated
+        As `fit_challenger` takes them.
+    held
+        The held-out rows.
+    fit_seconds
+        What the fit of the challenger took; a refit that would end too late is not begun.
+    """
+    import numpy as np
+
+    from include.training.challenger import fit_challenger
+    from include.training.fit import predict
+
+    until = time.monotonic() + SHARE_OF_TUNING * plan.tuning_seconds
+    made = 0
+    for seed in _seeds(pipeline):
+        if time.monotonic() + fit_seconds > until:
+            break
+        other = pipeline.model_copy(update={"training": pipeline.training.model_copy(update={"seed": seed})})
+        try:
+            model = fit_challenger(other, rows, chosen, y, validated, settings.threads())
+            predicted = predict(model, held, pipeline.training, chosen.classes)
+        except Exception:  # the challenger is there, and the gate is told of fewer refits
+            log.exception("%s: the fit with seed %s failed", plan.pipeline, seed)
+            continue
+        content = io.BytesIO()
+        np.save(content, predicted)
+        run_files.write_bytes(_file(plan, digest, seed), content.getvalue())
+        made += 1
+    log.info("%s: fitted with %s other seed%s of %s", plan.pipeline, made, "s" * (made != 1), pipeline.gate.refits)
+
+
+def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Measure, y_true: np.ndarray) -> Refits | None:
+    """Return what the fits with other seeds come to; None where none was made."""
+    import numpy as np
+
+    from include.evaluation.refits import Refits
+
+    found = {}
+    for seed in _seeds(pipeline):
+        path = _file(plan, digest, seed)
+        if path.exists():
+            predicted = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            found[seed] = measure.value(y_true, predicted)
+    return Refits(list(found), list(found.values())) if found else None
+
+
+def _seeds(pipeline: Pipeline) -> list[int]:
+    return [pipeline.training.seed + number * SEED_STEP for number in range(1, pipeline.gate.refits + 1)]
+
+
+def _file(plan: RunPlan, digest: str, seed: int) -> UPath:
+    return files.folder(plan) / f"refit-{digest}-{seed}.npy"

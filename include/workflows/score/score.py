@@ -1,0 +1,132 @@
+"""Score: build the rows that are asked, predict them with the champion, and publish the day."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include import lake
+from include.core.errors import ScoringImpossible
+from include.features.affected import defined_by, digest
+from include.features.asked import asked_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sklearn.pipeline import Pipeline as Model
+
+    from include.config.pipeline import Pipeline
+    from include.workflows.score.plan import ScoringPlan
+
+log = logging.getLogger(__name__)
+
+#: Classes that the summary counts, the most frequent ones.
+SHOWN_CLASSES = 6
+
+
+def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
+    """Predict the rows of a plan's day and publish them, all of them or none; return what was published.
+
+    Nothing is written but the predictions: the feature table stays as it is.
+
+    Returns
+    -------
+    dict
+        `as_of`, `version` of the model, `rows`, `mean_prediction` (None without rows), `uri` and `table_version` of
+        the predictions, whether they `changed`, and the same as a `table` of text.
+
+    Raises
+    ------
+    ExpectationsFailed
+        If rows break a critical expectation of features.yaml.
+    FeatureQueryFailed
+        If the query does not run, or does not yield what pipeline.yaml declares.
+    ModelRefused
+        If the champion's files are not those that were registered.
+    ScoringImpossible
+        If the champion cannot predict these rows.
+    PublishConflict, SchemaMismatch, LakeError
+        With the predictions as they were.
+    """
+    import pyarrow.compute as pc
+
+    from include.validation.validate import validate_rows
+    from include.workflows.score.predict import check_inputs, predict_rows
+
+    rows = asked_rows(pipeline, plan.snapshot, plan.day)
+    if not rows.num_rows:
+        log.warning(
+            "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "
+            "published without predictions; its rows may come with a source that was not delivered, or the query may "
+            "yield them only once something has happened",
+            *(pipeline.name, pipeline.features.query, plan.as_of),
+        )
+    else:
+        validate_rows(pipeline, rows)
+    model, inputs = _load(pipeline, plan)
+    frame = check_inputs(pipeline, plan.champion, model, inputs, rows)
+    predicted = predict_rows(pipeline, plan.champion, model, rows, frame)
+    done = lake.publish_predictions(
+        lake.predictions_uri(pipeline.name),
+        plan.as_of,
+        predicted,
+        digest([*defined_by(pipeline), pipeline.training.deterministic, pipeline.training.task, plan.to_json()]),
+        {
+            "run_key": plan.run_key,
+            "snapshot": plan.snapshot,
+            "champion": plan.champion.version,
+            "sha256": plan.champion.sha256,
+            "rows": predicted.num_rows,
+        },
+        moment=plan.moment,
+    )
+    result = {
+        "as_of": plan.as_of,
+        "version": plan.champion.version,
+        "rows": predicted.num_rows,
+        "mean_prediction": pc.mean(predicted["prediction"]).as_py(),
+        "uri": done.uri,
+        "table_version": done.version,
+        "changed": done.changed,
+    }
+    told = _table(pipeline, plan, predicted, result)
+    for line in told.splitlines():
+        log.info("%s", line)
+    return result | {"table": told}
+
+
+def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
+    """Return the champion, from files that were verified, with the kind of each column that it takes."""
+    from include.registry.champion import load_with_inputs
+    from include.training.model_file import trusted_of
+
+    try:
+        return load_with_inputs(plan.champion, trusted_of(pipeline.training))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScoringImpossible(
+            f"{pipeline.name}: the champion, version {plan.champion.version}, cannot be loaded "
+            f"({type(error).__name__}: {error}); install the requirements that it was made with, or roll back to "
+            "another version"
+        ) from error
+
+
+def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: dict[str, Any]) -> str:
+    """Return what was published, a line each."""
+    champion, mean = plan.champion, result["mean_prediction"]
+    there = "" if result["changed"] else ", as it was: these predictions or newer ones are published already"
+    lines = {
+        "rows": f"{result['rows']:,}",
+        "version": f"{champion.version} ({champion.family}, of {champion.train_start} to {champion.train_end})",
+        "day": f"{plan.as_of}: asked up to the midnight (UTC) that ends it",
+        "mean prediction": "none" if mean is None else f"{mean:.6g}",
+    }
+    if "decision" in predicted.column_names and champion.threshold is not None and predicted.num_rows:
+        positive = sum(predicted["decision"].to_pylist())
+        lines["positive"] = f"{positive:,}, of a probability of at least {champion.threshold:.4g}"
+    if "predicted_class" in predicted.column_names:
+        counts = predicted["predicted_class"].value_counts().to_pylist()
+        shown = sorted(counts, key=lambda count: -count["counts"])[:SHOWN_CLASSES]
+        lines["classes"] = ", ".join(f"{count['values']} {count['counts']:,}" for count in shown) or "none"
+    lines["table"] = f"{result['uri']}, version {result['table_version']}{there}"
+    width = max(map(len, lines))
+    head = f"PREDICTED  {pipeline.name} as of {plan.as_of}"
+    return "\n".join([head, "", *(f"{name:<{width}}  {value}" for name, value in lines.items())])

@@ -1,0 +1,78 @@
+"""Airflow's database of an older Airflow is migrated with a copy kept; a newer one's is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.core.errors import EmbeddedStackError, OtherRelease
+from include.ops.embedded.environment import Places, stack_environment
+from include.ops.embedded.stack import Stack, migrate_airflow, running_stack
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AIRFLOW, MLFLOW = "airflow-3.1.0.sql.gz", "mlflow-3.1.4.sql.gz"
+
+
+@pytest.fixture
+def stack(home: Path) -> Stack:
+    """Return a stack of which nothing runs."""
+    places = Places(home, 8080, 5000)
+    for folder in (places.airflow_home, places.logs):
+        folder.mkdir(parents=True)
+    return Stack(places, stack_environment(places, {}), [])
+
+
+def asked(path: Path, query: str) -> str:
+    """Return the one value that a query finds."""
+    with closing(sqlite3.connect(path)) as there:
+        return there.execute(query).fetchone()[0]
+
+
+def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stack) -> None:
+    """Runs, variables and connections of before are in the new tables, and the file as it was is beside them."""
+    path = factories.write_database(stack.places.airflow_home / "airflow.db", AIRFLOW)
+    before, told = asked(path, "SELECT version_num FROM alembic_version"), []
+
+    migrate_airflow(stack, told.append)
+
+    assert asked(path, "SELECT val FROM variable WHERE key = 'kept'") == "from Airflow 3.1.0"
+    after = asked(path, "SELECT version_num FROM alembic_version")
+    assert after != before
+    (kept,) = path.parent.glob("airflow-before-*.db")
+    assert asked(kept, "SELECT version_num FROM alembic_version") == before
+    assert len(told) == 1
+    assert str(kept) in told[0]
+    log = stack.places.logs / "migration.log"
+    log.unlink()
+    migrate_airflow(stack, told.append)  # which costs no process of Airflow any more
+    assert not log.exists()
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(("program", "dump"), [("airflow", AIRFLOW), ("mlflow", MLFLOW)])
+def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program: str, dump: str) -> None:
+    """Who has gone back to an older lock is told which file is newer, and it is left alone."""
+    path = factories.write_database(home / program / f"{program}.db", dump, revision="ffffffffffff")
+    before = path.read_bytes()
+
+    with (
+        pytest.raises(OtherRelease, match=rf"{program}\.db is at revision ffffffffffff, which .* does not know"),
+        running_stack(home, {}, lambda _: None),
+    ):
+        pass
+
+    assert path.read_bytes() == before
+
+
+def test_a_database_that_is_none_is_told_by_name(stack: Stack) -> None:
+    """A broken file is one sentence with its path, and not Airflow's traceback."""
+    (stack.places.airflow_home / "airflow.db").write_bytes(b"this is no database" * 100)
+
+    with pytest.raises(EmbeddedStackError, match=r"airflow\.db cannot be used \(file is not a database\)"):
+        migrate_airflow(stack, pytest.fail)

@@ -1,0 +1,75 @@
+"""What a backup says of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.core.errors import RestoreRefused
+from include.ops.production import contents as module
+from include.ops.production.contents import Contents, Part, read_contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENTS = Contents(
+    made_at="2024-03-20T23:51:00+00:00",
+    versions={"nightshift": "abc", "airflow": "3.3.2", "mlflow": "3.17.2"},
+    parts={"mlflow": Part("mlflow.sqlite", 5, "0" * 64)},
+    folders={"lake": "/srv/lake"},
+    fernet=None,
+    heads={"shop": "1" * 64},
+    notes=["airflow: there is no database"],
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Every field comes back as it was, and the file is its owner's alone."""
+    CONTENTS.write(tmp_path)
+
+    assert read_contents(tmp_path) == CONTENTS
+    assert (tmp_path / module.NAME).stat().st_mode & 0o077 == 0
+
+
+def test_a_newer_format_is_refused_with_the_release_that_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older release does not guess at what it does not know."""
+    with monkeypatch.context() as newer:
+        newer.setattr(module, "FORMAT", module.FORMAT + 1)
+        CONTENTS.write(tmp_path)
+
+    with pytest.raises(RestoreRefused, match=r"has the format 2, and this release reads formats up to 1.*code abc"):
+        read_contents(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "new"}', "\x00"])
+def test_what_is_no_contents_is_refused(tmp_path: Path, text: str) -> None:
+    """Half a file, another file, or none of our fields."""
+    (tmp_path / module.NAME).write_text(text)
+
+    with pytest.raises(RestoreRefused, match="cannot be read"):
+        read_contents(tmp_path)
+
+
+def test_an_edited_field_is_refused(tmp_path: Path) -> None:
+    """A digest that somebody has put in the place of another is noticed, unless they know how it is made."""
+    CONTENTS.write(tmp_path)
+    content = json.loads((tmp_path / module.NAME).read_text())
+    content["parts"]["mlflow"]["sha256"] = "2" * 64
+    (tmp_path / module.NAME).write_text(json.dumps(content))
+
+    with pytest.raises(RestoreRefused, match="is not as it was written"):
+        read_contents(tmp_path)
+
+
+def test_a_folder_of_backups_names_the_newest(tmp_path: Path) -> None:
+    """Whoever names the folder above it is told which one to name."""
+    for name in ("nightshift-1", "nightshift-2"):
+        (tmp_path / name).mkdir()
+        CONTENTS.write(tmp_path / name)
+
+    with pytest.raises(RestoreRefused, match=r"the newest backup in it is .*nightshift-2; name the folder of one"):
+        read_contents(tmp_path)

@@ -1,0 +1,69 @@
+"""A production stack does not start with a password that everybody knows, nor in plain text on a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from include.core import settings
+from include.ops.production.guard import refusals
+
+
+@pytest.mark.parametrize("value", ["", "postgres", "Admin123!", "changeme", "airflow-2024", "0123456789a"])
+def test_a_secret_that_is_none_is_refused(value: str) -> None:
+    """Empty, usual and short ones are, each by its name and never by its value."""
+    (why,) = refusals({"NIGHTSHIFT_POSTGRES_PASSWORD": value})
+
+    assert why.startswith("NIGHTSHIFT_POSTGRES_PASSWORD is ")
+    assert not value or f"'{value}'" not in why
+
+
+def test_a_secret_that_is_missing_is_named() -> None:
+    """All that are needed and not there are named in one sentence."""
+    (why,) = refusals({}, ["NIGHTSHIFT_FERNET_KEY", "NIGHTSHIFT_JWT_SECRET"])
+
+    assert why.startswith("NIGHTSHIFT_FERNET_KEY, NIGHTSHIFT_JWT_SECRET is not set; run `make stack`")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "[::1]", "localhost", "127.0.1.1", ""])
+def test_an_address_of_this_machine_needs_no_tls(address: str) -> None:
+    """What cannot be reached from elsewhere may be in plain text."""
+    assert refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address}) == []
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.4", "nightshift.example.org"])  # noqa: S104
+def test_a_public_address_needs_tls_in_front(address: str) -> None:
+    """It is refused, unless .env says that a proxy with TLS is in front."""
+    (why,) = refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address})
+    assert address in why
+    assert "TLS" in why
+    assert refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address, "NIGHTSHIFT_TLS": "yes"}) == [why]
+    assert refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address, "NIGHTSHIFT_TLS": "in-front"}) == []
+
+
+def _start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "include.ops.production.start", "echo", "started"],
+        cwd=settings.root(),
+        env={"PATH": "/usr/bin:/bin"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_container_becomes_its_command() -> None:
+    """With good secrets the command runs in the place of the entry point."""
+    done = _start({"NIGHTSHIFT_REDIS_PASSWORD": "r" * 30})
+
+    assert (done.returncode, done.stdout) == (0, "started\n")
+
+
+def test_a_container_refuses_to_start() -> None:
+    """With a usual one it does not run, and the status is that of a mistake in the configuration."""
+    done = _start({"NIGHTSHIFT_REDIS_PASSWORD": "redis"})
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("nightshift: refusing to start: NIGHTSHIFT_REDIS_PASSWORD is shorter than 12")

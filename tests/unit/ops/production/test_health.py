@@ -1,0 +1,61 @@
+"""A container says whether its service is well, without starting Airflow's command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.ops.production import health
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEALTH = "http://api-server:8080/api/v2/monitor/health"
+
+
+def answers(pages: dict[str, object]) -> Callable[[str], bytes]:
+    """Return what answers some addresses, and refuses the others."""
+
+    def answer(url: str) -> bytes:
+        if url not in pages:
+            raise ConnectionRefusedError(url)
+        return json.dumps(pages[url]).encode()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("service", "part"), [("scheduler", "scheduler"), ("dag-processor", "dag_processor"), ("triggerer", "triggerer")]
+)
+def test_a_part_is_well_while_its_heart_beats(monkeypatch: pytest.MonkeyPatch, service: str, part: str) -> None:
+    """The API knows the last heartbeat of each."""
+    monkeypatch.setattr(health, "_answer", answers({HEALTH: {part: {"status": "healthy"}}}))
+    assert health.main(service) == 0
+
+    monkeypatch.setattr(health, "_answer", answers({HEALTH: {part: {"status": "unhealthy"}}}))
+    assert health.main(service) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "page"),
+    [("api-server", "http://127.0.0.1:8080/api/v2/version"), ("mlflow", "http://127.0.0.1:5000/health")],
+)
+def test_a_server_is_well_when_it_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], service: str, page: str
+) -> None:
+    """No answer is told with its reason."""
+    monkeypatch.setattr(health, "_answer", answers({page: "ok"}))
+    assert health.main(service) == 0
+
+    monkeypatch.setattr(health, "_answer", answers({}))
+    assert health.main(service) == 1
+    assert capsys.readouterr().err.startswith(f"{service} does not answer: ")
+
+
+def test_a_service_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The names that there are help to correct it."""
+    assert health.main("sheduler") == 1
+
+    assert "'sheduler', and not one of api-server, dag-processor" in capsys.readouterr().err

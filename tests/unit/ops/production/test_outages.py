@@ -1,0 +1,124 @@
+"""An outage of PostgreSQL is a line in the logs of Airflow's parts, and every other error keeps its traceback."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import traceback
+
+import psycopg2
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from include.core import settings
+from include.ops.production.outages import outage, shorten
+
+AWAY = 'could not translate host name "postgres" to address: Name or service not known'
+GONE = 'connection to server at "postgres" (172.18.0.3), port 5432 failed: FATAL:  the database system is shutting down'
+CUT = "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally"
+
+
+def database_error(text: str, kind: type[OperationalError | ProgrammingError] = OperationalError) -> Exception:
+    """Return an error as SQLAlchemy raises it of the driver's."""
+    return kind("SELECT 1", {}, psycopg2.OperationalError(text))
+
+
+def record_of(message: str, error: Exception | None = None, *args: object) -> logging.LogRecord:
+    """Return what a logger makes of a message and an error."""
+    exc_info = None
+    if error:
+        with pytest.raises(type(error)) as caught:
+            raise error
+        exc_info = (caught.type, caught.value, caught.tb)
+    return logging.LogRecord("airflow", logging.ERROR, "file.py", 1, message, args, exc_info)
+
+
+@pytest.mark.parametrize("text", [AWAY, GONE, CUT])
+def test_an_outage_s_traceback_is_a_line(text: str) -> None:
+    """A minute without PostgreSQL wrote thousands of lines, in which nobody found the one of another fault."""
+    record = record_of("Failed operation %s.  Retrying %s more times.", database_error(text), "_store_result", 2)
+    shorten(record)
+
+    told = logging.Formatter().format(record)
+    first = text.splitlines()[0]
+    assert told == f"Failed operation _store_result.  Retrying 2 more times.: the database is away: {first}"
+
+
+def test_frames_within_a_message_are_a_line() -> None:
+    """Airflow's API server writes the frames of an error into its message, and not the error."""
+    try:
+        create_engine("postgresql+psycopg2://nobody@127.0.0.1:9/nothing").connect()
+    except OperationalError as error:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+    record = record_of(f"Error with id Z1mycOPN, statement: None\n{frames}")
+    other = record_of('Error with id Z1mycOPN, statement: SELECT 1\n  File "base.py", line 154, in do_execute\n')
+    for each in (record, other):
+        shorten(each)
+
+    told = "Error with id Z1mycOPN, statement: None: the database is away: no connection could be made"
+    assert record.getMessage() == told
+    assert other.getMessage().endswith("in do_execute\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        database_error('relation "dag_run" does not exist', ProgrammingError),
+        database_error("deadlock detected"),
+        ValueError(AWAY),
+        KeyError("connection to server"),
+    ],
+    ids=["table", "deadlock", "words", "key"],
+)
+def test_any_other_error_keeps_its_traceback(error: Exception) -> None:
+    """Its lines are what finds the fault; words about a connection do not make an outage."""
+    record = record_of("It failed", error)
+    before = logging.Formatter().format(record)
+    shorten(record)
+
+    assert "Traceback" in before
+    assert logging.Formatter().format(record) == before
+
+
+def test_a_message_of_one_line_stays() -> None:
+    """There is nothing to shorten."""
+    record = record_of(f"OperationalError: {AWAY}")
+    shorten(record)
+
+    assert record.getMessage() == f"OperationalError: {AWAY}"
+    assert outage(record.getMessage()) == AWAY
+
+
+def test_no_record_is_an_error_of_its_own() -> None:
+    """A record that a worker makes of a dictionary has no level at first; and arguments may not fit."""
+    code = (
+        "import logging; from include.production.outages import install; install()\n"
+        "print(logging.makeLogRecord({'msg': 'a record', 'levelno': 20}).getMessage())\n"
+        f"error = type('OperationalError', (Exception,), {{}})({AWAY!r})\n"
+        "try:\n    raise error\nexcept Exception:\n    logging.getLogger('x').error('%s and %d', 'one', exc_info=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=settings.root(), capture_output=True, text=True, check=True)
+
+    assert done.stdout == "a record\n"
+    assert "--- Logging error ---" in done.stderr  # logging's own, since an argument is missing
+
+
+@pytest.mark.parametrize(("raised", "lines"), [("OperationalError", 1), ("KeyError", 4)])
+def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: int) -> None:
+    """The scheduler ends and is started again by the engine; by any other error it ends with its traceback."""
+    code = (
+        "from include.production.outages import install; install(); from psycopg2 import OperationalError\n"
+        f"raise {raised}({AWAY!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=settings.root(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    told = done.stderr.strip().splitlines()
+    assert ("Traceback" in told[0]) == (raised == "KeyError")
+    assert raised == "KeyError" or told == [
+        f"nightshift: this process ends, to be started again: the database is away: {AWAY}"
+    ]

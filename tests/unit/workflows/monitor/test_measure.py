@@ -1,0 +1,266 @@
+"""What is asked, predicted and known is brought together by key and time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from include import lake
+from include.config.loader import load_pipeline
+from include.core.as_of import end_of
+from include.core.errors import ScoringImpossible
+from include.evaluation.sketch import make_reference
+from include.features import asked as asked_module
+from include.registry.champion import Champion
+from include.registry.records.chain import append
+from include.registry.records.files import record_file
+from include.workflows.monitor import measure
+from include.workflows.monitor.measure import find_lines, holdout_metric
+from include.workflows.monitor.plan import MonitoringPlan
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.config.pipeline import Pipeline
+    from include.workflows.monitor.lines import Line
+
+CLASSES = ["early", "late"]
+SEVERAL = (
+    factories.SHOP_YAML.replace("task: regression", "task: multiclass")
+    .replace("metric: mae", "metric: accuracy")
+    .replace("minimum: 50", "minimum: 0.5")
+)
+
+
+def plan(predictions: int | None = None) -> MonitoringPlan:
+    """Return a plan as of 20 March."""
+    champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
+    return MonitoringPlan("shop", "night", "2024-03-20", {"sales": 3}, champion, predictions, 1)
+
+
+def asked(hour: int, seed: int = 1) -> pd.DataFrame:
+    """Return 50 rows of each day from 12 to 20 March, asked at an hour, and what came of them."""
+    times = pd.date_range("2024-03-12", "2024-03-20", freq="D").repeat(50) + pd.Timedelta(hours=hour)
+    draw = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "store_day": [f"row-{number}" for number in range(len(times))],
+            "prediction_time": times,
+            "revenue": draw.choice(CLASSES, len(times)),
+            "visitors": draw.normal(100, 10, len(times)),
+        }
+    )
+
+
+def predict(rows: pd.DataFrame, wrong: float, model_version: int = 3) -> int:
+    """Publish what a version predicted of each row, some of it wrong, and return the version of the table."""
+    draw = np.random.default_rng(2)
+    late = (rows["revenue"] == "late").to_numpy() ^ (draw.random(len(rows)) < wrong)
+    days = (rows["prediction_time"] - timedelta(microseconds=1)).dt.strftime("%Y-%m-%d")
+    table = pd.DataFrame(
+        {
+            "store_day": rows["store_day"],
+            "prediction_time": rows["prediction_time"],
+            "prediction": 0.9,
+            "probability_early": np.where(late, 0.1, 0.9),
+            "probability_late": np.where(late, 0.9, 0.1),
+            "model_version": model_version,
+        }
+    )
+    uri = lake.predictions_uri("shop")
+    for moment, day in enumerate(sorted(set(days))):
+        part = pa.Table.from_pandas(table[days == day], preserve_index=False)
+        lake.publish_predictions(uri, day, part, f"{moment + 1:016x}", {}, moment=moment + 1)
+    version = lake.latest_version(uri)
+    assert version is not None
+    return version
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Return the shop as a task of several classes, with a record and a reference of its champion."""
+    monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(tmp_path / "pipelines"))
+    factories.write_shop(tmp_path / "pipelines", pipeline=SEVERAL)
+    metric = {"name": "accuracy", "value": 0.9, "low": 0.87, "high": 0.92}
+    content = {"challenger_version": 3, "metric": metric}
+    append("shop", "retrain", "retrain night", by="shop.retrain", content=content, now=datetime.now(UTC))
+    days = np.repeat(np.arange(40), 50)
+    learned = pd.DataFrame({"visitors": np.random.default_rng(4).normal(100, 10, len(days))})
+    late = np.where(np.random.default_rng(5).random(len(days)) < 0.5, 0.9, 0.1)
+    held = pd.DataFrame({"probability_early": 1 - late, "probability_late": late})
+    reference = make_reference(learned, held, (days, days), window_days=7, min_rows=200, classes=CLASSES)
+    content_of = json.dumps(reference.to_json()).encode()
+    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: content_of)
+    return load_pipeline("shop")
+
+
+def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+    """Return the lines where the features query yields some rows."""
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+
+    def compute_rows(
+        pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
+    ) -> pa.Table:
+        time = pc.field("prediction_time")
+        return table.filter((time >= since) & (time <= end_of(as_of)))
+
+    for module in (measure, asked_module):
+        monkeypatch.setattr(module, "compute_rows", compute_rows)
+    return find_lines(pipeline, plan(version))
+
+
+def of_kind(lines: list[Line], kind: str) -> dict[str, Any]:
+    """Return the lines of a kind by their names."""
+    return {line.name: line for line in lines if line.kind == kind}
+
+
+@pytest.mark.parametrize("hour", [0, 9], ids=["at midnight", "at nine"])
+def test_predictions_of_several_classes_are_held_against_labels_by_day(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: int
+) -> None:
+    """A row that is asked at midnight was predicted as of the day before; its label is of its own day either way."""
+    rows = asked(hour)
+    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+
+    metrics = of_kind(lines, "metric")
+    assert {name: (line.state, line.rows) for name, line in metrics.items()} == {
+        "accuracy": ("ok", 350),  # 13 to 19 March: of the 20th, labels are known in part at most
+        "accuracy beside the holdout": ("ok", 350),
+    }
+    assert metrics["accuracy"].value == pytest.approx(0.9, abs=0.04)
+    assert set(of_kind(lines, "prediction_shift")) == {"probability_early", "probability_late"}
+    # those of 14 March at midnight are of the run of the 13th, and none of the 21st are there
+    assert of_kind(lines, "volume")["predictions"].rows == (300 if hour == 0 else 350)
+    assert {line.state for line in lines} == {"ok"}
+
+
+def test_a_metric_that_dropped_is_found_through_the_table(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third is wrong where a tenth was."""
+    rows = asked(9)
+    lines = found(several, rows, predict(rows, wrong=0.33), monkeypatch)
+
+    assert of_kind(lines, "metric")["accuracy"].state == "ok"
+    assert of_kind(lines, "metric")["accuracy beside the holdout"].state == "alert"
+
+
+def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row has its prediction, and of the new champion's own there are too few yet."""
+    rows = asked(9)
+    lines = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
+
+    assert of_kind(lines, "volume")["predictions"].state == "ok"
+    assert {line.state for line in lines if line.kind in ("metric", "prediction_shift")} == {"unknown"}
+
+
+def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what to do with the table."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.1)
+    features = several.features.model_copy(update={"key": ["visitors"]})
+
+    with pytest.raises(ScoringImpossible, match=r"has no column visitors, .* move .*shop/predictions to another place"):
+        found(several.model_copy(update={"features": features}), rows, version, monkeypatch)
+
+
+def test_labels_of_a_class_that_is_new_are_left_out_and_told(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The champion could not have predicted it, and the others are judged."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.1)
+    rows.loc[rows["prediction_time"].dt.day == 15, "revenue"] = "cancelled"
+
+    lines = found(several, rows, version, monkeypatch)
+
+    assert of_kind(lines, "metric")["accuracy"].rows == 300
+    assert "50 of 350 labels are of classes that the champion does not know" in caplog.text
+
+
+def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rests on predictions is unknown, and says why."""
+    lines = found(several, asked(9), None, monkeypatch)
+
+    states = {(line.kind, line.state) for line in lines}
+    assert states == {
+        ("volume", "unknown"),
+        ("feature_shift", "ok"),
+        ("nulls", "ok"),
+        ("prediction_shift", "unknown"),
+        ("metric", "unknown"),
+    }
+
+
+def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing is asked is an alert, and all else is unknown."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.1)
+
+    lines = found(several, rows.iloc[:0], version, monkeypatch)
+
+    assert of_kind(lines, "volume")["predictions"].state == "alert"
+    assert {line.state for line in lines if line.kind not in ("prediction_shift", "volume")} == {"unknown"}
+
+
+def test_a_reference_that_cannot_be_read_is_as_none(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another release's file fails no night."""
+    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: b'{"features": 5}')
+    rows = asked(9)
+
+    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+
+    assert of_kind(lines, "feature_shift")["all"].state == "unknown"
+    assert of_kind(lines, "metric")["all"].state == "unknown"  # the classes are not known either
+    assert "is not as this release writes it" in caplog.text
+
+
+def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeline) -> None:
+    """Its run may have been killed before it was recorded."""
+    assert holdout_metric("shop", 4) is None
+    known = holdout_metric("shop", 3)
+    assert known is not None
+    assert (known.name, known.value, known.low, known.high) == ("accuracy", 0.9, 0.87, 0.92)
+
+
+def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
+    several: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All else is measured."""
+    record_file("shop", 1).write_text("{")
+
+    assert holdout_metric("shop", 3) is None
+    assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text
+
+
+def test_days_without_their_labels_say_nothing_of_the_champion(
+    several: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of three of seven days are missing: what is left need not be like what is not known."""
+    rows = asked(9)
+    version = predict(rows, wrong=0.6)
+    rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None
+    assert {line.state for line in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {"alert"}
+
+    evidence = {"labels": {"all": {"usual": 0.99}}}
+    content = {"challenger_version": 3, "metric": {"name": "accuracy", "value": 0.9}, "evidence": evidence}
+    append("shop", "retrain", "retrain again", by="shop.retrain", content=content, now=datetime.now(UTC))
+    lines = of_kind(found(several, rows, version, monkeypatch), "metric")
+
+    assert {line.state for line in lines.values()} == {"unknown"}
+    assert lines["accuracy"].sentence == (
+        "200 of 350 predicted rows have a label, and 42% of the labels to expect are missing (gate.max_missing_labels "
+        "allows 10%); see why they do not come"
+    )

@@ -1,0 +1,62 @@
+"""The monitor's table: the worst first, with its reasons."""
+
+from __future__ import annotations
+
+from include.workflows.monitor.lines import Line
+from include.workflows.monitor.report import SHOWN, monitoring_table, summary, worst_first
+
+LINES = [
+    Line("nulls", "visitors", 0.05, 0.15, "ok", 300, "5.0% of 300 rows are null"),
+    Line("feature_shift", "store", None, 0.25, "unknown", 20, "there are 20 rows, which say nothing"),
+    Line("nulls", "store", None, 0.1, "unknown", 20, "there are 20 rows, which say nothing"),
+    Line("feature_shift", "visitors", 0.5, 0.25, "alert", 300, "a stability index of 0.50"),
+    Line("feature_shift", "weekday", 1.5, 0.25, "alert", 300, "a stability index of 1.50"),
+    Line("metric", "mae", 60.0, 50.0, "alert", 300, "mae 60.0000 over 300 rows is above gate.minimum"),
+]
+
+
+def test_alerts_come_first_and_the_metric_before_features() -> None:
+    """Within a kind the one that is furthest beyond its limit comes first."""
+    assert [(line.kind, line.name) for line in worst_first(LINES)] == [
+        ("metric", "mae"),
+        ("feature_shift", "weekday"),
+        ("feature_shift", "visitors"),
+        ("feature_shift", "store"),
+        ("nulls", "store"),
+        ("nulls", "visitors"),
+    ]
+
+
+def test_the_table_says_why_and_the_same_reason_once() -> None:
+    """What is as it should be has its numbers only."""
+    assert monitoring_table(LINES).splitlines() == [
+        "state    kind           name        value    limit  rows",
+        "alert    metric         mae       60.0000  50.0000   300",
+        "         mae 60.0000 over 300 rows is above gate.minimum",
+        "alert    feature_shift  weekday    1.5000   0.2500   300",
+        "         a stability index of 1.50",
+        "alert    feature_shift  visitors   0.5000   0.2500   300",
+        "         a stability index of 0.50",
+        "unknown  feature_shift  store           -   0.2500    20",
+        "         there are 20 rows, which say nothing",
+        "unknown  nulls          store           -   0.1000    20",
+        "ok       nulls          visitors   0.0500   0.1500   300",
+    ]
+
+
+def test_of_many_lines_the_alerts_are_all_there() -> None:
+    """A pipeline of hundreds of features does not bury what matters, and the end says what is left out."""
+    alerts = [Line("nulls", f"a{number}", 0.5, 0.1, "alert", 300, "half are null") for number in range(SHOWN + 5)]
+    fine = [Line("nulls", f"b{number}", 0.0, 0.1, "ok", 300, "") for number in range(SHOWN + 7)]
+
+    told = monitoring_table([*fine, *alerts]).splitlines()
+
+    assert sum(line.startswith("alert") for line in told) == SHOWN + 5
+    assert sum(line.startswith("ok") for line in told) == SHOWN
+    assert told[-1] == "and 7 ok more, which the table in the lake has"
+
+
+def test_the_states_are_counted() -> None:
+    """One alert is an alert, and two are alerts."""
+    assert summary(LINES) == "3 alerts, 2 unknown, 1 ok"
+    assert summary(LINES[-1:]) == "1 alert, 0 unknown, 0 ok"

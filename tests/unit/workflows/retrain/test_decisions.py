@@ -1,0 +1,54 @@
+"""A run's record says which version was champion before and after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.retraining.test_files import plan
+
+from include.registry.champion import Champion
+from include.workflows.retrain.decisions import approver_of, champions_of
+
+if TYPE_CHECKING:
+    from include.workflows.retrain.plan import RunPlan
+
+
+def planned(version: int | None) -> RunPlan:
+    """Return the plan of a run that compares with a version."""
+    days = ("2024-03-19", "2023-03-01", "2024-01-30")
+    champion = version and Champion(version, "night-1", "linear", "0" * 64, "models:/m-1", *days)
+    return replace(plan(), champion=champion or None)
+
+
+@pytest.mark.parametrize(
+    ("registration", "champions"),
+    [
+        ({"alias": "champion", "version": 4, "champion": 4}, (3, 4)),
+        ({"alias": "challenger", "version": 4, "champion": 3}, (3, 3)),
+        ({"alias": None, "version": None}, (3, 3)),
+    ],
+    ids=["promoted", "kept", "a dry run, and a run of an older release"],
+)
+def test_the_champion_before_and_after_a_run(
+    registration: dict[str, Any], champions: tuple[int | None, int | None]
+) -> None:
+    """Only a promotion changes it, and a run that registered nothing has left the one that it compared with."""
+    assert champions_of(planned(3), registration) == champions
+
+
+def test_a_run_that_lost_to_another_has_found_that_one() -> None:
+    """The run was planned with version 3, and version 5 was promoted meanwhile: the record has no 3->3, and no 3->5."""
+    lost = {"alias": "challenger", "version": 6, "champion": 5}
+
+    assert champions_of(planned(3), lost) == (5, 5)
+    assert champions_of(planned(None), lost) == (5, 5)
+
+
+def test_whoever_rejects_is_no_approver() -> None:
+    """The history said `approved by ada: not promoted: rejected by ada` of a version that ada had rejected."""
+    assert approver_of({"approved": False, "by": "ada"}) is None
+    assert approver_of({"approved": True, "by": "ada"}) == "ada"
+    assert approver_of({"approved": True, "by": None}) is None
+    assert approver_of(None) is None

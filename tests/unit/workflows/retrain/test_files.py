@@ -1,0 +1,86 @@
+"""Where a run keeps what its steps leave for each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.core import settings
+from include.core.errors import OtherRelease
+from include.lake import run_files
+from include.workflows.retrain import files
+from include.workflows.retrain.plan import RunPlan
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def plan(run_key: str = "manual__2024-03-20T00:00:00") -> RunPlan:
+    """Return a run's plan."""
+    return RunPlan(
+        pipeline="shop",
+        run_key=run_key,
+        as_of="2024-03-20",
+        snapshot={"sales": 3},
+        champion=None,
+        tuning_seconds=60,
+        dry_run=False,
+        seed=7,
+        code_version="unknown",
+        lock="unknown",
+        created_at="2024-03-20T00:00:00+00:00",
+    )
+
+
+def test_the_trials_lie_in_the_runs_folder(home: Path) -> None:
+    """Tasks on machines that share the lake's folder share the search."""
+    path = files.journal_file(plan(), "a1b2")
+
+    assert path == home / "lake" / "shop" / "runs" / path.parent.name / "tuning-a1b2.journal"
+    assert str(path.parent) == files.folder(plan()).path
+
+
+def test_the_trials_of_a_lake_on_an_object_store_lie_in_the_home_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal is appended to, which an object store cannot; one run's is never another's."""
+    monkeypatch.setenv("LAKE_URI", "s3://bucket/lake")
+
+    path = files.journal_file(plan(), "a1b2")
+
+    assert path.parent == home / "tuning" / "shop"
+    assert path.name.endswith("-a1b2.journal")
+    assert settings.lake_uri() == "s3://bucket/lake"
+    assert path not in {
+        files.journal_file(plan("manual__2024-03-20T00-00-00"), "a1b2"),
+        files.journal_file(plan(), "c"),
+    }
+
+
+def test_a_feature_table_of_a_release_with_other_fields_is_refused_in_words(home: Path) -> None:
+    """A run that an older Nightshift began is not followed on what is half understood."""
+    put_file("features.json")
+
+    with pytest.raises(
+        OtherRelease, match=r"the feature table at .*features\.json is not as this release .* start a new run"
+    ):
+        files.features(plan())
+
+
+def test_evidence_and_verdict_of_an_older_release_are_read(home: Path) -> None:
+    """What was not measured then is None now."""
+    put_file("evidence.json")
+    put_file("verdict.json")
+
+    evidence = files.evidence(plan())
+
+    assert (evidence.metric, evidence.challenger.family, evidence.robustness) == ("mae", "linear", None)
+    assert (files.verdict(plan()).verdict, len(files.verdict(plan()).results)) == ("promote", 8)
+
+
+def put_file(name: str) -> None:
+    """Put what a run of an older release left in the folder of this one."""
+    left = (factories.OTHER_RELEASES / f"run-77f6a14-{name}").read_bytes()
+    run_files.write_bytes(files.folder(plan()) / name, left)

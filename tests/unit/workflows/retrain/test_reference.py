@@ -1,0 +1,61 @@
+"""What a model has learned from is sketched beside the evidence, and a run is as good without it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.card.facts import shop_of
+from tests.unit.retraining.test_explain import Broken
+from tests.unit.retraining.test_files import plan
+
+from include.evaluation.sketch import Reference
+from include.lake import run_files
+from include.training.fit import fit_model
+from include.workflows.retrain import files
+from include.workflows.retrain.reference import model_files, write_reference
+from tests.unit.training.conftest import untidy_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def challenger(sha256: str, features: list[str]) -> None:
+    """Let the run have a challenger."""
+    fields = {"sha256": sha256, "features": features, "classes": None}
+    run_files.write_json(files.folder(plan()) / "challenger.json", fields)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_the_features_that_a_model_takes_and_what_it_predicts_are_sketched(task: str, tmp_path: Path) -> None:
+    """The file is named for the model that the run has now, and nothing of another one is registered."""
+    frame, pipeline = untidy_frame(task), shop_of(task, tmp_path)
+    features = pipeline.features.model_copy(update={"key": ["row"], "label": "label"})
+    pipeline = pipeline.model_copy(update={"features": features})
+    model = fit_model(pipeline, frame.head(400), "linear", {"strength": 1.0}, 1)
+    names = [str(name) for name in model.feature_names_in_]
+    challenger("a" * 64, names)
+
+    write_reference(pipeline, plan(), model, frame.head(400), frame.tail(200))
+    [content] = model_files(plan()).values()
+    challenger("b" * 64, names)
+
+    reference = Reference.from_json(json.loads(content))
+    assert set(reference.features) == set(names)
+    assert {each.rows + each.nulls for each in reference.features.values()} == {400}
+    assert reference.predictions["prediction"].rows == 200
+    assert model_files(plan()) == {}
+
+
+def test_a_sketch_that_cannot_be_made_is_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The run goes on, and its version is registered without one."""
+    frame = untidy_frame("regression")
+    challenger("a" * 64, ["signal"])
+
+    with caplog.at_level(logging.WARNING):
+        write_reference(shop_of("regression", tmp_path), plan(), Broken(), frame, frame)  # type: ignore[arg-type]
+
+    assert "was not sketched, so the monitor will know no drift of its: ValueError('no threads left')" in caplog.text
+    assert model_files(plan()) == {}
