@@ -20,7 +20,7 @@ _SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "mem
 
 def root() -> Path:
     """Return the project's root, the folder that holds include/."""
-    return Path(__file__).resolve().parent.parent
+    return Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:

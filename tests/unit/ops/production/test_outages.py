@@ -94,7 +94,7 @@ def test_a_message_of_one_line_stays() -> None:
 def test_no_record_is_an_error_of_its_own() -> None:
     """A record that a worker makes of a dictionary has no level at first; and arguments may not fit."""
     code = (
-        "import logging; from include.production.outages import install; install()\n"
+        "import logging; from include.ops.production.outages import install; install()\n"
         "print(logging.makeLogRecord({'msg': 'a record', 'levelno': 20}).getMessage())\n"
         f"error = type('OperationalError', (Exception,), {{}})({AWAY!r})\n"
         "try:\n    raise error\nexcept Exception:\n    logging.getLogger('x').error('%s and %d', 'one', exc_info=True)"
@@ -109,7 +109,7 @@ def test_no_record_is_an_error_of_its_own() -> None:
 def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: int) -> None:
     """The scheduler ends and is started again by the engine; by any other error it ends with its traceback."""
     code = (
-        "from include.production.outages import install; install(); from psycopg2 import OperationalError\n"
+        "from include.ops.production.outages import install; install(); from psycopg2 import OperationalError\n"
         f"raise {raised}({AWAY!r})"
     )
     done = subprocess.run(
