@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from tests.unit.tracking.conftest import Shop
+from tests.unit.registry.conftest import Shop
 
 from include.config.pipeline import Pipeline
 from include.training.fit import fit_model

@@ -17,7 +17,7 @@ from include.registry.client import mlflow_client
 from tests.integration.killed_registration import shop as small_shop
 
 if TYPE_CHECKING:
-    from tests.unit.tracking.conftest import Shop
+    from tests.unit.registry.conftest import Shop
 
 SCRIPT = Path(__file__).with_name("killed_registration.py")
 

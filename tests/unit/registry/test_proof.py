@@ -11,7 +11,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.tracking.conftest import Shop
+    from tests.unit.registry.conftest import Shop
 
 
 def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:

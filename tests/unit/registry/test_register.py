@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.base import clone
-from tests.unit.tracking.conftest import Shop
+from tests.unit.registry.conftest import Shop
 
 from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable

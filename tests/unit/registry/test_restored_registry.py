@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
-    from tests.unit.tracking.conftest import Shop
+    from tests.unit.registry.conftest import Shop
 
     from include.registry.register import Registration
 

@@ -20,7 +20,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.tracking.conftest import Shop
+    from tests.unit.registry.conftest import Shop
 
 
 def database(home: Path) -> str:

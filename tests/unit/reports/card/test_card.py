@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.card.facts import facts_of, shop_of
+from tests.unit.reports.card.facts import facts_of, shop_of
 
 from include.reports.card.blocks import Bullets, Facts, Plot, Section, Table, Text
 from include.reports.card.card import model_card

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.unit.card.facts import facts_of, shop_of
+from tests.unit.reports.card.facts import facts_of, shop_of
 
 from include.core.html_page import POLICY
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text

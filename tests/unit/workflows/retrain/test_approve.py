@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.card.facts import shop_of
-from tests.unit.retraining.test_decisions import planned
+from tests.unit.reports.card.facts import shop_of
+from tests.unit.workflows.retrain.test_decisions import planned
 
 from include.config.pipeline import Approval
 from include.gate.verdict import decide

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.retraining.test_files import plan
+from tests.unit.workflows.retrain.test_files import plan
 
 from include.registry.champion import Champion
 from include.workflows.retrain.decisions import approver_of, champions_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.unit.card.facts import facts_of, shop_of
-from tests.unit.retraining.test_files import plan
+from tests.unit.reports.card.facts import facts_of, shop_of
+from tests.unit.workflows.retrain.test_files import plan
 
 from include.config.loader import load_pipeline
 from include.evaluation.metrics import Measure

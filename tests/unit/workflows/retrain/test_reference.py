@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.card.facts import shop_of
-from tests.unit.retraining.test_explain import Broken
-from tests.unit.retraining.test_files import plan
+from tests.unit.reports.card.facts import shop_of
+from tests.unit.workflows.retrain.test_explain import Broken
+from tests.unit.workflows.retrain.test_files import plan
 
 from include.evaluation.sketch import Reference
 from include.lake import run_files
