@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from tests.unit.registry.conftest import Shop
 
 from include.config.pipeline import Pipeline
 from include.training.fit import fit_model
 from tests import factories
 from tests.integration.killed_run import die_at
+from tests.unit.registry.conftest import Shop
 
 
 def shop(folder: Path) -> Shop:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
+
     from tests.unit.registry.conftest import Shop
 
 PASSWORD = "hunter2"

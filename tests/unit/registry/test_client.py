@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
+
     from tests.unit.registry.conftest import Shop
 
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"

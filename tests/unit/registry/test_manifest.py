@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlflow import MlflowClient
+
     from tests.unit.registry.conftest import Shop
 
 WHAT = "version 1"

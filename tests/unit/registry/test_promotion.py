@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
+
     from tests.unit.registry.conftest import Shop
 
 ADA = {"reason": "late flights were missed", "by": "ada"}

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.base import clone
-from tests.unit.registry.conftest import Shop
 
 from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
@@ -23,6 +22,7 @@ from include.training.combine import build_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import trusted_of
 from tests import factories
+from tests.unit.registry.conftest import Shop
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
-    from tests.unit.registry.conftest import Shop
 
     from include.registry.register import Registration
+    from tests.unit.registry.conftest import Shop
 
 
 @contextmanager

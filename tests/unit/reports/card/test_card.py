@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.reports.card.facts import facts_of, shop_of
 
 from include.reports.card.blocks import Bullets, Facts, Plot, Section, Table, Text
 from include.reports.card.card import model_card
 from tests import factories
+from tests.unit.reports.card.facts import facts_of, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.unit.reports.card.facts import facts_of, shop_of
 
 from include.core.html_page import POLICY
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.reports.card.card import model_card
 from include.reports.card.html import html_card
 from include.reports.card.markdown import markdown_card
+from tests.unit.reports.card.facts import facts_of, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

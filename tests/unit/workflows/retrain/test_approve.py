@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.reports.card.facts import shop_of
-from tests.unit.workflows.retrain.test_decisions import planned
 
 from include.config.pipeline import Approval
 from include.gate.verdict import decide
@@ -15,6 +13,8 @@ from include.registry import promotion
 from include.workflows.retrain import files
 from include.workflows.retrain.steps import approval_request
 from tests import factories
+from tests.unit.reports.card.facts import shop_of
+from tests.unit.workflows.retrain.test_decisions import planned
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.workflows.retrain.test_files import plan
 
 from include.registry.champion import Champion
 from include.workflows.retrain.decisions import approver_of, champions_of
+from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
     from include.workflows.retrain.plan import RunPlan

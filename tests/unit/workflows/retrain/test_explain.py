@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.unit.reports.card.facts import facts_of, shop_of
-from tests.unit.workflows.retrain.test_files import plan
 
 from include.config.loader import load_pipeline
 from include.evaluation.metrics import Measure
@@ -17,7 +15,9 @@ from include.training.fit import fit_model
 from include.workflows.retrain import files
 from include.workflows.retrain.explain import card_documents, explanations, sample, write_explanations
 from include.workflows.retrain.measure import ChampionModel, Holdout
+from tests.unit.reports.card.facts import facts_of, shop_of
 from tests.unit.training.conftest import untidy_frame
+from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,16 +7,16 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.reports.card.facts import shop_of
-from tests.unit.workflows.retrain.test_explain import Broken
-from tests.unit.workflows.retrain.test_files import plan
 
 from include.evaluation.sketch import Reference
 from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
 from include.workflows.retrain.reference import model_files, write_reference
+from tests.unit.reports.card.facts import shop_of
 from tests.unit.training.conftest import untidy_frame
+from tests.unit.workflows.retrain.test_explain import Broken
+from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
