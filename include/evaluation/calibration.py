@@ -7,9 +7,9 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.evaluation.draws import of_draws
-from include.evaluation.noise import day_draws, percentile_interval
+from include.evaluation.noise import day_resamples, percentile_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.resamples import metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def measure_calibration(
     if math.isfinite(error):
         slope, intercept = recalibration(y_true, challenger)
         if len(unique) > 1:
-            draws = of_draws(of_error, y_true, challenger, day)(day_draws(len(unique), rounds, seed))
+            draws = metric_on_resamples(of_error, y_true, challenger, day)(day_resamples(len(unique), rounds, seed))
             drawn_low, drawn_high = percentile_interval(draws, confidence)
             low, high = max(2 * error - drawn_high, 0.0), max(2 * error - drawn_low, 0.0)
     return Calibration(

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.config.training import METRICS
-from include.evaluation.draws import of_draws
 from include.evaluation.metrics import bin_of_probability
-from include.evaluation.noise import day_draws, percentile_interval
+from include.evaluation.noise import day_resamples, percentile_interval
 from include.evaluation.numbers import Number, without_nan
+from include.evaluation.resamples import metric_on_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,11 +157,11 @@ def metric_intervals(
     unique, day = np.unique(days, return_inverse=True)
     if len(unique) < 2:
         return {}
-    draws, found = day_draws(len(unique), rounds, seed), {}
+    draws, found = day_resamples(len(unique), rounds, seed), {}
     for metric in METRICS[measure.task]:
         one = replace(measure, metric=metric)
         if math.isfinite(one.value(y_true, predicted)):
-            low, high = percentile_interval(of_draws(one, y_true, predicted, day)(draws), confidence)
+            low, high = percentile_interval(metric_on_resamples(one, y_true, predicted, day)(draws), confidence)
             if math.isfinite(low):
                 found[metric] = [low, high]
     return found

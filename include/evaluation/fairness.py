@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.evaluation.groups import rows_by_value
-from include.evaluation.noise import day_draws
+from include.evaluation.noise import day_resamples
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def measure_fairness(
     import numpy as np
 
     unique, day = np.unique(days, return_inverse=True)
-    draws = day_draws(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
+    draws = day_resamples(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
     outcomes = _outcomes(measure, y_true, np.asarray(predicted, dtype="float64"))
     found = []
     for column in dict.fromkeys(columns):

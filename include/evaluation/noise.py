@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.evaluation.draws import of_draws
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.resamples import metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,15 +83,15 @@ def paired_difference(
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
         _, day = np.unique(days[part], return_inverse=True)
-        of_first = of_draws(measure, y_true[part], first[part], day)
-        of_second = of_draws(other, y_true[part], second[part], day)
-        draws = day_draws(n_days, rounds, draw)
+        of_first = metric_on_resamples(measure, y_true[part], first[part], day)
+        of_second = metric_on_resamples(other, y_true[part], second[part], day)
+        draws = day_resamples(n_days, rounds, draw)
         differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
     return Difference(value, low, high, confidence, rounds, sum(blocks))
 
 
-def day_draws(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
+def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
     """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
     import numpy as np
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.evaluation.draws import of_draws
 from include.evaluation.metrics import WHEN_UNDEFINED
-from include.evaluation.noise import day_draws, percentile_interval
+from include.evaluation.noise import day_resamples, percentile_interval
+from include.evaluation.resamples import metric_on_resamples
 from include.evaluation.sketch import beside, is_text
 
 if TYPE_CHECKING:
@@ -235,8 +235,8 @@ def metric_lines(
         unknown = f"the labels of {len(unique)} days are known, and of fewer than {MIN_DAYS} noise cannot be told"
     if unknown or holdout is None:
         return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, str(unknown))]
-    draws = day_draws(len(unique), gate.bootstrap_rounds, seed)
-    low, high = percentile_interval(of_draws(measure, y_true, y_pred, day)(draws), gate.confidence)
+    draws = day_resamples(len(unique), gate.bootstrap_rounds, seed)
+    low, high = percentile_interval(metric_on_resamples(measure, y_true, y_pred, day)(draws), gate.confidence)
     if not math.isfinite(low):
         told = f"{name} is not defined on most draws of these {len(unique)} days, so noise cannot be told"
         return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, told)]

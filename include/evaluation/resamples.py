@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from include.evaluation.metrics import Measure
 
 #: Takes how often each day was drawn, of shape (rounds, n_days), and returns the metric of each draw.
-OfDraws = Callable[["np.ndarray"], "np.ndarray"]
+MetricOnResamples = Callable[["np.ndarray"], "np.ndarray"]
 
 #: Draws whose row weights are held in memory at once, for a metric that has no sums by day.
 CHUNK_ROUNDS = 64
 
 
-def of_draws(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def metric_on_resamples(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Return the function from draws of days to the metric of each draw; NaN where it is not defined.
 
     Parameters
@@ -42,10 +42,10 @@ def of_draws(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.n
     return (_of_classes if measure.task == "multiclass" else _of_numbers)(measure, y_true, y_pred, day)
 
 
-def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
-    compute: dict[str, Callable[[], OfDraws]] = {
+    compute: dict[str, Callable[[], MetricOnResamples]] = {
         "roc_auc": lambda: _roc_auc(y_true == 1, y_pred, day),
         "average_precision": lambda: _average_precision(y_true, y_pred, day),
         "log_loss": lambda: _mean(-_log_of_probability(np.where(y_true == 1, y_pred, 1 - y_pred)), day),
@@ -56,11 +56,11 @@ def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np
     return compute[measure.metric]()
 
 
-def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     rows, codes, predicted = np.arange(len(y_true)), y_true.astype("int64"), y_pred.argmax(axis=1)
-    compute: dict[str, Callable[[], OfDraws]] = {
+    compute: dict[str, Callable[[], MetricOnResamples]] = {
         "log_loss": lambda: _mean(-_log_of_probability(y_pred[rows, codes] / y_pred.sum(axis=1)), day),
         "accuracy": lambda: _mean(codes == predicted, day),
         "balanced_accuracy": lambda: _mean_over_classes(codes, predicted, y_pred.shape[1], day, of_f1=False),
@@ -70,11 +70,11 @@ def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: n
     return compute[measure.metric]()
 
 
-def _of_numbers(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _of_numbers(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     error, quantile = y_true - y_pred, measure.quantile
-    compute: dict[str, Callable[[], OfDraws]] = {
+    compute: dict[str, Callable[[], MetricOnResamples]] = {
         "mae": lambda: _mean(np.abs(error), day),
         "rmse": lambda: _root(_mean(error**2, day)),
         "mape": lambda: _mean(np.abs(error) / np.abs(y_true), day),
@@ -103,7 +103,7 @@ def _by_day_and(
     return sums.reshape(n_days, n_kinds).astype("float64")
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> OfDraws:
+def _ratio(above: np.ndarray, below: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     def values(draws: np.ndarray) -> np.ndarray:
@@ -113,13 +113,13 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> OfDraws:
     return values
 
 
-def _mean(values: np.ndarray, day: np.ndarray) -> OfDraws:
+def _mean(values: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     return _ratio(_by_day(values, day), np.bincount(day))
 
 
-def _root(of_squares: OfDraws) -> OfDraws:
+def _root(of_squares: MetricOnResamples) -> MetricOnResamples:
     import numpy as np
 
     return lambda draws: np.sqrt(of_squares(draws))
@@ -133,7 +133,7 @@ def _log_of_probability(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.clip(probabilities, eps, 1 - eps))
 
 
-def _calibration_error(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _calibration_error(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Return the error of each draw, which chance makes larger than the holdout's own.
 
     It does so the more, the better calibrated a model is, and so brings two models nearer to each other than
@@ -146,7 +146,7 @@ def _calibration_error(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) 
     return lambda draws: np.abs(draws @ apart).sum(axis=1) / (draws @ rows)
 
 
-def _f1(positive: np.ndarray, predicted: np.ndarray, day: np.ndarray) -> OfDraws:
+def _f1(positive: np.ndarray, predicted: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Return twice the hits over all that are positive or predicted so, where anything is positive."""
     import numpy as np
 
@@ -161,7 +161,7 @@ def _f1(positive: np.ndarray, predicted: np.ndarray, day: np.ndarray) -> OfDraws
 
 def _mean_over_classes(
     codes: np.ndarray, predicted: np.ndarray, n_classes: int, day: np.ndarray, *, of_f1: bool
-) -> OfDraws:
+) -> MetricOnResamples:
     """Return the mean of recall or of F1 over the classes that a draw has labels of."""
     import numpy as np
 
@@ -176,7 +176,7 @@ def _mean_over_classes(
     return values
 
 
-def _r2(y_true: np.ndarray, error: np.ndarray, day: np.ndarray) -> OfDraws:
+def _r2(y_true: np.ndarray, error: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     rows, residual = np.bincount(day), _by_day(error**2, day)
@@ -192,7 +192,7 @@ def _r2(y_true: np.ndarray, error: np.ndarray, day: np.ndarray) -> OfDraws:
     return values
 
 
-def _roc_auc(positive: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _roc_auc(positive: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Count, for each pair of days, the pairs of a positive and a negative row that are in the right order.
 
     The area under the curve is the share of such pairs (Hanley and McNeil, Radiology 143, 1982), a tie
@@ -218,14 +218,14 @@ def _roc_auc(positive: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDra
     return values
 
 
-def _roc_auc_ovr(codes: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _roc_auc_ovr(codes: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     each = [_roc_auc(codes == code, y_pred[:, code], day) for code in range(y_pred.shape[1])]
     return lambda draws: np.mean([values(draws) for values in each], axis=0)
 
 
-def _average_precision(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> OfDraws:
+def _average_precision(y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Sum, over the ranks that gain a hit, the precision there times the hits gained, from counts by day and rank."""
     import numpy as np
 
