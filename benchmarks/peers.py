@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.datasets import Task, load_task
 from include.core import settings
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def run(system: str, name: str, seconds: int) -> dict[str, Any]:
 
     task = load_task(name, seconds)
     training = task.pipeline.training
-    folds = Folds(task.pipeline, task.frame, task.split, Measure.of(training), settings.threads())
+    folds = Folds(task.pipeline, task.frame, task.split, Metric.of(training), settings.threads())
     start = time.perf_counter()
     predictions, told = {"nightshift": _nightshift, "flaml": _flaml, "autogluon": _autogluon}[system](
         task, folds, seconds

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features import AS_OF, bare_features
 from benchmarks.measure import PIPELINE, Stopwatch
 from include.core import settings
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.noise import paired_difference
 from include.features.snapshot import pin_snapshot
 from include.training.candidates import Candidate, candidates_of
@@ -49,7 +49,7 @@ def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:
         _expect(frame, pipeline)
     with watch("tune_candidates"):
         split = split_rows(pipeline, frame, AS_OF)
-        folds = Folds(pipeline, frame, split, Measure.of(training), settings.threads())
+        folds = Folds(pipeline, frame, split, Metric.of(training), settings.threads())
         tuned = [
             _tune(folds, candidate, known.get(family), training)
             for family, candidate in candidates_of(training).items()
@@ -140,7 +140,7 @@ def _evaluate(
     drawn = {"rounds": pipeline.gate.bootstrap_rounds, "confidence": pipeline.gate.confidence}
     better = True
     for other in scores.keys() - {"challenger"}:
-        measure, pair = Measure("binary", "roc_auc"), (scores["challenger"], scores[other])
+        measure, pair = Metric("binary", "roc_auc"), (scores["challenger"], scores[other])
         difference = paired_difference(measure, y, days, *pair, **drawn, seed=pipeline.training.seed)
         metrics[f"{other}.low"] = difference.low
         better = better and difference.low > 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features import AS_OF
 from benchmarks.measure import tell
 from include.core import settings
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
 from include.training.folds import Folds
@@ -131,7 +131,7 @@ def _of(pipeline: Pipeline, seed: int, trials: int, prune: bool, warm_start: boo
 
 def _search(pipeline: Pipeline, frame: pd.DataFrame, as_of: date, known: dict[str, Any]) -> Found:
     split = split_rows(pipeline, frame, as_of)
-    folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+    folds = Folds(pipeline, frame, split, Metric.of(pipeline.training), settings.threads())
     with TemporaryDirectory(prefix="bench-search-") as scratch:
         search = Search(pipeline, Path(scratch) / "trials.journal", "bench", known)
         start, when = time.perf_counter(), {}

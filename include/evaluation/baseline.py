@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 def baseline_predictions(
@@ -46,7 +46,7 @@ def baseline_predictions(
     return np.where(np.isfinite(values), values, prior)
 
 
-def kindest_threshold(measure: Measure, y_true: np.ndarray, baseline: np.ndarray) -> float:
+def kindest_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
     """Return the threshold with which the baseline's F1 is greatest on the holdout itself.
 
     A baseline has none of its own, and a feature is on any scale. The kindest one keeps a challenger from

@@ -14,7 +14,7 @@ from include.evaluation.resamples import metric_on_resamples
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: A probability is at least this far from 0 and from 1 where its log odds are taken.
 CERTAIN = 1e-6
@@ -53,7 +53,7 @@ class Calibration:
 
 
 def measure_calibration(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     challenger: np.ndarray,

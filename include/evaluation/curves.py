@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: Points of one ROC curve, of which a page has two.
 ROC_POINTS = 100
@@ -98,7 +98,7 @@ class Curves:
 
 
 def measure_curves(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     challenger: np.ndarray,
@@ -114,7 +114,7 @@ def measure_curves(
     Parameters
     ----------
     y_true, challenger, champion
-        Labels and predictions of the held-out rows, as `Measure.value` takes them; no champion is None.
+        Labels and predictions of the held-out rows, as `Metric.value` takes them; no champion is None.
     days
         The day of each row, of shape (n_rows,).
     classes
@@ -139,7 +139,7 @@ def measure_curves(
 
 
 def metric_intervals(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     predicted: np.ndarray,

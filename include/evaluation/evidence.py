@@ -10,7 +10,7 @@ from include.evaluation.baseline import kindest_threshold
 from include.evaluation.calibration import Calibration  # noqa: TC001  pydantic reads the fields
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
-from include.evaluation.metrics import Measure, all_metrics
+from include.evaluation.metrics import Metric, all_metrics
 from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number, without_nan
 from include.evaluation.operation import Operation  # noqa: TC001
@@ -158,12 +158,12 @@ def collect_evidence(
     holdout_days: tuple[str, str],
     classes: Sequence[object] | None = None,
 ) -> Evidence:
-    """Measure challenger, baseline and champion on the same rows.
+    """Metric challenger, baseline and champion on the same rows.
 
     Parameters
     ----------
     y_true, challenger, baseline, champion
-        Labels and predictions of the held-out rows, as `Measure.value` takes them; no champion is None.
+        Labels and predictions of the held-out rows, as `Metric.value` takes them; no champion is None.
     days
         ISO day of each row, of shape (n_rows,).
     champion_error
@@ -182,7 +182,7 @@ def collect_evidence(
     import numpy as np
 
     training, gate = pipeline.training, pipeline.gate
-    measure = Measure.of(training, _threshold(challenger_is, 0.5))
+    measure = Metric.of(training, _threshold(challenger_is, 0.5))
     drawn: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
 
     def opponent(name: str, predicted: np.ndarray | None, own: float, **more: Any) -> Opponent:
@@ -226,7 +226,7 @@ def _threshold(model_is: dict[str, Any], otherwise: float) -> float:
 
 
 def _holdout(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     holdout_days: tuple[str, str],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: Rows that a group's value is of, at least. Of 30 rows without a hit the true rate may still be 0.1, which is 3
 #: of 30 (the rule of three: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983).
@@ -67,7 +67,7 @@ class GroupGap:
 
 
 def measure_fairness(
-    measure: Measure,
+    measure: Metric,
     frame: pd.DataFrame,
     columns: Sequence[str],
     y_true: np.ndarray,
@@ -97,7 +97,7 @@ def measure_fairness(
     frame
         The held-out rows, with `columns` among its columns.
     y_true, predicted
-        Labels and the challenger's predictions of these rows, as `Measure.value` takes them.
+        Labels and the challenger's predictions of these rows, as `Metric.value` takes them.
     days
         The day of each row, of shape (n_rows,).
     min_rows
@@ -122,7 +122,7 @@ def measure_fairness(
     return found
 
 
-def _outcomes(measure: Measure, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _outcomes(measure: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return what each measure is the mean of, NaN where a prediction is not finite, and over which rows."""
     import numpy as np
 

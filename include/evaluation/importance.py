@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def permutation_importance(
     frame: pd.DataFrame,
     y: np.ndarray,
     columns: Sequence[str],
-    measure: Measure,
+    measure: Metric,
     *,
     repeats: int = 3,
     max_rows: int = 5000,

@@ -30,7 +30,7 @@ WHEN_UNDEFINED = {
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metric:
     """One metric of a task, and what it needs to know besides labels and predictions.
 
     Attributes
@@ -47,7 +47,7 @@ class Measure:
     threshold: float = 0.5
 
     @classmethod
-    def of(cls, training: Training, threshold: float | None = None) -> Measure:
+    def of(cls, training: Training, threshold: float | None = None) -> Metric:
         """Return the metric that a pipeline is tuned for and that its gate compares; no threshold is a half."""
         return cls(training.task, training.metric, training.quantile, 0.5 if threshold is None else threshold)
 
@@ -82,7 +82,7 @@ class Measure:
         return _of_classes(self, y_true, y_pred) if self.task == "multiclass" else _of_numbers(self, y_true, y_pred)
 
 
-def all_metrics(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+def all_metrics(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
     """Return every metric of the measure's task; NaN where one is not defined."""
     return {metric: replace(measure, metric=metric).value(y_true, y_pred) for metric in METRICS[measure.task]}
 
@@ -94,7 +94,7 @@ def bin_of_probability(probabilities: np.ndarray) -> np.ndarray:
     return np.minimum((probabilities * CALIBRATION_BINS).astype("int64"), CALIBRATION_BINS - 1)
 
 
-def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+def _of_binary(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     """Return a metric of two classes; where all labels are the same, nothing is told apart."""
     import numpy as np
     from sklearn import metrics
@@ -127,7 +127,7 @@ def _calibration_error(y_true: np.ndarray, y_pred: np.ndarray) -> float:
     return float(np.abs(np.bincount(bin_of_probability(y_pred), weights=y_true - y_pred)).sum() / len(y_true))
 
 
-def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+def _of_classes(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     """Return a metric of several classes; a mean over classes is over those that are among the labels."""
     import numpy as np
     from sklearn import metrics
@@ -156,7 +156,7 @@ def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray) -> flo
     return float(compute[measure.metric]())
 
 
-def _of_numbers(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+def _of_numbers(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     """Return a metric of values.
 
     mape has no value where a label is 0: a share of nothing is not defined, and the tiny number that

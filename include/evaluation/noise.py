@@ -17,7 +17,7 @@ from include.evaluation.resamples import metric_on_resamples
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Difference:
 
 
 def paired_difference(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     first: np.ndarray,
@@ -63,7 +63,7 @@ def paired_difference(
     Parameters
     ----------
     y_true, first, second
-        Labels and the two models' predictions of the same rows, as `Measure.value` takes them.
+        Labels and the two models' predictions of the same rows, as `Metric.value` takes them.
     days
         The day of each row, of shape (n_rows,).
     second_threshold

@@ -15,7 +15,7 @@ from include.evaluation.metrics import CALIBRATION_BINS, bin_of_probability
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: Takes how often each day was drawn, of shape (rounds, n_days), and returns the metric of each draw.
 MetricOnResamples = Callable[["np.ndarray"], "np.ndarray"]
@@ -24,13 +24,13 @@ MetricOnResamples = Callable[["np.ndarray"], "np.ndarray"]
 CHUNK_ROUNDS = 64
 
 
-def metric_on_resamples(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+def metric_on_resamples(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Return the function from draws of days to the metric of each draw; NaN where it is not defined.
 
     Parameters
     ----------
     y_true, y_pred
-        Labels and predictions for which the measure is defined, as `Measure.value` takes them.
+        Labels and predictions for which the measure is defined, as `Metric.value` takes them.
     day
         Number of each row's day, 0 to n_days - 1, each of at least one row, of shape (n_rows,).
     """
@@ -42,7 +42,7 @@ def metric_on_resamples(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray
     return (_of_classes if measure.task == "multiclass" else _of_numbers)(measure, y_true, y_pred, day)
 
 
-def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+def _of_binary(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     compute: dict[str, Callable[[], MetricOnResamples]] = {
@@ -56,7 +56,7 @@ def _of_binary(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np
     return compute[measure.metric]()
 
 
-def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+def _of_classes(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     rows, codes, predicted = np.arange(len(y_true)), y_true.astype("int64"), y_pred.argmax(axis=1)
@@ -70,7 +70,7 @@ def _of_classes(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: n
     return compute[measure.metric]()
 
 
-def _of_numbers(measure: Measure, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+def _of_numbers(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     import numpy as np
 
     error, quantile = y_true - y_pred, measure.quantile

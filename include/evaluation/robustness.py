@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
     Predict = Callable[[pd.DataFrame], np.ndarray]
 
@@ -58,7 +58,7 @@ def measure_robustness(
     predict: Predict,
     frame: pd.DataFrame,
     y_true: np.ndarray,
-    measure: Measure,
+    measure: Metric,
     metric: float,
     baseline_metric: float,
     features: Sequence[str],
@@ -119,7 +119,7 @@ def measure_robustness(
     return found
 
 
-def _sample(measure: Measure, y_true: np.ndarray, max_rows: int, draw: np.random.Generator) -> np.ndarray:
+def _sample(measure: Metric, y_true: np.ndarray, max_rows: int, draw: np.random.Generator) -> np.ndarray:
     """Return the positions of the rows to disturb, in their order."""
     import numpy as np
 

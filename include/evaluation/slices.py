@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class SliceResult:
 
 
 def measure_slices(
-    measure: Measure,
+    measure: Metric,
     frame: pd.DataFrame,
     columns: Sequence[str],
     y_true: np.ndarray,
@@ -84,7 +84,7 @@ def measure_slices(
     frame
         The held-out rows, with `columns` among its columns.
     y_true, challenger, champion
-        Labels and predictions of these rows, as `Measure.value` takes them; no champion is None.
+        Labels and predictions of these rows, as `Metric.value` takes them; no champion is None.
     days
         The day of each row, of shape (n_rows,).
     min_rows
@@ -142,7 +142,7 @@ def _widened(found: Difference) -> Difference:
     return replace(found, low=low, high=high)
 
 
-def _rounds(measure: Measure, rounds: int, confidence: float) -> int:
+def _rounds(measure: Metric, rounds: int, confidence: float) -> int:
     return max(rounds, min(MOST_ROUNDS, round(2 * DRAWS_BEYOND / (1 - confidence))))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.pipeline import Pipeline as Model
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: A curve of two parameters (Platt, 1999), and one of steps that only ascends (Zadrozny and Elkan, KDD 2002).
 Method = Literal["sigmoid", "isotonic"]
@@ -54,7 +54,7 @@ def choose_calibration(
     predictions: np.ndarray,
     fold: np.ndarray,
     days: np.ndarray,
-    measure: Measure,
+    measure: Metric,
     *,
     rounds: int,
     confidence: float,
@@ -222,7 +222,7 @@ def _of_all_classes(predictions: np.ndarray) -> np.ndarray:
     return np.column_stack([1 - given, given]) if given.ndim == 1 else given
 
 
-def _gain(measure: Measure, y: np.ndarray, after: np.ndarray, before: np.ndarray) -> float:
+def _gain(measure: Metric, y: np.ndarray, after: np.ndarray, before: np.ndarray) -> float:
     return measure.sign * (measure.value(y, after) - measure.value(y, before))
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from include.core.errors import ConfigError, TrainingImpossible
-from include.evaluation.metrics import WHEN_UNDEFINED, Measure
+from include.evaluation.metrics import WHEN_UNDEFINED, Metric
 from include.training.columns import feature_columns, groups_of
 from include.training.split import time_ordered_folds
 from include.training.target import checked_target, class_list, encode_target
@@ -172,7 +172,7 @@ def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups:
     judged = {f"fold {number} of {folds}": split.train[each] for number, (_, each) in enumerate(parts, start=1)}
     for where, part in (judged | {"the holdout": split.holdout}).items():
         perfect = y[part] if classes is None else np.eye(len(classes))[y[part].astype("int64")]
-        if math.isfinite(Measure.of(training).value(y[part], perfect)):
+        if math.isfinite(Metric.of(training).value(y[part], perfect)):
             continue
         start, end = (str(day.astype("datetime64[D]")) for day in (times[part].min(), times[part].max()))
         found = frame[label].iloc[part].value_counts()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.training import Task
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def choose_weights(
     y: np.ndarray,
     fold: np.ndarray,
     days: np.ndarray,
-    measure: Measure,
+    measure: Metric,
     *,
     rounds: int,
     confidence: float,

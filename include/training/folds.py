@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.training.candidates import Candidate, Params
     from include.training.split import Split
 
@@ -57,7 +57,7 @@ class Folds:
         What a prediction is scored by.
     """
 
-    def __init__(self, pipeline: Pipeline, frame: pd.DataFrame, split: Split, measure: Measure, threads: int) -> None:
+    def __init__(self, pipeline: Pipeline, frame: pd.DataFrame, split: Split, measure: Metric, threads: int) -> None:
         from include.training.columns import feature_columns
         from include.training.target import class_list, encode_target
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 #: More picks than this make the weights finer than the folds can tell.
 MAX_PICKS = 20
@@ -34,7 +34,7 @@ def pick_weights(
     predictions: Mapping[str, np.ndarray],
     y: np.ndarray,
     fold: np.ndarray,
-    measure: Measure,
+    measure: Metric,
     max_members: int,
     seed: int,
 ) -> dict[str, float]:
@@ -96,7 +96,7 @@ def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(drawn))
 
 
-def _constant(measure: Measure, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _constant(measure: Metric, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return the same prediction of a shape for every row, the best of those without any skill, or near it."""
     import numpy as np
 

@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.evaluation.noise import Difference
 
 #: Ends the sentence on a difference that changes nothing.
 NOT_ENOUGH = "and it must be better by more than noise"
 
 
-def mean_over_folds(measure: Measure, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
+def mean_over_folds(measure: Metric, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
     """Return the mean of the metric over folds, of which more is better; NaN where one is not defined.
 
     Parameters
     ----------
     labels, predicted
-        Of each fold, as `Measure.value` takes them.
+        Of each fold, as `Metric.value` takes them.
     """
     values = [measure.value(*each) for each in zip(labels, predicted, strict=True)]
     return measure.sign * math.fsum(values) / len(values)
 
 
-def mean_score(measure: Measure, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
+def mean_score(measure: Metric, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
     """Return the same of rows whose fold is told by its number."""
     return mean_over_folds(measure, *by_fold(fold, y, predicted))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core import settings
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +44,13 @@ class QuickModel:
     classes: int
 
     @property
-    def measure(self) -> Measure:
+    def measure(self) -> Metric:
         """A metric that moves with every prediction; accuracy or F1 move only where a prediction crosses a line."""
         training = self.training
         if training.classifies:
-            return Measure(training.task, "log_loss")
+            return Metric(training.task, "log_loss")
         metric = {"mape": "mae", "wape": "mae", "r2": "rmse"}.get(training.metric, training.metric)
-        return Measure(training.task, metric, training.quantile)
+        return Metric(training.task, metric, training.quantile)
 
     def score(self, names: list[str]) -> float:
         """Return the metric of a model of some columns on the validated rows."""

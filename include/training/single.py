@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 def choose_single(
@@ -22,7 +22,7 @@ def choose_single(
     y: np.ndarray,
     fold: np.ndarray,
     days: np.ndarray,
-    measure: Measure,
+    measure: Metric,
     *,
     rounds: int,
     confidence: float,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 
 from include.config.pipeline import Pipeline
 from include.evaluation.reload import Reload
@@ -18,6 +17,7 @@ from include.gate.verdict import Verdict, decide
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model
 from include.training.model_file import save_model
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ class World:
         return path, save_model(model, path)
 
     def evidence(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Evidence:
-        """Measure a challenger beside the champion, as a run does.
+        """Metric a challenger beside the champion, as a run does.
 
         The clean process costs seconds, so it is asked only where a mutant is about the file.
         """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Watch:
 
     x: Any
     y: np.ndarray
-    measure: Measure
+    measure: Metric
     deadline: float | None
 
     def is_over(self) -> bool:

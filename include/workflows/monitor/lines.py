@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.config.monitoring import Monitoring
     from include.config.pipeline import Gate
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.evaluation.sketch import Reference, Sketch
 
 Kind = Literal["volume", "metric", "prediction_shift", "feature_shift", "nulls"]
@@ -178,7 +178,7 @@ def prediction_lines(predicted: pd.DataFrame, reference: Reference, limits: Moni
 
 
 def metric_lines(
-    measure: Measure,
+    measure: Metric,
     y_true: np.ndarray,
     y_pred: np.ndarray,
     days: np.ndarray,
@@ -194,7 +194,7 @@ def metric_lines(
     Parameters
     ----------
     y_true, y_pred
-        Known labels and what was predicted of them, as `Measure.value` takes them.
+        Known labels and what was predicted of them, as `Metric.value` takes them.
     days
         The day of each row, of shape (n_rows,).
     holdout

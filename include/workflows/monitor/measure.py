@@ -1,4 +1,4 @@
-"""Measure: what is asked, predicted and known of the days of a plan, held against what the champion learned from."""
+"""Metric: what is asked, predicted and known of the days of a plan, held against what the champion learned from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake
 from include.core.as_of import calendar_days, end_of, midnight
 from include.core.errors import LakeError, ScoringImpossible
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
 from include.features.asked import asked_days, asked_since
@@ -47,7 +47,7 @@ MADE_BY = 1
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
-    """Measure by a plan, publish what was found as the day's rows, log it, and return it.
+    """Metric by a plan, publish what was found as the day's rows, log it, and return it.
 
     An alert is no failure. The same plan again publishes nothing new.
 
@@ -137,7 +137,7 @@ def _metric_lines(
     import numpy as np
 
     training, label = pipeline.training, pipeline.features.label
-    measure = Measure.of(training, plan.champion.threshold)
+    measure = Metric.of(training, plan.champion.threshold)
     classes = reference.classes if reference else None
     if (training.task == "multiclass") != (classes is not None):  # or the champion answers another question
         return without_reference(plan.champion.version, ("metric",))

@@ -24,8 +24,8 @@ IMPORTANCE_SECONDS = 20
 
 
 def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
-    from include.evaluation.metrics import Measure
+    """Metric challenger, champion and baseline on the same holdout rows; return the evidence."""
+    from include.evaluation.metrics import Metric
     from include.training.model_file import load_model, trusted_of
     from include.training.target import encode_target
     from include.workflows.retrain.explain import write_explanations
@@ -56,7 +56,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "threshold": threshold,
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
-    measure = Measure.of(training, threshold)
+    measure = Metric.of(training, threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
         model = load_model(path, challenger["sha256"], trusted_of(training))
@@ -119,7 +119,7 @@ def _importance(
 ) -> list[dict[str, Any]]:
     """Return by how much the metric gets worse when a feature's values are shuffled over the holdout."""
     from include.evaluation.importance import permutation_importance
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.training.fit import predict
 
     training = pipeline.training
@@ -128,7 +128,7 @@ def _importance(
         holdout,
         y,
         challenger["features"],
-        Measure.of(training, threshold_of(challenger)),
+        Metric.of(training, threshold_of(challenger)),
         repeats=3,
         max_rows=5000,
         seed=training.seed,

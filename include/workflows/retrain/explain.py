@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.workflows.retrain.measure import ChampionModel, Holdout
     from include.workflows.retrain.plan import RunPlan
 
@@ -36,7 +36,7 @@ def write_explanations(
     champion: ChampionModel | None,
     holdout: Holdout,
     learned: pd.DataFrame,
-    measure: Measure,
+    measure: Metric,
 ) -> None:
     """Write curves.json and contributions.json; null in the place of one that cannot be measured.
 
@@ -94,7 +94,7 @@ def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
 
 
 def _curves(
-    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: Holdout, measure: Measure
+    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: Holdout, measure: Metric
 ) -> dict[str, Any]:
     from include.evaluation.curves import measure_curves
     from include.training.fit import predict

@@ -38,7 +38,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     """
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.training.check import check_trainable
     from include.training.folds import Folds
 
@@ -59,7 +59,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     else:
         frame, split = files.frame_to_learn_from(pipeline, plan)
         check_trainable(pipeline, frame, split)
-        folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+        folds = Folds(pipeline, frame, split, Metric.of(pipeline.training), settings.threads())
         try:
             search.run(folds, plan.tuning_seconds, worker, keep)
         except TrainingImpossible as error:
@@ -76,7 +76,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
 
 def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Fit the best of what was found on all rows before the holdout; return what the challenger is."""
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.training.challenger import choose_challenger, fit_challenger
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
@@ -95,7 +95,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     )
     _tell(pipeline, results)
     frame, split = files.frame_to_learn_from(pipeline, plan)
-    folds = Folds(pipeline, frame, split, Measure.of(pipeline.training), settings.threads())
+    folds = Folds(pipeline, frame, split, Metric.of(pipeline.training), settings.threads())
     tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
     chosen = choose_challenger(pipeline, folds, tuned)
     validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)

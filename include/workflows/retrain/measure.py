@@ -115,7 +115,7 @@ def measure_evidence(
     from include.evaluation.calibration import measure_calibration
     from include.evaluation.evidence import collect_evidence
     from include.evaluation.fairness import measure_fairness
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.evaluation.operation import measure_operation
     from include.evaluation.plausibility import measure_plausibility
     from include.evaluation.robustness import measure_robustness
@@ -147,7 +147,7 @@ def measure_evidence(
         holdout_days=(holdout.start, holdout.end),
         classes=classes,
     )
-    measure = Measure.of(training, evidence.challenger.threshold)
+    measure = Metric.of(training, evidence.challenger.threshold)
     metric = evidence.metric
     noise: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
     columns = feature_columns(pipeline, frame).among(challenger.features)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.evaluation.refits import Refits
     from include.training.challenger import Chosen
     from include.workflows.retrain.plan import RunPlan
@@ -76,7 +76,7 @@ def refit(
     log.info("%s: fitted with %s other seed%s of %s", plan.pipeline, made, "s" * (made != 1), pipeline.gate.refits)
 
 
-def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Measure, y_true: np.ndarray) -> Refits | None:
+def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Metric, y_true: np.ndarray) -> Refits | None:
     """Return what the fits with other seeds come to; None where none was made."""
     import numpy as np
 

@@ -72,7 +72,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
     """
     import numpy as np
 
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
     from include.features.build import compute_features
     from include.registry.version_record import load_version, read_record
     from include.training.candidates import candidates_of
@@ -98,7 +98,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
         kept_out = pipeline.kept_out | set(chosen.features)
         learned = frame[[column for column in frame.columns if column in kept_out]]
         with progress("train_challenger"):
-            folds = Folds(pipeline, learned, split, Measure.of(training), threads)
+            folds = Folds(pipeline, learned, split, Metric.of(training), threads)
             validated = None
             if chosen.calibration != "none":
                 candidates = candidates_of(training)

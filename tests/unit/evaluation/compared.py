@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from include.config.training import METRICS
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.noise import Difference, paired_difference
 
 #: Every metric of every task whose metrics are its own, at settings that are not the defaults.
 MEASURES = [
-    Measure(task, metric, quantile=0.8, threshold=0.4)
+    Metric(task, metric, quantile=0.8, threshold=0.4)
     for task in ("binary", "multiclass", "regression")
     for metric in METRICS[task]
 ]
 each_measure = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: f"{measure.task} {measure.metric}")
 
 
-def named(task: str, metric: str) -> Measure:
+def named(task: str, metric: str) -> Metric:
     """Return one of the measures."""
     (found,) = [measure for measure in MEASURES if (measure.task, measure.metric) == (task, metric)]
     return found
@@ -72,13 +72,13 @@ class Rows:
             return np.eye(predicted.shape[1])[predicted.argmax(axis=1)]
         return np.round(predicted)
 
-    def difference(self, measure: Measure, first: np.ndarray, second: np.ndarray, **changes: Any) -> Difference:
+    def difference(self, measure: Metric, first: np.ndarray, second: np.ndarray, **changes: Any) -> Difference:
         """Compare two predictions of these rows."""
         how = {"rounds": 200, "confidence": 0.95, "seed": 7} | changes
         return paired_difference(measure, self.y_true, self.days, first, second, **how)
 
 
-def at(measure: Measure, threshold: float) -> Measure:
+def at(measure: Metric, threshold: float) -> Metric:
     """Return the measure at another threshold."""
     return replace(measure, threshold=threshold)
 

@@ -12,7 +12,7 @@ import yaml
 
 from include.config.pipeline import Pipeline
 from include.evaluation.baseline import baseline_predictions, kindest_threshold
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from tests import factories
 
 NAN = math.nan
@@ -52,7 +52,7 @@ def test_the_prior_of_pinball_is_the_quantile(quantile: float, prior: float) -> 
     """Of all constants the quantile of the labels has the least pinball loss."""
     labels, holdout = np.arange(101.0), pd.DataFrame({"label": [9.0, 9.0]})
     pipeline = _pipeline("forecasting", "pinball", quantile=quantile, horizon_days=1)
-    measure = Measure("forecasting", "pinball", quantile=quantile)
+    measure = Metric("forecasting", "pinball", quantile=quantile)
 
     found = baseline_predictions(pipeline, labels, holdout)
 
@@ -98,7 +98,7 @@ def test_a_feature_as_baseline_falls_back_to_the_prior(values: object) -> None:
 class TestTheKindestThreshold:
     """The threshold at which a baseline's F1 is greatest."""
 
-    measure = Measure("binary", "f1", threshold=0.99)
+    measure = Metric("binary", "f1", threshold=0.99)
 
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize("scale", [1, 1000])
@@ -110,8 +110,8 @@ class TestTheKindestThreshold:
 
         found = kindest_threshold(self.measure, y_true, feature)
 
-        others = [Measure("binary", "f1", threshold=each).value(y_true, feature) for each in np.unique(feature)]
-        assert Measure("binary", "f1", threshold=found).value(y_true, feature) == max(others)
+        others = [Metric("binary", "f1", threshold=each).value(y_true, feature) for each in np.unique(feature)]
+        assert Metric("binary", "f1", threshold=found).value(y_true, feature) == max(others)
 
     def test_of_a_constant_is_the_constant(self) -> None:
         """Where all rows have one probability, all are positive."""

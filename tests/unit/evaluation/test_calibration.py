@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from include.evaluation.calibration import Calibration, measure_calibration, recalibration
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 
-AUC = Measure("binary", "roc_auc")
+AUC = Metric("binary", "roc_auc")
 
 
 def _rows(rows: int = 4000, seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,6 +145,6 @@ def test_a_single_day_has_an_error_without_an_interval() -> None:
 @pytest.mark.parametrize("task", ["multiclass", "regression", "forecasting"])
 def test_other_tasks_are_not_measured(task: str) -> None:
     """Calibration here is of the probability of one class."""
-    measure = Measure(task, "log_loss" if task == "multiclass" else "mae")
+    measure = Metric(task, "log_loss" if task == "multiclass" else "mae")
 
     assert measure_calibration(measure, *_rows()[:2], _rows()[2], None, rounds=100, confidence=0.95, seed=7) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from include.evaluation.curves import CLASSES, OTHERS, ROC_POINTS, measure_curves, metric_intervals
-from include.evaluation.metrics import Measure, all_metrics
+from include.evaluation.metrics import Metric, all_metrics
 from tests.unit.evaluation.compared import Rows
 
 NOISE = {"rounds": 200, "confidence": 0.95, "seed": 7}
@@ -16,7 +16,7 @@ NOISE = {"rounds": 200, "confidence": 0.95, "seed": 7}
 
 def test_a_roc_curve_of_each_model_is_thinned_and_keeps_its_area() -> None:
     """Both curves run from corner to corner, and have the area that the metric is."""
-    rows, measure = Rows("binary"), Measure("binary", "roc_auc")
+    rows, measure = Rows("binary"), Metric("binary", "roc_auc")
 
     found = measure_curves(measure, rows.y_true, rows.days, rows.good, rows.worse, **NOISE)
 
@@ -34,7 +34,7 @@ def test_without_a_champion_there_is_one_curve() -> None:
     """A first model stands alone."""
     rows = Rows("binary")
 
-    found = measure_curves(Measure("binary", "roc_auc"), rows.y_true, rows.days, rows.good, **NOISE)
+    found = measure_curves(Metric("binary", "roc_auc"), rows.y_true, rows.days, rows.good, **NOISE)
 
     assert found.roc is not None
     assert [each.model for each in found.roc] == ["challenger"]
@@ -42,7 +42,7 @@ def test_without_a_champion_there_is_one_curve() -> None:
 
 def test_the_bins_make_up_the_calibration_error() -> None:
     """Weighed by their rows, the differences of the bins are the metric; all rows are in one."""
-    rows, measure = Rows("binary"), Measure("binary", "calibration_error")
+    rows, measure = Rows("binary"), Metric("binary", "calibration_error")
 
     bins = measure_curves(measure, rows.y_true, rows.days, rows.worse, **NOISE).calibration
 
@@ -57,7 +57,7 @@ def test_residuals_are_told_along_the_prediction() -> None:
     """Groups of about as many rows, in the order of the prediction; a model that says too little has them above 0."""
     rows = Rows("regression")
 
-    found = measure_curves(Measure("regression", "mae"), rows.y_true, rows.days, rows.good - 5, **NOISE)
+    found = measure_curves(Metric("regression", "mae"), rows.y_true, rows.days, rows.good - 5, **NOISE)
 
     assert found.residuals is not None
     assert found.residual_quantiles is not None
@@ -70,7 +70,7 @@ def test_residuals_are_told_along_the_prediction() -> None:
 
 def test_the_confusion_tells_what_became_of_each_class() -> None:
     """A line is a class and adds up to 1; weighed by the classes' rows its diagonal is the accuracy."""
-    rows, measure = Rows("multiclass"), Measure("multiclass", "accuracy")
+    rows, measure = Rows("multiclass"), Metric("multiclass", "accuracy")
 
     found = measure_curves(measure, rows.y_true, rows.days, rows.worse, classes=["a", "b", "c", "d"], **NOISE).confusion
 
@@ -85,7 +85,7 @@ def test_rare_classes_share_a_line() -> None:
     """Of many classes the frequent ones are told, and the others together."""
     rows = Rows("multiclass", classes=14)
 
-    found = measure_curves(Measure("multiclass", "accuracy"), rows.y_true, rows.days, rows.good, **NOISE).confusion
+    found = measure_curves(Metric("multiclass", "accuracy"), rows.y_true, rows.days, rows.good, **NOISE).confusion
 
     assert found is not None
     assert len(found.classes) == CLASSES
@@ -97,7 +97,7 @@ def test_rare_classes_share_a_line() -> None:
 def test_each_metric_lies_in_its_interval(task: str) -> None:
     """Every metric of the task has one; the document is JSON without NaN."""
     rows = Rows(task)
-    measure = Measure(task, {"binary": "roc_auc", "multiclass": "log_loss"}.get(task, "mae"))  # type: ignore[arg-type]
+    measure = Metric(task, {"binary": "roc_auc", "multiclass": "log_loss"}.get(task, "mae"))  # type: ignore[arg-type]
 
     found = measure_curves(measure, rows.y_true, rows.days, rows.worse, **NOISE)
 
@@ -113,7 +113,7 @@ def test_each_metric_lies_in_its_interval(task: str) -> None:
 def test_a_single_day_has_no_intervals() -> None:
     """Draws of one day are all the same, which is no certainty."""
     rows = Rows("regression")
-    measure, days = Measure("regression", "mae"), np.full(len(rows.y_true), "2024-02-01")
+    measure, days = Metric("regression", "mae"), np.full(len(rows.y_true), "2024-02-01")
 
     assert metric_intervals(measure, rows.y_true, days, rows.good, **NOISE) == {}
 
@@ -123,7 +123,7 @@ def test_predictions_that_are_no_numbers_are_not_drawn() -> None:
     rows = Rows("binary")
     rows.good[3] = np.nan
 
-    found = measure_curves(Measure("binary", "roc_auc"), rows.y_true, rows.days, rows.good, **NOISE)
+    found = measure_curves(Metric("binary", "roc_auc"), rows.y_true, rows.days, rows.good, **NOISE)
 
     assert (found.roc, found.calibration, found.intervals) == (None, None, {})
 
@@ -132,7 +132,7 @@ def test_labels_of_one_class_have_no_roc_curve() -> None:
     """There is nothing to tell apart; the bins are told all the same."""
     rows = Rows("binary")
 
-    found = measure_curves(Measure("binary", "roc_auc"), np.ones(700), rows.days, rows.good, **NOISE)
+    found = measure_curves(Metric("binary", "roc_auc"), np.ones(700), rows.days, rows.good, **NOISE)
 
     assert found.roc is None
     assert found.calibration is not None

@@ -15,7 +15,7 @@ import yaml
 from include.config.pipeline import Pipeline
 from include.config.training import METRICS
 from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
-from include.evaluation.metrics import Measure, all_metrics
+from include.evaluation.metrics import Metric, all_metrics
 from include.gate.verdict import decide
 from tests import factories
 
@@ -187,7 +187,7 @@ def test_the_metrics_are_of_the_predictions() -> None:
     evidence = _collected(_pipeline("regression", "rmse", quantile=0.9), challenger=np.full(200, 10.0))
     y_true = np.random.default_rng(7).normal(10, 3, 200)
 
-    measure = Measure("regression", "rmse", quantile=0.9)
+    measure = Metric("regression", "rmse", quantile=0.9)
     assert evidence.challenger.metrics == all_metrics(measure, y_true, np.full(200, 10.0))
     assert evidence.quantile == 0.9
     assert evidence.holdout.label_mean == pytest.approx(y_true.mean())
@@ -263,7 +263,7 @@ class TestThresholds:
     rows = _rows("binary")
 
     def _f1(self, who: str, threshold: float) -> float:
-        return Measure("binary", "f1", threshold=threshold).value(self.rows["y_true"], self.rows[who])
+        return Metric("binary", "f1", threshold=threshold).value(self.rows["y_true"], self.rows[who])
 
     def test_are_each_models_own(self) -> None:
         """The champion's F1 is at the champion's threshold, the challenger's at its own, and so is their difference."""

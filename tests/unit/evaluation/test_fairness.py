@@ -10,15 +10,13 @@ import pandas as pd
 import pytest
 
 from include.evaluation.fairness import GroupGap, measure_fairness
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 
-BINARY = Measure("binary", "roc_auc", threshold=0.5)
+BINARY = Metric("binary", "roc_auc", threshold=0.5)
 DAYS = 20
 
 
-def _fairness(
-    measure: Measure, group: Any, y_true: np.ndarray, predicted: np.ndarray, **changes: Any
-) -> list[GroupGap]:
+def _fairness(measure: Metric, group: Any, y_true: np.ndarray, predicted: np.ndarray, **changes: Any) -> list[GroupGap]:
     how = {"min_rows": 100, "rounds": 300, "confidence": 0.95, "seed": 7} | changes
     days = how.pop("days", np.arange(len(y_true)) % DAYS)
     return measure_fairness(measure, pd.DataFrame({"group": group}), ["group"], y_true, days, predicted, **how)
@@ -35,7 +33,7 @@ def test_a_binary_task_has_demographic_parity_and_equalised_odds() -> None:
     y_true = (draw.random(2000) < 0.5).astype("float64")
     predicted = draw.random(2000) * np.where(group == "a", 0.9, 1)
 
-    found = _by_measure(Measure("binary", "log_loss", threshold=0.7), group, y_true, predicted)
+    found = _by_measure(Metric("binary", "log_loss", threshold=0.7), group, y_true, predicted)
 
     positive = predicted >= 0.7
     counted = {
@@ -62,7 +60,7 @@ def test_several_classes_have_accuracy() -> None:
     right[:300] = True
     predicted = np.eye(3)[np.where(right, y_true, (y_true + 1) % 3)]
 
-    [found] = _fairness(Measure("multiclass", "log_loss"), group, y_true, predicted)
+    [found] = _fairness(Metric("multiclass", "log_loss"), group, y_true, predicted)
 
     assert found.measure == "accuracy"
     assert {name: each.value for name, each in found.groups.items()} == {"first": 1.0, "second": 0.75}
@@ -75,11 +73,11 @@ def test_numbers_have_their_mean_error_in_the_labels_spread() -> None:
     group = np.repeat(["low", "high"], 300)
     predicted = np.where(group == "high", 3.0, 0.0)
 
-    [found] = _fairness(Measure("regression", "rmse"), group, y_true, predicted)
+    [found] = _fairness(Metric("regression", "rmse"), group, y_true, predicted)
 
     assert found.measure == "mean error"
     assert {name: each.value for name, each in found.groups.items()} == {"high": 3.0, "low": 0.0}
-    assert _fairness(Measure("forecasting", "mae"), group, y_true, predicted)[0].gap == 3.0
+    assert _fairness(Metric("forecasting", "mae"), group, y_true, predicted)[0].gap == 3.0
 
 
 def test_a_quantile_has_the_share_below_it() -> None:
@@ -89,7 +87,7 @@ def test_a_quantile_has_the_share_below_it() -> None:
     y_true = draw.normal(0, np.where(group == "wide", 10, 1))
     predicted = 1.2816 * np.where(group == "wide", 10.0, 1.0)  # the true 0.9 quantile
 
-    [found] = _fairness(Measure("regression", "pinball", quantile=0.9), group, y_true, predicted)
+    [found] = _fairness(Metric("regression", "pinball", quantile=0.9), group, y_true, predicted)
 
     assert found.measure == "share at or below the prediction"
     assert found.groups["wide"].value == pytest.approx(0.9, abs=0.02)
@@ -98,7 +96,7 @@ def test_a_quantile_has_the_share_below_it() -> None:
 
 def test_equal_labels_have_no_unit_for_an_error() -> None:
     """Labels without a spread leave the mean error without a value."""
-    [found] = _fairness(Measure("regression", "mae"), np.repeat(["a", "b"], 200), np.ones(400), np.zeros(400))
+    [found] = _fairness(Metric("regression", "mae"), np.repeat(["a", "b"], 200), np.ones(400), np.zeros(400))
 
     assert math.isnan(found.gap)
     assert math.isnan(found.low)
@@ -112,7 +110,7 @@ def test_equal_groups_are_seldom_apart(groups: int) -> None:
         draw = np.random.default_rng(seed)
         group = np.arange(3000) // DAYS % groups
         y_true = draw.normal(size=3000)
-        [found] = _fairness(Measure("regression", "rmse"), group, y_true, np.zeros(3000))
+        [found] = _fairness(Metric("regression", "rmse"), group, y_true, np.zeros(3000))
         assert found.gap > 0
         apart += found.low > 0
 
@@ -177,7 +175,7 @@ def test_a_prediction_that_is_no_number_leaves_no_gap(task: str) -> None:
     predicted[5] = math.nan
     metric = "rmse" if task == "regression" else "log_loss"
 
-    found = _fairness(Measure(task, metric), np.repeat(["a", "b"], 200), np.arange(400) % 2 * 1.0, predicted)[0]
+    found = _fairness(Metric(task, metric), np.repeat(["a", "b"], 200), np.arange(400) % 2 * 1.0, predicted)[0]
 
     assert math.isnan(found.groups["a"].value)
     assert not math.isnan(found.groups["b"].value)

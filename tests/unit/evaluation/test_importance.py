@@ -14,12 +14,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.inspection import permutation_importance as of_sklearn
 
 from include.evaluation.importance import permutation_importance
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAE = Measure("regression", "mae")
+MAE = Metric("regression", "mae")
 COLUMNS = ["strong", "weak", "noise", "kind"]
 
 
@@ -61,7 +61,7 @@ def test_worse_is_positive_whichever_way_the_metric_goes(frame: pd.DataFrame, me
 
     y = (frame["strong"] > 0).to_numpy("float64")
 
-    found = permutation_importance(probability, frame, y, ["strong"], Measure("binary", metric))
+    found = permutation_importance(probability, frame, y, ["strong"], Metric("binary", metric))
 
     assert found[0].mean > 0.1
 

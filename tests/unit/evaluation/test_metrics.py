@@ -12,7 +12,7 @@ import pytest
 from sklearn import metrics
 
 from include.config.training import METRICS, Training
-from include.evaluation.metrics import WHEN_UNDEFINED, Measure, all_metrics, bin_of_probability
+from include.evaluation.metrics import WHEN_UNDEFINED, Metric, all_metrics, bin_of_probability
 from tests.unit.evaluation.compared import MEASURES, Rows, each_measure, named
 
 BINARY = [measure for measure in MEASURES if measure.task == "binary"]
@@ -53,7 +53,7 @@ OF_SKLEARN = {
 
 @each_measure
 @pytest.mark.parametrize("which", ["good", "worse"])
-def test_it_is_the_number_of_its_name(measure: Measure, which: str) -> None:
+def test_it_is_the_number_of_its_name(measure: Metric, which: str) -> None:
     """Each metric is the one of its name, at the quantile and the threshold that were asked for."""
     rows = ROWS[measure.task]
     predicted = getattr(rows, which)
@@ -64,7 +64,7 @@ def test_it_is_the_number_of_its_name(measure: Measure, which: str) -> None:
 
 
 @each_measure
-def test_the_better_model_has_the_better_value(measure: Measure) -> None:
+def test_the_better_model_has_the_better_value(measure: Metric) -> None:
     """The sign of a metric says which of two models is better."""
     rows = ROWS[measure.task]
 
@@ -76,7 +76,7 @@ def test_the_better_model_has_the_better_value(measure: Measure) -> None:
 
 @each_measure
 @pytest.mark.parametrize("unusable", [math.nan, math.inf, -math.inf])
-def test_a_prediction_that_is_not_finite_has_no_metric(measure: Measure, unusable: float) -> None:
+def test_a_prediction_that_is_not_finite_has_no_metric(measure: Metric, unusable: float) -> None:
     """One NaN or infinity among the predictions makes the metric NaN, and no error."""
     rows = ROWS[measure.task]
     predicted = rows.good.copy()
@@ -86,7 +86,7 @@ def test_a_prediction_that_is_not_finite_has_no_metric(measure: Measure, unusabl
 
 
 @each_measure
-def test_an_unknown_label_has_no_metric(measure: Measure) -> None:
+def test_an_unknown_label_has_no_metric(measure: Metric) -> None:
     """A label that is NaN makes the metric NaN, and no error."""
     rows = ROWS[measure.task]
 
@@ -94,7 +94,7 @@ def test_an_unknown_label_has_no_metric(measure: Measure) -> None:
 
 
 @each_measure
-def test_no_rows_have_no_metric(measure: Measure) -> None:
+def test_no_rows_have_no_metric(measure: Metric) -> None:
     """An empty holdout has no metric, and no error."""
     rows = ROWS[measure.task]
 
@@ -102,7 +102,7 @@ def test_no_rows_have_no_metric(measure: Measure) -> None:
 
 
 @each_measure
-def test_predictions_of_single_precision_are_measured_like_double(measure: Measure) -> None:
+def test_predictions_of_single_precision_are_measured_like_double(measure: Metric) -> None:
     """A model that predicts in single precision has its metric, and nothing warns of its rounding."""
     rows = ROWS[measure.task]
     predicted = rows.good.astype("float32")
@@ -118,13 +118,13 @@ def test_certain_and_wrong_is_as_bad_in_single_precision() -> None:
     """A probability of exactly 0 is clipped by the precision of double, whichever the model predicts in."""
     y_true, predicted = np.array([0.0, 1.0]), np.array([0.0, 0.0])
 
-    losses = [Measure("binary", "log_loss").value(y_true, predicted.astype(kind)) for kind in ("float32", "float64")]
+    losses = [Metric("binary", "log_loss").value(y_true, predicted.astype(kind)) for kind in ("float32", "float64")]
 
     assert losses == pytest.approx([-math.log(np.finfo("float64").eps) / 2] * 2)
 
 
 @each_measure
-def test_equal_labels_tell_no_classes_apart(measure: Measure) -> None:
+def test_equal_labels_tell_no_classes_apart(measure: Metric) -> None:
     """Where every label is of one class there is no metric of classes, and no error."""
     rows = ROWS[measure.task]
     classes = measure.task != "regression"
@@ -158,7 +158,7 @@ def test_a_prediction_at_the_threshold_is_positive() -> None:
     """The threshold itself counts as positive, and the metric follows the threshold."""
     y_true, predicted = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.7, 0.3, 0.3, 0.1])
 
-    found = [Measure("binary", "f1", threshold=each).value(y_true, predicted) for each in (0.1, 0.3, 0.31, 0.7, 0.71)]
+    found = [Metric("binary", "f1", threshold=each).value(y_true, predicted) for each in (0.1, 0.3, 0.31, 0.7, 0.71)]
 
     assert found == pytest.approx([2 / 3, 0.8, 2 / 3, 2 / 3, 0.0])
 
@@ -174,7 +174,7 @@ def test_the_calibration_error_of_an_example() -> None:
     """In the first bin 1 of 2 is positive where 5% were told; in the last all are where 95% were."""
     y_true, predicted = np.array([0, 1, 1, 1.0]), np.array([0.05, 0.05, 0.95, 0.95])
 
-    found = Measure("binary", "calibration_error").value(y_true, predicted)
+    found = Metric("binary", "calibration_error").value(y_true, predicted)
 
     assert found == pytest.approx(0.5 * abs(0.5 - 0.05) + 0.5 * abs(1 - 0.95))
 
@@ -184,7 +184,7 @@ def test_the_pinball_loss_asks_for_the_quantile() -> None:
     y_true = np.array([10.0, 20.0])
 
     low, high, half = (
-        Measure("forecasting", "pinball", quantile=quantile).value(y_true, y_true + error)
+        Metric("forecasting", "pinball", quantile=quantile).value(y_true, y_true + error)
         for quantile, error in ((0.9, -1), (0.9, 1), (0.5, 1))
     )
 
@@ -198,8 +198,8 @@ def test_what_cannot_be_divided_by_leaves_no_metric(metric: str, labels: list[fl
     """A label of 0 has no share, labels of 0 only have no sum, and equal labels no variance."""
     y_true = np.array(labels)
 
-    assert math.isnan(Measure("regression", metric).value(y_true, y_true + 1))
-    assert Measure("regression", "mae").value(y_true, y_true + 1) == pytest.approx(1)
+    assert math.isnan(Metric("regression", metric).value(y_true, y_true + 1))
+    assert Metric("regression", "mae").value(y_true, y_true + 1) == pytest.approx(1)
     assert metric in WHEN_UNDEFINED
 
 
@@ -207,7 +207,7 @@ def test_a_zero_among_the_labels_has_its_share_of_the_sum() -> None:
     """There is a wape where there is no mape: the sum of errors over the sum of labels, whatever their sign."""
     y_true = np.array([3.0, 0.0, -1.0])
 
-    assert Measure("regression", "wape").value(y_true, y_true + 1) == pytest.approx(3 / 4)
+    assert Metric("regression", "wape").value(y_true, y_true + 1) == pytest.approx(3 / 4)
 
 
 class TestAMissingClass:
@@ -219,13 +219,13 @@ class TestAMissingClass:
 
     def test_has_no_area_of_one_against_the_rest(self) -> None:
         """The mean over classes is not defined where one of them has no rows."""
-        assert math.isnan(Measure("multiclass", "roc_auc_ovr").value(self.y_true, self.predicted))
+        assert math.isnan(Metric("multiclass", "roc_auc_ovr").value(self.y_true, self.predicted))
 
     def test_does_not_count_in_a_mean_over_classes(self) -> None:
         """Recall and F1 are averaged over the classes that are there, and the wrong guess lowers the true one."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = all_metrics(Measure("multiclass", "accuracy"), self.y_true, self.predicted)
+            found = all_metrics(Metric("multiclass", "accuracy"), self.y_true, self.predicted)
 
         assert found["accuracy"] == pytest.approx(3 / 4)
         assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
@@ -238,7 +238,7 @@ class TestAMissingClass:
 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = Measure("multiclass", "f1_macro").value(self.y_true, always_first)
+            found = Metric("multiclass", "f1_macro").value(self.y_true, always_first)
 
         assert found == pytest.approx((2 / 3 + 0) / 2)
 
@@ -248,7 +248,7 @@ def test_rows_that_are_no_probabilities_have_no_log_loss(row: list[float]) -> No
     """Where probabilities do not come to 1, or one is below 0, only the rankings and guesses are measured."""
     predicted = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], row])
 
-    found = all_metrics(Measure("multiclass", "accuracy"), np.array([0, 1, 2.0]), predicted)
+    found = all_metrics(Metric("multiclass", "accuracy"), np.array([0, 1, 2.0]), predicted)
 
     assert [metric for metric, value in found.items() if math.isnan(value)] == ["log_loss"]
 
@@ -257,7 +257,7 @@ def test_rows_that_are_no_probabilities_have_no_log_loss(row: list[float]) -> No
 def test_every_metric_of_a_task_is_measured(task: str) -> None:
     """All metrics of the task are there, each the same as alone."""
     rows = ROWS.get(task, ROWS["regression"])
-    measure = Measure(task, next(iter(METRICS[task])), quantile=0.2, threshold=0.3)  # type: ignore[arg-type]
+    measure = Metric(task, next(iter(METRICS[task])), quantile=0.2, threshold=0.3)  # type: ignore[arg-type]
 
     found = all_metrics(measure, rows.y_true, rows.worse)
 
@@ -272,8 +272,8 @@ def test_a_pipelines_measure_is_what_it_says() -> None:
     training = Training.model_validate({"task": "regression", "metric": "pinball", "quantile": 0.9})
     binary = Training.model_validate({"task": "binary", "metric": "f1"})
 
-    assert Measure.of(training) == Measure("regression", "pinball", quantile=0.9)
-    assert Measure.of(binary, 0.31) == Measure("binary", "f1", threshold=0.31)
+    assert Metric.of(training) == Metric("regression", "pinball", quantile=0.9)
+    assert Metric.of(binary, 0.31) == Metric("binary", "f1", threshold=0.31)
 
 
 def test_every_metric_is_documented_with_its_direction() -> None:

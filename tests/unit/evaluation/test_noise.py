@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.noise import paired_difference
 from tests.unit.evaluation.compared import Rows, at, each_measure, named
 
 
 @each_measure
-def test_identical_models_differ_by_exactly_nothing(measure: Measure) -> None:
+def test_identical_models_differ_by_exactly_nothing(measure: Metric) -> None:
     """The same predictions twice are a tie in every draw, to the last bit."""
     rows = Rows(measure.task)
 
@@ -23,7 +23,7 @@ def test_identical_models_differ_by_exactly_nothing(measure: Measure) -> None:
 
 
 @each_measure
-def test_a_clearly_better_model_is_better_in_every_metric(measure: Measure) -> None:
+def test_a_clearly_better_model_is_better_in_every_metric(measure: Metric) -> None:
     """The difference is above 0 for the better model, whichever direction the metric has."""
     rows = Rows(measure.task)
 
@@ -37,7 +37,7 @@ def test_a_clearly_better_model_is_better_in_every_metric(measure: Measure) -> N
 
 
 @each_measure
-def test_noise_alone_is_seldom_better(measure: Measure) -> None:
+def test_noise_alone_is_seldom_better(measure: Metric) -> None:
     """Of models that differ by chance only, the interval has 0 in it in about as many cases as it says."""
     around_0 = 0
     for seed in range(20):
@@ -52,7 +52,7 @@ def test_noise_alone_is_seldom_better(measure: Measure) -> None:
 
 @each_measure
 @pytest.mark.parametrize("which", ["first", "second"])
-def test_a_nan_prediction_leaves_no_difference(measure: Measure, which: str) -> None:
+def test_a_nan_prediction_leaves_no_difference(measure: Metric, which: str) -> None:
     """One NaN on either side makes the difference and its interval NaN, and keeps the number of days."""
     rows = Rows(measure.task)
     broken = rows.worse.copy()
@@ -66,7 +66,7 @@ def test_a_nan_prediction_leaves_no_difference(measure: Measure, which: str) -> 
 
 
 @each_measure
-def test_the_same_seed_gives_the_same_interval(measure: Measure) -> None:
+def test_the_same_seed_gives_the_same_interval(measure: Metric) -> None:
     """A repeated comparison is the same to the last bit, and another seed draws other days."""
     rows = Rows(measure.task)
 
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_interval(measure: Measure) -> None:
 
 
 @each_measure
-def test_the_order_of_the_rows_does_not_matter(measure: Measure) -> None:
+def test_the_order_of_the_rows_does_not_matter(measure: Metric) -> None:
     """Shuffled rows give the same difference and the same interval."""
     rows = Rows(measure.task)
     before = rows.difference(measure, rows.good, rows.worse)
@@ -110,9 +110,7 @@ def test_rows_of_one_day_are_not_taken_for_independent() -> None:
     days, alone = day.astype(str), np.arange(2000).astype(str)
 
     by_day, by_row = (
-        paired_difference(
-            Measure("regression", "mae"), y_true, each, first, second, rounds=300, confidence=0.95, seed=7
-        )
+        paired_difference(Metric("regression", "mae"), y_true, each, first, second, rounds=300, confidence=0.95, seed=7)
         for each in (days, alone)
     )
 
@@ -127,7 +125,7 @@ def test_one_class_in_many_draws_leaves_no_interval() -> None:
     predicted = np.random.default_rng(7).random(200)
 
     found = paired_difference(
-        Measure("binary", "roc_auc"), y_true, days, y_true, predicted, rounds=200, confidence=0.95, seed=7
+        Metric("binary", "roc_auc"), y_true, days, y_true, predicted, rounds=200, confidence=0.95, seed=7
     )
 
     assert found.value > 0
@@ -171,7 +169,7 @@ class TestTwoThresholds:
 
 
 @each_measure
-def test_of_folds_the_mean_of_their_differences_is_taken(measure: Measure) -> None:
+def test_of_folds_the_mean_of_their_differences_is_taken(measure: Metric) -> None:
     """With folds the difference is what a search ranks by: the metric of each fold, and the mean over the folds."""
     rows = Rows(measure.task)
     fold = (rows.day >= 6).astype("int64")

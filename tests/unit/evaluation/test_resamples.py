@@ -12,12 +12,12 @@ from include.evaluation.resamples import CHUNK_ROUNDS, metric_on_resamples
 from tests.unit.evaluation.compared import Rows, each_measure, named
 
 if TYPE_CHECKING:
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 
 @each_measure
 @pytest.mark.parametrize("seed", range(5))
-def test_each_day_drawn_once_is_the_metric_itself(measure: Measure, seed: int) -> None:
+def test_each_day_drawn_once_is_the_metric_itself(measure: Metric, seed: int) -> None:
     """With every day drawn once, the sums by day come to scikit-learn's number."""
     rows = Rows(measure.task, seed)
     once = np.ones((1, 14), dtype="int64")
@@ -30,7 +30,7 @@ def test_each_day_drawn_once_is_the_metric_itself(measure: Measure, seed: int) -
 @each_measure
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("ties", [False, True])
-def test_a_draw_is_the_metric_of_its_days_repeated(measure: Measure, seed: int, ties: bool) -> None:
+def test_a_draw_is_the_metric_of_its_days_repeated(measure: Metric, seed: int, ties: bool) -> None:
     """A day drawn twice counts as if its rows were there twice, also where predictions are tied."""
     rows = Rows(measure.task, seed, days=10, rows=300)
     predicted = rows.tied(rows.worse) if ties else rows.worse
@@ -77,7 +77,7 @@ def test_more_draws_than_a_chunk_are_all_measured() -> None:
 
 @each_measure
 @pytest.mark.parametrize("kind", ["float32", "float64"])
-def test_certain_and_wrong_predictions_stay_finite(measure: Measure, kind: Any) -> None:
+def test_certain_and_wrong_predictions_stay_finite(measure: Metric, kind: Any) -> None:
     """Predictions of exactly 0 and 1 are clipped as scikit-learn does it, whichever their precision."""
     rows = Rows(measure.task)
     predicted = rows.certain(rows.worse).astype(kind)

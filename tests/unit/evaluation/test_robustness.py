@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.numbers import without_nan
 from include.evaluation.robustness import Disturbance, measure_robustness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAE = Measure("regression", "mae")
+MAE = Metric("regression", "mae")
 NAMES = ["missing values", "unseen categories", "shuffled rows", "numeric noise", "one row at a time"]
 
 
@@ -103,7 +103,7 @@ def test_a_score_that_falls_is_a_loss() -> None:
         lambda rows: 1 / (1 + np.exp(-(rows["level"].fillna(10) - 10))).to_numpy(),
         frame=frame,
         y_true=(frame["level"] > 10).astype("float64").to_numpy(),
-        measure=Measure("binary", "roc_auc"),
+        measure=Metric("binary", "roc_auc"),
         metric=1.0,
         baseline_metric=0.5,
     )
@@ -230,7 +230,7 @@ def test_a_sample_has_enough_rows_of_a_rare_class() -> None:
         seen.append(len(rows))
         return np.full(len(rows), 0.01)
 
-    _measured(predict, frame=frame, y_true=y_true, measure=Measure("binary", "log_loss"))
+    _measured(predict, frame=frame, y_true=y_true, measure=Metric("binary", "log_loss"))
     assert max(seen) == 5000
     seen.clear()
     _measured(predict, frame=frame, y_true=y_true)

@@ -16,7 +16,7 @@ from include.evaluation.slices import MOST_SLICES, SliceResult, measure_slices
 from tests.unit.evaluation.compared import Rows, each_measure, named
 
 if TYPE_CHECKING:
-    from include.evaluation.metrics import Measure
+    from include.evaluation.metrics import Metric
 
 AUC = named("binary", "roc_auc")
 
@@ -27,7 +27,7 @@ def _frame(rows: Rows, names: str = "abcd") -> pd.DataFrame:
 
 
 def _slices(
-    measure: Measure, rows: Rows, frame: pd.DataFrame, challenger: np.ndarray, champion: Any, **changes: Any
+    measure: Metric, rows: Rows, frame: pd.DataFrame, challenger: np.ndarray, champion: Any, **changes: Any
 ) -> list[SliceResult]:
     how = {"min_rows": 100, "rounds": 200, "confidence": 0.95, "seed": 7} | changes
     columns = how.pop("columns", ["letter"])
@@ -35,7 +35,7 @@ def _slices(
 
 
 @each_measure
-def test_a_slice_is_measured_on_its_own_rows(measure: Measure) -> None:
+def test_a_slice_is_measured_on_its_own_rows(measure: Metric) -> None:
     """Metrics and difference are those of the slice's rows alone, and the intervals account for all slices."""
     rows = Rows(measure.task)
     found = _slices(measure, rows, _frame(rows), rows.good, rows.worse, champion_threshold=0.6)

@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from include.core.errors import TrainingImpossible
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.calibrate import Calibration, calibrate_predictions, calibrated, choose_calibration
 from include.training.combine import build_model
 from include.training.model_file import load_model, save_model
@@ -45,7 +45,7 @@ class Rows:
     def choose(self, predictions: np.ndarray, metric: str = "log_loss", **changes: Any) -> Calibration:
         """Choose a calibration of predictions of these rows."""
         task = "binary" if predictions.ndim == 1 else "multiclass"
-        return choose_calibration(self.y, predictions, self.fold, self.days, Measure(task, metric), **NOISE | changes)
+        return choose_calibration(self.y, predictions, self.fold, self.days, Metric(task, metric), **NOISE | changes)
 
 
 def _rows(seed: int = 7, rows_per_day: int = 100, n_classes: int = 2) -> Rows:
@@ -132,7 +132,7 @@ def test_a_ranking_is_not_made_worse(metric: str) -> None:
 
     chosen = rows.choose(bent, metric)
     last = rows.fold == 2
-    measure = Measure("binary", metric)
+    measure = Metric("binary", metric)
     steps = IsotonicRegression(out_of_bounds="clip").fit(bent[~last], rows.y[~last]).predict(bent[last])
 
     assert rows.choose(bent).method == "isotonic"
@@ -163,7 +163,7 @@ def test_f1_does_not_keep_from_calibrating() -> None:
     rows = _rows()
     # twice the odds: far more rows are above a half than should be
     raised = expit(logit(rows.true) + 1.5)
-    last, measure = rows.fold == 2, Measure("binary", "f1")
+    last, measure = rows.fold == 2, Metric("binary", "f1")
 
     found = rows.choose(raised, "f1")
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from include.config.training import METRICS, Family
 from include.core.errors import ConfigError
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.candidates import candidates_of, registry
 from include.training.candidates.encoding import MAX_CATEGORIES
 from include.training.columns import FeatureColumns
@@ -77,7 +77,7 @@ def test_it_learns_from_missing_numbers_and_categories(
     assert fit["store"].isna().any()
     classes = class_list(frame["label"]) if task == "multiclass" else None
     y = encode_target(pipeline.training, held["label"], classes)
-    measure = Measure.of(pipeline.training)
+    measure = Metric.of(pipeline.training)
 
     scores = []
     for name in ("baseline", family):

@@ -12,7 +12,7 @@ import pytest
 
 from include.config.training import METRICS
 from include.core.errors import ConfigError, TrainingImpossible
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of
 from include.training.split import Split, split_by_time
@@ -317,7 +317,7 @@ def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
     perfect = y if classes is None else np.eye(len(classes))[y.astype("int64")]
     split = _split(pipeline, frame)
 
-    if math.isfinite(Measure.of(pipeline.training).value(y, perfect)):
+    if math.isfinite(Metric.of(pipeline.training).value(y, perfect)):
         check_trainable(pipeline, frame, split)
         return
     where = "fold 2 of 2" if part == FOLD_2 else "the holdout"

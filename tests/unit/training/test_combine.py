@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from include.config.training import METRICS
 from include.core.errors import TrainingImpossible
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.combine import Combination, build_model, choose_weights, weighted_mean
 from include.training.greedy import pick_weights
 from include.training.model_file import load_model, save_model
@@ -28,7 +28,7 @@ from include.training.model_file import load_model, save_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAE = Measure("regression", "mae")
+MAE = Metric("regression", "mae")
 NOISE = {"rounds": 300, "confidence": 0.95, "seed": 7}
 
 
@@ -42,7 +42,7 @@ class Rows:
     halves: tuple[np.ndarray, np.ndarray]
     draw: np.random.Generator
 
-    def choose(self, predictions: dict[str, np.ndarray], measure: Measure = MAE, **changes: Any) -> Combination:
+    def choose(self, predictions: dict[str, np.ndarray], measure: Metric = MAE, **changes: Any) -> Combination:
         """Choose weights on these rows."""
         return choose_weights(predictions, self.y, self.fold, self.days, measure, **NOISE | changes)
 
@@ -84,7 +84,7 @@ def test_two_complementary_models_are_used_together(rows: Rows) -> None:
 def test_every_metric_chooses_the_combination_that_is_better_by_it(task: str, metric: str, rows: Rows) -> None:
     """Whatever is tuned for and whichever direction it has, complementary models are told from a single one."""
     first, second = rows.halves
-    measure = Measure(task, metric, quantile=0.7)
+    measure = Metric(task, metric, quantile=0.7)
     if task == "binary":
         rows.y = (rows.y > 0).astype("float64")
         halves = [1 / (1 + np.exp(-2 * half)) for half in (first, second)]
@@ -161,7 +161,7 @@ def test_a_candidate_far_behind_is_not_considered(rows: Rows) -> None:
     """A constant would shrink predictions that overshoot, and is no member all the same."""
     overshooting = 1.6 * rows.y
 
-    found = rows.choose({"linear": overshooting, "baseline": np.zeros(900)}, Measure("regression", "rmse"))
+    found = rows.choose({"linear": overshooting, "baseline": np.zeros(900)}, Metric("regression", "rmse"))
 
     assert found.weights == {"linear": 1.0}
     assert found.reason == "linear alone: no combination is better on the folds before the last"
@@ -255,7 +255,7 @@ def test_a_metric_that_is_never_defined_is_refused(rows: Rows) -> None:
     rows.y[::100] = 0
 
     with pytest.raises(TrainingImpossible, match=r"^the mape of no candidate \(linear, trees\) is defined"):
-        rows.choose({"linear": rows.y + 1, "trees": rows.y + 2}, Measure("regression", "mape"))
+        rows.choose({"linear": rows.y + 1, "trees": rows.y + 2}, Metric("regression", "mape"))
 
 
 def test_the_mean_of_certain_probabilities_is_not_above_one() -> None:

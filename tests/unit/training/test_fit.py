@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline as Model
 
 from include.config.training import Family
 from include.core.errors import EvaluationFailed
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.candidates import Candidate, candidates_of, encoder
 from include.training.columns import feature_columns
 from include.training.fit import (
@@ -60,7 +60,7 @@ class Watched:
         rows = frame[self.columns.all].iloc[:cut]
         encode = encoder(self.candidate.encoding, self.columns, rows)
         self.x, self.y = encode.fit_transform(rows), y[:cut]
-        self.watch = Watch(encode.transform(frame[self.columns.all].iloc[cut:]), y[cut:], Measure.of(training), None)
+        self.watch = Watch(encode.transform(frame[self.columns.all].iloc[cut:]), y[cut:], Metric.of(training), None)
 
     def fit(self, watch: Watch | None, **params: Any) -> tuple[int | None, np.ndarray]:
         """Return the best number of rounds, and what is then predicted of the watched rows."""

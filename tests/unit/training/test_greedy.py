@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training import greedy
 from include.training.greedy import pick_weights
 from include.training.out_of_fold import mean_score
 
-RMSE = Measure("regression", "rmse")
+RMSE = Metric("regression", "rmse")
 
 
 class Rows:

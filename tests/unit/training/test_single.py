@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training.out_of_fold import mean_score
 from include.training.single import choose_single
 
 ROWS, DAYS = 600, 30
 HOW = {"rounds": 300, "confidence": 0.95, "seed": 7}
-MEASURE = Measure("regression", "rmse")
+MEASURE = Metric("regression", "rmse")
 FOLD = np.repeat([0, 1, 2], ROWS // 3)
 
 
@@ -65,7 +65,7 @@ def test_a_score_is_compared_with_scores_of_its_own_fold(metric: str) -> None:
     y, days = draw.integers(0, 2, ROWS).astype("float64"), np.repeat(np.arange(DAYS), ROWS // DAYS)
     good = 0.5 + 0.1 * (2 * y - 1) + draw.normal(0, 0.05, ROWS) + np.array([-0.3, 0.0, 0.3])[FOLD]
     line = 0.5 + 0.1 * (2 * y - 1) + draw.normal(0, 0.14, ROWS)
-    measure = Measure("binary", metric)
+    measure = Metric("binary", metric)
     predictions = {"linear": np.clip(line, 0.01, 0.99), "lightgbm": np.clip(good, 0.01, 0.99)}
     scores = {family: mean_score(measure, y, FOLD, each) for family, each in predictions.items()}
     best = max(scores, key=scores.__getitem__)

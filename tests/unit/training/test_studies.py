@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from include.core.errors import EvaluationFailed
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training import studies
 from include.training.folds import Folds
 from include.training.tune import Search
@@ -193,7 +193,7 @@ def test_of_equal_trials_the_one_that_counts_is_kept(
 ) -> None:
     """A trial that began earlier and is told later than an equal one is the best, so its predictions are needed."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "parallel": 2})
-    monkeypatch.setattr(Measure, "value", lambda *_: 3.0)
+    monkeypatch.setattr(Metric, "value", lambda *_: 3.0)
     other, search = search_of(pipeline, tmp_path), search_of(pipeline, tmp_path)
     kept: list[int] = []
     original = Folds.fit

@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from include.core.errors import TrainingImpossible
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.training import studies, work_clock
 from include.training.folds import Folds
 from include.training.split import split_by_time
@@ -37,7 +37,7 @@ def _folds(pipeline: Pipeline, frame: pd.DataFrame) -> Folds:
     through = factories.FIRST_DAY + timedelta(days=59)
     known = frame["label"].notna().to_numpy()
     split = split_by_time(frame["prediction_time"].to_numpy(), known, pipeline.training, through)
-    return Folds(pipeline, frame, split, Measure.of(pipeline.training), threads=1)
+    return Folds(pipeline, frame, split, Metric.of(pipeline.training), threads=1)
 
 
 def _search(
@@ -349,7 +349,7 @@ def test_a_score_that_is_no_number_is_no_result(
 ) -> None:
     """A NaN is neither best nor kept."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
-    monkeypatch.setattr(Measure, "value", lambda *_: math.nan)
+    monkeypatch.setattr(Metric, "value", lambda *_: math.nan)
     search, kept = _search(pipeline, make_frame(), tmp_path)
 
     assert not kept

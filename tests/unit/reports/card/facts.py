@@ -9,7 +9,7 @@ import yaml
 from include.config.pipeline import Pipeline
 from include.evaluation.calibration import measure_calibration
 from include.evaluation.curves import measure_curves
-from include.evaluation.metrics import Measure, all_metrics
+from include.evaluation.metrics import Metric, all_metrics
 from include.gate.verdict import decide
 from tests import factories
 from tests.unit.evaluation.compared import Rows
@@ -32,7 +32,7 @@ def shop_of(task: str, folder: Any, **gate: Any) -> Pipeline:
 def facts_of(pipeline: Pipeline, champion: bool = True, **changes: Any) -> dict[str, Any]:
     """Return a run's documents, with some of them changed; what is drawn is measured on seeded rows."""
     training, gate = pipeline.training, pipeline.gate
-    task, measure = training.task, Measure.of(training)
+    task, measure = training.task, Metric.of(training)
     rows = Rows("regression" if task == "forecasting" else task)
     noise: dict[str, Any] = {"rounds": 200, "confidence": gate.confidence, "seed": 7}
     theirs = rows.worse if champion else None

@@ -10,7 +10,7 @@ import pytest
 
 from include.config.monitoring import Monitoring
 from include.config.pipeline import Gate
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.sketch import Reference, make_reference
 from include.workflows.monitor.lines import (
     HoldoutMetric,
@@ -25,7 +25,7 @@ from include.workflows.monitor.lines import (
 )
 
 LIMITS = Monitoring()
-MAE, AUC = Measure("regression", "mae"), Measure("binary", "roc_auc")
+MAE, AUC = Metric("regression", "mae"), Metric("binary", "roc_auc")
 
 
 def rows(days: int = 100, seed: int = 1, visitors: float = 100.0, nulls: float = 0.05) -> pd.DataFrame:

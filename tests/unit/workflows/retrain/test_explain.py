@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from include.config.loader import load_pipeline
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
@@ -51,7 +51,7 @@ def test_curves_and_contributions_are_written_beside_the_evidence(task: str, tmp
     pipeline = pipeline.model_copy(update={"features": features})
     pipeline._folder = folder
     model = fit_model(pipeline, learned, "linear", {"strength": 1.0}, 1)
-    measure = Measure.of(pipeline.training)
+    measure = Metric.of(pipeline.training)
 
     write_explanations(pipeline, plan(), model, ChampionModel({}, model), rows, learned, measure)
     found = explanations(plan())
@@ -74,7 +74,7 @@ def test_what_cannot_be_explained_is_told_and_left_out(shop: Path, caplog: pytes
     rows, learned = holdout("regression")
 
     with caplog.at_level(logging.WARNING):
-        write_explanations(pipeline, plan(), Broken(), None, rows, learned, Measure("regression", "mae"))  # type: ignore[arg-type]
+        write_explanations(pipeline, plan(), Broken(), None, rows, learned, Metric("regression", "mae"))  # type: ignore[arg-type]
 
     assert explanations(plan()) == {"curves": None, "contributions": None}
     for name in ("curves", "contributions"):

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from include.config.pipeline import Pipeline
-from include.evaluation.metrics import Measure
+from include.evaluation.metrics import Metric
 from include.evaluation.refits import Refits
 from include.workflows.retrain import files, refit
 from include.workflows.retrain.plan import RunPlan
@@ -96,7 +96,7 @@ def _refit(pipeline: Pipeline, plan: RunPlan, digest: str = "a1b2", fit_seconds:
 
 
 def _read(pipeline: Pipeline, plan: RunPlan, digest: str = "a1b2") -> Refits | None:
-    return refit.read_refits(pipeline, plan, digest, Measure.of(pipeline.training), Y)
+    return refit.read_refits(pipeline, plan, digest, Metric.of(pipeline.training), Y)
 
 
 def test_each_fit_has_a_seed_of_its_own(fits: Fits) -> None:
@@ -138,7 +138,7 @@ def test_probabilities_of_classes_are_read_back(fits: Fits, monkeypatch: pytest.
 
     _refit(pipeline, plan)
 
-    found = refit.read_refits(pipeline, plan, "a1b2", Measure.of(pipeline.training), classes)
+    found = refit.read_refits(pipeline, plan, "a1b2", Metric.of(pipeline.training), classes)
     assert found == Refits([1007, 2007], [1.0, 1.0])
 
 
