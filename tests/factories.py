@@ -22,7 +22,7 @@ from include.evaluation.noise import Difference
 from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.reload import Reload
-from include.evaluation.robustness import Disturbance
+from include.evaluation.robustness import Perturbation
 from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
@@ -224,7 +224,7 @@ def evidence(**changes: object) -> Evidence:
         "calibration": Calibration(0.02, 0.01, 0.03, 0.025, 1.0, 0.0, 0.3, 0.3),
         "shift": PredictionShift(0.03, 0.9, 0.31, 0.3, rows=5000),
         "plausibility": Plausibility("visitors", 0.2, 0.3),
-        "robustness": [Disturbance("missing values", None, 0.68, 0.1)],
+        "robustness": [Perturbation("missing values", None, 0.68, 0.1)],
         "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),
         "signature": Signature({"visitors": "number"}, added=[], missing=[], changed=[]),
         "reload": Reload(True, 0.0, rows=1000, seconds=2.0),

@@ -17,7 +17,7 @@ from include.evaluation.operation import Operation  # noqa: TC001
 from include.evaluation.plausibility import Plausibility  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
 from include.evaluation.reload import Reload  # noqa: TC001
-from include.evaluation.robustness import Disturbance  # noqa: TC001
+from include.evaluation.robustness import Perturbation  # noqa: TC001
 from include.evaluation.shift import PredictionShift  # noqa: TC001
 from include.evaluation.signature import Signature  # noqa: TC001
 from include.evaluation.slices import SliceResult  # noqa: TC001
@@ -125,7 +125,7 @@ class Evidence:
     calibration: Calibration | None = None
     shift: PredictionShift | None = None
     plausibility: Plausibility | None = None
-    robustness: list[Disturbance] | None = None
+    robustness: list[Perturbation] | None = None
     operation: Operation | None = None
     signature: Signature | None = None
     reload: Reload | None = None

@@ -24,7 +24,7 @@ from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.refits import Refits
 from include.evaluation.reload import Reload
-from include.evaluation.robustness import Disturbance
+from include.evaluation.robustness import Perturbation
 from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
@@ -44,7 +44,7 @@ PAGES = DOCS / "checks"
 SECTIONS = ["What", "Why", "Configure", "An example"]
 
 BETTER, WORSE = factories.difference(0.02, -0.01, 0.05), factories.difference(-0.0699, -0.1184, -0.0257)
-STANDS_NOISE = Disturbance("numeric noise", None, 0.69, 0.05)
+STANDS_NOISE = Perturbation("numeric noise", None, 0.69, 0.05)
 REFUSED = (
     "ModelRefused: challenger.skops holds types that no model of Nightshift has (builtins.eval), so it was not loaded"
 )
@@ -82,7 +82,7 @@ EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     ),
     "GATE011": ({"calibration": Calibration(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
     "GATE012": ({"shift": PredictionShift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
-    "GATE013": ({"robustness": [Disturbance("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
+    "GATE013": ({"robustness": [Perturbation("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
     "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
     "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
     "GATE016": ({"reload": Reload(False, math.nan, rows=1000, seconds=2.0, error=REFUSED)}, {}),

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from include.evaluation.disturbed_rows import UNSEEN, holds_text, with_missing, with_noise, with_nulls, with_unseen
+from include.evaluation.perturbed_rows import UNSEEN, holds_text, with_missing, with_noise, with_nulls, with_unseen
 
 COLUMNS = {
     "text": pa.array(["a", "b", "c", "d"]),
