@@ -9,7 +9,7 @@ from include.core.errors import RunMissing
 from include.core.formatting import number, share
 from include.core.html_page import html_page
 from include.features.build import FeatureTable, read_feature_rows
-from include.features.figures import column_figures
+from include.features.column_stats import column_stats
 from include.features.lineage import trace_columns
 from include.lake import run_files
 from include.reports.feature_table import STYLE, column_table, learned_columns
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.importance import ChampionImportance
-    from include.features.figures import ColumnFigures
+    from include.features.column_stats import ColumnStats
 
 
 def newest_features(pipeline: Pipeline) -> FeatureTable:
@@ -71,7 +71,7 @@ def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImpo
     RunMissing
         If the table was built for another label.
     """
-    figures = column_figures(read_feature_rows(table))
+    figures = column_stats(read_feature_rows(table))
     if pipeline.features.label not in figures:
         raise RunMissing(
             f"{pipeline.name}: the feature table, version {table.version}, has no column '{pipeline.features.label}', "
@@ -89,7 +89,7 @@ def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImpo
 
 
 def _facts(
-    pipeline: Pipeline, table: FeatureTable, figures: dict[str, ColumnFigures], champion: ChampionImportance | None
+    pipeline: Pipeline, table: FeatureTable, figures: dict[str, ColumnStats], champion: ChampionImportance | None
 ) -> str:
     label, asked = figures[pipeline.features.label], figures["prediction_time"]
     known = table.rows - label.nulls

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.importance import ChampionImportance
-    from include.features.figures import ColumnFigures
+    from include.features.column_stats import ColumnStats
     from include.features.lineage import ColumnLineage, Lineage
 
 _HEAD = ("feature", "what it is", "from", "type", "null", "values", "min", "mean", "max", "importance")
@@ -40,7 +40,7 @@ pre { white-space: pre-wrap; margin: .2rem 0; padding: .4rem .6rem; background: 
 def column_table(
     pipeline: Pipeline,
     rows: int,
-    figures: dict[str, ColumnFigures],
+    figures: dict[str, ColumnStats],
     lineage: Lineage,
     champion: ChampionImportance | None,
 ) -> str:
@@ -89,7 +89,7 @@ def _sources(traced: ColumnLineage) -> str:
     return "".join(f'<span class="badge">{escape(name)}</span>' for name in traced.sources)
 
 
-def _measured(column: ColumnFigures, rows: int) -> str:
+def _measured(column: ColumnStats, rows: int) -> str:
     numbers = column.kind in ("integer", "float")
     cells = [
         column.kind,

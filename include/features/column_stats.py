@@ -27,7 +27,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class ColumnFigures:
+class ColumnStats:
     """What a column holds.
 
     Attributes
@@ -50,7 +50,7 @@ class ColumnFigures:
     high: Any = None
 
 
-def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
+def column_stats(rows: pa.Table) -> dict[str, ColumnStats]:
     """Count and measure each column, by its name."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -71,7 +71,7 @@ def column_figures(rows: pa.Table) -> dict[str, ColumnFigures]:
     figures = {}
     for name, (known, about, low, high, mean) in measured.items():
         kind = "TIMESTAMP" if kinds[name].startswith("TIMESTAMP") else kinds[name]
-        figures[name] = ColumnFigures(
+        figures[name] = ColumnStats(
             name=name,
             kind=_TYPES.get(kind, kind.lower()),
             nulls=total - known,

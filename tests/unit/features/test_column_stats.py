@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.features import figures
-from include.features.figures import ColumnFigures, column_figures
+from include.features import column_stats
+from include.features.column_stats import ColumnStats, column_stats
 
 if TYPE_CHECKING:
     import pytest
@@ -28,21 +28,21 @@ def test_each_kind_of_column_is_measured_as_far_as_it_goes() -> None:
         }
     )
 
-    assert list(column_figures(rows).values()) == [
-        ColumnFigures("number", "integer", nulls=1, distinct=2, low=1, mean=2.0, high=3),
-        ColumnFigures('odd "name"', "float", nulls=0, distinct=2, low=0.5, mean=0.5, high=float("inf")),
-        ColumnFigures("text", "string", nulls=0, distinct=2),
-        ColumnFigures("flag", "boolean", nulls=2, distinct=1),
-        ColumnFigures("time", "timestamp", nulls=1, distinct=2, low=times[0], high=times[1]),
-        ColumnFigures("empty", "float", nulls=3, distinct=0),
+    assert list(column_stats(rows).values()) == [
+        ColumnStats("number", "integer", nulls=1, distinct=2, low=1, mean=2.0, high=3),
+        ColumnStats('odd "name"', "float", nulls=0, distinct=2, low=0.5, mean=0.5, high=float("inf")),
+        ColumnStats("text", "string", nulls=0, distinct=2),
+        ColumnStats("flag", "boolean", nulls=2, distinct=1),
+        ColumnStats("time", "timestamp", nulls=1, distinct=2, low=times[0], high=times[1]),
+        ColumnStats("empty", "float", nulls=3, distinct=0),
     ]
 
 
 def test_a_table_without_rows_has_figures() -> None:
     """The first night of a pipeline may have no row to predict."""
-    found = column_figures(pa.table({"x": pa.array([], pa.float64())}))
+    found = column_stats(pa.table({"x": pa.array([], pa.float64())}))
 
-    assert found["x"] == ColumnFigures("x", "float", nulls=0, distinct=0)
+    assert found["x"] == ColumnStats("x", "float", nulls=0, distinct=0)
 
 
 def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch:
     monkeypatch.setattr(figures, "COUNTED_VALUES", 100)
     rows = pa.table({"few": [number % 7 for number in range(1000)], "many": list(range(1000))})
 
-    found = column_figures(rows)
+    found = column_stats(rows)
 
     assert (found["few"].distinct, found["few"].exact) == (7, True)
     assert 700 < found["many"].distinct <= 1000
@@ -61,7 +61,7 @@ def test_a_wide_table_is_measured() -> None:
     """Each of its columns, however many there are."""
     rows = pa.table({f"c{number}": [float(number), 2.0, None] for number in range(300)})
 
-    measured = column_figures(rows)
+    measured = column_stats(rows)
 
     assert [each.high for each in measured.values()] == [max(2.0, number) for number in range(300)]
     assert {each.distinct for name, each in measured.items() if name != "c2"} == {2}
