@@ -91,7 +91,7 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ReferenceComparison:
     """A column beside its sketch.
 
     Attributes
@@ -237,12 +237,12 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     )
 
 
-def beside(column: pd.Series, reference: Sketch) -> Beside:
+def compare_to_reference(column: pd.Series, reference: Sketch) -> ReferenceComparison:
     """Compare a column with the sketch of one of the same kind."""
     known = _known(column)
     values = _values(column, known)
     counts = reference.bins.count(values)
-    return Beside(
+    return ReferenceComparison(
         index=index_of_counts(counts, _array(reference.counts)),
         rows=int(known.sum()),
         nulls=int((~known).sum()),

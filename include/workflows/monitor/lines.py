@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from include.evaluation.metrics import WHEN_UNDEFINED
 from include.evaluation.noise import day_resamples, percentile_interval
 from include.evaluation.resamples import metric_on_resamples
-from include.evaluation.sketch import beside, is_text
+from include.evaluation.sketch import compare_to_reference, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -284,7 +284,7 @@ def _shift_line(
     limit = max(allowed, usual)
     if is_text(column) != sketch.is_text:  # all null, so of no type
         return _unknown(kind, name, limit, 0, limits.min_rows)
-    found = beside(column, sketch)
+    found = compare_to_reference(column, sketch)
     if min(found.rows, sketch.rows) < limits.min_rows:
         few = "rows with a value" if found.rows <= sketch.rows else "rows with a value of what it is compared with"
         return _unknown(kind, name, limit, min(found.rows, sketch.rows), limits.min_rows, few)

@@ -15,7 +15,6 @@ from include.evaluation.sketch import (
     MOST_FREQUENT,
     Reference,
     Sketch,
-    beside,
     day_numbers,
     make_reference,
     prediction_columns,
@@ -49,7 +48,7 @@ def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows()
     again = Reference.from_json(json.loads(json.dumps(kept.to_json(), allow_nan=False)))
 
     assert again == kept
-    found = beside(later, again.features["visitors"])
+    found = compare_to_reference(later, again.features["visitors"])
     assert found.index == stability_index(later.to_numpy(), reference.to_numpy())
     assert found.rows == ROWS
 
@@ -58,19 +57,19 @@ def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not()
     """Both are told: what moved by one deviation, and what only chance moved."""
     kept = of_one_window(numbers())
 
-    assert beside(numbers(2, mean=1, rows=300), kept).index > LIMIT
-    assert beside(numbers(2, rows=300), kept).index < LIMIT / 2
-    assert beside(numbers(2, mean=1), kept).moved == "the median is 0.9984 and was -0.01422"
+    assert compare_to_reference(numbers(2, mean=1, rows=300), kept).index > LIMIT
+    assert compare_to_reference(numbers(2, rows=300), kept).index < LIMIT / 2
+    assert compare_to_reference(numbers(2, mean=1), kept).moved == "the median is 0.9984 and was -0.01422"
 
 
 def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() -> None:
     """The value whose share has changed most is named."""
     kept = of_one_window(stores())
-    moved = beside(stores(2, north=0.1, rows=300), kept)
+    moved = compare_to_reference(stores(2, north=0.1, rows=300), kept)
 
     assert moved.index > LIMIT
     assert moved.moved.startswith("the share of 'north' is ")
-    assert beside(stores(2, rows=300), kept).index < LIMIT / 2
+    assert compare_to_reference(stores(2, rows=300), kept).index < LIMIT / 2
 
 
 def test_a_value_that_was_never_there_is_with_the_rare_ones() -> None:
@@ -80,7 +79,7 @@ def test_a_value_that_was_never_there_is_with_the_rare_ones() -> None:
 
     assert len(kept.counts) == MOST_FREQUENT + 1
     assert kept.counts[-1] == 5 * 40
-    found = beside(pd.Series(["moon"] * 500), kept)
+    found = compare_to_reference(pd.Series(["moon"] * 500), kept)
     assert found.index > LIMIT
     assert found.moved.startswith("the share of all rarer values together is 100.0%")
 
@@ -96,7 +95,7 @@ def test_the_last_bits_of_a_number_are_no_drift() -> None:
     """A value that many rows share has a bin of its own, which another order of a sum must not lead out of."""
     tenths = pd.Series([0.1] * 200 + [0.9] * 200 + [1e300, -3.0])
 
-    found = beside(1 - (1 - tenths), of_one_window(tenths))
+    found = compare_to_reference(1 - (1 - tenths), of_one_window(tenths))
 
     assert (1 - (1 - tenths) != tenths).sum() >= 200
     assert found.index == 0
@@ -133,7 +132,7 @@ def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days
 
     assert (kept.rows, kept.nulls, kept.null_share) == (140, 60, 0.3)
     assert kept.usual_nulls == pytest.approx(0.5)
-    assert beside(pd.Series([math.inf, math.nan, 1.0]), kept).rows == 1
+    assert compare_to_reference(pd.Series([math.inf, math.nan, 1.0]), kept).rows == 1
 
 
 @pytest.mark.parametrize("empty", [pd.Series([None, None], dtype="float64"), pd.Series([None, None], dtype="object")])
@@ -141,7 +140,7 @@ def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
     """Nothing beside nothing is not a number, and no error."""
     kept = of_one_window(empty)
 
-    assert math.isnan(beside(empty, kept).index)
+    assert math.isnan(compare_to_reference(empty, kept).index)
     assert (kept.rows, kept.nulls) == (0, 2)
 
 
