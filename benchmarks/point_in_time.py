@@ -74,7 +74,7 @@ class PointInTime:
 
 
 def compare_point_in_time(rounds: Mapping[int, int] = ROUNDS) -> list[PointInTime]:
-    """Metric every number of events, each in a lake of its own; the results of each are compared."""
+    """Measure every number of events, each in a lake of its own; the results of each are compared."""
     return [_measure(events, number) for events, number in rounds.items()]
 
 

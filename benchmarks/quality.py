@@ -64,7 +64,7 @@ Python {python}; {libraries}.
 
 
 def main(kept: Path, page: Path) -> int:
-    """Metric what is not yet among the lines that are kept, and write the page."""
+    """Measure what is not yet among the lines that are kept, and write the page."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the home is removed on the way out
     known = read(kept)
     tables, budgets = _asked("BENCH_TABLES", NAMES), [int(each) for each in _asked("BENCH_BUDGETS", BUDGETS)]

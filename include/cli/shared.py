@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from include.core import settings
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def named_source(pipeline: Pipeline, name: str) -> str:
     """Return a source's name, if the pipeline has it."""
     if name not in pipeline.sources:
-        raise click.ClickException(f"{pipeline.name}: {unknown('source', name, list(pipeline.sources))}")
+        raise click.ClickException(f"{pipeline.name}: {unknown_name('source', name, list(pipeline.sources))}")
     return name
 
 

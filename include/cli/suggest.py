@@ -34,7 +34,7 @@ def suggest_expectations(
     read: those days, by default yesterday.
     """
     from include.core.connections import EnvironmentConnections
-    from include.core.suggestions import unknown
+    from include.core.suggestions import unknown_name
     from include.ingestion.extract import extract_source
     from include.ops.demo.sources import prepare_sources
     from include.validation.suggest import suggest_from_batch, suggest_from_lake
@@ -49,7 +49,7 @@ def suggest_expectations(
         raise click.UsageError(f"--start ({first}) is after --end ({last})")
     loaded = loader.load_pipeline(pipeline)
     if source not in loaded.sources:
-        raise ConfigError(f"{pipeline}: {unknown('source', source, list(loaded.sources))}")
+        raise ConfigError(f"{pipeline}: {unknown_name('source', source, list(loaded.sources))}")
     path = suite_path(loaded.folder, source)
     if path.exists() and not (print_only or force):
         raise ConfigError(

@@ -14,7 +14,7 @@ from include.config.sources import SOURCE_KINDS, ColumnType, SqlSource, declared
 from include.core import settings
 from include.core.errors import ConfigError
 from include.core.names import MAX_PIPELINE_NAME
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def load_pipeline(name: str) -> Pipeline:
     """
     folder = settings.pipelines_folder() / name
     if not _is_pipeline(folder):
-        raise ConfigError(f"{folder} holds no pipeline.yaml; {unknown('pipeline', name, pipeline_names())}")
+        raise ConfigError(f"{folder} holds no pipeline.yaml; {unknown_name('pipeline', name, pipeline_names())}")
     pipeline, mistakes = read_pipeline(folder)
     if mistakes or pipeline is None:
         raise ConfigError("\n".join(mistakes))
@@ -105,7 +105,8 @@ def stray_suites(pipeline: Pipeline) -> list[str]:
     mistakes = []
     for path in sorted((pipeline.folder / "expectations").glob("*.y*ml")):
         if path.stem not in known:
-            mistakes.append(f"{_shown(path)}: {unknown('source', path.stem, known)}; a suite is named <source>.yaml")
+            unknown = unknown_name("source", path.stem, known)
+            mistakes.append(f"{_shown(path)}: {unknown}; a suite is named <source>.yaml")
         elif path.suffix != ".yaml":
             mistakes.append(f"{_shown(path)}: a suite is named <source>.yaml, and this one ends with {path.suffix}")
     return mistakes
@@ -125,7 +126,7 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
                 str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql") if path.is_file()
             ]
             mistakes.append(
-                f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown('file', relative, there)}"
+                f"{shown}:{file.line(tuple(field.split('.')))}: {field}: {unknown_name('file', relative, there)}"
             )
     return mistakes
 
@@ -151,15 +152,15 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
     field = ".".join(str(part) for part in location) or "the file"
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        problem = unknown("field", str(location[-1]), _fields_at(location[:-1], file.data))
+        problem = unknown_name("field", str(location[-1]), _fields_at(location[:-1], file.data))
     elif kind == "missing":
         problem = "this field is required and missing"
     elif kind == "literal_error" and location[-2:-1] == ("columns",):
         meant = declared_type(str(item["input"]))
-        problem = unknown("value", str(item["input"]), list(get_args(ColumnType)), near=meant)
+        problem = unknown_name("value", str(item["input"]), list(get_args(ColumnType)), near=meant)
     elif kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context.get("expected_tags", "")
-        problem = unknown("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
+        problem = unknown_name("value", str(context.get("tag", item["input"])), re.findall(r"'([^']+)'", expected))
     elif kind == "union_tag_not_found":
         problem = f"`kind` is required: one of {', '.join(map(repr, SOURCE_KINDS))}"
     elif kind == "string_type" and isinstance(item["input"], (int, float, type(None))):

@@ -17,7 +17,7 @@ from include.config.sources import Source
 from include.config.training import Training
 from include.core.errors import ConfigError
 from include.core.names import folded, wrong_column_names
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 
 class Aggregates(Section):
@@ -401,7 +401,7 @@ class Pipeline(Section):
         for name, made in (self.features.automated.sets if self.features.automated else {}).items():
             where = f"features.automated: {name}"
             if made.source not in self.sources:
-                raise ValueError(f"{where}: {unknown('source', made.source, list(self.sources))}")
+                raise ValueError(f"{where}: {unknown_name('source', made.source, list(self.sources))}")
             if self.features.label in made.by:
                 raise ValueError(f"{where}: by names the label, '{self.features.label}', which is not known yet")
             if self.features.lookback_days and made.longest_days > self.features.lookback_days:
@@ -412,7 +412,7 @@ class Pipeline(Section):
             columns = self.sources[made.source].columns
             for column in [*made.by, *made.values]:
                 if column not in columns:
-                    raise ValueError(f"{where}: {unknown('column', column, list(columns))}")
+                    raise ValueError(f"{where}: {unknown_name('column', column, list(columns))}")
             for column in made.values:
                 if columns[column] not in ("integer", "float", "boolean"):
                     raise ValueError(f"{where}: column '{column}' is a {columns[column]}, and numbers are needed")

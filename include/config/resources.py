@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from include.config.section import Section
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 #: The tasks of a pipeline's DAGs, by the ids that Airflow's UI shows; those of a source have its name before them.
 TASKS = (
@@ -109,7 +109,7 @@ class Resources(Section):
         known = [*TASKS, *(f"{source}.{task}" for source in sources for task in TASKS_OF_A_SOURCE)]
         for task in self.tasks:
             if task not in known:
-                raise ValueError(f"resources.tasks: {unknown('task', task, known)}")
+                raise ValueError(f"resources.tasks: {unknown_name('task', task, known)}")
 
     @model_validator(mode="after")
     def _each_is_whole(self) -> Resources:

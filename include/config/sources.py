@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.config.section import MAX_DAYS, Duration, Name, Section
 from include.core.names import nearest, wrong_column_names
-from include.core.suggestions import did_you_mean, unknown
+from include.core.suggestions import did_you_mean, unknown_name
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 Infinity = Literal["refuse", "null"]
@@ -313,7 +313,7 @@ class _Source(Section):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in (self.label_known_after.columns or []) if self.label_known_after else []:
             if name not in self.columns:
-                raise ValueError(f"label_known_after: {unknown('column', name, list(self.columns))}")
+                raise ValueError(f"label_known_after: {unknown_name('column', name, list(self.columns))}")
             if name in [each for _, each in named]:
                 raise ValueError(
                     f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from include.config.section import MAX_DAYS, Name, Section
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
 #: The families that every installation has.
@@ -171,7 +171,7 @@ class Training(Section):
     def _fits_together(self) -> Training:
         known = METRICS[self.task]
         if self.metric not in known:
-            raise ValueError(f"metric: {unknown('metric', self.metric, list(known))}")
+            raise ValueError(f"metric: {unknown_name('metric', self.metric, list(known))}")
         if self.metric == "calibration_error":
             raise ValueError(
                 "metric: calibration_error is only reported, since a constant guess has almost none; tune for log_loss "

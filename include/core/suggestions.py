@@ -16,7 +16,7 @@ def did_you_mean(value: str, near: str) -> str:
     return f"did you mean {near!a} rather than {value!a}?" if looks_same else f"did you mean '{near}'?"
 
 
-def unknown(what: str, value: str, known: list[str], near: str | None = None) -> str:
+def unknown_name(what: str, value: str, known: list[str], near: str | None = None) -> str:
     """Say that a value is not known, with all that are and the one that was meant, by default the nearest."""
     near = near or nearest(value, known)
     hint = f"; {did_you_mean(value, near)}" if near else ""

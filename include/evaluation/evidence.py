@@ -158,7 +158,7 @@ def collect_evidence(
     holdout_days: tuple[str, str],
     classes: Sequence[object] | None = None,
 ) -> Evidence:
-    """Metric challenger, baseline and champion on the same rows.
+    """Measure challenger, baseline and champion on the same rows.
 
     Parameters
     ----------

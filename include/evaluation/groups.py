@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import EvaluationFailed
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def rows_by_value(frame: pd.DataFrame, column: str, min_rows: int) -> dict[str, 
 
     if column not in frame.columns:
         raise EvaluationFailed(
-            f"gate.slices or gate.sensitive: {unknown('column', column, list(frame.columns))}; select it in the "
+            f"gate.slices or gate.sensitive: {unknown_name('column', column, list(frame.columns))}; select it in the "
             "features' query, or take it from the list"
         )
     codes, texts = _codes(frame[column])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import ConfigError
 from include.core.import_path import import_named
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.gate.check import Check
 from include.gate.checks import CHECKS
 
@@ -52,7 +52,7 @@ def checks_of(gate: Gate) -> list[Check]:
     for code, severity in gate.severities.items():
         check = next((each for each in checks if each.code == code), None)
         if check is None:
-            raise ConfigError(f"gate.severities: {unknown('check', code, codes)}")
+            raise ConfigError(f"gate.severities: {unknown_name('check', code, codes)}")
         if check.essential and (severity == "off" or SEVERITIES.index(severity) > SEVERITIES.index(check.severity)):
             raise ConfigError(
                 f"gate.severities: {code} ({check.title}) cannot be '{severity}', since what the gate promises rests "
@@ -79,7 +79,7 @@ def _own(path: str) -> Check:
         raise ConfigError(f"gate.own_checks: {path} has no {' and no '.join(lacking)}; give the class both, as text")
     if kind.severity not in SEVERITIES:
         known = [str(each) for each in SEVERITIES]
-        raise ConfigError(f"gate.own_checks: {path}: {unknown('severity', str(kind.severity), known)}")
+        raise ConfigError(f"gate.own_checks: {path}: {unknown_name('severity', str(kind.severity), known)}")
     try:
         return kind()
     except Exception as error:

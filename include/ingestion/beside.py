@@ -62,7 +62,7 @@ class Declared:
             raise _passing(place, f"it has {found:,} rows, and {name} declares {self.rows[0]:,}{header}")
 
 
-class ReferenceComparison:
+class CompanionFiles:
     """The files beside those of a delivery; a folder is listed at most once."""
 
     def __init__(self, source: FilesSource, folder: UPath) -> None:

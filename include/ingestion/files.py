@@ -14,7 +14,7 @@ from include.config.sources import with_day
 from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
-from include.ingestion.beside import ReferenceComparison, digests_of
+from include.ingestion.beside import CompanionFiles, digests_of
 from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.delivery import Chunk, Delivery
@@ -81,7 +81,7 @@ def _read(
 ) -> Iterator[Chunk]:
     names_by_content: dict[str, str] = {}
     read = set()
-    beside = ReferenceComparison(source, folder)
+    beside = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
         with _named(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
             is_complete = marker is None or bool(_matches(folder, marker))
@@ -140,7 +140,7 @@ def _read_file(
     where: str,
     files: list[dict[str, Any]],
     seen: dict[str, str],
-    beside: ReferenceComparison,
+    beside: CompanionFiles,
 ) -> Iterator[Chunk]:
     path = folder / name
     place = f"{where}, file {path}"

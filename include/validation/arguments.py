@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.validation.judge import named_columns
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
     arguments = expectation.configuration.kwargs
     for name in named_columns(expectation):
         if name not in columns.names:
-            return unknown("column", name, columns.names)
+            return unknown_name("column", name, columns.names)
     low, high = arguments.get("min_value"), arguments.get("max_value")
     least, most = _in_utc(low), _in_utc(high)
     if type(least) is type(most) and least is not None and least > most:

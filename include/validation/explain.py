@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.validation.fit import NULL_RULES, type_word
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def why_not_judged(message: str, columns: list[str], types: dict[str, str]) -> s
     """
     for name in columns:
         if name not in types:
-            return unknown("column", name, list(types)).split(" (known", maxsplit=1)[0]
+            return unknown_name("column", name, list(types)).split(" (known", maxsplit=1)[0]
     if "No provider found" in message or "PandasExecutionEngine" in message:
         return "Great Expectations judges it in SQL databases alone; use another, such as one with a regex"
     reason = (message.strip().splitlines() or ["no reason was given"])[0].rstrip(".")

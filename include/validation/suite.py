@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ConfigError
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.core.yaml_file import not_a_number, read_yaml
 from include.validation.arguments import wrong_set
 from include.validation.fit import keep_integers
@@ -124,7 +124,7 @@ def _expectation(item: Any) -> Expectation:
     name, arguments = next(iter(item.items()))
     known = _known()
     if name not in known:
-        near = unknown("expectation", name, list(known)).split(" (known", maxsplit=1)[0]
+        near = unknown_name("expectation", name, list(known)).split(" (known", maxsplit=1)[0]
         raise ValueError(f"{near} (the names are Great Expectations' own)")
     if not isinstance(arguments, dict):
         raise TypeError(f"{name}: expected its arguments as `argument: value`, found {arguments!r}")

@@ -1,4 +1,4 @@
-"""Metric whether the world is as it was when the champion was trained, and how good its predictions were."""
+"""Measure whether the world is as it was when the champion was trained, and how good its predictions were."""
 
 from __future__ import annotations
 

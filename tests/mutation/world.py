@@ -151,7 +151,7 @@ class World:
         return path, save_model(model, path)
 
     def evidence(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Evidence:
-        """Metric a challenger beside the champion, as a run does.
+        """Measure a challenger beside the champion, as a run does.
 
         The clean process costs seconds, so it is asked only where a mutant is about the file.
         """

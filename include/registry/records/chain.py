@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, get_args
 
 from include.core.errors import LakeError
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.registry.records.files import create_file, read_file, read_files, record_file, record_numbers
 from include.registry.records.record import Kind, Record, canonical, own_digest, parse_record, sha256, write_record
 
@@ -47,7 +47,7 @@ def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, A
         If the content is not JSON, or there is no such kind, or the time has no zone; nothing is then written.
     """
     if kind not in get_args(Kind):
-        raise ValueError(unknown("kind of record", kind, list(get_args(Kind))))
+        raise ValueError(unknown_name("kind of record", kind, list(get_args(Kind))))
     if now.tzinfo is None:
         raise ValueError(f"the time of a record needs a time zone: {now.isoformat()}")
     fields = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ConfigError
 from include.core.import_path import import_named
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from include.training.candidates.candidate import Candidate, Params
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _check_parameters(where: str, own: OwnCandidate, kind: Any) -> None:
     for field in ("params", "search"):
         for name in getattr(own, field):
             if name not in known:
-                raise ConfigError(f"{where}.{field}: {own.estimator}: {unknown('parameter', name, known)}")
+                raise ConfigError(f"{where}.{field}: {own.estimator}: {unknown_name('parameter', name, known)}")
 
 
 def _check_kind(where: str, own: OwnCandidate, estimator: Any, training: Training) -> None:

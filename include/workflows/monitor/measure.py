@@ -1,4 +1,4 @@
-"""Metric: what is asked, predicted and known of the days of a plan, held against what the champion learned from."""
+"""Measure: what is asked, predicted and known of the days of a plan, held against what the champion learned from."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MADE_BY = 1
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
-    """Metric by a plan, publish what was found as the day's rows, log it, and return it.
+    """Measure by a plan, publish what was found as the day's rows, log it, and return it.
 
     An alert is no failure. The same plan again publishes nothing new.
 

@@ -24,7 +24,7 @@ IMPORTANCE_SECONDS = 20
 
 
 def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Metric challenger, champion and baseline on the same holdout rows; return the evidence."""
+    """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
     from include.evaluation.metrics import Metric
     from include.training.model_file import load_model, trusted_of
     from include.training.target import encode_target

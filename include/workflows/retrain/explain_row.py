@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import EvaluationFailed, ModelRefused
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ def asked_key(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
     if any(each[0] in columns for each in named if len(each) == 2):
         for each in named:
             if len(each) < 2 or each[0] not in columns:
-                raise EvaluationFailed(f"{pipeline.name}: --key: {unknown('key column', each[0], columns)}")
+                raise EvaluationFailed(f"{pipeline.name}: --key: {unknown_name('key column', each[0], columns)}")
         found = dict(each for each in named)
     else:
         found = dict(zip(columns, keys, strict=False))

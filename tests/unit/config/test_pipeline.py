@@ -13,7 +13,7 @@ from include.config.loader import pipeline_names, read_pipeline
 from include.config.pipeline import Pipeline, json_schema
 from include.config.sources import FilesSource
 from include.core.settings import pipelines_folder
-from include.core.suggestions import unknown
+from include.core.suggestions import unknown_name
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:
@@ -362,4 +362,4 @@ def test_the_schema_for_editors_names_every_section() -> None:
 )
 def test_an_unknown_word_is_told_with_the_nearest_known(value: str, known: list[Any], sentence: str) -> None:
     """A suggestion is made only where a known word is near."""
-    assert unknown("metric", value, known) == sentence
+    assert unknown_name("metric", value, known) == sentence

@@ -21,7 +21,7 @@ ROWS = 4000
 def _measured(
     y: np.ndarray, task: Task = "binary", predictions: np.ndarray | None = None, **features: object
 ) -> Plausibility:
-    """Metric features beside a label; without predictions those of a model that knows nothing."""
+    """Measure features beside a label; without predictions those of a model that knows nothing."""
     predictions = np.full(len(y), 0.5) if predictions is None else predictions
     return measure_plausibility(task, pd.DataFrame(features), list(features), y, predictions, seed=1)
 

@@ -15,6 +15,7 @@ from include.evaluation.sketch import (
     MOST_FREQUENT,
     Reference,
     Sketch,
+    compare_to_reference,
     day_numbers,
     make_reference,
     prediction_columns,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.features import column_stats
+from include.features import column_stats as module
 from include.features.column_stats import ColumnStats, column_stats
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_a_table_without_rows_has_figures() -> None:
 
 def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting each value of each column exactly takes ten times as long, and nobody needs it."""
-    monkeypatch.setattr(figures, "COUNTED_VALUES", 100)
+    monkeypatch.setattr(module, "COUNTED_VALUES", 100)
     rows = pa.table({"few": [number % 7 for number in range(1000)], "many": list(range(1000))})
 
     found = column_stats(rows)

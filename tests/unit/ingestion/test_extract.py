@@ -117,7 +117,7 @@ def test_a_changed_value_is_another_batch(shop: Path) -> None:
 
 
 def test_a_batch_says_where_it_was_read(shop: Path) -> None:
-    """ReferenceComparison the rows lies what a person asks of them: the query, the connection, the columns, the days."""
+    """Beside the rows lies what a person asks of them: the query, the connection, the columns, the days."""
     batch = extract()
 
     manifest = run_files.read_json(run_files.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")

@@ -121,7 +121,7 @@ def test_a_source_that_names_its_day_is_asked_for_each_day_by_itself(api: Api, s
 
 
 def test_the_day_may_be_in_the_path_and_has_bounds_of_its_own(api: Api) -> None:
-    """ReferenceComparison {ds}, {start} and {end} are the bounds of that day."""
+    """Beside {ds}, {start} and {end} are the bounds of that day."""
     assert ids(source(path="/v1/{ds}/all")) == [0, 1, 2, 3, 4, 5, 6]
     assert [(asked.path, asked.params) for asked in api.asked] == [
         ("/v1/2024-01-01/all", {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}),
@@ -531,7 +531,7 @@ def test_a_failure_is_told_where_the_records_should_be(api: Api) -> None:
 
 
 def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
-    """ReferenceComparison the list of records, below `data`."""
+    """Beside the list of records, below `data`."""
     api.faults.append(Fault(body=b'{"data": {"items": [], "error": "quota"}}'))
     assert "says by 'data.error' that it failed (quota)" in str(refused(source("page")))
 

@@ -82,7 +82,7 @@ def test_values_of_several_types_stay_of_their_types() -> None:
 
 
 def test_decimals_of_a_database_keep_their_digits() -> None:
-    """ReferenceComparison one with more digits, Arrow would give each of them as many."""
+    """Beside one with more digits, Arrow would give each of them as many."""
     array = to_array([Decimal("1.10"), None, Decimal("2"), Decimal("1E+3"), Decimal("1E-9")])
 
     assert array.type == LITERAL

@@ -140,7 +140,7 @@ def judged(
 
 
 def test_a_metric_that_has_dropped_is_an_alert_and_noise_is_none() -> None:
-    """ReferenceComparison the holdout twice the error is more than noise; a twentieth more is not."""
+    """Beside the holdout twice the error is more than noise; a twentieth more is not."""
     holdout = HoldoutMetric("mae", 5.0, 4.7, 5.3)
 
     assert [line.state for line in judged(10.0, holdout)] == ["ok", "alert"]
