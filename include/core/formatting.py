@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 
-def share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """Return a share as a text, which is 0 or 100 % only where it is."""
     if value is None:
         return "-"
@@ -15,7 +15,7 @@ def share(value: float | None) -> str:
     return "> 99.9 %" if 0.999 < value < 1 else f"{100 * value:.3g} %"
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Return a number as a text of about four digits."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from include.core.errors import RunMissing
-from include.core.formatting import number, share
+from include.core.formatting import format_number, format_share
 from include.core.html_page import html_page
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.column_stats import column_stats
@@ -96,15 +96,15 @@ def _facts(
     if pipeline.training.task == "multiclass":
         told = f"{label.distinct} classes"
     elif pipeline.training.task == "binary":
-        told = f"of which {share(label.mean)} are 1"
+        told = f"of which {format_share(label.mean)} are 1"
     else:
-        told = f"on average {number(label.mean)}"
+        told = f"on average {format_number(label.mean)}"
     facts = {
         "owner": pipeline.owner,
         "table": f"version {table.version}",
         "rows": f"{table.rows:,}",
         "prediction times": f"{asked.low:%Y-%m-%d} to {asked.high:%Y-%m-%d}" if asked.low else "none",
-        "label": f"{label.name}, known in {share(known / table.rows if table.rows else None)} of the rows"
+        "label": f"{label.name}, known in {format_share(known / table.rows if table.rows else None)} of the rows"
         + (f", {told}" if known else ""),
         "features": f"{len(learned_columns(pipeline, figures))}",
         "champion": f"version {champion.version}" if champion else "none yet",

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from include.core.formatting import number, share
+from include.core.formatting import format_number, format_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,9 +93,9 @@ def _measured(column: ColumnStats, rows: int) -> str:
     numbers = column.kind in ("integer", "float")
     cells = [
         column.kind,
-        share(column.nulls / rows if rows else None),
-        f"{column.distinct:,}" if column.exact else f"≈ {number(float(f'{column.distinct:.1e}'))}",
-        *(number(each) if numbers else "" for each in (column.low, column.mean, column.high)),
+        format_share(column.nulls / rows if rows else None),
+        f"{column.distinct:,}" if column.exact else f"≈ {format_number(float(f'{column.distinct:.1e}'))}",
+        *(format_number(each) if numbers else "" for each in (column.low, column.mean, column.high)),
     ]
     return "".join(f"<td>{escape(each)}</td>" for each in cells)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from include.core.formatting import number, share
+from include.core.formatting import format_number, format_share
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.reports.card.explained import explained_section
 from include.reports.card.limits import limits_of
@@ -66,7 +66,7 @@ def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
         "as of": facts["plan"]["as_of"],
     }
     if challenger.get("threshold"):
-        told["counted as positive"] = f"from a probability of {number(challenger['threshold']['value'])} on"
+        told["counted as positive"] = f"from a probability of {format_number(challenger['threshold']['value'])} on"
     return Section("Purpose", [Facts(told), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
 
 
@@ -117,12 +117,13 @@ def _label(holdout: Mapping[str, Any], task: str) -> str:
         by_share = sorted(shares.items(), key=lambda item: -item[1])
         more = f" and {len(by_share) - 6} more" if len(by_share) > 6 else ""
         return (
-            ", ".join(f"{name} {share(each)}" for name, each in by_share[:6]) + f"{more} of the rows it is measured on"
+            ", ".join(f"{name} {format_share(each)}" for name, each in by_share[:6])
+            + f"{more} of the rows it is measured on"
         )
     mean = holdout.get("label_mean")
     if mean is None:
         return "not known"
-    told = f"1 in {share(mean)} of" if task == "binary" else f"{number(mean)} on average over"
+    told = f"1 in {format_share(mean)} of" if task == "binary" else f"{format_number(mean)} on average over"
     return f"{told} the rows it is measured on"
 
 

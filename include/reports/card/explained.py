@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.core.formatting import number
+from include.core.formatting import format_number
 from include.reports.card.blocks import Block, Plot, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def explained_section(
 
 def _contributions(found: Mapping[str, Any]) -> list[Block]:
     features = found["features"]
-    rows = [[each["feature"], number(each["mean"]), _direction(each["direction"])] for each in features[:TOLD]]
+    rows = [[each["feature"], format_number(each["mean"]), _direction(each["direction"])] for each in features[:TOLD]]
     before = " before calibration" if found.get("before_calibration") else ""
     told = (
         f"What each feature adds to a prediction, in {_unit(found['unit'])}{before}, on {found['rows']:,} rows that "
-        f"the model has not learned from ({found['method']}). The base is {number(found['base'])}."
+        f"the model has not learned from ({found['method']}). The base is {format_number(found['base'])}."
     )
     head = ["feature", "adds or takes on average", "as its value rises"]
     drawn = {**found, "features": [each for each in features if each.get("points")]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.core.formatting import share
+from include.core.formatting import format_share
 from include.ingestion.days import count_days, some
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _of_robustness(evidence: Mapping[str, Any]) -> list[str]:
     told = [f"Tried with {each['name']}, it failed: {each['error']}." for each in found if each["error"]]
     losses = [each for each in found if each["share_lost"] is not None and each["share_lost"] >= TOLD_LOSS]
     told += [
-        f"Tried with {each['name']}, it loses {share(each['share_lost'])} of what it gains over the baseline."
+        f"Tried with {each['name']}, it loses {format_share(each['share_lost'])} of what it gains over the baseline."
         for each in sorted(losses, key=lambda each: -each["share_lost"])
     ]
     return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.core.formatting import number, share
+from include.core.formatting import format_number, format_share
 from include.reports.card.blocks import Block, Facts, Plot, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> Section:
         shown = f"{name} (the gate's)" if name == gates else name
         rows.append([shown, _fixed(value), _between(intervals.get(name)), *map(_fixed, others)])
     named = f"champion ({champion['name']})" if champion else "champion (none yet)"
-    interval = f"{share(curves['confidence'])} interval" if curves.get("confidence") else "interval"
+    interval = f"{format_share(curves['confidence'])} interval" if curves.get("confidence") else "interval"
     blocks: list[Block] = [
         Table(["metric", "challenger", interval, named, f"baseline ({baseline['name']})"], rows, (1, 2, 3, 4))
     ]
@@ -140,7 +140,7 @@ def _classes(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger:
     if not found:
         return Section("Confusion", [_missing()])
     rows = [
-        [name, f"{of:,}", *(share(each) for each in line)]
+        [name, f"{of:,}", *(format_share(each) for each in line)]
         for name, of, line in zip(found["classes"], found["rows"], found["shares"], strict=True)
     ]
     head = ["class", "rows", *(f"predicted {name}" for name in found["classes"])]
@@ -153,7 +153,11 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
     if not groups:
         return Section("Residuals", [_missing()])
     rows = [
-        [number(each["predicted"]), f"{each['rows']:,}", *(number(each[end]) for end in ("low", "median", "high"))]
+        [
+            format_number(each["predicted"]),
+            f"{each['rows']:,}",
+            *(format_number(each[end]) for end in ("low", "median", "high")),
+        ]
         for each in groups
     ]
     head = ["predicted", "rows", "a tenth is below", "median", "a tenth is above"]
@@ -164,7 +168,7 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
             Plot("residuals", "Residuals along the prediction", groups, Table(head, rows, (0, 1, 2, 3, 4))),
             Table(
                 [f"{float(each):.0%}" for each in quantiles],
-                [[number(each) for each in quantiles.values()]],
+                [[format_number(each) for each in quantiles.values()]],
                 tuple(range(len(quantiles))),
             ),
             Text("Above: the residual that so many of the rows are below.", "soft"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from include.core.formatting import number, share
+from include.core.formatting import format_number, format_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +125,7 @@ def _roc(curves: Sequence[Mapping[str, Any]]) -> str:
     for place, curve in reversed(list(enumerate(curves))):  # the challenger above the champion
         kind, at = ("line", "other")[place > 0], 300 + 20 * place
         parts.append(axes.path(curve["points"], kind))
-        told = f"{curve['model']}, area {number(curve['area'])}"
+        told = f"{curve['model']}, area {format_number(curve['area'])}"
         parts.append(f'<line class="{kind}" x1="236" x2="262" y1="{at}" y2="{at}"/>')
         parts.append(f'<text x="270" y="{at + 4}">{escape(told)}</text>')
     return "".join(parts)
@@ -187,7 +187,8 @@ def _confusion(found: Mapping[str, Any]) -> str:
             left = 182 + 62 * other
             parts.append(
                 f'<rect class="fill" fill-opacity="{0.04 + 0.6 * part:.3f}" x="{left}" y="{y - 16}" width="60" '
-                f'height="32"/><text x="{left + 30}" y="{y + 4}" text-anchor="middle">{escape(share(part))}</text>'
+                f'height="32"/><text x="{left + 30}" y="{y + 4}" text-anchor="middle">'
+                f"{escape(format_share(part))}</text>"
             )
     return "".join(parts)
 
@@ -199,7 +200,7 @@ def _bars(features: Sequence[Mapping[str, Any]]) -> str:
         y, width = 24 + 22 * at, max(0.0, 340 * each["mean"] / abs(greatest))
         parts.append(f'<text x="214" y="{y + 4}" text-anchor="end">{_cut(each["feature"], LETTERS)}</text>')
         parts.append(f'<rect class="fill" x="222" y="{y - 7}" width="{width:.1f}" height="14" rx="2"/>')
-        parts.append(f'<text class="faint" x="{228 + width:.1f}" y="{y + 4}">{number(each["mean"])}</text>')
+        parts.append(f'<text class="faint" x="{228 + width:.1f}" y="{y + 4}">{format_number(each["mean"])}</text>')
     return "".join(parts)
 
 
