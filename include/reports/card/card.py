@@ -9,7 +9,7 @@ from include.core.formatting import format_number, format_share
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.reports.card.explained import explained_section
 from include.reports.card.limits import limits_of
-from include.reports.card.measured import measured_sections
+from include.reports.card.performance import performance_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
         sections=[
             _purpose(pipeline, facts),
             _data(pipeline, facts),
-            *measured_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
+            *performance_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
             explained_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
             Section("Limits", [Bullets(limits_of(pipeline, evidence, verdict))]),
             _decision(facts),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 
-def measured_sections(
+def performance_sections(
     pipeline: Pipeline, evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]
 ) -> list[Section]:
     """Return metrics, slices, fairness, the plots of the task, and what the model costs.
