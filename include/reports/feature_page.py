@@ -1,20 +1,21 @@
-"""The page of a pipeline's features: what each is, where it comes from, what it holds, and what it is worth."""
+"""The page of a pipeline's features: meaning, sources, statistics and importance of each."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from include.core.errors import RunMissing
 from include.core.formatting import format_number, format_share
-from include.core.html_page import html_page
+from include.core.html_page import render_html
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.column_stats import column_stats
 from include.features.lineage import trace_columns
 from include.lake import run_files
-from include.reports.feature_table import STYLE, column_table, learned_columns
+from include.reports.feature_table import feature_groups, learned_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upath import UPath
 
     from include.config.pipeline import Pipeline
@@ -28,7 +29,7 @@ def newest_features(pipeline: Pipeline) -> FeatureTable:
     Raises
     ------
     RunMissing
-        If none has.
+        If no run has built one.
     """
     root = run_files.run_folder(pipeline.name, "any").parent
     found = []
@@ -36,7 +37,7 @@ def newest_features(pipeline: Pipeline) -> FeatureTable:
         try:
             found.append(FeatureTable(**run_files.read_json(path, "the feature table")))
         except (TypeError, RunMissing):
-            continue  # of a run of an older Nightshift, or one that was just cleaned up
+            continue  # an older release wrote it, or the run was just cleaned up
     if not found:
         raise RunMissing(
             f"{pipeline.name}: no run has built features yet, so there is nothing to document; run the DAG "
@@ -46,12 +47,12 @@ def newest_features(pipeline: Pipeline) -> FeatureTable:
 
 
 def write_feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImportance | None) -> UPath:
-    """Write the page of a pipeline's features, whole or not at all, and return where.
+    """Write the feature page, whole or not at all, and return its path.
 
     Raises
     ------
     LakeError
-        If the table cannot be read, or the page not written; the last page stands.
+        If the table cannot be read or the page cannot be written; the previous page stays.
     """
     path = run_files.feature_page(pipeline.name)
     run_files.write_bytes(path, feature_page(pipeline, table, champion).encode())
@@ -59,7 +60,7 @@ def write_feature_page(pipeline: Pipeline, table: FeatureTable, champion: Champi
 
 
 def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImportance | None) -> str:
-    """Return the page as HTML.
+    """Return the feature page as HTML.
 
     Parameters
     ----------
@@ -71,62 +72,61 @@ def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImpo
     RunMissing
         If the table was built for another label.
     """
-    figures = column_stats(read_feature_rows(table))
-    if pipeline.features.label not in figures:
+    stats = column_stats(read_feature_rows(table))
+    if pipeline.features.label not in stats:
         raise RunMissing(
             f"{pipeline.name}: the feature table, version {table.version}, has no column '{pipeline.features.label}', "
-            f"since pipeline.yaml has changed after it was built; run the DAG {pipeline.name}.retrain first"
+            f"because pipeline.yaml changed after it was built; run the DAG {pipeline.name}.retrain first"
         )
     lineage = trace_columns(pipeline)
-    body = [
-        f"<header><h1>{escape(pipeline.name)}: features</h1><p>{escape(pipeline.description)}</p></header>",
-        _facts(pipeline, table, figures, champion),
-        f'<p class="warning">Of {escape(pipeline.features.query)}: {escape(lineage.note)}.</p>' if lineage.note else "",
-        column_table(pipeline, table.rows, figures, lineage, champion),
-        _legend(champion, set(figures)),
-    ]
-    return html_page(f"{pipeline.name}: features", "\n".join(body), STYLE)
+    return render_html(
+        "reports/templates/feature_page.html.jinja",
+        pipeline=pipeline,
+        facts=_facts(pipeline, table, stats, champion),
+        note=lineage.note,
+        groups=feature_groups(pipeline, table.rows, stats, lineage, champion),
+        legend=_legend(champion, stats),
+    )
 
 
 def _facts(
-    pipeline: Pipeline, table: FeatureTable, figures: dict[str, ColumnStats], champion: ChampionImportance | None
-) -> str:
-    label, asked = figures[pipeline.features.label], figures["prediction_time"]
-    known = table.rows - label.nulls
+    pipeline: Pipeline, table: FeatureTable, stats: Mapping[str, ColumnStats], champion: ChampionImportance | None
+) -> dict[str, str]:
+    label, times = stats[pipeline.features.label], stats["prediction_time"]
+    labelled = table.rows - label.nulls
     if pipeline.training.task == "multiclass":
-        told = f"{label.distinct} classes"
+        summary = f"{label.distinct} classes"
     elif pipeline.training.task == "binary":
-        told = f"of which {format_share(label.mean)} are 1"
+        summary = f"{format_share(label.mean)} of them are 1"
     else:
-        told = f"on average {format_number(label.mean)}"
-    facts = {
+        summary = f"mean {format_number(label.mean)}"
+    return {
         "owner": pipeline.owner,
         "table": f"version {table.version}",
         "rows": f"{table.rows:,}",
-        "prediction times": f"{asked.low:%Y-%m-%d} to {asked.high:%Y-%m-%d}" if asked.low else "none",
-        "label": f"{label.name}, known in {format_share(known / table.rows if table.rows else None)} of the rows"
-        + (f", {told}" if known else ""),
-        "features": f"{len(learned_columns(pipeline, figures))}",
+        "prediction times": f"{times.low:%Y-%m-%d} to {times.high:%Y-%m-%d}" if times.low else "none",
+        "label": f"{label.name}, known in {format_share(labelled / table.rows if table.rows else None)} of the rows"
+        + (f", {summary}" if labelled else ""),
+        "features": f"{len(learned_columns(pipeline, stats))}",
         "champion": f"version {champion.version}" if champion else "none yet",
     }
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()) + "</dl>"
 
 
-def _legend(champion: ChampionImportance | None, columns: set[str]) -> str:
-    """Say what the figures of the table mean, and what the champion has that the table has not."""
+def _legend(champion: ChampionImportance | None, stats: Mapping[str, ColumnStats]) -> list[str]:
+    """Explain the columns of the table, and name the champion's features that the table lacks."""
     lines = [
-        "From: the sources that a value is made of, by the columns that are read and by what they are grouped, "
-        "partitioned and ordered by; a source that only joins rows is not named."
+        "From: the sources that a value is computed from, including the columns that its rows are grouped, partitioned "
+        "and ordered by. A source that only joins rows is not named."
     ]
     if champion and champion.features:
         lines.append(
-            f"Importance: by how much {champion.metric or 'the metric'} of the champion, version {champion.version}, "
-            "got worse on held-out rows when the values of the feature were shuffled, with the standard deviation "
-            "over the repeats. Of features that say the same, each may seem worth little."
+            f"Importance: how much worse {champion.metric or 'the metric'} of the champion, version "
+            f"{champion.version}, became on held-out rows when the values of the feature were shuffled, with the "
+            "standard deviation over the repeats. Features that carry the same information may each seem worth little."
         )
-        gone = [name for name in champion.learned_from or [] if name not in columns]
+        gone = [name for name in champion.learned_from or [] if name not in stats]
         if gone:
             lines.append(f"The champion also learned from {', '.join(gone)}, which the table no longer has.")
     elif champion:
         lines.append(f"The run of the champion, version {champion.version}, recorded no importance of features.")
-    return "".join(f'<p class="soft">{escape(line)}</p>' for line in lines)
+    return lines

@@ -1,123 +1,134 @@
-"""The table of a feature page: a row for each column of the feature table."""
+"""The table of a feature page: one row for each column of the feature table."""
 
 from __future__ import annotations
 
 import math
-from html import escape
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from include.core.formatting import format_number, format_share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from include.config.pipeline import Pipeline
     from include.evaluation.importance import ChampionImportance
     from include.features.column_stats import ColumnStats
-    from include.features.lineage import ColumnLineage, Lineage
-
-_HEAD = ("feature", "what it is", "from", "type", "null", "values", "min", "mean", "max", "importance")
-
-#: The style of the table, beside that of every page.
-STYLE = """
-table { font-size: .93em; }
-thead th { position: sticky; top: 0; background: Canvas; white-space: nowrap; z-index: 1; }
-tbody th { background: var(--soft); }
-td:nth-child(n+5):nth-child(-n+9), thead th:nth-child(n+5):nth-child(-n+9) { text-align: right; white-space: nowrap; }
-td:nth-child(n+5) { font-variant-numeric: tabular-nums; }
-td:first-child { min-width: 11rem; }
-td:nth-child(2) { min-width: 13rem; width: 30%; }
-td:last-child { white-space: nowrap; min-width: 8rem; }
-td .badge { display: inline-block; font-size: .85em; margin: 0 .2rem .1rem 0; }
-summary { cursor: pointer; opacity: .7; font-size: .9em; width: max-content; }
-pre { white-space: pre-wrap; margin: .2rem 0; padding: .4rem .6rem; background: var(--soft); border-radius: .3rem; }
-.bar { display: block; height: .3rem; border-radius: .2rem; background: var(--bar); margin-top: .15rem; }
-.scroll { overflow-x: auto; }
-@media (min-width: 75rem) { .scroll { overflow-x: visible; } }
-"""
+    from include.features.lineage import Lineage
 
 
-def column_table(
+@dataclass(frozen=True)
+class ImportanceText:
+    """A feature's importance as it is shown: mean, standard deviation, and its share of the greatest in percent."""
+
+    mean: str
+    std: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """One column of the feature table as the page shows it.
+
+    Attributes
+    ----------
+    role
+        What the column is for where models do not learn from it, such as `label`; empty for a feature.
+    comment, expression
+        The query's comment and SQL for the column; empty where there is none.
+    sources
+        Names of the sources that its values come from; None where they are not known.
+    stats
+        Type, share of nulls, distinct values, minimum, mean and maximum.
+    importance
+        Where there is none, the reason as a text, which may be empty.
+    """
+
+    name: str
+    role: str
+    comment: str
+    expression: str
+    sources: tuple[str, ...] | None
+    stats: tuple[str, ...]
+    importance: ImportanceText | str
+
+
+@dataclass(frozen=True)
+class FeatureGroup:
+    """Rows that stand below one heading; the title is empty for columns without one."""
+
+    title: str
+    rows: list[FeatureRow]
+
+
+def feature_groups(
     pipeline: Pipeline,
     rows: int,
-    figures: dict[str, ColumnStats],
+    stats: Mapping[str, ColumnStats],
     lineage: Lineage,
     champion: ChampionImportance | None,
-) -> str:
-    """Return the table of all columns, in the order of the feature table, with a heading above each group."""
-    learned = learned_columns(pipeline, figures)
-    parts, group = [], ""
-    for name, column in figures.items():
-        traced = lineage.of(name)
-        if traced.group != group:
-            group = traced.group
-            heading = f'<tr><th colspan="{len(_HEAD)}" scope="rowgroup">{escape(group)}</th></tr>' if group else ""
-            parts.append(f"</tbody><tbody>{heading}")
-        parts.append(
-            f"<tr><td>{_name(pipeline, name)}</td><td>{_meaning(traced)}</td><td>{_sources(traced)}</td>"
-            f"{_measured(column, rows)}"
-            f"<td>{_importance(name, champion) if name in learned else ''}</td></tr>"
-        )
-    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(parts)}</tbody></table></div>'
-    ).replace("<tbody></tbody>", "")
+) -> list[FeatureGroup]:
+    """Return a row for each column in the order of the feature table, grouped as the comments of the query say."""
+    learned, roles = set(learned_columns(pipeline, stats)), _roles(pipeline)
+    groups = []
+    for title, names in groupby(stats, key=lambda name: lineage.of(name).group):
+        group = FeatureGroup(title, [])
+        for name in names:
+            column = lineage.of(name)
+            group.rows.append(
+                FeatureRow(
+                    name=name,
+                    role=roles.get(name, ""),
+                    comment=column.comment,
+                    expression=column.expression,
+                    sources=column.sources,
+                    stats=_stats(stats[name], rows),
+                    importance=_importance(name, champion) if name in learned else "",
+                )
+            )
+        groups.append(group)
+    return groups
 
 
-def _name(pipeline: Pipeline, name: str) -> str:
-    """Return a column's name, which may be broken behind its words, and what it is where it is no feature."""
-    roles = {
+def learned_columns(pipeline: Pipeline, columns: Iterable[str]) -> list[str]:
+    """Return the columns that a model learns from."""
+    return [name for name in columns if name not in pipeline.kept_out]
+
+
+def _roles(pipeline: Pipeline) -> dict[str, str]:
+    """Return the roles of the columns that are no features; the last of several roles counts."""
+    return {
         **dict.fromkeys(pipeline.features.exclude, "excluded"),
         **({pipeline.training.group: "group"} if pipeline.training.group else {}),
         **dict.fromkeys(pipeline.features.key, "key"),
         pipeline.features.label: "label",
         "prediction_time": "time",
     }
-    role = f' <span class="badge soft">{roles[name]}</span>' if name in roles else ""
-    return f"<code>{escape(name).replace('_', '_<wbr>')}</code>{role}"
 
 
-def _meaning(traced: ColumnLineage) -> str:
-    sql = escape(traced.expression)
-    folded = f"<details><summary>SQL</summary><pre>{sql}</pre></details>" if sql else ""
-    return escape(traced.comment) + folded
-
-
-def _sources(traced: ColumnLineage) -> str:
-    if traced.sources is None:
-        return '<span class="soft">not known</span>'
-    return "".join(f'<span class="badge">{escape(name)}</span>' for name in traced.sources)
-
-
-def _measured(column: ColumnStats, rows: int) -> str:
-    numbers = column.kind in ("integer", "float")
-    cells = [
+def _stats(column: ColumnStats, rows: int) -> tuple[str, ...]:
+    numeric = column.kind in ("integer", "float")
+    return (
         column.kind,
         format_share(column.nulls / rows if rows else None),
         f"{column.distinct:,}" if column.exact else f"≈ {format_number(float(f'{column.distinct:.1e}'))}",
-        *(format_number(each) if numbers else "" for each in (column.low, column.mean, column.high)),
-    ]
-    return "".join(f"<td>{escape(each)}</td>" for each in cells)
+        *(format_number(each) if numeric else "" for each in (column.low, column.mean, column.high)),
+    )
 
 
-def _importance(name: str, champion: ChampionImportance | None) -> str:
-    """Return a feature's importance with a bar as long as its share of the greatest."""
+def _importance(name: str, champion: ChampionImportance | None) -> ImportanceText | str:
+    """Return a feature's importance, or the reason why there is none."""
     if champion is None:
         return ""
     if champion.learned_from is not None and name not in champion.learned_from:
-        return '<span class="soft">not in the champion</span>'
+        return "not in the champion"
     if champion.features is None or name not in champion.features:
-        return '<span class="soft">not measured</span>'
+        return "not measured"
     mean, std = champion.features[name]
     greatest = max(each for each, _ in champion.features.values())
-    decimals, width = 4, 0.0
+    decimals, percent = 4, 0.0
     if greatest > 0:
         decimals = min(max(2 - math.floor(math.log10(greatest)), 0), 9)
-        width = max(0.0, 100 * mean / greatest)
-    bar = f'<span class="bar" style="width:{width:.0f}%"></span>'
-    return f'{mean:.{decimals}f} <span class="soft">± {std:.{decimals}f}</span>{bar}'
-
-
-def learned_columns(pipeline: Pipeline, columns: Iterable[str]) -> list[str]:
-    """Return the columns that a model learns from."""
-    return [name for name in columns if name not in pipeline.kept_out]
+        percent = max(0.0, 100 * mean / greatest)
+    return ImportanceText(f"{mean:.{decimals}f}", f"{std:.{decimals}f}", round(percent))

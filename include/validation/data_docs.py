@@ -1,8 +1,8 @@
-"""Data Docs: what a validation found, as a page that Great Expectations renders and any browser shows offline.
+"""Data Docs: the results of a validation as a page that any browser shows offline.
 
-Its own pages load styles and scripts from five other hosts. Here its renderer makes the content, and the
-page around it is `html_page`, whose policy lets a browser run no script, since examples of broken values are
-whatever a source delivered.
+The pages of Great Expectations load styles and scripts from five other hosts. Here its renderer makes only the
+sections of the columns. The page around them has a policy that lets a browser run no script, because the page
+shows examples of broken values, which are whatever a source delivered.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import copy
 import html
 from typing import TYPE_CHECKING, Any
 
-from include.core.html_page import html_page
+from markupsafe import Markup
+
+from include.core.html_page import render_html
 from include.lake import run_files
 
 if TYPE_CHECKING:
@@ -21,25 +23,15 @@ if TYPE_CHECKING:
     from include.validation.judge import Judged
     from include.validation.report import ValidationReport
 
-_STYLE = """
-:root { --bad: #c62828; --good: #2e7d32; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #81c784; } }
-body { max-width: 70rem; }
-h2, h5 { font-size: 1.1rem; margin: 1.5rem 0 .3rem; }
-h6 { font-size: .95rem; margin: .6rem 0 .2rem; }
-table table { width: auto; margin-top: .4rem; font-size: .9em; }
-.failed, .text-danger { color: var(--bad); }
-.passed, .text-success { color: var(--good); }
-.text-warning { color: var(--warn); }
-.fa-check-circle::before { content: "\\2713"; }
-.fa-times::before { content: "\\2717"; }
-.fa-exclamation-triangle::before { content: "!"; }
-i.fas { font-style: normal; font-weight: 700; font-size: 1.2em; }
-"""
+_VERDICTS = {
+    "failed": "Failed: nothing was published",
+    "warning": "Passed, with warnings",
+    "passed": "Passed",
+}
 
 
 def page_path(pipeline: str, source: str, run: str) -> UPath:
-    """Return where the page of a source's validation in a run is kept."""
+    """Return the path of the page of a source's validation in a run."""
     return run_files.validations_folder(pipeline, source) / f"{run_files.file_name(run)}.html"
 
 
@@ -49,48 +41,34 @@ def write_page(path: UPath, title: str, judged: list[Judged], report: Validation
     Parameters
     ----------
     facts
-        What else is told of the validation, such as its batch.
+        Further facts by name, such as the batch.
     """
     run_files.write_bytes(path, render_page(title, judged, report, facts).encode())
 
 
 def render_page(title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> str:
     """Return a validation's page as HTML."""
-    told = facts | {
+    facts = facts | {
         "rows": f"{report.rows:,}",
         "rows in quarantine": f"{report.quarantined:,}",
         "expectations": f"{report.expectations}, of which {report.expectations - report.held} failed",
     }
     state = "failed" if report.critical else "warning" if report.failures else "passed"
-    verdict = {
-        "failed": "Failed: nothing was published",
-        "warning": "Passed, with warnings",
-        "passed": "Passed",
-    }[state]
-    facts_told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items())
-    body = [
-        f'<header><h1>{html.escape(title)}</h1><p class="{state}">{verdict}</p></header>',
-        f"<dl>{facts_told}</dl>",
-        _found(report),
-        _sections([each.result for each in judged]),
-    ]
-    return html_page(title, "\n".join(body), _STYLE)
-
-
-def _found(report: ValidationReport) -> str:
-    """Return the failures as a table, the comparisons with earlier days among them."""
-    rows = "".join(
-        f'<tr><td class="{"failed" if each.severity == "critical" else "warning"}">{each.severity}</td>'
-        f"<td>{html.escape(each.column)}</td><td>{html.escape(f'{each.expectation} {each.explanation}')}</td></tr>"
-        for each in report.failures
+    return render_html(
+        "validation/templates/data_docs.html.jinja",
+        title=title,
+        state=state,
+        verdict=_VERDICTS[state],
+        facts=facts,
+        failures=report.failures,
+        sections=_sections([each.result for each in judged]),
     )
-    return f"<h2>What failed</h2><table><tbody>{rows}</tbody></table>" if rows else ""
 
 
-def _sections(results: list[ExpectationValidationResult]) -> str:
-    """Return Great Expectations' own rendering of its results, a section a column."""
+def _sections(results: list[ExpectationValidationResult]) -> Markup:
+    """Return Great Expectations' own rendering of its results, one section a column."""
     if not results:
-        return ""
+        return Markup()
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaSectionView
@@ -111,14 +89,15 @@ def _sections(results: list[ExpectationValidationResult]) -> str:
     )
     sections = ValidationResultsPageRenderer().render(validation).to_json_dict()["sections"][1:]
     view = DefaultJinjaSectionView()
-    return "\n".join(
+    rendered = [
         view.render({"section": section, "section_loop": {"index": number}})
         for number, section in enumerate(sections, start=1)
-    )
+    ]
+    return Markup("\n".join(rendered))  # noqa: S704  its examples are escaped above
 
 
 def _escaped(result: ExpectationValidationResult) -> ExpectationValidationResult:
-    """Return a copy whose examples are text for HTML: the renderer writes them into the page as they are."""
+    """Return a copy with its examples escaped, because Great Expectations writes them into the page as they are."""
     result = copy.deepcopy(result)
     for name in ("partial_unexpected_list", "partial_unexpected_counts", "observed_value"):
         if name in result.result:

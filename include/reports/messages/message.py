@@ -6,12 +6,13 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from include.core.html_page import render_html
+
 if TYPE_CHECKING:
     from include.config.notify import Event
 
 #: Slack cuts a longer text in two, through the middle of a table.
 SLACK_TEXT = 3800
-MONOSPACE = "font-family: ui-monospace, Consolas, monospace; font-size: 13px"
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,7 @@ class Message:
 
     def html(self) -> str:
         """Return the text without the subject, for an email."""
-        parts = [f"<p>{html.escape(paragraph)}</p>" for paragraph in self.paragraphs]
-        if self.table:
-            parts.append(f'<pre style="{MONOSPACE}">{html.escape(self.table)}</pre>')
-        for link in self.links:
-            address = html.escape(link.address)
-            parts.append(f'<p>{html.escape(link.label)}: <a href="{address}">{address}</a></p>')
-        return "\n".join(["<html><body>", *parts, "</body></html>", ""])
+        return render_html("reports/templates/email.html.jinja", message=self)
 
     def slack(self) -> str:
         """Return subject and text in Slack's markup, in which &, < and > are signs."""
