@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from include.config.pipeline import Pipeline
-    from include.lake import Change, PinnedTable
+    from include.lake import DayChange, PinnedTable
 
 #: Raised where the same query, macros and raw rows make other features than before, so that all are built anew.
 MADE_BY = 2
@@ -161,7 +161,7 @@ def find_affected(
     return Affected(oldest)
 
 
-def _reached(changes: Iterable[Change], oldest: date, lookback: timedelta) -> Iterable[datetime]:
+def _reached(changes: Iterable[DayChange], oldest: date, lookback: timedelta) -> Iterable[datetime]:
     """Yield the oldest times whose rows the changes of a source reach."""
     for change in changes:
         day = date.fromisoformat(change.ds)

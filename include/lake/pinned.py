@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Change:
+class DayChange:
     """Rows of a day that came or went.
 
     Attributes
@@ -60,7 +60,7 @@ class PinnedTable:
         """
         return dataset_of(self._table, self._newest, f"ds >= {literal(since.isoformat())}" if since else None)
 
-    def changes_since(self, version: int) -> list[Change] | None:
+    def changes_since(self, version: int) -> list[DayChange] | None:
         """Return what changed since an older version, or None where its log does not tell it any more.
 
         It is read from the log's commits between the two; a merge of files changes nothing.
@@ -75,7 +75,7 @@ class PinnedTable:
             return None
 
 
-def _changes(table: DeltaTable, system: FileSystem, version: int) -> list[Change]:
+def _changes(table: DeltaTable, system: FileSystem, version: int) -> list[DayChange]:
     import pyarrow as pa
 
     actions = list(_data_actions(system, version, table.version()))
@@ -85,7 +85,7 @@ def _changes(table: DeltaTable, system: FileSystem, version: int) -> list[Change
         action["partitionValues"]["ds"] for kind, action in actions if kind == "remove" and action["path"] not in added
     }
     days = [(action["partitionValues"]["ds"], action) for _, action in actions]
-    return [Change(ds, ds in before, _known_from(system, action)) for ds, action in days]
+    return [DayChange(ds, ds in before, _known_from(system, action)) for ds, action in days]
 
 
 def _data_actions(system: FileSystem, after: int, through: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ import yaml
 
 from include.config.pipeline import Pipeline
 from include.features.affected import Affected, Base, find_affected, why_all
-from include.lake import Change
+from include.lake import DayChange
 from tests import factories
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ FIRST_DAY = AS_OF - timedelta(days=59)
 class Table:
     """A raw table of which is known what changed."""
 
-    def __init__(self, changes: list[Change] | None) -> None:
+    def __init__(self, changes: list[DayChange] | None) -> None:
         self.changes, self.identity = changes, "s"
 
-    def changes_since(self, version: int) -> list[Change] | None:
+    def changes_since(self, version: int) -> list[DayChange] | None:
         """Return the changes, of version 3."""
         assert version == 3
         return self.changes
@@ -64,13 +64,13 @@ def base(**changes: object) -> Base:
     return Base(**fields | changes)  # type: ignore[arg-type]
 
 
-def change(day: int, *, replaced: bool = False, known: datetime | None = None) -> Change:
+def change(day: int, *, replaced: bool = False, known: datetime | None = None) -> DayChange:
     """Return a change of a day of March, known from its evening unless it says otherwise."""
-    return Change(f"2024-03-{day:02}", replaced, known or datetime(2024, 3, day, 22))
+    return DayChange(f"2024-03-{day:02}", replaced, known or datetime(2024, 3, day, 22))
 
 
 def affected(
-    sales: list[Change] | None, stores: list[Change] | None = None, made: Base | None = None, **training: object
+    sales: list[DayChange] | None, stores: list[DayChange] | None = None, made: Base | None = None, **training: object
 ) -> Affected:
     """Return what is affected by changes of both sources."""
     tables: dict[str, PinnedTable] = {"sales": Table(sales), "stores": Table(stores or [])}  # type: ignore[dict-item]
@@ -91,10 +91,10 @@ def march(day: int) -> Affected:
         pytest.param([change(31, known=datetime(2024, 3, 25, 7))], 25, id="rows that were known before their day"),
         pytest.param([change(20, known=datetime(2024, 3, 30))], 20, id="a day whose rows were known late"),
         pytest.param([change(28, replaced=True)], 18, id="a day again: with the labels made of it"),
-        pytest.param([Change("2024-03-20", False, None)], 20, id="rows that are never known"),
+        pytest.param([DayChange("2024-03-20", False, None)], 20, id="rows that are never known"),
     ],
 )
-def test_changes_reach_back_to_the_rows_that_can_have_read_them(changes: list[Change], since: int) -> None:
+def test_changes_reach_back_to_the_rows_that_can_have_read_them(changes: list[DayChange], since: int) -> None:
     """The earliest of what a change can reach counts, from its midnight."""
     assert affected(changes) == march(since)
 
@@ -113,7 +113,7 @@ def test_days_that_no_row_of_the_window_reads_reach_nothing() -> None:
     """A backfill of days before the window and its lookback does not make all anew."""
     old = FIRST_DAY - timedelta(days=11)
 
-    assert affected([Change(str(old), True, datetime(old.year, old.month, old.day))]) == march(30)
+    assert affected([DayChange(str(old), True, datetime(old.year, old.month, old.day))]) == march(30)
 
 
 def test_rows_of_before_the_window_do_not_count() -> None:

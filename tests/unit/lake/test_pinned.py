@@ -137,7 +137,7 @@ def test_a_newer_version_or_a_log_with_a_hole_tells_nothing(uri: str) -> None:
     Path(uri, "_delta_log", f"{2:020}.json").unlink()
 
     assert table.changes_since(1) is None
-    assert table.changes_since(2) == [lake.Change("2024-01-03", NEW, at(3, 10))]
+    assert table.changes_since(2) == [lake.DayChange("2024-01-03", NEW, at(3, 10))]
 
 
 def test_a_table_is_known_by_more_than_its_address(uri: str, tmp_path: Path) -> None:
