@@ -2,7 +2,7 @@
 
 from include.lake.daily import days_with_rows, publish_day, read_published
 from include.lake.days import Partition, RawTable, partitions, published_at, read_days, replace_days
-from include.lake.features import MONTH, Build, FeatureRows, open_features, read_features, write_features
+from include.lake.features import MONTH, FeatureBuild, FeatureRows, open_features, read_features, write_features
 from include.lake.monitoring import monitoring_uri, publish_monitoring, read_monitoring
 from include.lake.pinned import DayChange, PinnedTable
 from include.lake.predictions import predictions_uri, publish_predictions, read_predictions
@@ -23,8 +23,8 @@ from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacu
 
 __all__ = [
     "MONTH",
-    "Build",
     "DayChange",
+    "FeatureBuild",
     "FeatureRows",
     "Partition",
     "PinnedTable",

@@ -27,7 +27,7 @@ _UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 
 
 @dataclass(frozen=True)
-class Build:
+class FeatureBuild:
     """A version of a feature table, and what its build said of it."""
 
     version: int
@@ -42,11 +42,11 @@ class FeatureRows:
         self._table = table
         self._history = table.history(commits)
 
-    def find(self, build: str) -> Build | None:
+    def find(self, build: str) -> FeatureBuild | None:
         """Return what a build made, if it is among the newest commits."""
         return next((found for found in map(_build_of, self._history) if found and found.build == build), None)
 
-    def newest(self) -> Build | None:
+    def newest(self) -> FeatureBuild | None:
         """Return the build that made the newest rows, or None where something else did."""
         changed = (commit for commit in self._history if commit["operation"] not in _UPKEEP)
         return _build_of(next(changed, {}))
@@ -114,10 +114,10 @@ def read_features(uri: str, version: int, since: datetime | None = None) -> pa.T
     return _read(dataset(uri, version), None if since is None else ds.field("prediction_time") >= since)
 
 
-def _build_of(commit: dict[str, Any]) -> Build | None:
+def _build_of(commit: dict[str, Any]) -> FeatureBuild | None:
     if "nightshift.build" not in commit:
         return None
-    return Build(int(commit["version"]), commit["nightshift.build"], json.loads(commit.get(_ABOUT) or "{}"))
+    return FeatureBuild(int(commit["version"]), commit["nightshift.build"], json.loads(commit.get(_ABOUT) or "{}"))
 
 
 def _read(found: Dataset, condition: Expression | None, columns: list[str] | None = None) -> pa.Table:

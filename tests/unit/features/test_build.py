@@ -91,7 +91,7 @@ def test_a_table_of_an_older_nightshift_can_be_read_and_is_built_anew(ingested: 
     found = lake.open_features(uri)
 
     assert found is not None
-    assert found.newest() == lake.Build(version, "old", {})
+    assert found.newest() == lake.FeatureBuild(version, "old", {})
     assert read_feature_rows(FeatureTable(uri, version, ["store_day"], 100, 95, 7, "old")) == rows
     assert lake.write_features(uri, rows, "new", {}) == version + 1
     assert lake.read_features(uri, version + 1) == rows

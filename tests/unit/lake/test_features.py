@@ -80,9 +80,9 @@ def test_a_build_is_found_with_what_it_says(uri: str) -> None:
     opened(uri).replace(day(2), rows(2, 5), "second", {"rows": 10})
     table = opened(uri)
 
-    assert table.find("first") == lake.Build(0, "first", {"rows": 8})
+    assert table.find("first") == lake.FeatureBuild(0, "first", {"rows": 8})
     assert table.find("third") is None
-    assert table.newest() == lake.Build(1, "second", {"rows": 10})
+    assert table.newest() == lake.FeatureBuild(1, "second", {"rows": 10})
 
 
 def test_upkeep_makes_no_rows(uri: str) -> None:
@@ -92,7 +92,7 @@ def test_upkeep_makes_no_rows(uri: str) -> None:
     table = DeltaTable(uri)
     assert table.history(1)[0]["operation"] == "VACUUM END"
 
-    assert opened(uri).newest() == lake.Build(1, "second", {})
+    assert opened(uri).newest() == lake.FeatureBuild(1, "second", {})
 
 
 def test_rows_by_another_hand_are_no_builds(uri: str) -> None:
