@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from include.core.connections import (
     ApiEndpoint,
+    ConnectionFields,
     api_address,
     api_endpoint,
     driver_arguments,
@@ -57,8 +58,15 @@ class AirflowConnections:
         from airflow.sdk.log import mask_secret
 
         connection = self._get(connection_id)
-        fields = {name: getattr(connection, name) for name in ("conn_type", "host", "schema", "port")}
-        fields |= {"login": connection.login, "password": connection.password, "extra": connection.extra_dejson}
+        fields = ConnectionFields(
+            conn_type=connection.conn_type,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            login=connection.login,
+            password=connection.password,
+            extra=connection.extra_dejson,
+        )
         address = api_address(connection_id, fields)
         session = HttpHook(method="GET", http_conn_id=connection_id).get_conn()
         endpoint = api_endpoint(connection_id, address, fields, session)

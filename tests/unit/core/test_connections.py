@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 
-from include.core.connections import EnvironmentConnections, driver_arguments, s3_options
+from include.core.connections import ConnectionFields, EnvironmentConnections, driver_arguments, s3_options
 from include.core.errors import ConnectionMissing
 
 if TYPE_CHECKING:
@@ -408,4 +408,4 @@ def test_a_login_in_a_stores_address_is_refused(
 )
 def test_what_s3_needs_is_read_from_an_aws_connection(fields: dict[str, Any], options: dict[str, Any]) -> None:
     """What the connection does not say is left to the AWS client's own search."""
-    assert s3_options(fields, fields.get("extra", {})) == options
+    assert s3_options(ConnectionFields("aws", **fields)) == options
