@@ -88,7 +88,7 @@ class AirflowConnections:
             return Settings(connection_id).get_conn
         except (AirflowException, ImportError, ValueError) as error:
             raise ConnectionMissing(
-                f"connection '{connection_id}' has settings of which Airflow makes no Kafka client ({error}); "
+                f"connection '{connection_id}' has settings that Airflow cannot make a Kafka client from ({error}); "
                 "correct its extra field"
             ) from error
 

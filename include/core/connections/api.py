@@ -26,16 +26,16 @@ HTTP_OPTIONS = {
 
 @dataclass(frozen=True)
 class ApiEndpoint:
-    """Where an API is, and what it is asked with.
+    """The address of an API, and the session that calls it.
 
     Attributes
     ----------
     base_url
-        Address, without a slash at its end.
+        Address without a slash at its end.
     session
-        Sends the connection's token and headers with each request, so it may ask nothing but `base_url`.
+        Sends the connection's token and headers with each request, so it may call nothing but `base_url`.
     secrets
-        What the session sends and nobody may read, for an answer that repeats it.
+        Secret values that the session sends; they must be removed from answers that repeat them.
     """
 
     base_url: str
@@ -54,10 +54,12 @@ def api_address(connection_id: str, fields: ConnectionFields) -> str:
         parts = urlsplit(host if "://" in host else f"{fields.schema or 'http'}://{host}")
         port = parts.port or fields.port
     except ValueError as error:
-        raise ConnectionMissing(f"connection '{connection_id}' has a host that is no address, and {needs}") from error
+        raise ConnectionMissing(
+            f"connection '{connection_id}' has a host that is not a valid address, and {needs}"
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConnectionMissing(
-            f"connection '{connection_id}' has no host that is reached by http or https (its schema), and {needs}"
+            f"connection '{connection_id}' has no host for http or https (see its schema), and {needs}"
         )
     if parts.username or parts.password:
         raise ConnectionMissing(
@@ -69,7 +71,7 @@ def api_address(connection_id: str, fields: ConnectionFields) -> str:
 
 
 def api_endpoint(connection_id: str, address: str, fields: ConnectionFields, session: Session) -> ApiEndpoint:
-    """Return an API with what its connection holds: a login and its password, or a token, and further headers.
+    """Return an API whose session sends the connection's login and password, or its token, and its headers.
 
     A password without a login is a bearer token: the password is the field that Airflow shows to nobody.
     """
@@ -79,16 +81,16 @@ def api_endpoint(connection_id: str, address: str, fields: ConnectionFields, ses
     headers = fields.extra.get("headers") or {}
     if not isinstance(headers, dict):
         raise ConnectionMissing(
-            f"connection '{connection_id}' has `headers` in its extra field that are no object; write them as "
+            f"connection '{connection_id}' has `headers` in its extra field that are not an object; write them as "
             '{"headers": {"X-Api-Key": "the key"}}'
         )
-    session.headers.pop("headers", None)  # Airflow's hook takes the object for a header of that name
+    session.headers.pop("headers", None)  # Airflow's hook sends the whole object as a header of that name
     session.headers.update(headers)
     sent = {f"the header '{name}'": value for name, value in session.headers.items()}
     if not login:
         sent["the token that is its password"] = password
     for what, value in sent.items():
-        # what a header's line can hold; requests would show the value in its error
+        # the characters that a header may hold; requests would show the value in its error
         if not (isinstance(value, str) and re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", value)):
             raise ConnectionMissing(
                 f"connection '{connection_id}' has a value for {what} that cannot be sent; it must be text of ASCII "
@@ -101,13 +103,13 @@ def api_endpoint(connection_id: str, address: str, fields: ConnectionFields, ses
     elif password:
         session.auth = _bearer(password)
     for name, value in session.headers.items():
-        if name not in default_headers() and len(value) > 4:  # shorter ones are versions and the like
+        if name not in default_headers() and len(value) > 4:  # shorter values are versions and the like
             secrets |= {value, value.rpartition(" ")[2]}  # the token of `Token abc` too
     return ApiEndpoint(address, session, tuple(sorted(secrets, key=len, reverse=True)))
 
 
 def _bearer(token: str) -> Callable[[PreparedRequest], PreparedRequest]:
-    """Return requests' authentication by a token; as a mere header, a ~/.netrc would take its place."""
+    """Return requests' authentication by a token; a ~/.netrc file would replace a mere header."""
 
     def authenticate(request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""Databases that connections name: their engines, their drivers' options, and the sentences about either."""
+"""Databases of connections: engines, driver options, and the errors about missing databases and drivers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ POSTGRES_OPTIONS = {
 
 
 def no_database(connection_id: str, kind: str, place: str = "its type") -> str:
-    """Say that a connection's type is no database that is known; `place` is what may be corrected."""
+    """Say that a connection's type is not a known database; `place` is what the reader may correct."""
     return (
-        f"connection '{connection_id}' has the type '{kind}', which is no database that is known here, and a source of "
-        "kind `sql` needs one, such as postgres, mysql, mssql, oracle or sqlite; name another connection, correct "
+        f"connection '{connection_id}' has the type '{kind}', which is not a known database; a source of kind `sql` "
+        "needs one, such as postgres, mysql, mssql, oracle or sqlite; name another connection, correct "
         f"{place}, or install the database's driver"
     )
 
 
 def no_driver(connection_id: str, kind: str, error: Exception, place: str = "its type") -> str:
-    """Say that what reads a connection's database is not installed; `place` is what may be corrected."""
+    """Say that the driver of a connection's database is not installed; `place` is what the reader may correct."""
     return (
         f"connection '{connection_id}' has the type '{kind}', for which no database driver is installed ({error}); "
         f"install its driver, or correct {place}"
@@ -38,7 +38,7 @@ def no_driver(connection_id: str, kind: str, error: Exception, place: str = "its
 
 
 def sqlite_engine(connection_id: str, path: str) -> Engine:
-    """Return an engine for an SQLite file that exists; SQLite itself would make an empty one."""
+    """Return an engine for an existing SQLite file; SQLite itself would create a missing one."""
     from sqlalchemy import URL, create_engine
 
     if not Path(path).is_file():
@@ -50,7 +50,7 @@ def sqlite_engine(connection_id: str, path: str) -> Engine:
 
 
 def driver_arguments(conn_type: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a connection's extra field tells PostgreSQL's driver, such as sslmode; none for other databases."""
+    """Return the options in the extra field that PostgreSQL's driver takes, such as sslmode; none for other types."""
     if conn_type not in ("postgres", "postgresql"):
         return {}
     return {name: value for name, value in extra.items() if name not in POSTGRES_OPTIONS}

@@ -42,7 +42,7 @@ def _from_json(text: str) -> ConnectionFields:
         raise ValueError("conn_type is missing")
     for name in ("conn_type", "host", "schema", "login", "password"):
         if not isinstance(fields.get(name), str | None):
-            raise TypeError(f"{name} is no text")
+            raise TypeError(f"{name} is not a text")
     extra = fields.get("extra")
     if isinstance(extra, str):
         extra = json.loads(extra or "{}")

@@ -1,4 +1,4 @@
-"""Folders that connections name: on this machine, or in an object store."""
+"""Folders of connections: on this machine, or in an object store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORE_DRIVERS = {
 
 
 def s3_options(fields: ConnectionFields) -> dict[str, Any]:
-    """Return what s3fs needs of an `aws` connection; without a login it looks where all AWS clients look."""
+    """Return the s3fs options of an `aws` connection; without a login, s3fs looks where all AWS clients look."""
     extra = fields.extra
     options = {
         "key": fields.login,
@@ -37,7 +37,7 @@ def s3_options(fields: ConnectionFields) -> dict[str, Any]:
 
 
 def folder_of(connection_id: str, path: str | None, in_store: Callable[[str], UPath]) -> UPath:
-    """Return a connection's folder, if it is there; `in_store` makes that of a URI such as s3://bucket/landing."""
+    """Return a connection's folder, which must exist; `in_store` opens a URI such as s3://bucket/landing."""
     from upath import UPath
 
     if not path:
@@ -57,7 +57,7 @@ def folder_of(connection_id: str, path: str | None, in_store: Callable[[str], UP
 
 
 def _store_folder(connection_id: str, uri: str, in_store: Callable[[str], UPath]) -> UPath:
-    """Return a folder of an object store, where a folder without objects is none; S3 is asked for its bucket."""
+    """Return a folder of an object store, which need not hold objects yet; on S3, check that the bucket exists."""
     scheme, _, rest = uri.partition("://")
     if ":" in rest.partition("/")[0].rpartition("@")[0]:
         raise ConnectionMissing(
@@ -73,9 +73,7 @@ def _store_folder(connection_id: str, uri: str, in_store: Callable[[str], UPath]
             folder.fs.info(bucket)
     except (ImportError, ValueError) as error:
         driver = STORE_DRIVERS.get(scheme, "its fsspec driver, or correct the path")
-        raise ConnectionMissing(
-            f"{names}, and nothing that reads {scheme}:// is installed; install {driver}"
-        ) from error
+        raise ConnectionMissing(f"{names}, and no driver for {scheme}:// is installed; install {driver}") from error
     except FileNotFoundError as error:
         raise ConnectionMissing(
             f"{names}, and there is no bucket '{bucket}'; correct `path` in its extra field"
@@ -85,7 +83,7 @@ def _store_folder(connection_id: str, uri: str, in_store: Callable[[str], UPath]
         reason = without_password(str(error) or type(error).__name__).splitlines()[0]
         remedy = "correct its login and password, or what they may read" if refused else "check its endpoint_url"
         unreachable = ConnectionMissing(
-            f"{names}, and the store {'refuses' if refused else 'cannot be asked for'} it ({reason}); {remedy}"
+            f"{names}, and the store {'refuses it' if refused else 'does not answer'} ({reason}); {remedy}"
         )
         unreachable.retryable = not refused
         raise unreachable from error

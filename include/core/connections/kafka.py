@@ -8,7 +8,7 @@ from include.core.errors import ConnectionMissing
 
 
 def kafka_settings(connection_id: str, kind: str, extra: Any) -> dict[str, Any]:
-    """Return a `kafka` connection's extra field, if it says where the brokers are."""
+    """Return the extra field of a `kafka` connection, which must name the brokers."""
     settings = extra if isinstance(extra, dict) else {}
     servers = settings.get("bootstrap.servers")
     if kind == "kafka" and isinstance(servers, str) and servers:

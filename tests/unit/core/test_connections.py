@@ -218,9 +218,9 @@ def test_a_connection_that_cannot_be_used_is_told_without_its_secret(
         ("no scheme", "neither JSON nor a URI"),
         ('{"host": "db"}', "neither JSON nor a URI"),
         ('{"conn_type": "postgres", "port": "abc"}', "neither JSON nor a URI"),
-        ('{"conn_type": "sqlite", "host": 5}', "host is no text"),
-        ("oracle-of-delphi://db/shop", "has the type 'oracle-of-delphi', which is no database that is known"),
-        ("mysql+nodriver://db/shop", "has the type 'mysql\\+nodriver', which is no database that is known"),
+        ('{"conn_type": "sqlite", "host": 5}', "host is not a text"),
+        ("oracle-of-delphi://db/shop", "has the type 'oracle-of-delphi', which is not a known database"),
+        ("mysql+nodriver://db/shop", "has the type 'mysql\\+nodriver', which is not a known database"),
     ],
 )
 def test_a_connection_that_cannot_be_used_is_told_why(
@@ -279,13 +279,13 @@ def test_an_api_is_shown_without_its_secrets(
     [
         ({"conn_type": "fs"}, "has the type 'fs', and a source of kind `http` needs a connection such as"),
         ({"conn_type": "https", "host": "api.example"}, "has the type 'https'"),
-        ({}, "has no host that is reached by http or https"),
-        ({"host": "ftp://api.example"}, "has no host that is reached by http or https"),
-        ({"host": "api.example", "schema": "v1"}, "has no host that is reached by http or https"),
-        ({"host": "http://[api"}, "has a host that is no address"),
-        ({"host": "api.example:port"}, "has a host that is no address"),
+        ({}, "has no host for http or https"),
+        ({"host": "ftp://api.example"}, "has no host for http or https"),
+        ({"host": "api.example", "schema": "v1"}, "has no host for http or https"),
+        ({"host": "http://[api"}, "has an invalid address as its host"),
+        ({"host": "api.example:port"}, "has an invalid address as its host"),
         ({"host": f"https://reader:{SECRET}@api.example"}, "has a login in its host"),
-        ({"host": "api.example", "extra": {"headers": SECRET}}, "has `headers` in its extra field that are no object"),
+        ({"host": "api.example", "extra": {"headers": SECRET}}, "`headers` in its extra field that are not an object"),
         (
             {"host": "api.example", "extra": {"headers": {"X-Key": f"{SECRET}\n"}}},
             "a value for the header 'X-Key' that",
@@ -370,7 +370,7 @@ def test_a_store_that_nothing_installed_reads_is_told_with_the_package(
         monkeypatch.setitem(sys.modules, name, None)
     define(monkeypatch, {"conn_type": "wasb", "extra": {"path": path}})
 
-    with pytest.raises(ConnectionMissing, match=f"nothing that reads .* is installed; install .*{package}"):
+    with pytest.raises(ConnectionMissing, match=f"no driver for .* is installed; install .*{package}"):
         connections.folder("shop")
 
 
