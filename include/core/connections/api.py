@@ -55,7 +55,7 @@ def api_address(connection_id: str, fields: ConnectionFields) -> str:
         port = parts.port or fields.port
     except ValueError as error:
         raise ConnectionMissing(
-            f"connection '{connection_id}' has a host that is not a valid address, and {needs}"
+            f"connection '{connection_id}' has an invalid address as its host, and {needs}"
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConnectionMissing(
