@@ -1,4 +1,8 @@
-"""The days of a table: what each of them holds, and reading and replacing some."""
+"""The days of a raw or quarantine table: which are there, what each holds, and reading and replacing some.
+
+`RawTable` answers from metadata. `include.lake.publication` publishes batches into raw tables, and
+`include.lake.daily` publishes the one day of a result table.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +31,10 @@ class Partition:
 
 
 class RawTable:
-    """A raw table that is opened once and asked many things, since opening one of thousands of days takes a while.
+    """A raw table that is opened once for many questions, because opening a table of thousands of days is slow.
 
-    All answers are those of the version that was the newest at the last `refresh`; before the first, and where there
-    is no table yet, it has no days.
+    All answers are about the version that was the newest at the last `refresh`. Before the first refresh, and where
+    there is no table yet, it has no days.
     """
 
     def __init__(self, uri: str) -> None:
@@ -38,27 +42,27 @@ class RawTable:
         self.table: DeltaTable | None = None
 
     def refresh(self) -> RawTable:
-        """Open it, or bring it up to date with what was published since."""
+        """Open the table, or bring it up to date with later commits."""
         self.table = open_table(self.uri) if self.table is None else reopened(self.table)
         return self
 
     @property
     def version(self) -> int | None:
-        """Its version, or None where there is no table yet."""
+        """The version of the table, or None where there is no table yet."""
         return None if self.table is None else int(self.table.version())
 
     def partitions(self, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
-        """Return the days that have rows, by day, from the metadata alone.
+        """Return the days that have rows, by day, from metadata where possible.
+
+        The batch is None for a day with rows of several batches. The columns `batch` and `column` are read from
+        files with rows of several days, because the statistics of such a file do not separate them.
 
         Parameters
         ----------
         column
-            What a day is told by: `ds`, a row's own day, or `delivered`, the day on which it came.
+            Column with the day: `ds` for the day of a row, `delivered` for the day on which it came.
         days
-            The days that are asked for; None means all.
-
-        A day that several batches had a part in has the batch None. Of a file with rows that came on several days,
-        the columns `batch` and `column` are read, since its statistics do not tell them apart.
+            The days to return; None means all.
         """
         return {} if self.table is None else days_of(self.table, column, days)
 
@@ -77,14 +81,14 @@ class RawTable:
         return self.partitions(column, {newest}).get(newest)
 
     def published_at(self, days: Iterable[str]) -> dict[str, int]:
-        """Return, of those days that were published, the moment of the publication that stands.
+        """Return the moment of the current publication of each day that was published.
 
-        It is read from the table's application transactions, so a day without rows is known as well.
+        The moments come from the table's application transactions, so days without rows have one too.
 
         Returns
         -------
         dict of str to int
-            By ISO day, microseconds since 1970, as `publish_days` was given them.
+            Microseconds since 1970 by ISO day, as they were passed to `publish_days`.
         """
         if self.table is None:
             return {}
@@ -93,17 +97,17 @@ class RawTable:
 
 
 def partitions(uri: str, column: str = "ds", days: Collection[str] | None = None) -> dict[str, Partition]:
-    """Return what `RawTable.partitions` does of a table's newest version."""
+    """Return `RawTable.partitions` of the newest version of a table."""
     return RawTable(uri).refresh().partitions(column, days)
 
 
 def published_at(uri: str, days: Iterable[str]) -> dict[str, int]:
-    """Return what `RawTable.published_at` does of a table's newest version."""
+    """Return `RawTable.published_at` of the newest version of a table."""
     return RawTable(uri).refresh().published_at(days)
 
 
 def read_days(uri: str, column: str, days: list[str] | None = None) -> pa.Table | None:
-    """Read the rows of some days (None: of all), or return None where there is no table yet."""
+    """Return the rows of some days (None: of all days), or None where there is no table yet."""
     import pyarrow.dataset as ds
 
     table = open_table(uri)
@@ -119,13 +123,13 @@ def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version
     Parameters
     ----------
     version
-        The version that the rows were made from, None where there was no table; what another run changed of
-        these days since is not overwritten.
+        The version that the rows were made from, None where there was no table. If another run has changed these
+        days since, the replacement fails.
 
     Raises
     ------
     PublishConflict, LakeError
-        With the table as it was.
+        If the days cannot be replaced; the table is unchanged.
     """
     from deltalake import DeltaTable, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
@@ -136,17 +140,17 @@ def replace_days(uri: str, rows: pa.Table, column: str, days: list[str], version
         write_deltalake(table, rows.combine_chunks(), mode="overwrite", predicate=days_predicate(column, days))
     except CommitFailedError as error:
         raise PublishConflict(
-            f"{uri}: another run changed the same days at the same time, and its change stands; run this task again"
+            f"{uri}: another run changed the same days at the same time and its change was kept; run this task again"
         ) from error
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"{uri}: the days {days[0]} to {days[-1]} could not be written ({first_line(error)}); the table is as "
-            "it was before; check the lake's permissions and free space, then run this task again"
+            f"{uri}: the days {days[0]} to {days[-1]} could not be written ({first_line(error)}); the table is "
+            "unchanged; check the lake's permissions and free space, then run this task again"
         ) from error
 
 
 def transaction_of(ds: str) -> str:
-    """Return the name under which a raw table keeps the moment of a day's publication."""
+    """Return the name of the application transaction that keeps the moment of a day's publication."""
     return f"day={ds}"
 
 
@@ -163,7 +167,7 @@ def days_of(table: DeltaTable, column: str, days: Collection[str] | None = None)
 
 
 def days_predicate(column: str, days: list[str]) -> str:
-    """Return the condition that selects days; runs without a gap are ranges, since thousands of names are slow."""
+    """Return the SQL condition that selects days; consecutive days become a range, which is faster than a list."""
     from datetime import date, timedelta
 
     runs: list[list[str]] = []
@@ -177,7 +181,7 @@ def days_predicate(column: str, days: list[str]) -> str:
 
 
 def _pieces(table: DeltaTable, column: str, days: Collection[str] | None) -> Iterator[tuple[str, str | None, int]]:
-    """Yield day, batch and number of rows of each part of a raw table, from its metadata where that tells."""
+    """Yield day, batch and number of rows of each part of a raw table, from metadata where possible."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -186,7 +190,7 @@ def _pieces(table: DeltaTable, column: str, days: Collection[str] | None) -> Ite
     names = dict.fromkeys(["path", "num_records", "min.batch", "max.batch", low, high])
     actions = actions.select([name for name in names if name in actions.column_names])
     if days is not None and low in actions.column_names:
-        # a table of years has thousands of files, and a night asks for few days
+        # a table of years has thousands of files, and a nightly run needs few days
         before, after = (pc.less(actions[high], min(days, default="")), pc.greater(actions[low], max(days, default="")))
         actions = actions.filter(pc.invert(pc.fill_null(pc.or_(before, after), False)))
     mixed = []

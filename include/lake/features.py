@@ -1,4 +1,4 @@
-"""The feature table: one Delta table with a partition a month, of which a night replaces the newest."""
+"""The feature table: a Delta table with one partition per month; a nightly run replaces the newest months."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from include.core.sql_text import literal
 from include.lake.tables import build_properties, dataset, dataset_of, first_line, open_table, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import pyarrow as pa
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from pyarrow.compute import Expression
     from pyarrow.dataset import Dataset
 
-#: The partition of a row, as the first day of its month; readers do not see the column.
+    from include.core.json_value import JsonValue
+
+#: The partition column: the first day of a row's month. Readers do not see it.
 MONTH = "nightshift_month"
 _ABOUT = "nightshift.about"
 
@@ -28,7 +31,15 @@ _UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 
 @dataclass(frozen=True)
 class FeatureBuild:
-    """A version of a feature table, and what its build said of it."""
+    """A version of a feature table.
+
+    Attributes
+    ----------
+    build
+        Digest of everything that the rows were made from.
+    about
+        JSON document that the build stored with its commit.
+    """
 
     version: int
     build: str
@@ -36,31 +47,31 @@ class FeatureBuild:
 
 
 class FeatureRows:
-    """A feature table at its newest version, opened once; what is made from it fails where another was quicker."""
+    """A feature table at its newest version, opened once; writing to it fails if another run has written since."""
 
     def __init__(self, table: DeltaTable, commits: int = 50) -> None:
         self._table = table
         self._history = table.history(commits)
 
     def find(self, build: str) -> FeatureBuild | None:
-        """Return what a build made, if it is among the newest commits."""
+        """Return the version that a build made, or None if it is not among the newest commits."""
         return next((found for found in map(_build_of, self._history) if found and found.build == build), None)
 
     def newest(self) -> FeatureBuild | None:
-        """Return the build that made the newest rows, or None where something else did."""
+        """Return the build that made the newest rows, or None where something other than a build did."""
         changed = (commit for commit in self._history if commit["operation"] not in _UPKEEP)
         return _build_of(next(changed, {}))
 
     def read(self, since: datetime, before: datetime, columns: list[str] | None = None) -> pa.Table:
-        """Return the rows with a `prediction_time` from `since` on and before `before`, in the order of the files."""
+        """Return the rows with since <= `prediction_time` < before, in the order of the files."""
         import pyarrow.dataset as ds
 
         months = f"{MONTH} >= {literal(_month(since))} AND {MONTH} <= {literal(_month(before))}"
         time = ds.field("prediction_time")
         return _read(dataset_of(self._table, True, months), (time >= since) & (time < before), columns)
 
-    def replace(self, since: datetime, rows: pa.Table, build: str, about: dict[str, Any]) -> int:
-        """Replace all months from that of `since` on, in one commit, and return the version.
+    def replace(self, since: datetime, rows: pa.Table, build: str, about: Mapping[str, JsonValue]) -> int:
+        """Replace the month of `since` and all later ones, in one commit, and return the new version.
 
         Parameters
         ----------
@@ -70,7 +81,7 @@ class FeatureRows:
         Raises
         ------
         PublishConflict, LakeError
-            With the table as it was.
+            If the rows cannot be replaced; the table is unchanged.
         """
         from deltalake import write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
@@ -86,12 +97,12 @@ class FeatureRows:
             )
         except CommitFailedError as error:
             raise PublishConflict(
-                f"{uri}: another run built features at the same time, and its version stands; run this task again"
+                f"{uri}: another run built features at the same time and its version was kept; run this task again"
             ) from error
         except (DeltaError, OSError) as error:
             raise LakeError(
-                f"{uri}: the rows since {since:%Y-%m-%d} could not be written ({first_line(error)}); its last version "
-                "stands; check the lake's permissions and free space, then run this task again"
+                f"{uri}: the rows since {since:%Y-%m-%d} could not be written ({first_line(error)}); the table is "
+                "unchanged; check the lake's permissions and free space, then run this task again"
             ) from error
         return self._table.version()
 
@@ -102,13 +113,13 @@ def open_features(uri: str) -> FeatureRows | None:
     return None if table is None else FeatureRows(table)
 
 
-def write_features(uri: str, rows: pa.Table, build: str, about: dict[str, Any]) -> int:
-    """Write a feature table anew, with whatever columns the rows have, and return the version."""
+def write_features(uri: str, rows: pa.Table, build: str, about: Mapping[str, JsonValue]) -> int:
+    """Replace a whole feature table, columns included, and return the new version."""
     return write_table(uri, _with_month(rows), build, {_ABOUT: json.dumps(about)}, [MONTH]).version
 
 
 def read_features(uri: str, version: int, since: datetime | None = None) -> pa.Table:
-    """Read a version of a feature table, from a `prediction_time` on; month by month, as the rows were written."""
+    """Return a version of a feature table from a `prediction_time` on, month by month in the order of writing."""
     import pyarrow.dataset as ds
 
     return _read(dataset(uri, version), None if since is None else ds.field("prediction_time") >= since)
@@ -121,7 +132,7 @@ def _build_of(commit: dict[str, Any]) -> FeatureBuild | None:
 
 
 def _read(found: Dataset, condition: Expression | None, columns: list[str] | None = None) -> pa.Table:
-    """Read rows in the order of their months, which begin the files' paths."""
+    """Return rows in the order of their months; the paths of the files begin with the month."""
     from pyarrow.dataset import FileSystemDataset
 
     fragments = sorted(found.get_fragments(), key=lambda fragment: fragment.path)

@@ -1,4 +1,4 @@
-"""Maintain: what keeps the lake quick to read and no larger than needed, and what may be asked for again stays."""
+"""Maintenance of a pipeline's tables and files: merge small files, and remove old ones that nothing needs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The kinds of table: a raw and a quarantine table for each source, and one each of all others.
+#: The kinds of table: each source has a raw and a quarantine table, each pipeline has one of every other kind.
 Layer = Literal["raw", "quarantine", "features", "predictions", "monitoring"]
 
-#: What a process that was killed while it wrote a file leaves beside it; nobody writes a file for so long.
+#: Scratch files of killed processes, and the age from which no process can still be writing one.
 SCRATCH, SCRATCH_AGE = re.compile(r"\..+\.[0-9a-f]{32}"), timedelta(days=1)
 
 #: The files of a staged batch, all named by its digest.
@@ -33,7 +33,7 @@ STAGED = re.compile(r"(?P<digest>[0-9a-f]{16})\.(?P<kind>parquet|json|validation
 
 @dataclass(frozen=True)
 class TableUpkeep:
-    """What the maintenance of a table came to; `versions` are those that stay readable."""
+    """The result of maintaining a table; `versions` are the first and last that stay readable."""
 
     files_before: int
     files_after: int
@@ -48,7 +48,7 @@ class TableUpkeep:
 
 @dataclass(frozen=True)
 class FilesUpkeep:
-    """What the maintenance of a folder came to."""
+    """The result of maintaining a folder."""
 
     files_before: int
     files_after: int
@@ -67,9 +67,9 @@ class _File:
 
 
 def maintain_table(pipeline: Pipeline, layer: Layer, source: str | None = None) -> TableUpkeep | None:
-    """Merge a table's small files, remove those of versions older than `keep_days`, and write a checkpoint.
+    """Merge a table's small files, remove files of versions older than `keep_days`, and write a checkpoint.
 
-    May be killed anywhere and run again: each step is one commit or removes what nothing needs.
+    The process may be killed anywhere and run again: each step is one commit or removes files that nothing needs.
 
     Returns
     -------
@@ -79,20 +79,20 @@ def maintain_table(pipeline: Pipeline, layer: Layer, source: str | None = None) 
     Raises
     ------
     LakeError
-        With every version of the last `keep_days` days as it was.
+        If a step fails; every version of the last `keep_days` days stays readable.
     """
     if source is None:
-        of_pipeline = {
+        pipeline_tables = {
             "features": lake.features_uri,
             "predictions": lake.predictions_uri,
             "monitoring": lake.monitoring_uri,
         }
-        uri, late_days = of_pipeline[layer](pipeline.name), 0
+        uri, late_days = pipeline_tables[layer](pipeline.name), 0
     else:
-        where = {"raw": lake.raw_uri, "quarantine": lake.quarantine_uri}[layer]
-        uri, late_days = where(pipeline.name, source), pipeline.sources[source].late_days
+        source_tables = {"raw": lake.raw_uri, "quarantine": lake.quarantine_uri}
+        uri, late_days = source_tables[layer](pipeline.name, source), pipeline.sources[source].late_days
     if lake.latest_version(uri) is None:
-        log.info("%s: no table yet", uri)
+        log.info("%s: nothing to maintain, because there is no table yet", uri)
         return None
     before = lake.count_files(uri)
     lake.compact(uri, late_days)
@@ -106,22 +106,27 @@ def maintain_table(pipeline: Pipeline, layer: Layer, source: str | None = None) 
         versions=(vacuumed.first_version, vacuumed.last_version),
     )
     log.info(
-        "%s: %d files before, %d after; %d of old versions removed, %s bytes freed; versions %d to %d kept",
-        *(uri, done.files_before, done.files_after, done.removed, f"{done.freed_bytes:,}", *done.versions),
+        "%s: %d files before, %d after; removed %d of old versions, which freed %s bytes; kept versions %d to %d",
+        uri,
+        done.files_before,
+        done.files_after,
+        done.removed,
+        f"{done.freed_bytes:,}",
+        *done.versions,
     )
     return done
 
 
 def maintain_files(pipeline: Pipeline) -> dict[str, FilesUpkeep]:
-    """Remove the files older than `keep_days` that nothing can ask for any more, and return what came of each folder.
+    """Remove files older than `keep_days` that nothing needs, and return the result by folder.
 
-    Of a staged batch that is published, what is written about it stays for ever: the checks of later days read
-    it. All of a batch stays while rows of it are in quarantine. The folder of a run that made a champion stays.
+    These files stay: the reports about a published batch, which checks of later days read; all files of a batch with
+    rows in quarantine; and the folder of a run that made a champion.
 
     Raises
     ------
     LakeError
-        If a file cannot be removed; what is left goes the next time.
+        If a file cannot be removed; the next run removes the rest.
     """
     now = datetime.now(UTC)
     old = now - timedelta(days=pipeline.keep_days)
@@ -140,17 +145,21 @@ def maintain_files(pipeline: Pipeline) -> dict[str, FilesUpkeep]:
         ("records", run_files.records_folder(pipeline.name)),
         ("manifests", run_files.manifests_folder(pipeline.name)),
     ):
-        done[name] = _remove(_files(kept), [], now)  # what a killed writer left, and nothing else
+        done[name] = _remove(_files(kept), [], now)  # only scratch files of killed writers
     for folder, upkeep in done.items():
         log.info(
             "%s/%s: %d files before, %d after, %s bytes freed",
-            *(pipeline.name, folder, upkeep.files_before, upkeep.files_after, f"{upkeep.freed_bytes:,}"),
+            pipeline.name,
+            folder,
+            upkeep.files_before,
+            upkeep.files_after,
+            f"{upkeep.freed_bytes:,}",
         )
     return done
 
 
 def _unneeded_batches(pipeline: Pipeline, source: str, staged: list[_File], old: datetime) -> list[_File]:
-    """Return the files of staged batches that are not needed; a batch is as old as its newest file."""
+    """Return the files of staged batches that nothing needs; a batch is as old as its newest file."""
     batches: dict[str, list[tuple[str, _File]]] = {}
     for file in staged:
         named = STAGED.fullmatch(file.path.name)
@@ -160,7 +169,7 @@ def _unneeded_batches(pipeline: Pipeline, source: str, staged: list[_File], old:
     if not aged:
         return []
     days = lake.partitions(lake.raw_uri(pipeline.name, source), pipeline.sources[source].slice_column)
-    # one with rows left out is published as its digest with a mark of these
+    # a batch without its quarantined rows is published as its digest, a hyphen, and a mark of these rows
     published = {part.batch.partition("-")[0] for part in days.values() if part.batch}
     quarantined = _quarantined_batches(pipeline.name, source, old)
     return [
@@ -172,9 +181,9 @@ def _unneeded_batches(pipeline: Pipeline, source: str, staged: list[_File], old:
 
 
 def _quarantined_batches(pipeline: str, source: str, old: datetime) -> set[str]:
-    """Return the batches with rows in quarantine that are held, or were decided about lately.
+    """Return the batches with quarantined rows that are undecided or were decided after `old`.
 
-    A release is published from the staged file, and a publication may be late.
+    Released rows are published from the staged file, and that publication may come later than the decision.
     """
     import pyarrow.compute as pc
 
@@ -183,8 +192,8 @@ def _quarantined_batches(pipeline: str, source: str, old: datetime) -> set[str]:
     if version is None:
         return set()
     rows = lake.dataset(uri, version).to_table(columns=["batch", "status", "decided_at"])
-    lately = pc.fill_null(pc.greater_equal(rows["decided_at"], old), False)
-    return set(rows.filter(pc.or_(pc.equal(rows["status"], "held"), lately))["batch"].to_pylist())
+    recently_decided = pc.fill_null(pc.greater_equal(rows["decided_at"], old), False)
+    return set(rows.filter(pc.or_(pc.equal(rows["status"], "held"), recently_decided))["batch"].to_pylist())
 
 
 def _is_unneeded_run(folder: UPath, files: list[_File], old: datetime) -> bool:
@@ -192,9 +201,9 @@ def _is_unneeded_run(folder: UPath, files: list[_File], old: datetime) -> bool:
 
 
 def _made_champion(folder: UPath) -> bool:
-    """Return whether a run's model was promoted, as its registration says.
+    """Return whether a run's model was promoted, according to its registration file.
 
-    MLflow would say which one is the champion today, and a lake must not need it to be cleaned up.
+    Cleaning up the lake must not depend on MLflow, which only knows today's champion anyway.
     """
     try:
         return json.loads((folder / "registration.json").read_bytes())["alias"] == "champion"
@@ -207,13 +216,13 @@ def _folders(root: UPath) -> list[UPath]:
 
 
 def _files(folder: UPath) -> list[_File]:
-    """Return the files of a folder; those whose age the store does not tell are left out, and so never removed."""
+    """Return the files of a folder whose age the store knows; the others are never removed."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else []:
         try:
             stat = path.stat()
         except FileNotFoundError:
-            continue  # a scratch file that has become what it was written for
+            continue  # a scratch file that was just renamed to its final name
         if path.is_file() and stat.st_mtime:
             found.append(_File(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
     return found
@@ -229,13 +238,13 @@ def _remove(files: list[_File], unneeded: list[_File], now: datetime) -> FilesUp
         except OSError as error:
             raise LakeError(
                 f"{file.path} could not be removed ({error.strerror or error}); check LAKE_URI's permissions, then "
-                "run this task again, which goes on from here"
+                "run this task again, which continues from here"
             ) from error
     return FilesUpkeep(len(files), len(files) - len(removed), sum(file.size for file in removed.values()))
 
 
 def _remove_empty(folders: list[UPath]) -> None:
-    """Remove folders without anything in them; an object store has none."""
+    """Remove empty folders; an object store has none."""
     for folder in folders:
         if folder.protocol in ("", "file") and not any(folder.iterdir()):
             folder.rmdir()

@@ -1,11 +1,11 @@
-"""A raw table at the version that a run reads, and what changed in it since an older version."""
+"""A raw table at the version that a run reads, and its changes since an older version."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from include.core.sql_text import literal
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DayChange:
-    """Rows of a day that came or went.
+    """Rows of a day that were added or removed.
 
     Attributes
     ----------
     replaced
         Whether the day had rows before.
     known_from
-        The smallest `available_at` among the rows that came and those that went, naive and in UTC; None where
-        none of them has one.
+        The smallest `available_at` among the added and removed rows, naive and in UTC; None where no row has one.
     """
 
     ds: str
@@ -47,23 +46,23 @@ class PinnedTable:
 
     @property
     def identity(self) -> str:
-        """What tells the table from another that is made at the same address once this one is gone."""
+        """The id of the table, which a later table at the same address does not share."""
         return str(self._table.metadata().id)
 
     def dataset(self, since: date | None = None) -> Dataset:
-        """Return its rows as an Arrow dataset, which is read lazily.
+        """Return the rows as an Arrow dataset, which is read lazily.
 
         Parameters
         ----------
         since
-            The oldest day whose files are needed: thousands of files take a while to be told of.
+            The oldest day whose files are needed; listing thousands of files is slow.
         """
         return dataset_of(self._table, self._newest, f"ds >= {literal(since.isoformat())}" if since else None)
 
     def changes_since(self, version: int) -> list[DayChange] | None:
-        """Return what changed since an older version, or None where its log does not tell it any more.
+        """Return the changes since an older version, or None where the log no longer covers them.
 
-        It is read from the log's commits between the two; a merge of files changes nothing.
+        They are read from the commits between the two versions; merging files is no change.
         """
         if version == self.version:
             return []
@@ -75,21 +74,29 @@ class PinnedTable:
             return None
 
 
+@dataclass(frozen=True)
+class _FileChange:
+    """A file that a commit added or removed; `stats` is its JSON text of statistics."""
+
+    kind: Literal["add", "remove"]
+    path: str
+    ds: str
+    stats: str
+
+
 def _changes(table: DeltaTable, system: FileSystem, version: int) -> list[DayChange]:
     import pyarrow as pa
 
-    actions = list(_data_actions(system, version, table.version()))
-    added = {action["path"] for kind, action in actions if kind == "add"}
+    changes = list(_file_changes(system, version, table.version()))
+    added = {change.path for change in changes if change.kind == "add"}
     files = pa.table(table.get_add_actions(flatten=True)).select(["path", "partition.ds"]).to_pylist()
-    before = {file["partition.ds"] for file in files if file["path"] not in added} | {
-        action["partitionValues"]["ds"] for kind, action in actions if kind == "remove" and action["path"] not in added
-    }
-    days = [(action["partitionValues"]["ds"], action) for _, action in actions]
-    return [DayChange(ds, ds in before, _known_from(system, action)) for ds, action in days]
+    days_before = {file["partition.ds"] for file in files if file["path"] not in added}
+    days_before |= {change.ds for change in changes if change.kind == "remove" and change.path not in added}
+    return [DayChange(change.ds, change.ds in days_before, _known_from(system, change)) for change in changes]
 
 
-def _data_actions(system: FileSystem, after: int, through: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the files that came (`add`) and went (`remove`) with the commits of a log, but for mere merges.
+def _file_changes(system: FileSystem, after: int, through: int) -> Iterator[_FileChange]:
+    """Yield the files that commits added and removed, without those that were only merged.
 
     The lake never removes commits of a log (`delta.enableExpiredLogCleanup`), and Delta's protocol fixes their form.
     """
@@ -98,17 +105,19 @@ def _data_actions(system: FileSystem, after: int, through: int) -> Iterator[tupl
             for line in commit.read().splitlines():
                 for kind, action in json.loads(line).items():
                     if kind in ("add", "remove") and action["dataChange"]:
-                        yield kind, action
+                        yield _FileChange(
+                            kind, action["path"], action["partitionValues"]["ds"], action.get("stats") or "{}"
+                        )
 
 
-def _known_from(system: FileSystem, action: dict[str, Any]) -> datetime | None:
-    """Return the smallest `available_at` of a file; its statistics have it, unless the table is a wide one."""
+def _known_from(system: FileSystem, change: _FileChange) -> datetime | None:
+    """Return the smallest `available_at` of a file, from its statistics unless the table is too wide to have them."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    least = json.loads(action.get("stats") or "{}").get("minValues", {}).get("available_at")
+    least = json.loads(change.stats).get("minValues", {}).get("available_at")
     if least is None:
-        with system.open_input_file(unquote(action["path"])) as file:
+        with system.open_input_file(unquote(change.path)) as file:
             least = pc.min(pq.read_table(file, columns=["available_at"])["available_at"]).as_py()
         return None if least is None else least.replace(tzinfo=None)
     return datetime.fromisoformat(least).replace(tzinfo=None)

@@ -1,4 +1,8 @@
-"""Publishing a batch: all of its days at once, and none over what is newer."""
+"""Publishing a batch into a raw table: all of its days in one commit, and none over newer rows.
+
+`include.lake.days` reads the days that are published here. `include.lake.daily` publishes result tables, whose every
+day one run writes.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +25,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Slices:
-    """What is published at once: days, each as a whole, of one batch.
+    """The days of one batch that are published together, each as a whole.
 
     Attributes
     ----------
     column
-        Column of the table by which a day is replaced: `ds`, or `delivered`.
+        Column of the table by which a day is replaced: `ds` or `delivered`.
     days
         ISO days, in order and without a gap; a day without rows is published as empty.
     batch
         Digest of the rows.
     moment
-        When they were read or last decided about, in microseconds since 1970; the later stands.
+        When the rows were read or last decided about, in microseconds since 1970; the later moment wins.
     rows
         Number of rows by day.
     """
@@ -45,25 +49,24 @@ class Slices:
 
     @property
     def total(self) -> int:
-        """The number of all rows."""
+        """The number of rows of all days."""
         return sum(self.rows.values())
 
 
 def publish_days(
     raw: RawTable | str, parts: Iterable[pa.Table], schema: pa.Schema, slices: Slices, retired: Iterable[str] = ()
 ) -> TableVersion:
-    """Replace some days of a raw table by what a batch has for them, in one commit.
+    """Replace some days of a raw table with the rows of a batch, in one commit.
 
     The commit carries an application transaction for each day, whose version is the moment of the batch.
-    A batch that was published before changes nothing, and neither does one that is older than what was
-    published of a day since.
+    Publishing a batch again changes nothing. A day that has newer rows than the batch keeps them.
 
     Parameters
     ----------
     raw
         The table, which is brought up to date first, or its address where it is not open yet.
     parts
-        Tables with `schema`, one after another; they are not asked for where nothing is to be written.
+        Tables with `schema`, one after another; they are not read where nothing needs writing.
     schema
         Has the columns `batch` and `ds`, and the column by which days are replaced.
     retired
@@ -72,9 +75,9 @@ def publish_days(
     Raises
     ------
     PublishConflict
-        If another run wrote to the same days at the same time; nothing of the batch is then visible.
+        If another run wrote to the same days at the same time; nothing of the batch is visible then.
     LakeError, SchemaMismatch
-        With the table as it was.
+        If the batch cannot be published; the table is unchanged.
     """
     from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
@@ -85,10 +88,10 @@ def publish_days(
     try:
         table = raw.refresh().table
         if table is None:
-            # created empty, so that even of two first writers one meets the other's commit and is refused
+            # created empty, so that of two first writers the second conflicts with the first and is refused
             DeltaTable.create(uri, schema=schema, partition_by=["ds"], mode="ignore", configuration=PROPERTIES)
             table = raw.table = existing_table(uri)
-        # what is checked below is checked again, against the version that was opened, at the commit
+        # the commit fails if the table has changed since it was opened, so these checks hold for it too
         _check_schema(uri, table, schema, set(retired))
         days = _older_than(uri, table, slices)
         if not days or _holds(table, slices, days):
@@ -107,33 +110,37 @@ def publish_days(
         )
     except CommitFailedError as error:
         raise PublishConflict(
-            f"{uri}: another run changed the days {slices.days[0]} to {slices.days[-1]} at the same time, and its "
-            "change stands; nothing of this batch was published; run this task again"
+            f"{uri}: another run changed the days {slices.days[0]} to {slices.days[-1]} at the same time and its "
+            "change was kept; nothing of this batch was published; run this task again"
         ) from error
     except (DeltaError, OSError) as error:
-        if failures:  # the batch could not be read, which says more than that it could not be written
+        if failures:  # reading the batch failed, and that error says more than the failed write
             raise failures[0] from error
         raise LakeError(
             f"{uri}: the days {slices.days[0]} to {slices.days[-1]} could not be written ({first_line(error)}); the "
-            "table is as it was before; check the lake's permissions and free space, then run this task again"
+            "table is unchanged; check the lake's permissions and free space, then run this task again"
         ) from error
     return TableVersion(uri, table.version(), slices.total, changed=True)
 
 
 def _older_than(uri: str, table: DeltaTable, slices: Slices) -> list[str]:
-    """Return the days of which nothing as new as the batch was published."""
+    """Return the days whose published rows, if any, are older than the batch."""
     moments = {ds: table.transaction_version(transaction_of(ds)) for ds in slices.days}
     newer = [ds for ds, moment in moments.items() if moment is not None and moment > slices.moment]
     if newer:
         log.warning(
-            "%s: of %s day%s, from %s to %s, something newer than this batch is published and stands",
-            *(uri, len(newer), "s"[: len(newer) > 1], newer[0], newer[-1]),
+            "%s: kept the published rows of %s day%s, from %s to %s, which are newer than this batch",
+            uri,
+            len(newer),
+            "s"[: len(newer) > 1],
+            newer[0],
+            newer[-1],
         )
     return [ds for ds, moment in moments.items() if moment is None or moment < slices.moment]
 
 
 def _holds(table: DeltaTable, slices: Slices, days: list[str]) -> bool:
-    """Return whether these days hold exactly this batch already."""
+    """Return whether these days already hold exactly this batch."""
     if not any(slices.rows.get(ds) for ds in days):
         return False
     there = {ds: (part.batch, part.rows) for ds, part in days_of(table, slices.column, set(days)).items()}
@@ -150,13 +157,13 @@ def _only(part: pa.Table, column: str, days: list[str], all_days: list[str]) -> 
 
 
 def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema, failures: list[NightshiftError]) -> pa.RecordBatchReader:
-    """Return a reader of all parts; a named error on the way is kept, since deltalake raises one of its own for it."""
+    """Return a reader of all parts that keeps a named error, because deltalake replaces it with its own."""
     import pyarrow as pa
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for part in parts:
-                # one record batch a part: deltalake writes several side by side, in any order
+                # one record batch for each part: deltalake writes several in parallel, in any order
                 yield from part.select(schema.names).combine_chunks().to_batches()
         except NightshiftError as error:
             failures.append(error)
@@ -166,7 +173,7 @@ def _as_reader(parts: Iterable[pa.Table], schema: pa.Schema, failures: list[Nigh
 
 
 def _check_schema(uri: str, table: DeltaTable, schema: pa.Schema, retired: set[str]) -> None:
-    """Refuse rows that lack a column of the table, or have one in another type; new columns may come."""
+    """Refuse rows that lack a column of the table or have it in another type; new columns are allowed."""
     import pyarrow as pa
 
     for field in pa.schema(table.schema().to_arrow()):
@@ -177,6 +184,6 @@ def _check_schema(uri: str, table: DeltaTable, schema: pa.Schema, retired: set[s
         if at < 0 or schema.field(at).type != field.type:
             raise SchemaMismatch(
                 f"{uri}: the published column '{field.name}' ({field.type}) {declared} in pipeline.yaml "
-                "now; nothing was published; declare it as before, name it in the source's contract.retired, or "
-                "give the source a new name, which starts a new table"
+                "now; nothing was published; declare it as before, list it in the source's contract.retired, or "
+                "rename the source, which starts a new table"
             )

@@ -1,4 +1,4 @@
-"""Small files beside the lake's tables: staged batches, and what the steps of a run leave."""
+"""Small files beside the lake's tables: staged batches, and the files that the steps of a run write."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def staged_folder(pipeline: str, source: str) -> UPath:
 
 
 def run_folder(pipeline: str, run_key: str) -> UPath:
-    """Return the folder of one retraining run; a run's key is unique to its DAG run."""
+    """Return the folder of one retraining run; each DAG run has its own key."""
     return _path(pipeline, "runs", file_name(run_key))
 
 
 def validations_folder(pipeline: str, source: str) -> UPath:
-    """Return the folder of the pages about a source's validations."""
+    """Return the folder of the pages of a source's validations."""
     return _path(pipeline, "validations", source)
 
 
 def feature_page(pipeline: str) -> UPath:
-    """Return where the page of a pipeline's features is kept: beside their table."""
+    """Return the path of a pipeline's feature page, which lies beside the feature table."""
     return _path(pipeline, "features.html")
 
 
@@ -58,16 +58,16 @@ def locks_folder(pipeline: str) -> UPath:
 
 
 def file_name(run_key: str) -> str:
-    """Return a run's key as the name of a file or folder; two keys never share one."""
+    """Return a unique name of a file or folder for a run's key."""
     name = re.sub(r"[^A-Za-z0-9_.=-]+", "-", run_key)
     name = re.sub(r"^\.", "-", name)  # `..` would lead out of the folder
-    if name != run_key:  # two keys that differ in what was replaced only must not share a name
+    if name != run_key:  # two keys may differ only in replaced characters
         name = f"{name}-{hashlib.sha256(run_key.encode()).hexdigest()[:8]}"
     return name
 
 
 def write_bytes(path: UPath, content: bytes) -> None:
-    """Write a file whole or not at all; a reader never meets a part of it."""
+    """Write a file whole or not at all; no reader sees a part of it."""
     with _whole(path) as scratch:
         scratch.write_bytes(content)
 
@@ -80,12 +80,12 @@ def put_file(file: Path, path: UPath) -> None:
 
 @contextmanager
 def local_copy(path: UPath) -> Iterator[Path]:
-    """Give the local path of a file of the lake: its own, or that of a copy for as long as the context lasts.
+    """Yield the local path of a file of the lake; for an object store, of a copy that is removed afterwards.
 
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If the file does not exist.
     """
     if _is_local(path):
         if not Path(path.path).is_file():
@@ -104,52 +104,52 @@ def write_json(path: UPath, content: Any) -> None:
 
 
 def read_json(path: UPath, what: str) -> Any:
-    """Read a JSON file that an earlier step left.
+    """Read a JSON file of an earlier step.
 
     Raises
     ------
     RunMissing
-        If it is not there; `what` says in words what was looked for.
+        If the file does not exist; the error names it by `what`.
     """
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise RunMissing(f"{what} is not at {path}; run the earlier task that leaves it again") from error
+        raise RunMissing(f"{what} is not at {path}; run the earlier task that writes it again") from error
 
 
 @contextmanager
 def of_this_release(what: str, where: object) -> Iterator[None]:
-    """Refuse in words what is not made as this release makes it.
+    """Turn errors about missing, unknown or mistyped fields into a sentence about another release.
 
     Parameters
     ----------
     what, where
-        What is made of something read in the block, and where that is.
+        Name and place of what the block reads, for the sentence.
 
     Raises
     ------
     OtherRelease
-        In place of the errors that come of a field too many, too few, or of another type.
+        If the block raises such an error.
     """
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         lacks = f"it lacks {error}" if isinstance(error, KeyError) else (str(error).splitlines() or ["no reason"])[0]
         raise OtherRelease(
-            f"{what} at {where} is not as this release of Nightshift writes it ({lacks}), so another release did; "
+            f"{what} at {where} was written by another release of Nightshift ({lacks}); "
             "start a new run, or finish this one with the release that began it"
         ) from error
 
 
 @contextmanager
 def _whole(path: UPath) -> Iterator[Path]:
-    """Give a local file to fill, and put it in the place of `path` when that is done."""
+    """Yield a local file to fill, and move it to `path` afterwards."""
     try:
         if not _is_local(path):
             with TemporaryDirectory(prefix="write-") as folder:
                 scratch = Path(folder) / path.name
                 yield scratch
-                path.fs.put_file(str(scratch), path.path)  # an object store shows an object only when it is complete
+                path.fs.put_file(str(scratch), path.path)  # an object store shows only complete objects
             return
         target = Path(path.path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,10 +178,10 @@ def _path(pipeline: str, *parts: str) -> UPath:
     uri = settings.lake_uri()
     try:
         path = UPath(uri, pipeline, *parts)
-        _ = path.fs  # fails where the store's package is missing, not only at the first file
+        _ = path.fs  # fails here if the store's package is missing, instead of at the first file
     except ImportError as error:
         raise LakeError(
-            f"LAKE_URI is {uri}, and the package for such a store is not installed ({error}); "
-            "install it (s3fs, gcsfs or adlfs) beside requirements.txt"
+            f"LAKE_URI is {uri}, and the package for this kind of store is not installed ({error}); "
+            "install s3fs, gcsfs or adlfs in addition to requirements.txt"
         ) from error
     return path

@@ -1,4 +1,4 @@
-"""The tables as wholes: their addresses, their versions, and reading and writing all of one."""
+"""Whole tables: their addresses and versions, and reading and writing all of one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
     from pyarrow.fs import FileSystem
 
-#: Every version stays readable, however many come: a run can be repeated on the tables that it read.
-#: A checkpoint every so many commits keeps opening a table of years as quick as opening a young one.
+#: The log keeps every version, so that a run can be repeated on the tables that it read.
+#: Regular checkpoints keep opening a table of years as fast as opening a young one.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "20"}
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A table as it was at one version; what steps hand each other instead of data."""
+    """A reference to a table at one version, which steps hand each other instead of data."""
 
     uri: str
     version: int
@@ -42,7 +42,7 @@ def raw_uri(pipeline: str, source: str) -> str:
 
 
 def quarantine_uri(pipeline: str, source: str) -> str:
-    """Return the address of the table with a source's rows that are not fit to be published."""
+    """Return the address of the table with a source's quarantined rows."""
     return f"{settings.lake_uri()}/{pipeline}/quarantine/{source}"
 
 
@@ -63,13 +63,13 @@ def dataset(uri: str, version: int) -> Dataset:
     Raises
     ------
     LakeError
-        If there is no such version, or its files were removed since; no retry can mend the latter.
+        If there is no such version, or its files were removed since; retrying does not help with removed files.
     """
     return dataset_of(*open_pinned(uri, version))
 
 
 def read_table(uri: str, version: int) -> pa.Table:
-    """Read a whole table at one version."""
+    """Return all rows of a table at one version."""
     return dataset(uri, version).to_table()
 
 
@@ -81,14 +81,14 @@ def write_table(
     Parameters
     ----------
     build
-        Digest of everything that the rows are made from, by which `find_build` finds the version.
+        Digest of all inputs of the rows, by which `find_build` finds the version.
     about
-        More that the commit says of itself.
+        Further metadata of the commit.
 
     Raises
     ------
     PublishConflict, LakeError
-        With the table's last version as it was.
+        If the table cannot be written; its last version is unchanged.
     """
     from deltalake import write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
@@ -96,7 +96,7 @@ def write_table(
     try:
         write_deltalake(
             uri,
-            rows.combine_chunks(),  # several chunks are written side by side, in any order
+            rows.combine_chunks(),  # several chunks would be written in parallel, in any order
             mode="overwrite",
             schema_mode="overwrite",
             partition_by=partition_by,
@@ -105,11 +105,11 @@ def write_table(
         )
     except CommitFailedError as error:
         raise PublishConflict(
-            f"{uri}: another run wrote the table at the same time, and its version stands; run this task again"
+            f"{uri}: another run wrote the table at the same time and its version was kept; run this task again"
         ) from error
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"{uri}: the table could not be written ({first_line(error)}); its last version stands; "
+            f"{uri}: the table could not be written ({first_line(error)}); its last version is unchanged; "
             "check the lake's permissions and free space, then run this task again"
         ) from error
     found = find_build(uri, build)
@@ -119,10 +119,9 @@ def write_table(
 
 
 def build_properties(build: str, about: dict[str, str] | None = None) -> CommitProperties:
-    """Return what the commit of a build carries.
+    """Return the metadata and the transaction of a build's commit.
 
-    The transaction is there to clash: of two builds at once the second is refused, even where one replaces
-    rows that the other has not seen.
+    The transaction makes concurrent builds conflict: the second is refused, even if the two replace different rows.
     """
     from deltalake import CommitProperties, Transaction
 
@@ -132,7 +131,7 @@ def build_properties(build: str, about: dict[str, str] | None = None) -> CommitP
 
 
 def find_build(uri: str, build: str, commits: int = 50) -> int | None:
-    """Return the version that a build made, if it is among the newest commits of the table."""
+    """Return the version that a build made, or None if it is not among the newest commits of the table."""
     table = open_table(uri)
     if table is None:
         return None
@@ -157,7 +156,7 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
 
 
 def reopened(table: DeltaTable) -> DeltaTable | None:
-    """Return an opened table at its newest version, as `open_table` would, but read only what was committed since."""
+    """Return an opened table at its newest version, reading only the commits since it was opened."""
     from deltalake.exceptions import DeltaError
 
     uri, system = table.table_uri, filesystem_of(table)
@@ -172,7 +171,7 @@ def reopened(table: DeltaTable) -> DeltaTable | None:
 
 
 def existing_table(uri: str, version: int | None = None) -> DeltaTable:
-    """Open a table that must be there."""
+    """Open a table that must exist."""
     table = open_table(uri, version)
     if table is None:
         raise LakeError(f"{uri}: there is no such table; ingest its source first")
@@ -180,16 +179,16 @@ def existing_table(uri: str, version: int | None = None) -> DeltaTable:
 
 
 def files_of(uri: str, version: int) -> dict[str, int]:
-    """Return the size in bytes of each file that a version of a table needs, by its path below the table."""
+    """Return the size in bytes of each file of a table's version, by its path below the table."""
     import pyarrow as pa
 
     actions = pa.table(existing_table(uri, version).get_add_actions(flatten=True))
-    paths = (unquote(path) for path in actions["path"].to_pylist())  # a log has them as parts of a URI
+    paths = (unquote(path) for path in actions["path"].to_pylist())  # a log has them URI-encoded
     return dict(zip(paths, actions["size_bytes"].to_pylist(), strict=True))
 
 
 def open_pinned(uri: str, version: int) -> tuple[DeltaTable, bool]:
-    """Open a table at a version, once where it is the newest; return whether it is that as well."""
+    """Return a table at a version, and whether that is the newest; the newest is opened only once."""
     table = existing_table(uri)
     newest = table.version() == version
     return (table if newest else existing_table(uri, version)), newest
@@ -201,13 +200,13 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     Raises
     ------
     LakeError
-        If files of a version that is not the newest were removed since.
+        If an older version lacks files, because they were removed.
     """
     import pyarrow as pa
     from pyarrow.dataset import FileSystemDataset
 
     schema = pa.schema(table.schema().to_arrow())
-    # of each column that it is told of, deltalake makes an expression a file, which takes longer than to open the files
+    # deltalake builds an expression for each column of the schema and each file, which is slower than opening the files
     partitions = pa.schema([schema.field(name) for name in table.metadata().partition_columns])
     found = table.to_pyarrow_dataset(filesystem=_arrows_folder(table), file_pruning_predicate=pruned, schema=partitions)
     if not newest:
@@ -216,7 +215,7 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
 
 
 def filesystem_of(table: DeltaTable) -> FileSystem:
-    """Return the folder of an opened table as a file system, with Arrow's own way to reach it or else the table's."""
+    """Return the folder of an opened table as a file system: Arrow's own where it has one, else deltalake's."""
     from deltalake.fs import DeltaStorageHandler
     from pyarrow.fs import PyFileSystem
 
@@ -224,16 +223,16 @@ def filesystem_of(table: DeltaTable) -> FileSystem:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says in one line; delta-rs may tell each cause on its own, behind a coloured arrow."""
-    told = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
-    return told.splitlines()[0] if told else type(error).__name__
+    """Return an error's message in one line; delta-rs may put each cause on its own line, behind a coloured arrow."""
+    message = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
+    return message.splitlines()[0] if message else type(error).__name__
 
 
 def _arrows_folder(table: DeltaTable) -> FileSystem | None:
-    """Return the folder of a table that Arrow reaches by itself, which is on this machine or on S3.
+    """Return the folder of a table on this machine or on S3, which Arrow can read itself; None for other stores.
 
-    deltalake's own file system waits for Python at each read, and a process that ends while Arrow closes a file of it
-    is aborted (https://github.com/apache/arrow/issues/39862).
+    deltalake's own file system needs Python for each read, and a process that exits while Arrow closes one of its
+    files is aborted (https://github.com/apache/arrow/issues/39862).
     """
     from pyarrow.fs import FileSystem, SubTreeFileSystem
 
@@ -245,7 +244,7 @@ def _arrows_folder(table: DeltaTable) -> FileSystem | None:
 
 
 def _s3() -> FileSystem:
-    """Return S3, or a store like it, as the variables AWS_... name it, which deltalake and s3fs read as well."""
+    """Return S3 or a compatible store, from the same AWS_... variables that deltalake and s3fs read."""
     from pyarrow.fs import S3FileSystem
 
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
@@ -255,7 +254,7 @@ def _s3() -> FileSystem:
 
 
 def _is_same(table: DeltaTable, system: FileSystem) -> bool:
-    """Return whether a table was not removed since it was opened, or another made in its place; delta-rs cannot tell.
+    """Return whether the table at this address is still the one that was opened; delta-rs does not check.
 
     The lake never removes the first commit of a log, which has the table's id.
     """
@@ -267,7 +266,7 @@ def _is_same(table: DeltaTable, system: FileSystem) -> bool:
 
 
 def _is_committed(version: int, system: FileSystem) -> bool:
-    """Return whether a log has a version; to list a log of years, as delta-rs does, takes longer than to ask this."""
+    """Return whether a log has a version; this is faster than listing a log of years, as delta-rs does."""
     from pyarrow.fs import FileType
 
     found = system.get_file_info([f"_delta_log/{version:020}.json"])
@@ -275,13 +274,13 @@ def _is_committed(version: int, system: FileSystem) -> bool:
 
 
 def _check_files(found: Dataset, table: DeltaTable) -> None:
-    """Refuse a version of which files were removed."""
+    """Refuse a version that lacks files."""
     from pyarrow.fs import FileType
 
     if any(each.type == FileType.NotFound for each in found.filesystem.get_file_info(found.files)):
         gone = LakeError(
             f"{table.table_uri}: version {table.version()} is older than the keep_days of pipeline.yaml, and its files "
-            "are gone, so what was made from it cannot be made again; start a new run, which reads the newest version"
+            "were removed, so the run cannot be repeated on it; start a new run, which reads the newest version"
         )
         gone.retryable = False
         raise gone

@@ -1,4 +1,4 @@
-"""The upkeep of a table: merging its files, removing those of old versions, and writing its state down."""
+"""The upkeep of a table: merging its files, removing files of old versions, and writing checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """How many files were removed and of what size, and the versions that stay readable, from the first on."""
+    """Number and size of the removed files, and the first and last version that stay readable."""
 
     files: int
     size_bytes: int
@@ -26,26 +26,25 @@ class Vacuumed:
 
 
 def count_files(uri: str) -> int:
-    """Return how many files the newest version of a table consists of."""
+    """Return the number of files of a table's newest version."""
     return len(existing_table(uri).file_uris())
 
 
 def compact(uri: str, late_days: int) -> bool:
     """Merge the files of each day that has several, in one commit; the rows stay the same.
 
-    Days within `late_days` of the newest are left for later, since rows of them may still come: so each day is
-    merged once, and a publication of the night's days never meets it. A table without partitions by day stays
-    as it is.
+    Days within `late_days` of the newest are left for later, because rows may still arrive for them. So each day is
+    merged once, and merging never conflicts with a nightly publication. A table without partitions is left alone.
 
     Returns
     -------
     bool
-        Whether anything was merged; where another run changed the same days at the same time, nothing is.
+        Whether anything was merged; nothing is if another run changed the same days at the same time.
 
     Raises
     ------
     LakeError
-        With the table as it was.
+        If the files cannot be merged; the table is unchanged.
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -57,27 +56,26 @@ def compact(uri: str, late_days: int) -> bool:
     try:
         merged = table.optimize.compact(partition_filters=[(column, "in", days)])
     except CommitFailedError:
-        log.warning("%s: another run changed the same days at the same time, so they are merged next time", uri)
+        log.warning("%s: merged no files, because another run changed the same days; the next run merges them", uri)
         return False
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"{uri}: the files of {len(days)} days could not be merged ({first_line(error)}); the table is as it was "
-            "before; check the lake's permissions and free space, then run this task again"
+            f"{uri}: the files of {len(days)} days could not be merged ({first_line(error)}); the table is unchanged; "
+            "check the lake's permissions and free space, then run this task again"
         ) from error
     return bool(merged["numFilesRemoved"])
 
 
 def vacuum(uri: str, keep_days: int) -> Vacuumed:
-    """Remove the files that no version of the last `keep_days` days needs, and those that no version ever had.
+    """Remove files that no version of the last `keep_days` days needs, and files that never belonged to a version.
 
-    Every version that was the newest at some time in these days stays readable. They are given to delta-rs by
-    their numbers: its own rule, by the time of a file's removal, loses sight of removals that a checkpoint
-    leaves out, after a week.
+    Every version that was the newest at some time in these days stays readable. We pass their numbers to delta-rs,
+    because its own rule goes by the time when a file was removed, which checkpoints forget after a week.
 
     Raises
     ------
     LakeError
-        With every version of these days as it was.
+        If files cannot be removed; every version of these days stays readable.
     """
     from deltalake.exceptions import DeltaError
 
@@ -88,18 +86,18 @@ def vacuum(uri: str, keep_days: int) -> Vacuumed:
     except (DeltaError, OSError) as error:
         raise LakeError(
             f"{uri}: the files of old versions could not be removed ({first_line(error)}); every version of the last "
-            f"{keep_days} days is as it was; check the lake's permissions, then run this task again"
+            f"{keep_days} days stays readable; check the lake's permissions, then run this task again"
         ) from error
     return Vacuumed(len(removed), _size_of_removed(uri) if removed else 0, min(kept), max(kept))
 
 
 def checkpoint(uri: str) -> None:
-    """Write the state of a table's newest version down, so that opening it reads one file instead of many commits.
+    """Write a checkpoint of a table's newest version, so that opening it reads one file instead of many commits.
 
     Raises
     ------
     LakeError
-        With the table as it was.
+        If the checkpoint cannot be written; the table is unchanged.
     """
     from deltalake.exceptions import DeltaError
 
@@ -107,13 +105,13 @@ def checkpoint(uri: str) -> None:
         existing_table(uri).create_checkpoint()
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"{uri}: the checkpoint could not be written ({first_line(error)}); the table is as it was before; check "
-            "the lake's permissions and free space, then run this task again"
+            f"{uri}: the checkpoint could not be written ({first_line(error)}); the table is unchanged; check the "
+            "lake's permissions and free space, then run this task again"
         ) from error
 
 
 def _settled_days(table: DeltaTable, column: str, late_days: int) -> list[str]:
-    """Return the days of several files of which no more rows are expected."""
+    """Return the days that have several files and expect no more rows."""
     from collections import Counter
     from datetime import date, timedelta
 
@@ -128,7 +126,7 @@ def _settled_days(table: DeltaTable, column: str, late_days: int) -> list[str]:
 
 
 def _versions_of_last(table: DeltaTable, keep_days: int) -> list[int]:
-    """Return the versions that were a table's newest at some time in the last days, the newest first."""
+    """Return the versions that were the newest at some time in the last `keep_days` days, newest first."""
     from datetime import UTC, datetime, timedelta
 
     since = (datetime.now(UTC) - timedelta(days=keep_days)).timestamp() * 1000
@@ -142,7 +140,7 @@ def _versions_of_last(table: DeltaTable, keep_days: int) -> list[int]:
 
 
 def _size_of_removed(uri: str) -> int:
-    """Return the bytes that the last vacuum of a table removed."""
+    """Return how many bytes the last vacuum of a table removed."""
     for commit in existing_table(uri).history(50):
         if commit["operation"] == "VACUUM START":
             return int(commit["operationMetrics"]["sizeOfDataToDelete"])

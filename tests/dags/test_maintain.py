@@ -28,8 +28,8 @@ def test_every_table_of_a_pipeline_and_its_files_are_maintained(
         ],
         "success",
     )
-    assert "raw/sales: 3 files before, 3 after; 0 of old versions removed, 0 bytes freed" in outcome.log
-    assert "quarantine/sales: no table yet" in outcome.log
-    assert "shop/predictions: no table yet" in outcome.log
-    assert "shop/monitoring: no table yet" in outcome.log
+    assert "raw/sales: 3 files before, 3 after; removed 0 of old versions, which freed 0 bytes" in outcome.log
+    assert "quarantine/sales: nothing to maintain" in outcome.log
+    assert "shop/predictions: nothing to maintain" in outcome.log
+    assert "shop/monitoring: nothing to maintain" in outcome.log
     assert "shop/staged/sales: 4 files before, 4 after, 0 bytes freed" in outcome.log

@@ -197,7 +197,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     [
         r"staged/sales/\w+\.parquet could not be written \(No space left",
         r"staged/sales/\w+\.json could not be written \(No space left",
-        r"quarantine/sales: the days 2024-01-02 to 2024-01-02 could not be written \(.*No space left.*as it was before",
+        r"quarantine/sales: the days 2024-01-02 to 2024-01-02 could not be written \(.*No space left.*; the table is",
         r"staged/sales/\w+\.profile\.parquet could not be written \(No space left",
         r"validations/sales/night-\d+\.html could not be written \(No space left",
         r"staged/sales/\w+\.validation\.json could not be written \(No space left",
@@ -220,8 +220,8 @@ def test_a_publication_that_does_not_fit_leaves_the_table_as_it_was(told: dict[s
     assert {each["error"] for each in failed} == {"LakeError"}
     for each in failed:
         assert re.search(
-            r"raw/sales: the days 2024-01-03 to 2024-01-03 could not be written \(.*No space left.*; the table is as "
-            r"it was before; check the lake's permissions and free space",
+            r"raw/sales: the days 2024-01-03 to 2024-01-03 could not be written \(.*No space left.*; the table is "
+            r"unchanged; check the lake's permissions and free space",
             each["said"],
         )
     assert last["error"] is None

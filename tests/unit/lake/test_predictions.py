@@ -109,7 +109,7 @@ def test_what_was_planned_before_does_not_replace_what_stands(uri: str, caplog: 
 
     assert not late.changed
     assert values(uri, FIRST, FIRST) == [5.0] * 3
-    assert "planned after this run, and it stands" in caplog.text
+    assert "kept the published rows of" in caplog.text
 
 
 def test_a_day_without_rows_is_published(uri: str) -> None:
@@ -138,14 +138,14 @@ def test_the_commit_says_what_made_it(uri: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (rows(THIRD, decision=[True] * 3), "the column 'decision' is not there and is bool in the new rows"),
+        (rows(THIRD, decision=[True] * 3), "the column 'decision' is not in the table but bool in the new rows"),
         (
             rows(THIRD).drop_columns(["prediction"]),
-            "the column 'prediction' is double there and is not in the new rows",
+            "the column 'prediction' is double in the table but not in the new rows",
         ),
         (
             rows(THIRD).set_column(0, "key", pa.array([1, 2, 3])),
-            "the column 'key' is string there and is int64 in the new rows",
+            "the column 'key' is string in the table but int64 in the new rows",
         ),
     ],
 )
@@ -195,15 +195,15 @@ def test_of_two_writers_of_a_day_the_slower_is_refused(
 ) -> None:
     """It has not seen what the quicker one wrote, and reads it when it is run again."""
     uri = uri.replace("predictions", table)
-    looked = daily._stands
+    looked = daily._is_published
 
     def overtaken(*args: Any) -> bool:
-        monkeypatch.setattr(daily, "_stands", looked)
+        monkeypatch.setattr(daily, "_is_published", looked)
         publish(uri, ds, rows(ds, 7.0), B, 40)
         return looked(*args)
 
-    monkeypatch.setattr(daily, "_stands", overtaken)
-    with pytest.raises(PublishConflict, match=f"another run wrote the day {ds} at the same time") as refused:
+    monkeypatch.setattr(daily, "_is_published", overtaken)
+    with pytest.raises(PublishConflict, match=f"another run published the day {ds} at the same time") as refused:
         publish(uri, ds, rows(ds, 5.0), A, 30)
 
     assert refused.value.retryable
@@ -213,14 +213,14 @@ def test_of_two_writers_of_a_day_the_slower_is_refused(
 
 def test_writers_of_two_days_do_not_meet(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backfill's days are written side by side."""
-    looked = daily._stands
+    looked = daily._is_published
 
     def beside(*args: Any) -> bool:
-        monkeypatch.setattr(daily, "_stands", looked)
+        monkeypatch.setattr(daily, "_is_published", looked)
         publish(uri, THIRD, rows(THIRD, 7.0), B, 40)
         return looked(*args)
 
-    monkeypatch.setattr(daily, "_stands", beside)
+    monkeypatch.setattr(daily, "_is_published", beside)
     publish(uri, SECOND, rows(SECOND, 5.0), A, 30)
 
     assert values(uri) == [1.0] * 3 + [5.0] * 3 + [7.0] * 3
@@ -243,6 +243,6 @@ def test_classes_that_differ_in_case_alone_are_refused(home: object) -> None:
         publish(uri, FIRST, rows(FIRST, probability_late=late, probability_Late=late), A, 10)
     assert lake.latest_version(uri) is None
     publish(uri, FIRST, rows(FIRST, probability_late=late), A, 10)
-    with pytest.raises(SchemaMismatch, match=r"'probability_late' and 'probability_Late'.* to another place"):
+    with pytest.raises(SchemaMismatch, match=r"'probability_late' and 'probability_Late'.*move the table elsewhere"):
         publish(uri, SECOND, rows(SECOND, probability_Late=late), A, 20)
     assert values(uri) == [0.0] * 3

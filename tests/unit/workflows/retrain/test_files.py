@@ -64,7 +64,7 @@ def test_a_feature_table_of_a_release_with_other_fields_is_refused_in_words(home
     put_file("features.json")
 
     with pytest.raises(
-        OtherRelease, match=r"the feature table at .*features\.json is not as this release .* start a new run"
+        OtherRelease, match=r"the feature table at .*features\.json was written by another release .* start a new run"
     ):
         files.features(plan())
 
