@@ -118,7 +118,7 @@ def read_json(path: UPath, what: str) -> Any:
 
 
 @contextmanager
-def of_this_release(what: str, where: object) -> Iterator[None]:
+def refuse_other_release(what: str, where: object) -> Iterator[None]:
     """Turn errors about missing, unknown or mistyped fields into a sentence about another release.
 
     Parameters

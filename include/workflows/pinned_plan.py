@@ -59,7 +59,7 @@ class PinnedPlan:
         """
         path = cls._file(pipeline, run_key)
         fields = run_files.read_json(path, "the run's plan")
-        with run_files.of_this_release("the run's plan", path):
+        with run_files.refuse_other_release("the run's plan", path):
             return cls.from_json(fields)
 
     @classmethod

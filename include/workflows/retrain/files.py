@@ -112,7 +112,7 @@ def _made(plan: RunPlan, name: str, what: str, make: Callable[[dict[str, Any]], 
     """Return what is made of a file in the run's folder."""
     path = folder(plan) / name
     fields = run_files.read_json(path, what)
-    with run_files.of_this_release(what, path):
+    with run_files.refuse_other_release(what, path):
         return make(fields)
 
 

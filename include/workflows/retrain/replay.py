@@ -85,7 +85,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
 
     with progress("read_record"):
         record = _as_decided(read_record(name, version))
-    with run_files.of_this_release("what was recorded", f"version {version} of {name}"):
+    with run_files.refuse_other_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
         chosen = Chosen.from_json(record.challenger)
     as_of = date.fromisoformat(plan.as_of)

@@ -166,8 +166,8 @@ def test_what_another_release_wrote_is_told_by_what_is_wrong_with_it(made: Calla
     """The sentence names what was read, where, the field, and what to do; an error of ours passes as it is."""
     with (
         pytest.raises(OtherRelease, match=rf"the plan at plan\.json was written by .*\(.*{told}.*\); start a new run"),
-        run_files.of_this_release("the plan", "plan.json"),
+        run_files.refuse_other_release("the plan", "plan.json"),
     ):
         made()
-    with pytest.raises(RunMissing), run_files.of_this_release("the plan", "plan.json"):
+    with pytest.raises(RunMissing), run_files.refuse_other_release("the plan", "plan.json"):
         raise RunMissing("it is gone")
