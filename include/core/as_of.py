@@ -1,18 +1,18 @@
-"""Which day a moment belongs to: the one rule that ingestion, features, scoring and the monitor share.
+"""Which day a moment belongs to: the rule that ingestion, features, scoring and monitoring share.
 
 All times are UTC. There are two kinds of days, and each moment lies in exactly one of each.
 
-A **calendar day** d is [d 00:00, d+1 00:00). Partitions, the window of a training, its holdout, gap and folds, and
-the days of a bootstrap are calendar days.
+A **calendar day** d is [d 00:00, d+1 00:00). Partitions, the training window, the holdout, gaps and folds, and the
+days of a bootstrap are calendar days.
 
-The run **as of** day d takes place when d has ended. It sees what was known by the midnight that ends d, and answers
-the questions after the midnight that begins d, up to and including the midnight that ends it: (d 00:00, d+1 00:00].
-What falls on a midnight is on the border of two days, and belongs to the first run that can have it:
+The run **as of** day d takes place when d has ended. It sees the rows that were known by the midnight that ends d. It
+makes predictions for the times after the midnight that begins d, up to and including the midnight that ends it:
+(d 00:00, d+1 00:00]. A moment at midnight lies on the border of two days and belongs to the first run that can use it:
 
-- a raw row that became known at d+1 00:00 is seen by the run as of d if its partition is d or older, that is, if its
-  delay carried it to midnight; the row of partition d+1 has not been delivered by then, and is first seen as of d+1;
-- a question that is asked at d+1 00:00 is answered as of d if what was seen as of d yields it, and otherwise as of d+1
-  if what was known at that midnight yields it.
+- the run as of d sees a raw row that became known at d+1 00:00 if its partition is d or older, so that only its delay
+  carried it to midnight; a row of partition d+1 has not been delivered by then, and the run as of d+1 sees it first;
+- the run as of d predicts a row with the prediction time d+1 00:00 if the rows it sees yield that row; otherwise the
+  run as of d+1 does, if the rows known at that midnight yield it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def calendar_days(times: np.ndarray) -> np.ndarray:
 
 
 def seen_condition(as_of: date, delay: timedelta = timedelta(0)) -> str:
-    """Return the SQL condition by which the run as of a day sees a raw row, by its `available_at` and `ds`.
+    """Return the SQL condition on `available_at` and `ds` that selects the raw rows which the run as of a day sees.
 
     Parameters
     ----------
     delay
-        How much later than `available_at` what is read of the row becomes known.
+        How much later than `available_at` the columns that are read become known.
     """
     end = literal(end_of(as_of) - delay)
     return f"available_at <= {end} AND (available_at < {end} OR ds <= {literal(as_of.isoformat())})"

@@ -1,7 +1,7 @@
-"""A SQLite file whose tables are another program's: the revision it is at, and a migration that is whole or not at all.
+"""A SQLite file of another program: its revision, and a migration that succeeds completely or changes nothing.
 
-Both MLflow and Airflow number the revisions of their tables with Alembic. Only the revision in the file and the
-program's migration scripts are read here, so that a start does not wait for either program to be imported.
+MLflow and Airflow number the revisions of their tables with Alembic. This module reads the revision in the file and
+the program's migration scripts, without running them, so that a start does not wait for either program's import.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from include.core.errors import OtherRelease
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: none: there are no tables yet. newest: as the installed program has them. older: it can be migrated.
+#: none: there are no tables yet. newest: the tables match the installed program. older: they can be migrated.
 State = Literal["none", "newest", "older"]
 
 
 @dataclass(frozen=True)
 class DatabaseFile:
-    """A program's database; what SQLite cannot do raises `sqlite3.DatabaseError`.
+    """The database file of a program; failures of SQLite raise `sqlite3.DatabaseError`.
 
     Attributes
     ----------
     path
-        Where it is, or will be.
+        The file, which need not exist yet.
     program, release
-        Whose tables these are, such as MLflow 3.17.2, as installed.
+        The installed program that owns the tables, such as MLflow 3.17.2.
     scripts
-        Folder of the program's migration scripts, a revision each.
+        Folder of the program's migration scripts, one for each revision.
     """
 
     path: Path
@@ -44,23 +44,23 @@ class DatabaseFile:
     scripts: Path
 
     def is_settled(self) -> bool:
-        """Return whether this release was told by `settle` that the file is as it should be, and it still is."""
+        """Return whether `settle` has noted the file's current revision for this release."""
         try:
             return self._note.read_text(encoding="utf-8") == self._noted(self._revision())
         except FileNotFoundError:
             return False
 
     def settle(self) -> None:
-        """Remember that the file is at the newest revision: to find that out again takes longer."""
+        """Note that the file is at the newest revision, because finding out again is slower."""
         self._note.write_text(self._noted(self._revision()), encoding="utf-8")
 
     def state(self) -> State:
-        """Return how the file stands to the installed release.
+        """Return how the file's revision compares to the installed release.
 
         Raises
         ------
         OtherRelease
-            If its revision is not one that the installed release knows.
+            If the installed release does not know the file's revision.
         """
         revision = self._revision()
         if revision is None:
@@ -71,26 +71,28 @@ class DatabaseFile:
         if revision in known:
             return "older"
         raise OtherRelease(
-            f"{self.path} is at revision {revision}, which {self.program} {self.release} does not know: a newer "
-            f"{self.program} wrote it, or one that is too old; go back to the release of Nightshift that wrote it, or "
-            f"put the copy in its place that was kept before it was migrated; it was not changed"
+            f"{self.path} is at revision {revision}, which {self.program} {self.release} does not know: a newer or a "
+            f"much older {self.program} wrote it; go back to the release of Nightshift that wrote it, or restore the "
+            f"copy that was saved before the migration; the file was not changed"
         )
 
     def migrate(self, upgrade: Callable[[Path], None], tell: Callable[[str], None]) -> Path | None:
-        """Bring an older file to the newest revision and return the copy of it that is kept.
+        """Bring an older file to the newest revision, and return a copy of it as it was before.
 
-        A copy is migrated and then written over the file in one transaction: whoever is killed leaves the old tables
-        or the new ones. None where another process has done it meanwhile.
+        A copy is migrated and then written over the file in one transaction. So a process that is killed leaves the
+        old tables or the new ones. Returns None if another process has migrated the file meanwhile.
 
         Parameters
         ----------
         upgrade
             Migrates the file at a path.
+        tell
+            Receives a sentence for the log.
 
         Raises
         ------
         OtherRelease
-            If the file cannot be migrated, or was written to meanwhile; it is as it was.
+            If the file cannot be migrated, or another process wrote to it meanwhile; the file is unchanged.
         """
         with self._alone(), closing(self._open()) as there:
             if self.state() != "older":
@@ -103,18 +105,18 @@ class DatabaseFile:
                 if scratch.state() != "newest":
                     raise OtherRelease(
                         f"{self.path}: the migration by {self.program} {self.release} did not reach its newest "
-                        "revision; the file is as it was; go back to the release of Nightshift that wrote it"
+                        "revision; the file is unchanged; go back to the release of Nightshift that wrote it"
                     )
                 kept = self._keep(there)
                 if there.execute("PRAGMA data_version").fetchone() != before:
                     kept.unlink()
                     raise OtherRelease(
-                        f"{self.path} was written to while it was migrated to {self.program} {self.release}; it is as "
-                        "that left it; stop what else uses it, then start again"
+                        f"{self.path}: another process wrote to it while it was migrated to {self.program} "
+                        f"{self.release}, so the migration was dropped; stop that process, then start again"
                     )
                 with closing(sqlite3.connect(scratch.path)) as migrated:
                     migrated.backup(there)
-        tell(f"{self.path} was migrated to {self.program} {self.release}; as it was before, it is kept in {kept}")
+        tell(f"{self.path} was migrated to {self.program} {self.release}; a copy from before is in {kept}")
         return kept
 
     @property
@@ -125,11 +127,11 @@ class DatabaseFile:
         return f"{self.release} {revision}"
 
     def _open(self) -> sqlite3.Connection:
-        # an address, since a path would be made where there is none
+        # a URI, because SQLite would create a missing file at a path
         return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
 
     def _revision(self) -> str | None:
-        """Return the revision that stands in the file; None where there is no file, or no table of revisions."""
+        """Return the file's revision, or None where there is no file or no table of revisions."""
         if not self.path.is_file():
             return None
         with closing(self._open()) as there:
@@ -138,25 +140,25 @@ class DatabaseFile:
         return row[0] if row else None
 
     def _revisions(self) -> tuple[set[str], set[str]]:
-        """Return all revisions that the program knows, and those among them that no other one follows."""
+        """Return all revisions that the program knows, and the newest ones, which no other follows."""
         known, followed = set(), set()
         for script in self.scripts.glob("*.py"):
-            said = _assigned(script, ("revision", "down_revision"))
-            if not said.get("revision"):
+            assigned = _assigned(script, ("revision", "down_revision"))
+            if not assigned.get("revision"):
                 continue
-            known.add(said["revision"])
-            down = said.get("down_revision")
+            known.add(assigned["revision"])
+            down = assigned.get("down_revision")
             followed.update([down] if isinstance(down, str) else down or [])
         return known, known - followed
 
     def _keep(self, there: sqlite3.Connection) -> Path:
-        """Copy the file to a name beside it that is free yet."""
+        """Copy the file to an unused name beside it."""
         number, kept = 1, self.path.with_stem(f"{self.path.stem}-before-{self.release}")
         while kept.exists():
             number += 1
             kept = self.path.with_stem(f"{self.path.stem}-before-{self.release}-{number}")
         scratch = kept.with_name(f".{kept.name}")
-        scratch.unlink(missing_ok=True)  # of a migration that was killed
+        scratch.unlink(missing_ok=True)  # a killed migration may have left it
         _copy(there, scratch)
         return scratch.replace(kept)
 
@@ -173,7 +175,7 @@ def _copy(there: sqlite3.Connection, path: Path) -> None:
 
 
 def _assigned(script: Path, names: tuple[str, ...]) -> dict[str, str | tuple[str, ...] | None]:
-    """Return what a script assigns to names of its own, without running it."""
+    """Return the values that a script assigns to some names, without running it."""
     found = {}
     for line in ast.parse(script.read_text(encoding="utf-8")).body:
         targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]

@@ -1,45 +1,45 @@
-"""Every error that a user can cause, as one sentence: what was wrong, where, what to do."""
+"""All errors that a user can cause; each message says what was wrong, where, and what to do."""
 
 from __future__ import annotations
 
 
 class NightshiftError(Exception):
-    """Base of all named errors. A retry cannot mend it unless `retryable` says so."""
+    """Base of all named errors; retrying helps only if `retryable` is true."""
 
     retryable = False
-    #: Whether a service must come back before a retry can mend it; asked of retryable errors only.
+    #: Whether a retry can help only after a service is back; read for retryable errors only.
     service_away = True
 
 
 class ConfigError(NightshiftError):
-    """A pipeline's folder says something that cannot be run."""
+    """A pipeline's folder is not valid."""
 
 
 class ConnectionMissing(NightshiftError):
-    """A source names a connection that is not defined or not of the right kind."""
+    """A source names a connection that is not defined or has the wrong type."""
 
 
 class SourceUnreadable(NightshiftError):
-    """A source's query failed or its file cannot be read; `retryable` where the database did not answer."""
+    """A source's query failed or its file cannot be read; `retryable` if the database did not answer."""
 
 
 class SourceEmpty(NightshiftError):
-    """A source has no rows for a day that it should have; they may still come."""
+    """A source has no rows for a day that should have some; they may still arrive."""
 
     retryable = True
     service_away = False
 
 
 class SchemaMismatch(NightshiftError):
-    """A source's columns or values are not of the declared types."""
+    """A source's columns or values do not have the declared types."""
 
 
 class ExpectationsFailed(NightshiftError):
-    """Rows break a critical expectation, so nothing was published."""
+    """Rows violate a critical expectation, so nothing was published."""
 
 
 class QuarantineRefused(NightshiftError):
-    """Rows in quarantine cannot be released or discarded as asked."""
+    """Quarantined rows cannot be released or discarded as requested."""
 
 
 class LakeError(NightshiftError):
@@ -60,19 +60,19 @@ class NotIngested(NightshiftError):
 
 
 class FeatureQueryFailed(NightshiftError):
-    """features.sql does not run, or does not yield what pipeline.yaml declares."""
+    """features.sql does not run, or does not return the columns that pipeline.yaml declares."""
 
 
 class FeatureLeak(NightshiftError):
-    """A feature is another one when only what was known at its prediction time is read, or knows its row's label."""
+    """A feature uses rows that were not known at its prediction time, or depends on the label of its own row."""
 
 
 class TrainingImpossible(NightshiftError):
-    """The feature table cannot be learned from; `retryable` where the database of the trials does not answer."""
+    """No model can learn from the feature table; `retryable` if the database of the trials does not answer."""
 
 
 class ModelRefused(NightshiftError):
-    """A model file is not what was registered, or holds something other than data."""
+    """A model file differs from the registered one, or contains more than data."""
 
 
 class EvaluationFailed(NightshiftError):
@@ -80,21 +80,21 @@ class EvaluationFailed(NightshiftError):
 
 
 class ScoringImpossible(NightshiftError):
-    """There is no champion, or it cannot predict the rows as they are."""
+    """There is no champion, or it cannot predict the rows."""
 
 
 class TrackingUnavailable(NightshiftError):
-    """MLflow does not answer, or refuses what is asked of it."""
+    """MLflow does not answer, or refuses a request."""
 
     retryable = True
 
 
 class RunMissing(NightshiftError):
-    """A step asks for what an earlier step of the run should have left."""
+    """A step needs a file that an earlier step of the run should have written."""
 
 
 class OtherRelease(NightshiftError):
-    """What another release wrote can neither be read nor migrated by this one."""
+    """A file of another release can neither be read nor migrated."""
 
 
 class EmbeddedStackError(NightshiftError):
@@ -102,8 +102,8 @@ class EmbeddedStackError(NightshiftError):
 
 
 class BackupFailed(NightshiftError):
-    """A backup cannot be made, or would not be whole; nothing that looks like one is left."""
+    """A backup cannot be made, or would be incomplete; no partial backup is left."""
 
 
 class RestoreRefused(NightshiftError):
-    """A backup is not what was written, or there is something already where it would go."""
+    """A backup was changed since it was written, or the place to restore it to is not empty."""

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as texts for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def format_share(value: float | None) -> str:
-    """Return a share as a text, which is 0 or 100 % only where it is."""
+    """Return a share in percent; only an exact 0 or 1 becomes 0 % or 100 %."""
     if value is None:
         return "-"
     if 0 < value < 0.001:
@@ -16,7 +16,7 @@ def format_share(value: float | None) -> str:
 
 
 def format_number(value: Any) -> str:
-    """Return a number as a text of about four digits."""
+    """Return a number with about four digits, and "-" where there is none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"

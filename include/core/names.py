@@ -1,7 +1,8 @@
-"""Names that people give and several systems must tell apart: which are alike, and which cannot be used.
+"""Names that people choose: which names look alike, and which cannot be used.
 
-Python tells `Price` from `price`, and an accented letter of one character from one of two. DuckDB and Delta Lake do
-not tell the first apart, and no person the second, so names that are alike are mistakes wherever both could meet.
+Python distinguishes `Price` from `price`, and an accented letter of one character from one of two. DuckDB and Delta
+Lake do not distinguish the first pair, and no person distinguishes the second. So two names that look alike are
+treated as a mistake wherever they could meet.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Characters of the longest pipeline's name: it is a tag of each of its DAGs, and Airflow's tags are no longer.
+#: Maximum characters of a pipeline's name, which is a tag of its DAGs: Airflow's tags have at most this many.
 MAX_PIPELINE_NAME = 100
-#: Characters of the longest column's name.
+#: Maximum characters of a column's name.
 MAX_COLUMN_NAME = 255
 
-#: How the columns begin that have the probability of each class; a class may be new, or gone, with another champion.
+#: Prefix of the columns with the probability of each class; another champion may know other classes.
 PROBABILITY = "probability_"
 
 
 def folded(name: str) -> str:
-    """Return what names have in common that differ in case, Unicode form or blanks at their ends alone."""
+    """Return a form that names share if they differ only in case, Unicode form or blanks at their ends."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of names that are alike, in their order."""
+    """Return the pairs of names that look alike, in their order."""
     first: dict[str, str] = {}
     pairs = []
     for name in dict.fromkeys(names):
@@ -39,7 +40,7 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was most likely meant: one that is alike, else one that is written alike."""
+    """Return the known name that was most likely meant, or None where no name is similar."""
     by_fold: dict[str, str] = {}
     for each in known:
         by_fold.setdefault(folded(each), each)
@@ -48,36 +49,36 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def wrong_column_names(names: Iterable[str], reserved: Iterable[str] = ()) -> list[str]:
-    """Return what is wrong with the names of columns that stand beside each other, a clause each.
+    """Return what is wrong with the column names of one table, as one clause for each mistake.
 
     Parameters
     ----------
     reserved
-        Names of columns that stand beside them too.
+        Column names that Nightshift adds to the table itself.
     """
     listed = list(names)
     wrong = [f"the column name {name!r} {problem}" for name in listed if (problem := _problem(name))]
     taken = {folded(name) for name in reserved}
     wrong += [
-        f"the column name '{name}' is kept for Nightshift's own; rename it" for name in listed if folded(name) in taken
+        f"the column name '{name}' is reserved for Nightshift; rename it" for name in listed if folded(name) in taken
     ]
     return wrong + [
-        f"the columns {_differing(one, two)} alone, which SQL and the lake do not tell apart; rename one"
+        f"the columns {_difference(one, two)} only, which SQL and the lake do not distinguish; rename one"
         for one, two in alike(listed)
     ]
 
 
-def _differing(one: str, two: str) -> str:
-    """Say in what two names differ that are alike, and show it."""
+def _difference(one: str, two: str) -> str:
+    """Say how two names differ that look alike."""
     if one.casefold() != two.casefold():
         return f"{one!a} and {two!a} differ in blanks or Unicode form"
     return f"'{one}' and '{two}' differ in upper and lower case"
 
 
 def _problem(name: str) -> str | None:
-    """Return why a column cannot have a name, None where it can."""
+    """Return why a column cannot have a name, or None where it can."""
     if not name.strip():
         return "is empty; give the column a name"
     if len(name) > MAX_COLUMN_NAME:
-        return f"has {len(name):,} characters, and at most {MAX_COLUMN_NAME} are possible; shorten it"
+        return f"has {len(name):,} characters, but at most {MAX_COLUMN_NAME} are possible; shorten it"
     return None

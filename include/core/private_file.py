@@ -1,4 +1,4 @@
-"""Files that only their owner may read: secrets, and what is as good as one."""
+"""Files that only their owner may read, such as secrets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a text, whole or not at all, to a file that nobody else can read from its first moment on.
+    """Write a text, whole or not at all, to a file that only its owner can read from the moment it exists.
 
     Parameters
     ----------
     path
-        In a folder that is there; what was there before is replaced.
+        File in an existing folder; an existing file is replaced.
     """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.unlink(missing_ok=True)  # of a process of that number that was killed
+    scratch.unlink(missing_ok=True)  # a killed process with the same id may have left it
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

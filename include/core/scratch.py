@@ -1,4 +1,4 @@
-"""Folders of temporary files, which are gone when their work is done."""
+"""Folders of temporary files, which are removed after use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """Give a local folder of temporary files, which is gone when the context ends.
+    """Yield a local folder for temporary files, which is removed afterwards.
 
     Raises
     ------
     LakeError
-        If it cannot be made, or what is written there does not fit.
+        If the folder cannot be created, or its files do not fit on the disk.
     """
     try:
         with TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:

@@ -1,4 +1,4 @@
-"""Where things are: the environment variables that Nightshift reads, in one place."""
+"""The environment variables that Nightshift reads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from include.core.errors import ConfigError
 
-#: What a path may not hold: delta-rs ends the process at the first of these, takes `#` and `?` for the end of an
-#: address and a backslash for a slash, and reads `%41` as A.
+#: Characters that a path may not contain: delta-rs ends the process on some, reads `#` and `?` as the end of the
+#: address, a backslash as a slash, and `%41` as A.
 _NOT_IN_PATHS = re.compile(r"[][|^\\#?\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
-#: What the address of a lake begins with.
+#: Schemes of a lake's address.
 _SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory")
 
 
@@ -24,12 +24,12 @@ def root() -> Path:
 
 
 def home() -> Path:
-    """Return the folder of the embedded default's state (NIGHTSHIFT_HOME, default var/)."""
+    """Return the folder of the embedded stack's state (NIGHTSHIFT_HOME, default var/)."""
     return Path(_usable(str((root() / (_place("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
 
 
 def pipelines_folder() -> Path:
-    """Return the folder that holds one folder a pipeline (NIGHTSHIFT_PIPELINES)."""
+    """Return the folder that holds one folder for each pipeline (NIGHTSHIFT_PIPELINES)."""
     return (root() / (_place("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
 
 
@@ -39,7 +39,7 @@ def lake_uri() -> str:
     Raises
     ------
     ConfigError
-        If its path has what Delta Lake cannot keep tables under.
+        If the address is invalid, or Delta Lake cannot keep tables under its path.
     """
     uri = (_place("LAKE_URI") or str(home() / "lake")).rstrip("/")
     scheme, _, rest = uri.partition(":")
@@ -47,55 +47,55 @@ def lake_uri() -> str:
     if scheme.lower() in _SCHEMES and not (scheme in _SCHEMES and rest.startswith(begins)):
         raise ConfigError(
             f"LAKE_URI is '{uri}', which is neither a folder's path nor an address; begin it with "
-            f"{scheme.lower()}:{begins}, or write the path alone"
+            f"{scheme.lower()}:{begins}, or write only the path"
         )
     if "://" in uri and scheme not in _SCHEMES:
         raise ConfigError(
-            f"LAKE_URI is '{without_password(uri)}', and the lake cannot be in a store of the kind '{scheme}'; name a "
+            f"LAKE_URI is '{without_password(uri)}', but the lake cannot be in a store of the kind '{scheme}'; name a "
             "folder, or an address that begins with s3://, gs:// or abfss://"
         )
     if uri.startswith("file:///") and "%" in uri:
-        uri = unquote(uri.removeprefix("file://"))  # each reader would decode it in its own way
-    # a relative folder is the project's, wherever one stands
+        uri = unquote(uri.removeprefix("file://"))  # libraries would decode it differently
+    # a relative folder is below the project's root, whatever the current folder is
     return _usable(uri if "://" in uri else str(root() / uri), "LAKE_URI")
 
 
 def _place(variable: str) -> str | None:
-    """Return the folder or the address that a variable names, unless a shell was expected to read it first."""
+    """Return the folder or address in a variable, and refuse values that only a shell would understand."""
     named = os.environ.get(variable) or None
     if named and (named != named.strip() or named[0] in "~\"'"):
         raise ConfigError(
-            f"{variable} is {named!r}, and no shell reads it: ~, quotes and blanks at its ends would be parts of the "
-            "path; write the whole path without them"
+            f"{variable} is {named!r}, and no shell expands it: ~, quotes and blanks at its ends would become part of "
+            "the path; write the whole path without them"
         )
     return named
 
 
 def check_places() -> None:
-    """Refuse folders whose path some library cannot work in, before anything is done.
+    """Refuse folders whose path some library cannot use, before any work begins.
 
     Raises
     ------
     ConfigError
-        Naming the variable, the folder and what its path may not hold.
+        If such a path is set; the error names the variable, the folder and the forbidden characters.
     """
     lake_uri()
     home()
     folder = tempfile.gettempdir()
     if found := re.search(r"\\|%[0-9A-Fa-f]{2}", folder):
         raise ConfigError(
-            f"TMPDIR is {folder!r}, and DuckDB or MLflow take a path with {found[0]!r} for another one; name a folder "
-            "without a backslash, and without % before two digits or letters A to F, in its path"
+            f"TMPDIR is {folder!r}, but DuckDB or MLflow misread a path with {found[0]!r}; name a folder with "
+            "no backslash, and no % before two digits or letters A to F, in its path"
         )
 
 
 def _usable(place: str, variable: str) -> str:
-    """Return a folder or an address, unless its path has what Delta Lake cannot keep tables under."""
+    """Return a folder or address, and refuse paths under which Delta Lake cannot keep tables."""
     found = _NOT_IN_PATHS.search(place)
     if found:
         raise ConfigError(
-            f"{variable} is {place!r}, and Delta Lake cannot keep tables under a path with {found[0]!r}; name another "
-            "place for it, without [ ] | ^ # ? \\, control characters, and % before two digits or letters A to F"
+            f"{variable} is {place!r}, but Delta Lake cannot keep tables under a path with {found[0]!r}; name another "
+            "place, without [ ] | ^ # ? \\, control characters, and % before two digits or letters A to F"
         )
     return place
 
@@ -116,15 +116,15 @@ def mlflow_url() -> str:
 
 
 def without_password(text: str) -> str:
-    """Return a text without the user and password of any address in it, however they are written."""
+    """Return a text without the user names and passwords of all addresses in it."""
     return re.sub(r"(?<=://)\S*@", "", text)
 
 
 def artifact_root() -> str | None:
-    """Return where a new MLflow experiment keeps its files (NIGHTSHIFT_ARTIFACT_ROOT).
+    """Return the folder for the files of a new MLflow experiment (NIGHTSHIFT_ARTIFACT_ROOT).
 
-    None leaves the choice to the tracking server. Without a server (a `sqlite:` tracking address)
-    MLflow would write below the current folder, so a place in the home folder is named instead.
+    None leaves the choice to the tracking server. Without a server (a `sqlite:` tracking address), MLflow would write
+    below the current folder, so this returns a folder in the home folder.
     """
     named = os.environ.get("NIGHTSHIFT_ARTIFACT_ROOT")
     if named or not tracking_uri().startswith("sqlite:"):
@@ -133,8 +133,8 @@ def artifact_root() -> str | None:
 
 
 def in_container() -> bool:
-    """Return whether this process runs in a container, as the image and podman say by the variable `container`."""
-    return bool(os.environ.get("container"))  # noqa: SIM112  its name among container engines
+    """Return whether this process runs in a container; our image and podman set the variable `container`."""
+    return bool(os.environ.get("container"))  # noqa: SIM112  container engines write it in lower case
 
 
 def threads() -> int:
@@ -143,28 +143,28 @@ def threads() -> int:
 
 
 def query_memory() -> str:
-    """Return how much memory the features query may use before it spills to disk (NIGHTSHIFT_QUERY_MEMORY)."""
+    """Return how much memory the feature query may use before it spills to disk (NIGHTSHIFT_QUERY_MEMORY)."""
     return os.environ.get("NIGHTSHIFT_QUERY_MEMORY") or "800MB"
 
 
 def tuning_storage() -> str | None:
-    """Return the address of a database that keeps the trials (NIGHTSHIFT_TUNING_STORAGE); None: a journal file."""
+    """Return the address of the database for tuning trials (NIGHTSHIFT_TUNING_STORAGE); None: a journal file."""
     return os.environ.get("NIGHTSHIFT_TUNING_STORAGE") or None
 
 
 def training_pool() -> str | None:
-    """Return the name of Airflow's pool for the tasks that train (NIGHTSHIFT_TRAINING_POOL); None: the default pool."""
+    """Return the name of Airflow's pool for training tasks (NIGHTSHIFT_TRAINING_POOL); None: the default pool."""
     return os.environ.get("NIGHTSHIFT_TRAINING_POOL") or None
 
 
 def env_file() -> dict[str, str]:
-    """Return the variables of the project's .env file; none where there is no file."""
+    """Return the variables of the project's .env file; empty where there is no file."""
     path = root() / ".env"
     return parse_env(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Return the variables of a text with one `NAME=value` a line; `#` begins a comment line."""
+    """Return the variables of a text with one `NAME=value` on each line; `#` begins a comment line."""
     lines = (line.strip() for line in text.splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#") and "=" in line)
     return {name.strip().removeprefix("export "): value.strip().strip("\"'") for name, _, value in pairs}

@@ -1,4 +1,4 @@
-"""Names and values as parts of SQL: the one place where either is quoted."""
+"""Names and values as parts of SQL: the only module that quotes them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    #: What `literal` can write.
+    #: The types that `literal` can write.
     Constant = str | bool | int | float | Decimal | date | datetime | None
 
 
 def identifier(name: str) -> str:
-    """Return the name of a column or a table for SQL."""
+    """Return the name of a column or table, quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def identifiers(names: Iterable[str]) -> str:
-    """Return names for SQL, with commas between them."""
+    """Return names quoted for SQL, separated by commas."""
     return ", ".join(map(identifier, names))
 
 
 def literal(constant: Constant) -> str:
     """Return a value for DuckDB's SQL; a time without a zone is in UTC.
 
-    Of text alone, Delta's SQL reads it as well.
+    Texts are also valid in Delta's SQL.
     """
     if constant is None:
         return "NULL"
@@ -46,11 +46,11 @@ def literal(constant: Constant) -> str:
 
 
 def literals(constants: Iterable[Constant]) -> str:
-    """Return values for SQL, with commas between them."""
+    """Return values for SQL, separated by commas."""
     return ", ".join(map(literal, constants))
 
 
 def parquet_rows(path: Path) -> str:
-    """Return DuckDB's SQL for the rows of one Parquet file, with their place in it as `file_row_number`."""
-    escaped = "".join(f"[{each}]" if each in "*?[" else each for each in str(path))  # else it is a pattern
+    """Return DuckDB's SQL for the rows of one Parquet file, with their position as `file_row_number`."""
+    escaped = "".join(f"[{each}]" if each in "*?[" else each for each in str(path))  # DuckDB reads paths as patterns
     return f"read_parquet({literal(escaped)}, file_row_number = true)"

@@ -1,4 +1,4 @@
-"""Wording that error messages share."""
+"""Suggestions in error messages: "did you mean"."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import unicodedata
 
 from include.core.names import nearest
 
-#: Known values that a sentence lists: a wide table has thousands of columns.
+#: A sentence lists at most this many known values: a wide table has thousands of columns.
 LISTED = 100
 
 
 def did_you_mean(value: str, near: str) -> str:
-    """Ask whether another name was meant, with its code points where nobody sees a difference."""
+    """Ask whether another name was meant; names that look the same are shown by their code points."""
     looks_same = unicodedata.normalize("NFC", value).strip() == unicodedata.normalize("NFC", near).strip()
     return f"did you mean {near!a} rather than {value!a}?" if looks_same else f"did you mean '{near}'?"
 
 
 def unknown_name(what: str, value: str, known: list[str], near: str | None = None) -> str:
-    """Say that a value is not known, with all that are and the one that was meant, by default the nearest."""
+    """Say that a value is unknown, list the known ones and suggest one, by default the nearest."""
     near = near or nearest(value, known)
     hint = f"; {did_you_mean(value, near)}" if near else ""
     listed = ", ".join(f"'{name}'" for name in known[:LISTED])

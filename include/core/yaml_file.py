@@ -1,8 +1,8 @@
-"""Reads pipeline.yaml and expectation suites: what is written is what is read, and nothing is dropped silently.
+"""Reads pipeline.yaml and expectation suites without guessing types and without dropping anything silently.
 
-The readings are those of YAML 1.2's core schema, narrowed to what cannot be mistaken. `true`, `false`, `null` and
-decimal numbers have a type; everything else (`NO`, `on`, `010`, `1_000`, `0x1F`, `1:30`, `2024-01-01`, `.inf`) is the
-text that was written, and the schema or the column's type decides whether a text fits there. A key is always text.
+The rules are those of YAML 1.2's core schema, limited to unmistakable values. `true`, `false`, `null` and decimal
+numbers have a type. Everything else (`NO`, `on`, `010`, `1_000`, `0x1F`, `1:30`, `2024-01-01`, `.inf`) stays text, and
+the schema or the column's type decides whether a text is allowed there. A key is always text.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: The parser, ten times as fast where PyYAML has its C library: every task reads pipeline.yaml.
+#: The parser; PyYAML's C library is ten times faster, and every task reads pipeline.yaml.
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: Bytes of the largest file that is read while Airflow parses DAGs; reading them takes about a second.
+#: Maximum size of a file that is read while Airflow parses DAGs; reading one of this size takes about a second.
 MAX_BYTES = 1_000_000
-#: Levels of nesting, and values including those that aliases repeat: what is beyond is a mistake or an attack.
+#: Maximum levels of nesting, and values including those that aliases repeat; more is a mistake or an attack.
 MAX_DEPTH, MAX_VALUES = 50, 1_000_000
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-#: Plain text that other readers of YAML take for a truth value or a number.
+#: Unquoted text that other YAML parsers read as a boolean or a number.
 _AMBIGUOUS = re.compile(r"yes|no|on|off|[-+]?\.(inf|nan)|[-+]?[0-9][0-9a-fx_:.]*", re.IGNORECASE)
-#: The tags that a value may be given, by which a plain value is text.
+#: Allowed tags of a value, which make an unquoted value text.
 _TEXT = ("tag:yaml.org,2002:str", "!")
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a file says.
+    """The content of a file.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class YamlFile:
     lines
         The line of each field, counted from 1, by its path of keys and positions.
     ambiguous
-        Paths of plain text that other readers of YAML take for a truth value or a number, such as `no` and `1_000`.
+        Paths of unquoted text that other YAML parsers read as a boolean or a number, such as `no` and `1_000`.
     """
 
     data: Any
@@ -57,12 +57,12 @@ class YamlFile:
     ambiguous: list[tuple[str | int, ...]]
 
     def line(self, path: tuple[str | int, ...]) -> int:
-        """Return the line of a field, or of the nearest one above it that is in the file."""
+        """Return the line of a field, or of its nearest parent that is in the file."""
         return next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 1)
 
 
 class _Mistake(Exception):
-    """One thing that keeps a file from being read, with its line."""
+    """A mistake that makes a file unreadable, with its line."""
 
     def __init__(self, line: int | None, problem: str) -> None:
         super().__init__(problem)
@@ -70,17 +70,17 @@ class _Mistake(Exception):
 
 
 def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
-    """Read a file.
+    """Read a YAML file.
 
     Parameters
     ----------
     shown
-        The file as errors name it.
+        The name of the file in errors.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not valid YAML, or says something twice; a sentence a line.
+        If the file cannot be read, is not valid YAML, or has a field twice; one sentence on each line.
     """
     text = _text_of(path, shown, max_bytes)
     try:
@@ -96,14 +96,14 @@ def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
 
 
 def write_yaml(data: Any, width: float) -> str:
-    """Return data as YAML that `read_yaml` reads as the same; what is longer than `width` is wrapped."""
+    """Return data as YAML that `read_yaml` reads back unchanged; lines longer than `width` are wrapped."""
     return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width)
 
 
 def not_a_number(value: Any) -> str | None:
-    """Return what is wrong with a value in the place of a number that other libraries would take for one.
+    """Return why a value is not a number although other libraries would accept it as one; None where it is fine.
 
-    `true` is 1 to them, and `010` is eight to some readers of YAML and ten to others.
+    They read `true` as 1, and some YAML parsers read `010` as eight, others as ten.
     """
     if isinstance(value, bool):
         return f"expected a number, found {str(value).lower()}"
@@ -117,7 +117,7 @@ def not_a_number(value: Any) -> str | None:
 def _text_of(path: Path, shown: str, max_bytes: int) -> str:
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"{shown}: this is not a file; put a YAML file in its place")
+            raise ConfigError(f"{shown}: this is not a file; replace it with a YAML file")
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
@@ -134,7 +134,7 @@ def _text_of(path: Path, shown: str, max_bytes: int) -> str:
 
 
 def _not_valid(shown: str, text: str, error: yaml.YAMLError) -> str:
-    """Say in one line where a file is not valid YAML."""
+    """Say in one line where and why a file is not valid YAML."""
     mark = getattr(error, "problem_mark", None)
     where = f":{mark.line + 1}" if mark else ""
     line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
@@ -145,14 +145,14 @@ def _not_valid(shown: str, text: str, error: yaml.YAMLError) -> str:
 
 
 class _Writer(yaml.SafeDumper):
-    """Puts text in quotes that is a number here, and not in the YAML that the library knows."""
+    """Quotes texts that our parser would read as numbers and PyYAML would not."""
 
 
 _Writer.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789"))
 
 
 class _Builder:
-    """Builds a document from the parser's events, with the line of each field."""
+    """Builds a document from the parser's events and notes the line of each field."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[tuple[str | int, ...], int] = {}
@@ -164,7 +164,7 @@ class _Builder:
         self._values = 0
 
     def document(self) -> Any:
-        """Return the only document of the text; None where there is none."""
+        """Return the only document of the text, or None where there is none."""
         next(self._events)
         if isinstance(next(self._events), yaml.StreamEndEvent):
             return None
@@ -215,9 +215,11 @@ class _Builder:
             name = self._key(event)
             place = (*path, name)
             if name in seen:
-                told = ".".join(map(str, place))
-                self.twice.append((_line(event), f"{told}: this field is written twice, first in line "
-                                                 f"{self.lines[place]}; keep one of them"))  # fmt: skip
+                field = ".".join(map(str, place))
+                first = self.lines[place]
+                self.twice.append(
+                    (_line(event), f"{field}: this field is written twice, first in line {first}; keep one of them")
+                )
             seen.add(name)
             self.lines[place] = _line(event)
             merges = name == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]
@@ -245,7 +247,7 @@ class _Builder:
 
     def _aliased(self, event: yaml.AliasEvent) -> Any:
         if event.anchor in self._open:
-            raise _Mistake(_line(event), f"the alias *{event.anchor} is inside of what it repeats; write it out")
+            raise _Mistake(_line(event), f"the alias *{event.anchor} is inside the value that it repeats; write it out")
         if event.anchor not in self._anchors:
             raise _Mistake(_line(event), f"the alias *{event.anchor} has no anchor &{event.anchor} above it")
         data, values = self._anchors[event.anchor]
@@ -255,7 +257,7 @@ class _Builder:
     def _count(self, values: int, event: yaml.Event) -> None:
         self._values += values
         if self._values > MAX_VALUES:
-            raise _Mistake(_line(event), f"the file has more than {MAX_VALUES:,} values with those of its aliases")
+            raise _Mistake(_line(event), f"the file has more than {MAX_VALUES:,} values, counting those of aliases")
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -288,15 +290,15 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     except ValueError as error:
         raise _Mistake(_line(event), "the number has too many digits; shorten it") from error
     if number in (float("inf"), float("-inf")):
-        raise _Mistake(_line(event), f"{written} is too large for a number; write it in quotes if it is a text")
+        raise _Mistake(_line(event), f"{written} is too large for a number; quote it if it is a text")
     return number
 
 
 def _mappings(value: Any, event: yaml.Event) -> list[dict[str, Any]]:
-    """Return what `<<` merges, the first before the others."""
+    """Return the mappings that `<<` merges; earlier ones take precedence."""
     merged = value if isinstance(value, list) else [value]
     if not all(isinstance(each, dict) for each in merged):
-        raise _Mistake(_line(event), "`<<` repeats fields of an alias, such as `<<: *usual`; found something else")
+        raise _Mistake(_line(event), "`<<` needs the alias of a mapping, such as `<<: *usual`; found something else")
     return merged
 
 

@@ -26,10 +26,10 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "a_tab": ("schedule:\n\tingest: null\n", "a tab indents the line"),
     "twice": (factories.SHOP_YAML + "owner: other\n", "this field is written twice"),
     "two_documents": (factories.SHOP_YAML + "---\n" + factories.SHOP_YAML, "a second document begins here"),
-    "alias_of_itself": ("owner: &o [*o]\n", "is inside of what it repeats"),
+    "alias_of_itself": ("owner: &o [*o]\n", "is inside the value that it repeats"),
     "aliases_of_aliases": (
         "\n".join(["l0: &l0 [x]", *(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9))]),
-        "with those of its aliases",
+        "counting those of aliases",
     ),
     "nested": ("[" * 100_000, "levels are nested"),
     "huge": ("# " + "x" * 3_000_000, "has more than 1,000,000 bytes"),

@@ -186,8 +186,8 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("key: [store, day]", "key: [shop]"), "key names the column 'shop', which `columns` does not declare"),
         (edited("available_at: closed_at", "available_at: revenue"), "needs a timestamp, and 'revenue' is a float"),
         (edited("day: day\n", "day: store\n"), "day needs a timestamp, and 'store' is a string"),
-        (edited("visitors: integer", "ds: string"), "the column name 'ds' is kept for Nightshift's own; rename it"),
-        (edited("visitors: integer", "batch: string"), "'batch' is kept for Nightshift's own"),
+        (edited("visitors: integer", "ds: string"), "the column name 'ds' is reserved for Nightshift; rename it"),
+        (edited("visitors: integer", "batch: string"), "'batch' is reserved for Nightshift"),
         (edited("kind: sql", "arrives: snapshot\n    kind: sql"), "a snapshot has no `day` column"),
         (
             edited("{ds}", "all", FILES_YAML),

@@ -89,7 +89,7 @@ def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) ->
     assert read(file.path) == ("c", [("run 0", "keep")])
     assert kept == file.path.with_name("store-before-2.0.db")
     assert read(kept) == ("a", [("run 0",)])
-    assert told == [f"{file.path} was migrated to Program 2.0; as it was before, it is kept in {kept}"]
+    assert told == [f"{file.path} was migrated to Program 2.0; a copy from before is in {kept}"]
     left = {path.name for path in file.path.parent.iterdir()} - {"scripts"}
     assert left == {"store.db", kept.name, ".store.db.migration"}
 
@@ -152,7 +152,7 @@ def test_what_is_written_meanwhile_is_not_lost(file: DatabaseFile) -> None:
         with closing(sqlite3.connect(file.path)) as there, there:
             there.execute("INSERT INTO runs VALUES ('late')")
 
-    with pytest.raises(OtherRelease, match="was written to while it was migrated"):
+    with pytest.raises(OtherRelease, match="another process wrote to it while it was migrated"):
         file.migrate(upgrade_while_another_writes, lambda _: None)
 
     assert read(file.path) == ("a", [("run 0",), ("late",)])

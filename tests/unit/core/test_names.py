@@ -1,4 +1,4 @@
-"""Names that a system does not tell apart are mistakes, and what was meant is found whatever its case."""
+"""Two names that a system does not distinguish are a mistake, and suggestions ignore case."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ONE, TWO = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
         (["price", "prices", "price"], []),
     ],
 )
-def test_names_are_alike_that_differ_in_case_or_form_alone(names: list[str], pairs: list[tuple[str, str]]) -> None:
-    """Each later one is told beside the first; the same name again is none."""
+def test_names_that_differ_in_case_or_form_only_are_alike(names: list[str], pairs: list[tuple[str, str]]) -> None:
+    """Each later name is paired with the first; a repeated name makes no pair."""
     assert alike(names) == pairs
 
 
 def test_the_nearest_name_is_found_whatever_its_case() -> None:
-    """ID and id have no letter in common for Python."""
+    """To Python, ID and id have no letter in common."""
     assert nearest("ID", ["identity", "id"]) == "id"
     assert nearest(TWO, ["cafe", ONE]) == ONE
     assert nearest("visitor", ["store", "visitors"]) == "visitors"
@@ -48,14 +48,14 @@ def test_the_nearest_name_is_found_whatever_its_case() -> None:
         ("", "is empty"),
         ("  ", "is empty"),
         ("x" * 256, "has 256 characters"),
-        ("DS", "is kept for Nightshift's own"),
+        ("DS", "is reserved for Nightshift"),
     ],
 )
-def test_names_that_no_table_can_have_are_told(name: str, problem: str) -> None:
-    """One clause says which and why."""
-    [told] = wrong_column_names(["store", name], ["ds"])
+def test_impossible_column_names_are_reported(name: str, problem: str) -> None:
+    """One clause names the column and the reason."""
+    [clause] = wrong_column_names(["store", name], ["ds"])
 
-    assert problem in told
+    assert problem in clause
 
 
 @pytest.mark.parametrize(
@@ -66,21 +66,21 @@ def test_unusual_names_are_no_mistake(name: str) -> None:
     assert wrong_column_names(["store", name], ["ds"]) == []
 
 
-def test_the_sentence_shows_in_what_names_differ() -> None:
-    """Two Unicode forms look the same, so they are shown by their characters."""
+def test_the_sentence_shows_how_two_names_differ() -> None:
+    """Two Unicode forms look the same, so the sentence shows their code points."""
     assert wrong_column_names(["price", "Price"]) == [
-        "the columns 'price' and 'Price' differ in upper and lower case alone, which SQL and the lake do not tell "
-        "apart; rename one"
+        "the columns 'price' and 'Price' differ in upper and lower case only, which SQL and the lake do not "
+        "distinguish; rename one"
     ]
-    [told] = wrong_column_names([ONE, TWO])
-    assert "the columns 'caf\\xe9' and 'cafe\\u0301' differ in blanks or Unicode form alone" in told
+    [clause] = wrong_column_names([ONE, TWO])
+    assert "the columns 'caf\\xe9' and 'cafe\\u0301' differ in blanks or Unicode form only" in clause
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ("      visitors: integer", "      visitors: integer\n      Revenue: float", "'revenue' and 'Revenue' differ"),
-        ("      visitors: integer", "      Batch: integer", "the column name 'Batch' is kept for Nightshift's own"),
+        ("      visitors: integer", "      Batch: integer", "the column name 'Batch' is reserved for Nightshift"),
         ("      visitors: integer", "      '': integer", "the column name '' is empty"),
         ("    key: [store, day]", "    key: [Store, day]", "does not declare; did you mean 'store'?"),
         ("    key: [store, day]", "    key: [store, store]", "key names the column 'store' twice"),
@@ -89,13 +89,13 @@ def test_the_sentence_shows_in_what_names_differ() -> None:
         ("  label: revenue", "  label: prediction_time", "which is when a row is predicted"),
     ],
 )  # fmt: skip
-def test_names_in_pipeline_yaml_are_told_with_their_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    """They are known before anything is ingested."""
+def test_mistaken_names_in_pipeline_yaml_are_reported(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """The loader finds them before anything is ingested."""
     assert old in SHOP_YAML
 
-    _, [told] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
+    _, [problem] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
 
-    assert sentence in told
+    assert sentence in problem
 
 
 def test_a_name_that_looks_the_same_is_shown_by_its_code_points() -> None:

@@ -82,17 +82,17 @@ def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        ("file:/data/lake", "begin it with file:///, or write the path alone"),
+        ("file:/data/lake", "begin it with file:///, or write only the path"),
         ("FILE:///data/lake", "begin it with file:///"),
         ("file://lake", "begin it with file:///"),
         ("s3:bucket/lake", "begin it with s3://"),
         (
             "ftp://nightshift:secret@host/lake",
-            "is 'ftp://host/lake', and the lake cannot be in a store of the kind 'ftp'",
+            "is 'ftp://host/lake', but the lake cannot be in a store of the kind 'ftp'",
         ),
-        ("~/lake", "no shell reads it"),
-        ('"/data/lake"', "no shell reads it"),
-        (" /data/lake", "no shell reads it"),
+        ("~/lake", "no shell expands it"),
+        ('"/data/lake"', "no shell expands it"),
+        (" /data/lake", "no shell expands it"),
     ],
 )
 def test_an_address_that_would_be_a_folder_of_the_project_is_refused(
@@ -105,12 +105,12 @@ def test_an_address_that_would_be_a_folder_of_the_project_is_refused(
 
 
 @pytest.mark.parametrize("name", ["a\\b", "%41"])
-def test_a_folder_of_temporary_files_that_is_read_as_another_is_refused(
+def test_a_temporary_folder_with_a_misread_path_is_refused(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """DuckDB spilled to a folder that was not there, and MLflow looked for a model in another."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
-    with pytest.raises(ConfigError, match=r"^TMPDIR is .* for another one"):
+    with pytest.raises(ConfigError, match=r"^TMPDIR is .* misread a path with"):
         settings.check_places()
 
 

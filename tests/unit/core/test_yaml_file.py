@@ -85,8 +85,8 @@ def test_aliases_and_merges_repeat_what_they_name(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("a: {<<: {x: 1}, <<: {y: 1}}", ":1: a.<<: this field is written twice"),
-        ("a: &a 3\nb:\n  <<: *a\n", ":3: `<<` repeats fields of an alias"),
-        ("a: &a [1, *a]\n", ":1: the alias *a is inside of what it repeats"),
+        ("a: &a 3\nb:\n  <<: *a\n", ":3: `<<` needs the alias of a mapping"),
+        ("a: &a [1, *a]\n", ":1: the alias *a is inside the value that it repeats"),
         ("a: 1\nb: *a\n", ":2: the alias *a has no anchor &a above it"),
         ("a: 1\n---\nb: 2\n", ":2: a second document begins here"),
         ("a: !!python/object:os.system ls\n", ":1: the tag !!python/object:os.system has no meaning here"),
@@ -116,7 +116,7 @@ def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
     """Ten lists of ten aliases each would be ten thousand million values."""
     lists = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 11)]
 
-    assert "values with those of its aliases" in refused(tmp_path, "\n".join(["l0: &l0 [x]", *lists]))
+    assert "values, counting those of aliases" in refused(tmp_path, "\n".join(["l0: &l0 [x]", *lists]))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_matter(tmp_path: Path) -> None:

@@ -434,7 +434,7 @@ def test_a_prediction_time_may_be_a_date(shop: Path) -> None:
 
 def test_columns_that_sql_does_not_tell_apart_are_refused(shop: Path) -> None:
     """A view, the feature table or a model would have only one of them."""
-    sentence = "the columns 'visitors' and 'Visitors' differ in upper and lower case alone"
+    sentence = "the columns 'visitors' and 'Visitors' differ in upper and lower case only"
 
     assert sentence in refused(shop, PLAIN.replace("visitors", 'visitors, visitors * 2 AS "Visitors"'))
 

@@ -150,7 +150,7 @@ def test_a_kind_of_store_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPat
     """A misspelt scheme is LAKE_URI's mistake, and not a failure inside of a library."""
     monkeypatch.setenv("LAKE_URI", "s4://bucket/lake")
 
-    with pytest.raises(ConfigError, match=r"^LAKE_URI is 's4://bucket/lake', and .* of the kind 's4'; name a folder"):
+    with pytest.raises(ConfigError, match=r"^LAKE_URI is 's4://bucket/lake', but .* of the kind 's4'; name a folder"):
         run_files.feature_page("shop")
 
 
