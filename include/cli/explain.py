@@ -30,7 +30,7 @@ LETTERS = 40
 def explain_row(pipeline: str, keys: tuple[str, ...], version: int | None, everything: bool, as_json: bool) -> None:
     """Explain what PIPELINE's champion predicts of one row of its newest feature table.
 
-    Base and contributions add up to the prediction. They tell what the model goes by, and are no causes.
+    Base and contributions add up to the prediction. They describe the model, not causes.
     """
     from include.workflows.retrain.explain_row import explain_row as explained
 

@@ -1,4 +1,4 @@
-"""What a card consists of, before it is Markdown or HTML; all texts are plain and not escaped."""
+"""The parts of a card, before they become Markdown or HTML; all texts are plain and not escaped."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts below a heading.
+    """Rows of texts below a head.
 
     Attributes
     ----------
     numbers
-        Positions of the columns that hold numbers.
+        Positions of the columns that contain numbers.
     """
 
     head: list[str]
@@ -47,12 +47,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing, and the same as a table for where nothing can be drawn.
+    """A chart, and a table of the same numbers for readers of Markdown.
 
     Attributes
     ----------
     data
-        What the kind's function in `include.reports.card.plots` takes.
+        The argument of the kind's function in `include.reports.card.plots`.
     """
 
     kind: PlotKind
@@ -66,7 +66,7 @@ Block = Text | Bullets | Facts | Table | Plot
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a card."""
+    """A section of a card."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Card:
     Attributes
     ----------
     verdict
-        What the gate came to: promote, keep or inconclusive.
+        The gate's verdict: promote, keep or inconclusive.
     """
 
     title: str

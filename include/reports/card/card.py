@@ -1,4 +1,4 @@
-"""Puts a card together from what a run has written down."""
+"""Assembles a card from the documents of a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.formatting import format_number, format_share
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
-from include.reports.card.explained import explained_section
-from include.reports.card.limits import limits_of
+from include.reports.card.explanations import explanations_section
+from include.reports.card.limits import model_limits
 from include.reports.card.performance import performance_sections
 
 if TYPE_CHECKING:
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
 
-_ASKS = {
-    "binary": "whether {label} is 1, as a probability",
-    "multiclass": "which class {label} is, as a probability of each",
+_PREDICTS = {
+    "binary": "the probability that {label} is 1",
+    "multiclass": "the probability of each class of {label}",
     "regression": "the value of {label}",
-    "forecasting": "the value of {label}, of a time that is still to come",
+    "forecasting": "the future value of {label}",
 }
-#: Outcomes of which a reader wants to know more.
+#: Outcomes that link to the documentation of their check.
 _FIRED = ("fail", "broken", "inconclusive", "warn")
+#: A label's classes that the card lists with their shares, the most frequent ones.
+_LISTED_CLASSES = 6
 
 
 def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
@@ -33,8 +35,8 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
     ----------
     facts
         The run's documents as JSON types by their names: `plan`, `challenger`, `evidence`, `verdict` and `features`,
-        and where there are any, `importance`, `curves`, `contributions`, `registration` (`version`, `alias`, `note`)
-        and `approval` (`approved`, `by`, `at`, `reason`). What is not there is told to be missing.
+        and optionally `importance`, `curves`, `contributions`, `registration` (`version`, `alias`, `note`) and
+        `approval` (`approved`, `by`, `at`, `reason`). The card says which optional ones are missing.
     """
     evidence, verdict = facts["evidence"], facts["verdict"]
     return Card(
@@ -45,8 +47,8 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
             _purpose(pipeline, facts),
             _data(pipeline, facts),
             *performance_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
-            explained_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
-            Section("Limits", [Bullets(limits_of(pipeline, evidence, verdict))]),
+            explanations_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
+            Section("Limits", [Bullets(model_limits(pipeline, evidence, verdict))]),
             _decision(facts),
         ],
     )
@@ -54,11 +56,11 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
 
 def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     training, challenger = pipeline.training, facts["challenger"]
-    told = {
+    purpose = {
         "version": _version(facts),
         "question": pipeline.description,
-        "predicts": _ASKS[training.task].format(label=pipeline.features.label),
-        "one row is": ", ".join(pipeline.features.key) + ", at its prediction_time",
+        "predicts": _PREDICTS[training.task].format(label=pipeline.features.label),
+        "one row per": ", ".join(pipeline.features.key) + " and prediction_time",
         "owner": pipeline.owner,
         "task": training.task,
         "metric": _metric(pipeline),
@@ -66,35 +68,35 @@ def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
         "as of": facts["plan"]["as_of"],
     }
     if challenger.get("threshold"):
-        told["counted as positive"] = f"from a probability of {format_number(challenger['threshold']['value'])} on"
-    return Section("Purpose", [Facts(told), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
+        purpose["threshold"] = f"{format_number(challenger['threshold']['value'])}; rows from it on are positive"
+    return Section("Purpose", [Facts(purpose), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
 
 
 def _metric(pipeline: Pipeline) -> str:
     training = pipeline.training
-    asked = f" at the quantile {training.quantile:g}" if training.metric == "pinball" else ""
-    return f"{training.metric}{asked}, {'higher' if training.higher_is_better else 'lower'} is better"
+    quantile = f" at the quantile {training.quantile:g}" if training.metric == "pinball" else ""
+    return f"{training.metric}{quantile}, {'higher' if training.higher_is_better else 'lower'} is better"
 
 
 def _model(challenger: Mapping[str, Any]) -> str:
     members = challenger.get("members") or []
-    told = challenger["family"]
+    model = challenger["family"]
     if len(members) > 1:
-        told = " + ".join(f"{each['weight']:.2f} {each['family']}" for each in members)
+        model = " + ".join(f"{each['weight']:.2f} {each['family']}" for each in members)
     calibration = challenger.get("calibration", "none")
-    return told if calibration == "none" else f"{told}, calibrated ({calibration})"
+    return model if calibration == "none" else f"{model}, calibrated ({calibration})"
 
 
 def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     plan, challenger, features = facts["plan"], facts["challenger"], facts["features"]
     holdout = facts["evidence"]["holdout"]
-    learned, known = f"{challenger['train_start']} to {challenger['train_end']}", features.get("labelled_rows")
-    told = {
-        "learned from": f"{learned}, {challenger['rows']:,} rows",
-        "measured on": f"{holdout['start']} to {holdout['end']}, {holdout['rows']:,} rows of {holdout['days']} days",
+    labelled = features.get("labelled_rows")
+    data = {
+        "training": f"{challenger['train_start']} to {challenger['train_end']}, {challenger['rows']:,} rows",
+        "holdout": f"{holdout['start']} to {holdout['end']}, {holdout['rows']:,} rows of {holdout['days']} days",
         "label": _label(holdout, pipeline.training.task),
         "feature table": f"version {features['version']}, {features['rows']:,} rows"
-        + ("" if known is None else f", {known:,} with a known label"),
+        + ("" if labelled is None else f", {labelled:,} with a known label"),
         "features": f"{len(challenger['features'])}: {', '.join(challenger['features'])}",
     }
     sources = Table(
@@ -105,68 +107,62 @@ def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
         ],
         numbers=(2,),
     )
-    made = Facts(
+    origin = Facts(
         {"code": plan["code_version"], "lock": plan["lock"], "seed": str(plan["seed"]), "run": plan["run_key"]}
     )
-    return Section("Data", [Facts(told), sources, Text("Made again from:", "soft"), made])
+    return Section("Data", [Facts(data), sources, Text("To reproduce the model:", "soft"), origin])
 
 
 def _label(holdout: Mapping[str, Any], task: str) -> str:
+    """Return how the label is distributed over the holdout."""
     shares = holdout.get("label_shares")
     if shares:
         by_share = sorted(shares.items(), key=lambda item: -item[1])
-        more = f" and {len(by_share) - 6} more" if len(by_share) > 6 else ""
-        return (
-            ", ".join(f"{name} {format_share(each)}" for name, each in by_share[:6])
-            + f"{more} of the rows it is measured on"
-        )
+        listed = ", ".join(f"{name} {format_share(each)}" for name, each in by_share[:_LISTED_CLASSES])
+        left = len(by_share) - _LISTED_CLASSES
+        return listed + (f" and {left} more" if left > 0 else "")
     mean = holdout.get("label_mean")
     if mean is None:
         return "not known"
-    told = f"1 in {format_share(mean)} of" if task == "binary" else f"{format_number(mean)} on average over"
-    return f"{told} the rows it is measured on"
+    return f"1 in {format_share(mean)} of the holdout" if task == "binary" else f"mean {format_number(mean)}"
 
 
 def _version(facts: Mapping[str, Any]) -> str:
-    """Return the version's number and what it became when the card was written."""
+    """Return the version's number and its alias when the card was written."""
     registration = facts.get("registration") or {}
     if not registration.get("version"):
         return "not registered"
     alias, note = registration["alias"], registration["note"]
-    became = f"registered as {alias}" if alias else "registered without an alias"
-    return f"{registration['version']}, {became}" + (f"; {note}" if note else "")
+    registered = f"registered as {alias}" if alias else "registered without an alias"
+    return f"{registration['version']}, {registered}" + (f"; {note}" if note else "")
 
 
-def _answer(approval: Mapping[str, Any] | None) -> list[Text]:
-    """Return what a person answered, where one was asked."""
+def _approval(approval: Mapping[str, Any] | None) -> list[Text]:
+    """Return the answer to the approval, where one was requested."""
     if not approval:
         return []
-    said, why = "Approved" if approval["approved"] else "Rejected", approval["reason"]
-    by = f"by {approval['by']}" if approval["by"] else "since nobody answered in time"
-    return [Text(f"{said} {by}, {approval['at']}" + (f": {why}" if why else ""))]
+    answer, reason = "Approved" if approval["approved"] else "Rejected", approval["reason"]
+    by = f"by {approval['by']}" if approval["by"] else "because nobody answered in time"
+    return [Text(f"{answer} {by}, {approval['at']}" + (f": {reason}" if reason else ""))]
 
 
 def _decision(facts: Mapping[str, Any]) -> Section:
     verdict = facts["verdict"]
     results = verdict["results"]
-    rows = [
-        [result["code"], result["outcome"], result["title"], _why(result, result["outcome"] in _FIRED)]
-        for result in results
-    ]
+    rows = [[result["code"], result["outcome"], result["title"], _explanation(result)] for result in results]
     counts = Counter(result["outcome"] for result in results)
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    counted = f"{len(results)} checks of the gate: {counted}."
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     return Section(
         "Decision",
         [
             Text(verdict["reason"]),
-            *_answer(facts.get("approval")),
-            Text(counted, "soft"),
-            Table(["check", "outcome", "what has to hold", "why"], rows),
+            *_approval(facts.get("approval")),
+            Text(f"{len(results)} checks of the gate: {outcomes}.", "soft"),
+            Table(["check", "outcome", "requirement", "explanation"], rows),
         ],
     )
 
 
-def _why(result: Mapping[str, Any], fired: bool) -> str:
-    more = f" ({result['documentation']})" if fired and result["documentation"] else ""
-    return f"{result['explanation']}{more}"
+def _explanation(result: Mapping[str, Any]) -> str:
+    linked = result["outcome"] in _FIRED and result["documentation"]
+    return result["explanation"] + (f" ({result['documentation']})" if linked else "")

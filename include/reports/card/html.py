@@ -1,4 +1,4 @@
-"""A card as a page that stands alone: no script, nothing loaded from elsewhere."""
+"""A card as a self-contained HTML page, with no script and nothing loaded from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A card as Markdown, with tables in the place of plots."""
+"""A card as Markdown, with tables instead of charts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from include.reports.card.blocks import Bullets, Facts, Plot, Table, Text
 if TYPE_CHECKING:
     from include.reports.card.blocks import Block, Card
 
-#: What has a meaning wherever it stands; an underscore has none within a word.
-_MEANS_SOMETHING = re.compile(r"([\\`*\[\]<>|#~&$])|(?<!\w)_|_(?!\w)")
+#: Characters with a meaning in Markdown; an underscore has none within a word.
+_SPECIAL = re.compile(r"([\\`*\[\]<>|#~&$])|(?<!\w)_|_(?!\w)")
 
 
 def markdown_card(card: Card) -> str:
-    """Return a card as Markdown (GitHub's, for its tables), in which every value is escaped."""
+    """Return a card as GitHub's Markdown, which has tables, with every value escaped."""
     parts = [f"# {_escaped(card.title)}", _escaped(card.subtitle), f"**Verdict: {_escaped(card.verdict)}**"]
     for section in card.sections:
         parts.append(f"## {_escaped(section.title)}")
@@ -24,7 +24,7 @@ def markdown_card(card: Card) -> str:
 
 
 def markdown_block(block: Block) -> str:
-    """Return a block as Markdown, in which every value is escaped."""
+    """Return a block as Markdown with every value escaped."""
     if isinstance(block, Text):
         return _paragraph(block.text)
     if isinstance(block, Bullets):
@@ -37,15 +37,15 @@ def markdown_block(block: Block) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [table.head, ["---:" if at in table.numbers else "---" for at in range(len(table.head))]]
-    shown = [[_escaped(cell) for cell in lines[0]], lines[1], *([_escaped(cell) for cell in row] for row in table.rows)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in shown)
+    head, *rows = [[_escaped(cell) for cell in row] for row in (table.head, *table.rows)]
+    rule = ["---:" if column in table.numbers else "---" for column in range(len(table.head))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def _paragraph(text: str) -> str:
-    """Return a paragraph whose first letters make it nothing else, such as a list."""
+    """Return an escaped paragraph whose first characters do not start a list or a heading."""
     return re.sub(r"^(\d*)([-+.)=])", r"\1\\\2", _escaped(text))
 
 
 def _escaped(text: str) -> str:
-    return _MEANS_SOMETHING.sub(r"\\\g<0>", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

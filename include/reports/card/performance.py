@@ -1,4 +1,4 @@
-"""The sections of a card that tell how good the model is: in all, on parts, beside its probabilities, and at work."""
+"""The sections of a card about performance: metrics, slices, fairness, the charts of the task, and costs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def performance_sections(
     pipeline: Pipeline, evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]
 ) -> list[Section]:
-    """Return metrics, slices, fairness, the plots of the task, and what the model costs.
+    """Return the sections from the metrics to the costs of operation.
 
     Parameters
     ----------
     curves
-        As `Curves.to_json` gives them; empty where they were not measured.
+        The result of `Curves.to_json`; empty where they were not measured.
     """
     plots = {"binary": _probabilities, "multiclass": _classes}.get(pipeline.training.task, _residuals)
     return [
@@ -59,22 +59,26 @@ def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> Section:
         blocks.append(Table([gates, "difference", "interval", "days"], better, (1, 2, 3)))
     if champion and champion.get("error"):
         blocks.append(Text(f"The champion cannot be scored: {champion['error']}", "warning"))
-    blocks.append(Text("Intervals are of a bootstrap over the days of the rows measured on.", "soft"))
+    blocks.append(Text("Intervals come from a bootstrap over the days of the holdout.", "soft"))
     return Section("Metrics", blocks)
 
 
 def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
     slices = evidence.get("slices")
     if not slices:
-        why = "gate.slices names no column" if not pipeline.gate.slices else "no value has rows enough"
+        why = "gate.slices names no column" if not pipeline.gate.slices else "no value has enough rows"
         return Section("Slices", [Text(f"Not measured: {why}.", "soft")])
     rows = []
     for each in slices:
         found = each["difference"] or {}
         rows.append(
             [
-                *(each["column"], each["value"], f"{each['rows']:,}", _fixed(each["challenger"])),
-                *(_fixed(each["champion"]), _signed(found.get("value"))),
+                each["column"],
+                each["value"],
+                f"{each['rows']:,}",
+                _fixed(each["challenger"]),
+                _fixed(each["champion"]),
+                _signed(found.get("value")),
                 _between([found.get("low"), found.get("high")]),
             ]
         )
@@ -85,7 +89,7 @@ def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
 def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
     gaps = evidence.get("fairness")
     if not gaps:
-        why = "gate.sensitive names no column" if not pipeline.gate.sensitive else "nothing was written down"
+        why = "gate.sensitive names no column" if not pipeline.gate.sensitive else "the run recorded nothing"
         return Section("Fairness", [Text(f"Not measured: {why}.", "soft")])
     rows = []
     for gap in gaps:
@@ -95,26 +99,26 @@ def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
         between = _between([gap["low"], gap["high"]])
         rows.append([gap["column"], gap["measure"], f"{len(gap['groups'])}", *ends, _fixed(gap["gap"]), between])
     head = ["column", "measure", "groups", "least", "most", "gap", "interval"]
-    told = f"The gate allows a gap of {pipeline.gate.max_fairness_gap:g}, beyond noise."
-    return Section("Fairness", [Table(head, rows, (2, 5, 6)), Text(told, "soft")])
+    limit = f"The gate allows a gap of {pipeline.gate.max_fairness_gap:g} beyond noise."
+    return Section("Fairness", [Table(head, rows, (2, 5, 6)), Text(limit, "soft")])
 
 
 def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
     blocks: list[Block] = []
     found = evidence.get("calibration")
     if found:
-        # the table of the metrics has the plain interval, and two that differ are taken for a mistake
-        corrected = f"{_between([found['low'], found['high']])} without what chance adds"
+        # say why this interval differs from the plain one in the table of metrics
+        corrected = f"{_between([found['low'], found['high']])} after correcting for chance"
         error = f"{_fixed(found['error'])} ({corrected})"
         others = "" if found["champion_error"] is None else f", the champion's {_fixed(found['champion_error'])}"
         blocks.append(
             Facts(
                 {
                     "calibration error": error + others,
-                    "mean probability": f"{_fixed(found['mean_predicted'])}, and {_fixed(found['mean_observed'])} of "
-                    "the rows are positive",
-                    "recalibration": f"slope {_fixed(found['slope'])}, intercept {_fixed(found['intercept'])}; 1 and 0 "
-                    "where nothing is to be corrected",
+                    "mean probability": f"{_fixed(found['mean_predicted'])}; {_fixed(found['mean_observed'])} of the "
+                    "rows are positive",
+                    "recalibration": f"slope {_fixed(found['slope'])}, intercept {_fixed(found['intercept'])}; perfect "
+                    "calibration has 1 and 0",
                     "calibrator": challenger.get("calibration", "none"),
                 }
             )
@@ -122,16 +126,18 @@ def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], chall
     if bins := curves.get("calibration"):
         rows = [
             [
-                *(f"{each['low']:g} to {each['high']:g}", f"{each['rows']:,}"),
-                *(_fixed(each["predicted"]), _fixed(each["observed"])),
+                f"{each['low']:g} to {each['high']:g}",
+                f"{each['rows']:,}",
+                _fixed(each["predicted"]),
+                _fixed(each["observed"]),
             ]
             for each in bins
         ]
         table = Table(["probability", "rows", "mean predicted", "share of positives"], rows, (1, 2, 3))
-        blocks.append(Plot("calibration", "Calibration: what was predicted, and what came of it", bins, table))
+        blocks.append(Plot("calibration", "Calibration: predicted and observed probability", bins, table))
     if roc := curves.get("roc"):
         table = Table(["model", "area under the curve"], [[each["model"], _fixed(each["area"])] for each in roc], (1,))
-        blocks.append(Plot("roc", "ROC: positives found, and false alarms on the way", roc, table))
+        blocks.append(Plot("roc", "ROC: true and false positive rate", roc, table))
     return Section("Calibration and ROC", blocks or [_missing()])
 
 
@@ -140,12 +146,12 @@ def _classes(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger:
     if not found:
         return Section("Confusion", [_missing()])
     rows = [
-        [name, f"{of:,}", *(format_share(each) for each in line)]
-        for name, of, line in zip(found["classes"], found["rows"], found["shares"], strict=True)
+        [name, f"{rows_of_class:,}", *(format_share(each) for each in shares)]
+        for name, rows_of_class, shares in zip(found["classes"], found["rows"], found["shares"], strict=True)
     ]
     head = ["class", "rows", *(f"predicted {name}" for name in found["classes"])]
     table = Table(head, rows, tuple(range(1, len(head))))
-    return Section("Confusion", [Plot("confusion", "Of each class, what was predicted", found, table)])
+    return Section("Confusion", [Plot("confusion", "Confusion matrix, as shares of the true class", found, table)])
 
 
 def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
@@ -160,18 +166,18 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
         ]
         for each in groups
     ]
-    head = ["predicted", "rows", "a tenth is below", "median", "a tenth is above"]
+    head = ["predicted", "rows", "10 % quantile", "median", "90 % quantile"]
     return Section(
         "Residuals",
         [
-            Text("A residual is the label minus the prediction: above 0 the model said too little."),
-            Plot("residuals", "Residuals along the prediction", groups, Table(head, rows, (0, 1, 2, 3, 4))),
+            Text("A residual is the label minus the prediction: above 0 the prediction was too low."),
+            Plot("residuals", "Residuals by prediction", groups, Table(head, rows, (0, 1, 2, 3, 4))),
             Table(
                 [f"{float(each):.0%}" for each in quantiles],
                 [[format_number(each) for each in quantiles.values()]],
                 tuple(range(len(quantiles))),
             ),
-            Text("Above: the residual that so many of the rows are below.", "soft"),
+            Text("Above: quantiles of the residuals of all rows.", "soft"),
         ],
     )
 
@@ -179,15 +185,15 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
 def _operation(evidence: Mapping[str, Any]) -> Section:
     found = evidence.get("operation")
     if not found:
-        return Section("At work", [_missing()])
-    told = {
+        return Section("Operation", [_missing()])
+    costs = {
         "model file": f"{found['model_bytes'] / 1e6:.2f} MB",
         "one row": "not measured" if found["row_ms"] is None else f"{found['row_ms']:.2f} ms",
         "many rows": "not measured"
         if found["rows_per_second"] is None
         else f"{found['rows_per_second']:,.0f} a second",
     }
-    return Section("At work", [Facts(told)])
+    return Section("Operation", [Facts(costs)])
 
 
 def _missing() -> Text:

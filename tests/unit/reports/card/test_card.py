@@ -23,8 +23,8 @@ TITLES = [
     "Slices",
     "Fairness",
     "{plots}",
-    "At work",
-    "What it goes by",
+    "Operation",
+    "Explanations",
     "Limits",
     "Decision",
 ]
@@ -70,8 +70,8 @@ def test_every_task_has_all_sections_and_its_own_plots(task: str, champion: bool
 
     assert [each.title for each in card.sections] == [each.format(plots=title) for each in TITLES]
     assert [each.kind for each in section(card, title).blocks if isinstance(each, Plot)] == kinds
-    goes_by = [each.kind for each in section(card, "What it goes by").blocks if isinstance(each, Plot)]
-    assert goes_by == ["swarm", "bars"]
+    explanations = [each.kind for each in section(card, "Explanations").blocks if isinstance(each, Plot)]
+    assert explanations == ["swarm", "bars"]
     for part in card.sections:
         for block in part.blocks:
             table = block.table if isinstance(block, Plot) else block
@@ -86,11 +86,11 @@ def test_purpose_and_data_name_the_owner_and_the_windows(tmp_path: Path) -> None
     card = model_card(pipeline, facts_of(pipeline))
 
     assert "owner: shop-team" in texts(section(card, "Purpose"))
-    assert "predicts: whether revenue is 1, as a probability" in texts(section(card, "Purpose"))
+    assert "predicts: the probability that revenue is 1" in texts(section(card, "Purpose"))
     data = texts(section(card, "Data"))
-    assert "learned from: 2023-03-01 to 2024-01-30, 12,345 rows" in data
-    assert "measured on: 2024-02-01 to 2024-02-28, 5,000 rows of 28 days" in data
-    assert "label: 1 in 30 % of the rows it is measured on" in data
+    assert "training: 2023-03-01 to 2024-01-30, 12,345 rows" in data
+    assert "holdout: 2024-02-01 to 2024-02-28, 5,000 rows of 28 days" in data
+    assert "label: 1 in 30 % of the holdout" in data
     assert "sales | sql | 3" in data
 
 
@@ -120,11 +120,11 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
 
     assert "gate.slices names no column" in texts(section(card, "Slices"))
     assert "gate.sensitive names no column" in texts(section(card, "Fairness"))
-    for title in ("Residuals", "At work"):
+    for title in ("Residuals", "Operation"):
         assert "Not measured in this run." in texts(section(card, title))
-    assert texts(section(card, "What it goes by")).count("was not measured in this run") == 2
+    assert texts(section(card, "Explanations")).count("not measured in this run") == 2
     limits = texts(section(card, "Limits"))
-    for told in ("gate.slices", "gate.sensitive", "disturbed rows was not measured"):
+    for told in ("gate.slices", "gate.sensitive", "perturbed rows was not measured"):
         assert told in limits
 
 
@@ -142,9 +142,9 @@ def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
     limits = texts(section(model_card(pipeline, facts), "Limits"))
 
     for told in (
-        "It has seen rows of 2023-03-01 to 2024-01-30",
-        "Tried with numeric noise, it loses 40 % of what it gains over the baseline.",
-        "Tried with shuffled rows, it failed: it raised ValueError.",
+        "The model has learned from rows of 2023-03-01 to 2024-01-30",
+        "With numeric noise, it loses 40 % of its gain over the baseline.",
+        "With shuffled rows, it failed: it raised ValueError.",
         "roc_auc has no value on store north.",
         "there are few rows.",
         "The gate did not promote it",
@@ -199,7 +199,7 @@ def test_an_answer_that_nobody_gave_is_told(tmp_path: Path) -> None:
     card = model_card(pipeline, facts_of(pipeline) | {"approval": unanswered})
 
     told = texts(section(card, "Decision"))
-    assert "Rejected since nobody answered in time, 2024-03-01T06:00:00+00:00" in told.splitlines()
+    assert "Rejected because nobody answered in time, 2024-03-01T06:00:00+00:00" in told.splitlines()
 
 
 def test_a_champion_that_cannot_be_scored_is_told(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_cannot_be_explained_is_told_and_left_out(shop: Path, caplog: pytes
     for name in ("curves", "contributions"):
         assert f"the {name} were not measured: ValueError('no threads left')" in caplog.text
     card = card_documents(pipeline, facts_of(pipeline) | explanations(plan()))
-    assert "was not measured in this run" in card["model_card.md"]
+    assert "were not measured in this run" in card["model_card.md"]
 
 
 def test_a_run_of_an_older_nightshift_has_nothing_to_explain(home: Path) -> None:
