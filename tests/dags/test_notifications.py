@@ -250,7 +250,7 @@ def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None
     processed()
 
     [told] = chat.posted
-    assert "It left no error: its process was killed" in told["text"]
+    assert "The task left no error: its process was killed" in told["text"]
     assert told["facts"] == {"dag": "shop.retrain", "task": "plan_run", "run": "a+b", "try": 2, "error": None}
     log = "https://airflow.example/dags/shop.retrain/runs/a%2Bb/tasks/plan_run?try_number=2"
     assert told["links"] == {"Log": log}
@@ -308,10 +308,8 @@ def test_an_approval_leads_to_the_page_of_the_answer(
 
     assert isinstance(notifier, ApprovalNotifier)
     [told] = chat.posted
-    assert told["text"].startswith(
-        "shop: an approval is waited for\n\nMay it?\n\nWithout an answer until 2024-03-01T06"
-    )
-    assert "taken as Reject.\n\nVERDICT\n" in told["text"]
+    assert told["text"].startswith("shop: waiting for an approval\n\nMay it?\n\nIf nobody answers until 2024-03-01T06")
+    assert "the answer is Reject.\n\nVERDICT\n" in told["text"]
     answer = "https://airflow.example/dags/shop.retrain/runs/night/tasks/request_approval/required_actions"
     assert told["links"] == {"Answer": answer}
 

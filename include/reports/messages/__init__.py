@@ -1,4 +1,4 @@
-"""What people are told of a run: subject, text, table and links, without any effect."""
+"""The messages about a run: subject, text, table and links; sending them is not done here."""
 
 from include.reports.messages.compose import (
     approval_message,

@@ -1,4 +1,4 @@
-"""The messages: from what is known of an event to its subject, sentences and table."""
+"""Composes the messages: subject, sentences and table of an event."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.gate.verdict import Verdict
 
-#: An error may hold a table or a query; more than this is read in the log.
+#: Maximum characters of an error, which may contain a table or a query; the log has all of it.
 MAX_ERROR = 1000
-#: Each alert is in the table; more than so many sentences are nobody's to read.
+#: Maximum sentences about alerts; the table has every alert.
 MAX_ALERTS = 10
-#: `password=x`, `"api_key": "x"` and their like, as drivers and clients write them into their errors.
+#: Secrets such as `password=x` and `"api_key": "x"`, as drivers and clients write them into their errors.
 _SECRET = re.compile(
     r"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[-_]?key|authorization"
     r"|signature)[\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
@@ -30,24 +30,24 @@ _SECRET = re.compile(
 def verdict_message(
     pipeline: str, summary: Mapping[str, Any], evidence: Evidence, verdict: Verdict, links: Sequence[Link] = ()
 ) -> Message:
-    """Say what a retraining came to.
+    """Report the result of a retraining.
 
     Parameters
     ----------
     summary
-        What `steps.summarize` returned.
+        The result of the step `summarize`.
     """
     version, alias = summary["version"], summary["alias"]
-    named = f"version {version}" + (f", alias {alias}" if alias else "") if version else "nothing registered"
+    registered = f"version {version}" + (f", alias {alias}" if alias else "") if version else "nothing registered"
     paragraphs = [_sentence(verdict.reason)]
-    if summary["reason"] != verdict.reason:  # what the registration had to say has the last word
+    if summary["reason"] != verdict.reason:  # the registration may add a reason, such as a dry run
         paragraphs.append(_sentence(summary["reason"]))
     if version:
-        paragraphs.append(f"Registered: {pipeline} {named}.")
+        paragraphs.append(f"Registered: {pipeline} {registered}.")
     return Message(
         event="verdict",
         pipeline=pipeline,
-        subject=_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({named})"),
+        subject=_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({registered})"),
         paragraphs=tuple(paragraphs),
         table=metric_table(evidence),
         links=tuple(links),
@@ -66,19 +66,19 @@ def verdict_message(
 
 
 def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Link] = ()) -> Message:
-    """Say what the monitor has found that is not as it was when the champion was trained.
+    """Report the alerts of the monitor.
 
     Parameters
     ----------
     summary
-        What `measure_drift` returned, with one alert at least.
+        The result of `measure_drift`, with at least one alert.
     """
     alerts = summary["alerts"]
     first = alerts[0]
     more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-    told = [_sentence(f"{each['kind']} {each['name']}: {each['sentence']}") for each in alerts[:MAX_ALERTS]]
+    sentences = [_sentence(f"{each['kind']} {each['name']}: {each['sentence']}") for each in alerts[:MAX_ALERTS]]
     if len(alerts) > MAX_ALERTS:
-        told.append(f"{len(alerts) - MAX_ALERTS} more are in the table.")
+        sentences.append(f"The table has {len(alerts) - MAX_ALERTS} more.")
     rows = [["", "value", "limit", "rows"]]
     rows += [
         [f"{each['kind']} {each['name']}", shown(each["value"]), shown(each["limit"]), f"{each['rows']:,}"]
@@ -88,7 +88,7 @@ def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Lin
         event="drift",
         pipeline=pipeline,
         subject=_line(f"{pipeline} as of {summary['as_of']}: {first['kind']} {first['name']}{more}"),
-        paragraphs=tuple(told),
+        paragraphs=tuple(sentences),
         table="\n".join(aligned(rows)),
         links=tuple(links),
         facts={
@@ -102,36 +102,36 @@ def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Lin
 def failure_message(
     pipeline: str, dag: str, task: str, run: str, tried: int, error: str | None, links: Sequence[Link] = ()
 ) -> Message:
-    """Say that a task has failed and is not tried again.
+    """Report that a task has failed for good.
 
     Parameters
     ----------
     tried
         The number of the last try, counted from 1.
     error
-        Its text; None where the task left none.
+        The text of the error; None where the task left none.
     """
-    told = _shortened(error)
-    ended = told or "It left no error: its process was killed, its machine went away, or it never started."
+    reason = _shortened(error)
+    no_reason = "The task left no error: its process was killed, its machine was lost, or it never started."
     return Message(
         event="failure",
         pipeline=pipeline,
         subject=_line(f"{pipeline}: {task} failed in {dag}"),
-        paragraphs=(ended, f"Run {run}, try {tried}; it is not tried again."),
+        paragraphs=(reason or no_reason, f"Run {run}; try {tried} was the last."),
         links=tuple(links),
-        facts={"dag": dag, "task": task, "run": run, "try": tried, "error": told or None},
+        facts={"dag": dag, "task": task, "run": run, "try": tried, "error": reason or None},
     )
 
 
 def outage_message(
     pipeline: str, dag: str, task: str, run: str, error: str | None, links: Sequence[Link] = ()
 ) -> Message:
-    """Say that a service is away, and that a task is tried again until it is back or the task has failed.
+    """Report that a service is unavailable and that Airflow retries the task.
 
     Parameters
     ----------
     error
-        Its text, which names the service.
+        The text of the error, which names the service.
     """
     cause = _shortened(error)
     return Message(
@@ -140,8 +140,8 @@ def outage_message(
         subject=_line(f"{pipeline}: {task} waits for a service in {dag}"),
         paragraphs=(
             cause,
-            f"Run {run}. The task is tried again by itself for at least half an hour; nobody has to act unless "
-            "it fails, which is a message of its own.",
+            f"Run {run}. Airflow retries the task for at least half an hour. Nobody has to act unless the task fails, "
+            "which sends another message.",
         ),
         links=tuple(links),
         facts={"dag": dag, "task": task, "run": run, "error": cause or None},
@@ -149,12 +149,12 @@ def outage_message(
 
 
 def overdue_message(pipeline: str, dag: str, run: str, reason: str, links: Sequence[Link] = ()) -> Message:
-    """Say that a whole run was ended by the scheduler, of which no task can tell.
+    """Report that the scheduler ended a whole run, which no task of it can report.
 
     Parameters
     ----------
     reason
-        Airflow's word for why: `timed_out` or `all_tasks_deadlocked`.
+        Airflow's reason: `timed_out` or `all_tasks_deadlocked`.
     """
     why = {
         "timed_out": "It took longer than its DAG's dagrun_timeout, so Airflow stopped it.",
@@ -173,23 +173,23 @@ def overdue_message(pipeline: str, dag: str, run: str, reason: str, links: Seque
 def approval_message(
     pipeline: str, question: str, body: str, unanswered: str, until: str | None, links: Sequence[Link] = ()
 ) -> Message:
-    """Say that somebody's answer is waited for.
+    """Ask somebody to approve or reject a promotion.
 
     Parameters
     ----------
     body
-        What is shown to who decides: the verdict as a table, and what would be replaced; Markdown's fences are dropped.
+        The text on Airflow's page: the verdict as a table, and the version to replace; Markdown's fences are dropped.
     unanswered
-        The answer that is taken where none comes.
+        The answer that Airflow assumes if nobody answers in time.
     until
-        When that is; None waits for ever.
+        When the time ends; None waits for ever.
     """
-    waits = f"Without an answer until {until} it is taken as {unanswered}." if until else "It waits until it is told."
+    deadline = f"If nobody answers until {until}, the answer is {unanswered}." if until else "There is no deadline."
     return Message(
         event="approval",
         pipeline=pipeline,
-        subject=_line(f"{pipeline}: an approval is waited for"),
-        paragraphs=(question, waits),
+        subject=_line(f"{pipeline}: waiting for an approval"),
+        paragraphs=(question, deadline),
         table="\n".join(line for line in body.splitlines() if not line.startswith("```")).strip(),
         links=tuple(links),
         facts={"question": question, "until": until, "unanswered": unanswered},
@@ -197,7 +197,7 @@ def approval_message(
 
 
 def metric_table(evidence: Evidence) -> str:
-    """Return each metric of all who were compared, that of the gate first."""
+    """Return a table of all metrics of challenger, champion and baseline, the gate's metric first."""
     champion = evidence.champion
     rows = [["", "challenger", "champion" if champion else "no champion", "baseline"]]
     for name, value in sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric):
@@ -209,7 +209,7 @@ def metric_table(evidence: Evidence) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in one line, without the passwords, keys and tokens that can be told by their form."""
+    """Return a text in one line, without passwords, keys and tokens that are recognizable by their form."""
     return _SECRET.sub(r"\1***", settings.without_password(_line(text)))
 
 

@@ -1,23 +1,26 @@
-"""A message in its parts, and how each kind of address shows them."""
+"""A message, and its form for each kind of recipient: plain text, email, Slack and webhook."""
 
 from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.html_page import render_html
 
 if TYPE_CHECKING:
-    from include.config.notify import Event
+    from collections.abc import Mapping
 
-#: Slack cuts a longer text in two, through the middle of a table.
+    from include.config.notify import Event
+    from include.core.json_value import JsonValue
+
+#: Slack splits longer texts, even in the middle of a table.
 SLACK_TEXT = 3800
 
 
 @dataclass(frozen=True)
 class Link:
-    """An address, and what is there."""
+    """An address with a label."""
 
     label: str
     address: str
@@ -25,18 +28,18 @@ class Link:
 
 @dataclass(frozen=True)
 class Message:
-    """What is told of one event.
+    """A message about one event.
 
     Attributes
     ----------
     subject
         One line.
     paragraphs
-        What happened, in sentences.
+        Sentences about the event.
     table
-        Plain text whose columns stand below each other; may be empty.
+        Plain text with aligned columns; may be empty.
     facts
-        The same for a program that reads it: JSON types by name.
+        The same content for programs.
     """
 
     event: Event
@@ -45,7 +48,7 @@ class Message:
     paragraphs: tuple[str, ...]
     table: str = ""
     links: tuple[Link, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def plain(self) -> str:
         """Return the text without the subject."""
@@ -53,11 +56,11 @@ class Message:
         return "\n\n".join(part for part in (*self.paragraphs, self.table, links) if part)
 
     def html(self) -> str:
-        """Return the text without the subject, for an email."""
+        """Return the text without the subject, as the HTML of an email."""
         return render_html("reports/templates/email.html.jinja", message=self)
 
     def slack(self) -> str:
-        """Return subject and text in Slack's markup, in which &, < and > are signs."""
+        """Return subject and text in Slack's markup, where &, < and > are special characters."""
         parts = [f"*{_for_slack(self.subject)}*", *map(_for_slack, self.paragraphs)]
         links = [f"<{link.address}|{_for_slack(link.label)}>" for link in self.links]
         room = SLACK_TEXT - sum(map(len, parts + links))
@@ -67,8 +70,8 @@ class Message:
             parts.append(f"```\n{shown}\n```")
         return "\n".join([*parts, *links])
 
-    def json(self) -> dict[str, Any]:
-        """Return all of it as JSON types; `text` is what chat servers show of it."""
+    def json(self) -> dict[str, JsonValue]:
+        """Return the message as JSON types; chat servers show the field `text`."""
         return {
             "event": self.event,
             "pipeline": self.pipeline,

@@ -103,7 +103,7 @@ def test_many_alerts_are_told_of_in_the_table() -> None:
     message = drift_message("shop", {"as_of": "2024-02-29", "version": 3, "alerts": alerts})
 
     assert len(message.paragraphs) == MAX_ALERTS + 1
-    assert message.paragraphs[-1] == "3 more are in the table."
+    assert message.paragraphs[-1] == "The table has 3 more."
     assert len(message.table.splitlines()) == 1 + len(alerts)
 
 
@@ -116,7 +116,7 @@ def test_a_failure_names_the_task_the_run_the_try_and_the_error() -> None:
     assert message.subject == "shop: sales.validate failed in shop.ingest"
     assert message.paragraphs == (
         "SchemaMismatch: column 'revenue' is text",
-        "Run manual__2024, try 5; it is not tried again.",
+        "Run manual__2024; try 5 was the last.",
     )
     assert message.facts == {
         "dag": "shop.ingest",
@@ -131,7 +131,7 @@ def test_a_task_that_was_killed_has_no_error() -> None:
     """The message says so instead of nothing."""
     message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, None)
 
-    assert "It left no error: its process was killed" in message.paragraphs[0]
+    assert "The task left no error: its process was killed" in message.paragraphs[0]
     assert message.facts["error"] is None
 
 
@@ -160,9 +160,9 @@ def test_an_approval_tells_what_is_asked_until_when_and_what_silence_means() -> 
 
     message = approval_message("shop", "May it?", body, "Reject", "2024-03-01T06:00:00+00:00", [RUN])
 
-    assert message.paragraphs == ("May it?", "Without an answer until 2024-03-01T06:00:00+00:00 it is taken as Reject.")
+    assert message.paragraphs == ("May it?", "If nobody answers until 2024-03-01T06:00:00+00:00, the answer is Reject.")
     assert message.table == "Instead of version 2:\n\nVERDICT  promote"
-    assert approval_message("shop", "May it?", "", "", None).paragraphs[1] == "It waits until it is told."
+    assert approval_message("shop", "May it?", "", "", None).paragraphs[1] == "There is no deadline."
 
 
 @pytest.mark.parametrize(
