@@ -1,4 +1,4 @@
-"""The feature table is replaced by months, says what made it, and is read in order."""
+"""The feature table is replaced by months, records its builds, and is read in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rows(first: int, last: int, value: float = 0.0) -> pa.Table:
 
 
 def opened(uri: str) -> lake.FeatureRows:
-    """Open a table that is there."""
+    """Open an existing table."""
     found = lake.open_features(uri)
     assert found is not None
     return found
@@ -45,19 +45,19 @@ def day(number: int) -> datetime:
     return START + timedelta(days=number)
 
 
-def test_there_is_nothing_before_the_first_build(home: object) -> None:
-    """A table that is not there is no error."""
+def test_a_missing_table_has_no_builds(home: object) -> None:
+    """A missing table is not an error."""
     assert lake.open_features(lake.features_uri("shop")) is None
 
 
 def test_rows_come_back_in_their_order_without_the_partition(uri: str) -> None:
-    """Month by month, whatever order the log has its files in."""
+    """Rows come month by month, whatever order the log has its files in."""
     assert lake.read_features(uri, 0) == rows(0, 4)
     assert lake.read_features(uri, 0, day(3)) == rows(3, 4)
 
 
 def test_months_are_replaced_from_a_time_on(uri: str) -> None:
-    """January's file stays; February has the rows that it was given."""
+    """January's file stays; February has exactly the new rows."""
     january = {path for path in DeltaTable(uri).file_uris() if "2024-01-01" in path}
     kept = opened(uri).read(day(2), day(3))
 
@@ -69,14 +69,14 @@ def test_months_are_replaced_from_a_time_on(uri: str) -> None:
 
 
 def test_some_rows_and_columns_can_be_read(uri: str) -> None:
-    """From a time on, and before another."""
+    """A reader may ask for a range of time and for some columns."""
     found = opened(uri).read(day(1), day(3), ["key", "prediction_time"])
 
     assert found == rows(1, 3).select(["key", "prediction_time"])
 
 
-def test_a_build_is_found_with_what_it_says(uri: str) -> None:
-    """By its digest, whatever came after it; and the newest by being that."""
+def test_a_build_is_found_by_its_digest(uri: str) -> None:
+    """The newest build is found too."""
     opened(uri).replace(day(2), rows(2, 5), "second", {"rows": 10})
     table = opened(uri)
 
@@ -85,8 +85,8 @@ def test_a_build_is_found_with_what_it_says(uri: str) -> None:
     assert table.newest() == lake.FeatureBuild(1, "second", {"rows": 10})
 
 
-def test_upkeep_makes_no_rows(uri: str) -> None:
-    """The newest rows are still those of the build before it."""
+def test_upkeep_is_no_build(uri: str) -> None:
+    """After upkeep, the newest rows still belong to the build before it."""
     lake.write_features(uri, rows(0, 4, value=2.0), "second", {})
     DeltaTable(uri).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     table = DeltaTable(uri)
@@ -95,16 +95,16 @@ def test_upkeep_makes_no_rows(uri: str) -> None:
     assert opened(uri).newest() == lake.FeatureBuild(1, "second", {})
 
 
-def test_rows_by_another_hand_are_no_builds(uri: str) -> None:
-    """Nothing says what they were made of."""
+def test_rows_of_another_writer_have_no_build(uri: str) -> None:
+    """Nothing records what they were made from."""
     write_deltalake(uri, DeltaTable(uri).to_pyarrow_table(), mode="overwrite")
 
     assert opened(uri).newest() is None
 
 
 @pytest.mark.parametrize("order", ["all first", "a month first"])
-def test_a_new_month_and_a_rebuild_at_once_clash(uri: str, order: str) -> None:
-    """Delta alone would let a month that nobody had pass beside a rebuild, and mix the rows of both."""
+def test_a_new_month_and_a_concurrent_rebuild_conflict(uri: str, order: str) -> None:
+    """Delta alone would accept both commits and mix their rows."""
     overtaken = opened(uri)
     if order == "all first":
         lake.write_features(uri, rows(0, 4, value=1.0), "rebuilt", {})
@@ -120,8 +120,8 @@ def test_a_new_month_and_a_rebuild_at_once_clash(uri: str, order: str) -> None:
     assert lake.read_features(uri, lake.latest_version(uri) or 0) == expected
 
 
-def test_rows_that_do_not_fit_leave_the_table(uri: str) -> None:
-    """A column of another type is refused in a sentence, and the last version stands."""
+def test_rows_of_another_type_leave_the_table_unchanged(uri: str) -> None:
+    """A column of another type is refused in a sentence, and the last version stays."""
     text = rows(2, 3).set_column(2, "value", pa.array(["x", "y"]))
 
     with pytest.raises(LakeError, match="the rows since 2024-02-01 could not be written"):
@@ -130,8 +130,8 @@ def test_rows_that_do_not_fit_leave_the_table(uri: str) -> None:
     assert lake.latest_version(uri) == 0
 
 
-def test_no_rows_are_a_table_as_well(home: object) -> None:
-    """A pipeline without a question yet has a table of its columns."""
+def test_a_table_may_have_no_rows(home: object) -> None:
+    """A pipeline whose query returns no rows yet has a table with its columns."""
     uri = lake.features_uri("shop")
     version = lake.write_features(uri, rows(0, 0), "none", {})
 

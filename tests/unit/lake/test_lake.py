@@ -1,4 +1,4 @@
-"""The lake's tables change whole days in one commit, or not at all."""
+"""A publication replaces whole days in one commit, or nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
 
 @pytest.fixture
 def uri(home: Path) -> str:
-    """Return the address of a table that is not there yet."""
+    """Return the address of a table that does not exist yet."""
     return lake.raw_uri("shop", "sales")
 
 
@@ -41,14 +41,14 @@ CLOCK = itertools.count(1)
 
 
 def publish(uri: str, table: pa.Table, batch: str, *days: str, moment: int | None = None) -> lake.TableVersion:
-    """Publish a batch's rows for some days, read at a moment: by default later than all before."""
+    """Publish a batch's rows for some days, read at a moment: by default after all others."""
     counts = {each["values"]: each["counts"] for each in table["ds"].value_counts().to_pylist()}
     slices = lake.Slices("ds", list(days), batch, next(CLOCK) if moment is None else moment, counts)
     return lake.publish_days(uri, [table], table.schema, slices)
 
 
 def replace(uri: str, batch: str, *days: str, each: int = 2, moment: int | None = None) -> lake.TableVersion:
-    """Replace the days from the first to the last by some rows of each."""
+    """Replace some days with the same number of rows for each."""
     return publish(uri, rows(batch, *days, each=each), batch, *days, moment=moment)
 
 
@@ -60,15 +60,15 @@ def batches(uri: str, version: int) -> dict[str, list[str]]:
     return found
 
 
-def test_a_table_that_is_not_there_has_no_version_and_no_days(uri: str) -> None:
-    """Before the first publication there is nothing to see, and no error."""
+def test_a_missing_table_has_no_version_and_no_days(uri: str) -> None:
+    """Before the first publication, readers get nothing and no error."""
     assert lake.latest_version(uri) is None
     assert lake.partitions(uri) == {}
     assert lake.find_build(uri, "b") is None
 
 
 def test_days_are_replaced_and_the_others_stay(uri: str) -> None:
-    """A batch of two days leaves the third day as it was."""
+    """A batch of two days leaves the third day unchanged."""
     replace(uri, "a", *DAYS)
 
     published = replace(uri, "b", *DAYS[:2], each=3)
@@ -83,7 +83,7 @@ def test_days_are_replaced_and_the_others_stay(uri: str) -> None:
 
 
 def test_days_are_replaced_in_one_commit(uri: str) -> None:
-    """There is no version in which a day is gone or only some days are new."""
+    """No version lacks a day, and no version has only some of the new days."""
     before = replace(uri, "a", *DAYS)
 
     after = replace(uri, "b", *DAYS)
@@ -94,7 +94,7 @@ def test_days_are_replaced_in_one_commit(uri: str) -> None:
 
 
 def test_a_day_without_rows_in_the_batch_is_emptied(uri: str) -> None:
-    """A range is replaced as a whole: a day that the new batch has not is not kept from the old one."""
+    """The whole range is replaced: a day without rows in the new batch loses its old rows."""
     replace(uri, "a", *DAYS)
 
     published = publish(uri, rows("b", DAYS[0], DAYS[2]), "b", *DAYS)
@@ -102,8 +102,8 @@ def test_a_day_without_rows_in_the_batch_is_emptied(uri: str) -> None:
     assert sorted(batches(uri, published.version)) == [DAYS[0], DAYS[2]]
 
 
-def test_a_batch_that_is_there_already_writes_nothing(uri: str) -> None:
-    """A step that runs again finds its own publication and makes no version."""
+def test_publishing_a_batch_again_writes_nothing(uri: str) -> None:
+    """A step that runs again finds its own publication and creates no version."""
     first = replace(uri, "a", *DAYS)
 
     again = replace(uri, "a", *DAYS)
@@ -112,8 +112,8 @@ def test_a_batch_that_is_there_already_writes_nothing(uri: str) -> None:
     assert lake.latest_version(uri) == first.version
 
 
-def test_a_batch_that_is_there_only_in_part_is_written_whole(uri: str) -> None:
-    """Where another batch has taken a day since, reading the first again restores all its days."""
+def test_a_partly_replaced_batch_is_restored_whole(uri: str) -> None:
+    """If another batch has replaced one day since, publishing the first again restores all its days."""
     replace(uri, "a", *DAYS)
     replace(uri, "b", DAYS[1])
 
@@ -123,8 +123,8 @@ def test_a_batch_that_is_there_only_in_part_is_written_whole(uri: str) -> None:
     assert batches(uri, published.version) == {day: ["a", "a"] for day in DAYS}
 
 
-def test_the_same_publication_again_changes_nothing_even_after_another(uri: str) -> None:
-    """A task that was killed after its commit and starts again must not undo what came since."""
+def test_a_repeated_publication_does_not_undo_a_later_one(uri: str) -> None:
+    """A task that was killed after its commit and starts again must not replace newer rows."""
     replace(uri, "a", *DAYS, moment=2000)
     replace(uri, "b", DAYS[1], moment=3000)
 
@@ -134,8 +134,8 @@ def test_the_same_publication_again_changes_nothing_even_after_another(uri: str)
     assert batches(uri, again.version) == {DAYS[0]: ["a"] * 2, DAYS[1]: ["b"] * 2, DAYS[2]: ["a"] * 2}
 
 
-def test_an_older_batch_fills_only_the_days_that_have_nothing_newer(uri: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A backfill that began before the nightly run and ends after it leaves the night's day alone, and says so."""
+def test_an_older_batch_skips_days_with_newer_rows(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A backfill that ends after the nightly run keeps the nightly run's day and logs it."""
     replace(uri, "night", DAYS[1], moment=3000)
 
     published = replace(uri, "backfill", *DAYS, moment=2000)
@@ -151,7 +151,7 @@ def test_an_older_batch_fills_only_the_days_that_have_nothing_newer(uri: str, ca
 
 
 def test_a_day_without_rows_is_known_as_published(uri: str) -> None:
-    """An empty day leaves no file, and is still a day that nobody has to ingest again."""
+    """An empty day has no file and still counts as ingested."""
     publish(uri, rows("a", DAYS[0]), "a", *DAYS[:2], moment=5)
 
     assert lake.published_at(uri, DAYS) == {DAYS[0]: 5, DAYS[1]: 5}
@@ -159,7 +159,7 @@ def test_a_day_without_rows_is_known_as_published(uri: str) -> None:
 
 
 def test_a_retired_column_is_null_from_now_on(uri: str) -> None:
-    """What the YAML no longer declares and names as retired stays for the days that had it."""
+    """A retired column keeps its values in older days."""
     publish(uri, rows("a", DAYS[0], visitors=pa.array([3, 4])), "a", DAYS[0])
     table = rows("b", DAYS[1])
     slices = lake.Slices("ds", [DAYS[1]], "b", next(CLOCK), {DAYS[1]: 2})
@@ -170,14 +170,14 @@ def test_a_retired_column_is_null_from_now_on(uri: str) -> None:
 
 
 def test_the_commit_names_its_batch(uri: str) -> None:
-    """A table's history says which batch made which version."""
+    """The table's history says which batch made which version."""
     replace(uri, "a", *DAYS)
 
     assert DeltaTable(uri).history(1)[0]["nightshift.batch"] == "a"
 
 
 def test_an_old_version_stays_readable(uri: str) -> None:
-    """A model can be traced to the very rows that it learned from."""
+    """A model can be traced to the exact rows that it learned from."""
     old = replace(uri, "a", *DAYS)
     for batch in "bcd":
         replace(uri, batch, *DAYS, each=5)
@@ -186,8 +186,8 @@ def test_an_old_version_stays_readable(uri: str) -> None:
     assert lake.dataset(uri, old.version).count_rows() == 6
 
 
-def test_a_new_column_is_empty_for_the_days_before(uri: str) -> None:
-    """A source may bring a column more; the days published before do not have it."""
+def test_a_new_column_is_null_in_older_days(uri: str) -> None:
+    """A source may add a column; days published before lack it."""
     replace(uri, "a", DAYS[0])
 
     more = rows("b", DAYS[1], visitors=pa.array([3, 4]))
@@ -208,7 +208,7 @@ def test_a_new_column_is_empty_for_the_days_before(uri: str) -> None:
     ],
 )
 def test_a_changed_schema_is_refused_and_the_table_stays(uri: str, changed: pa.Table, sentence: str) -> None:
-    """A column that went or became another type is one sentence, and what was there before stays."""
+    """A missing column or another type is refused in one sentence, and the table is unchanged."""
     before = replace(uri, "a", DAYS[0])
 
     with pytest.raises(SchemaMismatch, match=sentence) as refused:
@@ -221,7 +221,7 @@ def test_a_changed_schema_is_refused_and_the_table_stays(uri: str, changed: pa.T
 
 @pytest.mark.parametrize("there", [True, False])
 def test_two_writers_of_the_same_days_never_mix(uri: str, there: bool) -> None:
-    """Of runs that publish the same days at once each wins whole or is told of the conflict."""
+    """Each of several concurrent publications of the same days succeeds whole or reports a conflict."""
     if there:
         replace(uri, "before", *DAYS)
     writers = [f"w{number}" for number in range(4)]
@@ -255,7 +255,7 @@ def test_two_writers_of_the_same_days_never_mix(uri: str, there: bool) -> None:
 
 
 def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> None:
-    """Days that are published at once are all there, or their writer was told."""
+    """Concurrent publications are all in the table, or their writer got an error."""
     replace(uri, "before", "2023-12-31")
     together, told = threading.Barrier(len(DAYS)), []
 
@@ -276,8 +276,8 @@ def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> Non
     assert {day: part.rows for day, part in lake.partitions(uri).items()} == dict.fromkeys(sorted(expected), 2)
 
 
-def test_an_open_table_answers_of_one_version_until_it_is_refreshed(uri: str) -> None:
-    """Two answers of one step belong together, and the next step sees what another run has published since."""
+def test_an_open_table_stays_at_one_version_until_it_is_refreshed(uri: str) -> None:
+    """The answers within a step agree, and the next step sees later publications."""
     replace(uri, "a", *DAYS[:2], moment=5)
     raw = lake.RawTable(uri).refresh()
     replace(uri, "b", *DAYS[1:], moment=6)
@@ -291,8 +291,8 @@ def test_an_open_table_answers_of_one_version_until_it_is_refreshed(uri: str) ->
     assert raw.published_at(DAYS) == {DAYS[0]: 5, DAYS[1]: 6, DAYS[2]: 6}
 
 
-def test_a_table_that_came_after_it_was_asked_for_is_seen(uri: str) -> None:
-    """Of a source without any publication the table is opened before there is one."""
+def test_a_refresh_finds_a_table_created_meanwhile(uri: str) -> None:
+    """A step opens the table before the first publication of its source."""
     raw = lake.RawTable(uri).refresh()
     nothing = raw.version, raw.partitions(), raw.newest_partition(), raw.published_at(DAYS)
     replace(uri, "a", DAYS[0])
@@ -302,8 +302,8 @@ def test_a_table_that_came_after_it_was_asked_for_is_seen(uri: str) -> None:
 
 
 @pytest.mark.parametrize("versions", [0, 1, 6])
-def test_an_open_table_that_was_removed_is_not_taken_for_the_one_in_its_place(uri: str, versions: int) -> None:
-    """Of a table made anew while a step read its source, nothing of the old one is seen or written on."""
+def test_a_refresh_notices_a_recreated_table(uri: str, versions: int) -> None:
+    """No row of the removed table is read, and nothing is written to it."""
     for batch in "abc":
         replace(uri, batch, *DAYS)
     raw = lake.RawTable(uri).refresh()
@@ -320,7 +320,7 @@ def test_an_open_table_that_was_removed_is_not_taken_for_the_one_in_its_place(ur
     assert list(raw.partitions()) == list(there)
 
 
-def test_publishing_to_an_open_table_checks_what_came_since(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_publishing_to_an_open_table_checks_later_commits(uri: str, caplog: pytest.LogCaptureFixture) -> None:
     """A table opened before the source was read does not hide a newer publication of the same day."""
     replace(uri, "a", *DAYS, moment=1000)
     raw = lake.RawTable(uri).refresh()
@@ -334,8 +334,8 @@ def test_publishing_to_an_open_table_checks_what_came_since(uri: str, caplog: py
     assert "which are newer than this batch" in caplog.text
 
 
-def test_an_open_table_whose_log_was_damaged_since_is_told_with_its_address(uri: str) -> None:
-    """Bringing a table up to date fails with the same sentence as opening it."""
+def test_a_refresh_of_a_damaged_log_names_the_table(uri: str) -> None:
+    """A refresh fails with the same sentence as opening the table."""
     replace(uri, "a", DAYS[0])
     raw = lake.RawTable(uri).refresh()
     Path(uri, "_delta_log", f"{raw.version + 1:020}.json").write_text("{")
@@ -345,7 +345,7 @@ def test_an_open_table_whose_log_was_damaged_since_is_told_with_its_address(uri:
 
 
 def test_a_day_of_several_batches_has_no_batch(uri: str) -> None:
-    """A day that two batches had a part in, by another's hand, is no batch's own."""
+    """Another program may mix rows of two batches in one day."""
     mixed = pa.concat_tables([rows("a", DAYS[0]), rows("b", DAYS[0])])
 
     publish(uri, mixed, "a", DAYS[0])
@@ -354,7 +354,7 @@ def test_a_day_of_several_batches_has_no_batch(uri: str) -> None:
 
 
 def test_a_build_is_found_by_its_digest(home: Path) -> None:
-    """What a build made is found again, at its own version, after others were made."""
+    """The build is found at its own version after later builds."""
     uri = lake.features_uri("shop")
     first = lake.write_table(uri, pa.table({"x": [1.0]}), "build-1")
     second = lake.write_table(uri, pa.table({"y": ["other", "columns"]}), "build-2")
@@ -367,7 +367,7 @@ def test_a_build_is_found_by_its_digest(home: Path) -> None:
 
 
 def test_only_the_newest_commits_are_searched_for_a_build(home: Path) -> None:
-    """The search is bounded, so a table of many nights costs no more than a young one."""
+    """The search is bounded, so it does not slow down with the age of a table."""
     uri = lake.features_uri("shop")
     for number in range(3):
         lake.write_table(uri, pa.table({"x": [number]}), f"build-{number}")
@@ -376,22 +376,22 @@ def test_only_the_newest_commits_are_searched_for_a_build(home: Path) -> None:
     assert lake.find_build(uri, "build-1", commits=2) == 1
 
 
-def test_a_table_that_is_missing_is_told_when_it_is_read(uri: str) -> None:
-    """Reading what nobody ingested says what to do first."""
+def test_reading_a_missing_table_is_an_error(uri: str) -> None:
+    """The sentence says to ingest the source first."""
     with pytest.raises(LakeError, match="there is no such table; ingest its source first"):
         lake.read_table(uri, 0)
 
 
-def test_a_version_that_is_not_there_is_told(uri: str) -> None:
-    """A version that the table never had is one sentence with its number."""
+def test_reading_a_missing_version_is_an_error(uri: str) -> None:
+    """The sentence has the number of the version."""
     replace(uri, "a", DAYS[0])
 
     with pytest.raises(LakeError, match="99"):
         lake.read_table(uri, 99)
 
 
-def test_a_damaged_log_is_told_with_the_tables_address(uri: str, home: Path) -> None:
-    """A table that another program broke is one sentence, not a traceback."""
+def test_a_damaged_log_is_an_error_with_the_tables_address(uri: str, home: Path) -> None:
+    """A table that another program broke gives one sentence, not a traceback."""
     replace(uri, "a", DAYS[0])
     for commit in (home / "lake" / "shop" / "raw" / "sales" / "_delta_log").glob("*.json"):
         commit.write_text("not a log", encoding="utf-8")
@@ -400,8 +400,8 @@ def test_a_damaged_log_is_told_with_the_tables_address(uri: str, home: Path) -> 
         lake.latest_version(uri)
 
 
-def test_a_lake_that_cannot_be_written_is_told_and_left_alone(uri: str, home: Path) -> None:
-    """A file where the lake's folder should be is one sentence that names the days."""
+def test_a_lake_that_cannot_be_written_is_an_error(uri: str, home: Path) -> None:
+    """A file in the place of the lake's folder gives one sentence with the days."""
     home.mkdir()
     (home / "lake").touch()
 
@@ -411,7 +411,7 @@ def test_a_lake_that_cannot_be_written_is_told_and_left_alone(uri: str, home: Pa
 
 
 def test_a_wide_table_knows_the_batch_of_its_days(shop: Path, tmp_path: Path) -> None:
-    """Statistics are kept of a table's first columns only; the same wide day again must still write nothing."""
+    """Only the first columns have statistics; publishing a wide day again still writes nothing."""
     names = [f"column_{number}" for number in range(40)]
     columns = ", ".join(f"{name}: integer" for name in names)
     yaml = factories.SHOP_YAML.replace("      visitors: integer\n", f"      visitors: integer\n      {columns}\n")
@@ -430,8 +430,8 @@ def test_a_wide_table_knows_the_batch_of_its_days(shop: Path, tmp_path: Path) ->
     assert changed == [True, False]
 
 
-def test_old_versions_are_kept_however_many_come(home: Path) -> None:
-    """A run is repeated on the versions that it read, so the log of a table is never cleaned up."""
+def test_the_log_is_never_cleaned_up(home: Path) -> None:
+    """Runs are repeated on the versions that they read."""
     written = lake.write_table(str(home / "table"), pa.table({"number": [1]}), "first")
 
     assert DeltaTable(written.uri).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"

@@ -1,4 +1,4 @@
-"""The lake is kept small and quick, and whoever reads it sees what was there before."""
+"""Maintenance keeps the lake small and fast, and readers notice nothing of it."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def make_older(folder: str | Path, days: int) -> None:
         os.utime(file, (past, past))
 
 
-def test_a_compaction_changes_nothing_that_is_read(pipeline: Pipeline, uri: str) -> None:
-    """A day's files become one, and its rows, the batch of each delivery and every old version stay."""
+def test_a_compaction_changes_no_rows(pipeline: Pipeline, uri: str) -> None:
+    """A day's files become one; its rows, the batch of each delivery and every old version stay."""
     publish_all(uri)
     before, parts, version = rows(uri), lake.partitions(uri, "delivered"), lake.latest_version(uri)
     through, missing = published_through(pipeline), missing_range(pipeline, date.fromisoformat(DAYS[-1]))
@@ -134,7 +134,7 @@ def test_a_compaction_changes_nothing_that_is_read(pipeline: Pipeline, uri: str)
 
 
 def test_a_batch_in_compacted_days_is_known_as_published(pipeline: Pipeline, uri: str) -> None:
-    """The same delivery read again writes nothing, and another one replaces its rows alone."""
+    """Publishing the same delivery again writes nothing, and another delivery replaces only its own rows."""
     publish_all(uri)
     maintain_table(pipeline, "raw", "sales")
 
@@ -149,7 +149,7 @@ def test_a_batch_in_compacted_days_is_known_as_published(pipeline: Pipeline, uri
 
 
 def test_the_deliveries_of_a_range_are_known_by_their_day(uri: str) -> None:
-    """A range of nights read at once has several deliveries in a day's file, and each is known."""
+    """If several nights were read at once, one day's file has several deliveries, and each is found."""
     table = pa.concat_tables([delivery(number, "range") for number in range(4)])
     counts = {each["values"]: each["counts"] for each in table["delivered"].value_counts().to_pylist()}
     slices = lake.Slices("delivered", DAYS[:4], "range", 1, counts)
@@ -161,7 +161,7 @@ def test_the_deliveries_of_a_range_are_known_by_their_day(uri: str) -> None:
 
 
 def test_nothing_is_merged_twice(pipeline: Pipeline, uri: str) -> None:
-    """A second maintenance finds nothing to do and makes no version."""
+    """A second maintenance does nothing and creates no version."""
     publish_all(uri)
     first = maintain_table(pipeline, "raw", "sales")
     version = lake.latest_version(uri)
@@ -174,10 +174,10 @@ def test_nothing_is_merged_twice(pipeline: Pipeline, uri: str) -> None:
     assert lake.latest_version(uri) == version
 
 
-def test_a_publication_during_a_compaction_stands(
+def test_a_publication_wins_over_a_concurrent_compaction(
     uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where a settled day is published anew meanwhile, the compaction gives way and says so."""
+    """If a settled day is published again meanwhile, the compaction gives up and logs it."""
     publish_all(uri)
     look = upkeep._settled_days
 
@@ -198,7 +198,7 @@ def test_a_publication_during_a_compaction_stands(
 def test_a_compaction_during_a_publication_loses_no_row_and_doubles_none(
     uri: str, number: int, told: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The night's days are never merged, so it is not disturbed; a backfill is told and tries again."""
+    """A compaction never merges the nightly run's days; a backfill gets an error and tries again."""
     publish_all(uri)
     look, conflicts = publication._holds, []
 
@@ -224,7 +224,7 @@ def test_a_compaction_during_a_publication_loses_no_row_and_doubles_none(
 def test_the_versions_of_keep_days_stay_readable_and_older_ones_are_refused(
     pipeline: Pipeline, checkpoint: bool
 ) -> None:
-    """What was the newest version within the last days can be read, though checkpoints forget removals in a week."""
+    """Versions of the last days stay readable, although checkpoints forget removed files after a week."""
     uri = lake.features_uri("shop")
     for number in range(5):
         lake.write_table(uri, pa.table({"x": [number]}), f"build-{number}")
@@ -246,7 +246,7 @@ def test_the_versions_of_keep_days_stay_readable_and_older_ones_are_refused(
 
 
 def test_the_predictions_are_maintained_as_well(pipeline: Pipeline) -> None:
-    """Rows that were predicted anew go with the versions that nobody may ask for any more; each day stays."""
+    """Replaced predictions go with their old versions; each day stays."""
     uri = lake.predictions_uri("shop")
     for number, ds in enumerate([DAYS[0], DAYS[1], DAYS[0]]):
         rows = pa.table({"x": [number]})
@@ -262,8 +262,8 @@ def test_the_predictions_are_maintained_as_well(pipeline: Pipeline) -> None:
     assert found["x"].to_pylist() == [2, 1]
 
 
-def test_files_that_no_version_has_are_removed(pipeline: Pipeline, uri: str) -> None:
-    """What a killed writer left goes when it is old; what a writer is writing stays."""
+def test_orphaned_files_are_removed_when_old(pipeline: Pipeline, uri: str) -> None:
+    """Old files of a killed writer go; files that a writer is writing stay."""
     publish_all(uri)
     left, being_written = Path(uri) / f"ds={DAYS[0]}" / "part-left.parquet", Path(uri) / "part-new.parquet"
     left.touch()
@@ -278,7 +278,7 @@ def test_files_that_no_version_has_are_removed(pipeline: Pipeline, uri: str) -> 
 
 
 def test_the_table_writes_a_checkpoint_of_its_own_at_every_twentieth_version(home: Path) -> None:
-    """A table with our properties opens quickly even where nobody maintains it."""
+    """Our tables open fast even if nobody maintains them."""
     uri = str(home / "table")
     lake.write_table(uri, pa.table({"x": [0]}), "first")
     table = DeltaTable(uri)
@@ -290,15 +290,15 @@ def test_the_table_writes_a_checkpoint_of_its_own_at_every_twentieth_version(hom
     assert len(list(Path(uri, "_delta_log").glob("*.json"))) == 40
 
 
-def test_a_table_that_is_not_there_is_passed_over(pipeline: Pipeline) -> None:
-    """A source without any row in quarantine has no such table."""
+def test_a_missing_table_is_skipped(pipeline: Pipeline) -> None:
+    """A source without quarantined rows has no quarantine table."""
     assert maintain_table(pipeline, "quarantine", "sales") is None
 
 
 def test_a_maintenance_killed_between_its_steps_is_finished_by_the_next(
     pipeline: Pipeline, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the compaction's commit nothing is lost, and the next run does the rest."""
+    """Nothing is lost after the compaction's commit, and the next run does the rest."""
     publish_all(uri)
     make_older(uri, KEEP_DAYS + 1)
     before = rows(uri)
@@ -360,7 +360,7 @@ TOLD = EVERY - {"parquet"}
 
 
 def test_exactly_the_staged_files_that_nothing_needs_are_removed(pipeline: Pipeline, uri: str) -> None:
-    """What is told of a published batch stays for ever, its rows while a release may need them."""
+    """Reports about a published batch stay for ever, its rows as long as a release may need them."""
     old, young = KEEP_DAYS + 1, KEEP_DAYS - 1
     for number, days in enumerate([old, young, old, old, old, young, old]):
         staged(number, days)
@@ -378,7 +378,7 @@ def test_exactly_the_staged_files_that_nothing_needs_are_removed(pipeline: Pipel
 
 
 def test_a_batch_is_as_old_as_its_newest_file(pipeline: Pipeline) -> None:
-    """Who validates an old batch again is about to publish it."""
+    """A batch that was just validated again is about to be published."""
     staged(0, KEEP_DAYS + 1, "parquet", "json")
     staged(0, 1, "validation.json")
 
@@ -387,8 +387,8 @@ def test_a_batch_is_as_old_as_its_newest_file(pipeline: Pipeline) -> None:
     assert left_of(0) == {"parquet", "json", "validation.json"}
 
 
-def test_files_of_others_stay(pipeline: Pipeline) -> None:
-    """Only what Nightshift names is removed from the folder of staged batches."""
+def test_unknown_files_stay(pipeline: Pipeline) -> None:
+    """Maintenance removes only files that Nightshift names."""
     note = Path(str(run_files.staged_folder("shop", "sales"))) / "note.json"
     age(note, 1000)
 
@@ -398,7 +398,7 @@ def test_files_of_others_stay(pipeline: Pipeline) -> None:
 
 
 def test_old_runs_go_and_those_that_made_a_champion_stay(pipeline: Pipeline) -> None:
-    """A run is as old as its newest file; one whose model was promoted is kept, whatever its age."""
+    """A run is as old as its newest file; a run that made a champion stays for ever."""
     runs = Path(str(run_files.run_folder("shop", "old"))).parent
     for name, days, alias in (("old", 31, "challenger"), ("champion", 31, "champion"), ("young", 29, None)):
         age(runs / name / "plan.json", 31)
@@ -415,7 +415,7 @@ def test_old_runs_go_and_those_that_made_a_champion_stay(pipeline: Pipeline) -> 
 
 
 def test_old_pages_of_validations_go(pipeline: Pipeline) -> None:
-    """Pages are kept as long as the runs whose validations they show."""
+    """Pages are kept as long as the runs that they describe."""
     folder = Path(str(run_files.validations_folder("shop", "sales")))
     age(folder / "old.html", 31)
     age(folder / "young.html", 29)
@@ -426,8 +426,8 @@ def test_old_pages_of_validations_go(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(("days", "there"), [(1.1, False), (0.9, True)])
-def test_what_a_killed_process_was_writing_goes_after_a_day(pipeline: Pipeline, days: float, there: bool) -> None:
-    """A scratch file beside the files is removed when nobody can be writing it any more."""
+def test_scratch_files_go_after_a_day(pipeline: Pipeline, days: float, there: bool) -> None:
+    """No process can still be writing such a file."""
     folders = [run_files.staged_folder("shop", "sales"), run_files.run_folder("shop", "run")]
     scratch = [Path(str(folder)) / f".plan.json.{'0f' * 16}" for folder in folders]
     for file in scratch:
@@ -438,10 +438,10 @@ def test_what_a_killed_process_was_writing_goes_after_a_day(pipeline: Pipeline, 
     assert [file.exists() for file in scratch] == [there, there]
 
 
-def test_a_cleaning_that_is_killed_is_finished_by_the_next(
+def test_a_killed_cleanup_is_finished_by_the_next(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each file is judged by itself, so what is left after a kill goes the next time."""
+    """Each file is judged by itself, so the next run removes the rest."""
     for number in range(3):
         staged(number, KEEP_DAYS + 1)
     staged(3, 1)
@@ -465,8 +465,8 @@ def test_a_cleaning_that_is_killed_is_finished_by_the_next(
     assert "shop/staged/sales: 14 files before, 4 after, 20 bytes freed" in caplog.text
 
 
-def test_a_file_that_cannot_be_removed_is_told(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that refuses is one sentence with the file's place."""
+def test_a_file_that_cannot_be_removed_is_an_error(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence has the path of the file."""
     staged(0, KEEP_DAYS + 1, "parquet")
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
@@ -478,8 +478,8 @@ def test_a_file_that_cannot_be_removed_is_told(pipeline: Pipeline, monkeypatch: 
         maintain_files(pipeline)
 
 
-def test_a_store_that_tells_no_age_loses_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the age of a file is not known, it is not taken for old."""
+def test_files_of_unknown_age_stay(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store may not report the age of a file."""
     monkeypatch.setenv("LAKE_URI", "memory://maintenance")
     page = run_files.validations_folder("shop", "sales") / "page.html"
     run_files.write_bytes(page, b"page")
@@ -490,8 +490,8 @@ def test_a_store_that_tells_no_age_loses_nothing(pipeline: Pipeline, monkeypatch
     assert page.read_bytes() == b"page"
 
 
-def test_the_newest_day_is_asked_of_the_table_and_not_of_the_clock(uri: str) -> None:
-    """A source that has been silent for a year keeps its last days as they are."""
+def test_the_newest_day_comes_from_the_table_not_the_clock(uri: str) -> None:
+    """A source that has been silent for a year keeps its last days unmerged."""
     assert date.fromisoformat(DAYS[-1]) < date.today() - timedelta(days=300)
     publish_all(uri)
 

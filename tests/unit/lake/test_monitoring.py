@@ -1,4 +1,4 @@
-"""What the monitor found is a table of its own, a day at a time; an older version of a day can be read again."""
+"""Monitoring results are a table, published a day at a time; older versions stay readable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def publish(ds: str, states: list[str], moment: int) -> None:
 
 
 def test_a_day_is_replaced_as_a_whole_and_the_others_stay() -> None:
-    """A new run of a day leaves nothing of the one before."""
+    """A new run of a day leaves no row of the previous one."""
     publish(FIRST, ["ok", "alert"], 1)
     publish(SECOND, ["ok"], 2)
     publish(FIRST, ["unknown"], 3)
@@ -31,8 +31,8 @@ def test_a_day_is_replaced_as_a_whole_and_the_others_stay() -> None:
     assert lake.read_monitoring(lake.monitoring_uri("other"), FIRST, SECOND) is None
 
 
-def test_the_days_with_rows_and_the_rows_are_those_of_a_version() -> None:
-    """A plan pins the version, and what is published afterwards changes nothing there; an empty day is none."""
+def test_days_and_rows_are_read_at_a_version() -> None:
+    """A plan pins the version, and later publications do not change it; an empty day is not listed."""
     uri = lake.monitoring_uri("shop")
     publish(FIRST, ["ok"], 1)
     pinned = lake.latest_version(uri)
@@ -51,7 +51,7 @@ def test_the_days_with_rows_and_the_rows_are_those_of_a_version() -> None:
 
 @pytest.mark.parametrize("moment", [1, 2])
 def test_the_same_plan_or_an_older_one_changes_nothing(moment: int) -> None:
-    """The later plan's day stands."""
+    """The day of the later plan is kept."""
     publish(FIRST, ["ok"], 2)
     version = lake.latest_version(lake.monitoring_uri("shop"))
 

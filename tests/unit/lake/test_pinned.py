@@ -1,4 +1,4 @@
-"""What changed in a raw table between two versions is read from its log, and merges change nothing."""
+"""The changes of a raw table between two versions are read from its log; merging files is no change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def publish(uri: str, ds: str, batch: str, *, rows: int = 2, hour: int = 10, ext
 
 
 def changes(uri: str, since: int) -> set[tuple[str, bool, datetime | None]] | None:
-    """Return what changed up to the newest version."""
+    """Return the changes up to the newest version."""
     found = lake.PinnedTable(uri, lake.latest_version(uri) or 0).changes_since(since)
     return None if found is None else {(each.ds, each.replaced, each.known_from) for each in found}
 
@@ -55,30 +55,30 @@ def test_a_new_day_is_known_from_its_first_row(uri: str) -> None:
     assert changes(uri, 3) == set()
 
 
-def test_a_day_again_tells_of_what_came_and_what_went(uri: str) -> None:
-    """Rows that are gone were read by earlier builds."""
+def test_a_replaced_day_counts_added_and_removed_rows(uri: str) -> None:
+    """Earlier builds have read the removed rows."""
     publish(uri, "2024-01-02", "c", hour=12)
 
     assert changes(uri, 2) == {("2024-01-02", AGAIN, at(2, 12)), ("2024-01-02", AGAIN, at(2, 10))}
 
 
-def test_a_day_that_is_emptied_tells_of_what_went(uri: str) -> None:
-    """No rows are a change as well."""
+def test_an_emptied_day_is_a_change(uri: str) -> None:
+    """Removed rows are a change too."""
     publish(uri, "2024-01-02", "c", rows=0)
 
     assert changes(uri, 2) == {("2024-01-02", AGAIN, at(2, 10))}
 
 
 def test_a_new_day_that_is_published_twice_is_still_new(uri: str) -> None:
-    """No build has seen what was there in between."""
+    """No build has seen the version in between."""
     publish(uri, "2024-01-03", "c", hour=7)
     publish(uri, "2024-01-03", "d", hour=8)
 
     assert changes(uri, 2) == {("2024-01-03", NEW, at(3, 7)), ("2024-01-03", NEW, at(3, 8))}
 
 
-def test_late_rows_of_a_day_that_is_there_change_it(tmp_path: Path) -> None:
-    """A delivery that adds to a day may change what was made of the whole of it."""
+def test_late_rows_change_their_day(tmp_path: Path) -> None:
+    """Rows added to a day may change features that were built from all of it."""
     uri = str(tmp_path / "table")
     first = publish(uri, "2024-01-01", "a", column="delivered")
     table = pa.table(
@@ -95,7 +95,7 @@ def test_late_rows_of_a_day_that_is_there_change_it(tmp_path: Path) -> None:
 
 
 def test_a_merge_changes_nothing(tmp_path: Path) -> None:
-    """The rows are the same in another file."""
+    """The same rows are in another file."""
     uri = str(tmp_path / "table")
     publish(uri, "2024-01-01", "a", column="delivered")
     for day in (10, 20):
@@ -116,8 +116,8 @@ def test_a_merge_changes_nothing(tmp_path: Path) -> None:
     assert changes(uri, last) == set()
 
 
-def test_a_wide_table_is_looked_into(tmp_path: Path) -> None:
-    """Statistics are kept of the first columns only, and available_at is the last."""
+def test_a_wide_table_is_read_for_its_moments(tmp_path: Path) -> None:
+    """Only the first columns have statistics, and available_at is the last one."""
     uri = str(tmp_path / "table")
     publish(uri, "2024-01-01", "a", extra=40)
     version = publish(uri, "2024-01-02", "b", extra=40, hour=3)
@@ -127,8 +127,8 @@ def test_a_wide_table_is_looked_into(tmp_path: Path) -> None:
     assert changes(uri, version) == {("2024-01-02", AGAIN, at(2, 3))}
 
 
-def test_a_newer_version_or_a_log_with_a_hole_tells_nothing(uri: str) -> None:
-    """What is not known is not taken for nothing."""
+def test_changes_are_unknown_without_a_complete_log(uri: str) -> None:
+    """Unknown changes are not reported as no changes."""
     publish(uri, "2024-01-03", "c")
     assert lake.PinnedTable(uri, 2).changes_since(3) is None
     assert changes(uri, 1) is not None
@@ -140,8 +140,8 @@ def test_a_newer_version_or_a_log_with_a_hole_tells_nothing(uri: str) -> None:
     assert table.changes_since(2) == [lake.DayChange("2024-01-03", NEW, at(3, 10))]
 
 
-def test_a_table_is_known_by_more_than_its_address(uri: str, tmp_path: Path) -> None:
-    """One that was removed and made anew is another, and the same at each of its versions."""
+def test_a_recreated_table_has_another_identity(uri: str, tmp_path: Path) -> None:
+    """The identity is the same at each version of one table."""
     known = lake.PinnedTable(uri, 2).identity
     assert lake.PinnedTable(uri, 1).identity == known
     Path(uri).rename(tmp_path / "removed")
@@ -152,7 +152,7 @@ def test_a_table_is_known_by_more_than_its_address(uri: str, tmp_path: Path) -> 
 
 
 def test_an_older_version_is_read_as_it_was(uri: str) -> None:
-    """A pinned table does not see what was published since, and leaves out days that are not asked for."""
+    """A pinned table does not see later publications, and skips days that the caller does not need."""
     publish(uri, "2024-01-02", "c", rows=5)
 
     assert lake.PinnedTable(uri, 2).dataset().to_table().num_rows == 4

@@ -1,4 +1,4 @@
-"""A day of predictions is replaced as a whole, once, by nothing older, and by nothing of another shape."""
+"""A day of predictions is replaced as a whole, once, and never by an older run or by other columns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def publish(uri: str, ds: str, table: pa.Table, build: str, moment: int) -> lake
 
 
 def values(uri: str, first: str = FIRST, last: str = THIRD) -> list[float]:
-    """Return the predictions that are published of some days."""
+    """Return the published predictions of some days."""
     found = lake.read_predictions(uri, first, last)
     assert found is not None
     return found["prediction"].to_pylist()
@@ -58,20 +58,20 @@ def versions(uri: str) -> int:
     return len(DeltaTable(uri).history())
 
 
-def test_there_is_nothing_before_the_first_publication(home: object) -> None:
-    """A table that is not there is no error."""
+def test_a_missing_table_has_no_predictions(home: object) -> None:
+    """A missing table is not an error."""
     assert lake.read_predictions(lake.predictions_uri("shop"), FIRST, THIRD) is None
 
 
 def test_days_come_back_in_order_with_their_day(uri: str) -> None:
-    """Whichever of them are asked for, both ends included."""
+    """Any range of days can be read, both ends included."""
     assert lake.read_predictions(uri, SECOND, SECOND) == rows(SECOND, 2.0, ds=[SECOND] * 3)
     assert values(uri) == [1.0] * 3 + [2.0] * 3
     assert values(uri, THIRD, THIRD) == []
 
 
 def test_a_day_is_replaced_as_a_whole(uri: str) -> None:
-    """Of the rows that were there before none is left, and the other day is as it was."""
+    """None of the day's old rows is left, and the other day is unchanged."""
     done = publish(uri, FIRST, rows(FIRST, 9.0, number=1), B, 30)
 
     assert done.changed
@@ -79,7 +79,7 @@ def test_a_day_is_replaced_as_a_whole(uri: str) -> None:
 
 
 def test_the_same_build_again_makes_no_version(uri: str) -> None:
-    """Whatever was published of other days since."""
+    """Publications of other days in between make no difference."""
     before = versions(uri)
     again = publish(uri, FIRST, rows(FIRST, 1.0), A, 10)
 
@@ -88,7 +88,7 @@ def test_the_same_build_again_makes_no_version(uri: str) -> None:
     assert versions(uri) == before
 
 
-def test_upkeep_does_not_make_a_build_forgotten(uri: str) -> None:
+def test_a_build_is_still_known_after_upkeep(uri: str) -> None:
     """A checkpoint and a vacuum lie between the two publications."""
     lake.checkpoint(uri)
     lake.vacuum(uri, keep_days=7)
@@ -97,13 +97,13 @@ def test_upkeep_does_not_make_a_build_forgotten(uri: str) -> None:
 
 
 def test_another_query_of_the_same_plan_replaces_the_day(uri: str) -> None:
-    """Who corrects features.sql and clears the task gets what the corrected query yields."""
+    """Somebody who corrects features.sql and clears the task gets the corrected predictions."""
     assert publish(uri, FIRST, rows(FIRST, 5.0), B, 10).changed
     assert values(uri, FIRST, FIRST) == [5.0] * 3
 
 
-def test_what_was_planned_before_does_not_replace_what_stands(uri: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A task that is repeated late would else take the predictions of a newer champion back."""
+def test_an_earlier_plan_does_not_replace_a_later_one(uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that is repeated late would otherwise restore the predictions of an older champion."""
     publish(uri, FIRST, rows(FIRST, 5.0), B, 30)
     late = publish(uri, FIRST, rows(FIRST, 1.0), A, 10)
 
@@ -113,22 +113,22 @@ def test_what_was_planned_before_does_not_replace_what_stands(uri: str, caplog: 
 
 
 def test_a_day_without_rows_is_published(uri: str) -> None:
-    """It has none of the rows that it had before, and that is known when it comes again."""
+    """The day loses its old rows, and publishing it again changes nothing."""
     assert publish(uri, SECOND, rows(SECOND, number=0), B, 30).changed
     assert values(uri) == [1.0] * 3
     assert not publish(uri, SECOND, rows(SECOND, number=0), B, 30).changed
 
 
 def test_the_first_day_may_be_without_rows(home: object) -> None:
-    """The table is there all the same, with its columns."""
+    """The table exists with its columns."""
     uri = lake.predictions_uri("shop")
     publish(uri, FIRST, rows(FIRST, number=0), A, 10)
 
     assert lake.read_predictions(uri, FIRST, FIRST) == rows(FIRST, number=0, ds=pa.array([], pa.string()))
 
 
-def test_the_commit_says_what_made_it(uri: str) -> None:
-    """So that the version of a day can be told from another's."""
+def test_the_commit_names_its_build(uri: str) -> None:
+    """The version of a day can be traced to its inputs."""
     commit = DeltaTable(uri).history(1)[0]
 
     assert commit["nightshift.build"] == A
@@ -150,7 +150,7 @@ def test_the_commit_says_what_made_it(uri: str) -> None:
     ],
 )
 def test_other_columns_are_refused(uri: str, changed: pa.Table, told: str) -> None:
-    """A pipeline that answers another question has to have another table, and is told so."""
+    """A pipeline that predicts something else needs another table, and the sentence says so."""
     before = versions(uri)
     with pytest.raises(SchemaMismatch, match=told) as refused:
         publish(uri, THIRD, changed, A, 30)
@@ -160,7 +160,7 @@ def test_other_columns_are_refused(uri: str, changed: pa.Table, told: str) -> No
 
 
 def test_classes_may_come_and_go(home: object) -> None:
-    """A new champion may know a class that the one before it did not, and know another no longer."""
+    """A new champion may know other classes than the one before."""
     uri = lake.predictions_uri("shop")
     publish(uri, FIRST, rows(FIRST, probability_x=[0.5] * 3, probability_y=[0.5] * 3), A, 10)
     publish(uri, SECOND, rows(SECOND, probability_y=[0.2] * 3, probability_z=[0.8] * 3), B, 20)
@@ -172,8 +172,8 @@ def test_classes_may_come_and_go(home: object) -> None:
     assert found["probability_z"].to_pylist() == [None] * 3 + [0.8] * 3
 
 
-def test_a_table_may_have_a_moment_and_a_truth_as_columns(home: object) -> None:
-    """Times without a zone and decisions that are not known keep their types, even where all are null."""
+def test_times_and_booleans_keep_their_types(home: object) -> None:
+    """Times without a zone and unknown decisions keep their types, even where all are null."""
     uri = lake.predictions_uri("shop")
     undecided = pa.array([None] * 3, pa.bool_())
     publish(uri, FIRST, rows(FIRST, decision=undecided), A, 10)
@@ -190,10 +190,10 @@ def test_a_table_may_have_a_moment_and_a_truth_as_columns(home: object) -> None:
     [("predictions", SECOND), ("predictions", THIRD), ("new", FIRST)],
     ids=["a day that is there", "a new day", "the first day of all"],
 )
-def test_of_two_writers_of_a_day_the_slower_is_refused(
+def test_the_slower_of_two_writers_of_a_day_is_refused(
     uri: str, monkeypatch: pytest.MonkeyPatch, table: str, ds: str
 ) -> None:
-    """It has not seen what the quicker one wrote, and reads it when it is run again."""
+    """The slower writer has not seen the faster one's rows, and finds them when it runs again."""
     uri = uri.replace("predictions", table)
     looked = daily._is_published
 
@@ -211,8 +211,8 @@ def test_of_two_writers_of_a_day_the_slower_is_refused(
     assert not publish(uri, ds, rows(ds, 5.0), A, 30).changed
 
 
-def test_writers_of_two_days_do_not_meet(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backfill's days are written side by side."""
+def test_writers_of_two_days_do_not_conflict(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backfill writes its days in parallel."""
     looked = daily._is_published
 
     def beside(*args: Any) -> bool:
@@ -226,8 +226,8 @@ def test_writers_of_two_days_do_not_meet(uri: str, monkeypatch: pytest.MonkeyPat
     assert values(uri) == [1.0] * 3 + [5.0] * 3 + [7.0] * 3
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file lies where the table would be."""
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """A file lies in the place of the table."""
     (tmp_path / "lake").write_text("")
     with pytest.raises(LakeError, match=f"the day {FIRST} could not be written") as refused:
         publish(str(tmp_path / "lake" / "predictions"), FIRST, rows(FIRST), A, 10)
@@ -235,8 +235,8 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert refused.value.retryable
 
 
-def test_classes_that_differ_in_case_alone_are_refused(home: object) -> None:
-    """Delta has no two such columns, neither in one day nor in two."""
+def test_classes_that_differ_in_case_only_are_refused(home: object) -> None:
+    """Delta cannot keep two such columns, neither in one day nor in two."""
     uri, late = lake.predictions_uri("shop"), pa.array([0.5] * 3)
 
     with pytest.raises(SchemaMismatch, match="'probability_late' and 'probability_Late' differ in upper and lower"):
