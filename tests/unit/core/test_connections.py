@@ -35,7 +35,7 @@ class Warehouse(DefaultDialect):
 
 @pytest.fixture
 def connections() -> EnvironmentConnections:
-    """Return what turns a connection's id into an engine or a folder."""
+    """Return the connections of environment variables."""
     return EnvironmentConnections()
 
 
@@ -48,7 +48,7 @@ def define(monkeypatch: pytest.MonkeyPatch, value: object, name: str = "SHOP") -
 def test_a_sqlite_file_is_named_by_json_or_by_uri(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
-    """Each form that Airflow reads leads to the same file."""
+    """Every form that Airflow reads leads to the same file."""
     path = tmp_path / "shop of ours.db"
     path.touch()
     forms = {
@@ -65,7 +65,7 @@ def test_a_sqlite_file_is_named_by_json_or_by_uri(
 def test_a_sqlite_uri_as_the_error_shows_it_is_read(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The example of the sentence, with four slashes before an absolute path, is right itself."""
+    """The example in the error, with four slashes before an absolute path, works."""
     (tmp_path / "sales.db").touch()
     define(monkeypatch, f"sqlite:///{tmp_path / 'sales.db'}")
 
@@ -76,7 +76,7 @@ def test_a_sqlite_uri_as_the_error_shows_it_is_read(
 def test_a_databases_address_is_made_of_the_connections_fields(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """Both forms make the same address, and the engine is shown without the password."""
+    """Both forms give the same address, and the engine is printed without the password."""
     monkeypatch.setitem(registry.impls, "warehouse", lambda: Warehouse)
     fields = {"conn_type": "warehouse", "login": "reader", "host": "db.example", "port": 5433, "schema": "shop"}
     uri = f"warehouse://reader:{SECRET}%2F%40@db.example:5433/shop"
@@ -91,7 +91,7 @@ def test_a_databases_address_is_made_of_the_connections_fields(
 def test_an_id_is_looked_up_in_upper_case(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Airflow writes the id in upper case behind AIRFLOW_CONN_, and so do we."""
+    """Airflow writes the id in upper case after AIRFLOW_CONN_, and so do we."""
     define(monkeypatch, {"conn_type": "fs", "extra": {"path": str(tmp_path)}}, "DATA_LANDING")
 
     assert connections.folder("data_landing").path == str(tmp_path)
@@ -101,7 +101,7 @@ def test_an_id_is_looked_up_in_upper_case(
 def test_a_folder_is_the_path_in_the_extra_field(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
-    """Airflow stores the extra field as an object, as text, or behind the URI's question mark."""
+    """Airflow stores the extra field as an object, as text, or after the URI's question mark."""
     extra = {"path": str(tmp_path)}
     forms = {
         "object": {"conn_type": "fs", "extra": extra},
@@ -115,10 +115,10 @@ def test_a_folder_is_the_path_in_the_extra_field(
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_connection_that_is_not_defined_is_told_with_its_variable(
+def test_an_undefined_connection_is_an_error_with_its_variable(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
-    """The sentence names the connection and the variable to set; an empty one counts as none."""
+    """The sentence names the connection and the variable to set; an empty variable counts as undefined."""
     if value is not None:
         define(monkeypatch, value)
 
@@ -126,10 +126,10 @@ def test_a_connection_that_is_not_defined_is_told_with_its_variable(
         connections.engine("shop")
 
 
-def test_a_sqlite_file_that_is_not_there_is_not_made(
+def test_a_missing_sqlite_file_is_not_created(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """SQLite would make an empty database, in which the query fails with another mistake."""
+    """SQLite would create an empty database, in which the query fails with another error."""
     define(monkeypatch, {"conn_type": "sqlite", "host": str(tmp_path / "sale.db")})
 
     with pytest.raises(ConnectionMissing, match=r"connection 'shop' names the SQLite file '.*sale\.db', which does"):
@@ -138,10 +138,10 @@ def test_a_sqlite_file_that_is_not_there_is_not_made(
 
 
 @pytest.mark.parametrize("there", ["nothing", "file"])
-def test_a_folder_that_is_not_there_is_told_with_its_path(
+def test_a_missing_folder_is_an_error_with_its_path(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str
 ) -> None:
-    """A path that is missing, or is a file, is named together with its connection."""
+    """A missing path, or a file, is reported together with its connection."""
     path = tmp_path / "landing"
     if there == "file":
         path.touch()
@@ -159,14 +159,14 @@ def test_a_folder_that_is_not_there_is_told_with_its_path(
     ],
 )
 @pytest.mark.parametrize("container", ["", "oci"])
-def test_in_a_container_a_missing_file_or_folder_may_want_a_mount(
+def test_in_a_container_a_missing_file_or_folder_may_need_a_mount(
     connections: EnvironmentConnections,
     monkeypatch: pytest.MonkeyPatch,
     connection: dict[str, Any],
     ask: str,
     container: str,
 ) -> None:
-    """A folder that was there on the machine was looked for in vain by a worker, whose container did not have it."""
+    """A container sees only the mounted folders of its machine."""
     monkeypatch.setenv("container", container)
     define(monkeypatch, connection)
 
@@ -177,10 +177,10 @@ def test_in_a_container_a_missing_file_or_folder_may_want_a_mount(
 
 
 @pytest.mark.parametrize("value", [{"conn_type": "fs"}, {"conn_type": "fs", "extra": ""}, "fs://"])
-def test_a_folders_connection_without_a_path_is_told_what_it_needs(
+def test_a_folder_connection_without_a_path_is_an_error(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    """The sentence shows a connection as it should be."""
+    """The sentence shows a correct connection."""
     define(monkeypatch, value)
 
     with pytest.raises(ConnectionMissing, match="connection 'shop' has no `path` in its extra field") as refused:
@@ -200,10 +200,10 @@ def test_a_folders_connection_without_a_path_is_told_what_it_needs(
         f"oracle-of-delphi://reader:{SECRET}@db.example/shop",
     ],
 )
-def test_a_connection_that_cannot_be_used_is_told_without_its_secret(
+def test_an_unusable_connection_is_reported_without_its_secret(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    """Logs are read by many, so a sentence names the variable and never its value."""
+    """Many people read logs, so a sentence names the variable and never its value."""
     define(monkeypatch, value)
 
     with pytest.raises(ConnectionMissing, match="AIRFLOW_CONN_SHOP") as refused:
@@ -223,20 +223,20 @@ def test_a_connection_that_cannot_be_used_is_told_without_its_secret(
         ("mysql+nodriver://db/shop", "has the type 'mysql\\+nodriver', which is not a known database"),
     ],
 )
-def test_a_connection_that_cannot_be_used_is_told_why(
+def test_an_unusable_connection_is_reported_with_the_reason(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, value: str, sentence: str
 ) -> None:
-    """What is wrong with a connection is a sentence, whatever its text is."""
+    """Every mistake gives one sentence, whatever the text contains."""
     define(monkeypatch, value)
 
     with pytest.raises(ConnectionMissing, match=sentence):
         connections.engine("shop")
 
 
-def test_an_api_is_where_host_schema_and_port_say(
+def test_an_api_address_comes_from_host_schema_and_port(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The address may be one field or three, and its path stays behind the port."""
+    """The address may be one field or three, and its path stays after the port."""
     for address, fields in {
         "http://api.example": {"host": "api.example"},
         "https://api.example:8443": {"host": "api.example", "schema": "https", "port": 8443},
@@ -250,7 +250,7 @@ def test_an_api_is_where_host_schema_and_port_say(
 def test_an_apis_extra_field_has_the_options_that_airflow_reads(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate of the house is named there; what is no option is a header."""
+    """The extra field may name a company's certificate; fields that are no options become headers."""
     extra = {"verify": "/etc/house.pem", "proxies": {"https": "http://proxy.example"}, "timeout": 3, "X-Team": "shop"}
     define(monkeypatch, {"conn_type": "http", "host": "api.example", "extra": extra})
 
@@ -261,10 +261,10 @@ def test_an_apis_extra_field_has_the_options_that_airflow_reads(
     assert not {"verify", "proxies", "timeout"} & set(session.headers)
 
 
-def test_an_api_is_shown_without_its_secrets(
+def test_an_api_is_printed_without_its_secrets(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is printed has the address alone; the secrets are known, to be masked elsewhere."""
+    """Printing shows only the address; the secrets are listed for masking elsewhere."""
     extra = {"headers": {"X-Api-Key": f"Key {SECRET}-key", "X-Version": "2"}}
     define(monkeypatch, {"conn_type": "http", "host": "api.example", "password": SECRET, "extra": extra})
 
@@ -294,10 +294,10 @@ def test_an_api_is_shown_without_its_secrets(
         ({"host": "api.example", "password": f"{SECRET}\n"}, "a value for the token that is its password that cannot"),
     ],
 )
-def test_an_api_that_cannot_be_asked_is_told_without_its_secret(
+def test_an_unusable_api_is_reported_without_its_secret(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], sentence: str
 ) -> None:
-    """A token from a file often ends with a line break; the sentence shows the field and not its value."""
+    """A token from a file often ends with a line break; the sentence names the field and not its value."""
     define(monkeypatch, {"conn_type": "http", "password": SECRET} | fields)
 
     with pytest.raises(ConnectionMissing) as refused:
@@ -314,8 +314,8 @@ def test_an_api_that_cannot_be_asked_is_told_without_its_secret(
         ("mysql", {}),
     ],
 )
-def test_postgresqls_driver_is_told_what_the_extra_field_says(conn_type: str, arguments: dict[str, object]) -> None:
-    """What Airflow's own hook reads there, such as the kind of its cursors, is nothing that the driver knows."""
+def test_postgresqls_driver_gets_the_options_of_the_extra_field(conn_type: str, arguments: dict[str, object]) -> None:
+    """The driver does not know the options of Airflow's own hook, such as the kind of cursor."""
     extra = {"sslmode": "verify-full", "connect_timeout": 5, "cursor": "dictcursor", "iam": False}
 
     assert driver_arguments(conn_type, extra) == arguments
@@ -325,7 +325,7 @@ def test_postgresqls_driver_is_told_what_the_extra_field_says(conn_type: str, ar
 def test_kafkas_settings_are_the_extra_field(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """Each form that Airflow reads gives the client the same settings."""
+    """Every form that Airflow reads gives the client the same settings."""
     extra = {"bootstrap.servers": "broker.example:9092", "sasl.password": f"{SECRET}/@"}
     forms = {
         "object": {"conn_type": "kafka", "extra": extra},
@@ -347,10 +347,10 @@ def test_kafkas_settings_are_the_extra_field(
         ({"conn_type": "http", "extra": {"bootstrap.servers": SECRET}}, "the type 'http'"),
     ],
 )
-def test_a_connection_that_names_no_brokers_is_told_what_kafka_needs(
+def test_a_connection_without_brokers_is_an_error(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], wrong: str
 ) -> None:
-    """The sentence shows a connection as it should be, and nothing of the one that is there."""
+    """The sentence shows a correct connection, and nothing of the wrong one."""
     define(monkeypatch, fields)
 
     with pytest.raises(ConnectionMissing, match=f"connection 'shop' has {wrong}") as refused:
@@ -362,10 +362,10 @@ def test_a_connection_that_names_no_brokers_is_told_what_kafka_needs(
 @pytest.mark.parametrize(
     ("path", "package"), [("gs://landing/in", "gcsfs"), ("abfss://landing/in", "adlfs"), ("nonsense://a/b", "fsspec")]
 )
-def test_a_store_that_nothing_installed_reads_is_told_with_the_package(
+def test_a_missing_driver_of_a_store_is_named(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch, path: str, package: str
 ) -> None:
-    """Which stores can be read depends on what is installed, so the sentence says what to install."""
+    """The readable stores depend on the installed packages, so the sentence names the package."""
     for name in ("gcsfs", "adlfs"):
         monkeypatch.setitem(sys.modules, name, None)
     define(monkeypatch, {"conn_type": "wasb", "extra": {"path": path}})
@@ -374,10 +374,10 @@ def test_a_store_that_nothing_installed_reads_is_told_with_the_package(
         connections.folder("shop")
 
 
-def test_a_store_without_a_login_of_its_own_needs_nothing_of_its_connection(
+def test_a_store_without_a_login_needs_only_a_path(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any other filesystem is reached as its driver reaches it by itself."""
+    """The driver of any other file system finds its own settings."""
     define(monkeypatch, {"conn_type": "generic", "extra": {"path": "memory://landing/in"}})
     (connections.folder("shop") / "a.csv").write_bytes(b"rows")
 
@@ -387,7 +387,7 @@ def test_a_store_without_a_login_of_its_own_needs_nothing_of_its_connection(
 def test_a_login_in_a_stores_address_is_refused(
     connections: EnvironmentConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A path is shown in logs and manifests, and a password may not be."""
+    """Logs and manifests show the path, so it must not have a password."""
     define(monkeypatch, {"conn_type": "aws", "extra": {"path": f"s3://reader:{SECRET}@landing/in"}})
 
     with pytest.raises(ConnectionMissing, match="'shop' has a login in its `path`") as refused:
@@ -406,6 +406,6 @@ def test_a_login_in_a_stores_address_is_refused(
         ),
     ],
 )
-def test_what_s3_needs_is_read_from_an_aws_connection(fields: dict[str, Any], options: dict[str, Any]) -> None:
-    """What the connection does not say is left to the AWS client's own search."""
+def test_s3_options_come_from_an_aws_connection(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    """The AWS client finds everything else itself."""
     assert s3_options(ConnectionFields("aws", **fields)) == options

@@ -1,4 +1,4 @@
-"""A program's SQLite file is migrated as a whole with a copy kept, or refused in words and left alone."""
+"""A program's SQLite file is migrated completely with a copy kept, or refused and left unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file(tmp_path: Path) -> DatabaseFile:
-    """Return the file, not there yet, of a program that knows the revisions a, b and c in this order."""
+    """Return the file, which does not exist yet, of a program that knows the revisions a, b and c in this order."""
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     (scripts / "__init__.py").write_text("")
@@ -54,15 +54,15 @@ def read(path: Path) -> tuple[str, list[tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize(("revision", "state"), [(None, "none"), ("a", "older"), ("b", "older"), ("c", "newest")])
-def test_a_revision_is_placed_by_the_programs_scripts(file: DatabaseFile, revision: str | None, state: str) -> None:
-    """The scripts are read and not run; the newest revision is the one that none follows."""
+def test_the_programs_scripts_order_the_revisions(file: DatabaseFile, revision: str | None, state: str) -> None:
+    """The scripts are read and not run; no other revision follows the newest one."""
     write(file.path, revision)
 
     assert file.state() == state
 
 
-def test_a_file_that_is_not_there_is_not_made(file: DatabaseFile) -> None:
-    """Asking about a database leaves it to its program to make one."""
+def test_a_missing_file_is_not_created(file: DatabaseFile) -> None:
+    """Only the program itself creates its database."""
     assert (file.state(), file.is_settled()) == ("none", False)
     assert not file.path.exists()
 
@@ -80,7 +80,7 @@ def test_a_revision_of_a_newer_program_is_refused(file: DatabaseFile) -> None:
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) -> None:
-    """The rows are in the new tables; the copy has the old ones; a person is told where."""
+    """The new tables have the rows; the copy has the old tables; the log says where the copy is."""
     write(file.path, "a", journal=journal)
     told: list[str] = []
 
@@ -94,8 +94,8 @@ def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) ->
     assert left == {"store.db", kept.name, ".store.db.migration"}
 
 
-def test_a_second_copy_does_not_take_the_place_of_the_first(file: DatabaseFile) -> None:
-    """Who goes back and comes again keeps both copies."""
+def test_a_second_copy_does_not_replace_the_first(file: DatabaseFile) -> None:
+    """Somebody who goes back and upgrades again keeps both copies."""
     write(file.path, "a")
     first = file.migrate(upgrade, lambda _: None)
     file.path.unlink()
@@ -107,7 +107,7 @@ def test_a_second_copy_does_not_take_the_place_of_the_first(file: DatabaseFile) 
 
 
 def test_a_file_that_another_process_has_migrated_is_left_alone(file: DatabaseFile) -> None:
-    """Of two processes that find an older file, the later one does nothing."""
+    """If two processes find an older file, the later one does nothing."""
     write(file.path, "a")
     file.migrate(upgrade, lambda _: None)
 
@@ -131,7 +131,7 @@ def stop_early(path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(
     file: DatabaseFile, broken: Callable[[Path], None], error: type[BaseException]
 ) -> None:
-    """Who breaks off or stops early leaves the old tables and rows, and the next try can be made."""
+    """A migration that fails or stops early leaves the old tables and rows, and can be tried again."""
     write(file.path, "a")
 
     with pytest.raises(error):
@@ -143,8 +143,8 @@ def test_a_migration_that_fails_changes_nothing(
     assert read(file.path) == ("c", [("run 0", "keep")])
 
 
-def test_what_is_written_meanwhile_is_not_lost(file: DatabaseFile) -> None:
-    """A row that another program wrote while the copy was migrated is not written over."""
+def test_rows_written_during_a_migration_are_not_lost(file: DatabaseFile) -> None:
+    """A row that another program writes while the copy is migrated is not overwritten."""
     write(file.path, "a")
 
     def upgrade_while_another_writes(path: Path) -> None:
@@ -159,8 +159,8 @@ def test_what_is_written_meanwhile_is_not_lost(file: DatabaseFile) -> None:
     assert list(file.path.parent.glob("*before*")) == []
 
 
-def test_what_is_settled_is_not_asked_again_until_it_changes(file: DatabaseFile) -> None:
-    """A file is settled for one release and one revision: a copy that was put back is looked at again."""
+def test_a_settled_file_is_not_checked_again_until_it_changes(file: DatabaseFile) -> None:
+    """A file is settled for one release and one revision; a restored copy is checked again."""
     write(file.path, "c")
     assert not file.is_settled()
 

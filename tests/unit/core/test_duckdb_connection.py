@@ -11,7 +11,7 @@ WIDE = 300
 
 @pytest.mark.usefixtures("shop")
 def test_a_wide_table_is_counted_by_day() -> None:
-    """Some 250 estimates of distinct values a group ended the process by SIGFPE, without a message."""
+    """About 250 estimates of distinct values for each group ended the process with SIGFPE and no message."""
     with open_duckdb("300MB") as con:
         columns = ", ".join(f"i * {at} AS c{at}" for at in range(WIDE))
         con.execute(f"CREATE TABLE wide AS SELECT i % 2 AS day, {columns} FROM range(10) AS numbers(i)")
@@ -24,7 +24,7 @@ def test_a_wide_table_is_counted_by_day() -> None:
 
 @pytest.mark.usefixtures("shop")
 def test_aggregates_of_all_rows_keep_their_order() -> None:
-    """What is asked for in portions is answered as if it were one query, also of no rows and of nothing."""
+    """Several queries give the same answer as one, also for no rows and for no aggregates."""
     with open_duckdb("300MB") as con:
         con.execute("CREATE TABLE one AS SELECT 1 AS x")
         asked = [f"sum(x) + {at}" for at in range(AGGREGATES_AT_ONCE + 1)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    """Also where a file that others could read was in its place, and a killed process has left a part of one."""
+    """Even if a readable file was in its place, and a killed process left a scratch file."""
     path = tmp_path / "secrets.json"
     path.write_text("old")
     path.chmod(0o644)
@@ -27,8 +27,8 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_was_there_stays_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk leaves the old secrets, for a half of a new one would be used for ever."""
+def test_the_old_file_stays_if_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a new secret would be used for ever."""
     path = tmp_path / "secrets.json"
     write_private(path, "old")
 

@@ -51,7 +51,7 @@ def test_a_path_that_delta_cannot_work_in_is_refused_at_the_start(
 def test_a_day_is_published_under_any_other_path(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """An apostrophe in a folder's name ended the SQL that was made of it."""
+    """An apostrophe in a folder's name once ended the SQL that was made from it."""
     (tmp_path / name / "tmp").mkdir(parents=True)
     monkeypatch.setenv("LAKE_URI", str(tmp_path / name / "lake"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name / "tmp"))
@@ -69,7 +69,7 @@ def test_a_day_is_published_under_any_other_path(
 
 
 def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`file:///my%20lake` was one folder for Delta and another one for what lies beside the tables."""
+    """`file:///my%20lake` was one folder for Delta and another one for the files beside the tables."""
     monkeypatch.setenv("LAKE_URI", f"{tmp_path.as_uri()}/my%20lake/")
     assert settings.lake_uri() == f"{tmp_path}/my lake"
     monkeypatch.setenv("LAKE_URI", f"{tmp_path.as_uri()}/my%23lake/")
@@ -98,7 +98,7 @@ def test_an_encoded_address_of_a_folder_is_that_folder(tmp_path: Path, monkeypat
 def test_an_address_that_would_be_a_folder_of_the_project_is_refused(
     monkeypatch: pytest.MonkeyPatch, place: str, sentence: str
 ) -> None:
-    """`file:/data/lake` and `~/lake` were made below the project's root, and nobody looked for the tables there."""
+    """`file:/data/lake` and `~/lake` were created below the project's root, where nobody looked for the tables."""
     monkeypatch.setenv("LAKE_URI", place)
     with pytest.raises(ConfigError, match=re.escape(sentence)):
         settings.lake_uri()
@@ -108,7 +108,7 @@ def test_an_address_that_would_be_a_folder_of_the_project_is_refused(
 def test_a_temporary_folder_with_a_misread_path_is_refused(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """DuckDB spilled to a folder that was not there, and MLflow looked for a model in another."""
+    """DuckDB spilled to a missing folder, and MLflow looked for a model in the wrong one."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
     with pytest.raises(ConfigError, match=r"^TMPDIR is .* misread a path with"):
         settings.check_places()
@@ -116,7 +116,7 @@ def test_a_temporary_folder_with_a_misread_path_is_refused(
 
 @pytest.mark.usefixtures("shop")
 def test_duckdb_reads_back_what_is_quoted() -> None:
-    """Whatever a text holds, SQL takes it for that text."""
+    """SQL reads every quoted text as the same text."""
     with open_duckdb("100MB") as con:
         for text in (*REFUSED, *WORKING, "'", "''", "\\'", "a';--"):
             assert con.execute(f"SELECT {literal(text)}").fetchall() == [(text,)]

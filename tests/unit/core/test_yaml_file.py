@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def read(folder: Path, content: str | bytes) -> YamlFile:
-    """Read a file of this content."""
+    """Read a file with this content."""
     path = folder / "file.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_yaml(path, "file.yaml")
 
 
 def refused(folder: Path, content: str | bytes) -> str:
-    """Return the sentence that a file of this content is refused with."""
+    """Return the error about a file with this content."""
     with pytest.raises(ConfigError) as error:
         read(folder, content)
     return str(error.value)
@@ -32,8 +32,8 @@ def refused(folder: Path, content: str | bytes) -> str:
     ["NO", "no", "on", "Off", "yes", "y", "010", "0099", "1_000", "0x1F", "0o17", "0b1", "1:30", "12:30:00",
      "2024-01-01", "2024-01-01 10:00:00", ".inf", "-.INF", ".nan", "1e", "1.2.3", "=", "nUlL", "tRue"],
 )  # fmt: skip
-def test_a_plain_value_is_the_text_that_was_written(tmp_path: Path, written: str) -> None:
-    """The country NO is no false, and the code 010 is not the number 8."""
+def test_an_unquoted_value_is_the_text_that_was_written(tmp_path: Path, written: str) -> None:
+    """The country NO is not false, and the code 010 is not the number 8."""
     assert read(tmp_path, f"a: [{written}]").data == {"a": [written]}
 
 
@@ -43,8 +43,8 @@ def test_a_plain_value_is_the_text_that_was_written(tmp_path: Path, written: str
      ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
      ("'12'", "12"), ('"true"', "true"), ("''", ""), ("!!str 12", "12"), ("!!str null", "null")],
 )  # fmt: skip
-def test_numbers_truth_values_and_null_have_their_type(tmp_path: Path, written: str, value: Any) -> None:
-    """These are the same in each version of YAML and in JSON; quotes make each of them a text."""
+def test_numbers_booleans_and_null_have_their_type(tmp_path: Path, written: str, value: Any) -> None:
+    """These are the same in every version of YAML and in JSON; quotes make each of them a text."""
     found = read(tmp_path, f"a: {written}\n").data["a"]
 
     assert found == value
@@ -59,7 +59,7 @@ def test_a_name_of_a_field_is_always_text(tmp_path: Path) -> None:
 
 
 def test_a_field_written_twice_is_refused_at_every_depth(tmp_path: Path) -> None:
-    """Each is told with both of its lines, however it is quoted."""
+    """Each error has both lines, however the field is quoted."""
     text = "a:\n  b: 1\n  c: {d: 1, 'd': 2}\n  b: 2\nlist:\n- x: 1\n  x: 2\n\"a\": 3\n"
 
     assert refused(tmp_path, text).splitlines() == [
@@ -71,7 +71,7 @@ def test_a_field_written_twice_is_refused_at_every_depth(tmp_path: Path) -> None
 
 
 def test_aliases_and_merges_repeat_what_they_name(tmp_path: Path) -> None:
-    """A field of its own goes before a merged one, wherever it stands, and the first merged before the second."""
+    """Own fields take precedence over merged ones, and the first merged mapping over the second."""
     text = "one: &one {x: 1, y: 2}\ntwo: &two {x: 9, z: 3}\nboth:\n  y: 5\n  <<: [*one, *two]\nagain: *one\n"
 
     file = read(tmp_path, text)
@@ -104,8 +104,8 @@ def test_aliases_and_merges_repeat_what_they_name(tmp_path: Path) -> None:
         ("a: 1\n" * (MAX_BYTES // 4), ": the file has more than 1,000,000 bytes"),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence_with_its_line(tmp_path: Path, text: str | bytes, sentence: str) -> None:
-    """No file ends the process, or is half read."""
+def test_an_unreadable_file_gives_one_sentence_with_the_line(tmp_path: Path, text: str | bytes, sentence: str) -> None:
+    """No file ends the process, and none is read in part."""
     told = refused(tmp_path, text)
 
     assert told.startswith(f"file.yaml{sentence}")
@@ -113,13 +113,13 @@ def test_what_cannot_be_read_is_one_sentence_with_its_line(tmp_path: Path, text:
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
-    """Ten lists of ten aliases each would be ten thousand million values."""
+    """Ten levels of ten aliases each would be ten thousand million values."""
     lists = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 11)]
 
     assert "values, counting those of aliases" in refused(tmp_path, "\n".join(["l0: &l0 [x]", *lists]))
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     """Editors on Windows write both."""
     file = read(tmp_path, b"\xef\xbb\xbfa: 1\r\nb: NO\r\n")
 
@@ -135,8 +135,8 @@ def test_other_shapes_are_left_to_the_reader(tmp_path: Path, text: str, data: An
     assert read(tmp_path, text).data == data
 
 
-def test_what_is_no_file_is_told(tmp_path: Path) -> None:
-    """A folder, a link that leads nowhere and a file that is not there each have their sentence."""
+def test_a_path_that_is_no_file_is_an_error(tmp_path: Path) -> None:
+    """A folder, a broken link and a missing file each have their own sentence."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
 
@@ -150,8 +150,8 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     ["NO", "010", "1e3", ".5", "-1E5", "0x1F", "1:30", "2024-01-01", "null", "true", "", "~", "a: b", "- a", "#", "\t",
      1, 1.5, 1e300, True, None],
 )  # fmt: skip
-def test_what_is_written_is_read_as_the_same(tmp_path: Path, value: Any) -> None:
-    """A suggested set of codes like 1e3 would otherwise be one of numbers."""
+def test_written_yaml_is_read_back_unchanged(tmp_path: Path, value: Any) -> None:
+    """A suggested set of codes such as 1e3 would otherwise become numbers."""
     data = {"set": [value, [value]], "field": {"value": value}}
 
     found = read(tmp_path, write_yaml(data, 100)).data

@@ -1,4 +1,4 @@
-"""The page of the features says what each is, where it comes from and what it is worth, and runs nothing."""
+"""The feature page shows meaning, origin and importance of each feature, and runs nothing."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def pipeline(shop: Path) -> Pipeline:
 
 
 def row(page: str, name: str) -> str:
-    """Return a column's row of the page as text, a bar between its cells."""
+    """Return a column's row of the page as text, with a bar between its cells."""
     [found] = [each for each in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if f"<td><code>{name}</code>" in each]
     return re.sub(r"<[^>]+>", "", found.replace("</td>", "|").replace("<wbr>", ""))
 
 
-def test_the_head_says_what_the_table_is(pipeline: Pipeline) -> None:
-    """Whoever opens the page knows the question, the owner, the rows and how much of the label is known."""
+def test_the_head_describes_the_table(pipeline: Pipeline) -> None:
+    """It has the question, the owner, the rows and how much of the label is known."""
     page = re.sub(r"<[^>]+>", " ", feature_page(pipeline, table(), None))
 
     for told in (
@@ -90,8 +90,8 @@ def test_the_head_says_what_the_table_is(pipeline: Pipeline) -> None:
         assert told in page
 
 
-def test_a_row_says_what_a_feature_is_and_holds(pipeline: Pipeline) -> None:
-    """Comment, SQL, source, type and figures stand beside the name; what is no feature says so."""
+def test_a_row_describes_its_feature(pipeline: Pipeline) -> None:
+    """Comment, SQL, source, type and statistics stand beside the name; other columns show their role."""
     page = feature_page(pipeline, table(), None)
 
     assert row(page, "month") == "month|SQLmonth(day) AS month|sales|integer|25 %|1|1|1|1||"
@@ -102,7 +102,7 @@ def test_a_row_says_what_a_feature_is_and_holds(pipeline: Pipeline) -> None:
 
 
 def test_importance_is_that_of_the_champion(pipeline: Pipeline) -> None:
-    """A bar is as long as its share of the greatest; what is new or was not measured says so."""
+    """A bar is as long as its share of the greatest; a new or unmeasured feature says so."""
     champion = ChampionImportance(
         3, "mae", ["weekday", "month", "unmeasured", "gone"], {"weekday": (2.0, 0.1), "month": (0.5, 0.25)}
     )
@@ -119,10 +119,10 @@ def test_importance_is_that_of_the_champion(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("features", [None, {}, {"weekday": (-0.5, 0.1)}])
-def test_a_champion_without_figures_has_no_bars(
+def test_a_champion_without_importance_has_no_bars(
     pipeline: Pipeline, features: dict[str, tuple[float, float]] | None
 ) -> None:
-    """One that was registered before there were any, or that needs no feature, is no error."""
+    """A champion of an older release, or one that needs no feature, is no error."""
     page = feature_page(pipeline, table(), ChampionImportance(3, "mae", None, features))
 
     assert not re.search(r"width:[1-9]\d*%\"", page)
@@ -131,7 +131,7 @@ def test_a_champion_without_figures_has_no_bars(
 
 
 def test_a_page_loads_nothing_and_runs_nothing(pipeline: Pipeline) -> None:
-    """Names, comments and whatever else comes from files is text, and the page's policy lets no script run."""
+    """Names, comments and other texts from files stay texts, and the page's policy forbids scripts."""
     champion = ChampionImportance(3, EVIL, [EVIL], {EVIL: (1.0, 0.0)})
 
     page = feature_page(pipeline, table(), champion)
@@ -145,8 +145,8 @@ def test_a_page_loads_nothing_and_runs_nothing(pipeline: Pipeline) -> None:
     assert "script-src" not in POLICY
 
 
-def test_a_query_that_cannot_be_read_is_told_on_the_page(pipeline: Pipeline, shop: Path) -> None:
-    """The figures are there without it."""
+def test_an_unreadable_query_is_reported_on_the_page(pipeline: Pipeline, shop: Path) -> None:
+    """The statistics are shown anyway."""
     (shop / "features.sql").write_text("SELECT (store FROM sales")
 
     page = feature_page(pipeline, table(), None)
@@ -166,8 +166,8 @@ def test_a_table_without_rows_has_a_page(pipeline: Pipeline) -> None:
     assert row(page, "month") == "month|SQLmonth(day) AS month|sales|integer|-|0|-|-|-||"
 
 
-def test_a_label_of_classes_is_told_by_their_number(shop: Path) -> None:
-    """The mean of classes means nothing, and of a label of 0 and 1 it is a share."""
+def test_a_label_of_classes_has_no_mean(shop: Path) -> None:
+    """A binary label has a share, several classes have a number."""
     told = {}
     for task, metric in (("binary", "roc_auc"), ("multiclass", "log_loss")):
         text = factories.SHOP_YAML.replace("task: regression", f"task: {task}").replace(
@@ -181,7 +181,7 @@ def test_a_label_of_classes_is_told_by_their_number(shop: Path) -> None:
 
 
 def test_a_page_is_written_whole_or_not_at_all(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where writing fails the last page stands."""
+    """If writing fails, the previous page stays."""
     path = write_feature_page(pipeline, table(), None)
     before = path.read_text(encoding="utf-8")
     monkeypatch.setattr("os.fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
@@ -195,7 +195,7 @@ def test_a_page_is_written_whole_or_not_at_all(pipeline: Pipeline, monkeypatch: 
 
 
 def test_the_newest_table_of_any_run_is_documented(pipeline: Pipeline) -> None:
-    """Runs are found by what they left; one of an older Nightshift, that left less, is passed over."""
+    """Runs are found by their files; runs of an older release, which have other fields, are skipped."""
     with pytest.raises(RunMissing, match=r"^shop: no run has built features yet.*shop\.retrain"):
         newest_features(pipeline)
     first, second = table(), table(new=[1, 2, 3, 4])
@@ -206,7 +206,7 @@ def test_the_newest_table_of_any_run_is_documented(pipeline: Pipeline) -> None:
 
 
 def test_a_table_of_another_label_is_refused(pipeline: Pipeline, shop: Path) -> None:
-    """pipeline.yaml may have changed since the last night, and the sentence says what to do."""
+    """pipeline.yaml may have changed since the last run, and the sentence says what to do."""
     built = table()
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("label: revenue", "label: profit"))
 

@@ -1,4 +1,4 @@
-"""The card says what a model is for, made from, good for and decided about, of every task, and hides nothing."""
+"""The card has purpose, data, performance, limits and decision of a model, for every task."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def section(card: Card, title: str) -> Section:
 
 
 def texts(part: Section) -> str:
-    """Return all that a section says, in one text."""
+    """Return all texts of a section as one."""
     told = []
     for block in part.blocks:
         if isinstance(block, Text):
@@ -62,7 +62,7 @@ def texts(part: Section) -> str:
 @pytest.mark.parametrize("task", PLOTS)
 @pytest.mark.parametrize("champion", [True, False])
 def test_every_task_has_all_sections_and_its_own_plots(task: str, champion: bool, tmp_path: Path) -> None:
-    """With a champion and without: the sections in their order, and the plots of the task."""
+    """The sections are complete and in order, with a champion and without one."""
     pipeline = shop_of(task, tmp_path, **PARTS)
     title, kinds = PLOTS[task]
 
@@ -80,7 +80,7 @@ def test_every_task_has_all_sections_and_its_own_plots(task: str, champion: bool
 
 
 def test_purpose_and_data_name_the_owner_and_the_windows(tmp_path: Path) -> None:
-    """Who is asked, what is predicted, from which days it was learned, and on which it was measured."""
+    """The card names the owner, the prediction, and the days of training and holdout."""
     pipeline = shop_of("binary", tmp_path)
 
     card = model_card(pipeline, facts_of(pipeline))
@@ -110,8 +110,8 @@ def test_metrics_have_intervals_and_stand_beside_champion_and_baseline(tmp_path:
     assert "better than the champion" not in first
 
 
-def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
-    """No curves, contributions, slices or groups: each section stays and says what it lacks."""
+def test_the_card_says_what_was_not_measured(tmp_path: Path) -> None:
+    """Without curves, contributions, slices or groups, each section stays and says what it lacks."""
     pipeline = shop_of("regression", tmp_path)
     facts = facts_of(pipeline, importance=[], contributions=None, curves=None)
     facts["evidence"] |= {"slices": [], "fairness": None, "operation": None, "robustness": None}
@@ -129,7 +129,7 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
 
 
 def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
-    """What the model loses, what could not be judged, what was warned of, and that the gate did not want it."""
+    """They list losses, unknown slices, warnings, and that the gate did not promote the model."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99, **PARTS)
     facts = facts_of(pipeline)
     facts["evidence"]["robustness"] = [
@@ -152,8 +152,8 @@ def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
         assert told in limits
 
 
-def test_the_decision_names_every_check_and_why(tmp_path: Path) -> None:
-    """What fired is told with its page; the verdict is that of the gate."""
+def test_the_decision_explains_every_check(tmp_path: Path) -> None:
+    """A failed check links to its page; the verdict is the gate's."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99)
     facts = facts_of(pipeline)
 
@@ -167,8 +167,8 @@ def test_the_decision_names_every_check_and_why(tmp_path: Path) -> None:
     assert told.count("GATE0") >= len(facts["verdict"]["results"])
 
 
-def test_the_version_and_the_answer_are_told(tmp_path: Path) -> None:
-    """Which version the card is of, what it was registered as, and who approved it with which words."""
+def test_the_card_has_the_version_and_the_approval(tmp_path: Path) -> None:
+    """It names the version, its alias, and who approved it with which words."""
     pipeline = shop_of("binary", tmp_path)
     facts = facts_of(pipeline) | {
         "registration": {"version": 4, "alias": "challenger", "note": "not promoted: held by bo"},
@@ -181,8 +181,8 @@ def test_the_version_and_the_answer_are_told(tmp_path: Path) -> None:
     assert "Approved by ada, 2024-03-01T06:00:00+00:00: looks well" in texts(section(card, "Decision"))
 
 
-def test_a_card_of_a_model_that_is_not_registered_says_so(tmp_path: Path) -> None:
-    """No version is invented, and no answer where nobody was asked."""
+def test_the_card_says_that_a_model_is_not_registered(tmp_path: Path) -> None:
+    """It invents neither a version nor an approval."""
     pipeline = shop_of("binary", tmp_path)
 
     card = model_card(pipeline, facts_of(pipeline))
@@ -191,8 +191,8 @@ def test_a_card_of_a_model_that_is_not_registered_says_so(tmp_path: Path) -> Non
     assert "pproved" not in texts(section(card, "Decision"))
 
 
-def test_an_answer_that_nobody_gave_is_told(tmp_path: Path) -> None:
-    """No answer in time is no person's."""
+def test_the_card_says_that_nobody_answered(tmp_path: Path) -> None:
+    """A missing answer is attributed to nobody."""
     pipeline = shop_of("binary", tmp_path)
     unanswered = {"approved": False, "by": None, "at": "2024-03-01T06:00:00+00:00", "reason": ""}
 
@@ -202,8 +202,8 @@ def test_an_answer_that_nobody_gave_is_told(tmp_path: Path) -> None:
     assert "Rejected because nobody answered in time, 2024-03-01T06:00:00+00:00" in told.splitlines()
 
 
-def test_a_champion_that_cannot_be_scored_is_told(tmp_path: Path) -> None:
-    """Its metrics are missing, and the reason is there."""
+def test_the_card_says_that_the_champion_cannot_be_scored(tmp_path: Path) -> None:
+    """Its metrics are missing, and the reason is shown."""
     pipeline = shop_of("binary", tmp_path)
     facts = facts_of(pipeline)
     broken = factories.evidence(champion=factories.champion(metrics=None, difference=None, error="it is gone"))

@@ -1,4 +1,4 @@
-"""A card as Markdown and as HTML: whole, escaped, drawn without a script."""
+"""A card as Markdown and as HTML is complete, escaped, and drawn without a script."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Balance(HTMLParser):
 
 
 def evil_facts(folder: Path, task: str) -> tuple[Any, dict[str, Any]]:
-    """Return a pipeline and a run in which every name and text that comes from outside is hostile."""
+    """Return a pipeline and a run in which every name and text from outside is hostile."""
     pipeline = shop_of(task, folder, slices=["store"], sensitive=["store"])
     pipeline = pipeline.model_copy(update={"description": EVIL, "owner": EVIL})
     facts = facts_of(pipeline)
@@ -66,7 +66,7 @@ def evil_facts(folder: Path, task: str) -> tuple[Any, dict[str, Any]]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_page_runs_and_loads_nothing_whatever_it_shows(task: str, tmp_path: Path) -> None:
-    """Names and texts from data are texts on the page; its elements are closed, and it has no script."""
+    """Names and texts from data stay texts; all elements are closed, and there is no script."""
     page = html_card(model_card(*evil_facts(tmp_path, task)))
 
     parsed = _Balance()
@@ -80,8 +80,8 @@ def test_a_page_runs_and_loads_nothing_whatever_it_shows(task: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_plot_is_a_drawing_of_finite_numbers_with_a_table_beside_it(task: str, tmp_path: Path) -> None:
-    """Each SVG is well-formed and named, has no NaN, and draws within its field."""
+def test_every_chart_is_a_valid_drawing_with_a_table(task: str, tmp_path: Path) -> None:
+    """Each SVG is well-formed and named, has no NaN, and draws inside its area."""
     pipeline = shop_of(task, tmp_path)
 
     page = html_card(model_card(pipeline, facts_of(pipeline)))
@@ -99,8 +99,8 @@ def test_every_plot_is_a_drawing_of_finite_numbers_with_a_table_beside_it(task: 
             assert 0 <= float(circle.get("cy", "")) <= height
 
 
-def test_a_page_has_the_sections_as_links_and_the_verdict_at_its_head(tmp_path: Path) -> None:
-    """A reader finds the parts, and sees at once what was decided."""
+def test_a_page_starts_with_the_verdict_and_links_to_its_sections(tmp_path: Path) -> None:
+    """A reader sees the decision first."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99)
 
     card = model_card(pipeline, facts_of(pipeline))
@@ -113,8 +113,8 @@ def test_a_page_has_the_sections_as_links_and_the_verdict_at_its_head(tmp_path: 
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_markdown_has_every_section_and_whole_tables(task: str, tmp_path: Path) -> None:
-    """Each line of a table has as many cells as its head, whatever the values hold."""
+def test_markdown_has_every_section_and_complete_tables(task: str, tmp_path: Path) -> None:
+    """Each line of a table has as many cells as its head, whatever the values contain."""
     pipeline, facts = evil_facts(tmp_path, task)
     facts["verdict"]["results"][0]["explanation"] = "a | b\n\n# c"
 
@@ -135,8 +135,8 @@ def test_markdown_has_every_section_and_whole_tables(task: str, tmp_path: Path) 
     assert "a \\| b \\# c" in text
 
 
-def test_markdown_escapes_what_means_something_and_leaves_names_readable() -> None:
-    """Emphasis, links, code and lists are texts; an underscore within a word stays as it is."""
+def test_markdown_escapes_special_characters_and_keeps_names_readable() -> None:
+    """Emphasis, links, code and lists stay texts; an underscore within a word is not escaped."""
     blocks = [
         Text("- *a* [b](c) `d` _e_ revenue_mean_7d"),
         Text("1. one"),

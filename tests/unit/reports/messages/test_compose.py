@@ -1,4 +1,4 @@
-"""The messages say what happened, and nothing that is secret."""
+"""The messages say what happened, and contain no secret."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ VERDICT = Verdict("promote", "promote: roc_auc 0.7000 is better than the champio
 RUN = Link("Run", "http://airflow.example:8080/dags/shop.retrain/runs/night")
 
 
-def test_a_verdict_tells_the_reason_the_version_and_where_to_look() -> None:
-    """The subject is enough for who reads no more; the reason is the gate's own sentence."""
+def test_a_verdict_has_its_reason_the_version_and_links() -> None:
+    """The subject is enough for a hurried reader; the reason is the gate's own sentence."""
     evidence = factories.evidence()
 
     message = verdict_message("shop", SUMMARY | {"reason": VERDICT.reason}, evidence, VERDICT, [RUN])
@@ -36,8 +36,8 @@ def test_a_verdict_tells_the_reason_the_version_and_where_to_look() -> None:
     assert message.links == (RUN,)
 
 
-def test_what_the_registration_says_of_a_verdict_is_told_too() -> None:
-    """A dry run registers nothing, and a promotion that another run overtook is none: both reasons are there."""
+def test_a_verdict_has_the_reason_of_the_registration_too() -> None:
+    """A dry run registers nothing, and another run may overtake a promotion; both reasons are shown."""
     evidence = factories.evidence()
     summary = SUMMARY | {"reason": "dry run: nothing registered", "version": None, "alias": None}
 
@@ -48,7 +48,7 @@ def test_what_the_registration_says_of_a_verdict_is_told_too() -> None:
 
 
 def test_the_table_has_the_gates_metric_first_and_no_champion_where_there_is_none() -> None:
-    """A metric that is not defined is a dash in the table, and null for a program."""
+    """An undefined metric is a dash in the table, and null for a program."""
     metrics = {"brier": 0.1234567, "roc_auc": float("nan")}
     evidence = factories.evidence(
         challenger=factories.challenger(metrics=metrics),
@@ -73,8 +73,8 @@ def alert(name: str, value: float | None = 0.5) -> dict[str, object]:
     return {"kind": "feature_shift", "name": name, "value": value, "limit": 0.25, "rows": 1280, "sentence": told}
 
 
-def test_drift_tells_each_alert_with_its_sentence_and_its_numbers() -> None:
-    """The first, which is the worst, is the subject's; a value that is not there is a dash, and null for a program."""
+def test_a_drift_message_has_every_alert_with_its_numbers() -> None:
+    """The worst alert is in the subject; a missing value is a dash, and null for a program."""
     found = {"as_of": "2024-02-29", "version": 3, "alerts": [alert("visitors"), alert("store", None)]}
 
     message = drift_message("shop", found, [RUN])
@@ -96,8 +96,8 @@ def test_drift_tells_each_alert_with_its_sentence_and_its_numbers() -> None:
     json.dumps(message.json(), allow_nan=False)
 
 
-def test_many_alerts_are_told_of_in_the_table() -> None:
-    """A world that has changed all over is no page of sentences."""
+def test_many_alerts_are_only_in_the_table() -> None:
+    """Many alerts do not become a page of sentences."""
     alerts = [alert(f"feature {number}") for number in range(MAX_ALERTS + 3)]
 
     message = drift_message("shop", {"as_of": "2024-02-29", "version": 3, "alerts": alerts})
@@ -108,7 +108,7 @@ def test_many_alerts_are_told_of_in_the_table() -> None:
 
 
 def test_a_failure_names_the_task_the_run_the_try_and_the_error() -> None:
-    """An error over several lines is told in one."""
+    """An error over several lines becomes one line."""
     error = "SchemaMismatch: column 'revenue'\n  is text"
 
     message = failure_message("shop", "shop.ingest", "sales.validate", "manual__2024", 5, error, [RUN])
@@ -128,7 +128,7 @@ def test_a_failure_names_the_task_the_run_the_try_and_the_error() -> None:
 
 
 def test_a_task_that_was_killed_has_no_error() -> None:
-    """The message says so instead of nothing."""
+    """The message says so instead of being empty."""
     message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, None)
 
     assert "The task left no error: its process was killed" in message.paragraphs[0]
@@ -136,7 +136,7 @@ def test_a_task_that_was_killed_has_no_error() -> None:
 
 
 def test_a_long_error_is_cut() -> None:
-    """The log has the whole of it."""
+    """The log has all of it."""
     message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, "x" * 5000)
 
     assert message.paragraphs[0] == "x" * MAX_ERROR + " ..."
@@ -145,8 +145,8 @@ def test_a_long_error_is_cut() -> None:
 @pytest.mark.parametrize(
     ("reason", "told"), [("timed_out", "dagrun_timeout"), ("all_tasks_deadlocked", "can ever start")]
 )
-def test_a_run_that_airflow_ended_says_why(reason: str, told: str) -> None:
-    """No task failed, so the run is named."""
+def test_a_run_that_airflow_ended_has_the_reason(reason: str, told: str) -> None:
+    """No task failed, so the message names the run."""
     message = overdue_message("shop", "shop.retrain", "night", reason)
 
     assert message.subject == "shop: a run of shop.retrain failed"
@@ -154,7 +154,7 @@ def test_a_run_that_airflow_ended_says_why(reason: str, told: str) -> None:
     assert message.event == "failure"
 
 
-def test_an_approval_tells_what_is_asked_until_when_and_what_silence_means() -> None:
+def test_an_approval_has_its_question_deadline_and_default() -> None:
     """The table stands without the fences that Airflow's page needs."""
     body = "Instead of version 2:\n\n```text\nVERDICT  promote\n```\n"
 
@@ -178,7 +178,7 @@ def test_an_approval_tells_what_is_asked_until_when_and_what_silence_means() -> 
     ],
 )
 def test_no_message_has_a_secret_of_an_error(error: str) -> None:
-    """Passwords, keys and tokens go, by their form; what is around them stays."""
+    """Passwords, keys and tokens are removed; the text around them stays."""
     message = failure_message("shop", "shop.ingest", "sales.extract", "night", 1, error)
 
     for shown in (message.plain(), message.html(), message.slack(), json.dumps(message.json())):
@@ -186,7 +186,7 @@ def test_no_message_has_a_secret_of_an_error(error: str) -> None:
     assert message.paragraphs[0].split()[0] == error.split()[0]
 
 
-def test_an_ordinary_sentence_is_told_as_it_is() -> None:
+def test_an_ordinary_sentence_is_unchanged() -> None:
     """Words that only look like the name of a secret hide nothing."""
     sentence = "ExpectationsFailed: column 'tokens': 5 of 10 rows; the key is store_day, see http://airflow:8080/x"
 

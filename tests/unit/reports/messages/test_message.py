@@ -1,4 +1,4 @@
-"""How a message is laid out for each kind of address."""
+"""The layout of a message for each kind of recipient."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MESSAGE = Message(
 
 
 def test_plain_text_has_all_but_the_subject() -> None:
-    """Paragraphs, table and links are apart."""
+    """Blank lines separate paragraphs, table and links."""
     assert MESSAGE.plain() == (
         "It <b>failed</b> & stopped.\n\na   b\n1 < 2\n\nLog: http://airflow.example/dags?x=1&y=2"
     )
 
 
-def test_an_email_shows_signs_of_html_as_they_are() -> None:
-    """What an error says becomes no markup, the table keeps its columns, and the link can be followed."""
+def test_an_email_escapes_html() -> None:
+    """An error becomes no markup, the table keeps its columns, and the link works."""
     text = MESSAGE.html()
 
     assert "<p>It &lt;b&gt;failed&lt;/b&gt; &amp; stopped.</p>" in text
@@ -32,8 +32,8 @@ def test_an_email_shows_signs_of_html_as_they_are() -> None:
     assert '<a href="http://airflow.example/dags?x=1&amp;y=2">' in text
 
 
-def test_slack_shows_its_own_signs_as_they_are() -> None:
-    """The table is a block of code, and the link bears its label."""
+def test_slack_markup_is_escaped() -> None:
+    """The table is a code block, and the link has its label."""
     assert MESSAGE.slack() == (
         "*shop: a &lt; b*\nIt &lt;b&gt;failed&lt;/b&gt; &amp; stopped.\n```\na   b\n1 &lt; 2\n```\n"
         "<http://airflow.example/dags?x=1&y=2|Log>"
@@ -41,7 +41,7 @@ def test_slack_shows_its_own_signs_as_they_are() -> None:
 
 
 def test_a_long_table_is_cut_for_slack_at_a_line() -> None:
-    """Slack would cut the message itself, and show half of it as code."""
+    """Slack would split the message itself and show half of it as code."""
     table = "\n".join(f"row {number} of many" for number in range(1000))
     long = Message("verdict", "shop", "s", ("p",), table, (Link("Run", "http://airflow.example"),))
 
