@@ -42,7 +42,7 @@ def main(verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     logging.getLogger("include").setLevel(logging.INFO if verbose else logging.ERROR)
     _demo_environment()
-    settings.check_places()
+    settings.check_paths()
 
 
 for command in (

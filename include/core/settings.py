@@ -25,12 +25,12 @@ def root() -> Path:
 
 def home() -> Path:
     """Return the folder of the embedded stack's state (NIGHTSHIFT_HOME, default var/)."""
-    return Path(_usable(str((root() / (_place("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
+    return Path(_supported(str((root() / (_path_in("NIGHTSHIFT_HOME") or "var")).resolve()), "NIGHTSHIFT_HOME"))
 
 
 def pipelines_folder() -> Path:
     """Return the folder that holds one folder for each pipeline (NIGHTSHIFT_PIPELINES)."""
-    return (root() / (_place("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
+    return (root() / (_path_in("NIGHTSHIFT_PIPELINES") or "include/pipelines")).resolve()
 
 
 def lake_uri() -> str:
@@ -41,7 +41,7 @@ def lake_uri() -> str:
     ConfigError
         If the address is invalid, or Delta Lake cannot keep tables under its path.
     """
-    uri = (_place("LAKE_URI") or str(home() / "lake")).rstrip("/")
+    uri = (_path_in("LAKE_URI") or str(home() / "lake")).rstrip("/")
     scheme, _, rest = uri.partition(":")
     begins = "///" if scheme.lower() == "file" else "//"
     if scheme.lower() in _SCHEMES and not (scheme in _SCHEMES and rest.startswith(begins)):
@@ -57,10 +57,10 @@ def lake_uri() -> str:
     if uri.startswith("file:///") and "%" in uri:
         uri = unquote(uri.removeprefix("file://"))  # libraries would decode it differently
     # a relative folder is below the project's root, whatever the current folder is
-    return _usable(uri if "://" in uri else str(root() / uri), "LAKE_URI")
+    return _supported(uri if "://" in uri else str(root() / uri), "LAKE_URI")
 
 
-def _place(variable: str) -> str | None:
+def _path_in(variable: str) -> str | None:
     """Return the folder or address in a variable, and refuse values that only a shell would understand."""
     named = os.environ.get(variable) or None
     if named and (named != named.strip() or named[0] in "~\"'"):
@@ -71,7 +71,7 @@ def _place(variable: str) -> str | None:
     return named
 
 
-def check_places() -> None:
+def check_paths() -> None:
     """Refuse folders whose path some library cannot use, before any work begins.
 
     Raises
@@ -89,15 +89,15 @@ def check_places() -> None:
         )
 
 
-def _usable(place: str, variable: str) -> str:
+def _supported(path: str, variable: str) -> str:
     """Return a folder or address, and refuse paths under which Delta Lake cannot keep tables."""
-    found = _NOT_IN_PATHS.search(place)
+    found = _NOT_IN_PATHS.search(path)
     if found:
         raise ConfigError(
-            f"{variable} is {place!r}, but Delta Lake cannot keep tables under a path with {found[0]!r}; name another "
+            f"{variable} is {path!r}, but Delta Lake cannot keep tables under a path with {found[0]!r}; name another "
             "place, without [ ] | ^ # ? \\, control characters, and % before two digits or letters A to F"
         )
-    return place
+    return path
 
 
 def tracking_uri() -> str:

@@ -40,7 +40,7 @@ def test_a_path_that_delta_cannot_work_in_is_refused_at_the_start(
     monkeypatch.setenv(variable, str(tmp_path / name))
 
     with pytest.raises(ConfigError, match=f"^{variable} is .*Delta Lake cannot keep tables under a path with"):
-        settings.check_places()
+        settings.check_paths()
     answer = CliRunner().invoke(main, ["validate-config", "shop"])
     assert answer.exit_code == 1
     assert answer.output.startswith(f"Error: ConfigError: {variable} is ")
@@ -111,7 +111,7 @@ def test_a_temporary_folder_with_a_misread_path_is_refused(
     """DuckDB spilled to a missing folder, and MLflow looked for a model in the wrong one."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
     with pytest.raises(ConfigError, match=r"^TMPDIR is .* misread a path with"):
-        settings.check_places()
+        settings.check_paths()
 
 
 @pytest.mark.usefixtures("shop")
