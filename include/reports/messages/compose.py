@@ -47,7 +47,7 @@ def verdict_message(
     return Message(
         event="verdict",
         pipeline=pipeline,
-        subject=_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({registered})"),
+        subject=_one_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({registered})"),
         paragraphs=tuple(paragraphs),
         table=metric_table(evidence),
         links=tuple(links),
@@ -58,9 +58,9 @@ def verdict_message(
             "version": version,
             "alias": alias,
             "metric": evidence.metric,
-            "challenger": _json(evidence.challenger.metrics.get(evidence.metric)),
-            "champion": _json(evidence.champion.metrics.get(evidence.metric)) if evidence.champion else None,
-            "baseline": _json(evidence.baseline.metrics.get(evidence.metric)),
+            "challenger": _finite_or_none(evidence.challenger.metrics.get(evidence.metric)),
+            "champion": _finite_or_none(evidence.champion.metrics.get(evidence.metric)) if evidence.champion else None,
+            "baseline": _finite_or_none(evidence.baseline.metrics.get(evidence.metric)),
         },
     )
 
@@ -87,7 +87,7 @@ def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Lin
     return Message(
         event="drift",
         pipeline=pipeline,
-        subject=_line(f"{pipeline} as of {summary['as_of']}: {first['kind']} {first['name']}{more}"),
+        subject=_one_line(f"{pipeline} as of {summary['as_of']}: {first['kind']} {first['name']}{more}"),
         paragraphs=tuple(sentences),
         table="\n".join(aligned(rows)),
         links=tuple(links),
@@ -116,7 +116,7 @@ def failure_message(
     return Message(
         event="failure",
         pipeline=pipeline,
-        subject=_line(f"{pipeline}: {task} failed in {dag}"),
+        subject=_one_line(f"{pipeline}: {task} failed in {dag}"),
         paragraphs=(reason or no_reason, f"Run {run}; try {tried} was the last."),
         links=tuple(links),
         facts={"dag": dag, "task": task, "run": run, "try": tried, "error": reason or None},
@@ -137,7 +137,7 @@ def outage_message(
     return Message(
         event="outage",
         pipeline=pipeline,
-        subject=_line(f"{pipeline}: {task} waits for a service in {dag}"),
+        subject=_one_line(f"{pipeline}: {task} waits for a service in {dag}"),
         paragraphs=(
             cause,
             f"Run {run}. Airflow retries the task for at least half an hour. Nobody has to act unless the task fails, "
@@ -163,7 +163,7 @@ def overdue_message(pipeline: str, dag: str, run: str, reason: str, links: Seque
     return Message(
         event="failure",
         pipeline=pipeline,
-        subject=_line(f"{pipeline}: a run of {dag} failed"),
+        subject=_one_line(f"{pipeline}: a run of {dag} failed"),
         paragraphs=(why, f"Run {run}."),
         links=tuple(links),
         facts={"dag": dag, "task": None, "run": run, "try": None, "error": reason},
@@ -188,7 +188,7 @@ def approval_message(
     return Message(
         event="approval",
         pipeline=pipeline,
-        subject=_line(f"{pipeline}: waiting for an approval"),
+        subject=_one_line(f"{pipeline}: waiting for an approval"),
         paragraphs=(question, deadline),
         table="\n".join(line for line in body.splitlines() if not line.startswith("```")).strip(),
         links=tuple(links),
@@ -210,7 +210,7 @@ def metric_table(evidence: Evidence) -> str:
 
 def without_secrets(text: str) -> str:
     """Return a text in one line, without passwords, keys and tokens that are recognizable by their form."""
-    return _SECRET.sub(r"\1***", settings.without_password(_line(text)))
+    return _SECRET.sub(r"\1***", settings.without_password(_one_line(text)))
 
 
 def _shortened(error: str | None) -> str:
@@ -218,7 +218,7 @@ def _shortened(error: str | None) -> str:
     return f"{text[:MAX_ERROR]} ..." if len(text) > MAX_ERROR else text
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
@@ -226,5 +226,5 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _json(value: float | None) -> float | None:
+def _finite_or_none(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
