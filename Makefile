@@ -46,7 +46,7 @@ audit: $(VENV)/installed-dev ## Ask PyPI for known vulnerabilities of what is lo
 secrets: $(VENV)/installed-dev ## Look for secrets in the files that git knows
 	config/scan-secrets.sh $(BIN)/python
 
-bench: $(VENV)/installed-dev ## Measure what the promises of docs/benchmarks.md are held against, and write it
+bench: $(VENV)/installed-dev ## Measure what the promises of docs/explanation/benchmarks.md are held against, and write it
 	$(BIN)/python -m benchmarks
 
 bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoGluon's if BENCH_AUTOGLUON_PYTHON is set
@@ -54,7 +54,7 @@ bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoG
 		-r requirements-dev.txt -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.quality
 
-gate-proof: $(VENV)/installed-dev ## Plant bad and good challengers, count what the gate says, and write docs/gate-proof.md
+gate-proof: $(VENV)/installed-dev ## Plant bad and good challengers, count what the gate says, and write docs/explanation/gate-proof.md
 	$(BIN)/python -m tests.mutation
 
 lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew

@@ -277,8 +277,8 @@ def test_a_pipelines_measure_is_what_it_says() -> None:
 
 
 def test_every_metric_is_documented_with_its_direction() -> None:
-    """docs/gate.md has one row for each metric of each task, and says which side is better."""
-    page = (Path(__file__).parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
+    """docs/explanation/gate.md has one row for each metric of each task, and says which side is better."""
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "gate.md").read_text(encoding="utf-8")
     rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in page.splitlines()]
 
     for measure in MEASURES:
