@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # its pipefail stops make where an installation fails whose lines are filtered
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
+.PHONY: help demo up test lint docs bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ lint: $(VENV)/installed-dev ## Lint, hold the import contracts, check the workfl
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --no-progress --quiet .github
+	@$(MAKE) --no-print-directory docs
+
+docs: $(VENV)/installed-dev ## Build the documentation site into var/docs; a link that leads nowhere fails
+	$(BIN)/sphinx-build -b html -W --keep-going --quiet --jobs 2 -d var/docs/.doctrees docs var/docs
 
 audit: $(VENV)/installed-dev ## Ask PyPI for known vulnerabilities of what is locked
 	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip --strict --progress-spinner off
