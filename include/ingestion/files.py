@@ -17,8 +17,8 @@ from include.ingestion import formats
 from include.ingestion.beside import CompanionFiles, digests_of
 from include.ingestion.days import some
 from include.ingestion.decode import tables
-from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,32 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.sources import FilesSource
+    from include.core.connections import Connections
+    from include.ingestion.source_reader import ReadRequest
 
 #: Libraries of object stores, whose errors are no OSError.
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}
 
 
-def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> Delivery:
+class FilesReader(SourceReader["FilesSource"]):
+    """Reads the files of a folder or an object store."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Read the files of the requested days."""
+        folder = connections.folder(self.source.connection)
+        rows = read_files(self.source, request.days, folder, request.where)
+        rows.read_from["folder"] = str(folder)
+        return rows
+
+    def missing_from(self, read_from: dict[str, Any]) -> str:
+        """Name the files that were not there."""
+        if not read_from["missing"]:
+            return ""
+        place = f"{read_from['folder']} (connection '{self.source.connection}')"
+        return f"{some(read_from['missing'])} not found below {place}"
+
+
+def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows:
     """Read the files of some days, or those of a snapshot, a block at a time.
 
     Parameters
@@ -45,7 +65,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
 
     Returns
     -------
-    Delivery
+    SourceRows
         The rows as they are in the files. `read_from` names the `files` with their bytes, SHA-256 and rows,
         and the `missing` patterns, those that no file matches; what that means is for the caller to say.
 
@@ -59,7 +79,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
     """
     patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
     read_from: dict[str, Any] = {"files": [], "missing": []}
-    return Delivery(_read(source, patterns, folder, where, read_from), read_from)
+    return SourceRows(_read(source, patterns, folder, where, read_from), read_from)
 
 
 def _marker(source: FilesSource, ds: str, where: str) -> str | None:

@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 from include.config.sources import DAY_FIELDS, with_day
 from include.ingestion.api import Api
-from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.paging import pages
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 from include.ingestion.values import records_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from include.config.sources import HttpSource
-    from include.core.connections import ApiEndpoint
+    from include.core.connections import ApiEndpoint, Connections
     from include.ingestion.api import Params
+    from include.ingestion.source_reader import ReadRequest
 
 
-def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str) -> Delivery:
+class HttpReader(SourceReader["HttpSource"]):
+    """Reads the records of a JSON API."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Ask the API for the records of the requested days."""
+        endpoint = connections.api(self.source.connection)
+        return read_http(self.source, *request.bounds, endpoint, request.where)
+
+
+def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str) -> SourceRows:
     """Ask an API for the records from `start` (inclusive) to `end` (exclusive), both midnights in UTC.
 
     Where the source's path or params name the day, each day is asked for by itself, else the range at once.
@@ -56,7 +66,7 @@ def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiE
                         yield Chunk(records_table(records, here), here)
                 read_from["requests"] = api.requests
 
-    return Delivery(chunks(), read_from)
+    return SourceRows(chunks(), read_from)
 
 
 def _sequences(source: HttpSource, start: datetime, end: datetime) -> list[tuple[str, Params]]:

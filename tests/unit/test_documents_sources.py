@@ -32,9 +32,10 @@ from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
 from include.ingestion import api as asking
 from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
+from include.ingestion.batch_writer import RUNAWAY
 from include.ingestion.cast import cast
 from include.ingestion.contract import conform
-from include.ingestion.extract import RUNAWAY, extract_source
+from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
 from include.validation.validate import QUARANTINED_AT_MOST, validate_batch

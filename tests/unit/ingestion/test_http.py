@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.ingestion.delivery import Delivery
+    from include.ingestion.source_reader import SourceRows
 
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def source(style: str = "all", **changes: Any) -> HttpSource:
     return HttpSource(**fields | changes)
 
 
-def deliver(what: HttpSource) -> Delivery:
+def deliver(what: HttpSource) -> SourceRows:
     """Ask for the two days."""
     return read_http(what, START, END, EnvironmentConnections().api("rentals"), "source 'rentals'")
 
