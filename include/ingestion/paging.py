@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import SourceUnreadable
-from include.ingestion import answers
+from include.ingestion import response_fields
 from include.ingestion.api import resolved
 from include.ingestion.values import Number, parse_json
 
@@ -44,7 +44,7 @@ class _Page:
     def at(self, path: str) -> Any:
         """Return what is at a dotted path of the JSON, or in a header that is named as `header:X-Total-Count`."""
         name = path.removeprefix("header:")
-        return answers.at(self.body, path) if name == path else self.response.headers.get(name)
+        return response_fields.at(self.body, path) if name == path else self.response.headers.get(name)
 
 
 def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
@@ -112,7 +112,7 @@ class _Read:
         if self.paging is None or not self.paging.total:
             return
         value = page.at(self.paging.total)
-        total = answers.whole_number(value)
+        total = response_fields.whole_number(value)
         if total is None:
             raise SourceUnreadable(
                 f"{here}: the API's answer has {_shape(value)} at '{self.paging.total}', where paging.total expects "
@@ -176,16 +176,16 @@ class _Read:
         """Return, for a sentence, by what an answer says that it is not the last."""
         paging, body = self.paging, page.body
         if paging and paging.more:
-            return f"'{paging.more}'" if answers.truth(answers.at(body, paging.more)) else None
-        more = answers.said_more(body, self.paths) or self._way_on(page)
+            return f"'{paging.more}'" if response_fields.boolean(response_fields.at(body, paging.more)) else None
+        more = response_fields.find_more(body, self.paths) or self._way_on(page)
         if more or paging:
             return more and f"'{more}'"
-        pages = answers.said_pages(body, self.paths, page.response.headers)
+        pages = response_fields.find_page_count(body, self.paths, page.response.headers)
         return self._larger_total(page) or (f"{pages[1]:,} at '{pages[0]}'" if pages and pages[1] > 1 else None)
 
     def _larger_total(self, page: _Page) -> str | None:
         """Return, for a sentence, what seems to be the number of all records, and is larger than that of those read."""
-        total = answers.said_total(page.body, self.paths, page.response.headers) if self.total is None else None
+        total = response_fields.find_total(page.body, self.paths, page.response.headers) if self.total is None else None
         return f"{total[1]:,} at '{total[0]}'" if total and total[1] > self.records else None
 
     def _way_on(self, page: _Page) -> str | None:
@@ -194,7 +194,7 @@ class _Read:
         if not page.records or not ends_here:
             return None
         header = page.response.headers.get("Link", "")
-        return "Link" if _link(header, "") else answers.said_next(page.body, self.paths, page.response.headers)
+        return "Link" if _link(header, "") else response_fields.find_next(page.body, self.paths, page.response.headers)
 
 
 def declared_paths(source: HttpSource) -> list[str]:
@@ -217,7 +217,7 @@ def _following(api: Api, request: Request, page: _Page, read: _Read, here: str) 
         return (api.own(resolved(link, url), here), {}) if link else None
     parameter = paging.parameter or paging.style
     if paging.style == "cursor":
-        cursor = answers.at(page.body, paging.next)
+        cursor = response_fields.at(page.body, paging.next)
         if isinstance(cursor, Number):
             cursor = cursor.decode()
         if cursor and not isinstance(cursor, str | int):
@@ -240,8 +240,8 @@ def _more(page: _Page, paging: Paging, here: str) -> bool | None:
     """Return what the answer says of another page, where paging.more declares it."""
     if not paging.more:
         return None
-    value = answers.at(page.body, paging.more)
-    more = answers.truth(value)
+    value = response_fields.at(page.body, paging.more)
+    more = response_fields.boolean(value)
     if more is None:
         raise SourceUnreadable(
             f"{here}: the API's answer has {_shape(value)} at '{paging.more}', where paging.more expects true or "
@@ -253,7 +253,7 @@ def _more(page: _Page, paging: Paging, here: str) -> bool | None:
 def _link(header: str, here: str) -> str | None:
     """Return where a Link header says that the next page is."""
     try:
-        return answers.next_link(header)
+        return response_fields.next_link(header)
     except ValueError as error:
         if not here:
             return None
@@ -273,7 +273,7 @@ def _page(api: Api, response: Response, here: str) -> _Page:
     """Return an answer as a page, if it is one and does not say that it failed."""
     source = api.source
     body = _json(response, here)
-    error = answers.said_error(body, source.error, declared_paths(source))
+    error = response_fields.find_error(body, source.error, declared_paths(source))
     if error:
         place, value = error
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=bytes.decode)

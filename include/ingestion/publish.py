@@ -50,7 +50,7 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     source = pipeline.sources[batch.source]
     raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))
     verdict = _check_validated(batch)
-    held = quarantine.left_out(batch)
+    held = quarantine.excluded_rows(batch)
     published_as = batch.digest
     if held.positions:  # the same batch with other rows left out is another content
         published_as += "-" + hashlib.sha256(str(sorted(held.positions)).encode()).hexdigest()[:8]

@@ -71,7 +71,7 @@ def validate_batch(
             blocked = any(failure.severity == "critical" for failure in failed)
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
-        left = quarantine.hold(batch, broken, decided, run)
+        left = quarantine.quarantine_rows(batch, broken, decided, run)
         sketches = profile.profile_rows(path, source, batch.days, left.positions)
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
