@@ -431,7 +431,7 @@ def test_an_api_that_fails_in_its_own_words_is_declared_as_the_page_says(
     assert len(rows("weather", "station")) == 4
     assert [asked.params for asked in api.asked] == [{"day": "2024/01/01"}, {"day": "2024/01/01", "offset": "2"}]
     api.faults.append(Fault(body=json.dumps(page | {"outcome": {"fault": "backend"}}).encode()))
-    assert "says by 'outcome.fault' that it failed (backend)" in refused()
+    assert "reports a failure by 'outcome.fault' (backend)" in refused()
 
 
 @BOTH
