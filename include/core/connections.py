@@ -48,6 +48,19 @@ class ApiEndpoint:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class ConnectionFields:
+    """The fields of a connection, for a kind of source that makes its own client from them."""
+
+    conn_type: str
+    host: str | None = None
+    port: int | None = None
+    schema: str | None = None
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
 #: Options that Airflow reads from a `postgres` connection's extra field; any other field there is the driver's.
 POSTGRES_OPTIONS = {
     *("iam", "redshift", "redshift-serverless", "cluster-identifier", "workgroup-name", "aws_conn_id"),
@@ -69,6 +82,9 @@ class Connections(Protocol):
 
     def kafka(self, connection_id: str) -> dict[str, Any]:
         """Return the settings of the Kafka client that a `kafka` connection has in its extra field."""
+
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return a connection's fields."""
 
 
 class EnvironmentConnections:
@@ -133,6 +149,13 @@ class EnvironmentConnections:
         """Return the Kafka client's settings of a `kafka` connection."""
         fields = self._fields(connection_id)
         return kafka_settings(connection_id, fields["conn_type"], fields.get("extra"))
+
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return a connection's fields."""
+        given = self._fields(connection_id)
+        return ConnectionFields(
+            **{name: given[name] for name in ConnectionFields.__dataclass_fields__ if name in given}
+        )
 
     def _fields(self, connection_id: str) -> dict[str, Any]:
         value = os.environ.get(_variable(connection_id))

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from include.core.connections import (
     ApiEndpoint,
+    ConnectionFields,
     api_address,
     api_endpoint,
     driver_arguments,
@@ -83,6 +84,19 @@ class AirflowConnections:
                 f"connection '{connection_id}' has settings of which Airflow makes no Kafka client ({error}); "
                 "correct its extra field"
             ) from error
+
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return a connection's fields."""
+        connection = self._get(connection_id)
+        return ConnectionFields(
+            conn_type=connection.conn_type,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            login=connection.login,
+            password=connection.password,
+            extra=connection.extra_dejson,
+        )
 
     def _get(self, connection_id: str) -> Connection:
         try:

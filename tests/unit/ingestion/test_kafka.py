@@ -22,7 +22,7 @@ from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.ingestion.delivery import Delivery
+    from include.ingestion.source_reader import SourceRows
 
 SOURCE: dict[str, Any] = {
     "kind": "kafka",
@@ -53,18 +53,18 @@ def read(
     since: dict[str, list[int]] | None = None,
     day: str = DAY,
     **source: Any,
-) -> Delivery:
+) -> SourceRows:
     """Read a day of the shop's topic."""
     given = None if offsets is None else {day: offsets}
     return read_kafka(KafkaSource.model_validate(SOURCE | source), [day], config, WHERE, given, since)
 
 
-def rows(delivery: Delivery) -> list[dict[str, Any]]:
+def rows(delivery: SourceRows) -> list[dict[str, Any]]:
     """Return the rows of all chunks."""
     return [row for chunk in delivery.chunks for row in chunk.rows.to_pylist()]
 
 
-def numbers(delivery: Delivery) -> list[int]:
+def numbers(delivery: SourceRows) -> list[int]:
     """Return the field `number` of each row."""
     return [row["number"] for row in rows(delivery)]
 

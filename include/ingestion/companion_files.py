@@ -35,14 +35,14 @@ _NUMBER = re.compile(r"(?:rows?\s*[:=]?\s*)?(\d{1,3}(?:,\d{3})+|\d{1,18})", re.I
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredContent:
     """What is declared of a file, each with the name of the file that says it."""
 
     digests: dict[str, tuple[str, str]] = field(default_factory=dict)
     rows: tuple[int, str] | None = None
 
     @property
-    def said_by(self) -> list[str]:
+    def file_names(self) -> list[str]:
         """The names of the files that say it."""
         return [name for _, name in self.digests.values()] + ([self.rows[1]] if self.rows else [])
 
@@ -71,7 +71,7 @@ class CompanionFiles:
         self._is_required = {endings: how == "required" for endings, how in wanted.items() if how != "off"}
         self._listed: dict[str, set[str] | None] = {}
 
-    def without(self, names: list[str], pattern: str, where: str) -> list[str]:
+    def leave_out(self, names: list[str], pattern: str, where: str) -> list[str]:
         """Return the delivered files among the names that a pattern matches.
 
         Raises
@@ -91,7 +91,7 @@ class CompanionFiles:
                     raise _passing(f"{where}, file {self.folder / parent / base}", f"{name} is there, and it is not")
         return [name for name in names if not name.endswith(endings)]
 
-    def of(self, name: str, place: str) -> Declared:
+    def declared(self, name: str, place: str) -> DeclaredContent:
         """Return what is declared of a file.
 
         Raises
@@ -113,7 +113,7 @@ class CompanionFiles:
                     digests[ending] = _digest(text, ending, name, place), f"{name}.{ending}"
                 else:
                     rows = _number(text, f"{name}.{ending}", place), f"{name}.{ending}"
-        return Declared(digests, rows)
+        return DeclaredContent(digests, rows)
 
     def _is_there(self, name: str) -> bool:
         parent = str(PurePosixPath(name).parent)

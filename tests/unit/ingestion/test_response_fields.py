@@ -1,4 +1,4 @@
-"""What an API's answer says beside its records is read by the names in common use, or by the declared path."""
+"""What an API's response says outside its records is found by common names, or by the declared path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.ingestion import answers
+from include.ingestion import response_fields
 
 ITEMS = "data.list.items"
 
@@ -25,23 +25,23 @@ ITEMS = "data.list.items"
         ("error", None),
     ],
 )
-def test_a_failure_is_looked_for_beside_the_records(body: Any, place: str | None) -> None:
-    """Not in the records, whose fields may be named as they like; what went wrong is told before that it did."""
-    found = answers.said_error(body, None, [ITEMS])
+def test_a_failure_is_looked_for_outside_the_records(body: Any, place: str | None) -> None:
+    """The fields of a record may have any name; the field with the reason comes before the one with the state."""
+    found = response_fields.find_error(body, None, [ITEMS])
 
     assert (found and found[0]) == place
 
 
 def test_only_the_declared_paths_say_that_a_request_failed() -> None:
     """An API whose `errors` is a count says where it says it."""
-    assert answers.said_error({"errors": 3, "x": {"y": "a"}}, ["z", "x.y"], []) == ("x.y", "a")
-    assert answers.said_error({"errors": 3}, [], []) is None
+    assert response_fields.find_error({"errors": 3, "x": {"y": "a"}}, ["z", "x.y"], []) == ("x.y", "a")
+    assert response_fields.find_error({"errors": 3}, [], []) is None
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0), ("25", 25), (25, 25), (True, None), ("many", None), (2.5, None)])
 def test_a_number_of_records_is_a_whole_one(value: Any, number: int | None) -> None:
     """Some APIs write it as text."""
-    assert answers.whole_number(value) == number
+    assert response_fields.whole_number(value) == number
 
 
 @pytest.mark.parametrize(
@@ -50,30 +50,33 @@ def test_a_number_of_records_is_a_whole_one(value: Any, number: int | None) -> N
 )
 def test_a_truth_value_is_told_from_what_is_none(value: Any, truth: bool | None) -> None:
     """Some APIs write it as text or number."""
-    assert answers.truth(value) is truth
+    assert response_fields.boolean(value) is truth
 
 
 def test_the_largest_number_that_may_be_a_total_counts() -> None:
     """The count of a page is beside the count of all."""
     body = {"count": 10, "meta": {"total_count": "25"}, "data": {"total": 3.5}}
 
-    assert answers.said_total(body, [ITEMS], {"X-Total": "20"}) == ("meta.total_count", 25)
-    assert answers.said_total({"page": 3}, [ITEMS], {"x-total-count": "7", "Age": "9"}) == ("header:x-total-count", 7)
-    assert answers.said_total({"page": 3}, [ITEMS], {}) is None
-    assert answers.said_total([], [], {"Content-Range": "items 0-9/25"}) == ("header:Content-Range", 25)
-    assert answers.said_total([], [], {"Content-Range": "0-9/*"}) is None
+    assert response_fields.find_total(body, [ITEMS], {"X-Total": "20"}) == ("meta.total_count", 25)
+    assert response_fields.find_total({"page": 3}, [ITEMS], {"x-total-count": "7", "Age": "9"}) == (
+        "header:x-total-count",
+        7,
+    )
+    assert response_fields.find_total({"page": 3}, [ITEMS], {}) is None
+    assert response_fields.find_total([], [], {"Content-Range": "items 0-9/25"}) == ("header:Content-Range", 25)
+    assert response_fields.find_total([], [], {"Content-Range": "0-9/*"}) is None
     body = {"hits": {"total": {"value": 25, "relation": "eq"}, "hits": []}}
-    assert answers.said_total(body, ["hits.hits"], {}) == ("hits.total.value", 25)
+    assert response_fields.find_total(body, ["hits.hits"], {}) == ("hits.total.value", 25)
 
 
 def test_the_largest_number_that_may_be_one_of_pages_counts() -> None:
     """The answer has it, or its headers."""
-    assert answers.said_pages({"pages": 3, "meta": {"total_pages": "4"}}, [], {"X-Total-Pages": "2"}) == (
+    assert response_fields.find_page_count({"pages": 3, "meta": {"total_pages": "4"}}, [], {"X-Total-Pages": "2"}) == (
         "meta.total_pages",
         4,
     )
-    assert answers.said_pages([], [], {"X-WP-TotalPages": "2"}) == ("header:X-WP-TotalPages", 2)
-    assert answers.said_pages({"last_page": False, "page": 3}, [], {}) is None
+    assert response_fields.find_page_count([], [], {"X-WP-TotalPages": "2"}) == ("header:X-WP-TotalPages", 2)
+    assert response_fields.find_page_count({"last_page": False, "page": 3}, [], {}) is None
 
 
 @pytest.mark.parametrize(
@@ -91,8 +94,8 @@ def test_the_largest_number_that_may_be_one_of_pages_counts() -> None:
 )
 def test_an_answer_that_leads_nowhere_says_no_more(body: Any) -> None:
     """The field is there in the last answer too."""
-    assert answers.said_more(body, []) is None
-    assert answers.said_next(body, [], {"X-Next-Page": " "}) is None
+    assert response_fields.find_more(body, []) is None
+    assert response_fields.find_next(body, [], {"X-Next-Page": " "}) is None
 
 
 @pytest.mark.parametrize(
@@ -108,4 +111,4 @@ def test_an_answer_that_leads_nowhere_says_no_more(body: Any) -> None:
 )
 def test_the_next_link_is_that_whose_first_relation_says_so(header: str, link: str | None) -> None:
     """As RFC 8288 has it."""
-    assert answers.next_link(header) == link
+    assert response_fields.next_link(header) == link

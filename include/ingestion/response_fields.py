@@ -1,8 +1,8 @@
-"""What an API's answer says beside its records: that it failed, that there is more, and how many records there are.
+"""Finds what an API's response says outside its records: an error, another page, the number of all records.
 
-Everything here is a function of the answer's JSON. Where pipeline.yaml declares no path, the names that are in common
-use are looked for: in the objects that lead to the records, and in the objects in them that are about the answer, such
-as `meta`.
+Everything here is a function of the response's JSON and headers. If pipeline.yaml declares no path, the functions look
+for common names: in the objects on the path to the records, and in their children that describe the response, such as
+`meta`.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from include.ingestion.values import Number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: Objects that are about the answer, by their names in small letters without underscores.
+#: Names of objects that describe the response, in lower case and without underscores.
 ABOUT = {
     *("cursor", "cursors", "info", "links", "meta", "metadata", "page", "pageinfo", "pagination", "paging"),
     *("response", "responsemetadata", "result", "shards", "status"),
 }
 
-#: Names of what went wrong. A value that is empty, zero or false says that nothing did.
+#: Names of an error. An empty, zero or false value means that there was none.
 ERRORS = {
     *("errcode", "errmsg", "errno", "error", "errorcode", "errordescription", "errormessage", "errors", "exception"),
     *("failures", "fault"),
 }
 
-#: Names that say by `false` that the request failed, and those that say by `true` that records are missing.
+#: Names that report a failed request by `false`, and names that report missing records by `true`.
 SUCCEEDED = {"ok", "success"}
 INCOMPLETE = {"incomplete", "incompleteresults", "partial", "partialresults", "timedout", "truncated"}
 
-#: Names of a state, and what a state says of a failure: a number there is negative, or one of HTTP's, also with two
-#: more digits (40301).
+#: Names of a status, and the statuses that mean failure. A number means failure if it is negative or an HTTP error,
+#: possibly with two more digits (40301).
 STATES = {"code", "result", "status", "statuscode"}
 FAILED = re.compile(
     r"(err|errors?|fail|failed|failure|incomplete|ko|nok|partial|timeout)\b|[45]\d\d(\d\d)?$|-\d+$", re.IGNORECASE
 )
 
-#: Names that say by `true` that there is another page, and those of what leads to it.
+#: Names that announce another page by `true`, and names of the link, cursor or number that leads to it.
 MORE = {"hasmore", "hasnext", "hasnextpage", "istruncated", "more", "moreavailable"}
 NEXT = {
     *("continuation", "continuationtoken", "lastevaluatedkey", "next", "nextcontinuationtoken", "nextcursor"),
@@ -47,7 +47,7 @@ NEXT = {
 }
 NEXT_HEADERS = {"x-next-page"}
 
-#: Names that say by `false` that another page follows.
+#: Names that announce another page by `false`.
 LAST = {"islast", "islastpage", "last", "lastpage"}
 
 #: Names of the number of all pages.
@@ -76,68 +76,68 @@ NOTHING = ("", "0", "false", "no", "no error", "no errors", "none", "null", "ok"
 
 
 def at(body: Any, path: str) -> Any:
-    """Return what is at a dotted path, or None."""
+    """Return the value at a dotted path, or None."""
     for name in path.split("."):
         body = body.get(name) if isinstance(body, dict) else None
     return body
 
 
-def said_error(body: Any, declared: list[str] | None, paths: Iterable[str]) -> tuple[str, Any] | None:
-    """Return where an answer says that it failed, and what it says; None if it does not.
+def find_error(body: Any, declared: list[str] | None, paths: Iterable[str]) -> tuple[str, Any] | None:
+    """Return the place and the value of the field by which a response reports a failure, or None.
 
     Parameters
     ----------
     declared
-        The only paths to look at; None to look for the names in common use.
+        The only paths to look at; None to look for common names.
     paths
-        The declared paths to the records and to what is beside them.
+        The declared paths: to the records and to the fields about pages.
     """
     if declared is not None:
         return next(((path, at(body, path)) for path in declared if _is_something(at(body, path))), None)
-    failures = [(place, name, value) for place, name, value in _said(body, paths) if _is_failure(name, value)]
-    failures.sort(key=lambda failure: failure[1] not in ERRORS)  # what went wrong tells more than that it did
+    failures = [(place, name, value) for place, name, value in _outer_fields(body, paths) if _is_failure(name, value)]
+    failures.sort(key=lambda failure: failure[1] not in ERRORS)  # a reason says more than a status
     return next(((place, value) for place, _, value in failures), None)
 
 
-def said_more(body: Any, paths: Iterable[str]) -> str | None:
-    """Return where an answer says that there is another page; None if it does not."""
-    for place, name, value in _said(body, paths):
-        if (name in MORE and truth(value)) or (name in LAST and _is_false(value)):
+def find_more(body: Any, paths: Iterable[str]) -> str | None:
+    """Return the place of the field by which a response announces another page, or None."""
+    for place, name, value in _outer_fields(body, paths):
+        if (name in MORE and boolean(value)) or (name in LAST and _is_false(value)):
             return place
     return None
 
 
-def said_next(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> str | None:
-    """Return where an answer has a link, cursor or number of another page; None if it has none."""
-    said = (place for place, name, value in _said(body, paths) if _leads_on(name, value))
-    of_headers = (f"header:{name}" for name, value in headers.items() if name.lower() in NEXT_HEADERS and value.strip())
-    return next(said, None) or next(of_headers, None)
+def find_next(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> str | None:
+    """Return the place of the link, cursor or number of another page, or None."""
+    said = (place for place, name, value in _outer_fields(body, paths) if _leads_on(name, value))
+    in_headers = (f"header:{name}" for name, value in headers.items() if name.lower() in NEXT_HEADERS and value.strip())
+    return next(said, None) or next(in_headers, None)
 
 
-def said_pages(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
-    """Return where an answer seems to say how many pages there are, and the highest such number."""
-    return _highest([*_named(body, paths, PAGES), *_of_headers(headers, PAGES_HEADERS)])
+def find_page_count(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the highest number that seems to count all pages, with its place, or None."""
+    return _highest([*_named(body, paths, PAGES), *_in_headers(headers, PAGES_HEADERS)])
 
 
-def said_total(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
-    """Return where an answer seems to say how many records there are, and the highest such number."""
-    said = [*_named(body, paths, TOTALS), *_of_headers(headers, TOTAL_HEADERS)]
-    # Elasticsearch has an object with the number in it
+def find_total(body: Any, paths: Iterable[str], headers: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the highest number that seems to count all records, with its place, or None."""
+    said = [*_named(body, paths, TOTALS), *_in_headers(headers, TOTAL_HEADERS)]
+    # Elasticsearch nests the number in an object
     said += [(f"{place}.value", value.get("value")) for place, value in said if isinstance(value, dict)]
-    # "items 0-9/25", which a server may send with 200 as well
-    said += [(place, value.rpartition("/")[2]) for place, value in _of_headers(headers, {"content-range"})]
+    # "items 0-9/25", which some servers send with status 200
+    said += [(place, value.rpartition("/")[2]) for place, value in _in_headers(headers, {"content-range"})]
     return _highest(said)
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a number of records, which some APIs write as text; None if it is none."""
+    """Return a value as a whole number, which some APIs write as text; None if it is none."""
     if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def truth(value: Any) -> bool | None:
-    """Return a truth value, which some APIs write as text or number; None if it is none."""
+def boolean(value: Any) -> bool | None:
+    """Return a value as a boolean, which some APIs write as text or number; None if it is none."""
     text = str(value).lower()
     return True if text in ("true", "1") else False if text in ("false", "0") else None
 
@@ -148,7 +148,7 @@ def next_link(header: str) -> str | None:
     Raises
     ------
     ValueError
-        If the header is no list of links as RFC 8288 has them.
+        If the header is not a list of links as in RFC 8288.
     """
     found, position = None, 0
     while position < len(header):
@@ -163,14 +163,14 @@ def next_link(header: str) -> str | None:
     return found
 
 
-#: A parameter of a link, and a link with its parameters and the comma after it.
+#: A parameter of a link; a link with its parameters and the comma after it.
 _PARAMETER_TEXT = r"""(?:;\s*(?:([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+)))?)?\s*)"""
 _PARAMETER = re.compile(_PARAMETER_TEXT)
 _LINK = re.compile(rf"\s*<(?P<target>[^<>]+)>\s*(?P<parameters>{_PARAMETER_TEXT}*)(?:,\s*|$)")
 
 
-def _said(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield the place, the plain name and the value of each field beside the records."""
+def _outer_fields(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the place, the plain name and the value of each field outside the records."""
     seen: set[str] = set()
     for path in ["", *paths]:
         *parents, _ = path.split(".")
@@ -189,24 +189,24 @@ def _said(body: Any, paths: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _named(body: Any, paths: Iterable[str], names: set[str]) -> list[tuple[str, Any]]:
-    return [(place, value) for place, name, value in _said(body, paths) if name in names]
+    return [(place, value) for place, name, value in _outer_fields(body, paths) if name in names]
 
 
-def _of_headers(headers: Mapping[str, str], names: set[str]) -> list[tuple[str, str]]:
+def _in_headers(headers: Mapping[str, str], names: set[str]) -> list[tuple[str, str]]:
     return [(f"header:{name}", value) for name, value in headers.items() if name.lower() in names]
 
 
 def _highest(said: Iterable[tuple[str, Any]]) -> tuple[str, int] | None:
-    """Return the highest number, and where it is said."""
+    """Return the highest number and its place."""
     found = [(place, number) for place, value in said if (number := whole_number(value)) is not None]
     return max(found, key=lambda each: each[1], default=None)
 
 
 def _leads_on(name: str, value: Any) -> bool:
-    """Return whether a field leads to another page."""
-    if name == "links" and isinstance(value, list):  # of objects, each with its relation
+    """Return whether a field has a link, cursor or number of another page."""
+    if name == "links" and isinstance(value, list):  # a list of objects, each with its relation
         return any(isinstance(each, dict) and each.get("rel") == "next" for each in value)
-    if name == "offset":  # a mark, where it is no number of rows
+    if name == "offset":  # a cursor, unless it is a number of rows
         return isinstance(value, str) and _is_something(value) and whole_number(value) is None
     return name in NEXT and _is_something(value)
 
@@ -219,10 +219,10 @@ def _is_failure(name: str, value: Any) -> bool:
     if name in ERRORS:
         return _is_something(value)
     if name in SUCCEEDED:
-        return truth(value) is False
+        return boolean(value) is False
     if name in STATES and isinstance(value, str | int):
         return FAILED.match(str(value)) is not None
-    return name in INCOMPLETE and truth(value) is True
+    return name in INCOMPLETE and boolean(value) is True
 
 
 def _is_false(value: Any) -> bool:
