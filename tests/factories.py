@@ -18,8 +18,8 @@ from include.evaluation.calibration import Calibration
 from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
 from include.evaluation.fairness import GroupGap
 from include.evaluation.label_coverage import Coverage, LabelCoverage
-from include.evaluation.noise import Difference
 from include.evaluation.operation import Operation
+from include.evaluation.paired_bootstrap import PairedDifference
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.reload import Reload
 from include.evaluation.robustness import Perturbation
@@ -204,9 +204,9 @@ def record(version: int | None, kind: Kind = "retrain") -> Record:
     )
 
 
-def difference(value: float, low: float, high: float) -> Difference:
+def difference(value: float, low: float, high: float) -> PairedDifference:
     """Return a difference with the interval that it leaves."""
-    return Difference(value, low, high, confidence=0.95, rounds=1000, blocks=28)
+    return PairedDifference(value, low, high, confidence=0.95, rounds=1000, blocks=28)
 
 
 def evidence(**changes: object) -> Evidence:

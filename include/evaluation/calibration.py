@@ -7,8 +7,8 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.evaluation.noise import day_resamples, percentile_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
 from include.evaluation.resamples import metric_on_resamples
 
 if TYPE_CHECKING:

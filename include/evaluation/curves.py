@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.config.training import METRICS
 from include.evaluation.metrics import bin_of_probability
-from include.evaluation.noise import day_resamples, percentile_interval
 from include.evaluation.numbers import Number, without_nan
+from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
 from include.evaluation.resamples import metric_on_resamples
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from include.evaluation.calibration import Calibration  # noqa: TC001  pydantic 
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
 from include.evaluation.metrics import Metric, all_metrics
-from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number, without_nan
 from include.evaluation.operation import Operation  # noqa: TC001
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 from include.evaluation.plausibility import Plausibility  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
 from include.evaluation.reload import Reload  # noqa: TC001
@@ -93,7 +93,7 @@ class Opponent:
 
     name: str
     metrics: Metrics | None
-    difference: Difference | None
+    difference: PairedDifference | None
     as_of: str | None = None
     train_end: str | None = None
     error: str | None = None

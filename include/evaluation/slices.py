@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.groups import rows_by_value
-from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class SliceResult:
     rows: int
     challenger: Number
     champion: Number
-    difference: Difference | None
+    difference: PairedDifference | None
 
 
 def measure_slices(
@@ -124,7 +124,7 @@ def measure_slices(
     return found
 
 
-def _widened(found: Difference) -> Difference:
+def _widened(found: PairedDifference) -> PairedDifference:
     """Return the difference with its interval as much wider as Student's t is than the normal distribution.
 
     A percentile interval of few blocks is too narrow, the more so the rarer its ends are: of ten days, one of 99.5%

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.metrics import WHEN_UNDEFINED
-from include.evaluation.noise import day_resamples, percentile_interval
+from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
 from include.evaluation.resamples import metric_on_resamples
 from include.evaluation.sketch import compare_to_reference, is_text
 

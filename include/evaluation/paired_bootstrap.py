@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """By how much one model is better than another, and the interval that noise leaves.
 
     Attributes
@@ -54,7 +54,7 @@ def paired_difference(
     seed: int,
     second_threshold: float | None = None,
     fold: np.ndarray | None = None,
-) -> Difference:
+) -> PairedDifference:
     """Return by how much `first` is better than `second`, with its bootstrap interval.
 
     Of out-of-fold predictions the mean of the metric over the folds is compared, and days are drawn within each fold:
@@ -78,7 +78,7 @@ def paired_difference(
     values = [measure.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
     value, blocks = measure.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
     if not math.isfinite(value):
-        return Difference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
+        return PairedDifference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
     draw = np.random.default_rng(seed)
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
@@ -88,7 +88,7 @@ def paired_difference(
         draws = day_resamples(n_days, rounds, draw)
         differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
-    return Difference(value, low, high, confidence, rounds, sum(blocks))
+    return PairedDifference(value, low, high, confidence, rounds, sum(blocks))
 
 
 def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
