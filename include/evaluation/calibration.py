@@ -21,7 +21,7 @@ CERTAIN = 1e-6
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationResult:
     """How far the challenger's probabilities are from what happened.
 
     Attributes
@@ -62,7 +62,7 @@ def measure_calibration(
     rounds: int,
     confidence: float,
     seed: int,
-) -> Calibration | None:
+) -> CalibrationResult | None:
     """Return how well the challenger is calibrated, or None where the task is not binary.
 
     The interval is by a bootstrap over days, and a basic one, 2 * error - the percentiles of the draws, since a
@@ -90,7 +90,7 @@ def measure_calibration(
             draws = metric_on_resamples(of_error, y_true, challenger, day)(day_resamples(len(unique), rounds, seed))
             drawn_low, drawn_high = percentile_interval(draws, confidence)
             low, high = max(2 * error - drawn_high, 0.0), max(2 * error - drawn_low, 0.0)
-    return Calibration(
+    return CalibrationResult(
         error,
         low,
         high,

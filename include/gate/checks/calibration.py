@@ -9,7 +9,7 @@ from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
-    from include.evaluation.calibration import Calibration
+    from include.evaluation.calibration import CalibrationResult
     from include.evaluation.evidence import Evidence
 
 
@@ -46,13 +46,13 @@ class Calibrated(Check):
         return {"limit": gate.max_calibration_error} | asdict(_calibration(evidence))
 
 
-def _calibration(evidence: Evidence) -> Calibration:
+def _calibration(evidence: Evidence) -> CalibrationResult:
     if evidence.calibration is None:
         raise NotApplicable("calibration is measured of a binary task only")
     return evidence.calibration
 
 
-def _advice(found: Calibration) -> str:
+def _advice(found: CalibrationResult) -> str:
     """Say what the slope of the recalibration tells, where it is known."""
     if not is_number(found.slope):
         return ""

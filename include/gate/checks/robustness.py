@@ -10,7 +10,7 @@ from include.gate.check import Check, NotApplicable, is_number
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
-    from include.evaluation.robustness import Perturbation
+    from include.evaluation.robustness import PerturbationResult
 
 #: The disturbances that cost some of the gain even of a good model.
 JUDGED_BY_LOSS = ("missing values", "numeric noise")
@@ -55,7 +55,7 @@ class Robust(Check):
         return {each.name: {"metric": each.metric, "share_lost": each.share_lost} for each in _measured(evidence)}
 
 
-def _measured(evidence: Evidence) -> list[Perturbation]:
+def _measured(evidence: Evidence) -> list[PerturbationResult]:
     if evidence.robustness is None:
         raise NotApplicable("robustness was not measured")
     if not evidence.robustness:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.refits import Refits
 from include.gate.check import Check, NotApplicable
 from include.gate.checks import CHECKS
@@ -37,8 +37,8 @@ def _lower(value: float, **changes: object) -> Evidence:
     )
 
 
-def _holdout(rows: int = 5000, days: int = 28) -> Holdout:
-    return Holdout("2024-02-01", "2024-02-28", rows=rows, days=days, label_mean=0.3)
+def _holdout(rows: int = 5000, days: int = 28) -> HoldoutSummary:
+    return HoldoutSummary("2024-02-01", "2024-02-28", rows=rows, days=days, label_mean=0.3)
 
 
 def _baseline(value: float, low: float, high: float) -> Opponent:
@@ -133,7 +133,7 @@ class TestGATE002:
         ],
         ids=["too few rows", "no rows", "one day"],
     )
-    def test_it_fires(self, holdout: Holdout, told: str, gate: Gate) -> None:
+    def test_it_fires(self, holdout: HoldoutSummary, told: str, gate: Gate) -> None:
         """Too few rows, or a single day, cannot tell models apart."""
         explanation = BY_CODE["GATE002"].explain(factories.evidence(holdout=holdout), gate)
 
