@@ -6,12 +6,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from include.evaluation.metrics import Metric
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Metric
 
 
 def baseline_predictions(
@@ -32,14 +33,9 @@ def baseline_predictions(
     """
     import numpy as np
 
-    training = pipeline.training
-    if training.task == "multiclass":
-        shares = np.bincount(train_labels.astype("int64"), minlength=n_classes or 0) / len(train_labels)
-        return np.tile(shares, (len(holdout), 1))
-    if training.metric == "pinball":
-        prior = float(np.quantile(train_labels, training.quantile))
-    else:
-        prior = float((np.median if training.metric in ("mae", "mape", "wape") else np.mean)(train_labels))
+    prior = Metric.of(pipeline.training).best_constant(train_labels, n_classes)
+    if pipeline.training.task == "multiclass":
+        return np.tile(prior, (len(holdout), 1))
     if pipeline.gate.baseline == "prior":
         return np.full(len(holdout), prior)
     values = holdout[pipeline.gate.baseline].to_numpy(dtype="float64")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.paired_bootstrap import percentile_interval
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np

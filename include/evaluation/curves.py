@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.config.training import METRICS
-from include.evaluation.metrics import bin_of_probability
 from include.evaluation.numbers import Number, without_nan
-from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.paired_bootstrap import percentile_interval
+from include.evaluation.probability_bins import PROBABILITY_BINS, bin_of_probability
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,14 +188,12 @@ def _bins(y_true: np.ndarray, y_pred: np.ndarray) -> list[Bin] | None:
     """Return the bins that the calibration error is measured by, those without a row left out."""
     import numpy as np
 
-    from include.evaluation.metrics import CALIBRATION_BINS
-
     if y_pred.min() < 0 or y_pred.max() > 1:
         return None
-    of_row, width = bin_of_probability(y_pred), 1 / CALIBRATION_BINS
-    rows = np.bincount(of_row, minlength=CALIBRATION_BINS)
-    predicted = np.bincount(of_row, weights=y_pred, minlength=CALIBRATION_BINS)
-    observed = np.bincount(of_row, weights=y_true, minlength=CALIBRATION_BINS)
+    of_row, width = bin_of_probability(y_pred), 1 / PROBABILITY_BINS
+    rows = np.bincount(of_row, minlength=PROBABILITY_BINS)
+    predicted = np.bincount(of_row, weights=y_pred, minlength=PROBABILITY_BINS)
+    observed = np.bincount(of_row, weights=y_true, minlength=PROBABILITY_BINS)
     return [
         Bin(
             round(at * width, 6),

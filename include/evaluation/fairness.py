@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.evaluation.groups import rows_by_value
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.paired_bootstrap import day_resamples
+from include.evaluation.resamples import day_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,13 +89,6 @@ def paired_difference(
         differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
     return PairedDifference(value, low, high, confidence, rounds, sum(blocks))
-
-
-def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
-    """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
-    import numpy as np
-
-    return np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1 / n_days), size=rounds)
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:

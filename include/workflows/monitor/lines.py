@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.evaluation.metrics import WHEN_UNDEFINED
-from include.evaluation.paired_bootstrap import day_resamples, percentile_interval
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.metrics import why_undefined
+from include.evaluation.paired_bootstrap import percentile_interval
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 from include.evaluation.sketch import compare_to_reference, is_text
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def metric_lines(
     if not math.isfinite(value):
         told = _too_few(rows, min_rows, "rows with a prediction and a known label")
         if rows >= min_rows:
-            told = f"{name} is not defined on these rows: {WHEN_UNDEFINED.get(name, 'see their labels')}"
+            told = f"{name} is not defined on these rows: {why_undefined(name) or 'see their labels'}"
         return [Line("metric", each, None, None, "unknown", rows, told) for each in (name, of_holdout)]
     missing = _missing_labels(rows, unlabelled, holdout)
     if missing > gate.max_missing_labels:

@@ -153,7 +153,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
     names = list(METRICS[task])
     assert [list(each.metrics) for each in (evidence.challenger, evidence.baseline, evidence.champion)] == [names] * 3
     assert evidence.metric == metric
-    assert evidence.higher_is_better is METRICS[task][metric]
+    assert evidence.higher_is_better is Metric(task, metric).higher_is_better
     assert repr(_through_a_file(evidence)) == repr(evidence)  # NaN is not equal to itself
     for opponent in (evidence.baseline, evidence.champion):
         gained = evidence.challenger.metrics[metric] - opponent.metrics[metric]
@@ -167,7 +167,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
 def test_the_gate_decides_for_every_task_and_metric(task: str, metric: str) -> None:
     """A good model is promoted over the baseline, and the baseline itself is not."""
     pipeline = _pipeline(task, metric)
-    minimum = -1e6 if METRICS[task][metric] else 1e6
+    minimum = -1e6 if Metric(task, metric).higher_is_better else 1e6
     gate, rows = pipeline.gate.model_copy(update={"minimum": minimum}), _rows(task)
     nothing = {"champion": None, "champion_is": None}
     if metric == "calibration_error":

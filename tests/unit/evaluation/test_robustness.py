@@ -248,7 +248,7 @@ def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.nd
     """Rows that are as they were are an error of their own, with no number that could pass."""
     (found,) = _measured(predict).values()
 
-    assert found.error == f"in the order of the holdout as well: {told}"
+    assert found.error == f"even in the order of the holdout: {told}"
     assert math.isnan(found.share_lost)
 
 
