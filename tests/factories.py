@@ -21,9 +21,9 @@ from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.evaluation.operation import Operation
 from include.evaluation.paired_bootstrap import PairedDifference
 from include.evaluation.plausibility import Plausibility
+from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.reload import Reload
 from include.evaluation.robustness import PerturbationResult
-from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.registry.records.record import Record
@@ -222,7 +222,7 @@ def evidence(**changes: object) -> Evidence:
         "slices": [SliceResult("store", "north", 2500, 0.71, 0.65, difference(0.06, 0.01, 0.11))],
         "fairness": [GroupGap("store", "share predicted positive", {}, gap=0.02, low=-0.01, high=0.05)],
         "calibration": CalibrationResult(0.02, 0.01, 0.03, 0.025, 1.0, 0.0, 0.3, 0.3),
-        "shift": PredictionShift(0.03, 0.9, 0.31, 0.3, rows=5000),
+        "shift": PredictionDrift(0.03, 0.9, 0.31, 0.3, rows=5000),
         "plausibility": Plausibility("visitors", 0.2, 0.3),
         "robustness": [PerturbationResult("missing values", None, 0.68, 0.1)],
         "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),

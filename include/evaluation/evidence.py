@@ -15,10 +15,10 @@ from include.evaluation.numbers import Number, without_nan
 from include.evaluation.operation import Operation  # noqa: TC001
 from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 from include.evaluation.plausibility import Plausibility  # noqa: TC001
+from include.evaluation.prediction_drift import PredictionDrift  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
 from include.evaluation.reload import Reload  # noqa: TC001
 from include.evaluation.robustness import PerturbationResult  # noqa: TC001
-from include.evaluation.shift import PredictionShift  # noqa: TC001
 from include.evaluation.signature import Signature  # noqa: TC001
 from include.evaluation.slices import SliceResult  # noqa: TC001
 
@@ -123,7 +123,7 @@ class Evidence:
     slices: list[SliceResult] | None = None
     fairness: list[GroupGap] | None = None
     calibration: CalibrationResult | None = None
-    shift: PredictionShift | None = None
+    shift: PredictionDrift | None = None
     plausibility: Plausibility | None = None
     robustness: list[PerturbationResult] | None = None
     operation: Operation | None = None

@@ -22,10 +22,10 @@ from include.evaluation.fairness import GroupGap, GroupValue
 from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
+from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.refits import Refits
 from include.evaluation.reload import Reload
 from include.evaluation.robustness import PerturbationResult
-from include.evaluation.shift import PredictionShift
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.gate import checks
@@ -81,7 +81,7 @@ EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
         {"sensitive": ["age"]},
     ),
     "GATE011": ({"calibration": CalibrationResult(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
-    "GATE012": ({"shift": PredictionShift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
+    "GATE012": ({"shift": PredictionDrift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
     "GATE013": ({"robustness": [PerturbationResult("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
     "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
     "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
@@ -214,7 +214,7 @@ def own_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 def _forecast(mean: float) -> Evidence:
-    return factories.evidence(shift=PredictionShift(0.02, 0.98, mean, 300.0, 5000))
+    return factories.evidence(shift=PredictionDrift(0.02, 0.98, mean, 300.0, 5000))
 
 
 def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:
