@@ -7,8 +7,8 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from include.evaluation.intervals import basic_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.paired_bootstrap import percentile_interval
 from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def measure_calibration(
 ) -> CalibrationResult | None:
     """Return how well the challenger is calibrated, or None where the task is not binary.
 
-    The interval is by a bootstrap over days, and a basic one, 2 * error - the percentiles of the draws, since a
-    percentile interval has the bias of the draws in it twice (Davison and Hinkley, Bootstrap Methods and their
-    Application, 1997, section 5.2).
+    The interval is a `basic_interval` of a bootstrap over days.
 
     Parameters
     ----------
@@ -88,8 +86,7 @@ def measure_calibration(
         slope, intercept = recalibration(y_true, challenger)
         if len(unique) > 1:
             draws = metric_on_resamples(of_error, y_true, challenger, day)(day_resamples(len(unique), rounds, seed))
-            drawn_low, drawn_high = percentile_interval(draws, confidence)
-            low, high = max(2 * error - drawn_high, 0.0), max(2 * error - drawn_low, 0.0)
+            low, high = (max(end, 0.0) for end in basic_interval(error, draws, confidence))
     return CalibrationResult(
         error,
         low,

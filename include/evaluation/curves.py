@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.config.training import METRICS
+from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number, without_nan
-from include.evaluation.paired_bootstrap import percentile_interval
 from include.evaluation.probability_bins import PROBABILITY_BINS, bin_of_probability
 from include.evaluation.resamples import day_resamples, metric_on_resamples
 

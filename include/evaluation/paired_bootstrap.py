@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
 from include.evaluation.resamples import day_resamples, metric_on_resamples
 
@@ -89,15 +90,3 @@ def paired_difference(
         differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
     return PairedDifference(value, low, high, confidence, rounds, sum(blocks))
-
-
-def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of the draws in which the metric is defined, if most are."""
-    import numpy as np
-
-    defined = values[np.isfinite(values)]
-    if len(defined) < 0.9 * len(values):
-        return math.nan, math.nan
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)

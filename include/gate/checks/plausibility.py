@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from include.evaluation.intervals import student_interval
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
@@ -149,15 +150,12 @@ class SteadyOverSeeds(Check):
     def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
         """Return the mean gain over the opponent and the lower end of its interval (Student's t)."""
         import numpy as np
-        from scipy.stats import t
 
-        gains = np.array(_gains(evidence))
-        if not len(gains):
+        gains = _gains(evidence)
+        if not gains:
             return {}
-        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        width = float(t.ppf((1 + gate.confidence) / 2, len(gains) - 1)) * error
-        mean = float(gains.mean())
-        return {"fits": len(gains), "mean": mean, "low": mean - width}
+        low, _ = student_interval(gains, gate.confidence)
+        return {"fits": len(gains), "mean": float(np.mean(gains)), "low": low}
 
 
 def _error_gone(evidence: Evidence) -> float | None:

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from include.evaluation.intervals import independent_difference_margin, percentile_interval
 from include.evaluation.metrics import why_undefined
-from include.evaluation.paired_bootstrap import percentile_interval
 from include.evaluation.resamples import day_resamples, metric_on_resamples
 from include.evaluation.sketch import compare_to_reference, is_text
 
@@ -261,20 +261,16 @@ def _missing_labels(labelled: int, unlabelled: int, holdout: HoldoutMetric | Non
 def noise_of_both(sign: float, value: float, interval: tuple[float, float], holdout: HoldoutMetric) -> float:
     """Return by how much a metric may be worse than on the holdout for noise alone.
 
-    Each of the two has an interval, and rows of its own. The limit of their difference is the root of the summed
-    squares of how far each reaches towards the other (Zou and Donner, Construction of confidence limits about effect
-    measures: a general approach, Statistics in Medicine 27, 2008). A holdout without an interval counts as
-    exact: then the interval of the metric excludes the holdout's value, or does not.
+    A holdout without an interval counts as exact: then the interval of the metric excludes the holdout's value, or
+    does not.
 
     Parameters
     ----------
     sign
         1 where a higher value is better, and -1 otherwise.
     """
-    better = max(sign * end for end in interval) - sign * value
-    ends = [sign * end for end in (holdout.low, holdout.high) if end is not None]
-    worse = sign * holdout.value - min(ends) if ends else 0.0
-    return math.hypot(max(0.0, better), max(0.0, worse))
+    ends = [end for end in (holdout.low, holdout.high) if end is not None]
+    return independent_difference_margin(sign, value, interval, holdout.value, ends)
 
 
 def _shift_line(
