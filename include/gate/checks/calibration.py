@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable, is_number
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.calibration import CalibrationResult
     from include.evaluation.evidence import Evidence
+    from include.gate.check import Numbers
 
 
 class Calibrated(Check):
@@ -41,7 +42,7 @@ class Calibrated(Check):
             "that were learned from, or allow more"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the error with its interval, the recalibration, and what is allowed."""
         return {"limit": gate.max_calibration_error} | asdict(_calibration(evidence))
 
