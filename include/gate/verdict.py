@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import JsonValue, TypeAdapter
+from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.numbers import without_nan
 from include.gate.check import NotApplicable
@@ -14,6 +12,8 @@ from include.gate.selection import checks_of, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
 
     from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
@@ -58,9 +58,10 @@ class Verdict:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, JsonValue]) -> Verdict:
-        """Make a verdict from the JSON types of `to_json`."""
-        return TypeAdapter(cls).validate_python(fields)
+    def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
+        """Make a verdict from the JSON types of `to_json`; an unknown field is an error."""
+        results = [CheckResult(**result) for result in fields["results"]]
+        return cls(**{**fields, "results": results})
 
 
 def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None) -> Verdict:

@@ -11,7 +11,7 @@ import pytest
 from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.gate.checks import CHECKS
-from include.gate.report import WIDTH, holdout_told, verdict_table
+from include.gate.report import WIDTH, describe_holdout, verdict_table
 from include.gate.verdict import decide
 from tests import factories
 
@@ -226,7 +226,7 @@ def test_rows_without_a_label_are_told_beside_the_holdout(gate: Gate) -> None:
     days = [f"2024-02-{day}" for day in range(25, 29)]
     labels = LabelCoverage(Coverage("", 5030, 5000, 1.0), [], days, 720)
 
-    told = holdout_told(factories.evidence(labels=labels))
+    told = describe_holdout(factories.evidence(labels=labels))
 
     assert told == (
         "2024-02-01 to 2024-02-28, 5,000 rows (another 30 have no label), leaving out 4 days (720 rows) whose labels "
