@@ -11,8 +11,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """By how much one model is better than another, and the interval that noise leaves.
 
     Attributes
@@ -54,7 +55,7 @@ def paired_difference(
     seed: int,
     second_threshold: float | None = None,
     fold: np.ndarray | None = None,
-) -> Difference:
+) -> PairedDifference:
     """Return by how much `first` is better than `second`, with its bootstrap interval.
 
     Of out-of-fold predictions the mean of the metric over the folds is compared, and days are drawn within each fold:
@@ -78,7 +79,7 @@ def paired_difference(
     values = [measure.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
     value, blocks = measure.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
     if not math.isfinite(value):
-        return Difference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
+        return PairedDifference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
     draw = np.random.default_rng(seed)
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
@@ -88,23 +89,4 @@ def paired_difference(
         draws = day_resamples(n_days, rounds, draw)
         differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
     low, high = percentile_interval(differences, confidence)
-    return Difference(value, low, high, confidence, rounds, sum(blocks))
-
-
-def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
-    """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
-    import numpy as np
-
-    return np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1 / n_days), size=rounds)
-
-
-def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of the draws in which the metric is defined, if most are."""
-    import numpy as np
-
-    defined = values[np.isfinite(values)]
-    if len(defined) < 0.9 * len(values):
-        return math.nan, math.nan
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)
+    return PairedDifference(value, low, high, confidence, rounds, sum(blocks))

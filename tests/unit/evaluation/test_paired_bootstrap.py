@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from include.evaluation.metrics import Metric
-from include.evaluation.noise import paired_difference
+from include.evaluation.paired_bootstrap import paired_difference
 from tests.unit.evaluation.compared import Rows, at, each_measure, named
 
 
