@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-    from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
 
@@ -93,17 +92,3 @@ class PipelineStepOperator(BaseOperator):
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
         """Do the work and return a small JSON reference to it."""
-
-
-class RunStepOperator(PipelineStepOperator):
-    """Run one step of a retraining run, by the plan that the run's first task made."""
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> Any:
-        """Load the run's plan and follow it."""
-        from include.workflows.retrain.plan import RunPlan
-
-        return self.follow(pipeline, RunPlan.load(pipeline.name, context["dag_run"].run_id))
-
-    @abstractmethod
-    def follow(self, pipeline: Pipeline, plan: RunPlan) -> Any:
-        """Do the work and return what came of it."""

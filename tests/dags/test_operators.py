@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
-from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
+from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
 from plugins.retries import ServiceAway
@@ -205,12 +205,23 @@ def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.Mon
     from plugins.data_docs import DataDocsPlugin
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080/")
-    operator = BuildFeaturesOperator(task_id="build_features", pipeline="shop")
+    operator = RetrainingStepOperator(task_id="build_features", step="build", pipeline="shop")
     [link] = operator.operator_extra_links
 
     assert link.get_link(operator, ti_key=Mock()) == "http://airflow.example:8080/nightshift/features/shop"
     assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
     assert "/nightshift/features" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
+
+
+def test_a_step_of_the_retraining_is_found_by_its_name() -> None:
+    """One operator runs every step, and the UI still names each by what it does."""
+    from include.workflows.retrain import steps
+
+    operator = RetrainingStepOperator(task_id="promote_model", step="register", pipeline="shop")
+
+    assert operator.operator_name == "Promote model"
+    assert operator.doc_md == DOCUMENTATION["register"]
+    assert set(DOCUMENTATION) == set(steps.__all__) - {"approval_request", "keep_answer"}
 
 
 def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
