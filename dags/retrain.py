@@ -21,6 +21,7 @@ from dags.pipelines import (
     task_defaults,
     training_task,
 )
+from include.config import task_ids
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
 from plugins.operators.plan_run import PlanRunOperator
 from plugins.operators.request_approval import RequestApprovalOperator
@@ -76,7 +77,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
     ) as dag:
         trains = training_task()
         tune = TuneCandidatesOperator.partial(
-            task_id="tune_candidates",
+            task_id=task_ids.TUNE_CANDIDATES,
             pipeline=name,
             doc_md=DOCUMENTATION["tune"],
             map_index_template="{{ 'worker %s' % task.worker }}",
@@ -84,33 +85,33 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         ).expand(worker=list(range(training.tuning.parallel)))
         select = []
         if pipeline.features.selects:
-            select = [RetrainingStepOperator(task_id="select_features", step="select", pipeline=name, **trains)]
+            select = [RetrainingStepOperator(task_id=task_ids.SELECT_FEATURES, step="select", pipeline=name, **trains)]
         asks = []
         if approval:
             asks = [
                 RequestApprovalOperator(
-                    task_id="request_approval",
+                    task_id=task_ids.REQUEST_APPROVAL,
                     pipeline=name,
                     approval=approval,
                     params=RequestApprovalOperator.FORM,
                     notifiers=approval_notifiers(pipeline),
                 ),
-                RetrainingStepOperator(task_id="promote_model", step="register", pipeline=name),
+                RetrainingStepOperator(task_id=task_ids.PROMOTE_MODEL, step="register", pipeline=name),
             ]
         chain(
-            PlanRunOperator(task_id="plan_run", pipeline=name),
-            RetrainingStepOperator(task_id="build_features", step="build", pipeline=name, **trains),
-            RetrainingStepOperator(task_id="validate_features", step="validate", pipeline=name),
-            RetrainingStepOperator(task_id="prove_features", step="prove", pipeline=name, **trains),
+            PlanRunOperator(task_id=task_ids.PLAN_RUN, pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.BUILD_FEATURES, step="build", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.VALIDATE_FEATURES, step="validate", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.PROVE_FEATURES, step="prove", pipeline=name, **trains),
             *select,
             tune,
-            RetrainingStepOperator(task_id="train_challenger", step="train", pipeline=name, **trains),
-            RetrainingStepOperator(task_id="evaluate_challenger", step="evaluate", pipeline=name, **trains),
-            RetrainingStepOperator(task_id="apply_gate", step="judge", pipeline=name),
-            RetrainingStepOperator(task_id="register_model", step="register", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.TRAIN_CHALLENGER, step="train", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.EVALUATE_CHALLENGER, step="evaluate", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.APPLY_GATE, step="judge", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.REGISTER_MODEL, step="register", pipeline=name),
             *asks,
             RetrainingStepOperator(
-                task_id="summarize_run",
+                task_id=task_ids.SUMMARIZE_RUN,
                 step="summarize",
                 pipeline=name,
                 do_xcom_push=True,
