@@ -1,12 +1,11 @@
 """A SQLite file whose tables are another program's: the revision it is at, and a migration that is whole or not at all.
 
-Both MLflow and Airflow number the revisions of their tables with Alembic. Only the revision in the file and the
-program's migration scripts are read here, so that a start does not wait for either program to be imported.
+Both MLflow and Airflow number the revisions of their tables with Alembic. Alembic is asked which revisions a program
+knows; that takes seconds, so a note beside the file remembers a file that was found to be at the newest revision.
 """
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import sqlite3
 from contextlib import closing, contextmanager
@@ -19,6 +18,8 @@ from include.core.errors import OtherRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from include.core.alembic_revisions import Revisions
 
 #: none: there are no tables yet. newest: as the installed program has them. older: it can be migrated.
 State = Literal["none", "newest", "older"]
@@ -34,14 +35,14 @@ class DatabaseFile:
         Where it is, or will be.
     program, release
         Whose tables these are, such as MLflow 3.17.2, as installed.
-    scripts
-        Folder of the program's migration scripts, a revision each.
+    revisions
+        Reads the revisions that the program knows.
     """
 
     path: Path
     program: str
     release: str
-    scripts: Path
+    revisions: Callable[[], Revisions]
 
     def is_settled(self) -> bool:
         """Return whether this release was told by `settle` that the file is as it should be, and it still is."""
@@ -65,10 +66,10 @@ class DatabaseFile:
         revision = self._revision()
         if revision is None:
             return "none"
-        known, newest = self._revisions()
-        if revision in newest:
+        revisions = self.revisions()
+        if revision in revisions.heads:
             return "newest"
-        if revision in known:
+        if revision in revisions.known:
             return "older"
         raise OtherRelease(
             f"{self.path} is at revision {revision}, which {self.program} {self.release} does not know: a newer "
@@ -97,7 +98,7 @@ class DatabaseFile:
                 return None
             before = there.execute("PRAGMA data_version").fetchone()
             with TemporaryDirectory(prefix=f".{self.path.stem}-", dir=self.path.parent) as folder:
-                scratch = DatabaseFile(Path(folder) / self.path.name, self.program, self.release, self.scripts)
+                scratch = DatabaseFile(Path(folder) / self.path.name, self.program, self.release, self.revisions)
                 _copy(there, scratch.path)
                 upgrade(scratch.path)
                 if scratch.state() != "newest":
@@ -137,18 +138,6 @@ class DatabaseFile:
             row = there.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
         return row[0] if row else None
 
-    def _revisions(self) -> tuple[set[str], set[str]]:
-        """Return all revisions that the program knows, and those among them that no other one follows."""
-        known, followed = set(), set()
-        for script in self.scripts.glob("*.py"):
-            said = _assigned(script, ("revision", "down_revision"))
-            if not said.get("revision"):
-                continue
-            known.add(said["revision"])
-            down = said.get("down_revision")
-            followed.update([down] if isinstance(down, str) else down or [])
-        return known, known - followed
-
     def _keep(self, there: sqlite3.Connection) -> Path:
         """Copy the file to a name beside it that is free yet."""
         number, kept = 1, self.path.with_stem(f"{self.path.stem}-before-{self.release}")
@@ -170,14 +159,3 @@ class DatabaseFile:
 def _copy(there: sqlite3.Connection, path: Path) -> None:
     with closing(sqlite3.connect(path)) as copied:
         there.backup(copied)
-
-
-def _assigned(script: Path, names: tuple[str, ...]) -> dict[str, str | tuple[str, ...] | None]:
-    """Return what a script assigns to names of its own, without running it."""
-    found = {}
-    for line in ast.parse(script.read_text(encoding="utf-8")).body:
-        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
-        for target in targets:
-            if isinstance(target, ast.Name) and target.id in names and isinstance(line, ast.Assign | ast.AnnAssign):
-                found[target.id] = ast.literal_eval(line.value) if line.value else None
-    return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException
 
 from include.core.connections import (
     ApiEndpoint,
@@ -20,6 +21,7 @@ from include.core.connections import (
     sqlite_engine,
 )
 from include.core.errors import ConnectionMissing
+from include.core.redaction import hide_secrets, redacted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -101,8 +103,10 @@ class AirflowConnections:
     def _get(self, connection_id: str) -> Connection:
         try:
             return Connection.get(connection_id)
-        except (AirflowNotFoundException, AirflowException):
+        except AirflowException as error:
+            variable = f"AIRFLOW_CONN_{connection_id.upper()}"
+            uri = os.environ.get(variable, "")  # Airflow's error of a broken URI repeats the URI
             raise ConnectionMissing(
                 f"connection '{connection_id}' is not defined in Airflow; add it under Admin, Connections, or as "
-                f"AIRFLOW_CONN_{connection_id.upper()} in the environment of the workers"
-            ) from None  # Airflow's own error of a broken URI shows all of it
+                f"{variable} in the environment of the workers"
+            ) from redacted(error, lambda text: hide_secrets(text, [uri]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.core.alembic_revisions import Revisions
 from include.core.database_file import DatabaseFile
 from include.core.errors import OtherRelease
 
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def file(tmp_path: Path) -> DatabaseFile:
     """Return the file, not there yet, of a program that knows the revisions a, b and c in this order."""
-    scripts = tmp_path / "scripts"
-    scripts.mkdir()
-    (scripts / "__init__.py").write_text("")
-    (scripts / "1.py").write_text('revision = "a"\ndown_revision = None\n')
-    (scripts / "2.py").write_text('revision: str = "b"\ndown_revision: str | None = "a"\n')
-    (scripts / "3.py").write_text('revision = "c"\ndown_revision = ("b", "a")\nimport what_is_not_installed\n')
-    return DatabaseFile(tmp_path / "store.db", "Program", "2.0", scripts)
+    revisions = Revisions(known=frozenset("abc"), heads=frozenset("c"))
+    return DatabaseFile(tmp_path / "store.db", "Program", "2.0", lambda: revisions)
 
 
 def write(path: Path, revision: str | None, rows: int = 1, journal: str = "delete") -> None:
@@ -54,8 +50,8 @@ def read(path: Path) -> tuple[str, list[tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize(("revision", "state"), [(None, "none"), ("a", "older"), ("b", "older"), ("c", "newest")])
-def test_a_revision_is_placed_by_the_programs_scripts(file: DatabaseFile, revision: str | None, state: str) -> None:
-    """The scripts are read and not run; the newest revision is the one that none follows."""
+def test_a_revision_is_compared_with_those_of_the_program(file: DatabaseFile, revision: str | None, state: str) -> None:
+    """The newest revision is the head: the one that no other revision follows."""
     write(file.path, revision)
 
     assert file.state() == state
@@ -90,7 +86,7 @@ def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) ->
     assert kept == file.path.with_name("store-before-2.0.db")
     assert read(kept) == ("a", [("run 0",)])
     assert told == [f"{file.path} was migrated to Program 2.0; as it was before, it is kept in {kept}"]
-    left = {path.name for path in file.path.parent.iterdir()} - {"scripts"}
+    left = {path.name for path in file.path.parent.iterdir()}
     assert left == {"store.db", kept.name, ".store.db.migration"}
 
 
@@ -167,7 +163,7 @@ def test_what_is_settled_is_not_asked_again_until_it_changes(file: DatabaseFile)
     file.settle()
 
     assert file.is_settled()
-    assert not DatabaseFile(file.path, "Program", "2.1", file.scripts).is_settled()
+    assert not DatabaseFile(file.path, "Program", "2.1", file.revisions).is_settled()
     file.path.unlink()
     write(file.path, "a")
     assert not file.is_settled()
