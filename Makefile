@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # its pipefail stops make where an installation fails whose lines are filtered
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
+.PHONY: help demo up test lint docs bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ lint: $(VENV)/installed-dev ## Lint, hold the import contracts, check the workfl
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --no-progress --quiet .github
+	@$(MAKE) --no-print-directory docs
+
+docs: $(VENV)/installed-dev ## Build the documentation site into var/docs; a link that leads nowhere fails
+	$(BIN)/sphinx-build -b html -W --keep-going --quiet --jobs 2 -d var/docs/.doctrees docs var/docs
 
 audit: $(VENV)/installed-dev ## Ask PyPI for known vulnerabilities of what is locked
 	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip --strict --progress-spinner off
@@ -46,7 +50,7 @@ audit: $(VENV)/installed-dev ## Ask PyPI for known vulnerabilities of what is lo
 secrets: $(VENV)/installed-dev ## Look for secrets in the files that git knows
 	config/scan-secrets.sh $(BIN)/python
 
-bench: $(VENV)/installed-dev ## Measure what the promises of docs/benchmarks.md are held against, and write it
+bench: $(VENV)/installed-dev ## Measure what the promises of docs/explanation/benchmarks.md are held against, and write it
 	$(BIN)/python -m benchmarks
 
 bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoGluon's if BENCH_AUTOGLUON_PYTHON is set
@@ -54,7 +58,7 @@ bench-quality: $(VENV)/installed-dev ## Measure models beside FLAML's, and AutoG
 		-r requirements-dev.txt -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.quality
 
-gate-proof: $(VENV)/installed-dev ## Plant bad and good challengers, count what the gate says, and write docs/gate-proof.md
+gate-proof: $(VENV)/installed-dev ## Plant bad and good challengers, count what the gate says, and write docs/explanation/gate-proof.md
 	$(BIN)/python -m tests.mutation
 
 lock: $(VENV)/bin/uv ## Resolve requirements.in and requirements-dev.in anew

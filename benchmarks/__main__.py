@@ -1,4 +1,4 @@
-"""Measures everything and writes docs/benchmarks.md."""
+"""Measures everything and writes docs/explanation/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def main() -> int:
         one_more_day=one_more,
         gate=gate,
     )
-    page = settings.root() / "docs" / "benchmarks.md"
+    page = settings.root() / "docs" / "explanation" / "benchmarks.md"
     write_page(page, measured)
     tell(f"written: {page.relative_to(settings.root())}")
     missed = measured.over_limit()

@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md of what was measured."""
+"""Writes docs/explanation/benchmarks.md of what was measured."""
 
 from __future__ import annotations
 

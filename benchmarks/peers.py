@@ -43,7 +43,7 @@ def run(system: str, name: str, seconds: int) -> dict[str, Any]:
     y = _labels(task, folds)[task.split.holdout]
     return {"system": system, "table": name, "budget": seconds, "took": took} | {
         "metric": training.metric,
-        "higher_is_better": training.higher_is_better,
+        "higher_is_better": Metric.of(training).higher_is_better,
         "value": folds.measure.value(y, predictions),
         "model": told,
         "rows": len(task.split.train),

@@ -1,7 +1,8 @@
 """Nightshift beside other systems that search for a model, in the same seconds; `python -m benchmarks.quality`.
 
 Every measurement is a line of var/bench-quality.jsonl, so that an interrupted run goes on where it was, and
-docs/benchmarks-quality.md is made of the lines. BENCH_TABLES and BENCH_BUDGETS (by commas) name parts to run.
+docs/explanation/benchmarks-quality.md is made of the lines. BENCH_TABLES and BENCH_BUDGETS (by commas) name parts
+to run.
 """
 
 from __future__ import annotations
@@ -195,4 +196,5 @@ def _line(each: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(settings.root() / "var" / "bench-quality.jsonl", settings.root() / "docs" / "benchmarks-quality.md"))
+    results = settings.root() / "var" / "bench-quality.jsonl"
+    sys.exit(main(results, settings.root() / "docs" / "explanation" / "benchmarks-quality.md"))

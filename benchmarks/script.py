@@ -16,7 +16,7 @@ from benchmarks.features import AS_OF, bare_features
 from benchmarks.measure import PIPELINE, Stopwatch
 from include.core import settings
 from include.evaluation.metrics import Metric
-from include.evaluation.noise import paired_difference
+from include.evaluation.paired_bootstrap import paired_difference
 from include.features.snapshot import pin_snapshot
 from include.training.candidates import Candidate, candidates_of
 from include.training.challenger import Tuned, choose_challenger, fit_challenger

@@ -95,7 +95,7 @@ def compare_search(pipeline: Pipeline, seeds: Sequence[int] = SEEDS, trials: int
             way: _search(_of(pipeline, seed, trials, *how), frame, now, {FAMILY: champion.params})
             for way, how in WAYS.items()
         }
-        sign = 1 if pipeline.training.higher_is_better else -1
+        sign = Metric.of(pipeline.training).sign
         target = min(sign * each.bests[-1][2] for each in found.values())
         for way, each in found.items():
             at, number, _ = next(best for best in each.bests if sign * best[2] >= target)

@@ -3,8 +3,8 @@
 That is the scheduler with the LocalExecutor, and Celery's worker.
 
 Airflow imports this module in each of its processes; the others stay light. A table of what it saves is
-in docs/benchmarks.md. Nothing is computed here: threads would not live on in a forked task. The parts of the production
-stack log an outage of PostgreSQL in short.
+in docs/explanation/benchmarks.md. Nothing is computed here: threads would not live on in a forked task. The parts of
+the production stack log an outage of PostgreSQL in short.
 """
 
 import importlib

@@ -15,6 +15,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup
 
 from dags.pipelines import INGEST, for_each_pipeline, raw_tables, task_defaults
+from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.extract_source import ExtractSourceOperator
 from plugins.operators.publish_batch import PublishBatchOperator
@@ -66,13 +67,13 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         ),
         render_template_as_native_obj=True,
     ) as dag:
-        announce = EmptyOperator(task_id="announce_tables", outlets=[raw_tables(name)])
+        announce = EmptyOperator(task_id=task_ids.ANNOUNCE_TABLES, outlets=[raw_tables(name)])
         for source in pipeline.sources:
             with TaskGroup(group_id=source):
-                extract = ExtractSourceOperator(task_id="extract", pipeline=name, source=source)
-                validate = ValidateBatchOperator(task_id="validate", pipeline=name, batch=extract.output)
+                extract = ExtractSourceOperator(task_id=task_ids.EXTRACT, pipeline=name, source=source)
+                validate = ValidateBatchOperator(task_id=task_ids.VALIDATE, pipeline=name, batch=extract.output)
                 publish = PublishBatchOperator(
-                    task_id="publish",
+                    task_id=task_ids.PUBLISH,
                     pipeline=name,
                     batch=validate.output,
                     max_active_tis_per_dag=1,  # runs of a backfill write to the same table one after another

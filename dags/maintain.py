@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
 from dags.pipelines import MAINTAIN, for_each_pipeline, task_defaults
+from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.maintain_files import MaintainFilesOperator
 from plugins.operators.maintain_table import MaintainTableOperator
@@ -47,12 +48,14 @@ def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
     ) as dag:
         for source in pipeline.sources:
             with TaskGroup(group_id=source):
-                for layer in ("raw", "quarantine"):
-                    MaintainTableOperator(task_id=f"maintain_{layer}", pipeline=name, layer=layer, source=source)
-        MaintainTableOperator(task_id="maintain_features", pipeline=name, layer="features")
-        MaintainTableOperator(task_id="maintain_predictions", pipeline=name, layer="predictions")
-        MaintainTableOperator(task_id="maintain_monitoring", pipeline=name, layer="monitoring")
-        MaintainFilesOperator(task_id="maintain_files", pipeline=name)
+                MaintainTableOperator(task_id=task_ids.MAINTAIN_RAW, pipeline=name, layer="raw", source=source)
+                MaintainTableOperator(
+                    task_id=task_ids.MAINTAIN_QUARANTINE, pipeline=name, layer="quarantine", source=source
+                )
+        MaintainTableOperator(task_id=task_ids.MAINTAIN_FEATURES, pipeline=name, layer="features")
+        MaintainTableOperator(task_id=task_ids.MAINTAIN_PREDICTIONS, pipeline=name, layer="predictions")
+        MaintainTableOperator(task_id=task_ids.MAINTAIN_MONITORING, pipeline=name, layer="monitoring")
+        MaintainFilesOperator(task_id=task_ids.MAINTAIN_FILES, pipeline=name)
     return dag
 
 

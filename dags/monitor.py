@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG
 
 from dags.pipelines import MONITOR, as_of_param, for_each_pipeline, predictions, retrain_wanted, task_defaults
+from include.config import task_ids
 from plugins.notifications import drift_notifiers, overdue_callbacks
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.measure_drift import MeasureDriftOperator
@@ -47,14 +48,14 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
         tags=["monitor", name],
         default_args=task_defaults(pipeline, MONITOR, **retried(others=2)),
     ) as dag:
-        plan = PlanMonitoringOperator(task_id="plan_monitoring", pipeline=name, do_xcom_push=False)
+        plan = PlanMonitoringOperator(task_id=task_ids.PLAN_MONITORING, pipeline=name, do_xcom_push=False)
         measure = MeasureDriftOperator(
-            task_id="measure_drift", pipeline=name, on_success_callback=drift_notifiers(pipeline)
+            task_id=task_ids.MEASURE_DRIFT, pipeline=name, on_success_callback=drift_notifiers(pipeline)
         )
         plan >> measure
         if pipeline.schedule.retrain == "when_needed":
             measure >> AskRetrainingOperator(
-                task_id="ask_retraining", pipeline=name, measured=measure.task_id, outlets=[retrain_wanted(name)]
+                task_id=task_ids.ASK_RETRAINING, pipeline=name, measured=measure.task_id, outlets=[retrain_wanted(name)]
             )
     return dag
 

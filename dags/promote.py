@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param
 
 from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
+from include.config import task_ids
 from plugins.notifications import approval_notifiers, overdue_callbacks
 from plugins.operators.promote_version import AskAnotherOperator, PromoteVersionOperator
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 HOURS = 12
-ASK = "ask_another"
 
 
 def form() -> dict[str, Param]:
@@ -48,7 +48,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
         default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
         ask = AskAnotherOperator(
-            task_id=ASK,
+            task_id=task_ids.ASK_ANOTHER,
             subject=f"{name}: may version {{{{ params.version }}}} become the champion?",
             body="{{ dag_run.triggering_user_name }} asks to promote version {{ params.version }}, whatever the gate "
             "said of it: {{ params.reason }}\n\nWhoever asked cannot approve.",
@@ -56,7 +56,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
             response_timeout=timedelta(hours=HOURS),
             notifiers=approval_notifiers(pipeline),
         )
-        ask >> PromoteVersionOperator(task_id="promote_version", pipeline=name, approval=ASK)
+        ask >> PromoteVersionOperator(task_id=task_ids.PROMOTE_VERSION, pipeline=name, approval=task_ids.ASK_ANOTHER)
     return dag
 
 

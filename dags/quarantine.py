@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param
 
 from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
+from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.decide_quarantine import DecideQuarantineOperator
 
@@ -66,7 +67,7 @@ def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
-        DecideQuarantineOperator(task_id="decide_quarantine", pipeline=name)
+        DecideQuarantineOperator(task_id=task_ids.DECIDE_QUARANTINE, pipeline=name)
     return dag
 
 

@@ -21,19 +21,11 @@ from dags.pipelines import (
     task_defaults,
     training_task,
 )
+from include.config import task_ids
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
-from plugins.operators.apply_gate import ApplyGateOperator
-from plugins.operators.build_features import BuildFeaturesOperator
-from plugins.operators.evaluate_challenger import EvaluateChallengerOperator
 from plugins.operators.plan_run import PlanRunOperator
-from plugins.operators.prove_features import ProveFeaturesOperator
-from plugins.operators.register_model import RegisterModelOperator
 from plugins.operators.request_approval import RequestApprovalOperator
-from plugins.operators.select_features import SelectFeaturesOperator
-from plugins.operators.summarize_run import SummarizeRunOperator
-from plugins.operators.train_challenger import TrainChallengerOperator
-from plugins.operators.tune_candidates import TuneCandidatesOperator
-from plugins.operators.validate_features import ValidateFeaturesOperator
+from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator, TuneCandidatesOperator
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
@@ -85,40 +77,42 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
     ) as dag:
         trains = training_task()
         tune = TuneCandidatesOperator.partial(
-            task_id="tune_candidates",
+            task_id=task_ids.TUNE_CANDIDATES,
             pipeline=name,
+            doc_md=DOCUMENTATION["tune"],
             map_index_template="{{ 'worker %s' % task.worker }}",
             **trains,
         ).expand(worker=list(range(training.tuning.parallel)))
         select = []
         if pipeline.features.selects:
-            select = [SelectFeaturesOperator(task_id="select_features", pipeline=name, **trains)]
+            select = [RetrainingStepOperator(task_id=task_ids.SELECT_FEATURES, step="select", pipeline=name, **trains)]
         asks = []
         if approval:
             asks = [
                 RequestApprovalOperator(
-                    task_id="request_approval",
+                    task_id=task_ids.REQUEST_APPROVAL,
                     pipeline=name,
                     approval=approval,
                     params=RequestApprovalOperator.FORM,
                     notifiers=approval_notifiers(pipeline),
                 ),
-                RegisterModelOperator(task_id="promote_model", pipeline=name),
+                RetrainingStepOperator(task_id=task_ids.PROMOTE_MODEL, step="register", pipeline=name),
             ]
         chain(
-            PlanRunOperator(task_id="plan_run", pipeline=name),
-            BuildFeaturesOperator(task_id="build_features", pipeline=name, **trains),
-            ValidateFeaturesOperator(task_id="validate_features", pipeline=name),
-            ProveFeaturesOperator(task_id="prove_features", pipeline=name, **trains),
+            PlanRunOperator(task_id=task_ids.PLAN_RUN, pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.BUILD_FEATURES, step="build", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.VALIDATE_FEATURES, step="validate", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.PROVE_FEATURES, step="prove", pipeline=name, **trains),
             *select,
             tune,
-            TrainChallengerOperator(task_id="train_challenger", pipeline=name, **trains),
-            EvaluateChallengerOperator(task_id="evaluate_challenger", pipeline=name, **trains),
-            ApplyGateOperator(task_id="apply_gate", pipeline=name),
-            RegisterModelOperator(task_id="register_model", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.TRAIN_CHALLENGER, step="train", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.EVALUATE_CHALLENGER, step="evaluate", pipeline=name, **trains),
+            RetrainingStepOperator(task_id=task_ids.APPLY_GATE, step="judge", pipeline=name),
+            RetrainingStepOperator(task_id=task_ids.REGISTER_MODEL, step="register", pipeline=name),
             *asks,
-            SummarizeRunOperator(
-                task_id="summarize_run",
+            RetrainingStepOperator(
+                task_id=task_ids.SUMMARIZE_RUN,
+                step="summarize",
                 pipeline=name,
                 do_xcom_push=True,
                 on_success_callback=verdict_notifiers(pipeline),

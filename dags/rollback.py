@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param
 
 from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
+from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.change_champion import ChangeChampionOperator
 
@@ -57,7 +58,7 @@ def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         default_args=task_defaults(pipeline, ANSWER),
     ) as dag:
-        ChangeChampionOperator(task_id="change_champion", pipeline=name)
+        ChangeChampionOperator(task_id=task_ids.CHANGE_CHAMPION, pipeline=name)
     return dag
 
 

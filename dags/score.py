@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG
 
 from dags.pipelines import SCORE, as_of_param, for_each_pipeline, predictions, raw_tables, task_defaults
+from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.plan_scoring import PlanScoringOperator
 from plugins.operators.score_rows import ScoreRowsOperator
@@ -42,8 +43,8 @@ def score_dag(name: str, pipeline: Pipeline) -> DAG:
         tags=["score", name],
         default_args=task_defaults(pipeline, SCORE, **retried(others=2)),
     ) as dag:
-        plan = PlanScoringOperator(task_id="plan_scoring", pipeline=name, do_xcom_push=False)
-        plan >> ScoreRowsOperator(task_id="score_rows", pipeline=name, outlets=[predictions(name)])
+        plan = PlanScoringOperator(task_id=task_ids.PLAN_SCORING, pipeline=name, do_xcom_push=False)
+        plan >> ScoreRowsOperator(task_id=task_ids.SCORE_ROWS, pipeline=name, outlets=[predictions(name)])
     return dag
 
 

@@ -74,8 +74,8 @@ def _webhook(address: Notify, message: Message, context: Context) -> None:
 def _slack(address: Notify, message: Message, context: Context) -> None:
     try:
         from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-    except ImportError:
-        raise _not_installed(address, "apache-airflow-providers-slack") from None
+    except ImportError as error:
+        raise _not_installed(address, "apache-airflow-providers-slack") from error
     SlackWebhookNotifier(
         slack_webhook_conn_id=address.connection, text=message.slack(), timeout=TIMEOUT_SECONDS, unfurl_links=False
     ).notify(context)
@@ -85,8 +85,8 @@ def _apprise(address: Notify, message: Message, context: Context) -> None:
     try:
         from airflow.providers.apprise.hooks.apprise import AppriseHook
         from apprise import Apprise, NotifyFormat
-    except ImportError:
-        raise _not_installed(address, "apache-airflow-providers-apprise") from None
+    except ImportError as error:
+        raise _not_installed(address, "apache-airflow-providers-apprise") from error
     # the hook and not the notifier, which says nothing when Apprise could not deliver
     hook, services = AppriseHook(address.connection), Apprise()
     hook.set_config_from_conn(hook.get_connection(address.connection), services)

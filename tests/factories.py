@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.evaluation.calibration import Calibration
-from include.evaluation.evidence import Challenger, Evidence, Holdout, Opponent
+from include.evaluation.calibration import CalibrationResult
+from include.evaluation.evidence import Challenger, Evidence, HoldoutSummary, Opponent
 from include.evaluation.fairness import GroupGap
 from include.evaluation.label_coverage import Coverage, LabelCoverage
-from include.evaluation.noise import Difference
 from include.evaluation.operation import Operation
+from include.evaluation.paired_bootstrap import PairedDifference
 from include.evaluation.plausibility import Plausibility
+from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.reload import Reload
-from include.evaluation.robustness import Perturbation
-from include.evaluation.shift import PredictionShift
+from include.evaluation.robustness import PerturbationResult
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.registry.records.record import Record
@@ -204,9 +204,9 @@ def record(version: int | None, kind: Kind = "retrain") -> Record:
     )
 
 
-def difference(value: float, low: float, high: float) -> Difference:
+def difference(value: float, low: float, high: float) -> PairedDifference:
     """Return a difference with the interval that it leaves."""
-    return Difference(value, low, high, confidence=0.95, rounds=1000, blocks=28)
+    return PairedDifference(value, low, high, confidence=0.95, rounds=1000, blocks=28)
 
 
 def evidence(**changes: object) -> Evidence:
@@ -215,16 +215,16 @@ def evidence(**changes: object) -> Evidence:
         "pipeline": "shop",
         "metric": "roc_auc",
         "higher_is_better": True,
-        "holdout": Holdout("2024-02-01", "2024-02-28", rows=5000, days=28, label_mean=0.3),
+        "holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=5000, days=28, label_mean=0.3),
         "challenger": challenger(),
         "baseline": Opponent("prior", {"roc_auc": 0.5}, difference(0.2, 0.15, 0.25)),
         "champion": champion(),
         "slices": [SliceResult("store", "north", 2500, 0.71, 0.65, difference(0.06, 0.01, 0.11))],
         "fairness": [GroupGap("store", "share predicted positive", {}, gap=0.02, low=-0.01, high=0.05)],
-        "calibration": Calibration(0.02, 0.01, 0.03, 0.025, 1.0, 0.0, 0.3, 0.3),
-        "shift": PredictionShift(0.03, 0.9, 0.31, 0.3, rows=5000),
+        "calibration": CalibrationResult(0.02, 0.01, 0.03, 0.025, 1.0, 0.0, 0.3, 0.3),
+        "shift": PredictionDrift(0.03, 0.9, 0.31, 0.3, rows=5000),
         "plausibility": Plausibility("visitors", 0.2, 0.3),
-        "robustness": [Perturbation("missing values", None, 0.68, 0.1)],
+        "robustness": [PerturbationResult("missing values", None, 0.68, 0.1)],
         "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),
         "signature": Signature({"visitors": "number"}, added=[], missing=[], changed=[]),
         "reload": Reload(True, 0.0, rows=1000, seconds=2.0),

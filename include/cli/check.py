@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from include.config import loader
-from include.config.sources import SqlSource
 from include.core import settings
 from include.core.errors import ConfigError, FeatureQueryFailed, NightshiftError, ScoringImpossible
 
@@ -83,7 +82,7 @@ def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
     from include.workflows.score.plan import check_key
 
     mistakes = []
-    for check in (_read_queries, check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
+    for check in (_check_sources, check_candidates, check_gate, *([check_key] if pipeline.schedule.score else [])):
         try:
             check(pipeline)
         except (ConfigError, ScoringImpossible) as error:
@@ -91,12 +90,9 @@ def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
     return mistakes
 
 
-def _read_queries(pipeline: Pipeline) -> None:
-    """Read the queries of the sources, which may be in another encoding, or name parameters that nothing fills in."""
-    from include.ingestion.sql import wrong_parameters
+def _check_sources(pipeline: Pipeline) -> None:
+    """Check what each source needs of the pipeline's folder, such as its query."""
+    from include.ingestion.source_kinds import reader_of
 
     for source in pipeline.sources.values():
-        if isinstance(source, SqlSource):
-            wrong = wrong_parameters(pipeline.text(source.query))
-            if wrong:
-                raise ConfigError(f"{pipeline.name}/{source.query}: {wrong}; correct the query")
+        reader_of(source).check(pipeline)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 
 from include.config.pipeline import Pipeline
-from include.config.sources import SOURCE_KINDS, ColumnType, SqlSource, declared_type
+from include.config.sources import SOURCE_KINDS, BaseSource, ColumnType, declared_type
 from include.core import settings
 from include.core.errors import ConfigError
 from include.core.names import MAX_PIPELINE_NAME
@@ -116,8 +116,7 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
     """Name the SQL files that pipeline.yaml speaks of and the folder lacks."""
     named = {"features.query": pipeline.features.query}
     for name, source in pipeline.sources.items():
-        if isinstance(source, SqlSource):
-            named[f"sources.{name}.query"] = source.query
+        named |= {f"sources.{name}.{field}": path for field, path in source.folder_files.items()}
     mistakes = []
     for field, relative in named.items():
         # not of pathlib, which raises where the name is too long for a file
@@ -211,7 +210,7 @@ def _fields_at(location: tuple, data: Any) -> list[str]:
     for part in location:
         data = data[part] if isinstance(data, (dict, list)) else {}
         if location[0] == "sources" and len(location) > 1 and part == location[1]:
-            kind = SOURCE_KINDS.get(data.get("kind") if isinstance(data, dict) else None, SqlSource)
+            kind = SOURCE_KINDS.get(data.get("kind") if isinstance(data, dict) else None, BaseSource)
         else:
             kind = _below(kind, part)
     return [name for each in _alternatives(kind) for name in getattr(each, "model_fields", {})]

@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from include.config.monitoring import Monitoring
 from include.config.notify import Notify
-from include.config.resources import TASKS, Resources
+from include.config.resources import Resources
 from include.config.section import MAX_DAYS, Days, Name, Section
 from include.config.sources import Source
+from include.config.task_ids import PIPELINE_TASKS
 from include.config.training import Training
 from include.core.errors import ConfigError
 from include.core.names import folded, wrong_column_names
@@ -383,7 +384,7 @@ class Pipeline(Section):
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
             raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
-        for name in TASKS:
+        for name in PIPELINE_TASKS:
             if name in self.sources:
                 raise ValueError(
                     f"sources: none may be called {name}, since a task of the DAGs is called so; rename it"

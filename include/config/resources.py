@@ -9,39 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from include.config.section import Section
+from include.config.task_ids import known_task_ids
 from include.core.suggestions import unknown_name
-
-#: The tasks of a pipeline's DAGs, by the ids that Airflow's UI shows; those of a source have its name before them.
-TASKS = (
-    "announce_tables",
-    "plan_run",
-    "build_features",
-    "validate_features",
-    "prove_features",
-    "select_features",
-    "tune_candidates",
-    "train_challenger",
-    "evaluate_challenger",
-    "apply_gate",
-    "register_model",
-    "request_approval",
-    "promote_model",
-    "summarize_run",
-    "plan_scoring",
-    "score_rows",
-    "plan_monitoring",
-    "measure_drift",
-    "ask_retraining",
-    "maintain_features",
-    "maintain_predictions",
-    "maintain_monitoring",
-    "maintain_files",
-    "decide_quarantine",
-    "ask_another",
-    "promote_version",
-    "change_champion",
-)
-TASKS_OF_A_SOURCE = ("extract", "validate", "publish", "maintain_raw", "maintain_quarantine")
 
 
 def _cores(value: Any) -> Any:
@@ -106,7 +75,7 @@ class Resources(Section):
         ValueError
             With the nearest id that there is, and all of them.
         """
-        known = [*TASKS, *(f"{source}.{task}" for source in sources for task in TASKS_OF_A_SOURCE)]
+        known = known_task_ids(sources)
         for task in self.tasks:
             if task not in known:
                 raise ValueError(f"resources.tasks: {unknown_name('task', task, known)}")

@@ -34,6 +34,11 @@ def _within_calendar(span: timedelta) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(_three_parts), AfterValidator(_within_calendar)]
 
 
+def yaml_word(value: Any) -> Any:
+    """Take null and false for the words null and off."""
+    return "null" if value is None else "off" if value is False else value
+
+
 class Section(BaseModel):
     """A part of pipeline.yaml: unknown fields are mistakes, and nothing changes after loading."""
 

@@ -18,27 +18,14 @@ Family = Literal[BuiltIn, Extra]
 
 #: A module, and a name in it.
 _IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
-_OF_NUMBERS = {"mae": False, "rmse": False, "mape": False, "wape": False, "r2": True, "pinball": False}
+_METRICS_OF_VALUES = ("mae", "rmse", "mape", "wape", "r2", "pinball")
 
-#: Metrics by task; True where a higher value is better.
-METRICS: dict[str, dict[str, bool]] = {
-    "binary": {
-        "roc_auc": True,
-        "average_precision": True,
-        "log_loss": False,
-        "brier": False,
-        "calibration_error": False,
-        "f1": True,
-    },
-    "multiclass": {
-        "log_loss": False,
-        "accuracy": True,
-        "balanced_accuracy": True,
-        "f1_macro": True,
-        "roc_auc_ovr": True,
-    },
-    "regression": _OF_NUMBERS,
-    "forecasting": _OF_NUMBERS,
+#: The names of the metrics by task; `include.evaluation.metric_definitions` defines them.
+METRICS: dict[Task, tuple[str, ...]] = {
+    "binary": ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error", "f1"),
+    "multiclass": ("log_loss", "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
+    "regression": _METRICS_OF_VALUES,
+    "forecasting": _METRICS_OF_VALUES,
 }
 
 
@@ -161,11 +148,6 @@ class Training(Section):
     def classifies(self) -> bool:
         """Whether the label is a class, and a prediction a probability."""
         return self.task in ("binary", "multiclass")
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher value of the metric is better."""
-        return METRICS[self.task][self.metric]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Training:

@@ -1,4 +1,4 @@
-"""Agreement: whether the same model says the same of the same rows, wherever and however it is asked."""
+"""Whether a model predicts the same for the same rows, in another process, order or batch."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-#: Predictions that differ by less are the same; sums in another order differ by far less than this.
+#: Predictions that differ by no more are equal; sums in another order differ by far less.
 TOLERANCE = 1e-9
 
 
 def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
-    """Return by how much predictions of the same rows differ at most, as a share of what is expected.
+    """Return the largest difference between predictions of the same rows, as a share of their size.
 
-    A difference is held against the larger of the two predictions, or the mean size of all that are expected where
-    that is larger: next to 0 any difference is large beside the value itself.
+    The size is that of the larger of the two predictions, or the mean size of all expected predictions where that is
+    larger: next to 0, any difference would be large relative to the value itself.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
     Returns
     -------
     difference
-        0 where there are no rows, and NaN where a prediction is not a number or the shapes differ.
+        0 without rows; NaN where a prediction is not a number or the shapes differ.
     """
     import numpy as np
 
@@ -35,5 +35,5 @@ def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
     if not expected.size:
         return 0.0
     size = np.maximum(np.maximum(np.abs(expected), np.abs(found)), np.abs(expected).mean())
-    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, which is told
+    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, which is returned
         return float((np.abs(expected - found) / np.where(size > 0, size, 1.0)).max())

@@ -1,4 +1,4 @@
-"""The guess without any fitting that a model must be better than."""
+"""The constant or feature that a model must be better than."""
 
 from __future__ import annotations
 
@@ -6,40 +6,35 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from include.evaluation.metrics import Metric
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from include.config.pipeline import Pipeline
-    from include.evaluation.metrics import Metric
 
 
 def baseline_predictions(
     pipeline: Pipeline, train_labels: np.ndarray, holdout: pd.DataFrame, n_classes: int | None = None
 ) -> np.ndarray:
-    """Return what a guess without any fitting predicts for the held-out rows, in the shape of a model's.
+    """Return the baseline's predictions for the held-out rows, in the shape of a model's.
 
-    It is the one number that suits the labels learned from best: their mean, their median where the metric is
-    of absolute errors, their quantile for pinball, and the frequencies of several classes. Or it is the
-    feature that gate.baseline names; where that is missing, that number.
+    The baseline is the best constant for the training labels (see `Metric.best_constant`), or the feature that
+    gate.baseline names; where the feature is missing, the constant stands in.
 
     Parameters
     ----------
     train_labels
-        Labels learned from, all known, of shape (n_train_rows,); codes for several classes.
+        Training labels, all known, of shape (n_train_rows,); codes for several classes.
     n_classes
-        How many classes there are, where there are several.
+        Number of classes, for several classes.
     """
     import numpy as np
 
-    training = pipeline.training
-    if training.task == "multiclass":
-        shares = np.bincount(train_labels.astype("int64"), minlength=n_classes or 0) / len(train_labels)
-        return np.tile(shares, (len(holdout), 1))
-    if training.metric == "pinball":
-        prior = float(np.quantile(train_labels, training.quantile))
-    else:
-        prior = float((np.median if training.metric in ("mae", "mape", "wape") else np.mean)(train_labels))
+    prior = Metric.of(pipeline.training).best_constant(train_labels, n_classes)
+    if pipeline.training.task == "multiclass":
+        return np.tile(prior, (len(holdout), 1))
     if pipeline.gate.baseline == "prior":
         return np.full(len(holdout), prior)
     values = holdout[pipeline.gate.baseline].to_numpy(dtype="float64")
@@ -47,10 +42,10 @@ def baseline_predictions(
 
 
 def kindest_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
-    """Return the threshold with which the baseline's F1 is greatest on the holdout itself.
+    """Return the threshold at which the baseline's F1 is highest on the holdout itself.
 
-    A baseline has none of its own, and a feature is on any scale. The kindest one keeps a challenger from
-    being better for its threshold only: for one probability for all it counts every row as positive.
+    A baseline has no threshold of its own, and a feature may be on any scale. The kindest threshold prevents a
+    challenger from being better only because of its threshold. For a constant it counts every row as positive.
     """
     import numpy as np
     from sklearn.metrics import precision_recall_curve
@@ -58,6 +53,6 @@ def kindest_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray)
     if measure.task != "binary" or math.isnan(replace(measure, metric="f1").value(y_true, baseline)):
         return measure.threshold
     precision, recall, thresholds = precision_recall_curve(y_true, baseline)
-    # the last point is not of a threshold; twice the product over the sum is 0 where both are
+    # the last point has no threshold; F1 is 0 where precision and recall are both 0
     sums = np.maximum(precision + recall, np.finfo("float64").tiny)[:-1]
     return float(thresholds[np.argmax((precision * recall)[:-1] / sums)])

@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say: that of the rows with 0.3 three in ten are positive."""
+"""Whether probabilities are calibrated: of the rows with probability 0.3, three in ten are positive."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.evaluation.noise import day_resamples, percentile_interval
+from include.evaluation.intervals import basic_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     import numpy as np
 
     from include.evaluation.metrics import Metric
 
-#: A probability is at least this far from 0 and from 1 where its log odds are taken.
+#: Probabilities are clipped to this distance from 0 and 1 before their log odds are taken.
 CERTAIN = 1e-6
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How far the challenger's probabilities are from what happened.
+class CalibrationResult:
+    """How far the challenger's probabilities are from the observed frequencies.
 
     Attributes
     ----------
     error
         Expected calibration error: how far probabilities and shares of positives are apart, over ten bins.
     low, high
-        Ends of the error's interval; NaN where it is not defined. Chance makes the error of a draw larger than
-        the holdout's, and the holdout's larger than the true one, which the interval takes off: so it may lie
+        Ends of the error's interval; NaN where it is not defined. Chance makes the error of a resample larger than
+        the holdout's, and the holdout's larger than the true error. The interval takes this bias off, so it may lie
         below the error itself.
     champion_error
-        The champion's on the same rows; None without a champion.
+        The champion's error on the same rows; None without a champion.
     slope, intercept
-        Of the logistic recalibration: 1 and 0 where nothing is to be corrected. A slope below 1 tells of
-        probabilities that are too extreme, an intercept above 0 (at a slope of 1) of ones that are too small. NaN
-        where they are not defined, as of one probability for all.
+        Coefficients of the logistic recalibration: 1 and 0 where nothing needs correction. A slope below 1 means that
+        probabilities are too extreme; an intercept above 0 (at a slope of 1), that they are too low. NaN where they
+        are not defined, as for one probability for all rows.
     mean_predicted, mean_observed
         Mean probability, and share of positives.
     """
@@ -62,17 +62,15 @@ def measure_calibration(
     rounds: int,
     confidence: float,
     seed: int,
-) -> Calibration | None:
-    """Return how well the challenger is calibrated, or None where the task is not binary.
+) -> CalibrationResult | None:
+    """Return how well the challenger is calibrated; None unless the task is binary.
 
-    The interval is by a bootstrap over days, and a basic one, 2 * error - the percentiles of the draws, since a
-    percentile interval has the bias of the draws in it twice (Davison and Hinkley, Bootstrap Methods and their
-    Application, 1997, section 5.2).
+    The interval is a `basic_interval` of a bootstrap over days.
 
     Parameters
     ----------
     y_true, challenger, champion
-        Labels 0 or 1, and probabilities of 1 of the same rows, of shape (n_rows,); no champion is None.
+        Labels 0 or 1, and probabilities of 1 for the same rows, of shape (n_rows,); None without a champion.
     days
         The day of each row, of shape (n_rows,).
     """
@@ -80,21 +78,21 @@ def measure_calibration(
 
     if measure.task != "binary":
         return None
-    of_error = replace(measure, metric="calibration_error")
-    error = of_error.value(y_true, challenger)
+    error_metric = replace(measure, metric="calibration_error")
+    error = error_metric.value(y_true, challenger)
     low = high = slope = intercept = math.nan
     unique, day = np.unique(days, return_inverse=True)
     if math.isfinite(error):
         slope, intercept = recalibration(y_true, challenger)
         if len(unique) > 1:
-            draws = metric_on_resamples(of_error, y_true, challenger, day)(day_resamples(len(unique), rounds, seed))
-            drawn_low, drawn_high = percentile_interval(draws, confidence)
-            low, high = max(2 * error - drawn_high, 0.0), max(2 * error - drawn_low, 0.0)
-    return Calibration(
+            resamples = day_resamples(len(unique), rounds, seed)
+            errors = metric_on_resamples(error_metric, y_true, challenger, day)(resamples)
+            low, high = (max(end, 0.0) for end in basic_interval(error, errors, confidence))
+    return CalibrationResult(
         error,
         low,
         high,
-        champion_error=None if champion is None else of_error.value(y_true, champion),
+        champion_error=None if champion is None else error_metric.value(y_true, champion),
         slope=slope,
         intercept=intercept,
         mean_predicted=float(np.mean(challenger)) if len(y_true) else math.nan,
@@ -105,8 +103,8 @@ def measure_calibration(
 def recalibration(y_true: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
     """Return slope and intercept of the logistic regression of the labels on the log odds of the probabilities.
 
-    Cox, Two further applications of a model for binary regression, Biometrika 45 (1958). NaN where they are not
-    defined: of one probability for all, or where the probabilities tell the labels apart without an error.
+    Cox, Two further applications of a model for binary regression, Biometrika 45 (1958). Both are NaN where they are
+    not defined: for one probability for all rows, or where the probabilities separate the labels perfectly.
     """
     import numpy as np
     from sklearn.exceptions import ConvergenceWarning

@@ -1,4 +1,4 @@
-"""What a page draws of a model: ROC curves, calibration by bins, residuals, confusion, and the noise of each metric."""
+"""The data of a model card's plots: ROC curves, calibration, residuals, confusion and intervals of the metrics."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.config.training import METRICS
-from include.evaluation.metrics import bin_of_probability
-from include.evaluation.noise import day_resamples, percentile_interval
+from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number, without_nan
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.probability_bins import PROBABILITY_BINS, bin_of_probability
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from include.evaluation.metrics import Metric
 
-#: Points of one ROC curve, of which a page has two.
+#: Points of one ROC curve; a page draws two curves.
 ROC_POINTS = 100
-#: Groups of as many rows, by prediction.
+#: Groups of equally many rows, by prediction.
 RESIDUAL_GROUPS = 20
-#: Quantiles of the residuals that are told.
+#: Quantiles of the residuals that are kept.
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-#: Classes of a confusion table; rarer ones share one.
+#: Classes of a confusion table; the rarer classes share one.
 CLASSES = 10
 OTHERS = "other classes"
 
 
 @dataclass(frozen=True)
 class Roc:
-    """A ROC curve: the share of negatives and of positives that are counted as positive, from (0, 0) to (1, 1)."""
+    """A ROC curve: false and true positive rates, from (0, 0) to (1, 1)."""
 
     model: str
     area: Number
@@ -41,7 +41,7 @@ class Roc:
 
 @dataclass(frozen=True)
 class Bin:
-    """The rows whose probability lies between two ends: what was predicted on average, and what came of it."""
+    """The rows whose probability lies in a bin: their mean probability and their share of positives."""
 
     low: float
     high: float
@@ -63,7 +63,7 @@ class ResidualGroup:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Of the rows of each class (a line), the share that each class was predicted for (a column)."""
+    """For the rows of each class (a line), the share for which each class was predicted (a column)."""
 
     classes: list[str]
     rows: list[int]
@@ -72,14 +72,14 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Curves:
-    """What there is to draw; None where the task has no such plot, or a prediction is not finite.
+    """The data of all plots; None where the task has no such plot, or a prediction is not finite.
 
     Attributes
     ----------
     intervals
-        Ends of the challenger's interval by metric, where it is defined.
+        Both ends of the challenger's interval by metric, where it is defined.
     confidence
-        Of these intervals.
+        Confidence of these intervals.
     residual_quantiles
         Label minus prediction at each of QUANTILES, by the quantile.
     """
@@ -109,12 +109,12 @@ def measure_curves(
     seed: int,
     classes: Sequence[object] | None = None,
 ) -> Curves:
-    """Return what is drawn of the challenger's predictions, and of the champion's beside them.
+    """Return the data of the plots of the challenger, with the champion's ROC curve beside its own.
 
     Parameters
     ----------
     y_true, challenger, champion
-        Labels and predictions of the held-out rows, as `Metric.value` takes them; no champion is None.
+        Labels and predictions of the held-out rows, as `Metric.value` takes them; None without a champion.
     days
         The day of each row, of shape (n_rows,).
     classes
@@ -128,14 +128,14 @@ def measure_curves(
     intervals = metric_intervals(measure, y_true, days, y_pred, rounds=rounds, confidence=confidence, seed=seed)
     if measure.task == "binary":
         both = {"challenger": y_pred} | ({} if champion is None else {"champion": np.asarray(champion, "float64")})
-        roc = [found for name, each in both.items() if (found := _roc(name, y_true, each)) is not None]
-        return Curves(intervals, confidence, roc=roc or None, calibration=_bins(y_true, y_pred))
+        roc = [curve for name, each in both.items() if (curve := _roc(name, y_true, each)) is not None]
+        return Curves(intervals, confidence, roc=roc or None, calibration=_calibration_bins(y_true, y_pred))
     if measure.task == "multiclass":
         names = [str(each) for each in (range(y_pred.shape[1]) if classes is None else classes)]
         return Curves(intervals, confidence, confusion=_confusion(y_true.astype("int64"), y_pred.argmax(axis=1), names))
     quantiles = np.quantile(y_true - y_pred, QUANTILES)
-    told = {f"{share:g}": float(value) for share, value in zip(QUANTILES, quantiles, strict=True)}
-    return Curves(intervals, confidence, residuals=_residuals(y_true, y_pred), residual_quantiles=told)
+    by_share = {f"{share:g}": float(value) for share, value in zip(QUANTILES, quantiles, strict=True)}
+    return Curves(intervals, confidence, residuals=_residual_groups(y_true, y_pred), residual_quantiles=by_share)
 
 
 def metric_intervals(
@@ -150,25 +150,25 @@ def metric_intervals(
 ) -> dict[str, list[Number]]:
     """Return the percentile interval of each metric of the task, by a bootstrap over days.
 
-    A metric that is not defined has none, nor has any of a single day, which tells nothing of noise.
+    A metric that is not defined has no interval. With a single day there are none, since it says nothing of noise.
     """
     import numpy as np
 
     unique, day = np.unique(days, return_inverse=True)
     if len(unique) < 2:
         return {}
-    draws, found = day_resamples(len(unique), rounds, seed), {}
-    for metric in METRICS[measure.task]:
-        one = replace(measure, metric=metric)
-        if math.isfinite(one.value(y_true, predicted)):
-            low, high = percentile_interval(metric_on_resamples(one, y_true, predicted, day)(draws), confidence)
+    resamples, intervals = day_resamples(len(unique), rounds, seed), {}
+    for name in METRICS[measure.task]:
+        metric = replace(measure, metric=name)
+        if math.isfinite(metric.value(y_true, predicted)):
+            low, high = percentile_interval(metric_on_resamples(metric, y_true, predicted, day)(resamples), confidence)
             if math.isfinite(low):
-                found[metric] = [low, high]
-    return found
+                intervals[name] = [low, high]
+    return intervals
 
 
 def _roc(model: str, y_true: np.ndarray, scores: np.ndarray) -> Roc | None:
-    """Return a curve of at most ROC_POINTS points, which lie about evenly along it."""
+    """Return a curve of at most ROC_POINTS points, about evenly spaced along it."""
     import numpy as np
     from sklearn.metrics import auc, roc_curve
 
@@ -184,18 +184,16 @@ def _roc(model: str, y_true: np.ndarray, scores: np.ndarray) -> Roc | None:
     return Roc(model, area, [[round(float(x), 5), round(float(y), 5)] for x, y in zip(false, true, strict=True)])
 
 
-def _bins(y_true: np.ndarray, y_pred: np.ndarray) -> list[Bin] | None:
-    """Return the bins that the calibration error is measured by, those without a row left out."""
+def _calibration_bins(y_true: np.ndarray, y_pred: np.ndarray) -> list[Bin] | None:
+    """Return the bins of the calibration error that have rows."""
     import numpy as np
-
-    from include.evaluation.metrics import CALIBRATION_BINS
 
     if y_pred.min() < 0 or y_pred.max() > 1:
         return None
-    of_row, width = bin_of_probability(y_pred), 1 / CALIBRATION_BINS
-    rows = np.bincount(of_row, minlength=CALIBRATION_BINS)
-    predicted = np.bincount(of_row, weights=y_pred, minlength=CALIBRATION_BINS)
-    observed = np.bincount(of_row, weights=y_true, minlength=CALIBRATION_BINS)
+    of_row, width = bin_of_probability(y_pred), 1 / PROBABILITY_BINS
+    rows = np.bincount(of_row, minlength=PROBABILITY_BINS)
+    predicted = np.bincount(of_row, weights=y_pred, minlength=PROBABILITY_BINS)
+    observed = np.bincount(of_row, weights=y_true, minlength=PROBABILITY_BINS)
     return [
         Bin(
             round(at * width, 6),
@@ -208,8 +206,8 @@ def _bins(y_true: np.ndarray, y_pred: np.ndarray) -> list[Bin] | None:
     ]
 
 
-def _residuals(y_true: np.ndarray, y_pred: np.ndarray) -> list[ResidualGroup]:
-    """Return the residuals of groups of about as many rows, in the order of the predictions."""
+def _residual_groups(y_true: np.ndarray, y_pred: np.ndarray) -> list[ResidualGroup]:
+    """Return the residuals by groups of about equally many rows, in the order of the predictions."""
     import numpy as np
 
     order = np.argsort(y_pred, kind="stable")

@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.baseline import kindest_threshold
-from include.evaluation.calibration import Calibration  # noqa: TC001  pydantic reads the fields
+from include.evaluation.calibration import CalibrationResult  # noqa: TC001  pydantic reads the fields
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
 from include.evaluation.metrics import Metric, all_metrics
-from include.evaluation.noise import Difference, paired_difference
 from include.evaluation.numbers import Number, without_nan
 from include.evaluation.operation import Operation  # noqa: TC001
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 from include.evaluation.plausibility import Plausibility  # noqa: TC001
+from include.evaluation.prediction_drift import PredictionDrift  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
 from include.evaluation.reload import Reload  # noqa: TC001
-from include.evaluation.robustness import Perturbation  # noqa: TC001
-from include.evaluation.shift import PredictionShift  # noqa: TC001
+from include.evaluation.robustness import PerturbationResult  # noqa: TC001
 from include.evaluation.signature import Signature  # noqa: TC001
 from include.evaluation.slices import SliceResult  # noqa: TC001
 
@@ -33,7 +33,7 @@ Metrics = dict[str, Number]
 
 
 @dataclass(frozen=True)
-class Holdout:
+class HoldoutSummary:
     """The rows that everything was measured on.
 
     Attributes
@@ -93,7 +93,7 @@ class Opponent:
 
     name: str
     metrics: Metrics | None
-    difference: Difference | None
+    difference: PairedDifference | None
     as_of: str | None = None
     train_end: str | None = None
     error: str | None = None
@@ -115,17 +115,17 @@ class Evidence:
     pipeline: str
     metric: str
     higher_is_better: bool
-    holdout: Holdout
+    holdout: HoldoutSummary
     challenger: Challenger
     baseline: Opponent
     champion: Opponent | None
     quantile: float | None = None
     slices: list[SliceResult] | None = None
     fairness: list[GroupGap] | None = None
-    calibration: Calibration | None = None
-    shift: PredictionShift | None = None
+    calibration: CalibrationResult | None = None
+    shift: PredictionDrift | None = None
     plausibility: Plausibility | None = None
-    robustness: list[Perturbation] | None = None
+    robustness: list[PerturbationResult] | None = None
     operation: Operation | None = None
     signature: Signature | None = None
     reload: Reload | None = None
@@ -231,13 +231,13 @@ def _holdout(
     days: np.ndarray,
     holdout_days: tuple[str, str],
     classes: Sequence[object] | None,
-) -> Holdout:
+) -> HoldoutSummary:
     import numpy as np
 
     shares = None
     if measure.task == "multiclass" and classes is not None and len(y_true):
         shares = {str(label): float(np.mean(y_true == code)) for code, label in enumerate(classes)}
-    return Holdout(
+    return HoldoutSummary(
         *holdout_days,
         rows=len(y_true),
         days=len(np.unique(days)),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.evaluation.groups import rows_by_value
-from include.evaluation.noise import day_resamples
+from include.evaluation.intervals import LEAST_DEFINED, simultaneous_half_width
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.resamples import day_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 #: Rows that a group's value is of, at least. Of 30 rows without a hit the true rate may still be 0.1, which is 3
 #: of 30 (the rule of three: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983).
 FEWEST_ROWS = 30
-#: Share of the draws in which a group has rows, at least, so that its noise can be told.
-FEWEST_DRAWS = 0.9
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _outcomes(measure: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dic
         }
     if measure.task == "multiclass":
         return {"accuracy": (np.where(finite, predicted.argmax(axis=1) == y_true, math.nan), everyone)}
-    if measure.metric == "pinball":
+    if measure.definition.loss == "quantile":
         return {"share at or below the prediction": (np.where(finite, y_true <= predicted, math.nan), everyone)}
     spread = float(np.std(y_true)) if len(y_true) else 0.0
     error = np.where(finite, predicted, math.nan) - y_true
@@ -163,43 +162,12 @@ def _gap(
     sums = np.stack([np.bincount(day[of], values[of], minlength=n_days) for of in groups.values()], axis=1)
     below = draws @ rows
     drawn = (draws @ sums) / np.where(below > 0, below, math.nan)
-    known = (rows.sum(axis=0) >= FEWEST_ROWS) & (np.isfinite(drawn).mean(axis=0) >= FEWEST_DRAWS)
+    known = (rows.sum(axis=0) >= FEWEST_ROWS) & (np.isfinite(drawn).mean(axis=0) >= LEAST_DEFINED)
     means = np.where(known, sums.sum(axis=0) / np.maximum(rows.sum(axis=0), 1), math.nan)
     told = {value: GroupValue(len(of), float(mean)) for (value, of), mean in zip(groups.items(), means, strict=True)}
     if known.sum() < 2:
         return GroupGap(column, name, told, math.nan, math.nan, math.nan)
     means, drawn = means[known], drawn[:, known]
     gap = float(means.max() - means.min())
-    width = _width(means, drawn, n_days, confidence) if n_days > 1 else math.nan
+    width = simultaneous_half_width(means, drawn, n_days, confidence) if n_days > 1 else math.nan
     return GroupGap(column, name, told, gap, gap - width, gap + width)
-
-
-def _width(means: np.ndarray, drawn: np.ndarray, n_days: int, confidence: float) -> float:
-    """Return half the width of the interval of the gap between the groups of the largest and the smallest mean.
-
-    The two were picked because they are far apart, and of many equal groups some always are. So the interval is
-    one of those that hold for all pairs of groups at once: each pair's gap is as uncertain as the draws say, and
-    all intervals are so many times that wide that in a share `confidence` of the draws no pair is beyond its own
-    (the maximum of t: Westfall and Young, Resampling-based multiple testing, 1993). That many times is a quantile
-    of the normal distribution, for which Student's of as many days is taken, since draws of few days vary less
-    than days do (Hesterberg, What teachers should know about the bootstrap, The American Statistician 69, 2015).
-
-    Parameters
-    ----------
-    means
-        Of shape (n_groups,).
-    drawn
-        The means of each draw of days, of shape (rounds, n_groups); NaN where a group was not drawn.
-    """
-    import numpy as np
-    from scipy.stats import norm, t
-
-    first, second = np.triu_indices(len(means), 1)
-    apart = drawn - means
-    apart = apart[:, first] - apart[:, second]
-    uncertain = np.nanstd(apart, axis=0)
-    # a pair that is the same in every draw is never beyond its own interval
-    times = np.nan_to_num(np.abs(apart) / np.where(uncertain > 0, uncertain, math.nan)).max(axis=1)
-    wide = t.isf(norm.sf(np.quantile(times, confidence)), n_days - 1) * math.sqrt(n_days / (n_days - 1))
-    ends = means[first] - means[second]
-    return float(wide * uncertain[np.abs(ends).argmax()])

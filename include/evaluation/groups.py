@@ -104,5 +104,5 @@ def _text(value: Any) -> str:
     import numpy as np
 
     if isinstance(value, float | np.floating):
-        return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+        return str(int(value)) if value == int(value) and abs(float(value)) < 1e15 else f"{value:.6g}"
     return str(value).removesuffix(".000000")

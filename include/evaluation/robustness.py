@@ -34,7 +34,7 @@ LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True)
-class Perturbation:
+class PerturbationResult:
     """What one way of disturbing the rows did to the predictions.
 
     Attributes
@@ -66,7 +66,7 @@ def measure_robustness(
     categorical: Sequence[str],
     seed: int,
     max_rows: int = 4000,
-) -> list[Perturbation]:
+) -> list[PerturbationResult]:
     """Return what a model does on held-out rows that were disturbed in the ways that production knows.
 
     What is lost is the difference of the metric on the same rows with and without the disturbance, beside the gain
@@ -87,7 +87,7 @@ def measure_robustness(
 
     Returns
     -------
-    list of Perturbation
+    list of PerturbationResult
         None for what there is no column to disturb of, and none at all where there are no rows.
     """
     import numpy as np
@@ -99,13 +99,13 @@ def measure_robustness(
         return []
     expected, error = _answer(predict, frame)
     if expected is None:
-        return [Perturbation("shuffled rows", f"in the order of the holdout as well: {error}", math.nan, math.nan)]
+        return [PerturbationResult("shuffled rows", f"even in the order of the holdout: {error}", math.nan, math.nan)]
     undisturbed, gain = measure.value(y_true, expected), measure.sign * (metric - baseline_metric)
 
-    def judged(name: Name, found: np.ndarray | None, error: str | None) -> Perturbation:
+    def judged(name: Name, found: np.ndarray | None, error: str | None) -> PerturbationResult:
         value = math.nan if found is None else measure.value(y_true, found)
         share_lost = measure.sign * (undisturbed - value) / gain if gain > 0 else math.nan
-        return Perturbation(name, error, value, share_lost)
+        return PerturbationResult(name, error, value, share_lost)
 
     missing, error = _answer(predict, with_missing(frame, features, draw))
     found = [judged("missing values", missing, error or _of_null_columns(predict, frame.iloc[:FEW_ROWS], features))]

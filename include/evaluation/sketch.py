@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.names import PROBABILITY
-from include.evaluation.shift import Bins, index_of_counts
+from include.evaluation.quantile_bins import QuantileBins
+from include.profiling.stability_index import stability_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,20 +16,20 @@ if TYPE_CHECKING:
 
 #: The file with a `Reference` that is kept with its model.
 REFERENCE = "reference.json"
-#: Values of a text column that are counted each by itself; the others are counted together.
+#: FrequentValues of a text column that are counted each by itself; the others are counted together.
 MOST_FREQUENT = 20
 #: Bits of a number that count.
 KEPT_BITS = 26
 
 
 @dataclass(frozen=True)
-class Values:
+class FrequentValues:
     """The most frequent values of a text column, each a bin of its own; the last bin has all others."""
 
     known: list[str]
 
     @classmethod
-    def of(cls, reference: pd.Series) -> Values:
+    def of(cls, reference: pd.Series) -> FrequentValues:
         """Return the most frequent values, in an order that does not depend on that of the rows."""
         counts = reference.astype(str).value_counts()
         return cls(sorted(counts.index, key=lambda value: (-counts[value], value))[:MOST_FREQUENT])
@@ -67,7 +68,7 @@ class Sketch:
         all of it. What has its seasons is not taken for drift in each of them.
     """
 
-    bins: Bins | Values
+    bins: QuantileBins | FrequentValues
     counts: list[int]
     nulls: int
     median: float | None
@@ -77,7 +78,7 @@ class Sketch:
     @property
     def is_text(self) -> bool:
         """Whether the values are text."""
-        return isinstance(self.bins, Values)
+        return isinstance(self.bins, FrequentValues)
 
     @property
     def rows(self) -> int:
@@ -217,7 +218,7 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
 
     known = _known(column)
     values = _values(column, known)
-    bins = Values.of(values) if is_text(column) else Bins.of(values) if len(values) else Bins([], [])
+    bins = _bins(values, text=is_text(column))
     counts = bins.count(values)
     n_windows = int(window.max()) + 1 if len(window) else 0
     rows = np.bincount(window[window >= 0], minlength=n_windows)
@@ -225,7 +226,7 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     place = window[known] * bins.number + bins.place(values)
     by_window = np.bincount(place[counted], minlength=n_windows * bins.number).reshape(n_windows, bins.number)
     with_values = by_window.sum(axis=1)
-    shifts = [index_of_counts(each, counts) for each in by_window[with_values >= max(1, min_rows)]]
+    shifts = [stability_index(each, counts) for each in by_window[with_values >= max(1, min_rows)]]
     null_shares = 1 - with_values[rows >= max(1, min_rows)] / rows[rows >= max(1, min_rows)]
     return Sketch(
         bins=bins,
@@ -237,13 +238,19 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     )
 
 
+def _bins(values: Any, *, text: bool) -> QuantileBins | FrequentValues:
+    if text:
+        return FrequentValues.of(values)
+    return QuantileBins.of(values) if len(values) else QuantileBins([], [])
+
+
 def compare_to_reference(column: pd.Series, reference: Sketch) -> ReferenceComparison:
     """Compare a column with the sketch of one of the same kind."""
     known = _known(column)
     values = _values(column, known)
     counts = reference.bins.count(values)
     return ReferenceComparison(
-        index=index_of_counts(counts, _array(reference.counts)),
+        index=stability_index(counts, _array(reference.counts)),
         rows=int(known.sum()),
         nulls=int((~known).sum()),
         moved=_moved(values, counts, reference),
@@ -263,7 +270,7 @@ def _moved(values: Any, counts: np.ndarray, reference: Sketch) -> str:
 
     if not len(values) or not reference.rows:
         return ""
-    if not isinstance(reference.bins, Values):
+    if not isinstance(reference.bins, FrequentValues):
         return f"the median is {np.median(values):.4g} and was {reference.median:.4g}"
     share, before = counts / counts.sum(), _array(reference.counts) / reference.rows
     at = int(np.argmax(np.abs(share - before)))

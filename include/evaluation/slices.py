@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.groups import rows_by_value
-from include.evaluation.noise import Difference, paired_difference
+from include.evaluation.intervals import widen_for_few_blocks
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ class SliceResult:
     rows: int
     challenger: Number
     champion: Number
-    difference: Difference | None
+    difference: PairedDifference | None
 
 
 def measure_slices(
@@ -116,7 +117,7 @@ def measure_slices(
         theirs = None if champion is None else champion[rows]
         difference = None
         if theirs is not None:
-            difference = _widened(
+            difference = _widen(
                 paired_difference(measure, y, day[rows], ours, theirs, **drawn, second_threshold=other.threshold)
             )
         of_champion = math.nan if theirs is None else other.value(y, theirs)
@@ -124,21 +125,8 @@ def measure_slices(
     return found
 
 
-def _widened(found: Difference) -> Difference:
-    """Return the difference with its interval as much wider as Student's t is than the normal distribution.
-
-    A percentile interval of few blocks is too narrow, the more so the rarer its ends are: of ten days, one of 99.5%
-    is wrong in 3% of the cases. Both ends are moved away from the value by the ratio of the quantiles and by
-    sqrt(n / (n - 1)) (after Hesterberg, What teachers should know about the bootstrap, The American Statistician
-    69, 2015). A single day tells nothing of noise.
-    """
-    from scipy.stats import norm, t
-
-    days, tail = found.blocks, (1 - found.confidence) / 2
-    if days < 2:
-        return replace(found, low=math.nan, high=math.nan)
-    by = float(t.isf(tail, days - 1) / norm.isf(tail)) * math.sqrt(days / (days - 1))
-    low, high = (found.value + by * (end - found.value) for end in (found.low, found.high))
+def _widen(found: PairedDifference) -> PairedDifference:
+    low, high = widen_for_few_blocks(found.value, (found.low, found.high), found.blocks, found.confidence)
     return replace(found, low=low, high=high)
 
 

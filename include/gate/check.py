@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
     from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
+
+    Numbers = Mapping[str, JsonValue]
 
 
 class NotApplicable(Exception):
@@ -49,7 +55,7 @@ class Check:
         """
         raise NotImplementedError
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the numbers that it judges by, as JSON types, for the record; NaN is kept as null."""
         return {}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
 #: Outcomes of which a reader wants to know more.
-TOLD = ("fail", "inconclusive", "warn")
+ATTENTION_OUTCOMES = ("fail", "inconclusive", "warn")
 SHOWN_CLASSES = 6  # the frequent ones say how uneven the classes are
 
 
@@ -28,10 +28,10 @@ def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
         [
             *_wrapped("VERDICT  ", verdict.reason),
             "",
-            *_wrapped("Holdout  ", holdout_told(evidence)),
-            f"Trained  {trained_told(evidence)}",
+            *_wrapped("Holdout  ", describe_holdout(evidence)),
+            f"Trained  {describe_training(evidence)}",
             "",
-            *aligned(metric_rows(evidence)),
+            *align_columns(metric_rows(evidence)),
             *_noted(metric_notes(evidence)),
             "",
             *_checks(verdict),
@@ -39,15 +39,15 @@ def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
     )
 
 
-def trained_told(evidence: Evidence) -> str:
+def describe_training(evidence: Evidence) -> str:
     """Return what the challenger is and which days it has learned from."""
     return f"{evidence.challenger.family}, {evidence.challenger.train_start} to {evidence.challenger.train_end}"
 
 
-def holdout_told(evidence: Evidence) -> str:
+def describe_holdout(evidence: Evidence) -> str:
     """Return the days and rows that all were measured on, and how the label is spread over them."""
     holdout = evidence.holdout
-    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows{_labels_told(evidence.labels)}"
+    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows{_describe_missing_labels(evidence.labels)}"
     if holdout.label_shares is None:
         return told if math.isnan(holdout.label_mean) else f"{told}, label mean {holdout.label_mean:.3f}"
     by_share = sorted(holdout.label_shares.items(), key=lambda item: -item[1])
@@ -56,7 +56,7 @@ def holdout_told(evidence: Evidence) -> str:
     return f"{told}: {', '.join(shares)}" + (f" and {left} more" if left else "")
 
 
-def _labels_told(labels: LabelCoverage | None) -> str:
+def _describe_missing_labels(labels: LabelCoverage | None) -> str:
     """Return which rows are left out for want of a label, or nothing where every label is known."""
     if labels is None:
         return ""
@@ -77,15 +77,15 @@ def metric_rows(evidence: Evidence) -> list[list[str]]:
     for metric, value in gates_first:
         mark = " *" if metric == evidence.metric else ""
         others = [champion.metrics if champion else None, evidence.baseline.metrics]
-        rows.append([metric + mark, shown(value), *(shown((each or {}).get(metric)) for each in others)])
+        rows.append([metric + mark, format_value(value), *(format_value((each or {}).get(metric)) for each in others)])
     for opponent, named in ((champion, "champion"), (evidence.baseline, "baseline")):
         if opponent and opponent.difference:
             found = opponent.difference
             rows.append(
                 [
                     f"better than {named} by",
-                    shown(found.value),
-                    f"{shown(found.low)} to {shown(found.high)}",
+                    format_value(found.value),
+                    f"{format_value(found.low)} to {format_value(found.high)}",
                     "",
                 ]
             )
@@ -115,7 +115,7 @@ def _noted(notes: list[str]) -> list[str]:
 def _checks(verdict: Verdict) -> list[str]:
     lines = []
     for result in verdict.results:
-        more = f" ({result.documentation})" if result.documentation and result.outcome in TOLD else ""
+        more = f" ({result.documentation})" if result.documentation and result.outcome in ATTENTION_OUTCOMES else ""
         lines.append(f"{result.code}  {result.outcome:<14}  {result.title}{more}")
         lines += textwrap.wrap(result.explanation, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return lines
@@ -125,12 +125,12 @@ def _wrapped(heading: str, text: str) -> list[str]:
     return textwrap.wrap(heading + text, WIDTH, subsequent_indent=INDENT)
 
 
-def shown(value: float | None) -> str:
+def format_value(value: float | None) -> str:
     """Return a value to four places, or a dash where there is none."""
     return "-" if value is None or value != value else f"{value:.4f}"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines of columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -11,7 +11,9 @@ from include.gate.check import NotApplicable
 from include.gate.selection import checks_of, severity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
 
     from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
@@ -39,7 +41,7 @@ class CheckResult:
     title: str
     outcome: Outcome
     explanation: str
-    numbers: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, JsonValue] = field(default_factory=dict)
     documentation: str = ""
 
 
@@ -51,14 +53,15 @@ class Verdict:
     reason: str
     results: list[CheckResult]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Verdict:
-        """Make a verdict of what `to_json` gave."""
-        return cls(**fields | {"results": [CheckResult(**result) for result in fields["results"]]})
+    def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
+        """Make a verdict from the JSON types of `to_json`; an unknown field is an error."""
+        results = [CheckResult(**result) for result in fields["results"]]
+        return cls(**{**fields, "results": results})
 
 
 def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None) -> Verdict:
@@ -85,7 +88,7 @@ def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None
 
 
 def _ask(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, JsonValue] = {}
     try:
         outcome, explanation = _judge(check, evidence, gate)
         if outcome != "not applicable":

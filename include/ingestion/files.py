@@ -14,11 +14,11 @@ from include.config.sources import with_day
 from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
-from include.ingestion.beside import CompanionFiles, digests_of
+from include.ingestion.companion_files import CompanionFiles, digests_of
 from include.ingestion.days import some
 from include.ingestion.decode import tables
-from include.ingestion.delivery import Chunk, Delivery
 from include.ingestion.formats import AGAIN, empty, unreadable
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,32 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.sources import FilesSource
+    from include.core.connections import Connections
+    from include.ingestion.source_reader import ReadRequest
 
 #: Libraries of object stores, whose errors are no OSError.
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}
 
 
-def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> Delivery:
+class FilesReader(SourceReader["FilesSource"]):
+    """Reads the files of a folder or an object store."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Read the files of the requested days."""
+        folder = connections.folder(self.source.connection)
+        rows = read_files(self.source, request.days, folder, request.where)
+        rows.read_from["folder"] = str(folder)
+        return rows
+
+    def missing_from(self, read_from: dict[str, Any]) -> str:
+        """Name the files that were not there."""
+        if not read_from["missing"]:
+            return ""
+        place = f"{read_from['folder']} (connection '{self.source.connection}')"
+        return f"{some(read_from['missing'])} not found below {place}"
+
+
+def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows:
     """Read the files of some days, or those of a snapshot, a block at a time.
 
     Parameters
@@ -45,7 +65,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
 
     Returns
     -------
-    Delivery
+    SourceRows
         The rows as they are in the files. `read_from` names the `files` with their bytes, SHA-256 and rows,
         and the `missing` patterns, those that no file matches; what that means is for the caller to say.
 
@@ -59,7 +79,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
     """
     patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
     read_from: dict[str, Any] = {"files": [], "missing": []}
-    return Delivery(_read(source, patterns, folder, where, read_from), read_from)
+    return SourceRows(_read(source, patterns, folder, where, read_from), read_from)
 
 
 def _marker(source: FilesSource, ds: str, where: str) -> str | None:
@@ -81,12 +101,12 @@ def _read(
 ) -> Iterator[Chunk]:
     names_by_content: dict[str, str] = {}
     read = set()
-    beside = CompanionFiles(source, folder)
+    companions = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
         with _named(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
             is_complete = marker is None or bool(_matches(folder, marker))
             names = [name for name in _matches(folder, pattern) if name != marker]
-            names = beside.without(names, pattern, where)
+            names = companions.leave_out(names, pattern, where)
         if names and not is_complete:
             raise _incomplete(names, marker, folder, where)
         if not names:
@@ -94,7 +114,7 @@ def _read(
         for name in names:
             if name not in read:  # one file may match the patterns of several days
                 read.add(name)
-                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content, beside)
+                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content, companions)
 
 
 def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
@@ -140,14 +160,14 @@ def _read_file(
     where: str,
     files: list[dict[str, Any]],
     seen: dict[str, str],
-    beside: CompanionFiles,
+    companions: CompanionFiles,
 ) -> Iterator[Chunk]:
     path = folder / name
     place = f"{where}, file {path}"
     with _named(f"{where}: the file {path}", place):
         before = _state(path, name, where)
         with path.open("rb", buffering=formats.BLOCK_BYTES) as file:
-            declared = beside.of(name, place)
+            declared = companions.declared(name, place)
             hashes, size, rows = digests_of(declared.digests), 0, 0
             while piece := file.read(formats.BLOCK_BYTES):
                 for each in hashes.values():
@@ -168,7 +188,7 @@ def _read_file(
         declared.check_rows(rows, place)
         if _state(path, name, where) != before:
             raise unreadable(place, "it changed while it was being read", "run this task again when it is complete")
-    as_declared = {"as_declared_by": declared.said_by} if declared.said_by else {}
+    as_declared = {"as_declared_by": declared.file_names} if declared.file_names else {}
     files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows} | as_declared)
     if rows:  # two days without rows have the same header and nothing else
         seen[sha256] = name

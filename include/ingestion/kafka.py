@@ -9,12 +9,12 @@ committed, and no consumer group is joined.
 from __future__ import annotations
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion.days import bounds
-from include.ingestion.delivery import Chunk, Delivery
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 from include.ingestion.topic import Topic
 from include.ingestion.values import parse_json, records_table
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from include.config.sources import KafkaSource
+    from include.core.connections import Connections
+    from include.ingestion.source_reader import ReadRequest
     from include.ingestion.topic import Offsets
 
 #: Messages of a chunk.
@@ -36,6 +38,22 @@ MESSAGE_COLUMNS = ("kafka_timestamp", "kafka_partition", "kafka_offset")
 log = logging.getLogger(__name__)
 
 
+class KafkaReader(SourceReader["KafkaSource"]):
+    """Reads the messages of a topic."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Read the messages of the requested days; a day that was published before is read by its own offsets."""
+        config = connections.kafka(self.source.connection)
+        offsets = {ds: found for ds in request.days if (found := _published_offsets(request, ds)) is not None}
+        since = _published_offsets(request, (request.start - timedelta(days=1)).isoformat())
+        return read_kafka(self.source, request.days, config, request.where, offsets, since)
+
+
+def _published_offsets(request: ReadRequest, ds: str) -> Offsets | None:
+    """Return the offsets that a day was published from."""
+    return (request.published_from(ds) or {}).get("offsets", {}).get(ds)
+
+
 def read_kafka(
     source: KafkaSource,
     days: list[str],
@@ -43,7 +61,7 @@ def read_kafka(
     where: str,
     offsets: dict[str, Offsets] | None = None,
     since: Offsets | None = None,
-) -> Delivery:
+) -> SourceRows:
     """Read the messages of some days, partition by partition, in their order.
 
     Parameters
@@ -62,7 +80,7 @@ def read_kafka(
 
     Returns
     -------
-    Delivery
+    SourceRows
         Its `read_from` has `topic`, `offsets`, `messages` (those with a value) and `tombstones` (those without,
         which are left out), and the offsets of those that were `skipped`. Reading its chunks raises the errors.
 
@@ -75,7 +93,7 @@ def read_kafka(
         If a text is not Unicode, or a value has a field that is named as one of MESSAGE_COLUMNS.
     """
     read_from: dict[str, Any] = {"topic": source.topic, "offsets": {}, "messages": 0, "tombstones": 0, "skipped": {}}
-    return Delivery(_chunks(source, days, config, where, offsets or {}, since or {}, read_from), read_from)
+    return SourceRows(_chunks(source, days, config, where, offsets or {}, since or {}, read_from), read_from)
 
 
 def _chunks(

@@ -1,4 +1,4 @@
-"""Follows the pages of an API's answers to an end that the API says, and finds the records in them."""
+"""Follows the pages of an API to an end that the API declares, and extracts their records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import SourceUnreadable
-from include.ingestion import answers
+from include.ingestion import response_fields
 from include.ingestion.api import resolved
 from include.ingestion.values import Number, parse_json
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Pages without records, one after another, of an API whose pages have numbers; one with more of them has no end.
+#: Consecutive pages without records after which numbered pages are considered endless.
 EMPTY_PAGES = 100
 
 
 @dataclass(frozen=True)
 class _Page:
-    """One answer: its JSON, the records in it (None where it has null in their place), and the response."""
+    """One response: its JSON, its records (None if the response has null in place of the list), and its headers."""
 
     body: Any
     found: Records | None
@@ -42,18 +42,18 @@ class _Page:
         return self.found or []
 
     def at(self, path: str) -> Any:
-        """Return what is at a dotted path of the JSON, or in a header that is named as `header:X-Total-Count`."""
+        """Return the value at a dotted path of the JSON, or of a header if the path is like `header:X-Total-Count`."""
         name = path.removeprefix("header:")
-        return answers.at(self.body, path) if name == path else self.response.headers.get(name)
+        return response_fields.at(self.body, path) if name == path else self.response.headers.get(name)
 
 
 def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
-    """Yield each page's records, and what they are in an error's sentence.
+    """Yield the place of each page, for an error's sentence, and the page's records.
 
     Raises
     ------
     SourceUnreadable
-        If an answer is no page, says that it failed, or if the pages end where the API does not say that they do.
+        If a response is not a page or reports a failure, or if the pages end where the API does not declare the end.
     """
     paging = api.source.paging
     counted = paging is not None and paging.style in ("page", "offset")
@@ -62,78 +62,78 @@ def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
     if paging and paging.style == "page":
         params = {**params, paging.parameter or "page": str(paging.first)}
     request: Request | None = (f"{api.base_url}/{path.lstrip('/')}", params)
-    number, before, asked, read = 1, None, set(), _Read(api.source)
+    number, before, requested, counter = 1, None, set(), _Counter(api.source)
     empty = 0
     while request:
         here = f"{api.where}, {path}" + (f", page {number}" if paging and paging.style != "one_answer" else "")
-        asked.add(_mark(request))
-        # some APIs have an empty page past the last one, others 404
-        response = api.ask(*request, here, may_be_past_the_end=counted and number > 1)
+        requested.add(_identity(request))
+        # past the last page, some APIs return an empty page and others 404
+        response = api.get(*request, here, may_be_past_the_end=counted and number > 1)
         if response is None:
-            read.check_total(here)
+            counter.check_total(here)
             return
         page = _page(api, response, here)
         if page.records and page.records == before:
             raise SourceUnreadable(
-                f"{here}: the API answers with the same records as for the page before; correct the source's paging, "
-                "such as paging.parameter, which chooses the page, or, if the API repeats its last page, say by "
-                "paging.total or paging.last where the pages end; nothing was published"
+                f"{here}: the API returned the same records as for the page before; correct the source's paging, such "
+                "as paging.parameter, which chooses the page, or, if the API repeats its last page, declare the end of "
+                "the pages by paging.total or paging.last; nothing was published"
             )
-        read.add(page, here)
+        counter.add(page, here)
         yield here, page.records
-        request = _following(api, request, page, read, here)
+        request = _next_request(api, request, page, counter, here)
         empty = 0 if page.records else empty + 1
         if request and counted and empty == EMPTY_PAGES:
             raise SourceUnreadable(
-                f"{here}: the API has sent {empty} pages without records, one after another, and says by "
-                f"'{paging.more}' that there are more; correct paging.more, or ask the API's owner; nothing was "
+                f"{here}: the API sent {empty} pages without records, one after another, and announces more "
+                f"by '{paging.more}'; correct paging.more, or ask the API's owner; nothing was "
                 "published"
             )
-        if request and _mark(request) in asked:
+        if request and _identity(request) in requested:
             raise SourceUnreadable(
-                f"{here}: the API's answer leads to a page that was read before, so its pages have no end; correct "
-                "the source's paging, or ask the API's owner; nothing was published"
+                f"{here}: the API's response leads to a page that was read before, so its pages have no end; "
+                "correct the source's paging, or ask the API's owner; nothing was published"
             )
         if request is None:
-            read.check_end(page, here)
+            counter.check_end(page, here)
         number, before = number + 1, page.records
 
 
-class _Read:
-    """Counts what was read of a sequence of pages, and compares it with what the API says of its end."""
+class _Counter:
+    """Counts the records of a sequence of pages and compares the count with what the API declares."""
 
     def __init__(self, source: HttpSource) -> None:
         self.paging, self.paths = source.paging, declared_paths(source)
         self.records, self.total = 0, None
 
     def add(self, page: _Page, here: str) -> None:
-        """Count a page's records, and hold its total against that of the page before."""
+        """Count a page's records and compare its declared total with the one of the page before."""
         self.records += len(page.records)
         if self.paging is None or not self.paging.total:
             return
         value = page.at(self.paging.total)
-        total = answers.whole_number(value)
+        total = response_fields.whole_number(value)
         if total is None:
             raise SourceUnreadable(
-                f"{here}: the API's answer has {_shape(value)} at '{self.paging.total}', where paging.total expects "
-                "the number of all records; correct paging.total; nothing was published"
+                f"{here}: the API's response has {_describe(value)} at '{self.paging.total}', where paging.total "
+                "expects the number of all records; correct paging.total; nothing was published"
             )
         if self.total not in (None, total):
-            raise _passing(
-                f"{here}: the API's total was {self.total:,} and is {total:,} now, so its records changed while they "
+            raise _retryable(
+                f"{here}: the API's total changed from {self.total:,} to {total:,}, so its records changed while they "
                 "were being read; run this task again; nothing was published"
             )
         self.total = total
 
     @property
     def reached_total(self) -> bool:
-        """Whether the API declares a total, and so many records were read."""
+        """Whether the API declares a total and at least that many records were read."""
         return self.total is not None and self.records >= self.total
 
     def check_total(self, here: str) -> None:
-        """Raise if the number of records is not the one that the API declares."""
+        """Raise if the number of records differs from the total that the API declares."""
         if self.total not in (None, self.records):
-            raise _passing(
+            raise _retryable(
                 f"{here}: the pages end after {self.records:,} records, and the API's '{self.paging.total}' declares "
                 f"{self.total:,}; run this task again, or correct paging.total if it counts something else; nothing "
                 "was published"
@@ -151,136 +151,136 @@ class _Read:
             and self.total is None
             and (paging is None or paging.last != "null_page")
         ):
-            raise _passing(
-                f"{here}: the API's answer has null in place of a list after {self.records:,} records, which does "
-                "not say that they are all; run this task again, or say by paging.last: null_page that null is "
-                "this API's end; nothing was published"
+            raise _retryable(
+                f"{here}: the API's response has null in place of a list after {self.records:,} records, which does "
+                "not mean that these are all; run this task again, or declare by paging.last: null_page that null "
+                "ends this API's pages; nothing was published"
             )
-        if more := self._says_more(page):
+        if more := self._announced_more(page):
             remedy = "correct `paging`, such as its more or next"
             if paging is None:
-                remedy = "declare by `paging` how the API splits its answers (style: one_answer if it does not)"
+                remedy = "declare by `paging` how the API splits its responses (style: one_answer if it does not)"
             raise SourceUnreadable(
-                f"{here}: the pages end after {self.records:,} records, and the API's answer says by {more} that "
-                f"there are more; {remedy}; nothing was published"
+                f"{here}: the pages end after {self.records:,} records, and the API's response announces more "
+                f"by {more}; {remedy}; nothing was published"
             )
         total = self._larger_total(page)
         if total and paging:
             log.warning(
-                "%s: the pages end after %s records, and the API's answer has %s; if that is the number of all "
-                "records, declare it by paging.total, so that fewer are refused",
+                "%s: the pages end after %s records, and the API's response has %s; if this is the number of all "
+                "records, declare it by paging.total, so that a shorter read is refused",
                 *(here, f"{self.records:,}", total),
             )
 
-    def _says_more(self, page: _Page) -> str | None:
-        """Return, for a sentence, by what an answer says that it is not the last."""
+    def _announced_more(self, page: _Page) -> str | None:
+        """Return the field by which a page announces another one, for a sentence; None if it does not."""
         paging, body = self.paging, page.body
         if paging and paging.more:
-            return f"'{paging.more}'" if answers.truth(answers.at(body, paging.more)) else None
-        more = answers.said_more(body, self.paths) or self._way_on(page)
+            return f"'{paging.more}'" if response_fields.boolean(response_fields.at(body, paging.more)) else None
+        more = response_fields.find_more(body, self.paths) or self._unfollowed_next(page)
         if more or paging:
             return more and f"'{more}'"
-        pages = answers.said_pages(body, self.paths, page.response.headers)
+        pages = response_fields.find_page_count(body, self.paths, page.response.headers)
         return self._larger_total(page) or (f"{pages[1]:,} at '{pages[0]}'" if pages and pages[1] > 1 else None)
 
     def _larger_total(self, page: _Page) -> str | None:
-        """Return, for a sentence, what seems to be the number of all records, and is larger than that of those read."""
-        total = answers.said_total(page.body, self.paths, page.response.headers) if self.total is None else None
+        """Return, for a sentence, an undeclared total that is larger than the number of records read."""
+        total = response_fields.find_total(page.body, self.paths, page.response.headers) if self.total is None else None
         return f"{total[1]:,} at '{total[0]}'" if total and total[1] > self.records else None
 
-    def _way_on(self, page: _Page) -> str | None:
-        """Return what leads on from a page with records that nothing but our own reading ends."""
+    def _unfollowed_next(self, page: _Page) -> str | None:
+        """Return the link to a next page that `paging` does not follow; None if the API declares the end otherwise."""
         ends_here = self.paging is None or (self.paging.last == "short_page" and self.total is None)
         if not page.records or not ends_here:
             return None
         header = page.response.headers.get("Link", "")
-        return "Link" if _link(header, "") else answers.said_next(page.body, self.paths, page.response.headers)
+        return "Link" if _link(header, "") else response_fields.find_next(page.body, self.paths, page.response.headers)
 
 
 def declared_paths(source: HttpSource) -> list[str]:
-    """Return the paths that pipeline.yaml declares in an answer."""
+    """Return the paths into a response that pipeline.yaml declares."""
     paging = source.paging
-    beside = [paging.next, paging.total, paging.more] if paging else []
-    return [path for path in [source.records, *beside] if path]
+    about_pages = [paging.next, paging.total, paging.more] if paging else []
+    return [path for path in [source.records, *about_pages] if path]
 
 
-def _following(api: Api, request: Request, page: _Page, read: _Read, here: str) -> Request | None:
-    """Return the request for the page after the one that was asked for, if there is one."""
+def _next_request(api: Api, request: Request, page: _Page, counter: _Counter, here: str) -> Request | None:
+    """Return the request for the next page, or None after the last one."""
     paging, (url, params) = api.source.paging, request
     if paging is None or paging.style == "one_answer":
         return None
-    more = _more(page, paging, here)
+    more = _declared_more(page, paging, here)
     if more is False:
         return None
     if paging.style == "link":
         link = _link(page.response.headers.get("Link", ""), here)
-        return (api.own(resolved(link, url), here), {}) if link else None
+        return (api.check_origin(resolved(link, url), here), {}) if link else None
     parameter = paging.parameter or paging.style
     if paging.style == "cursor":
-        cursor = answers.at(page.body, paging.next)
+        cursor = response_fields.at(page.body, paging.next)
         if isinstance(cursor, Number):
             cursor = cursor.decode()
         if cursor and not isinstance(cursor, str | int):
             raise SourceUnreadable(
-                f"{here}: the API's answer has {_shape(cursor)} at '{paging.next}', where paging.next expects the "
+                f"{here}: the API's response has {_describe(cursor)} at '{paging.next}', where paging.next expects the "
                 "next cursor, text or a number; correct paging.next; nothing was published"
             )
         return (url, {**params, parameter: str(cursor)}) if cursor else None
-    if read.reached_total:
+    if counter.reached_total:
         return None
     if not page.records and (not more or paging.style == "offset"):
         return None
-    if paging.last == "short_page" and read.total is None and len(page.records) < paging.size:
+    if paging.last == "short_page" and counter.total is None and len(page.records) < paging.size:
         return None
     step = 1 if paging.style == "page" else len(page.records)
     return url, {**params, parameter: str(int(params.get(parameter, 0)) + step)}
 
 
-def _more(page: _Page, paging: Paging, here: str) -> bool | None:
-    """Return what the answer says of another page, where paging.more declares it."""
+def _declared_more(page: _Page, paging: Paging, here: str) -> bool | None:
+    """Return whether the field that paging.more names announces another page; None if paging.more is not set."""
     if not paging.more:
         return None
-    value = answers.at(page.body, paging.more)
-    more = answers.truth(value)
+    value = response_fields.at(page.body, paging.more)
+    more = response_fields.boolean(value)
     if more is None:
         raise SourceUnreadable(
-            f"{here}: the API's answer has {_shape(value)} at '{paging.more}', where paging.more expects true or "
+            f"{here}: the API's response has {_describe(value)} at '{paging.more}', where paging.more expects true or "
             "false; correct paging.more; nothing was published"
         )
     return more
 
 
 def _link(header: str, here: str) -> str | None:
-    """Return where a Link header says that the next page is."""
+    """Return the address of the next page from a Link header."""
     try:
-        return answers.next_link(header)
+        return response_fields.next_link(header)
     except ValueError as error:
         if not here:
             return None
         raise SourceUnreadable(
-            f"{here}: the API's Link header cannot be read ({error}), so it does not tell whether there is another "
-            'page; <address>; rel="next" is expected; ask the API\'s owner; nothing was published'
+            f"{here}: the API's Link header cannot be read ({error}), so whether another page follows is "
+            'unknown; <address>; rel="next" is expected; ask the API\'s owner; nothing was published'
         ) from error
 
 
-def _mark(request: Request) -> tuple[str, frozenset[tuple[str, str]]]:
-    """Return what tells one request from another."""
+def _identity(request: Request) -> tuple[str, frozenset[tuple[str, str]]]:
+    """Return a hashable value that is equal for equal requests."""
     url, params = request
     return url, frozenset(params.items())
 
 
 def _page(api: Api, response: Response, here: str) -> _Page:
-    """Return an answer as a page, if it is one and does not say that it failed."""
+    """Return a response as a page; raise if it is none or reports a failure."""
     source = api.source
     body = _json(response, here)
-    error = answers.said_error(body, source.error, declared_paths(source))
+    error = response_fields.find_error(body, source.error, declared_paths(source))
     if error:
         place, value = error
-        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=bytes.decode)
-        raise _passing(
-            f"{here}: the API of connection '{source.connection}' answers 200 OK and says by '{place}' that it failed "
-            f"({api.shown(told)}); run this task again later, or name by `error` in pipeline.yaml where this API says "
-            "that it failed; nothing was published"
+        reason = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=bytes.decode)
+        raise _retryable(
+            f"{here}: the API of connection '{source.connection}' returned 200 OK and reports a failure by '{place}' "
+            f"({api.excerpt(reason)}); run this task again later, or name by `error` in pipeline.yaml the field by "
+            "which this API reports a failure; nothing was published"
         )
     return _Page(body, _records(body, source.records, here), response)
 
@@ -290,10 +290,10 @@ def _json(response: Response, here: str) -> Any:
         return parse_json(response.content)  # bytes: JSON is UTF-8, whatever the header says
     except ValueError as error:
         kind, content = response.headers.get("Content-Type", "no content type"), response.content
-        what = f"{here}: the API's answer ({kind}, {len(content)} bytes)"
+        what = f"{here}: the API's response ({kind}, {len(content)} bytes)"
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
-            raise _passing(
-                f"{what} is JSON that is cut off or broken ({error}); run this task again, or ask the API's owner; "
+            raise _retryable(
+                f"{what} is truncated or broken JSON ({error}); run this task again, or ask the API's owner; "
                 "nothing was published"
             ) from error
         raise SourceUnreadable(
@@ -303,13 +303,13 @@ def _json(response: Response, here: str) -> Any:
 
 
 def _records(body: Any, path: str, here: str) -> Records | None:
-    """Return the list of records of an answer; None where it has null in its place, as some servers write it."""
-    value, at = body, "the answer"
+    """Return the list of records in a response; None if the response has null in its place, as some servers write."""
+    value, at = body, "the response"
     for name in path.split(".") if path else []:
         if not isinstance(value, dict) or name not in value:
             raise SourceUnreadable(
-                f"{here}: the API's answer has nothing at '{path}', where `records` expects the list of records: {at} "
-                f"is {_shape(value)}; correct `records`; nothing was published"
+                f"{here}: the API's response has nothing at '{path}', where `records` expects the list of records: "
+                f"{at} is {_describe(value)}; correct `records`; nothing was published"
             )
         value, at = value[name], f"'{name}'"
     if value is None:
@@ -317,30 +317,30 @@ def _records(body: Any, path: str, here: str) -> Records | None:
     if not isinstance(value, list):
         what = f"at '{path}'" if path else "as a whole"
         raise SourceUnreadable(
-            f"{here}: the API's answer has no list of records {what}: {at} is {_shape(value)}; correct `records`; "
+            f"{here}: the API's response has no list of records {what}: {at} is {_describe(value)}; correct `records`; "
             "nothing was published"
         )
     for number, record in enumerate(value, start=1):
         if not isinstance(record, dict):
             raise SourceUnreadable(
-                f"{here}: record {number} is {_shape(record)} and not an object; correct `records`; nothing was "
+                f"{here}: record {number} is {_describe(record)} and not an object; correct `records`; nothing was "
                 "published"
             )
     return value
 
 
-def _passing(sentence: str) -> SourceUnreadable:
-    """Return an error that may be gone when the API is asked again."""
+def _retryable(sentence: str) -> SourceUnreadable:
+    """Return an error that may not occur at the next attempt."""
     unreadable = SourceUnreadable(sentence)
     unreadable.retryable = True
     return unreadable
 
 
-def _shape(value: Any) -> str:
-    """Describe a JSON value by its kind and keys; what it holds is not shown."""
+def _describe(value: Any) -> str:
+    """Describe a JSON value by its type and keys, without showing its content."""
     if isinstance(value, dict):
         keys = [str(key)[:60] for key in list(value)[:20]] + ["..."] * (len(value) > 20)
         return f"an object with the keys {', '.join(keys)}" if value else "an object without keys"
     numbers = dict.fromkeys((int, float, Number), "a number")
-    kinds = {list: "a list", str: "text", bool: "a truth value"} | numbers
+    kinds = {list: "a list", str: "text", bool: "a boolean"} | numbers
     return kinds.get(type(value), "null")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.contract import arrow_type
 from include.ingestion.days import days_between
-from include.ingestion.stage import read_in_parts, read_manifest
-from include.lake import run_files
+from include.ingestion.stage import read_in_parts, read_manifest, read_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.config.sources import Source
-    from include.ingestion.stage import StagedBatch
+    from include.ingestion.stage import BatchVerdict, StagedBatch
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +50,11 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     source = pipeline.sources[batch.source]
     raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))
     verdict = _check_validated(batch)
-    held = quarantine.left_out(batch)
+    held = quarantine.excluded_rows(batch)
     published_as = batch.digest
     if held.positions:  # the same batch with other rows left out is another content
         published_as += "-" + hashlib.sha256(str(sorted(held.positions)).encode()).hexdigest()[:8]
-    counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
+    counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
     first = True
     if source.arrives == "snapshot":
         there = raw.refresh().partitions()
@@ -73,7 +72,7 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
         moment=max(batch.moment, held.decided_at),
         rows={ds: count - held.by_day.get(ds, 0) for ds, count in counts.items()},
     )
-    parts = _published_rows(source, batch, published_as, held.positions, verdict["quarantined"], first=first)
+    parts = _published_rows(source, batch, published_as, held.positions, verdict.quarantined, first=first)
     published = lake.publish_days(raw, parts, _schema(source), slices, source.contract.retired)
     state = "published" if published.changed else "already published"
     log.info(
@@ -141,10 +140,9 @@ def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
     return with_rows | raw.published_at(set(days) - with_rows).keys()
 
 
-def _check_validated(batch: StagedBatch) -> dict[str, Any]:
-    path = run_files.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
-    verdict = run_files.read_json(path, f"the validation of batch {batch.digest} of source '{batch.source}'")
-    if not verdict["passed"]:
+def _check_validated(batch: StagedBatch) -> BatchVerdict:
+    verdict = read_verdict(batch)
+    if not verdict.passed:
         raise ExpectationsFailed(
             f"{batch.pipeline}: batch {batch.digest} of source '{batch.source}' did not pass its validation, so it is "
             "not published; correct the source and run the extract task again, or the expectation and the validate task"

@@ -25,7 +25,7 @@ TRIES = 8
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExcludedRows:
     """The rows of a batch that are not published, by their position in its file."""
 
     positions: set[int] = field(default_factory=set)
@@ -64,9 +64,9 @@ def quarantined(pipeline: str, source: str, days: list[str] | None = None) -> pa
     return rows.select(quarantine_schema().names).sort_by([("day", "ascending"), ("position", "ascending")])
 
 
-def left_out(batch: StagedBatch) -> LeftOut:
+def excluded_rows(batch: StagedBatch) -> ExcludedRows:
     """Return which rows of a batch are not to be published: those held and those discarded."""
-    return _left_out(quarantined(batch.pipeline, batch.source, batch.days), batch)
+    return _excluded_rows(quarantined(batch.pipeline, batch.source, batch.days), batch)
 
 
 def decided_ids(batch: StagedBatch) -> list[str]:
@@ -77,7 +77,7 @@ def decided_ids(batch: StagedBatch) -> list[str]:
     return rows.filter(pc.not_equal(rows["status"], "held"))["row_id"].to_pylist()
 
 
-def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> LeftOut:
+def quarantine_rows(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> ExcludedRows:
     """Make some rows the quarantine of a batch's days, in one commit; what was decided before is kept.
 
     Parameters
@@ -91,8 +91,8 @@ def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> L
 
     Returns
     -------
-    LeftOut
-        What `left_out` returns from then on, unless another run takes its turn.
+    ExcludedRows
+        What `excluded_rows` returns from then on, unless another run takes its turn.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def hold(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> L
         return pa.concat_tables([held, pa.Table.from_pylist(stand, quarantine_schema())])
 
     table = _change(batch.pipeline, batch.source, batch.days, with_broken)
-    return LeftOut() if table is None else _left_out(table, batch)
+    return ExcludedRows() if table is None else _excluded_rows(table, batch)
 
 
 def decide(
@@ -195,14 +195,14 @@ def _decision(row: dict[str, Any] | None) -> dict[str, Any]:
     return {name: row[name] for name in ("decided_by", "note", "decided_at")} if row else {}
 
 
-def _left_out(rows: pa.Table, batch: StagedBatch) -> LeftOut:
+def _excluded_rows(rows: pa.Table, batch: StagedBatch) -> ExcludedRows:
     import pyarrow.compute as pc
 
     rows = rows.filter(pc.equal(rows["batch"], batch.digest))
     latest = pc.max(rows["decided_at"]).as_py()
     out = rows.filter(pc.not_equal(rows["status"], "released"))
     by_day = {each["values"]: each["counts"] for each in out["day"].value_counts().to_pylist()}
-    return LeftOut(set(out["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0)
+    return ExcludedRows(set(out["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0)
 
 
 def _columns(rows: pa.Table, constants: dict[str, Any]) -> pa.Table:

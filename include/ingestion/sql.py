@@ -7,8 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.core.errors import SchemaMismatch, SourceUnreadable
-from include.ingestion.delivery import Chunk, Delivery
+from include.core.errors import ConfigError, SchemaMismatch, SourceUnreadable
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 from include.ingestion.values import to_array
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
+    from include.config.pipeline import Pipeline
     from include.config.sources import SqlSource
+    from include.core.connections import Connections
+    from include.ingestion.source_reader import ReadRequest
 
 #: Rows that are fetched at a time; bounds the Python objects that live at once.
 FETCH_ROWS = 50_000
@@ -29,7 +32,22 @@ _TURNED_AWAY = re.compile(
 )
 
 
-def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str) -> Delivery:
+class SqlReader(SourceReader["SqlSource"]):
+    """Reads the rows of a query."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Run the source's query for the requested days."""
+        query = request.pipeline.text(self.source.query)
+        engine = connections.engine(self.source.connection)
+        return read_sql(self.source, query, *request.bounds, engine, request.where)
+
+    def check(self, pipeline: Pipeline) -> None:
+        """Check that the query is readable text and names no other parameters than the bounds."""
+        if wrong := wrong_parameters(pipeline.text(self.source.query)):
+            raise ConfigError(f"{pipeline.name}/{self.source.query}: {wrong}; correct the query")
+
+
+def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str) -> SourceRows:
     """Run a source's query for the rows from `start` (inclusive) to `end` (exclusive).
 
     The query runs when the first chunk is asked for, in a transaction that may only read, and its rows are
@@ -59,7 +77,7 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
         "end": end.astimezone(UTC).isoformat(),
         "rows": 0,
     }
-    return Delivery(_chunks(source, query, start, end, engine, where, read_from), read_from)
+    return SourceRows(_chunks(source, query, start, end, engine, where, read_from), read_from)
 
 
 def _chunks(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from upath import UPath
+
+    from include.config.sources import ColumnType
 
 #: Memory that sorting a batch may take before it spills to the disk.
 SORT_MEMORY = "300MB"
@@ -60,6 +63,59 @@ class StagedBatch:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class BatchManifest:
+    """What is recorded about a staged batch, in a JSON file beside its rows.
+
+    Attributes
+    ----------
+    columns
+        The declared type of each column.
+    delivered
+        The kinds of values that each column had at the source.
+    changes
+        The changes of the source that its contract allowed, as clauses.
+    read_from
+        What was read, as the kind's reader records it.
+    """
+
+    batch: StagedBatch
+    rows_by_day: dict[str, int]
+    columns: dict[str, ColumnType]
+    delivered: dict[str, list[str]]
+    changes: list[str]
+    kind: str
+    connection: str
+    read_from: dict[str, Any]
+    ended_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types, those of the batch beside the others."""
+        return self.batch.to_json() | {name: getattr(self, name) for name in _MANIFEST_FIELDS}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> BatchManifest:
+        """Return the manifest that `to_json` made the fields of."""
+        batch = StagedBatch(**{name: fields[name] for name in StagedBatch.__dataclass_fields__})
+        return cls(batch, **{name: fields[name] for name in _MANIFEST_FIELDS})
+
+
+_MANIFEST_FIELDS = [name for name in BatchManifest.__dataclass_fields__ if name != "batch"]
+
+
+@dataclass(frozen=True)
+class BatchVerdict:
+    """Whether a staged batch passed its validation, and how many of its rows the validation left in quarantine."""
+
+    passed: bool
+    quarantined: int
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> BatchVerdict:
+        """Return the verdict from the JSON of a batch's validation."""
+        return cls(passed=fields["passed"], quarantined=fields["quarantined"])
 
 
 def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
@@ -149,18 +205,41 @@ def local_file(batch: StagedBatch) -> Iterator[Path]:
         ) from error
 
 
-def read_manifest(pipeline: str, source: str, digest: str) -> dict[str, Any]:
-    """Return what is written about a staged batch: its rows a day, its schema, and what it was read from.
+def write_manifest(manifest: BatchManifest) -> None:
+    """Write a batch's manifest; a batch without one does not count as staged."""
+    batch = manifest.batch
+    run_files.write_json(_manifest_path(batch.pipeline, batch.source, batch.digest), manifest.to_json())
+
+
+def read_manifest(pipeline: str, source: str, digest: str) -> BatchManifest:
+    """Return the manifest of a staged batch.
 
     Raises
     ------
     RunMissing
         If there is no such batch.
     """
-    path = run_files.staged_folder(pipeline, source) / f"{digest}.json"
-    return run_files.read_json(path, f"the manifest of batch {digest} of source '{source}'")
+    path = _manifest_path(pipeline, source, digest)
+    return BatchManifest.from_json(run_files.read_json(path, f"the manifest of batch {digest} of source '{source}'"))
 
 
-def batch_of(manifest: dict[str, Any]) -> StagedBatch:
-    """Return the batch that a manifest tells of."""
-    return StagedBatch(**{name: manifest[name] for name in StagedBatch.__dataclass_fields__})
+def _manifest_path(pipeline: str, source: str, digest: str) -> UPath:
+    return run_files.staged_folder(pipeline, source) / f"{digest}.json"
+
+
+def verdict_path(batch: StagedBatch) -> UPath:
+    """Return where a batch's validation writes its verdict."""
+    return run_files.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.validation.json"
+
+
+def read_verdict(batch: StagedBatch) -> BatchVerdict:
+    """Return the verdict of a batch's validation.
+
+    Raises
+    ------
+    RunMissing
+        If the batch was not validated.
+    """
+    return BatchVerdict.from_json(
+        run_files.read_json(verdict_path(batch), f"the validation of batch {batch.digest} of source '{batch.source}'")
+    )

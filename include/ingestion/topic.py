@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import SourceUnreadable
+from include.core.redaction import hide_secrets, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ class Topic:
             raise SourceUnreadable(
                 f"{where}: the extra field of connection '{self.connection}' makes no Kafka client{reason}; "
                 "correct it; nothing was published"
-            ) from None
+            ) from redacted(error, lambda text: hide_secrets(text, map(str, config.values())))
 
     def close(self) -> None:
         """Let the brokers go."""

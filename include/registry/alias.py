@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.core import settings
 from include.core.errors import PublishConflict, TrackingUnavailable
+from include.core.redaction import redacted
 from include.registry.champion import CHALLENGER, CHAMPION, aliases
 from include.registry.client import asked_once
 
@@ -69,11 +70,11 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
             failed = error  # it may have been carried out all the same
     try:
         after = places(client, name)
-    except MlflowException:
+    except MlflowException as error:
         raise TrackingUnavailable(
             f"{name}: MLflow at {settings.shown_tracking_uri()} failed while version {version} was made the champion, "
             "and does not say whether it is; run this task again"
-        ) from None
+        ) from redacted(error)
     if failed and after.champion == before.champion:
         raise failed
     if after.champion != version:

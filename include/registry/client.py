@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from include.core import settings
 from include.core.errors import TrackingUnavailable
+from include.core.redaction import redacted
 from include.registry.store import migrate_store
 
 if TYPE_CHECKING:
@@ -102,7 +103,6 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         mlflow.set_registry_uri(uri)
         yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError, sqlite3.DatabaseError) as error:
-        # not chained: the other error's text has the whole address in it, with its password
         remedy = _REFUSALS.get(getattr(error, "error_code", ""))
         unavailable = TrackingUnavailable(
             f"MLflow at {settings.shown_tracking_uri()} {'refused' if remedy else 'failed while'} {doing}: "
@@ -110,7 +110,7 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
             + (remedy or "check that the server is up and MLFLOW_TRACKING_URI is right, then run this task again")
         )
         unavailable.retryable = remedy is None
-        raise unavailable from None
+        raise unavailable from redacted(error)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core.alembic_revisions import read_revisions
 from include.core.database_file import DatabaseFile
 from include.core.errors import OtherRelease
 
@@ -30,7 +31,7 @@ def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
     if not path.is_file():
         return
     package = Path(find_spec("mlflow").origin).parent  # found, not imported: that takes a second and more
-    file = DatabaseFile(path, "MLflow", version("mlflow"), package / "store" / "db_migrations" / "versions")
+    file = DatabaseFile(path, "MLflow", version("mlflow"), lambda: read_revisions(package / "store" / "db_migrations"))
     if file.is_settled():
         return
     state = file.state()

@@ -11,6 +11,7 @@ from urllib.request import url2pathname
 
 from include.core import settings
 from include.core.errors import ModelRefused, TrackingUnavailable
+from include.core.redaction import redacted
 from include.registry.champion import CHAMPION, MODEL_FILE, logged_model
 from include.registry.manifest import ModelFile, read_manifest, verify_folder
 from include.registry.proof import problems_of, refuse_other_file, refuse_other_model
@@ -155,7 +156,7 @@ def _connected(database: str) -> Iterator[Connection]:
             f"MLflow's database {settings.without_password(database).partition('?')[0]} cannot be read or written "
             f"({type(error).__name__}); check MLFLOW_BACKEND_STORE_URI, that it is up, and that no MLflow is making "
             "its tables this moment, then run this again"
-        ) from None
+        ) from redacted(error)
     finally:
         engine.dispose()
 

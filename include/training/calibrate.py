@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from include.core.errors import TrainingImpossible
-from include.evaluation.noise import Difference, paired_difference
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Calibration:
     """
 
     method: Literal["none", "sigmoid", "isotonic"]
-    difference: Difference | None
+    difference: PairedDifference | None
     reason: str
 
 
@@ -83,7 +83,7 @@ def choose_calibration(
 
     refuse_unpredicted(predictions, "the candidates that were chosen")
 
-    def none(reason: str, difference: Difference | None = None) -> Calibration:
+    def none(reason: str, difference: PairedDifference | None = None) -> Calibration:
         return Calibration("none", difference, f"not calibrated: {reason}")
 
     if unjudgeable := why_not_judged(fold, days):

@@ -115,7 +115,7 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
 
     training = pipeline.training
     noise = {"rounds": ROUNDS, "confidence": pipeline.gate.confidence, "seed": training.seed}
-    order = sorted(tuned, key=lambda each: -each.score if training.higher_is_better else each.score)
+    order = sorted(tuned, key=lambda each: -each.score if folds.measure.higher_is_better else each.score)
     by_family = {each.family: each for each in order}
     y, fold, days = folds.y[folds.validated], folds.fold_of, folds.days
     weights, reasons = {order[0].family: 1.0}, []

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from include.core.errors import ConfigError, TrainingImpossible
-from include.evaluation.metrics import WHEN_UNDEFINED, Metric
+from include.evaluation.metrics import Metric, why_undefined
 from include.training.columns import feature_columns, groups_of
 from include.training.split import time_ordered_folds
 from include.training.target import checked_target, class_list, encode_target
@@ -137,7 +137,7 @@ def _check_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray, groups: 
     times = rows["prediction_time"].to_numpy()
     classes = len(np.unique(y)) if training.classifies else 0
     to_learn = min(classes, 2)  # a class that only comes up later is predicted with 0
-    to_measure = classes if training.metric == "roc_auc_ovr" or training.task == "binary" else min(classes, 1)
+    to_measure = classes if Metric.of(training).definition.needs_every_class else min(classes, 1)
     parts = time_ordered_folds(times, training.tuning.folds, training.gap_days, training.holdout_days, groups)
     for number, (fit, validate) in enumerate(parts, start=1):
         where = f"{pipeline.name}: fold {number} of {training.tuning.folds}"
@@ -185,7 +185,7 @@ def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups:
             )
         raise TrainingImpossible(
             f"{pipeline.name}: {training.metric} has no value on the labels of {where}, {start} to {end}, however good "
-            f"a model is: {WHEN_UNDEFINED.get(training.metric, 'see the labels')}; {shown}; {cure}"
+            f"a model is: {why_undefined(training.metric) or 'see the labels'}; {shown}; {cure}"
         )
 
 

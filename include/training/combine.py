@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.core.errors import TrainingImpossible
-from include.evaluation.noise import Difference, paired_difference
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 from include.training.greedy import pick_weights
 from include.training.out_of_fold import (
     NOT_ENOUGH,
@@ -43,7 +43,7 @@ class Combination:
     """
 
     weights: dict[str, float]
-    difference: Difference | None
+    difference: PairedDifference | None
     reason: str
 
 
@@ -96,7 +96,7 @@ def choose_weights(
         )
     best = max(means, key=means.__getitem__)
 
-    def alone(reason: str, difference: Difference | None = None) -> Combination:
+    def alone(reason: str, difference: PairedDifference | None = None) -> Combination:
         return Combination({best: 1.0}, difference, f"{best} alone: {reason}")
 
     known = {name: predictions[name] for name in means}

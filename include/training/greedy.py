@@ -100,10 +100,5 @@ def _constant(measure: Metric, y: np.ndarray, shape: tuple[int, ...]) -> np.ndar
     """Return the same prediction of a shape for every row, the best of those without any skill, or near it."""
     import numpy as np
 
-    if measure.task == "multiclass":
-        constant = np.bincount(y.astype("int64"), minlength=shape[0]) / len(y)
-    elif measure.task == "binary" or measure.metric in ("rmse", "r2"):
-        constant = y.mean()
-    else:
-        constant = np.quantile(y, measure.quantile if measure.metric == "pinball" else 0.5)
-    return np.broadcast_to(constant, (len(y), *shape))
+    n_classes = shape[0] if shape else None
+    return np.broadcast_to(measure.best_constant(y, n_classes), (len(y), *shape))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from include.evaluation.metrics import Metric
-    from include.evaluation.noise import Difference
+    from include.evaluation.paired_bootstrap import PairedDifference
 
 #: Ends the sentence on a difference that changes nothing.
 NOT_ENOUGH = "and it must be better by more than noise"
@@ -83,7 +83,7 @@ def why_not_judged(fold: np.ndarray, days: np.ndarray) -> str | None:
     return None
 
 
-def told_difference(difference: Difference) -> str:
+def told_difference(difference: PairedDifference) -> str:
     """Return a difference on the last fold in words, with its interval."""
     if math.isnan(difference.value) or math.isnan(difference.low):
         return "of no defined difference on the last fold"

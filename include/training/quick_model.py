@@ -46,11 +46,7 @@ class QuickModel:
     @property
     def measure(self) -> Metric:
         """A metric that moves with every prediction; accuracy or F1 move only where a prediction crosses a line."""
-        training = self.training
-        if training.classifies:
-            return Metric(training.task, "log_loss")
-        metric = {"mape": "mae", "wape": "mae", "r2": "rmse"}.get(training.metric, training.metric)
-        return Metric(training.task, metric, training.quantile)
+        return Metric.of(self.training).loss_metric
 
     def score(self, names: list[str]) -> float:
         """Return the metric of a model of some columns on the validated rows."""

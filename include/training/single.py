@@ -6,7 +6,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from include.evaluation.noise import paired_difference
+from include.evaluation.paired_bootstrap import paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from include.evaluation.metrics import Metric
 from include.training.allocation import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def open_study(
     return optuna.create_study(
         storage=storage,
         study_name=f"{name}/{candidate.family}",
-        direction="maximize" if training.higher_is_better else "minimize",
+        direction="maximize" if Metric.of(training).higher_is_better else "minimize",
         pruner=pruner,
         load_if_exists=True,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.core import settings
 from include.core.errors import TrainingImpossible
+from include.core.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
         lock = JournalFileOpenLock(str(journal))
         return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
     except Exception as error:  # noqa: BLE001  whatever the database's driver raises
-        raise _not_kept(url or str(journal), error) from None
+        raise _not_kept(url or str(journal), error) from redacted(error)
 
 
 def _open_database(url: str) -> optuna.storages.BaseStorage:
@@ -84,7 +85,7 @@ def reachable() -> Iterator[None]:
     except Exception as error:
         if not is_of_storage(error):
             raise
-        raise _not_kept(settings.tuning_storage() or "the journal", error) from None
+        raise _not_kept(settings.tuning_storage() or "the journal", error) from redacted(error)
 
 
 def is_of_storage(error: Exception) -> bool:
@@ -96,7 +97,7 @@ def is_of_storage(error: Exception) -> bool:
 
 
 def _not_kept(where: str, error: Exception) -> TrainingImpossible:
-    """Return what is raised, unchained, where an error's own text may have the address and its password."""
+    """Return the error to raise when the trials cannot be stored; it names the address without its password."""
     shown = settings.without_password(where).partition("?")[0]  # a password may be among the options as well
     told = TrainingImpossible(
         f"the trials cannot be kept in {shown} ({type(error).__name__}); check NIGHTSHIFT_TUNING_STORAGE and that "

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from include.core.errors import NightshiftError, TrainingImpossible
+from include.evaluation.metrics import Metric
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
 from include.training.tuning_result import TuningResult
@@ -45,7 +46,7 @@ class Search:
         from include.training.candidates import candidates_of
 
         self.pipeline, self.training = pipeline, pipeline.training
-        self.sign = 1.0 if self.training.higher_is_better else -1.0
+        self.sign = Metric.of(self.training).sign
         self.candidates: dict[str, Candidate] = candidates_of(self.training)
         self.first = {
             family: studies.first_params(pipeline, candidate, known or {})

@@ -10,7 +10,7 @@ from include.core.errors import QuarantineRefused
 from include.ingestion import quarantine
 from include.ingestion.days import days_between, shown_range, some
 from include.ingestion.publish import publish_batch
-from include.ingestion.stage import batch_of, read_manifest
+from include.ingestion.stage import read_manifest
 from include.validation.validate import validate_batch
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def decide_rows(
     rows = _meant(pipeline.name, name, days, status, row_ids, where)
     if status == "released":
         _check_releasable(rows, where)
-    batches = [batch_of(read_manifest(pipeline.name, name, digest)) for digest in _in_order(rows["batch"].to_pylist())]
+    batches = [read_manifest(pipeline.name, name, digest).batch for digest in _in_order(rows["batch"].to_pylist())]
     for batch in batches:
         _check_current(pipeline, batch)
     changed = quarantine.decide(pipeline.name, name, days, set(rows["row_id"].to_pylist()), status, by, note)

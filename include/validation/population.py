@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from include.profiling.stability_index import index_by_bin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +63,7 @@ class Shift:
 def population_shift(day: Sample, past: list[Sample], is_number: bool) -> Shift:
     """Hold how a day's values are spread against its history.
 
-    PSI = sum((a - e) * ln(a / e)) over bins, where a is the day's share of rows in a bin and e that of the
-    history (N. Siddiqi, Credit Risk Scorecards, 2006); a bin without rows counts as half a row. Without any
+    The index is over bins of the history; a bin without rows counts as half a row, on both sides. Without any
     change it is near a chi-square of bins - 1 degrees of freedom times 1 / n_day + 1 / n_history (B. Yurdakul,
     Statistical Properties of Population Stability Index, 2018), whose 99 % quantile is the noise. A week's
     rhythm, or weather, makes it larger than that on every day, which `usual` tells.
@@ -74,24 +75,16 @@ def population_shift(day: Sample, past: list[Sample], is_number: bool) -> Shift:
     shares = counts / counts.sum(axis=1, keepdims=True)
     reference = counts[1:].sum(axis=0)
     seen = np.array([other.seen for other in past], dtype=float)
-    parts = _psi(shares[:1], day.seen, reference[None], seen.sum())[0]
+    parts = index_by_bin(shares[0], day.seen, reference / reference.sum(), seen.sum())
     usual = 0.0
     if len(past) > 1:
         others = reference - counts[1:]
-        usual = _psi(shares[1:], seen[:, None], others, (seen.sum() - seen)[:, None]).sum(axis=1).max()
+        expected = others / others.sum(axis=1, keepdims=True)
+        usual = index_by_bin(shares[1:], seen[:, None], expected, (seen.sum() - seen)[:, None]).sum(axis=1).max()
     noise = chdtri(len(labels) - 1, 1 - NOISE_QUANTILE) * (1 / day.seen + 1 / seen.sum())
     most = int(parts.argmax())
     before = reference[most] / reference.sum()
     return Shift(float(parts.sum()), float(usual), float(noise), labels[most], float(shares[0, most]), float(before))
-
-
-def _psi(shares: np.ndarray, rows: Any, reference: np.ndarray, reference_rows: Any) -> np.ndarray:
-    """Return each bin's part of the index, of shape (n_days, n_bins)."""
-    import numpy as np
-
-    actual = np.maximum(shares, 0.5 / rows)
-    expected = np.maximum(reference / reference.sum(axis=1, keepdims=True), 0.5 / reference_rows)
-    return (actual - expected) * np.log(actual / expected)
 
 
 def _split_texts(days: list[Sample]) -> tuple[list[str], np.ndarray]:

@@ -11,7 +11,7 @@ from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
-from include.ingestion.stage import local_file, read_manifest
+from include.ingestion.stage import local_file, read_manifest, verdict_path
 from include.lake import run_files
 from include.profiling import profile
 from include.profiling.rows import rows_of_file, rows_of_table
@@ -59,7 +59,7 @@ def validate_batch(
         If something critical fails; the batch stays staged and is not published.
     """
     source = pipeline.sources[batch.source]
-    counts = read_manifest(batch.pipeline, batch.source, batch.digest)["rows_by_day"]
+    counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
     own = _key_expectations(source)
     suite = own + load_suite(pipeline.folder, batch.source, empty_table(source.columns).schema)
     day, columns = _day(source, batch), list(source.columns)
@@ -71,7 +71,7 @@ def validate_batch(
             blocked = any(failure.severity == "critical" for failure in failed)
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
-        left = quarantine.hold(batch, broken, decided, run)
+        left = quarantine.quarantine_rows(batch, broken, decided, run)
         sketches = profile.profile_rows(path, source, batch.days, left.positions)
     profile.write_profile(batch, sketches)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
@@ -94,8 +94,7 @@ def validate_batch(
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
     log.info("%s: the validation's page is %s", where, page)
     verdict = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
-    folder = run_files.staged_folder(batch.pipeline, batch.source)
-    run_files.write_json(folder / f"{batch.digest}.validation.json", verdict)
+    run_files.write_json(verdict_path(batch), verdict)
     conclude(report, where, _consequence(batch, held, len(broken), report.critical, of_key))
     return report
 

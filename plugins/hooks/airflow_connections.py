@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException
 
 from include.core.connections import (
     ApiEndpoint,
@@ -20,6 +21,7 @@ from include.core.connections import (
     sqlite_engine,
 )
 from include.core.errors import ConnectionMissing
+from include.core.redaction import hide_secrets, redacted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -57,16 +59,7 @@ class AirflowConnections:
         from airflow.providers.http.hooks.http import HttpHook
         from airflow.sdk.log import mask_secret
 
-        connection = self._get(connection_id)
-        fields = ConnectionFields(
-            conn_type=connection.conn_type,
-            host=connection.host,
-            port=connection.port,
-            schema=connection.schema,
-            login=connection.login,
-            password=connection.password,
-            extra=connection.extra_dejson,
-        )
+        fields = self.fields(connection_id)
         address = api_address(connection_id, fields)
         session = HttpHook(method="GET", http_conn_id=connection_id).get_conn()
         endpoint = api_endpoint(connection_id, address, fields, session)
@@ -92,11 +85,26 @@ class AirflowConnections:
                 "correct its extra field"
             ) from error
 
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return a connection's fields."""
+        connection = self._get(connection_id)
+        return ConnectionFields(
+            conn_type=connection.conn_type,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            login=connection.login,
+            password=connection.password,
+            extra=connection.extra_dejson,
+        )
+
     def _get(self, connection_id: str) -> Connection:
         try:
             return Connection.get(connection_id)
-        except (AirflowNotFoundException, AirflowException):
+        except AirflowException as error:
+            variable = f"AIRFLOW_CONN_{connection_id.upper()}"
+            uri = os.environ.get(variable, "")  # Airflow's error of a broken URI repeats the URI
             raise ConnectionMissing(
                 f"connection '{connection_id}' is not defined in Airflow; add it under Admin, Connections, or as "
-                f"AIRFLOW_CONN_{connection_id.upper()} in the environment of the workers"
-            ) from None  # Airflow's own error of a broken URI shows all of it
+                f"{variable} in the environment of the workers"
+            ) from redacted(error, lambda text: hide_secrets(text, [uri]))

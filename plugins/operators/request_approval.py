@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
 
-from plugins.operators.step import told_to_airflow
+from plugins.operators.step import airflow_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ class RequestApprovalOperator(ApprovalOperator):
         from include.workflows.retrain import steps
         from include.workflows.retrain.plan import RunPlan
 
-        with told_to_airflow():
+        with airflow_errors():
             plan = RunPlan.load(self.pipeline, context["dag_run"].run_id)
             question = steps.approval_request(load_pipeline(self.pipeline), plan)
         if question is None:
@@ -83,7 +83,7 @@ class RequestApprovalOperator(ApprovalOperator):
         # not the parent's, which would skip what follows a rejection
         answer = HITLOperator.execute_complete(self, context, event)
         person = answer["responded_by_user"]
-        with told_to_airflow():
+        with airflow_errors():
             return steps.keep_answer(
                 RunPlan.load(self.pipeline, context["dag_run"].run_id),
                 approved=answer["chosen_options"] == [self.APPROVE],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 from abc import abstractmethod
 from contextlib import contextmanager
 from datetime import date
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.log import mask_secret, redact
 
 from include.core.errors import NightshiftError
+from include.core.redaction import cause_of, hide_secrets, redacted, secrets_of_environment
 from plugins.retries import ServiceAway
 
 if TYPE_CHECKING:
@@ -20,24 +23,44 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
-def told_to_airflow() -> Iterator[None]:
-    """Fail the task with the sentence of an error of ours, at once where no retry can mend it.
+def airflow_errors() -> Iterator[None]:
+    """Fail the task with the sentence of a Nightshift error, at once where no retry can help.
 
-    Where a library ends the process by a signal there is no error, so the log gets the place in the code.
+    The error that caused it is logged above the sentence, with secrets hidden. It is not chained to the Airflow
+    error: Airflow's UI would show it below the sentence. Where a signal ends the process there is no error, so the log
+    gets the place in the code.
     """
     if not faulthandler.is_enabled():
-        faulthandler.enable(file=2)  # which Airflow copies into the task's log
+        faulthandler.enable(file=2)  # Airflow copies stderr into the task's log
+    for secret in secrets_of_environment():
+        mask_secret(secret)  # Airflow only knows the secrets of its Connections
     try:
         yield
     except NightshiftError as error:
-        kind = AirflowFailException
-        if error.retryable:
-            kind = ServiceAway if error.service_away else AirflowException
-        raise kind(f"{type(error).__name__}: {error}") from None
+        _log_cause(error)
+        failure = _airflow_error(error)
+        failure.__suppress_context__ = True
+        raise failure  # noqa: B904  the cause is in the log already
+
+
+def _log_cause(error: NightshiftError) -> None:
+    cause = cause_of(error)
+    if cause is not None:
+        # hidden here, too: Airflow masks a task's log, but not the copy of it that the LocalExecutor prints
+        shown = redacted(cause, lambda text: str(redact(hide_secrets(text))))
+        log.error("The task fails because of the error below; what to do about it is in the last line.", exc_info=shown)
+
+
+def _airflow_error(error: NightshiftError) -> AirflowException:
+    kind = AirflowFailException
+    if error.retryable:
+        kind = ServiceAway if error.service_away else AirflowException
+    return kind(f"{type(error).__name__}: {error}")
 
 
 def as_of(context: Context) -> date | None:
@@ -63,23 +86,9 @@ class PipelineStepOperator(BaseOperator):
         """Run the step; an error that no retry can mend fails the task at once."""
         from include.config.loader import load_pipeline
 
-        with told_to_airflow():
+        with airflow_errors():
             return self.run_step(load_pipeline(self.pipeline), context)
 
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
         """Do the work and return a small JSON reference to it."""
-
-
-class RunStepOperator(PipelineStepOperator):
-    """Run one step of a retraining run, by the plan that the run's first task made."""
-
-    def run_step(self, pipeline: Pipeline, context: Context) -> Any:
-        """Load the run's plan and follow it."""
-        from include.workflows.retrain.plan import RunPlan
-
-        return self.follow(pipeline, RunPlan.load(pipeline.name, context["dag_run"].run_id))
-
-    @abstractmethod
-    def follow(self, pipeline: Pipeline, plan: RunPlan) -> Any:
-        """Do the work and return what came of it."""

@@ -29,8 +29,8 @@ def show_page(pipeline: str) -> HTMLResponse:
         raise HTTPException(404, "there is no such page")
     try:
         content = feature_page(pipeline).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         raise HTTPException(
             404, f"there is no page of {pipeline}'s features yet; the last task of {pipeline}.retrain makes it"
-        ) from None
+        ) from error
     return HTMLResponse(content, headers={"Content-Security-Policy": f"{POLICY}; sandbox", "X-Frame-Options": "DENY"})

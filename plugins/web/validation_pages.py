@@ -29,6 +29,6 @@ def show_page(pipeline: str, source: str, page: str) -> HTMLResponse:
         raise HTTPException(404, "there is no such page")
     try:
         content = (validations_folder(pipeline, source) / f"{page}.html").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise HTTPException(404, f"no validation of {pipeline}'s source '{source}' was kept for this run") from None
+    except FileNotFoundError as error:
+        raise HTTPException(404, f"no validation of {pipeline}'s source '{source}' was kept for this run") from error
     return HTMLResponse(content, headers={"Content-Security-Policy": f"{POLICY}; sandbox", "X-Frame-Options": "DENY"})

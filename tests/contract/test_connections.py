@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
-from include.core.connections import POSTGRES_OPTIONS, Connections, EnvironmentConnections
+from include.core.connections import POSTGRES_OPTIONS, ConnectionFields, Connections, EnvironmentConnections
 from include.core.errors import ConnectionMissing
 from plugins.hooks.airflow_connections import AirflowConnections
 from tests.services.api import TOKEN, Api
@@ -41,6 +41,18 @@ def test_a_folder_connection_leads_to_its_folder(
     monkeypatch.setenv("AIRFLOW_CONN_DROP", json.dumps({"conn_type": "fs", "extra": {"path": str(tmp_path)}}))
 
     assert str(connections.folder("drop")) == str(tmp_path)
+
+
+@BOTH
+def test_a_kind_of_source_may_make_its_own_client(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fields are those that Airflow has, and a password is not in the text of the object."""
+    given = {"conn_type": "sftp", "host": "files.example.com", "port": 22, "login": "lea", "password": TOKEN}
+    monkeypatch.setenv("AIRFLOW_CONN_DROP", json.dumps(given | {"extra": {"timeout": 9}}))
+
+    fields = connections.fields("drop")
+
+    assert fields == ConnectionFields(**given, extra={"timeout": 9})
+    assert TOKEN not in repr(fields)
 
 
 @BOTH

@@ -16,8 +16,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
-from plugins.operators.build_features import BuildFeaturesOperator
 from plugins.operators.extract_source import days_of_run
+from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
 from plugins.retries import ServiceAway
@@ -52,7 +52,7 @@ class FailingOperator(PipelineStepOperator):
     ],
 )
 def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: NightshiftError, kind: type[Exception]) -> None:
-    """An error that waiting cannot mend fails the task at once; the sentence is kept, our traceback is not."""
+    """An error that waiting cannot mend fails the task at once, with its sentence once and without our traceback."""
     operator = FailingOperator(task_id="fail", pipeline="shop", error=error)
 
     with pytest.raises(AirflowException) as raised:
@@ -60,7 +60,24 @@ def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: Nightshift
 
     assert type(raised.value) is kind
     assert str(raised.value) == f"{type(error).__name__}: {error}"
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+def test_the_cause_is_logged_above_the_sentence_without_its_password(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The driver's traceback leads to the failing line; the password is hidden in an address and where it is alone."""
+    monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", "postgresql://nightshift:hunter2-of-the-shop@db/trials")
+    error = TrackingUnavailable("no answer")
+    error.__cause__ = OSError("postgresql://nightshift:hunter2-of-the-shop@db/trials: 'hunter2-of-the-shop' is refused")
+
+    with pytest.raises(ServiceAway, match=r"^TrackingUnavailable: no answer$"):
+        FailingOperator(task_id="fail", pipeline="shop", error=error).execute(Mock())
+
+    assert "OSError: postgresql://db/trials: '***' is refused" in caplog.text
+    assert "no answer" not in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path) -> None:
@@ -188,12 +205,23 @@ def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.Mon
     from plugins.data_docs import DataDocsPlugin
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080/")
-    operator = BuildFeaturesOperator(task_id="build_features", pipeline="shop")
+    operator = RetrainingStepOperator(task_id="build_features", step="build", pipeline="shop")
     [link] = operator.operator_extra_links
 
     assert link.get_link(operator, ti_key=Mock()) == "http://airflow.example:8080/nightshift/features/shop"
     assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
     assert "/nightshift/features" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
+
+
+def test_a_step_of_the_retraining_is_found_by_its_name() -> None:
+    """One operator runs every step, and the UI still names each by what it does."""
+    from include.workflows.retrain import steps
+
+    operator = RetrainingStepOperator(task_id="promote_model", step="register", pipeline="shop")
+
+    assert operator.operator_name == "Promote model"
+    assert operator.doc_md == DOCUMENTATION["register"]
+    assert set(DOCUMENTATION) == set(steps.__all__) - {"approval_request", "keep_answer"}
 
 
 def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,9 +246,9 @@ def test_a_step_that_a_signal_ends_says_where_it_was() -> None:
     """A query that was too wide ended the process of the task, and its log ended in the middle without a word."""
     step = (
         "import os, signal\n"
-        "from plugins.operators.step import told_to_airflow\n"
+        "from plugins.operators.step import airflow_errors\n"
         "def count_columns(): os.kill(os.getpid(), signal.SIGFPE)\n"
-        "with told_to_airflow(): count_columns()\n"
+        "with airflow_errors(): count_columns()\n"
     )
 
     ended = subprocess.run(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.config import task_ids
 from include.config.loader import pipeline_names
-from include.config.resources import TASKS, TASKS_OF_A_SOURCE
 from tests import factories
 from tests.dags.conftest import ROOT, airflow_environment
 
@@ -179,7 +179,7 @@ def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> No
 
     assert found["errors"] == {}
     tasks = [task for dag in found["dags"].values() for task in dag["tasks"]]
-    assert sorted(tasks) == sorted([*TASKS, *(f"sales.{task}" for task in TASKS_OF_A_SOURCE)])
+    assert sorted(tasks) == sorted(task_ids.known_task_ids(["sales"]))
     assert sorted(task for dag in found["dags"].values() for task in dag["asks"]) == sorted(tasks)
     for dag in found["dags"].values():
         assert {rule for _, rule in dag["turns"]} == {"absolute"}

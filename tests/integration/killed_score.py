@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import sys
 
+from include.config.loader import load_pipeline
 from include.workflows.score.plan import plan_scoring
 from include.workflows.score.score import score_rows
-
-from include.config.loader import load_pipeline
 from tests.integration.killed_run import AS_OF, die_at
 
 RUN_KEY = "the-scoring"

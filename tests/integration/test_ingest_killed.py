@@ -41,7 +41,7 @@ PLACES = [
     ("include.lake.run_files.put_file", "after", 1),
     ("include.lake.run_files.write_json", "after", 1),
     ("include.validation.validate.run_suite", "before", 1),
-    ("include.ingestion.quarantine.hold", "before", 1),
+    ("include.ingestion.quarantine.quarantine_rows", "before", 1),
     ("include.lake.replace_days", "before", 1),
     ("include.lake.replace_days", "after", 1),
     ("include.profiling.profile.write_profile", "before", 1),

@@ -16,8 +16,6 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
-from include.workflows.score.plan import plan_scoring
-from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
@@ -29,6 +27,8 @@ from include.features.snapshot import pin_snapshot
 from include.registry.champion import find_champion, load_champion
 from include.training.fit import predict
 from include.workflows.retrain.run import ingest
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 from tests import factories
 from tests.integration.killed_run import AS_OF
 from tests.integration.killed_score import RUN_KEY

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from include.ingestion.delivery import Chunk
+    from include.ingestion.source_reader import Chunk
     from tests.services.postgres import Postgres
 
 DAY, NEXT_DAY = datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Writes docs/gate-proof.md: `python -m tests.mutation [number of worlds]`."""
+"""Writes docs/explanation/gate-proof.md: `python -m tests.mutation [number of worlds]`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main(worlds: int) -> int:
     """Return 1 where the goal is missed."""
     with TemporaryDirectory(prefix="gate-proof-") as folder:
         told = judge_all(range(worlds), Path(folder))
-    path = settings.root() / "docs" / "gate-proof.md"
+    path = settings.root() / "docs" / "explanation" / "gate-proof.md"
     path.write_text(page(told, worlds), encoding="utf-8")
     escaped = [each for each in told if each.bad and each.verdict == "promote"]
     kept = [each for each in told if not each.bad and each.verdict != "promote"]

@@ -90,8 +90,8 @@ def test_every_mutant_is_planted_for_a_check() -> None:
 
 
 def test_the_page_has_every_planted_challenger() -> None:
-    """docs/gate-proof.md was written since the last one was planted, and reaches the goals that it names."""
-    written = (settings.root() / "docs" / "gate-proof.md").read_text(encoding="utf-8")
+    """docs/explanation/gate-proof.md was written after the last one was planted, and reaches the goals it names."""
+    written = (settings.root() / "docs" / "explanation" / "gate-proof.md").read_text(encoding="utf-8")
 
     names = [each.__name__.replace("_", " ") for each in [*(mutant for mutant, _ in MUTANTS), *GOOD]]
     assert [name for name in names if f"| {name} |" not in written] == []

@@ -73,7 +73,7 @@ def test_every_variable_is_explained() -> None:
 
 def pages() -> list[Path]:
     """Return the pages whose examples a reader copies."""
-    return [*sorted((DOCS / "how-to").glob("*.md")), settings.root() / "README.md"]
+    return [*sorted(DOCS.glob("how-to/*.md")), *sorted(DOCS.glob("start/*.md")), settings.root() / "README.md"]
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -16,16 +16,16 @@ import yaml
 
 from include.config.pipeline import Gate
 from include.core import settings
-from include.evaluation.calibration import Calibration
-from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.calibration import CalibrationResult
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.fairness import GroupGap, GroupValue
 from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.evaluation.operation import Operation
 from include.evaluation.plausibility import Plausibility
+from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.refits import Refits
 from include.evaluation.reload import Reload
-from include.evaluation.robustness import Perturbation
-from include.evaluation.shift import PredictionShift
+from include.evaluation.robustness import PerturbationResult
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.gate import checks
@@ -44,7 +44,7 @@ PAGES = DOCS / "checks"
 SECTIONS = ["What", "Why", "Configure", "An example"]
 
 BETTER, WORSE = factories.difference(0.02, -0.01, 0.05), factories.difference(-0.0699, -0.1184, -0.0257)
-STANDS_NOISE = Perturbation("numeric noise", None, 0.69, 0.05)
+STANDS_NOISE = PerturbationResult("numeric noise", None, 0.69, 0.05)
 REFUSED = (
     "ModelRefused: challenger.skops holds types that no model of Nightshift has (builtins.eval), so it was not loaded"
 )
@@ -52,7 +52,7 @@ REFUSED = (
 #: What each page's example is the failure of: changes to evidence that passes, and to the gate's settings.
 EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "GATE001": ({"challenger": factories.challenger(finite=False)}, {}),
-    "GATE002": ({"holdout": Holdout("2024-02-01", "2024-02-28", rows=312, days=28, label_mean=0.3)}, {}),
+    "GATE002": ({"holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=312, days=28, label_mean=0.3)}, {}),
     "GATE003": ({"challenger": factories.challenger(0.5812)}, {}),
     "GATE004": ({"baseline": Opponent("prior", {"roc_auc": 0.5}, factories.difference(0.0041, -0.0113, 0.0187))}, {}),
     "GATE005": ({"champion": factories.champion(0.6906, -0.0042, 0.0231)}, {}),
@@ -80,9 +80,9 @@ EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
         },
         {"sensitive": ["age"]},
     ),
-    "GATE011": ({"calibration": Calibration(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
-    "GATE012": ({"shift": PredictionShift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
-    "GATE013": ({"robustness": [Perturbation("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
+    "GATE011": ({"calibration": CalibrationResult(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
+    "GATE012": ({"shift": PredictionDrift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
+    "GATE013": ({"robustness": [PerturbationResult("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
     "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
     "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
     "GATE016": ({"reload": Reload(False, math.nan, rows=1000, seconds=2.0, error=REFUSED)}, {}),
@@ -214,7 +214,7 @@ def own_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 def _forecast(mean: float) -> Evidence:
-    return factories.evidence(shift=PredictionShift(0.02, 0.98, mean, 300.0, 5000))
+    return factories.evidence(shift=PredictionDrift(0.02, 0.98, mean, 300.0, 5000))
 
 
 def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:

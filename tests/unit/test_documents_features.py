@@ -191,5 +191,5 @@ def test_the_page_lists_each_macro_with_its_arguments() -> None:
 
 
 def test_the_page_is_found_from_the_readme() -> None:
-    """The README links to it."""
-    assert "(docs/how-to/write-features.md)" in (settings.root() / "README.md").read_text(encoding="utf-8")
+    """The list of the how-to pages links to it."""
+    assert "(write-features.md)" in (settings.root() / "docs" / "how-to" / "index.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import yaml
 from include.config.notify import Event, Kind
 from include.config.pipeline import Pipeline
 from include.core import settings
-from include.evaluation.evidence import Holdout, Opponent
+from include.evaluation.evidence import HoldoutSummary, Opponent
 from include.gate.verdict import Verdict
 from include.reports.messages import Link, approval_message, failure_message, verdict_message
 from tests import factories
@@ -61,7 +61,7 @@ def test_the_verdict_of_the_page_is_the_text_of_an_email() -> None:
     evidence = factories.evidence(
         metric="mae",
         higher_is_better=False,
-        holdout=Holdout("2024-03-06", "2024-03-19", rows=70, days=14, label_mean=1.0),
+        holdout=HoldoutSummary("2024-03-06", "2024-03-19", rows=70, days=14, label_mean=1.0),
         challenger=factories.challenger(metrics={name: float(value) for name, value, _, _ in rows}),
         champion=None,
         baseline=Opponent("prior", {name: float(value) for name, _, _, value in rows}, None),

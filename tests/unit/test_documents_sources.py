@@ -32,9 +32,10 @@ from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ExpectationsFailed, NightshiftError, SchemaMismatch
 from include.ingestion import api as asking
 from include.ingestion import csv_text, decode, formats, kafka, sql, topic, unpack
+from include.ingestion.batch_writer import RUNAWAY
 from include.ingestion.cast import cast
 from include.ingestion.contract import conform
-from include.ingestion.extract import RUNAWAY, extract_source
+from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.sql import read_sql
 from include.validation.validate import QUARANTINED_AT_MOST, validate_batch
@@ -430,7 +431,7 @@ def test_an_api_that_fails_in_its_own_words_is_declared_as_the_page_says(
     assert len(rows("weather", "station")) == 4
     assert [asked.params for asked in api.asked] == [{"day": "2024/01/01"}, {"day": "2024/01/01", "offset": "2"}]
     api.faults.append(Fault(body=json.dumps(page | {"outcome": {"fault": "backend"}}).encode()))
-    assert "says by 'outcome.fault' that it failed (backend)" in refused()
+    assert "reports a failure by 'outcome.fault' (backend)" in refused()
 
 
 @BOTH

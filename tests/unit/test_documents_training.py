@@ -82,7 +82,7 @@ def test_the_default_is_what_the_page_says() -> None:
 
 def test_the_draw_of_a_line_is_what_the_page_says() -> None:
     """The number of rows that the page names is the one in the code."""
-    assert f"a draw of {MAX_QUANTILE_ROWS:,} rows" in PAGE
+    assert f"a sample of {MAX_QUANTILE_ROWS:,} rows" in PAGE
 
 
 # --- tune and train
@@ -97,7 +97,7 @@ def test_every_task_has_its_metrics_in_the_table() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", TRAINING, re.MULTILINE))
 
     assert tuple(rows) == get_args(Task)
-    assert rows.pop("forecasting").strip() == "those of regression"
+    assert rows.pop("forecasting").strip() == "as for regression"
     for task, told in rows.items():
         assert re.findall(r"`(\w+)`", told) == list(METRICS[task])
     assert METRICS["forecasting"] == METRICS["regression"]
@@ -107,7 +107,7 @@ def test_the_days_of_the_folds_are_those_of_the_page() -> None:
     """The first block, as of the day and from the day that the page names, gives the days of its table."""
     training = Training(task="regression", metric="mae", **TRAINING_BLOCKS[0])
     assert "as of 20 March 2024" in TRAINING
-    assert "the history begins on\n2 January" in TRAINING
+    assert "with history from 2 January" in " ".join(TRAINING.split())
     days = np.arange("2024-01-02", "2024-03-21", dtype="datetime64[D]")
 
     through = date(2024, 3, 20) - timedelta(days=training.gap_days)
@@ -122,7 +122,7 @@ def test_the_days_of_the_folds_are_those_of_the_page() -> None:
 
 def test_the_defaults_of_the_search_are_those_of_the_page() -> None:
     """The block that says it has the values of what is left out has them, and all of them."""
-    assert "tuning: # what is left out has these values" in TRAINING
+    assert "tuning: # these are the defaults" in TRAINING
     assert TRAINING_BLOCKS[1]["tuning"] == Tuning().model_dump(exclude={"trials"})
     assert f"{studies.MAX_TRIALS:,}" in TRAINING
     for name in ("ensemble", "calibrate"):
@@ -146,9 +146,9 @@ def test_the_numbers_of_training_are_those_of_the_code() -> None:
     """What the page says of limits is what the code has."""
     text = " ".join(TRAINING.split())
 
-    assert f"{({2: 'two'})[studies.MAX_FAILURES]} in a row the candidate is left out" in text
+    assert f"drops a candidate after {({2: 'two'})[studies.MAX_FAILURES]} failures in a row" in text
     assert f"it needs {calibrate.MIN_CLASS_ROWS} rows of the rarest class" in text
-    assert f"{calibrate.MIN_ISOTONIC_ROWS:,} rows in all for steps" in text
+    assert f"{calibrate.MIN_ISOTONIC_ROWS:,} rows in all for isotonic regression" in text
     assert f"at most {IMPORTANCE_SECONDS} seconds" in text
     assert f"at most {({1e-6: 'a millionth'})[TOLERANCE]} counts" in text
 

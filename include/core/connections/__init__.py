@@ -47,3 +47,6 @@ class Connections(Protocol):
 
     def kafka(self, connection_id: str) -> dict[str, Any]:
         """Return the settings of a Kafka client from the extra field of a `kafka` connection."""
+
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return the fields of a connection, for a kind of source that makes its own client from them."""

@@ -25,7 +25,7 @@ class EnvironmentConnections:
         from sqlalchemy import URL, create_engine
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-        fields = _read(connection_id)
+        fields = self.fields(connection_id)
         if fields.conn_type == "sqlite":
             return sqlite_engine(connection_id, fields.host or fields.schema or "")
         try:
@@ -51,7 +51,7 @@ class EnvironmentConnections:
         """Return the folder of a connection; on S3 with the login and endpoint of an `aws` connection."""
         from upath import UPath
 
-        fields = _read(connection_id)
+        fields = self.fields(connection_id)
         options = s3_options(fields) if fields.conn_type == "aws" else {}
         return folder_of(connection_id, fields.extra.get("path"), lambda uri: UPath(uri, **options))
 
@@ -59,7 +59,7 @@ class EnvironmentConnections:
         """Return the API of an `http` connection."""
         import requests
 
-        fields = _read(connection_id)
+        fields = self.fields(connection_id)
         address = api_address(connection_id, fields)
         extra = fields.extra
         session = requests.Session()
@@ -72,26 +72,26 @@ class EnvironmentConnections:
 
     def kafka(self, connection_id: str) -> dict[str, Any]:
         """Return the settings of a Kafka client from a `kafka` connection."""
-        fields = _read(connection_id)
+        fields = self.fields(connection_id)
         return kafka_settings(connection_id, fields.conn_type, fields.extra)
 
-
-def _read(connection_id: str) -> ConnectionFields:
-    value = os.environ.get(_variable(connection_id))
-    if not value:
-        raise ConnectionMissing(
-            f"connection '{connection_id}' is not defined; set {_variable(connection_id)} in the "
-            "environment or in .env (see .env.example), or run `./nightshift sources` for the demo's"
-        )
-    try:
-        return ConnectionFields.parse(value)
-    except (ValueError, TypeError) as error:
-        # a parser's words would show the text, which may have a password
-        reason = f" ({error})" if isinstance(error, TypeError) else ""
-        raise ConnectionMissing(
-            f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db"
-            f"{reason}; see .env.example"
-        ) from error
+    def fields(self, connection_id: str) -> ConnectionFields:
+        """Return the fields of a connection."""
+        value = os.environ.get(_variable(connection_id))
+        if not value:
+            raise ConnectionMissing(
+                f"connection '{connection_id}' is not defined; set {_variable(connection_id)} in the "
+                "environment or in .env (see .env.example), or run `./nightshift sources` for the demo's"
+            )
+        try:
+            return ConnectionFields.parse(value)
+        except (ValueError, TypeError) as error:
+            # a parser's words would show the text, which may have a password
+            reason = f" ({error})" if isinstance(error, TypeError) else ""
+            raise ConnectionMissing(
+                f"{_variable(connection_id)} is neither JSON nor a URI such as sqlite:////data/sales.db"
+                f"{reason}; see .env.example"
+            ) from error
 
 
 def _variable(connection_id: str) -> str:

@@ -1,49 +1,24 @@
-"""The checks of the gate, in the order of their codes."""
+"""The checks of the gate: every class of this folder's modules that derives from `Check`, in the order of the codes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import pkgutil
+from importlib import import_module
 
-from include.gate.checks.calibration import Calibrated
-from include.gate.checks.fairness import GroupsAlike
-from include.gate.checks.labels import KnownLabels
-from include.gate.checks.operation import SmallAndQuick
-from include.gate.checks.plausibility import FreshTrainingData, LikeTheChampion, NotTooGood, SteadyOverSeeds
-from include.gate.checks.quality import AbsoluteMinimum, BeatsBaseline, BeatsChampion
-from include.gate.checks.reload import LoadsInACleanProcess
-from include.gate.checks.robustness import Robust
-from include.gate.checks.signature import TakesTheSame
-from include.gate.checks.slices import NoWorseSlice
-from include.gate.checks.soundness import (
-    EnoughHoldout,
-    FairComparison,
-    FinitePredictions,
-    NotOlder,
-    TrainedBeforeHoldout,
-)
+from include.gate.check import Check
 
-if TYPE_CHECKING:
-    from include.gate.check import Check
 
-CHECKS: list[Check] = [
-    FinitePredictions(),
-    EnoughHoldout(),
-    AbsoluteMinimum(),
-    BeatsBaseline(),
-    BeatsChampion(),
-    FairComparison(),
-    NotOlder(),
-    TrainedBeforeHoldout(),
-    NoWorseSlice(),
-    GroupsAlike(),
-    Calibrated(),
-    LikeTheChampion(),
-    Robust(),
-    SmallAndQuick(),
-    TakesTheSame(),
-    LoadsInACleanProcess(),
-    NotTooGood(),
-    FreshTrainingData(),
-    SteadyOverSeeds(),
-    KnownLabels(),
-]
+def _find_checks() -> list[Check]:
+    """Make one check of each class; a class without a code is a base of others."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    kinds = {
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Check) and kind.__module__ == module.__name__ and hasattr(kind, "code")
+    }
+    return sorted((kind() for kind in kinds), key=lambda check: check.code)
+
+
+CHECKS = _find_checks()

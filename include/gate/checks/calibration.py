@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
-    from include.evaluation.calibration import Calibration
+    from include.evaluation.calibration import CalibrationResult
     from include.evaluation.evidence import Evidence
+    from include.gate.check import Numbers
 
 
 class Calibrated(Check):
@@ -41,18 +42,18 @@ class Calibrated(Check):
             "that were learned from, or allow more"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the error with its interval, the recalibration, and what is allowed."""
         return {"limit": gate.max_calibration_error} | asdict(_calibration(evidence))
 
 
-def _calibration(evidence: Evidence) -> Calibration:
+def _calibration(evidence: Evidence) -> CalibrationResult:
     if evidence.calibration is None:
         raise NotApplicable("calibration is measured of a binary task only")
     return evidence.calibration
 
 
-def _advice(found: Calibration) -> str:
+def _advice(found: CalibrationResult) -> str:
     """Say what the slope of the recalibration tells, where it is known."""
     if not is_number(found.slope):
         return ""

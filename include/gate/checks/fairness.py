@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable, is_number
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.fairness import GroupGap
+    from include.gate.check import Numbers
 
 #: Gaps that the explanation names.
 TOLD = 3
@@ -41,7 +42,7 @@ class GroupsAlike(Check):
             )
         return None
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return each gap with its interval, and what is allowed."""
         return {
             "limit": gate.max_fairness_gap,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.evaluation.label_coverage import CHANCE
 from include.gate.check import Check, NotApplicable
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import Coverage, LabelCoverage
+    from include.gate.check import Numbers
 
 
 class KnownLabels(Check):
@@ -30,7 +31,7 @@ class KnownLabels(Check):
                 )
         return None
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the share that is missing of all rows, and of the slice that misses most."""
         labels = _measured(evidence)
         return {

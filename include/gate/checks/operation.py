@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.operation import Operation
+    from include.gate.check import Numbers
 
 BYTES_PER_MB = 1e6
 
@@ -38,7 +39,7 @@ class SmallAndQuick(Check):
             return None
         return f"{'; '.join(faults)}; leave the heavy families out of training.candidates, or change gate.limits"
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return what was measured."""
         return asdict(_measured(evidence))
 

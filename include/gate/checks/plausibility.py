@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from include.evaluation.intervals import student_interval
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
+    from include.gate.check import Numbers
 
 #: The value of a perfect model, of the metrics of which more is better; of all others it is 0.
 PERFECT = 1.0
@@ -39,7 +42,7 @@ class LikeTheChampion(Check):
             "the predictions can do with that, then promote by hand or allow more"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the index and both means."""
         shift = evidence.shift
         if shift is None:
@@ -83,16 +86,17 @@ class NotTooGood(Check):
             )
         return None
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the strongest feature, and the share of the champion's error that is gone."""
-        found: dict[str, Any] = {"error_gone": _error_gone(evidence), "max_jump": gate.max_jump}
-        if evidence.plausibility is not None:
-            found |= {
-                "feature": evidence.plausibility.feature,
-                "explained": evidence.plausibility.explained,
-                "max_single_feature": gate.max_single_feature,
-            }
-        return found
+        jump: Numbers = {"error_gone": _error_gone(evidence), "max_jump": gate.max_jump}
+        if evidence.plausibility is None:
+            return jump
+        return {
+            **jump,
+            "feature": evidence.plausibility.feature,
+            "explained": evidence.plausibility.explained,
+            "max_single_feature": gate.max_single_feature,
+        }
 
 
 class FreshTrainingData(Check):
@@ -113,7 +117,7 @@ class FreshTrainingData(Check):
             "days that are missing, or see why their labels do not come"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the age in days, and what is allowed."""
         return {"age_days": _age(evidence), "limit": _age_limit(evidence, gate)}
 
@@ -125,17 +129,17 @@ class SteadyOverSeeds(Check):
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
         """Fire where the mean gain over fits with several seeds may be none."""
-        found = self.numbers(evidence, gate)
-        if not found or found["fits"] <= LEAST_REFITS:
+        found = _mean_gain(evidence, gate)
+        if found is None or found.fits <= LEAST_REFITS:
             made = "gate.refits is too few" if gate.refits < LEAST_REFITS else "too few were made in their time"
             raise NotApplicable(f"{LEAST_REFITS} fits with other seeds are needed, and {made}")
-        if is_number(found["low"]) and found["low"] > 0:
+        if is_number(found.low) and found.low > 0:
             return None
-        gain, mean = f"over {_opponent(evidence)}", found["mean"]
+        gain, mean = f"over {_opponent(evidence)}", found.mean
         if not is_number(mean):
             return f"the gain {gain} is not defined with every seed: a fit has no {evidence.metric} on this holdout"
-        average = f"{mean:+.4f} {evidence.metric} on average over {found['fits']} fits"
-        interval = f"may be {found['low']:+.4f} ({gate.confidence:.0%} interval)"
+        average = f"{mean:+.4f} {evidence.metric} on average over {found.fits} fits"
+        interval = f"may be {found.low:+.4f} ({gate.confidence:.0%} interval)"
         of_this_seed = _gains(evidence)[0]
         if of_this_seed <= 0 and mean <= 0:
             return f"there is no gain {gain} with this seed or with others: {average}"
@@ -146,18 +150,29 @@ class SteadyOverSeeds(Check):
             "or on more rows"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the mean gain over the opponent and the lower end of its interval (Student's t)."""
-        import numpy as np
-        from scipy.stats import t
+        found = _mean_gain(evidence, gate)
+        return {} if found is None else asdict(found)
 
-        gains = np.array(_gains(evidence))
-        if not len(gains):
-            return {}
-        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        width = float(t.ppf((1 + gate.confidence) / 2, len(gains) - 1)) * error
-        mean = float(gains.mean())
-        return {"fits": len(gains), "mean": mean, "low": mean - width}
+
+@dataclass(frozen=True)
+class _MeanGain:
+    """The mean gain over fits with several seeds, and the lower end of its interval."""
+
+    fits: int
+    mean: float
+    low: float
+
+
+def _mean_gain(evidence: Evidence, gate: Gate) -> _MeanGain | None:
+    import numpy as np
+
+    gains = _gains(evidence)
+    if not gains:
+        return None
+    low, _ = student_interval(gains, gate.confidence)
+    return _MeanGain(len(gains), float(np.mean(gains)), low)
 
 
 def _error_gone(evidence: Evidence) -> float | None:

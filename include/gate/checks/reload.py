@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.evaluation.agreement import TOLERANCE
 from include.gate.check import Check, NotApplicable
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.reload import Reload
+    from include.gate.check import Numbers
 
 
 class LoadsInACleanProcess(Check):
@@ -36,7 +37,7 @@ class LoadsInACleanProcess(Check):
             )
         return None
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return what was measured."""
         return asdict(_measured(evidence))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
-    from include.evaluation.robustness import Perturbation
+    from include.evaluation.robustness import PerturbationResult
+    from include.gate.check import Numbers
 
 #: The disturbances that cost some of the gain even of a good model.
 JUDGED_BY_LOSS = ("missing values", "numeric noise")
@@ -50,12 +51,12 @@ class Robust(Check):
             "more"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return metric and share lost of each disturbance."""
         return {each.name: {"metric": each.metric, "share_lost": each.share_lost} for each in _measured(evidence)}
 
 
-def _measured(evidence: Evidence) -> list[Perturbation]:
+def _measured(evidence: Evidence) -> list[PerturbationResult]:
     if evidence.robustness is None:
         raise NotApplicable("robustness was not measured")
     if not evidence.robustness:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
+    from include.gate.check import Numbers
 
 #: So many names make a sentence; the record has all.
 SHOWN = 10
@@ -43,12 +45,12 @@ class TakesTheSame(Check):
             "gate.severities: {GATE015: warn}, and take that out again after the promotion"
         )
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the features that differ."""
         signature = evidence.signature
         if signature is None:
             return {}
-        return {"added": signature.added, "missing": signature.missing, "changed": signature.changed}
+        return {name: value for name, value in asdict(signature).items() if name != "features"}
 
 
 def _named(names: list[str]) -> str:

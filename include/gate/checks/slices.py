@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.gate.check import Check, NotApplicable, is_number
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.slices import SliceResult
+    from include.gate.check import Numbers
 
 #: Slices that the explanation names.
 TOLD = 3
@@ -41,7 +42,7 @@ class NoWorseSlice(Check):
             )
         return None
 
-    def numbers(self, evidence: Evidence, gate: Gate) -> dict[str, Any]:
+    def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return how many slices there are, how many could be judged, and the worst."""
         slices = _slices(evidence, gate)
         judged = sorted((each for each in slices if _is_judged(each)), key=_gain)

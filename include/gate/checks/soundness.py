@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from include.evaluation.metrics import WHEN_UNDEFINED
+from include.evaluation.metrics import why_undefined
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class FinitePredictions(Check):
         if not evidence.challenger.finite:
             return "the challenger predicts NaN or infinity for some held-out rows"
         if not is_number(value):
-            why = WHEN_UNDEFINED.get(evidence.metric)
+            why = why_undefined(evidence.metric)
             return f"the challenger's {evidence.metric} is not defined on this holdout" + (f": {why}" if why else "")
         return None
 

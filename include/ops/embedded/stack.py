@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.core.alembic_revisions import read_revisions_apart
 from include.core.database_file import DatabaseFile
 from include.core.errors import EmbeddedStackError
 from include.ops.embedded.environment import MARK, Places, stack_environment
@@ -195,9 +196,11 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
         If Airflow's own migration fails; an older database is as it was.
     """
     (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
-    scripts = Path(package) / "migrations" / "versions"
+    migrations = Path(package) / "migrations"
     path = stack.places.airflow_home / "airflow.db"
-    file = DatabaseFile(path, "Airflow", version("apache-airflow-core"), scripts)
+    file = DatabaseFile(
+        path, "Airflow", version("apache-airflow-core"), lambda: read_revisions_apart(migrations, stack.environment)
+    )
     with _readable(path):
         if file.is_settled():
             return
@@ -210,9 +213,15 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
 
 @contextmanager
 def _readable(database: Path) -> Iterator[Path]:
-    """Say in words that a database cannot be read or written."""
+    """Name the database and the reason when it cannot be read or written, or compared with the installed program."""
     try:
         yield database
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or [f"status {error.returncode}"])[-1]
+        raise EmbeddedStackError(
+            f"{database} cannot be compared with the installed program, whose migration scripts do not run ({reason}); "
+            "install the locked requirements again; the database was not changed"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise EmbeddedStackError(
             f"{database} cannot be used ({error}); stop what else uses it and make room on its disk, or bring it back "

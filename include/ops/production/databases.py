@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.core.errors import BackupFailed, RestoreRefused
+from include.core.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ def refuse_unless_empty(database: Database) -> None:
         raise RestoreRefused(
             f"{database.shown} cannot be asked whether it is empty ({type(error).__name__}); check {database.setting}, "
             "and that the database and its role are there; nothing was restored"
-        ) from None
+        ) from redacted(error)
     finally:
         engine.dispose()
     if tables:
@@ -166,8 +167,8 @@ def _run(command: list[str], url: URL, failed: Callable[[str], NightshiftError])
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
         )
-    except FileNotFoundError:
-        raise failed(f"there is no {command[0]}; install postgresql-client") from None
+    except FileNotFoundError as error:
+        raise failed(f"there is no {command[0]}; install postgresql-client") from error
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if line] or [f"status {done.returncode}"]
         raise failed(_short(lines[0], password))
@@ -195,11 +196,11 @@ def _url(database: Database) -> URL:
 
     try:
         return make_url(database.url)
-    except ArgumentError:
+    except ArgumentError as error:
         raise BackupFailed(
             f"{database.setting} is not the address of a database; expected one such as "
             "postgresql://user:password@host/database"
-        ) from None
+        ) from redacted(error)
 
 
 def _sqlite_file(url: URL) -> Path:

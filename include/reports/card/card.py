@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from include.core.formatting import format_number, format_share
+from include.evaluation.metrics import Metric
 from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
 from include.reports.card.explanations import explanations_section
 from include.reports.card.limits import model_limits
@@ -75,7 +76,7 @@ def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
 def _metric(pipeline: Pipeline) -> str:
     training = pipeline.training
     quantile = f" at the quantile {training.quantile:g}" if training.metric == "pinball" else ""
-    return f"{training.metric}{quantile}, {'higher' if training.higher_is_better else 'lower'} is better"
+    return f"{training.metric}{quantile}, {'higher' if Metric.of(training).higher_is_better else 'lower'} is better"
 
 
 def _model(challenger: Mapping[str, Any]) -> str:

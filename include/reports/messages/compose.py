@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from include.core import settings
-from include.gate.report import aligned, shown
+from include.gate.report import align_columns, format_value
 from include.reports.messages.message import Link, Message
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Lin
         sentences.append(f"The table has {len(alerts) - MAX_ALERTS} more.")
     rows = [["", "value", "limit", "rows"]]
     rows += [
-        [f"{each['kind']} {each['name']}", shown(each["value"]), shown(each["limit"]), f"{each['rows']:,}"]
+        [f"{each['kind']} {each['name']}", *map(format_value, (each["value"], each["limit"])), f"{each['rows']:,}"]
         for each in alerts
     ]
     return Message(
@@ -89,7 +89,7 @@ def drift_message(pipeline: str, summary: Mapping[str, Any], links: Sequence[Lin
         pipeline=pipeline,
         subject=_one_line(f"{pipeline} as of {summary['as_of']}: {first['kind']} {first['name']}{more}"),
         paragraphs=tuple(sentences),
-        table="\n".join(aligned(rows)),
+        table="\n".join(align_columns(rows)),
         links=tuple(links),
         facts={
             "as_of": summary["as_of"],
@@ -202,10 +202,10 @@ def metric_table(evidence: Evidence) -> str:
     rows = [["", "challenger", "champion" if champion else "no champion", "baseline"]]
     for name, value in sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric):
         others = (champion.metrics.get(name) if champion else None, evidence.baseline.metrics.get(name))
-        rows.append([f"{name} *" if name == evidence.metric else name, *map(shown, (value, *others))])
+        rows.append([f"{name} *" if name == evidence.metric else name, *map(format_value, (value, *others))])
     note = "higher" if evidence.higher_is_better else "lower"
     holdout = f"{evidence.holdout.rows:,} rows, {evidence.holdout.start} to {evidence.holdout.end}"
-    return "\n".join([*aligned(rows), f"* the gate's metric, {note} is better; {holdout}"])
+    return "\n".join([*align_columns(rows), f"* the gate's metric, {note} is better; {holdout}"])
 
 
 def without_secrets(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from include.evaluation.metrics import Metric
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,12 +14,12 @@ if TYPE_CHECKING:
     import optuna
 
     from include.config.training import Training
+    from include.evaluation.metric_definitions.definition import Loss
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
 Params = dict[str, Any]
 Encoding = Literal["scaled", "ordinal", "coded", "none"]
-Loss = Literal["log", "squared", "absolute", "quantile"]
 
 #: Rounds without a better value after which a family that grows round by round stops.
 PATIENCE_ROUNDS = 40
@@ -82,11 +84,7 @@ def estimator_params(params: Params) -> Params:
 
 def loss_of(training: Training) -> Loss:
     """Return the loss whose minimum the metric asks for: the mean, the median or another quantile of the label."""
-    if training.classifies:
-        return "log"
-    if training.metric == "pinball":
-        return "quantile"
-    return "absolute" if training.metric in ("mae", "wape", "mape") else "squared"
+    return Metric.of(training).definition.loss
 
 
 def suggest_loss(trial: optuna.Trial, training: Training) -> Params:

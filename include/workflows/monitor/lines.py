@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.evaluation.metrics import WHEN_UNDEFINED
-from include.evaluation.noise import day_resamples, percentile_interval
-from include.evaluation.resamples import metric_on_resamples
+from include.evaluation.intervals import independent_difference_margin, percentile_interval
+from include.evaluation.metrics import why_undefined
+from include.evaluation.resamples import day_resamples, metric_on_resamples
 from include.evaluation.sketch import compare_to_reference, is_text
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def metric_lines(
     if not math.isfinite(value):
         told = _too_few(rows, min_rows, "rows with a prediction and a known label")
         if rows >= min_rows:
-            told = f"{name} is not defined on these rows: {WHEN_UNDEFINED.get(name, 'see their labels')}"
+            told = f"{name} is not defined on these rows: {why_undefined(name) or 'see their labels'}"
         return [Line("metric", each, None, None, "unknown", rows, told) for each in (name, of_holdout)]
     missing = _missing_labels(rows, unlabelled, holdout)
     if missing > gate.max_missing_labels:
@@ -261,20 +261,16 @@ def _missing_labels(labelled: int, unlabelled: int, holdout: HoldoutMetric | Non
 def noise_of_both(sign: float, value: float, interval: tuple[float, float], holdout: HoldoutMetric) -> float:
     """Return by how much a metric may be worse than on the holdout for noise alone.
 
-    Each of the two has an interval, and rows of its own. The limit of their difference is the root of the summed
-    squares of how far each reaches towards the other (Zou and Donner, Construction of confidence limits about effect
-    measures: a general approach, Statistics in Medicine 27, 2008). A holdout without an interval counts as
-    exact: then the interval of the metric excludes the holdout's value, or does not.
+    A holdout without an interval counts as exact: then the interval of the metric excludes the holdout's value, or
+    does not.
 
     Parameters
     ----------
     sign
         1 where a higher value is better, and -1 otherwise.
     """
-    better = max(sign * end for end in interval) - sign * value
-    ends = [sign * end for end in (holdout.low, holdout.high) if end is not None]
-    worse = sign * holdout.value - min(ends) if ends else 0.0
-    return math.hypot(max(0.0, better), max(0.0, worse))
+    ends = [end for end in (holdout.low, holdout.high) if end is not None]
+    return independent_difference_margin(sign, value, interval, holdout.value, ends)
 
 
 def _shift_line(

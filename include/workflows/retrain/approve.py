@@ -48,7 +48,14 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     TrackingUnavailable
         If MLflow does not tell whether promotions are held.
     """
-    from include.gate.report import TOLD, holdout_told, metric_notes, metric_rows, trained_told, verdict_table
+    from include.gate.report import (
+        ATTENTION_OUTCOMES,
+        describe_holdout,
+        describe_training,
+        metric_notes,
+        metric_rows,
+        verdict_table,
+    )
     from include.reports.card.blocks import Table, Text
     from include.reports.card.markdown import markdown_block
 
@@ -59,13 +66,13 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     version = registration["version"]
     head, *rows = metric_rows(evidence)
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
-    first = [row for row in checks if row[1] in TOLD]  # what is to be weighed stands above what passed
+    first = [row for row in checks if row[1] in ATTENTION_OUTCOMES]  # what is to be weighed stands above what passed
     asked = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
     blocks = [
         Text(f"The gate: {verdict.reason}"),
         Table(head, rows, (1, 2, 3)),
         *(Text(note) for note in metric_notes(evidence)),
-        Text(f"Learned: {trained_told(evidence)}. Measured on: {holdout_told(evidence)}."),
+        Text(f"Learned: {describe_training(evidence)}. Measured on: {describe_holdout(evidence)}."),
         Table(["check", "outcome", "what has to hold", "why"], first + [row for row in checks if row not in first]),
     ]
     links = _links(pipeline, plan, registration)

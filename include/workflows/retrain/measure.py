@@ -118,8 +118,8 @@ def measure_evidence(
     from include.evaluation.metrics import Metric
     from include.evaluation.operation import measure_operation
     from include.evaluation.plausibility import measure_plausibility
+    from include.evaluation.prediction_drift import measure_prediction_drift
     from include.evaluation.robustness import measure_robustness
-    from include.evaluation.shift import measure_shift
     from include.evaluation.signature import compare_signatures, kinds_of
     from include.evaluation.slices import measure_slices
     from include.training.columns import feature_columns
@@ -165,7 +165,7 @@ def measure_evidence(
             ),
             fairness=measure_fairness(measure, frame, gate.sensitive, y, days, ours, **grouped),
             calibration=measure_calibration(measure, y, days, ours, theirs, **noise),
-            shift=None if theirs is None else measure_shift(ours, theirs),
+            shift=None if theirs is None else measure_prediction_drift(ours, theirs),
             plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
             robustness=measure_robustness(
                 *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),

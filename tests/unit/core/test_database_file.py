@@ -1,4 +1,4 @@
-"""A program's SQLite file is migrated completely with a copy kept, or refused and left unchanged."""
+"""A program's SQLite file is migrated as a whole with a copy kept, or refused in words and left alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.core.alembic_revisions import Revisions
 from include.core.database_file import DatabaseFile
 from include.core.errors import OtherRelease
 
@@ -18,14 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file(tmp_path: Path) -> DatabaseFile:
-    """Return the file, which does not exist yet, of a program that knows the revisions a, b and c in this order."""
-    scripts = tmp_path / "scripts"
-    scripts.mkdir()
-    (scripts / "__init__.py").write_text("")
-    (scripts / "1.py").write_text('revision = "a"\ndown_revision = None\n')
-    (scripts / "2.py").write_text('revision: str = "b"\ndown_revision: str | None = "a"\n')
-    (scripts / "3.py").write_text('revision = "c"\ndown_revision = ("b", "a")\nimport what_is_not_installed\n')
-    return DatabaseFile(tmp_path / "store.db", "Program", "2.0", scripts)
+    """Return the file, not there yet, of a program that knows the revisions a, b and c in this order."""
+    revisions = Revisions(known=frozenset("abc"), heads=frozenset("c"))
+    return DatabaseFile(tmp_path / "store.db", "Program", "2.0", lambda: revisions)
 
 
 def write(path: Path, revision: str | None, rows: int = 1, journal: str = "delete") -> None:
@@ -54,15 +50,15 @@ def read(path: Path) -> tuple[str, list[tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize(("revision", "state"), [(None, "none"), ("a", "older"), ("b", "older"), ("c", "newest")])
-def test_the_programs_scripts_order_the_revisions(file: DatabaseFile, revision: str | None, state: str) -> None:
-    """The scripts are read and not run; no other revision follows the newest one."""
+def test_a_revision_is_compared_with_those_of_the_program(file: DatabaseFile, revision: str | None, state: str) -> None:
+    """The newest revision is the head: the one that no other revision follows."""
     write(file.path, revision)
 
     assert file.state() == state
 
 
-def test_a_missing_file_is_not_created(file: DatabaseFile) -> None:
-    """Only the program itself creates its database."""
+def test_a_file_that_is_not_there_is_not_made(file: DatabaseFile) -> None:
+    """Asking about a database leaves it to its program to make one."""
     assert (file.state(), file.is_settled()) == ("none", False)
     assert not file.path.exists()
 
@@ -80,7 +76,7 @@ def test_a_revision_of_a_newer_program_is_refused(file: DatabaseFile) -> None:
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) -> None:
-    """The new tables have the rows; the copy has the old tables; the log says where the copy is."""
+    """The rows are in the new tables; the copy has the old ones; a person is told where."""
     write(file.path, "a", journal=journal)
     told: list[str] = []
 
@@ -89,13 +85,13 @@ def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) ->
     assert read(file.path) == ("c", [("run 0", "keep")])
     assert kept == file.path.with_name("store-before-2.0.db")
     assert read(kept) == ("a", [("run 0",)])
-    assert told == [f"{file.path} was migrated to Program 2.0; a copy from before is in {kept}"]
-    left = {path.name for path in file.path.parent.iterdir()} - {"scripts"}
+    assert told == [f"{file.path} was migrated to Program 2.0; as it was before, it is kept in {kept}"]
+    left = {path.name for path in file.path.parent.iterdir()}
     assert left == {"store.db", kept.name, ".store.db.migration"}
 
 
-def test_a_second_copy_does_not_replace_the_first(file: DatabaseFile) -> None:
-    """Somebody who goes back and upgrades again keeps both copies."""
+def test_a_second_copy_does_not_take_the_place_of_the_first(file: DatabaseFile) -> None:
+    """Who goes back and comes again keeps both copies."""
     write(file.path, "a")
     first = file.migrate(upgrade, lambda _: None)
     file.path.unlink()
@@ -107,7 +103,7 @@ def test_a_second_copy_does_not_replace_the_first(file: DatabaseFile) -> None:
 
 
 def test_a_file_that_another_process_has_migrated_is_left_alone(file: DatabaseFile) -> None:
-    """If two processes find an older file, the later one does nothing."""
+    """Of two processes that find an older file, the later one does nothing."""
     write(file.path, "a")
     file.migrate(upgrade, lambda _: None)
 
@@ -131,7 +127,7 @@ def stop_early(path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(
     file: DatabaseFile, broken: Callable[[Path], None], error: type[BaseException]
 ) -> None:
-    """A migration that fails or stops early leaves the old tables and rows, and can be tried again."""
+    """Who breaks off or stops early leaves the old tables and rows, and the next try can be made."""
     write(file.path, "a")
 
     with pytest.raises(error):
@@ -143,8 +139,8 @@ def test_a_migration_that_fails_changes_nothing(
     assert read(file.path) == ("c", [("run 0", "keep")])
 
 
-def test_rows_written_during_a_migration_are_not_lost(file: DatabaseFile) -> None:
-    """A row that another program writes while the copy is migrated is not overwritten."""
+def test_what_is_written_meanwhile_is_not_lost(file: DatabaseFile) -> None:
+    """A row that another program wrote while the copy was migrated is not written over."""
     write(file.path, "a")
 
     def upgrade_while_another_writes(path: Path) -> None:
@@ -152,22 +148,22 @@ def test_rows_written_during_a_migration_are_not_lost(file: DatabaseFile) -> Non
         with closing(sqlite3.connect(file.path)) as there, there:
             there.execute("INSERT INTO runs VALUES ('late')")
 
-    with pytest.raises(OtherRelease, match="another process wrote to it while it was migrated"):
+    with pytest.raises(OtherRelease, match="was written to while it was migrated"):
         file.migrate(upgrade_while_another_writes, lambda _: None)
 
     assert read(file.path) == ("a", [("run 0",), ("late",)])
     assert list(file.path.parent.glob("*before*")) == []
 
 
-def test_a_settled_file_is_not_checked_again_until_it_changes(file: DatabaseFile) -> None:
-    """A file is settled for one release and one revision; a restored copy is checked again."""
+def test_what_is_settled_is_not_asked_again_until_it_changes(file: DatabaseFile) -> None:
+    """A file is settled for one release and one revision: a copy that was put back is looked at again."""
     write(file.path, "c")
     assert not file.is_settled()
 
     file.settle()
 
     assert file.is_settled()
-    assert not DatabaseFile(file.path, "Program", "2.1", file.scripts).is_settled()
+    assert not DatabaseFile(file.path, "Program", "2.1", file.revisions).is_settled()
     file.path.unlink()
     write(file.path, "a")
     assert not file.is_settled()

@@ -10,7 +10,7 @@ import pytest
 
 from include.config.training import METRICS
 from include.evaluation.metrics import Metric
-from include.evaluation.noise import Difference, paired_difference
+from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 
 #: Every metric of every task whose metrics are its own, at settings that are not the defaults.
 MEASURES = [
@@ -72,7 +72,7 @@ class Rows:
             return np.eye(predicted.shape[1])[predicted.argmax(axis=1)]
         return np.round(predicted)
 
-    def difference(self, measure: Metric, first: np.ndarray, second: np.ndarray, **changes: Any) -> Difference:
+    def difference(self, measure: Metric, first: np.ndarray, second: np.ndarray, **changes: Any) -> PairedDifference:
         """Compare two predictions of these rows."""
         how = {"rounds": 200, "confidence": 0.95, "seed": 7} | changes
         return paired_difference(measure, self.y_true, self.days, first, second, **how)

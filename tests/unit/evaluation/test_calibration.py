@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.evaluation.calibration import Calibration, measure_calibration, recalibration
+from include.evaluation.calibration import CalibrationResult, measure_calibration, recalibration
 from include.evaluation.metrics import Metric
 
 AUC = Metric("binary", "roc_auc")
@@ -23,7 +23,7 @@ def _rows(rows: int = 4000, seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.n
 
 def _calibration(
     y: np.ndarray, days: np.ndarray, ours: np.ndarray, champion: Any = None, **changes: Any
-) -> Calibration:
+) -> CalibrationResult:
     how = {"rounds": 300, "confidence": 0.95, "seed": 7} | changes
     found = measure_calibration(AUC, y, days, ours, champion, **how)
     assert found is not None

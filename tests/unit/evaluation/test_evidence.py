@@ -14,7 +14,7 @@ import yaml
 
 from include.config.pipeline import Pipeline
 from include.config.training import METRICS
-from include.evaluation.evidence import Evidence, Holdout, Opponent, collect_evidence
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent, collect_evidence
 from include.evaluation.metrics import Metric, all_metrics
 from include.gate.verdict import decide
 from tests import factories
@@ -98,7 +98,7 @@ def _through_a_file(evidence: Evidence) -> Evidence:
         ),
         pytest.param(
             factories.evidence(
-                holdout=Holdout("2024-02-01", "2024-02-28", 5000, 28, NAN, {"a": 0.75, "b": 0.25, "c": 0.0}),
+                holdout=HoldoutSummary("2024-02-01", "2024-02-28", 5000, 28, NAN, {"a": 0.75, "b": 0.25, "c": 0.0}),
                 quantile=0.9,
             ),
             id="classes and a quantile",
@@ -114,7 +114,7 @@ def test_nan_is_written_as_null_and_read_as_nan() -> None:
     """NaN is not JSON, so it is null in the file, and a NaN again in every place that it can be in."""
     undefined = factories.difference(NAN, NAN, NAN)
     evidence = factories.evidence(
-        holdout=Holdout("2024-02-01", "2024-02-28", rows=0, days=0, label_mean=NAN),
+        holdout=HoldoutSummary("2024-02-01", "2024-02-28", rows=0, days=0, label_mean=NAN),
         challenger=factories.challenger(NAN, finite=False),
         baseline=Opponent("prior", {"roc_auc": 0.5, "log_loss": NAN}, undefined),
         champion=replace(factories.champion(), metrics={"roc_auc": NAN}, difference=undefined),
@@ -153,7 +153,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
     names = list(METRICS[task])
     assert [list(each.metrics) for each in (evidence.challenger, evidence.baseline, evidence.champion)] == [names] * 3
     assert evidence.metric == metric
-    assert evidence.higher_is_better is METRICS[task][metric]
+    assert evidence.higher_is_better is Metric(task, metric).higher_is_better
     assert repr(_through_a_file(evidence)) == repr(evidence)  # NaN is not equal to itself
     for opponent in (evidence.baseline, evidence.champion):
         gained = evidence.challenger.metrics[metric] - opponent.metrics[metric]
@@ -167,7 +167,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
 def test_the_gate_decides_for_every_task_and_metric(task: str, metric: str) -> None:
     """A good model is promoted over the baseline, and the baseline itself is not."""
     pipeline = _pipeline(task, metric)
-    minimum = -1e6 if METRICS[task][metric] else 1e6
+    minimum = -1e6 if Metric(task, metric).higher_is_better else 1e6
     gate, rows = pipeline.gate.model_copy(update={"minimum": minimum}), _rows(task)
     nothing = {"champion": None, "champion_is": None}
     if metric == "calibration_error":

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from include.config.training import METRICS, Training
-from include.evaluation.metrics import WHEN_UNDEFINED, Metric, all_metrics, bin_of_probability
+from include.config.training import METRICS, Task, Training
+from include.evaluation.metric_definitions import DEFINITIONS
+from include.evaluation.metrics import Metric, all_metrics, why_undefined
+from include.evaluation.probability_bins import bin_of_probability
 from tests.unit.evaluation.compared import MEASURES, Rows, each_measure, named
 
 BINARY = [measure for measure in MEASURES if measure.task == "binary"]
@@ -71,7 +73,7 @@ def test_the_better_model_has_the_better_value(measure: Metric) -> None:
     good, worse = (measure.value(rows.y_true, predicted) for predicted in (rows.good, rows.worse))
 
     assert measure.sign * good > measure.sign * worse
-    assert measure.higher_is_better is METRICS[measure.task][measure.metric] is (measure.sign > 0)
+    assert measure.higher_is_better is (measure.sign > 0)
 
 
 @each_measure
@@ -200,7 +202,7 @@ def test_what_cannot_be_divided_by_leaves_no_metric(metric: str, labels: list[fl
 
     assert math.isnan(Metric("regression", metric).value(y_true, y_true + 1))
     assert Metric("regression", "mae").value(y_true, y_true + 1) == pytest.approx(1)
-    assert metric in WHEN_UNDEFINED
+    assert why_undefined(metric)
 
 
 def test_a_zero_among_the_labels_has_its_share_of_the_sum() -> None:
@@ -254,6 +256,28 @@ def test_rows_that_are_no_probabilities_have_no_log_loss(row: list[float]) -> No
 
 
 @pytest.mark.parametrize("task", list(METRICS))
+def test_the_names_in_the_config_are_those_of_the_definitions(task: Task) -> None:
+    """pipeline.yaml accepts exactly the metrics that are defined, in the same order."""
+    assert METRICS[task] == tuple(DEFINITIONS[task])
+
+
+@each_measure
+def test_the_best_constant_has_the_best_value_of_all_constants(measure: Metric) -> None:
+    """No other constant prediction has a better value of the metric that is the loss."""
+    rows, loss = ROWS[measure.task], measure.loss_metric
+
+    best = measure.best_constant(rows.y_true, 4)
+
+    def value(constant: float | np.ndarray) -> float:
+        return loss.sign * loss.value(rows.y_true, np.broadcast_to(constant, np.shape(rows.good)))
+
+    others = [best * factor for factor in (0.95, 1.05)]
+    if measure.task == "multiclass":
+        others = [other / other.sum() for other in np.eye(4) * 0.02 + best]
+    assert all(value(best) >= value(other) for other in others)
+
+
+@pytest.mark.parametrize("task", list(METRICS))
 def test_every_metric_of_a_task_is_measured(task: str) -> None:
     """All metrics of the task are there, each the same as alone."""
     rows = ROWS.get(task, ROWS["regression"])
@@ -277,8 +301,8 @@ def test_a_pipelines_measure_is_what_it_says() -> None:
 
 
 def test_every_metric_is_documented_with_its_direction() -> None:
-    """docs/gate.md has one row for each metric of each task, and says which side is better."""
-    page = (Path(__file__).parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
+    """docs/explanation/gate.md has one row for each metric of each task, and says which side is better."""
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "gate.md").read_text(encoding="utf-8")
     rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in page.splitlines()]
 
     for measure in MEASURES:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include.evaluation.resamples import CHUNK_ROUNDS, metric_on_resamples
+from include.evaluation.ranking_resamples import CHUNK_ROUNDS
+from include.evaluation.resamples import metric_on_resamples
 from tests.unit.evaluation.compared import Rows, each_measure, named
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from include.evaluation.metrics import Metric
 from include.evaluation.numbers import without_nan
-from include.evaluation.robustness import Perturbation, measure_robustness
+from include.evaluation.robustness import PerturbationResult, measure_robustness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def _sound(frame: pd.DataFrame) -> np.ndarray:
     return level + frame["store"].map({"north": 1.0, "south": -1.0}).fillna(0).to_numpy(dtype="float64")
 
 
-def _measured(predict: Callable[[pd.DataFrame], np.ndarray], **changes: Any) -> dict[str, Perturbation]:
+def _measured(predict: Callable[[pd.DataFrame], np.ndarray], **changes: Any) -> dict[str, PerturbationResult]:
     frame = changes.pop("frame", None)
     frame = _frame() if frame is None else frame
     given: dict[str, Any] = {
@@ -248,7 +248,7 @@ def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.nd
     """Rows that are as they were are an error of their own, with no number that could pass."""
     (found,) = _measured(predict).values()
 
-    assert found.error == f"in the order of the holdout as well: {told}"
+    assert found.error == f"even in the order of the holdout: {told}"
     assert math.isnan(found.share_lost)
 
 
@@ -261,7 +261,7 @@ def test_it_comes_back_from_json() -> None:
     """A NaN is null in the evidence, and NaN again when it is read."""
     kept = without_nan({"name": "one row at a time", "error": None, "metric": math.nan, "share_lost": 0.5})
 
-    found = TypeAdapter(Perturbation).validate_python(kept)
+    found = TypeAdapter(PerturbationResult).validate_python(kept)
 
     assert kept["metric"] is None
     assert math.isnan(found.metric)

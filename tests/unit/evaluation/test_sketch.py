@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.evaluation.shift import stability_index
+from include.evaluation.quantile_bins import quantile_stability_index
 from include.evaluation.sketch import (
     MOST_FREQUENT,
     Reference,
@@ -50,7 +50,7 @@ def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows()
 
     assert again == kept
     found = compare_to_reference(later, again.features["visitors"])
-    assert found.index == stability_index(later.to_numpy(), reference.to_numpy())
+    assert found.index == quantile_stability_index(later.to_numpy(), reference.to_numpy())
     assert found.rows == ROWS
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from include.evaluation.noise import paired_difference
+from include.evaluation.paired_bootstrap import paired_difference
 from include.evaluation.slices import MOST_SLICES, SliceResult, measure_slices
 from tests.unit.evaluation.compared import Rows, each_measure, named
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.label_coverage import Coverage, LabelCoverage
 from include.gate.checks import CHECKS
-from include.gate.report import WIDTH, holdout_told, verdict_table
+from include.gate.report import WIDTH, describe_holdout, verdict_table
 from include.gate.verdict import decide
 from tests import factories
 
@@ -121,7 +121,7 @@ def test_holdout_and_training_days_are_told(gate: Gate) -> None:
 def test_the_shares_of_classes_are_told(gate: Gate) -> None:
     """Of several classes the frequent ones are told, the most frequent first, and no mean."""
     shares = {"a": 0.05, "b": 0.5, "c": 0.2, "d": 0.1, "e": 0.06, "f": 0.04, "g": 0.03, "h": 0.02}
-    few = Holdout("2024-02-01", "2024-02-28", 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
+    few = HoldoutSummary("2024-02-01", "2024-02-28", 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
     many = replace(few, label_shares=shares)
 
     of_few, of_many = (
@@ -134,7 +134,7 @@ def test_the_shares_of_classes_are_told(gate: Gate) -> None:
 
 def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
     """Without rows there is no mean of the labels."""
-    holdout = Holdout("2024-02-01", "2024-02-28", 0, 0, math.nan)
+    holdout = HoldoutSummary("2024-02-01", "2024-02-28", 0, 0, math.nan)
 
     assert "Holdout  2024-02-01 to 2024-02-28, 0 rows" in _lines(factories.evidence(holdout=holdout), gate)
 
@@ -204,7 +204,7 @@ def test_what_a_metric_was_measured_at_is_told(evidence: Evidence, told: list[st
         ),
         pytest.param(
             factories.evidence(
-                holdout=Holdout(
+                holdout=HoldoutSummary(
                     *("2024-02-01", "2024-02-28", 5000, 28, math.nan),
                     {f"delayed by more than {hours} hours and not cancelled": 0.125 for hours in range(8)},
                 ),
@@ -226,7 +226,7 @@ def test_rows_without_a_label_are_told_beside_the_holdout(gate: Gate) -> None:
     days = [f"2024-02-{day}" for day in range(25, 29)]
     labels = LabelCoverage(Coverage("", 5030, 5000, 1.0), [], days, 720)
 
-    told = holdout_told(factories.evidence(labels=labels))
+    told = describe_holdout(factories.evidence(labels=labels))
 
     assert told == (
         "2024-02-01 to 2024-02-28, 5,000 rows (another 30 have no label), leaving out 4 days (720 rows) whose labels "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.evaluation.evidence import Evidence, Holdout, Opponent
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.refits import Refits
 from include.gate.check import Check, NotApplicable
 from include.gate.checks import CHECKS
@@ -112,7 +112,7 @@ def test_each_failed_check_alone_keeps_the_champion(
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("GATE002", {"holdout": Holdout("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3)}),
+        ("GATE002", {"holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3)}),
         ("GATE006", {"champion": factories.champion(train_end="2024-02-10")}),
     ],
 )
@@ -128,7 +128,7 @@ def test_weak_evidence_is_inconclusive(code: str, changes: dict[str, object], ga
 def test_a_failed_check_outweighs_an_inconclusive_one(gate: Gate) -> None:
     """Where one check fails and another cannot tell, the verdict is keep, for the failed one's reason."""
     evidence = factories.evidence(
-        holdout=Holdout("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3),
+        holdout=HoldoutSummary("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3),
         challenger=factories.challenger(0.55),
     )
 

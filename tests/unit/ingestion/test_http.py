@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.ingestion.delivery import Delivery
+    from include.ingestion.source_reader import SourceRows
 
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def source(style: str = "all", **changes: Any) -> HttpSource:
     return HttpSource(**fields | changes)
 
 
-def deliver(what: HttpSource) -> Delivery:
+def deliver(what: HttpSource) -> SourceRows:
     """Ask for the two days."""
     return read_http(what, START, END, EnvironmentConnections().api("rentals"), "source 'rentals'")
 
@@ -226,7 +226,7 @@ def test_a_link_to_elsewhere_is_not_followed(api: Api, link: str) -> None:
     """The token is sent nowhere else, however the link is written."""
     with Api(RENTALS).serving() as other:
         api.next_link = link.format(other=other.url, host=api.url.removeprefix("http://"))
-        assert "so it was not followed and the token not sent there" in str(refused(source("link")))
+        assert "so it was not followed and the token was not sent there" in str(refused(source("link")))
     assert (len(api.asked), other.asked) == (1, [])
 
 
@@ -235,11 +235,11 @@ def test_a_redirect_is_not_followed(api: Api) -> None:
     with Api(RENTALS).serving() as other:
         api.faults.append(Fault(302, headers={"Location": f"{other.url}/v1/all?from=x"}))
         error = refused(source())
-    assert f"answers 302 Found, which leads to {other.url}/v1/all and was not followed" in str(error)
+    assert f"returned 302 Found, a redirect to {other.url}/v1/all, which was not followed" in str(error)
     assert (error.retryable, other.asked) == (False, [])
 
 
-@pytest.mark.parametrize("status", asking.PASSING_STATUS)
+@pytest.mark.parametrize("status", asking.RETRIED_STATUS)
 def test_a_failure_that_passes_is_asked_again(api: Api, status: int) -> None:
     """Two failures leave the third attempt."""
     api.faults.extend([Fault(status), Fault(status, headers={"Retry-After": "soon"})])
@@ -247,12 +247,12 @@ def test_a_failure_that_passes_is_asked_again(api: Api, status: int) -> None:
     assert len(api.asked) == 3
 
 
-@pytest.mark.parametrize("status", asking.PASSING_STATUS)
+@pytest.mark.parametrize("status", asking.RETRIED_STATUS)
 def test_a_failure_that_stays_is_for_the_tasks_retry(api: Api, status: int) -> None:
     """After the last attempt the sentence shows the status and what the API says."""
     api.faults.extend([Fault(status, b"too much")] * 3)
     error = refused(source())
-    assert f"answers {status} " in str(error)
+    assert f"returned {status} " in str(error)
     assert "at the last of up to 3 attempts (too much)" in str(error)
     assert error.retryable
     assert len(api.asked) == 3
@@ -269,7 +269,7 @@ def test_silence_is_asked_again_and_then_for_the_tasks_retry(api: Api) -> None:
     """An API that takes the request and says nothing is given up after the timeout."""
     api.faults.extend([Fault(hangs=True)] * 2)
     error = refused(source(timeout_seconds=0.05, attempts=2))
-    assert "did not answer in up to 2 attempts" in str(error)
+    assert "did not respond in up to 2 attempts" in str(error)
     assert "Read timed out" in str(error)
     assert error.retryable
     assert len(api.asked) == 2
@@ -293,14 +293,14 @@ def test_an_answer_that_breaks_off_is_for_the_tasks_retry(api: Api) -> None:
 def test_only_200_says_that_an_answer_is_whole(api: Api, status: int) -> None:
     """Half of a page, as 206 announces it, was never asked for."""
     api.faults.append(Fault(status, headers={"Content-Range": "bytes 0-1/90"}))
-    assert f"answers {status} " in (told := str(refused(source())))
-    assert "which does not say that all is in the answer; 200 OK is expected" in told
+    assert f"returned {status} " in (told := str(refused(source())))
+    assert "which does not mean that the response is complete; 200 OK is expected" in told
 
 
 def test_a_proxys_404_is_no_end(api: Api) -> None:
     """A load balancer that has lost the API answers the third request with a page for people."""
     api.faults.extend([page([0]), Fault(404, b"<html>", {"Content-Type": "text/html; charset=utf-8"})])
-    assert "answers 404 Not Found (<html>)" in str(refused(source("page")))
+    assert "returned 404 Not Found (<html>)" in str(refused(source("page")))
 
 
 def test_nobody_there_is_for_the_tasks_retry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +317,7 @@ def test_wrong_credentials_are_not_tried_again(api: Api, status: int) -> None:
     """The sentence says where to correct them."""
     api.faults.append(Fault(status, TOKEN.encode()))
     error = refused(source())
-    assert f"answers {status} " in str(error)
+    assert f"returned {status} " in str(error)
     assert "correct the connection's password (its token), login or headers" in str(error)
     assert not error.retryable
     assert len(api.asked) == 1
@@ -326,7 +326,7 @@ def test_wrong_credentials_are_not_tried_again(api: Api, status: int) -> None:
 def test_a_wrong_token_is_told_without_it(api: Api) -> None:
     """A real refusal, with the token of somebody else."""
     api.credentials = "Bearer another"
-    assert "answers 401 Unauthorized, so it does not accept the connection's credentials" in str(refused(source()))
+    assert "returned 401 Unauthorized, so it does not accept the connection's credentials" in str(refused(source()))
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
@@ -334,7 +334,7 @@ def test_a_refused_request_shows_what_the_api_says(api: Api, status: int) -> Non
     """The beginning of the answer is shown, and a token that it repeats is not."""
     api.faults.append(Fault(status, f"no such thing\n for {TOKEN}{'.' * 500}".encode()))
     error = refused(source())
-    assert f"answers {status} " in str(error)
+    assert f"returned {status} " in str(error)
     assert f"(no such thing for ***{'.' * 179})" in str(error)
     assert not error.retryable
     assert len(api.asked) == 1
@@ -343,14 +343,14 @@ def test_a_refused_request_shows_what_the_api_says(api: Api, status: int) -> Non
 def test_a_first_page_that_is_missing_is_an_error(api: Api) -> None:
     """Only past a page with records is 404 the end."""
     api.faults.append(Fault(404))
-    assert "answers 404 Not Found (without a text)" in str(refused(source("page")))
+    assert "returned 404 Not Found (without a text)" in str(refused(source("page")))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe\x00", b"# busy"])
 def test_an_answer_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
     """The sentence has the type and the size of what came instead."""
     api.faults.append(Fault(body=body, headers={"Content-Type": "text/html"}))
-    assert f"the API's answer (text/html, {len(body)} bytes) is not JSON" in str(refused(source()))
+    assert f"the API's response (text/html, {len(body)} bytes) is not JSON" in str(refused(source()))
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_json_of_which_a_part_would_be_lost_is_an_error(api: Api, body: bytes, r
     api.faults.append(Fault(body=body))
     error = refused(source())
     assert f"({reason}" in str(error)
-    assert "is JSON that is cut off or broken" in str(error)
+    assert "is truncated or broken JSON" in str(error)
     assert error.retryable
 
 
@@ -378,10 +378,10 @@ def test_json_of_which_a_part_would_be_lost_is_an_error(api: Api, body: bytes, r
     [
         ("data.items", {"data": {"rows": [], "n": 1}}, "nothing at 'data.items', where `records` expects the list of "
          "records: 'data' is an object with the keys rows, n; correct `records`"),
-        ("items", [], "nothing at 'items', where `records` expects the list of records: the answer is a list"),
-        ("", {"items": []}, "no list of records as a whole: the answer is an object with the keys items"),
+        ("items", [], "nothing at 'items', where `records` expects the list of records: the response is a list"),
+        ("", {"items": []}, "no list of records as a whole: the response is an object with the keys items"),
         ("items", {"items": {"a": 1}}, "no list of records at 'items': 'items' is an object with the keys a"),
-        ("", "none", "no list of records as a whole: the answer is text"),
+        ("", "none", "no list of records as a whole: the response is text"),
         ("", [{}, [1]], "record 2 is a list and not an object"),
         ("", [None], "record 1 is null and not an object"),
         ("", {str(n): n for n in range(30)}, "18, 19, ...; correct `records`"),
@@ -512,7 +512,7 @@ def test_a_failure_that_calls_itself_200_is_an_error(api: Api, beside: dict[str,
     api.faults.extend([page([0, 1, 2]), page([], **beside)])
     error = refused(source("page"))
     named = next(iter(beside))
-    assert f"page 2: the API of connection 'rentals' answers 200 OK and says by '{named}" in str(error)
+    assert f"page 2: the API of connection 'rentals' returned 200 OK and reports a failure by '{named}" in str(error)
     assert error.retryable
 
 
@@ -521,19 +521,19 @@ def test_a_failure_that_calls_itself_200_is_an_error(api: Api, beside: dict[str,
 def test_a_failure_counts_whatever_is_beside_it(api: Api, style: str, items: list[int] | None) -> None:
     """Records that came with an error are not all that should have come."""
     api.faults.append(page(items, error="backend timeout"))
-    assert "says by 'error' that it failed (backend timeout); run this task again later" in str(refused(source(style)))
+    assert "reports a failure by 'error' (backend timeout); run this task again later" in str(refused(source(style)))
 
 
 def test_a_failure_is_told_where_the_records_should_be(api: Api) -> None:
     """An answer that has nothing but its error is not an answer with another path."""
     api.faults.append(Fault(body=b'{"error": {"message": "the quota is used up"}}'))
-    assert 'says by \'error\' that it failed ({"message": "the quota is used up"})' in str(refused(source("page")))
+    assert 'reports a failure by \'error\' ({"message": "the quota is used up"})' in str(refused(source("page")))
 
 
 def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
     """Beside the list of records, below `data`."""
     api.faults.append(Fault(body=b'{"data": {"items": [], "error": "quota"}}'))
-    assert "says by 'data.error' that it failed (quota)" in str(refused(source("page")))
+    assert "reports a failure by 'data.error' (quota)" in str(refused(source("page")))
 
 
 @pytest.mark.parametrize(
@@ -559,7 +559,7 @@ def test_an_answer_that_says_that_nothing_failed_is_none(api: Api, beside: dict[
 def test_where_an_api_says_that_it_failed_may_be_declared(api: Api) -> None:
     """The declared path is the only one: what `errors` counts here is no failure."""
     api.faults.extend([page([0], errors=3), page([], outcome={"fault": "backend"})])
-    assert "says by 'outcome.fault' that it failed (backend)" in str(refused(source("page", error="outcome.fault")))
+    assert "reports a failure by 'outcome.fault' (backend)" in str(refused(source("page", error="outcome.fault")))
     api.faults.extend([page([0], errors=3), page([])])
     assert ids(source("page", error=[])) == [0]
 
@@ -570,7 +570,7 @@ def test_null_after_records_is_no_end_unless_it_is_declared(api: Api, style: str
     answers = [page([0, 1, 2], meta={"next": "3"}), page(None)]
     api.faults.extend(answers)
     error = refused(source(style))
-    assert "null in place of a list after 3 records, which does not say that they are all" in str(error)
+    assert "null in place of a list after 3 records, which does not mean that these are all" in str(error)
     assert error.retryable
     api.faults.extend(answers)
     assert ids(source(style, paging=STYLES[style] | {"last": "null_page"})) == [0, 1, 2]
@@ -600,7 +600,7 @@ def test_a_refusal_of_the_page_past_the_last_is_told_as_one(api: Api) -> None:
     """Some APIs answer 400 there, where others answer with an empty page or 404."""
     api.faults.extend([page([0]), Fault(400, b"page out of range")])
     told = str(refused(source("page")))
-    assert "if the page before was the last, say by paging.total, more or last where the pages end" in told
+    assert "if the page before was the last, declare the end of the pages by paging.total, more or last" in told
 
 
 @pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
@@ -631,7 +631,7 @@ def test_a_total_that_changes_is_an_error(api: Api) -> None:
     """A record that was deleted meanwhile moves another one over the edge of a page, where nobody reads it."""
     api.faults.extend([page([0, 1, 2], meta={"total": 6}), page([4, 5], meta={"total": 5})])
     error = refused(source("page", paging=STYLES["page"] | {"total": "meta.total"}))
-    assert "the API's total was 6 and is 5 now, so its records changed while they were being read" in str(error)
+    assert "the API's total changed from 6 to 5, so its records changed while they were being read" in str(error)
     assert error.retryable
 
 
@@ -649,7 +649,7 @@ def test_a_total_that_is_not_declared_is_held_against_what_came(api: Api, caplog
     assert not caplog.records
     api.faults.extend([page([0, 1], meta={"total": 3}), page([], meta={"total": 3})])
     assert ids(source("page")) == [0, 1]
-    assert "the pages end after 2 records, and the API's answer has 3 at 'meta.total'; if that is the" in caplog.text
+    assert "the pages end after 2 records, and the API's response has 3 at 'meta.total'; if this is the" in caplog.text
 
 
 @pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
@@ -660,8 +660,8 @@ def test_an_end_that_says_that_there_is_more_is_an_error(api: Api, style: str, b
     """A cursor or a link that was left out, or a page all of whose records were filtered away, is no end."""
     api.faults.append(page([], **beside))
     told = str(refused(source(style)))
-    assert f"the pages end after 0 records, and the API's answer says by '{next(iter(beside))}" in told
-    assert "that there are more; correct `paging`" in told
+    assert f"the pages end after 0 records, and the API's response announces more by '{next(iter(beside))}" in told
+    assert "; correct `paging`" in told
 
 
 @pytest.mark.parametrize(
@@ -693,7 +693,7 @@ def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: d
     told = str(refused(source(records="data.items")))
     assert f"'{next(iter(beside))}" in told
     assert ids(source(records="data.items", paging={"style": "one_answer"})) == [0, 1, 2]
-    assert "that there are more; declare by `paging` how the API splits its answers" in told
+    assert "; declare by `paging` how the API splits its responses" in told
 
 
 @pytest.mark.parametrize(
@@ -702,20 +702,20 @@ def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: d
 def test_a_header_says_that_the_first_page_is_not_all(api: Api, name: str, value: str) -> None:
     """GitLab, WordPress and PostgREST say it there alone."""
     api.faults.append(Fault(body=page([0, 1, 2]).body, headers={name: value}))
-    assert f"header:{name}' that there are more; declare by `paging`" in str(refused(source(records="data.items")))
+    assert f"header:{name}'; declare by `paging`" in str(refused(source(records="data.items")))
 
 
 def test_pages_without_records_have_an_end(api: Api) -> None:
     """An API that always says that there is more was asked until the deadline, an hour later."""
     api.faults.extend([page([0], more=True), *[page([], more=True)] * EMPTY_PAGES])
     told = str(refused(source("page", paging={"style": "page", "more": "more"}, requests_per_second=100_000)))
-    assert "has sent 100 pages without records, one after another, and says by 'more' that there are more" in told
+    assert "sent 100 pages without records, one after another, and announces more by 'more'" in told
 
 
 def test_a_link_header_without_declared_paging_is_an_error(api: Api) -> None:
     """The header says that there is more."""
     api.faults.append(link([0], f'<{api.url}/v1/all?page=2>; rel="next"'))
-    assert "says by 'Link' that there are more; declare by `paging`" in str(refused(source(records="data.items")))
+    assert "announces more by 'Link'; declare by `paging`" in str(refused(source(records="data.items")))
 
 
 def test_whether_there_is_more_may_be_declared(api: Api) -> None:
@@ -727,7 +727,7 @@ def test_whether_there_is_more_may_be_declared(api: Api) -> None:
     assert ids(source("cursor", paging={"style": "cursor", "next": "next", "more": "more"})) == [0, 1]
     api.faults.extend([page([0], next="a", more=True), page([1], next=None, more=True)])
     told = str(refused(source("cursor", paging={"style": "cursor", "next": "next", "more": "more"})))
-    assert "the pages end after 2 records, and the API's answer says by 'more' that there are more" in told
+    assert "the pages end after 2 records, and the API's response announces more by 'more'" in told
     api.faults.append(page([0]))
     told = str(refused(source("page", paging={"style": "page", "more": "more"})))
     assert "has null at 'more', where paging.more expects true or false" in told

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from include.ingestion.delivery import Delivery
+    from include.ingestion.source_reader import SourceRows
 
 SOURCE = SqlSource.model_validate(
     {
@@ -54,7 +54,9 @@ def engine(tmp_path: Path) -> Engine:
     return create_engine(URL.create("sqlite", database=str(tmp_path / "shop.db")))
 
 
-def deliver(engine: Engine, query: str = factories.SHOP_SQL, start: datetime = START, end: datetime = END) -> Delivery:
+def deliver(
+    engine: Engine, query: str = factories.SHOP_SQL, start: datetime = START, end: datetime = END
+) -> SourceRows:
     """Ask for a query's rows as the shop's source does."""
     return read_sql(SOURCE, query, start, end, engine, "shop: source 'sales'")
 

@@ -350,7 +350,7 @@ def hold(number: int, status: str = "held") -> None:
     ds = DAYS[number]
     batch = StagedBatch("shop", "sales", ds, ds, digest(number), 1, f"{ds}T00:00:00+00:00")
     row = {"day": ds, "position": 0, "row_id": "r", "row": "{}", "reason": "", "releasable": True}
-    quarantine.hold(batch, pa.Table.from_pylist([row]), pa.table({"position": [0], "row_id": ["r"]}), "run")
+    quarantine.quarantine_rows(batch, pa.Table.from_pylist([row]), pa.table({"position": [0], "row_id": ["r"]}), "run")
     if status != "held":
         quarantine.decide("shop", "sales", [ds], None, status, "somebody", "why")  # type: ignore[arg-type]
 

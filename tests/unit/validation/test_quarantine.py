@@ -283,7 +283,7 @@ def test_days_that_meet_their_first_bad_rows_at_once_are_all_held(database: Path
         rows = quarantine_row(batch.start)
         together.wait()
         try:
-            quarantine.hold(batch, rows, no_rows(), "backfill")
+            quarantine.quarantine_rows(batch, rows, no_rows(), "backfill")
         except PublishConflict as error:
             failed.append(error)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.config.pipeline import Gate
-from include.evaluation.calibration import Calibration
+from include.evaluation.calibration import CalibrationResult
 from include.gate.check import NotApplicable
 from include.gate.checks.calibration import Calibrated
 from tests import factories
@@ -20,7 +20,7 @@ NAN = math.nan
 
 
 def _evidence(error: float = 0.02, low: float = 0.01, high: float = 0.03, slope: float = 0.52) -> Any:
-    found = Calibration(error, low, high, None, slope, 0.1, 0.412, 0.252)
+    found = CalibrationResult(error, low, high, None, slope, 0.1, 0.412, 0.252)
     return SimpleNamespace(**vars(factories.evidence()) | {"calibration": found})
 
 

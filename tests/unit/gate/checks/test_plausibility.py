@@ -10,8 +10,8 @@ import pytest
 
 from include.config.pipeline import Gate
 from include.evaluation.plausibility import Plausibility
+from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.refits import Refits
-from include.evaluation.shift import PredictionShift
 from include.gate.check import NotApplicable
 from include.gate.checks.plausibility import FreshTrainingData, LikeTheChampion, NotTooGood, SteadyOverSeeds
 from tests import factories
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
 
 NAN = math.nan
-SHIFT = PredictionShift(0.25, 0.9, 0.31, 0.3, 5000)
+SHIFT = PredictionDrift(0.25, 0.9, 0.31, 0.3, 5000)
 PLAUSIBLE = Plausibility("visitors", 0.4, 0.6)
 
 
@@ -53,7 +53,7 @@ class TestGATE012:
 
     def test_it_fires(self, gate: Gate) -> None:
         """A shift beyond the limit is told with both means, and what may be done."""
-        shifted = PredictionShift(0.3141, 0.82, 0.4123, 0.3, 5000)
+        shifted = PredictionDrift(0.3141, 0.82, 0.4123, 0.3, 5000)
 
         assert self.check.explain(_evidence(shift=shifted), gate) == (
             "the predictions are distributed unlike the champion's: a stability index of 0.31, "
@@ -68,7 +68,7 @@ class TestGATE012:
 
     def test_an_unknown_shift_fires(self, gate: Gate) -> None:
         """A NaN never passes."""
-        assert self.check.explain(_evidence(shift=PredictionShift(NAN, NAN, NAN, NAN, 5000)), gate) is not None
+        assert self.check.explain(_evidence(shift=PredictionDrift(NAN, NAN, NAN, NAN, 5000)), gate) is not None
 
     @pytest.mark.parametrize(
         ("champion", "why"), [(None, "no champion yet"), (factories.champion(), "the champion cannot be scored")]

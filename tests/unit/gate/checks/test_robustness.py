@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.evaluation.robustness import Perturbation
+from include.evaluation.robustness import PerturbationResult
 from include.gate.check import NotApplicable
 from include.gate.checks.robustness import Robust
 from tests import factories
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 NAN = math.nan
 
 
-def _stood(**changes: Perturbation) -> list[Perturbation]:
+def _stood(**changes: PerturbationResult) -> list[PerturbationResult]:
     """Return disturbances of which little is lost, with some replaced, named by their first word."""
     found = {
-        "missing": Perturbation("missing values", None, 0.66, 0.2),
-        "unseen": Perturbation("unseen categories", None, 0.52, 0.9),
-        "shuffled": Perturbation("shuffled rows", None, 0.7, 0.0),
-        "numeric": Perturbation("numeric noise", None, 0.69, 0.05),
-        "one": Perturbation("one row at a time", None, NAN, NAN),
+        "missing": PerturbationResult("missing values", None, 0.66, 0.2),
+        "unseen": PerturbationResult("unseen categories", None, 0.52, 0.9),
+        "shuffled": PerturbationResult("shuffled rows", None, 0.7, 0.0),
+        "numeric": PerturbationResult("numeric noise", None, 0.69, 0.05),
+        "one": PerturbationResult("one row at a time", None, NAN, NAN),
     }
     return list((found | changes).values())
 
 
-def _evidence(robustness: list[Perturbation] | None, **changes: Any) -> Any:
+def _evidence(robustness: list[PerturbationResult] | None, **changes: Any) -> Any:
     return SimpleNamespace(**vars(factories.evidence(**changes)) | {"robustness": robustness})
 
 
@@ -50,7 +50,7 @@ def test_it_stays_quiet_where_little_is_lost(gate: Gate) -> None:
 @pytest.mark.parametrize("name", ["missing values", "unseen categories", "shuffled rows", "one row at a time"])
 def test_it_fires_on_every_error(name: Name, gate: Gate) -> None:
     """A model that fails on rows that will come is told with its error, whatever it gains elsewhere."""
-    broken = Perturbation(name, "ValueError: Input X contains NaN.", NAN, NAN)
+    broken = PerturbationResult(name, "ValueError: Input X contains NaN.", NAN, NAN)
     told = Robust().explain(_evidence(_stood(**{name.split()[0]: broken})), gate)
 
     assert told is not None
@@ -59,7 +59,7 @@ def test_it_fires_on_every_error(name: Name, gate: Gate) -> None:
 
 def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
     """A model that breaks is not excused by being bad."""
-    broken = _stood(shuffled=Perturbation("shuffled rows", "it predicts 5 rows for 7 rows", NAN, NAN))
+    broken = _stood(shuffled=PerturbationResult("shuffled rows", "it predicts 5 rows for 7 rows", NAN, NAN))
 
     assert Robust().explain(_evidence(broken, challenger=factories.challenger(0.5)), gate) is not None
 
@@ -68,7 +68,7 @@ def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
 @pytest.mark.parametrize(("lost", "fires"), [(0.5, False), (0.501, True), (math.inf, True), (-0.1, False)])
 def test_it_fires_above_the_limit_only(name: Name, lost: float, fires: bool, gate: Gate) -> None:
     """As much as gate.max_robustness_loss may be lost, and not more."""
-    disturbed = Perturbation(name, None, 0.6, lost)
+    disturbed = PerturbationResult(name, None, 0.6, lost)
 
     told = Robust().explain(_evidence(_stood(**{name.split()[0]: disturbed})), gate)
 
@@ -80,8 +80,8 @@ def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
     told = Robust().explain(
         _evidence(
             _stood(
-                missing=Perturbation("missing values", None, 0.59, 0.55),
-                numeric=Perturbation("numeric noise", None, 0.54, 0.8),
+                missing=PerturbationResult("missing values", None, 0.59, 0.55),
+                numeric=PerturbationResult("numeric noise", None, 0.54, 0.8),
             )
         ),
         gate,
@@ -96,7 +96,7 @@ def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
 
 def test_a_loss_that_is_not_known_does_not_pass(gate: Gate) -> None:
     """A NaN, where there is a gain to lose, is no pass."""
-    told = Robust().explain(_evidence(_stood(missing=Perturbation("missing values", None, NAN, NAN))), gate)
+    told = Robust().explain(_evidence(_stood(missing=PerturbationResult("missing values", None, NAN, NAN))), gate)
 
     assert told is not None
     assert told.startswith("what the challenger loses by missing values cannot be told, since its roc_auc is not defin")
@@ -111,7 +111,7 @@ def test_nothing_to_lose_is_no_fault(value: float, gate: Gate) -> None:
 def test_the_gain_of_an_error_is_that_it_is_lower(gate: Gate) -> None:
     """Of a metric that is better when lower, a higher value is no gain."""
     baseline = replace(factories.evidence().baseline, metrics={"mae": 2.0})
-    unknown = _stood(missing=Perturbation("missing values", None, NAN, NAN))
+    unknown = _stood(missing=PerturbationResult("missing values", None, NAN, NAN))
 
     def told(value: float) -> str | None:
         challenger = replace(factories.challenger(), metrics={"mae": value})
@@ -123,7 +123,7 @@ def test_the_gain_of_an_error_is_that_it_is_lower(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("robustness", [None, []], ids=["of an older run", "of no rows"])
-def test_it_does_not_apply_where_nothing_was_measured(robustness: list[Perturbation] | None, gate: Gate) -> None:
+def test_it_does_not_apply_where_nothing_was_measured(robustness: list[PerturbationResult] | None, gate: Gate) -> None:
     """Evidence without the measurement is neither good nor bad."""
     with pytest.raises(NotApplicable):
         Robust().explain(_evidence(robustness), gate)

@@ -1,4 +1,4 @@
-"""docker-compose.yaml keeps what docs/security.md promises of every service."""
+"""docker-compose.yaml keeps what docs/explanation/security.md promises of every service."""
 
 from __future__ import annotations
 

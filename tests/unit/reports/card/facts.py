@@ -40,7 +40,7 @@ def facts_of(pipeline: Pipeline, champion: bool = True, **changes: Any) -> dict[
     opponent = factories.champion(metrics=all_metrics(measure, rows.y_true, rows.worse)) if champion else None
     evidence = factories.evidence(
         metric=training.metric,
-        higher_is_better=training.higher_is_better,
+        higher_is_better=Metric.of(training).higher_is_better,
         champion=opponent,
         challenger=factories.challenger(metrics=metrics),
         calibration=measure_calibration(measure, rows.y_true, rows.days, rows.good, theirs, **noise),

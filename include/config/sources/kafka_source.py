@@ -1,0 +1,31 @@
+"""The schema of a source of kind `kafka`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from include.config.sources.base import BaseSource
+
+
+class KafkaSource(BaseSource):
+    """JSON messages of a Kafka topic, behind an Airflow `kafka` connection; a day by the messages' timestamps."""
+
+    kind: Literal["kafka"]
+    topic: str = Field(min_length=1)
+    bad_messages: Literal["refuse", "skip"] = Field(
+        default="refuse",
+        description="A message whose value is not one JSON object: refuse its day, or leave it out and keep "
+        "its offset in the manifest.",
+    )
+    lost_messages: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="A day whose first messages the topic no longer holds, since its retention removed them before "
+        "they were read or it was made anew: refuse it, or accept what is left, with a warning.",
+    )
+
+    @property
+    def sparse(self) -> bool:
+        """Always: a message may leave out a field that is null."""
+        return True

@@ -1,0 +1,56 @@
+"""What a metric consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from include.evaluation.metrics import Metric
+    from include.evaluation.resamples import MetricOnResamples
+
+#: What a model minimises so that the metric gets better.
+Loss = Literal["log", "squared", "absolute", "quantile"]
+Value = Callable[["Metric", "np.ndarray", "np.ndarray"], float]
+OnResamples = Callable[["Metric", "np.ndarray", "np.ndarray", "np.ndarray"], "MetricOnResamples"]
+
+
+@dataclass(frozen=True)
+class MetricDefinition:
+    """One metric of one task.
+
+    The functions receive the `Metric` with its quantile and threshold, labels and predictions as `Metric.value`
+    takes them, all finite, and `on_resamples` the number of each row's day, of shape (n_rows,).
+
+    Attributes
+    ----------
+    value
+        Returns the metric of the rows.
+    on_resamples
+        Returns the function from resamples of days to the metric of each; NaN where it is not defined.
+    loss
+        The loss whose minimum the metric asks for. It decides what a family of models minimises and watches to stop
+        early, and which constant prediction is best: the mean of the labels, their median or their quantile.
+    is_undefined
+        Whether the metric has no value for these labels and predictions.
+    when_undefined
+        Why the metric may have no value although every label and every prediction is a number.
+    needs_every_class
+        Whether the metric is defined only where every class is among the labels.
+    """
+
+    name: str
+    higher_is_better: bool
+    loss: Loss
+    value: Value
+    on_resamples: OnResamples
+    is_undefined: Callable[[np.ndarray, np.ndarray], bool] | None = None
+    when_undefined: str | None = None
+    needs_every_class: bool = False
+
+
+#: The metric that is the loss itself: it moves with every prediction.
+METRIC_OF_LOSS: dict[Loss, str] = {"log": "log_loss", "squared": "rmse", "absolute": "mae", "quantile": "pinball"}

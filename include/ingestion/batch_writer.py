@@ -1,0 +1,144 @@
+"""Writes the rows of a source, as a reader yields them, to the file of a staged batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.core.errors import LakeError, SchemaMismatch, SourceUnreadable
+from include.ingestion import stage
+from include.ingestion.contract import check_all_seen, conform, delivered_kinds, empty_table
+from include.ingestion.days import some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from include.config.sources import Source
+    from include.ingestion.source_reader import Chunk
+
+#: A source that brings so many times its `rows_per_day.max` is not read to its end.
+RUNAWAY = 10
+
+
+class BatchWriter:
+    """Writes the rows of one read to a file, counts them by day, and keeps the kinds and changes of their columns."""
+
+    def __init__(self, source: Source, chunks: Iterator[Chunk], days: list[str], where: str) -> None:
+        self.source, self.chunks, self.days, self.where = source, chunks, days, where
+        self.kinds: dict[str, list[str]] = {}
+        self.changes: list[str] = []
+        self.rows_by_day: dict[str, int] = {}
+        self.outside: dict[str, int] = {}
+        self.undated = 0
+
+    def write(self, scratch: Path) -> int:
+        """Write all rows to `delivered.parquet` and return how many there are."""
+        schema = self._with_days(empty_table(self.source.columns)).schema
+        try:
+            rows = stage.write_rows(self._tables(), schema, scratch / "delivered.parquet")
+        except OSError as error:
+            raise LakeError(
+                f"{self.where}: the rows could not be written to {scratch.parent} ({error.strerror or error}); make "
+                "room there, or name a larger folder in TMPDIR, then run this task again; nothing was published"
+            ) from error
+        self._check_days(rows)
+        return rows
+
+    def sort(self, scratch: Path) -> str:
+        """Write the rows by day and key to `sorted.parquet` and return the file's digest."""
+        days = [] if self.source.arrives == "snapshot" else ["ds"]
+        order = [*days, *self.source.key]
+        return stage.sort_rows(scratch / "delivered.parquet", scratch / "sorted.parquet", order)
+
+    def _tables(self) -> Iterator[pa.Table]:
+        seen: set[str] = set()
+        rows, most = 0, (self.source.rows_per_day.max or float("inf")) * len(self.days) * RUNAWAY
+        for chunk in self.chunks:
+            table, changes = conform(chunk.rows, self.source, chunk.where, sparse=self.source.sparse)
+            seen.update(chunk.rows.column_names)
+            self._keep(changes)
+            for name, kinds in delivered_kinds(chunk.rows, self.source).items():
+                self.kinds[name] = sorted({*self.kinds.get(name, []), *kinds})
+            rows += table.num_rows
+            if rows > most:
+                raise SourceUnreadable(
+                    f"{self.where}: more than {most:,} rows came, {RUNAWAY} times what rows_per_day allows, and "
+                    "reading was stopped; correct the source, or rows_per_day in pipeline.yaml; nothing was published"
+                )
+            table = self._with_days(table, chunk.delivered)
+            self._count(table)
+            yield table
+        if self.source.sparse and rows:
+            self._keep(check_all_seen(seen, self.source, self.where))
+
+    def _keep(self, changes: list[str]) -> None:
+        self.changes += [change for change in changes if change not in self.changes]
+
+    def _with_days(self, table: pa.Table, delivered: str | None = None) -> pa.Table:
+        """Add the day of each row: `ds`, and `delivered` where rows may come late."""
+        source = self.source
+        if source.arrives == "snapshot":
+            return table
+        column = source.day or source.available_at.column
+        table = table.append_column("ds", self._day(table, column))
+        if source.arrives == "append":
+            import pyarrow as pa
+
+            known = self._day(table, source.available_at.column)
+            came = known if delivered is None else pa.repeat(pa.scalar(delivered, pa.string()), table.num_rows)
+            table = table.append_column("delivered", came)
+        return table
+
+    def _day(self, table: pa.Table, column: str) -> pa.ChunkedArray:
+        import pyarrow.compute as pc
+
+        self.undated += table[column].null_count
+        # dates in ISO form sort as text, so that plain string predicates select partitions
+        return pc.strftime(table[column], format="%Y-%m-%d")
+
+    def _count(self, table: pa.Table) -> None:
+        """Count the rows of each day, and those of days that were not asked for."""
+        if self.source.arrives == "snapshot":
+            self.rows_by_day[self.days[-1]] = self.rows_by_day.get(self.days[-1], 0) + table.num_rows
+            return
+        for each in table[self.source.slice_column].value_counts().to_pylist():
+            day, count = each["values"], each["counts"]
+            if day is not None:
+                into = self.rows_by_day if self.days[0] <= day <= self.days[-1] else self.outside
+                into[day] = into.get(day, 0) + count
+        if self.source.arrives == "append":
+            for late in self._too_late(table["ds"], table["delivered"]):
+                day = late["values"]
+                self.outside[day] = self.outside.get(day, 0) + late["counts"]
+
+    def _too_late(self, ds: pa.ChunkedArray, delivered: pa.ChunkedArray) -> list[dict[str, Any]]:
+        """Return how many rows of which days were delivered before their day, or later than is allowed."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        late = pc.days_between(ds.cast(pa.date32()), delivered.cast(pa.date32()))
+        wrong = pc.or_(pc.less(late, 0), pc.greater(late, self.source.late_days))
+        return ds.filter(wrong).value_counts().to_pylist()
+
+    def _check_days(self, rows: int) -> None:
+        source = self.source
+        column = source.day or source.available_at.column
+        if self.undated:
+            named = f"'{column}'" if source.arrives != "append" else f"'{column}' or '{source.available_at.column}'"
+            raise SchemaMismatch(
+                f"{self.where}: {self.undated:,} of {rows:,} rows have no {named}, which says "
+                "what day a row belongs to; correct the source; nothing was published"
+            )
+        if self.outside:
+            allowed, remedy = "", "correct the file or the query's :start and :end"
+            if source.arrives == "append":
+                column = f"{column}' and '{source.available_at.column}"
+                allowed = f", or are more than late_days ({source.late_days}) late"
+                remedy = "correct the source or what it is asked for, or raise late_days in pipeline.yaml"
+            raise SchemaMismatch(
+                f"{self.where}: {sum(self.outside.values()):,} of {rows:,} rows belong to other days by their "
+                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; a day is one of UTC, so a "
+                "delivery by the days of another time zone has rows of two days; nothing was published"
+            )

@@ -1,0 +1,66 @@
+"""A kind of source is a section of pipeline.yaml and a reader; extracting knows of no kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from include.config.loader import load_pipeline
+from include.config.sources import SOURCE_KINDS
+from include.core.connections import EnvironmentConnections
+from include.core.errors import SourceEmpty
+from include.ingestion.extract import extract_source
+from include.ingestion.source_kinds import READERS
+from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
+from include.ingestion.stage import read_batch, read_manifest
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from include.core.connections import Connections
+    from include.ingestion.source_reader import ReadRequest
+
+
+class LedgerReader(SourceReader["SqlSource"]):
+    """Yields one row for the first of the requested days, as a kind that reads a ledger would."""
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+        """Return the row."""
+        rows = pa.table(
+            {"store": ["north"], "day": [request.days[0]], "revenue": [1.5], "visitors": [3], "closed_at": [None]}
+        )
+        return SourceRows(iter([Chunk(rows, request.where)]), {"ledger": "blue"})
+
+    def missing_from(self, read_from: dict[str, Any]) -> str:
+        """Name the ledger."""
+        return f"no page for it in the {read_from['ledger']} ledger"
+
+
+def test_each_kind_of_pipeline_yaml_has_a_reader() -> None:
+    """A kind that is registered in one place only is found here and not at night."""
+    assert READERS.keys() == SOURCE_KINDS.keys()
+
+
+def test_extracting_needs_nothing_but_a_reader(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows and the record of what was read come from the reader alone."""
+    monkeypatch.setitem(READERS, "sql", LedgerReader)
+    day = factories.FIRST_DAY
+
+    batch = extract_source(load_pipeline("shop"), "sales", day, day, EnvironmentConnections())
+
+    assert read_batch(batch)["store"].to_pylist() == ["north"]
+    manifest = read_manifest("shop", "sales", batch.digest)
+    assert (manifest.batch, manifest.read_from) == (batch, {"ledger": "blue"})
+
+
+def test_a_reader_says_what_the_source_did_not_have(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error for an empty day ends with the reader's own words for what was missing."""
+    monkeypatch.setitem(READERS, "sql", LedgerReader)
+    day = factories.FIRST_DAY
+
+    with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\); no page for it in the blue ledger;"):
+        extract_source(load_pipeline("shop"), "sales", day, day.replace(day=2), EnvironmentConnections())
