@@ -50,28 +50,32 @@ def open_duckdb(memory: str) -> Iterator[DuckDBPyConnection]:
         ) from error
 
 
-def aggregate(con: DuckDBPyConnection, asked: Sequence[str], of: str, by: str | None = None) -> dict[Any, list[Any]]:
+def aggregate(
+    con: DuckDBPyConnection, expressions: Sequence[str], table: str, group_by: str | None = None
+) -> dict[Any, list[Any]]:
     """Return any number of aggregates, using several queries where one query would have too many.
 
     Parameters
     ----------
-    asked
+    expressions
         The SQL of each aggregate.
-    of
+    table
         The SQL after FROM.
-    by
+    group_by
         The SQL expression that groups the rows; None: all rows are one group.
 
     Returns
     -------
     dict
-        The values of `asked` by group, in the order of the groups; the key of all rows is None.
+        The values of `expressions` by group, in the order of the groups; the key of all rows is None.
     """
-    found: dict[Any, list[Any]] = {} if by else {None: []}
-    for start in range(0, len(asked), AGGREGATES_AT_ONCE):
-        portion = ", ".join(asked[start : start + AGGREGATES_AT_ONCE])
+    found: dict[Any, list[Any]] = {} if group_by else {None: []}
+    for start in range(0, len(expressions), AGGREGATES_AT_ONCE):
+        portion = ", ".join(expressions[start : start + AGGREGATES_AT_ONCE])
         # count(*) makes the query return one row even where every other aggregate is a subquery
-        query = f"SELECT {by or 'NULL'}, count(*), {portion} FROM {of}" + (" GROUP BY 1 ORDER BY 1" if by else "")
+        query = f"SELECT {group_by or 'NULL'}, count(*), {portion} FROM {table}" + (
+            " GROUP BY 1 ORDER BY 1" if group_by else ""
+        )
         for group, _, *values in con.execute(query).fetchall():
             found.setdefault(group, []).extend(values)
     return found

@@ -170,10 +170,10 @@ def test_in_a_container_a_missing_file_or_folder_may_need_a_mount(
     monkeypatch.setenv("container", container)
     define(monkeypatch, connection)
 
-    with pytest.raises(ConnectionMissing, match="correct") as told:
+    with pytest.raises(ConnectionMissing, match="correct") as error:
         getattr(connections, ask)("shop")
-    assert ("in this container" in str(told.value)) == bool(container)
-    assert ("mount it into every worker (docs/how-to/run-the-stack.md)" in str(told.value)) == bool(container)
+    assert ("in this container" in str(error.value)) == bool(container)
+    assert ("mount it into every worker (docs/how-to/run-the-stack.md)" in str(error.value)) == bool(container)
 
 
 @pytest.mark.parametrize("value", [{"conn_type": "fs"}, {"conn_type": "fs", "extra": ""}, "fs://"])

@@ -1,4 +1,4 @@
-"""DuckDB is asked for any number of aggregates without ending the process."""
+"""DuckDB computes any number of aggregates without ending the process."""
 
 from __future__ import annotations
 

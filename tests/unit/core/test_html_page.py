@@ -43,7 +43,7 @@ def test_a_name_that_nobody_passes_is_an_error() -> None:
 
 
 def test_no_module_escapes_html_by_hand() -> None:
-    """Whoever writes a page uses a template, which forgets no value."""
+    """Pages are written as templates, which escape every value."""
     found = {
         str(path.relative_to(INCLUDE))
         for path in INCLUDE.rglob("*.py")

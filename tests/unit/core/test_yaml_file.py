@@ -1,4 +1,4 @@
-"""What is written in a YAML file is what is read, and what is said twice or cannot be read is a sentence."""
+"""YAML is read as it is written, and repeated or unreadable fields give one sentence."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ def test_aliases_and_merges_repeat_what_they_name(tmp_path: Path) -> None:
 )
 def test_an_unreadable_file_gives_one_sentence_with_the_line(tmp_path: Path, text: str | bytes, sentence: str) -> None:
     """No file ends the process, and none is read in part."""
-    told = refused(tmp_path, text)
+    refusal = refused(tmp_path, text)
 
-    assert told.startswith(f"file.yaml{sentence}")
-    assert "\n" not in told
+    assert refusal.startswith(f"file.yaml{sentence}")
+    assert "\n" not in refusal
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:

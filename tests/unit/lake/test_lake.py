@@ -249,22 +249,22 @@ def test_two_writers_of_the_same_days_never_mix(uri: str, there: bool) -> None:
     assert latest is not None
     parts = lake.partitions(uri)
     assert {part.rows for part in parts.values()} == {50}
-    [stands] = {part.batch for part in parts.values()}
-    assert stands in won
-    assert batches(uri, latest) == {day: [stands] * 50 for day in DAYS}
+    [winner] = {part.batch for part in parts.values()}
+    assert winner in won
+    assert batches(uri, latest) == {day: [winner] * 50 for day in DAYS}
 
 
 def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> None:
     """Concurrent publications are all in the table, or their writer got an error."""
     replace(uri, "before", "2023-12-31")
-    together, told = threading.Barrier(len(DAYS)), []
+    together, refused_days = threading.Barrier(len(DAYS)), []
 
     def write(day: str) -> None:
         together.wait()
         try:
             replace(uri, f"batch-{day}", day)
         except PublishConflict:
-            told.append(day)
+            refused_days.append(day)
 
     threads = [threading.Thread(target=write, args=(day,)) for day in DAYS]
     for thread in threads:
@@ -272,7 +272,7 @@ def test_writers_of_different_days_do_not_lose_each_others_rows(uri: str) -> Non
     for thread in threads:
         thread.join()
 
-    expected = {"2023-12-31"} | set(DAYS) - set(told)
+    expected = {"2023-12-31"} | set(DAYS) - set(refused_days)
     assert {day: part.rows for day, part in lake.partitions(uri).items()} == dict.fromkeys(sorted(expected), 2)
 
 

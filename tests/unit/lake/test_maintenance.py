@@ -194,9 +194,9 @@ def test_a_publication_wins_over_a_concurrent_compaction(
     assert len(rows(uri)) == 42
 
 
-@pytest.mark.parametrize(("number", "told"), [(7, []), (2, [True])])
+@pytest.mark.parametrize(("number", "expected_conflicts"), [(7, []), (2, [True])])
 def test_a_compaction_during_a_publication_loses_no_row_and_doubles_none(
-    uri: str, number: int, told: list[bool], monkeypatch: pytest.MonkeyPatch
+    uri: str, number: int, expected_conflicts: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A compaction never merges the nightly run's days; a backfill gets an error and tries again."""
     publish_all(uri)
@@ -214,7 +214,7 @@ def test_a_compaction_during_a_publication_loses_no_row_and_doubles_none(
         except PublishConflict as conflict:
             conflicts.append(conflict.retryable)
 
-    assert conflicts == told
+    assert conflicts == expected_conflicts
     assert files_by_day(uri)[DAYS[0]] == 1
     assert lake.partitions(uri, "delivered")[DAYS[number]] == lake.Partition(DAYS[number], "again", 6)
     assert len(rows(uri)) == 42

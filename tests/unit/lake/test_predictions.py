@@ -136,7 +136,7 @@ def test_the_commit_names_its_build(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "sentence"),
     [
         (rows(THIRD, decision=[True] * 3), "the column 'decision' is not in the table but bool in the new rows"),
         (
@@ -149,10 +149,10 @@ def test_the_commit_names_its_build(uri: str) -> None:
         ),
     ],
 )
-def test_other_columns_are_refused(uri: str, changed: pa.Table, told: str) -> None:
+def test_other_columns_are_refused(uri: str, changed: pa.Table, sentence: str) -> None:
     """A pipeline that predicts something else needs another table, and the sentence says so."""
     before = versions(uri)
-    with pytest.raises(SchemaMismatch, match=told) as refused:
+    with pytest.raises(SchemaMismatch, match=sentence) as refused:
         publish(uri, THIRD, changed, A, 30)
 
     assert "move the table" in str(refused.value)

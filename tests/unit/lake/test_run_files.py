@@ -24,7 +24,7 @@ def full_disk(_descriptor: int) -> None:
 
 
 def killed(_descriptor: int) -> None:
-    """Fail as when the process is told to end in the middle."""
+    """Fail as when the process is stopped in the middle."""
     raise KeyboardInterrupt
 
 
@@ -153,17 +153,17 @@ def test_an_unknown_kind_of_store_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "mistake"),
     [
         (lambda: {}["seed"], "it lacks 'seed'"),
         (lambda: len(7), "has no len"),
         (lambda: int("seven"), "invalid literal for int"),
     ],
 )
-def test_a_file_of_another_release_is_refused_with_its_mistake(made: Callable[[], object], told: str) -> None:
+def test_a_file_of_another_release_is_refused_with_its_mistake(made: Callable[[], object], mistake: str) -> None:
     """The sentence names the file, its place, the field and the remedy; named errors pass unchanged."""
     with (
-        pytest.raises(OtherRelease, match=rf"the plan at plan\.json was written by .*\(.*{told}.*\); start a new run"),
+        pytest.raises(OtherRelease, match=rf"the plan at plan\.json was written by .*\(.*{mistake}.*\); start"),
         run_files.refuse_other_release("the plan", "plan.json"),
     ):
         made()

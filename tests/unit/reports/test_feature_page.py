@@ -79,7 +79,7 @@ def test_the_head_describes_the_table(pipeline: Pipeline) -> None:
     """It has the question, the owner, the rows and how much of the label is known."""
     page = re.sub(r"<[^>]+>", " ", feature_page(pipeline, table(), None))
 
-    for told in (
+    for fact in (
         "What will each store take tomorrow?",
         "shop-team",
         "version 0",
@@ -87,7 +87,7 @@ def test_the_head_describes_the_table(pipeline: Pipeline) -> None:
         "revenue, known in 75 % of the rows, mean 30",
         "none yet",
     ):
-        assert told in page
+        assert fact in page
 
 
 def test_a_row_describes_its_feature(pipeline: Pipeline) -> None:
@@ -168,16 +168,16 @@ def test_a_table_without_rows_has_a_page(pipeline: Pipeline) -> None:
 
 def test_a_label_of_classes_has_no_mean(shop: Path) -> None:
     """A binary label has a share, several classes have a number."""
-    told = {}
+    labels = {}
     for task, metric in (("binary", "roc_auc"), ("multiclass", "log_loss")):
         text = factories.SHOP_YAML.replace("task: regression", f"task: {task}").replace(
             "metric: mae", f"metric: {metric}"
         )
         factories.write_shop(shop.parent, pipeline=text)
         page = feature_page(load_pipeline("shop"), table(revenue=[0.0, 0.0, 1.0, None]), None)
-        told[task] = re.findall(r"known in 75 % of the rows, (.*?)</dd>", page)
+        labels[task] = re.findall(r"known in 75 % of the rows, (.*?)</dd>", page)
 
-    assert told == {"binary": ["33.3 % of them are 1"], "multiclass": ["2 classes"]}
+    assert labels == {"binary": ["33.3 % of them are 1"], "multiclass": ["2 classes"]}
 
 
 def test_a_page_is_written_whole_or_not_at_all(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

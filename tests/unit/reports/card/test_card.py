@@ -45,18 +45,18 @@ def section(card: Card, title: str) -> Section:
 
 def texts(part: Section) -> str:
     """Return all texts of a section as one."""
-    told = []
+    shown = []
     for block in part.blocks:
         if isinstance(block, Text):
-            told.append(block.text)
+            shown.append(block.text)
         elif isinstance(block, Bullets):
-            told += block.lines
+            shown += block.lines
         elif isinstance(block, Facts):
-            told += [f"{name}: {value}" for name, value in block.facts.items()]
+            shown += [f"{name}: {value}" for name, value in block.facts.items()]
         else:
             table = block if isinstance(block, Table) else block.table
-            told += [" | ".join(row) for row in [table.head, *table.rows]]
-    return "\n".join(told)
+            shown += [" | ".join(row) for row in [table.head, *table.rows]]
+    return "\n".join(shown)
 
 
 @pytest.mark.parametrize("task", PLOTS)
@@ -100,12 +100,12 @@ def test_metrics_have_intervals_and_stand_beside_champion_and_baseline(tmp_path:
     facts = facts_of(pipeline)
     value, ends = facts["evidence"]["challenger"]["metrics"]["roc_auc"], facts["curves"]["intervals"]["roc_auc"]
 
-    told = texts(section(model_card(pipeline, facts), "Metrics"))
+    shown = texts(section(model_card(pipeline, facts), "Metrics"))
     first = texts(section(model_card(pipeline, facts_of(pipeline, champion=False)), "Metrics"))
 
-    assert told.splitlines()[0] == "metric | challenger | 95 % interval | champion (version 3) | baseline (prior)"
-    assert told.splitlines()[1].startswith(f"roc_auc (the gate's) | {value:.4f} | {ends[0]:.4f} to {ends[1]:.4f} | 0.")
-    assert "better than the champion by | +0.0500 | 0.0200 to 0.0800 | 28" in told
+    assert shown.splitlines()[0] == "metric | challenger | 95 % interval | champion (version 3) | baseline (prior)"
+    assert shown.splitlines()[1].startswith(f"roc_auc (the gate's) | {value:.4f} | {ends[0]:.4f} to {ends[1]:.4f} | 0.")
+    assert "better than the champion by | +0.0500 | 0.0200 to 0.0800 | 28" in shown
     assert "champion (none yet)" in first
     assert "better than the champion" not in first
 
@@ -124,8 +124,8 @@ def test_the_card_says_what_was_not_measured(tmp_path: Path) -> None:
         assert "Not measured in this run." in texts(section(card, title))
     assert texts(section(card, "Explanations")).count("not measured in this run") == 2
     limits = texts(section(card, "Limits"))
-    for told in ("gate.slices", "gate.sensitive", "perturbed rows was not measured"):
-        assert told in limits
+    for limit in ("gate.slices", "gate.sensitive", "perturbed rows was not measured"):
+        assert limit in limits
 
 
 def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
 
     limits = texts(section(model_card(pipeline, facts), "Limits"))
 
-    for told in (
+    for limit in (
         "The model has learned from rows of 2023-03-01 to 2024-01-30",
         "With numeric noise, it loses 40 % of its gain over the baseline.",
         "With shuffled rows, it failed: it raised ValueError.",
@@ -149,7 +149,7 @@ def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
         "there are few rows.",
         "The gate did not promote it",
     ):
-        assert told in limits
+        assert limit in limits
 
 
 def test_the_decision_explains_every_check(tmp_path: Path) -> None:
@@ -159,12 +159,12 @@ def test_the_decision_explains_every_check(tmp_path: Path) -> None:
 
     card = model_card(pipeline, facts)
 
-    told = texts(section(card, "Decision"))
+    shown = texts(section(card, "Decision"))
     assert card.verdict == facts["verdict"]["verdict"] == "keep"
-    assert facts["verdict"]["reason"] in told
-    assert "GATE003 | fail | reaches the minimum | roc_auc" in told
-    assert "(docs/checks/GATE003.md)" in told
-    assert told.count("GATE0") >= len(facts["verdict"]["results"])
+    assert facts["verdict"]["reason"] in shown
+    assert "GATE003 | fail | reaches the minimum | roc_auc" in shown
+    assert "(docs/checks/GATE003.md)" in shown
+    assert shown.count("GATE0") >= len(facts["verdict"]["results"])
 
 
 def test_the_card_has_the_version_and_the_approval(tmp_path: Path) -> None:
@@ -198,8 +198,8 @@ def test_the_card_says_that_nobody_answered(tmp_path: Path) -> None:
 
     card = model_card(pipeline, facts_of(pipeline) | {"approval": unanswered})
 
-    told = texts(section(card, "Decision"))
-    assert "Rejected because nobody answered in time, 2024-03-01T06:00:00+00:00" in told.splitlines()
+    shown = texts(section(card, "Decision"))
+    assert "Rejected because nobody answered in time, 2024-03-01T06:00:00+00:00" in shown.splitlines()
 
 
 def test_the_card_says_that_the_champion_cannot_be_scored(tmp_path: Path) -> None:

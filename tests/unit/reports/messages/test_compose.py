@@ -69,8 +69,8 @@ def test_the_table_has_the_gates_metric_first_and_no_champion_where_there_is_non
 
 def alert(name: str, value: float | None = 0.5) -> dict[str, object]:
     """Return an alert as the monitor returns it."""
-    told = f"a stability index of {value}"
-    return {"kind": "feature_shift", "name": name, "value": value, "limit": 0.25, "rows": 1280, "sentence": told}
+    sentence = f"a stability index of {value}"
+    return {"kind": "feature_shift", "name": name, "value": value, "limit": 0.25, "rows": 1280, "sentence": sentence}
 
 
 def test_a_drift_message_has_every_alert_with_its_numbers() -> None:
@@ -143,14 +143,14 @@ def test_a_long_error_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"), [("timed_out", "dagrun_timeout"), ("all_tasks_deadlocked", "can ever start")]
+    ("reason", "words"), [("timed_out", "dagrun_timeout"), ("all_tasks_deadlocked", "can ever start")]
 )
-def test_a_run_that_airflow_ended_has_the_reason(reason: str, told: str) -> None:
+def test_a_run_that_airflow_ended_has_the_reason(reason: str, words: str) -> None:
     """No task failed, so the message names the run."""
     message = overdue_message("shop", "shop.retrain", "night", reason)
 
     assert message.subject == "shop: a run of shop.retrain failed"
-    assert told in message.paragraphs[0]
+    assert words in message.paragraphs[0]
     assert message.event == "failure"
 
 
