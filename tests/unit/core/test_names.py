@@ -9,7 +9,6 @@ import pytest
 
 from include.config.loader import read_pipeline
 from include.core.names import alike, nearest, wrong_column_names
-from include.core.suggestions import unknown_name
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:
@@ -96,10 +95,3 @@ def test_mistaken_names_in_pipeline_yaml_are_reported(tmp_path: Path, old: str, 
     _, [problem] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
 
     assert sentence in problem
-
-
-def test_a_name_that_looks_the_same_is_shown_by_its_code_points() -> None:
-    """Nobody sees the difference between two forms of a letter, or a blank at the end."""
-    assert "did you mean 'caf\\xe9' rather than 'cafe\\u0301'?" in unknown_name("column", TWO, [ONE])
-    assert "did you mean 'price' rather than 'price '?" in unknown_name("column", "price ", ["price"])
-    assert "did you mean 'price'? (known" in unknown_name("column", "Price", ["price"])
