@@ -87,6 +87,6 @@ def test_a_column_that_is_not_there_is_named() -> None:
 
 
 def test_a_column_of_lists_is_refused() -> None:
-    """Values that cannot be told apart are a sentence and no traceback."""
-    with pytest.raises(EvaluationFailed, match="the values of column 'tags' cannot be told apart"):
+    """Values that cannot be grouped lead to a sentence, not to a traceback."""
+    with pytest.raises(EvaluationFailed, match="the values of column 'tags' cannot be grouped"):
         rows_by_value(pd.DataFrame({"tags": [["a"], ["b"]]}), "tags", 1)
