@@ -128,9 +128,9 @@ class TestGATE002:
     @pytest.mark.parametrize(
         ("holdout", "told"),
         [
-            (_holdout(rows=499), "499 held-out rows, gate.min_holdout_rows asks for 500"),
+            (_holdout(rows=499), "499 held-out rows, gate.min_holdout_rows requires 500"),
             (_holdout(rows=0, days=0), "0 held-out rows"),
-            (_holdout(days=1), "a single day, from which noise cannot be judged"),
+            (_holdout(days=1), "a single day, and noise cannot be estimated from one day"),
         ],
         ids=["too few rows", "no rows", "one day"],
     )
@@ -149,7 +149,7 @@ class TestGATE002:
         """Rows enough of a few days say nothing of the weeks that they stand for."""
         explanation = BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 13)), gate)
 
-        assert explanation == "the holdout has rows of 13 of its 28 days; ingest the days that are missing"
+        assert explanation == "the holdout has rows on 13 of its 28 days; ingest the missing days"
 
 
 class TestGATE003:
@@ -252,7 +252,7 @@ class TestGATE006:
         explanation = BY_CODE["GATE006"].explain(evidence, gate)
 
         assert explanation is not None
-        assert f"version 3, learned from days up to {train_end}, and the holdout begins on 2024-02-01" in explanation
+        assert f"version 3, was trained on days up to {train_end}, and the holdout begins on 2024-02-01" in explanation
 
     def test_it_stays_quiet_up_to_the_day_before(self, gate: Gate) -> None:
         """The day before the holdout is not of the holdout."""
@@ -290,7 +290,7 @@ class TestGATE008:
 
         explanation = BY_CODE["GATE008"].explain(evidence, gate)
 
-        assert explanation == f"learned from days up to {train_end}, and the holdout begins on 2024-02-01"
+        assert explanation == f"trained on days up to {train_end}, and the holdout begins on 2024-02-01"
 
     def test_it_stays_quiet_up_to_the_day_before(self, gate: Gate) -> None:
         """The day before the holdout is not of the holdout."""

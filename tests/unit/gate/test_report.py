@@ -146,7 +146,7 @@ def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
         (factories.evidence(quantile=0.9), ["  pinball is at the quantile 0.9"]),
         (
             factories.evidence(champion=None, challenger=factories.challenger(threshold=0.31)),
-            ["  f1 counts a row as positive from 0.31 on"],
+            ["  f1 uses threshold 0.31"],
         ),
         (
             factories.evidence(
@@ -154,7 +154,7 @@ def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
                 champion=factories.champion(threshold=0.5),
                 baseline=Opponent("prior", {}, factories.difference(1, 1, 1), threshold=0.25),
             ),
-            ["  f1 counts a row as positive from 0.3123 on (champion 0.5, baseline 0.25)"],
+            ["  f1 uses threshold 0.3123 (champion 0.5, baseline 0.25)"],
         ),
     ],
     ids=["nothing", "a quantile", "a threshold", "three thresholds"],

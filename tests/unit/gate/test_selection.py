@@ -110,7 +110,7 @@ def test_a_check_is_turned_off(two_checks: None) -> None:
 def test_an_essential_check_is_not_lowered(two_checks: None, severity: str) -> None:
     """What the gate promises cannot be configured away, and the sentence says what may stand there."""
     assert _refused(severities={"TEST002": severity}) == (
-        f"gate.severities: TEST002 (is enough) cannot be '{severity}', since what the gate promises rests on it; "
+        f"gate.severities: TEST002 (is enough) cannot be '{severity}', because the gate's promises depend on it; "
         "leave it at 'inconclusive'"
     )
 
@@ -220,8 +220,8 @@ def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]
         pytest.param(
             f"{MODULE}.Own",
             OWN + "\n    def __init__(self, bound):\n        self.bound = bound\n",
-            "{path} cannot be made without arguments (Own.__init__() missing 1 required positional argument: 'bound'); "
-            "let the class have all that it needs",
+            "{path} cannot be created without arguments (Own.__init__() missing 1 required positional argument: "
+            "'bound'); give each argument of its constructor a default",
             id="arguments",
         ),
         pytest.param(

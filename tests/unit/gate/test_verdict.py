@@ -236,7 +236,7 @@ def test_a_warning_hinders_nothing_and_is_told(gate: Gate) -> None:
     verdict = decide(factories.evidence(), gate, [*CHECKS, Counts()])
 
     assert verdict.verdict == "promote"
-    assert verdict.reason.endswith("(95% interval +0.0200 to +0.0800); yet TEST003 it is too much")
+    assert verdict.reason.endswith("(95% interval +0.0200 to +0.0800); warnings: TEST003 it is too much")
     assert _outcomes(verdict)["TEST003"] == "warn"
     kept = decide(_compared(0.0, 0.0, 0.0), gate, [*CHECKS, Counts()])
     assert kept.verdict == "keep"

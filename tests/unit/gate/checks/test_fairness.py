@@ -32,8 +32,8 @@ def test_it_fires_on_a_gap_that_is_too_large() -> None:
     """Both groups are named with their values and rows, the gap with its interval, and what to do."""
     assert CHECK.explain(_evidence([_gap(0.3, 0.25), _gap(0.02, -0.01, "false positive rate")]), GATE) == (
         "groups are treated differently: by sex the true positive rate is 0.200 for f (900 rows) and 0.500 for m "
-        "(1,100 rows), a gap of 0.300 (95% interval 0.250 to 0.350); gate.max_fairness_gap allows 0.1: find out which "
-        "feature stands for the group, or allow more if there is a good reason"
+        "(1,100 rows), a gap of 0.300 (95% interval 0.250 to 0.350); gate.max_fairness_gap allows 0.1: find the "
+        "feature that stands in for the group, or raise the limit if there is a good reason"
     )
 
 

@@ -30,9 +30,9 @@ class TestGATE020:
         evidence = _evidence(LabelCoverage(Coverage("", 706, 332, 1.0, 0.0)))
 
         assert self.check.explain(evidence, gate) == (
-            "332 of 706 rows have a label, and on the days before each has one: 53% of the labels to expect are "
-            "missing, and gate.max_missing_labels allows 10%; see why they do not come, or, if they take longer, raise "
-            "training.gap_days"
+            "332 of 706 rows have a label, and on the days before each has one: 53% of the expected labels are "
+            "missing, and gate.max_missing_labels allows 10%; find out why they are missing, or raise "
+            "training.gap_days if they take longer"
         )
 
     def test_a_slice_is_told(self, gate: Gate) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
 
 AT_THE_LIMITS = Operation(model_bytes=500_000_000, row_ms=200.0, rows_per_second=2000.0, rows=20_000)
-ADVICE = "; leave the heavy families out of training.candidates, or change gate.limits"
+ADVICE = "; remove the heavy families from training.candidates, or change gate.limits"
 
 
 def _evidence(operation: Operation | None) -> Any:
@@ -38,11 +38,11 @@ def test_it_stays_quiet_at_the_limits(gate: Gate) -> None:
         ({"row_ms": math.nan}, "one row takes nan ms, gate.limits.row_ms allows 200"),
         (
             {"rows_per_second": 1234.0},
-            "1,234 rows a second are predicted of 20,000, gate.limits.rows_per_second asks for 2,000",
+            "a batch of 20,000 rows is predicted at 1,234 rows a second, gate.limits.rows_per_second requires 2,000",
         ),
         (
             {"rows_per_second": math.nan},
-            "nan rows a second are predicted of 20,000, gate.limits.rows_per_second asks for 2,000",
+            "a batch of 20,000 rows is predicted at nan rows a second, gate.limits.rows_per_second requires 2,000",
         ),
     ],
     ids=["large", "slow for one", "no time of one", "slow for many", "no time of many"],

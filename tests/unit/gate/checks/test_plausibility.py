@@ -47,18 +47,18 @@ def _mae(challenger: float, champion: float) -> dict[str, object]:
 
 
 class TestGATE012:
-    """Predictions are distributed as the champion's."""
+    """Predictions are distributed like the champion's."""
 
     check = LikeTheChampion()
 
     def test_it_fires(self, gate: Gate) -> None:
-        """A shift beyond the limit is told with both means, and what may be done."""
-        shifted = PredictionDrift(0.3141, 0.82, 0.4123, 0.3, 5000)
+        """The sentence has the drift, both means, and what to do."""
+        drifted = PredictionDrift(0.3141, 0.82, 0.4123, 0.3, 5000)
 
-        assert self.check.explain(_evidence(shift=shifted), gate) == (
-            "the predictions are distributed unlike the champion's: a stability index of 0.31, "
-            "gate.max_prediction_shift allows 0.25 (mean 0.4123, the champion's 0.3; rank correlation 0.82); see that "
-            "whoever uses the predictions can do with that, then promote by hand or allow more"
+        assert self.check.explain(_evidence(shift=drifted), gate) == (
+            "the predictions drift from the champion's: a stability index of 0.31, gate.max_prediction_shift allows "
+            "0.25 (mean 0.4123, the champion's 0.3; rank correlation 0.82); ask the users of the predictions whether "
+            "this is acceptable, then promote by hand or raise the limit"
         )
 
     def test_it_stays_quiet_at_the_limit(self, gate: Gate) -> None:
@@ -103,7 +103,7 @@ class TestGATE017:
 
         assert self.check.explain(_evidence(plausibility=leak), gate) == (
             "the feature refunded_at alone explains 99.6% of the label, gate.max_single_feature allows less than 98%: "
-            "it may be the label in other words; look how it is made, and allow more if it is known in time"
+            "it may be the label in other words; check how it is computed, and raise the limit if it is known in time"
         )
 
     def test_the_limit_itself_fires(self, gate: Gate) -> None:
@@ -112,12 +112,12 @@ class TestGATE017:
         assert self.check.explain(_evidence(plausibility=replace(PLAUSIBLE, explained=0.9799)), gate) is None
 
     def test_a_jump_fires(self, gate: Gate) -> None:
-        """A score that is far nearer to a perfect one than the champion's is told."""
+        """A metric much closer to a perfect value than the champion's fires."""
         evidence = _evidence(challenger=factories.challenger(0.9), champion=factories.champion(0.65))
 
         assert self.check.explain(evidence, gate) == (
-            "roc_auc 0.9000 leaves 29% of what the champion (version 3) had to a perfect value, and gate.max_jump "
-            "holds more than 50% less for implausible overnight: look for a leak, and allow more if it is earned"
+            "roc_auc 0.9000 removes 71% of the error of the champion (version 3), and gate.max_jump allows 50% "
+            "overnight: look for a leak, and raise the limit if the gain is real"
         )
 
     @pytest.mark.parametrize(
@@ -170,21 +170,21 @@ class TestGATE018:
         return _evidence(challenger=factories.challenger(train_end=day, needed_days=needed))
 
     def test_it_fires(self, gate: Gate) -> None:
-        """Two weeks more than gap and holdout need are allowed, and a day more is told."""
+        """Two weeks more than gap and holdout require are allowed, and not a day more."""
         assert self.check.explain(self._learned_until("2024-01-16"), gate) is None
         assert self.check.explain(self._learned_until("2024-01-15"), gate) == (
-            "the newest row learned from is 45 days older than 2024-02-29; gap and holdout make 30 of them, and 14 "
-            "more are allowed: ingest the days that are missing, or see why their labels do not come"
+            "the newest training row is 45 days older than 2024-02-29; gap and holdout require 30 days, and 14 more "
+            "are allowed: ingest the missing days, or find out why their labels are missing"
         )
 
     def test_the_pipelines_own_limit_wins(self, gate: Gate) -> None:
-        """A pipeline that says how old is too old is told by that."""
+        """gate.max_age_days replaces the default limit."""
         own = gate.model_copy(update={"max_age_days": 40})
 
         assert self.check.explain(self._learned_until("2024-01-20"), own) is None
         assert self.check.explain(self._learned_until("2024-01-19", needed=None), own) == (
-            "the newest row learned from is 41 days older than 2024-02-29; gate.max_age_days allows 40: ingest the "
-            "days that are missing, or see why their labels do not come"
+            "the newest training row is 41 days older than 2024-02-29; gate.max_age_days allows 40: ingest the missing "
+            "days, or find out why their labels are missing"
         )
 
     def test_evidence_that_does_not_say_what_is_needed_is_not_judged(self, gate: Gate) -> None:
@@ -203,12 +203,12 @@ class TestGATE019:
     check = SteadyOverSeeds()
 
     def test_it_fires(self, gate: Gate) -> None:
-        """A gain that other seeds do not have is told with its mean over all fits, and what it may be."""
+        """The sentence has the mean gain over all fits, and the lower end of its interval."""
         evidence = _evidence(refits=Refits([1007, 2007], [0.66, 0.655]))
 
         assert self.check.explain(evidence, gate) == (
             "with other seeds the gain over the champion (version 3) is +0.0217 roc_auc on average over 3 fits, and "
-            "may be -0.0396 (95% interval): it rests on a lucky seed; tune for longer or on more rows"
+            "may be -0.0396 (95% interval): it depends on a lucky seed; tune for longer or on more rows"
         )
 
     def test_the_interval_is_that_of_student(self, gate: Gate) -> None:
@@ -231,8 +231,8 @@ class TestGATE019:
         evidence = _evidence(challenger=factories.challenger(0.6), refits=Refits([1007, 2007], [0.61, 0.62]))
 
         assert self.check.explain(evidence, gate) == (
-            "there is no gain over the champion (version 3) with this seed or with others: -0.0400 roc_auc on average "
-            "over 3 fits"
+            "there is no gain over the champion (version 3) with this or other seeds: -0.0400 roc_auc on average over "
+            "3 fits"
         )
 
     def test_one_that_other_seeds_beat_is_not_called_lucky(self, gate: Gate) -> None:
@@ -276,11 +276,11 @@ class TestGATE019:
         told = self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, NAN])), gate)
 
         assert told is not None
-        assert "is not defined with every seed: a fit has no roc_auc on this holdout" in told
+        assert "is not defined for every seed: one fit has no roc_auc on this holdout" in told
 
-    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is too few"), (2, "too few were made in their time")])
+    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is lower"), (2, "the time budget allowed fewer")])
     def test_without_refits_it_does_not_apply(self, refits: int, why: str, gate: Gate) -> None:
-        """Where none was asked for, or none was made, it says which."""
+        """The reason says whether the settings or the time budget allow too few refits."""
         evidence, asked = _evidence(refits=None), gate.model_copy(update={"refits": refits})
 
         with pytest.raises(NotApplicable, match=f"{why}$"):

@@ -49,12 +49,12 @@ def test_it_stays_quiet_where_little_is_lost(gate: Gate) -> None:
 
 @pytest.mark.parametrize("name", ["missing values", "unseen categories", "shuffled rows", "one row at a time"])
 def test_it_fires_on_every_error(name: Name, gate: Gate) -> None:
-    """A model that fails on rows that will come is told with its error, whatever it gains elsewhere."""
+    """A model that fails on rows of production fires with its error, whatever it gains elsewhere."""
     broken = PerturbationResult(name, "ValueError: Input X contains NaN.", NAN, NAN)
     told = Robust().explain(_evidence(_stood(**{name.split()[0]: broken})), gate)
 
     assert told is not None
-    assert told.startswith(f"the challenger does not stand {name}: ValueError: Input X contains NaN.; let ")
+    assert told.startswith(f"the challenger fails on perturbed rows: {name}: ValueError: Input X contains NaN.; let ")
 
 
 def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
@@ -68,14 +68,14 @@ def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
 @pytest.mark.parametrize(("lost", "fires"), [(0.5, False), (0.501, True), (math.inf, True), (-0.1, False)])
 def test_it_fires_above_the_limit_only(name: Name, lost: float, fires: bool, gate: Gate) -> None:
     """As much as gate.max_robustness_loss may be lost, and not more."""
-    disturbed = PerturbationResult(name, None, 0.6, lost)
+    perturbed = PerturbationResult(name, None, 0.6, lost)
 
-    told = Robust().explain(_evidence(_stood(**{name.split()[0]: disturbed})), gate)
+    told = Robust().explain(_evidence(_stood(**{name.split()[0]: perturbed})), gate)
 
     assert (told is not None) is fires
 
 
-def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
+def test_it_names_each_loss(gate: Gate) -> None:
     """The sentence has the shares, the metric, and the limit."""
     told = Robust().explain(
         _evidence(
@@ -89,8 +89,8 @@ def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
 
     assert told is not None
     assert told.startswith(
-        "of its gain over the baseline the challenger loses 55% by missing values (roc_auc 0.5900) and 80% by numeric "
-        "noise (roc_auc 0.5400), gate.max_robustness_loss allows 50%; "
+        "the challenger loses part of its gain over the baseline: 55% by missing values (roc_auc 0.5900) and 80% by "
+        "numeric noise (roc_auc 0.5400); gate.max_robustness_loss allows 50%; "
     )
 
 
@@ -99,7 +99,7 @@ def test_a_loss_that_is_not_known_does_not_pass(gate: Gate) -> None:
     told = Robust().explain(_evidence(_stood(missing=PerturbationResult("missing values", None, NAN, NAN))), gate)
 
     assert told is not None
-    assert told.startswith("what the challenger loses by missing values cannot be told, since its roc_auc is not defin")
+    assert told.startswith("the loss by missing values is unknown, because the challenger's roc_auc is not defined")
 
 
 @pytest.mark.parametrize("value", [0.5, 0.4, NAN])

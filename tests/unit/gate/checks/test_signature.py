@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
 
 ADVICE = (
-    "; once all who call the model send them so, let it through with gate.severities: {GATE015: warn}, and take that "
-    "out again after the promotion"
+    "; once every caller of the model sends them like this, let it through with gate.severities: {GATE015: warn}, and "
+    "remove that again after the promotion"
 )
 CHAMPION = kinds_of(["hour", "age"], ["carrier", "origin"])
 

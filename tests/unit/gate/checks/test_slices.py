@@ -33,8 +33,8 @@ def test_it_fires_on_a_slice_that_is_worse() -> None:
     """The slice is named with its rows, both values, the interval, and what to do."""
     assert CHECK.explain(_evidence([_slice("UA", -0.05), _slice("AA", 0.05)]), GATE) == (
         "worse than the champion (version 3) by more than noise on 1 of 2 slices: carrier UA (1,234 rows: roc_auc "
-        "0.6500 after 0.7000, 98.75% interval -0.0600 to -0.0400); find out what these rows have lost, or take the "
-        "column from gate.slices if it may be"
+        "0.6500 after 0.7000, 98.75% interval -0.0600 to -0.0400); find out why these rows got worse, or remove "
+        "the column from gate.slices if that is acceptable"
     )
 
 
