@@ -8,12 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
-
 from benchmarks.features import AS_OF
 from benchmarks.measure import ROUNDS, seconds_of
 from include.core.settings import threads
-from include.evaluation.signature import kinds_of
+from include.evaluation.signature import feature_kinds
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
 from include.gate.verdict import decide
@@ -21,6 +19,7 @@ from include.training.candidates import candidates_of
 from include.training.columns import feature_columns
 from include.training.fit import fit_model
 from include.training.model_file import save_model
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def gate_seconds(pipeline: Pipeline) -> GateSeconds:
     with TemporaryDirectory(prefix="bench-gate-") as folder:
         path = Path(folder) / "model.skops"
         ours = ChallengerModel(challenger, told, path, save_model(challenger, path), columns.all)
-        theirs = ChampionModel(champion_told, champion, inputs=kinds_of(columns.numeric, columns.categorical))
+        theirs = ChampionModel(champion_told, champion, inputs=feature_kinds(columns.numeric, columns.categorical))
 
         def judge() -> None:
             evidence = measure_evidence(pipeline, rows, ours, theirs)

@@ -41,10 +41,10 @@ def baseline_predictions(
     return np.where(np.isfinite(values), values, prior)
 
 
-def kindest_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
+def best_f1_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
     """Return the threshold at which the baseline's F1 is highest on the holdout itself.
 
-    A baseline has no threshold of its own, and a feature may be on any scale. The kindest threshold prevents a
+    A baseline has no threshold of its own, and a feature may be on any scale. The best threshold prevents a
     challenger from being better only because of its threshold. For a constant it counts every row as positive.
     """
     import numpy as np

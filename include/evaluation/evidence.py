@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from include.evaluation.baseline import kindest_threshold
+from include.evaluation.baseline import best_f1_threshold
 from include.evaluation.calibration import CalibrationResult  # noqa: TC001  pydantic reads the fields
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
@@ -224,7 +224,7 @@ def collect_evidence(
             metrics=all_metrics(measure, y_true, challenger),
             finite=bool(np.isfinite(challenger).all()),
         ),
-        baseline=compare(gate.baseline, baseline, kindest_threshold(measure, y_true, baseline)),
+        baseline=compare(gate.baseline, baseline, best_f1_threshold(measure, y_true, baseline)),
         champion=champion_opponent,
         quantile=None if training.classifies else measure.quantile,
     )

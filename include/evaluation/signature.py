@@ -33,14 +33,14 @@ class Signature:
     changed: list[str] | None = None
 
 
-def kinds_of(numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Kind]:
+def feature_kinds(numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Kind]:
     """Return the kind of each feature, by its name."""
     numbers: dict[str, Kind] = dict.fromkeys(numeric, "number")
     return numbers | dict.fromkeys(categorical, "text")
 
 
 def compare_signatures(challenger: Mapping[str, Kind], champion: Mapping[str, Kind] | None) -> Signature:
-    """Compare the features of two models, each given by `kinds_of`; None without a champion."""
+    """Compare the features of two models, each given by `feature_kinds`; None without a champion."""
     if champion is None:
         return Signature(dict(challenger))
     return Signature(

@@ -24,15 +24,15 @@ def check_gate(pipeline: Pipeline) -> None:
     Raises
     ------
     ConfigError
-        See `checks_of`.
+        See `select_checks`.
     """
     try:
-        checks_of(pipeline.gate)
+        select_checks(pipeline.gate)
     except ConfigError as error:
         raise ConfigError(f"{pipeline.name}: {error}") from error
 
 
-def checks_of(gate: Gate) -> list[Check]:
+def select_checks(gate: Gate) -> list[Check]:
     """Return the checks in the order of the report: Nightshift's by their codes, then the team's own.
 
     Raises

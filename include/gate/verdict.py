@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.numbers import without_nan
 from include.gate.check import NotApplicable
-from include.gate.selection import checks_of, severity_of
+from include.gate.selection import select_checks, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None
     checks
         By default the checks that `gate` selects.
     """
-    results = [_run_check(check, evidence, gate) for check in (checks_of(gate) if checks is None else checks)]
+    results = [_run_check(check, evidence, gate) for check in (select_checks(gate) if checks is None else checks)]
     failed = [result for result in results if result.outcome in ("fail", "broken")]
     unsure = [result for result in results if result.outcome == "inconclusive"]
     champion = f"the champion stays {evidence.champion.name}" if evidence.champion else "there is no champion yet"

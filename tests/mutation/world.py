@@ -12,7 +12,7 @@ import pandas as pd
 
 from include.config.pipeline import Pipeline
 from include.evaluation.reload import Reload
-from include.evaluation.signature import kinds_of
+from include.evaluation.signature import feature_kinds
 from include.gate.verdict import Verdict, decide
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model
@@ -174,7 +174,7 @@ class World:
                     end=end,
                 ),
                 ChallengerModel(judged.model, judged.told, path, sha256, judged.features),
-                ChampionModel(told | (champion_told or {}), self.champion, inputs=kinds_of(NUMERIC, CATEGORICAL)),
+                ChampionModel(told | (champion_told or {}), self.champion, inputs=feature_kinds(NUMERIC, CATEGORICAL)),
                 judged.refits,
                 judged.labels,
             )

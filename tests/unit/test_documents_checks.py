@@ -31,7 +31,7 @@ from include.evaluation.slices import SliceResult
 from include.gate import checks
 from include.gate.check import Check
 from include.gate.checks import CHECKS
-from include.gate.selection import SEVERITIES, checks_of
+from include.gate.selection import SEVERITIES, select_checks
 from include.gate.verdict import decide
 from tests import factories
 
@@ -193,7 +193,8 @@ def test_the_blocks_of_the_table_of_checks_are_valid() -> None:
     [block] = re.findall(r"```yaml\n(.*?)```", (PAGES / "README.md").read_text(), re.DOTALL)
     gate = Gate.model_validate({"minimum": 0.6} | yaml.safe_load(block)["gate"])
 
-    assert [check.code for check in checks_of(gate)] == [code for code in BY_CODE if gate.severities.get(code) != "off"]
+    asked = [code for code in BY_CODE if gate.severities.get(code) != "off"]
+    assert [check.code for check in select_checks(gate)] == asked
     assert "off" in gate.severities.values()
 
 
@@ -219,7 +220,7 @@ def _forecast(mean: float) -> Evidence:
 
 def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:
     """A mean beyond the bound leads to what the page shows, and one within it is promoted, with its numbers."""
-    check = checks_of(own_gate)[-1]
+    check = select_checks(own_gate)[-1]
 
     refused = decide(_forecast(1234.5), own_gate, [check])
     passed = decide(_forecast(312.0), own_gate, [check])
@@ -235,11 +236,11 @@ def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:
 @pytest.mark.parametrize("mean", [float("nan"), float("inf")])
 def test_the_check_of_the_how_to_lets_no_nan_pass(own_gate: Gate, mean: float) -> None:
     """The example is one to follow: a mean that is no number fires."""
-    assert decide(_forecast(mean), own_gate, [checks_of(own_gate)[-1]]).verdict == "inconclusive"
+    assert decide(_forecast(mean), own_gate, [select_checks(own_gate)[-1]]).verdict == "inconclusive"
 
 
 def test_the_check_of_the_how_to_does_not_apply_before_a_champion(own_gate: Gate) -> None:
     """Where there is no shift there is nothing to judge, and the check says why."""
-    [result] = decide(factories.evidence(champion=None), own_gate, [checks_of(own_gate)[-1]]).results
+    [result] = decide(factories.evidence(champion=None), own_gate, [select_checks(own_gate)[-1]]).results
 
     assert (result.outcome, result.explanation, result.numbers) == ("not applicable", "no champion yet", {})

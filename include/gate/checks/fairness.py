@@ -61,8 +61,8 @@ def _gaps(evidence: Evidence, gate: Gate) -> list[GroupGap]:
     return evidence.fairness
 
 
-def _is_judged(of: GroupGap) -> bool:
-    return is_number(of.gap) and is_number(of.low)
+def _is_judged(gap: GroupGap) -> bool:
+    return is_number(gap.gap) and is_number(gap.low)
 
 
 def _wide(gaps: list[GroupGap], gate: Gate) -> list[GroupGap]:
@@ -77,11 +77,11 @@ def _unjudged(gaps: list[GroupGap], gate: Gate) -> list[str]:
     return [column for column in gate.sensitive if column not in judged]
 
 
-def _describe_gap(of: GroupGap, gate: Gate) -> str:
-    known = sorted((each.value, value) for value, each in of.groups.items() if is_number(each.value))
+def _describe_gap(gap: GroupGap, gate: Gate) -> str:
+    known = sorted((each.value, value) for value, each in gap.groups.items() if is_number(each.value))
     (least, low), (most, high) = known[0], known[-1]
     return (
-        f"by {of.column} the {of.measure} is {least:.3f} for {low} ({of.groups[low].rows:,} rows) and {most:.3f} for "
-        f"{high} ({of.groups[high].rows:,} rows), a gap of {of.gap:.3f} "
-        f"({gate.confidence:.0%} interval {of.low:.3f} to {of.high:.3f})"
+        f"by {gap.column} the {gap.measure} is {least:.3f} for {low} ({gap.groups[low].rows:,} rows) and "
+        f"{most:.3f} for {high} ({gap.groups[high].rows:,} rows), a gap of {gap.gap:.3f} "
+        f"({gate.confidence:.0%} interval {gap.low:.3f} to {gap.high:.3f})"
     )

@@ -83,13 +83,13 @@ def _champion(evidence: Evidence) -> str:
     return evidence.champion.name
 
 
-def _is_judged(of: SliceResult) -> bool:
-    return of.difference is not None and is_number(of.difference.value) and is_number(of.difference.high)
+def _is_judged(result: SliceResult) -> bool:
+    return result.difference is not None and is_number(result.difference.value) and is_number(result.difference.high)
 
 
-def _gain(of: SliceResult) -> float:
-    assert of.difference is not None, "a slice that is judged has a difference"
-    return of.difference.value
+def _gain(result: SliceResult) -> float:
+    assert result.difference is not None, "a slice that is judged has a difference"
+    return result.difference.value
 
 
 def _worse(slices: list[SliceResult]) -> list[SliceResult]:
@@ -104,9 +104,10 @@ def _unjudged(slices: list[SliceResult], gate: Gate) -> list[str]:
     return [column for column in gate.slices if column not in judged]
 
 
-def _describe_slice(of: SliceResult, metric: str) -> str:
-    assert of.difference is not None, "a slice that is worse has a difference"
+def _describe_slice(result: SliceResult, metric: str) -> str:
+    difference = result.difference
+    assert difference is not None, "a slice that is worse has a difference"
     return (
-        f"{of.column} {of.value} ({of.rows:,} rows: {metric} {of.challenger:.4f} after {of.champion:.4f}, "
-        f"{of.difference.confidence:.2%} interval {of.difference.low:+.4f} to {of.difference.high:+.4f})"
+        f"{result.column} {result.value} ({result.rows:,} rows: {metric} {result.challenger:.4f} after "
+        f"{result.champion:.4f}, {difference.confidence:.2%} interval {difference.low:+.4f} to {difference.high:+.4f})"
     )

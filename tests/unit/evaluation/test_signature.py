@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from include.evaluation.signature import Signature, compare_signatures, kinds_of
+from include.evaluation.signature import Signature, compare_signatures, feature_kinds
 
-CHALLENGER = kinds_of(["hour", "age"], ["carrier", "origin"])
+CHALLENGER = feature_kinds(["hour", "age"], ["carrier", "origin"])
 
 
 def test_a_feature_is_a_number_or_text() -> None:
@@ -21,7 +21,7 @@ def test_the_same_features_do_not_differ() -> None:
 
 def test_what_differs_is_named() -> None:
     """New, dropped and changed features are told apart."""
-    champion = kinds_of(["age", "carrier", "distance"], ["origin"])
+    champion = feature_kinds(["age", "carrier", "distance"], ["origin"])
 
     found = compare_signatures(CHALLENGER, champion)
 

@@ -13,7 +13,7 @@ from include.config.pipeline import Gate, Pipeline
 from include.core.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS
-from include.gate.selection import SEVERITIES, check_gate, checks_of, severity_of
+from include.gate.selection import SEVERITIES, check_gate, select_checks, severity_of
 from tests import factories
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _gate(**fields: object) -> Gate:
 
 def _refused(**fields: object) -> str:
     with pytest.raises(ConfigError) as refused:
-        checks_of(_gate(**fields))
+        select_checks(_gate(**fields))
     return str(refused.value)
 
 
@@ -81,7 +81,7 @@ def test_by_default_every_check_is_asked() -> None:
     """A gate that says nothing of its checks has all of Nightshift's, each with its own severity."""
     gate = _gate()
 
-    assert checks_of(gate) == CHECKS
+    assert select_checks(gate) == CHECKS
     assert [severity_of(check, gate) for check in CHECKS] == [check.severity for check in CHECKS]
 
 
@@ -98,12 +98,12 @@ def test_a_severity_is_chosen(two_checks: None, severity: str) -> None:
     """What a check leads to is what pipeline.yaml says, and the others keep theirs."""
     gate = _gate(severities={"TEST001": severity})
 
-    assert [severity_of(check, gate) for check in checks_of(gate)] == [severity, "inconclusive"]
+    assert [severity_of(check, gate) for check in select_checks(gate)] == [severity, "inconclusive"]
 
 
 def test_a_check_is_turned_off(two_checks: None) -> None:
     """A check that is off is not asked."""
-    assert [check.code for check in checks_of(_gate(severities={"TEST001": "off"}))] == ["TEST002"]
+    assert [check.code for check in select_checks(_gate(severities={"TEST001": "off"}))] == ["TEST002"]
 
 
 @pytest.mark.parametrize("severity", ["warn", "off"])
@@ -120,7 +120,7 @@ def test_an_essential_check_may_be_as_strict_or_stricter(two_checks: None, sever
     """Its own severity may be said again, and a stricter one may be asked for."""
     gate = _gate(severities={"TEST002": severity})
 
-    assert severity_of(checks_of(gate)[1], gate) == severity
+    assert severity_of(select_checks(gate)[1], gate) == severity
 
 
 @pytest.mark.parametrize("code", [check.code for check in CHECKS if check.essential])
@@ -154,13 +154,13 @@ def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]
     write_module(OWN)
     gate = _gate(own_checks=[f"{MODULE}.Own"])
 
-    *nightshifts, own = checks_of(gate)
+    *nightshifts, own = select_checks(gate)
 
     assert nightshifts == CHECKS
     assert (own.code, own.title, severity_of(own, gate)) == ("SHOP001", "is ours", "warn")
     strict = _gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "keep"})
-    assert severity_of(checks_of(strict)[-1], strict) == "keep"
-    assert checks_of(_gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "off"})) == CHECKS
+    assert severity_of(select_checks(strict)[-1], strict) == "keep"
+    assert select_checks(_gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "off"})) == CHECKS
 
 
 @pytest.mark.parametrize(

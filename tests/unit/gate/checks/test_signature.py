@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.evaluation.signature import Signature, compare_signatures, kinds_of
+from include.evaluation.signature import Signature, compare_signatures, feature_kinds
 from include.gate.check import NotApplicable
 from include.gate.checks.signature import TakesTheSame
 from tests import factories
@@ -19,7 +19,7 @@ ADVICE = (
     "; once every caller of the model sends them like this, let it through with gate.severities: {GATE015: warn}, and "
     "remove that again after the promotion"
 )
-CHAMPION = kinds_of(["hour", "age"], ["carrier", "origin"])
+CHAMPION = feature_kinds(["hour", "age"], ["carrier", "origin"])
 
 
 def _evidence(signature: Signature | None) -> Any:
@@ -38,15 +38,15 @@ def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gat
     ("challenger", "told"),
     [
         (
-            CHAMPION | kinds_of(["wind", "rain"], []),
+            CHAMPION | feature_kinds(["wind", "rain"], []),
             "the challenger takes wind, rain, which the champion does not take",
         ),
         (
-            CHAMPION | kinds_of(["carrier"], ["age"]),
+            CHAMPION | feature_kinds(["carrier"], ["age"]),
             "the challenger takes age as a text, carrier as a number, which the champion takes as another kind",
         ),
         (
-            CHAMPION | kinds_of(["wind"], ["age"]),
+            CHAMPION | feature_kinds(["wind"], ["age"]),
             "the challenger takes wind, which the champion does not take and takes age as a text, which the champion "
             "takes as another kind",
         ),
@@ -60,7 +60,7 @@ def test_it_fires_on_what_callers_do_not_send(challenger: dict[str, Any], told: 
 
 def test_many_features_make_a_sentence_all_the_same(gate: Gate) -> None:
     """Ten are named and the others counted; the record has all."""
-    evidence = _evidence(compare_signatures(kinds_of([f"f{number}" for number in range(25)], []), {}))
+    evidence = _evidence(compare_signatures(feature_kinds([f"f{number}" for number in range(25)], []), {}))
 
     told = TakesTheSame().explain(evidence, gate)
 
