@@ -18,7 +18,7 @@ def test_the_same_predictions_do_not_differ() -> None:
 
 
 def test_a_difference_is_a_share_of_the_prediction() -> None:
-    """The largest one of all rows and classes counts, beside its own prediction."""
+    """The largest difference of all rows and classes counts, relative to its own prediction."""
     expected = np.array([[100.0, 2.0], [100.0, 200.0]])
     found = np.array([[100.0, 2.0], [100.0, 150.0]])
 

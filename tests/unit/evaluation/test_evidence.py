@@ -209,7 +209,7 @@ def test_a_champion_that_cannot_be_scored_keeps_its_name_and_its_reason() -> Non
 
 @pytest.mark.parametrize("unusable", [NAN, math.inf])
 def test_one_prediction_that_is_no_number_is_noticed(unusable: float) -> None:
-    """One NaN or infinity is told, and leaves the challenger without a metric and without a difference."""
+    """One NaN or infinity is recorded, and leaves the challenger without a metric and a difference."""
     predicted = np.full(200, 10.0)
     predicted[17] = unusable
 

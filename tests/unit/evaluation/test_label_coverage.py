@@ -1,4 +1,4 @@
-"""Missing labels are counted beside what is usual, of all rows and of each slice."""
+"""Missing labels are counted relative to the days before, for all rows and each slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far two models' predictions are apart is one number, whatever the predictions look like."""
+"""The drift between two models' predictions is one number, whatever the predictions look like."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _normal(seed: int = 1, mean: float = 0.0) -> np.ndarray:
 
 
 def test_equal_predictions_have_not_drifted() -> None:
-    """The champion beside itself has the index 0, the correlation 1, and the same mean."""
+    """Equal predictions have the index 0, the correlation 1, and the same mean."""
     predictions = _normal()
 
     found = measure_prediction_drift(predictions, predictions.copy())

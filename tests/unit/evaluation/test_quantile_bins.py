@@ -19,7 +19,7 @@ def _normal(seed: int = 1, mean: float = 0.0) -> np.ndarray:
 
 
 def test_the_index_is_that_of_the_formula() -> None:
-    """Shares of 3/4 and 1/4 beside two halves give (1/4) ln(3/2) - (1/4) ln(1/2)."""
+    """Shares of 3/4 and 1/4 against two halves give (1/4) ln(3/2) - (1/4) ln(1/2)."""
     reference = np.arange(100.0)
 
     index = quantile_stability_index(np.concatenate([np.full(75, 10.0), np.full(25, 90.0)]), reference, bins=2)

@@ -1,4 +1,4 @@
-"""Each disturbance finds the model that cannot stand it, and passes over one that can."""
+"""Each perturbation finds a model that fails on it, and passes one that does not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_sound_model_loses_little() -> None:
 
 
 def test_the_same_seed_gives_the_same() -> None:
-    """Every draw is seeded, so that a decision can be replayed."""
+    """Every random choice is seeded, so that a decision can be replayed."""
     first, again, other = (_measured(_sound, seed=seed)["missing values"].metric for seed in (7, 7, 8))
 
     assert first == again
@@ -168,7 +168,7 @@ def _looks_at_the_row_before(frame: pd.DataFrame) -> np.ndarray:
     ids=["gaps", "a whole column", "NaN", "fewer rows", "unseen", "order", "neighbours"],
 )
 def test_a_fault_is_found_where_it_is(predict: Callable[..., np.ndarray], name: str, told: str) -> None:
-    """A model that cannot stand a disturbance is told by what went wrong, and no other disturbance hides it."""
+    """A model that fails on a perturbation has its error there, and no other perturbation hides it."""
     found = _measured(predict)
 
     assert list(found) == NAMES
@@ -244,7 +244,7 @@ def test_a_sample_has_enough_rows_of_a_rare_class() -> None:
         (lambda frame: np.float64(1), "it predicts one value for 600 rows"),
     ],
 )
-def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.ndarray], told: str) -> None:
+def test_a_model_that_cannot_predict_at_all_has_one_error(predict: Callable[..., np.ndarray], told: str) -> None:
     """Rows that are as they were are an error of their own, with no number that could pass."""
     (found,) = _measured(predict).values()
 
@@ -252,7 +252,7 @@ def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.nd
     assert math.isnan(found.share_lost)
 
 
-def test_no_rows_are_not_disturbed() -> None:
+def test_no_rows_are_not_perturbed() -> None:
     """Where nothing was held out, there is nothing to say."""
     assert _measured(_sound, frame=_frame().iloc[:0]) == {}
 

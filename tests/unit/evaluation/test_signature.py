@@ -1,4 +1,4 @@
-"""What the challenger takes beside what the champion takes."""
+"""The features of the challenger compared with the champion's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_same_features_do_not_differ() -> None:
 
 
 def test_what_differs_is_named() -> None:
-    """New, dropped and changed features are told apart."""
+    """New, dropped and changed features are distinguished."""
     champion = feature_kinds(["age", "carrier", "distance"], ["origin"])
 
     found = compare_signatures(CHALLENGER, champion)

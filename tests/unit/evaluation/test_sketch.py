@@ -1,4 +1,4 @@
-"""A sketch tells drift from none as the rows themselves would, and holds none of them."""
+"""A sketch detects drift as the rows themselves would, without holding any of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS, LIMIT = 4000, 0.25
 
 
 def numbers(seed: int = 1, mean: float = 0.0, rows: int = ROWS) -> pd.Series:
-    """Return draws of a normal distribution."""
+    """Return values of a normal distribution."""
     return pd.Series(np.random.default_rng(seed).normal(mean, 1, rows))
 
 
@@ -41,7 +41,7 @@ def of_one_window(column: pd.Series) -> Sketch:
     return sketch(column, np.zeros(len(column), dtype="int64"), min_rows=1)
 
 
-def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows() -> None:
+def test_the_index_against_a_sketch_is_that_against_its_rows() -> None:
     """There is one formula, whether the reference is there or only counts of it; JSON loses nothing of them."""
     reference, later = numbers(), numbers(2, mean=0.3)
     kept = Reference({"visitors": of_one_window(reference)}, {}, 7)
@@ -55,7 +55,7 @@ def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows()
 
 
 def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not() -> None:
-    """Both are told: what moved by one deviation, and what only chance moved."""
+    """A column that moved by one standard deviation drifts, and one that moved by chance does not."""
     kept = of_one_window(numbers())
 
     assert compare_to_reference(numbers(2, mean=1, rows=300), kept).index > LIMIT
@@ -74,7 +74,7 @@ def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() ->
 
 
 def test_a_value_that_was_never_there_is_with_the_rare_ones() -> None:
-    """A new name is a shift, however many names are kept."""
+    """A new value is drift, however many values are kept."""
     names = pd.Series([f"store {number:02}" for number in range(MOST_FREQUENT + 5)] * 40)
     kept = of_one_window(names)
 
@@ -113,7 +113,7 @@ def test_what_has_its_seasons_is_usual() -> None:
     assert sketch(seasonal, week, 301).usual_shift == 0  # no week has so many rows
 
 
-def test_a_part_of_a_window_tells_nothing_of_what_is_usual() -> None:
+def test_a_partial_window_does_not_count_for_the_reference_variability() -> None:
     """The oldest days are no whole week, and of a weekday a day has one only."""
     days = np.repeat(np.arange(15), 300)
     weekday = pd.DataFrame({"weekday": days % 7})
@@ -138,7 +138,7 @@ def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days
 
 @pytest.mark.parametrize("empty", [pd.Series([None, None], dtype="float64"), pd.Series([None, None], dtype="object")])
 def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
-    """Nothing beside nothing is not a number, and no error."""
+    """Comparing no values with no values gives NaN, without an error."""
     kept = of_one_window(empty)
 
     assert math.isnan(compare_to_reference(empty, kept).index)

@@ -112,7 +112,7 @@ def test_a_slice_of_one_class_is_listed_and_not_judged() -> None:
 
 
 def test_a_slice_of_a_single_day_is_not_judged() -> None:
-    """One day tells nothing of noise: the difference has no interval, rather than one of no width."""
+    """One day says nothing of noise: the difference has no interval, instead of one of no width."""
     rows = Rows("binary", rows=2000)
     frame = _frame(rows).assign(letter=np.where(rows.day == 3, "new", "usual"))
 
@@ -147,7 +147,7 @@ def test_without_a_champion_there_is_no_difference() -> None:
 
 
 def test_only_the_largest_of_too_many_slices_are_compared(caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond the limit the smallest are left out, and the log says of which columns."""
+    """Beyond the limit the smallest slices are left out, and the log names their columns."""
     rows = Rows("binary", rows=1000)
     of_row = np.arange(1000)
     frame = pd.DataFrame({f"c{number}": (of_row + number) % 8 for number in range(6)})

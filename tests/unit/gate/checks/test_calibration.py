@@ -1,4 +1,4 @@
-"""GATE011: probabilities that are not what they say fire."""
+"""GATE011: probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_error_that_is_not_defined_does_not_pass() -> None:
     )
 
 
-def test_its_numbers_are_all_that_was_measured() -> None:
+def test_its_numbers_are_the_whole_result() -> None:
     """The record has the error beside the limit, and the recalibration."""
     found = CHECK.numbers(_evidence(), GATE)
 
@@ -77,7 +77,7 @@ def test_its_numbers_are_all_that_was_measured() -> None:
 
 
 def test_it_does_not_apply_to_other_tasks() -> None:
-    """Without a probability of one class there is nothing to be calibrated."""
+    """Only the probability of one class is calibrated."""
     evidence = SimpleNamespace(**vars(factories.evidence()) | {"calibration": None})
 
     with pytest.raises(NotApplicable, match="only measured for binary tasks"):

@@ -1,4 +1,4 @@
-"""GATE010: groups that are treated differently by more than is allowed fire."""
+"""GATE010: groups are treated alike."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_it_fires_on_a_gap_that_is_too_large() -> None:
 
 
 def test_it_names_the_three_largest_gaps() -> None:
-    """Of more than three the largest are named, the largest first, and the others counted."""
+    """The three largest gaps are named, the largest first, and the others are counted."""
     gaps = [_gap(gap, gap - 0.01, name) for name, gap in zip("abcd", [0.2, 0.5, 0.3, 0.4], strict=True)]
 
     told = CHECK.explain(_evidence(gaps), GATE)
@@ -51,7 +51,7 @@ def test_it_names_the_three_largest_gaps() -> None:
 
 @pytest.mark.parametrize(("gap", "low"), [(0.05, 0.04), (0.3, 0.1), (0.3, -0.2)])
 def test_it_stays_quiet_where_noise_explains_it(gap: float, low: float) -> None:
-    """A gap that may be as small as is allowed is no fault."""
+    """A gap whose interval reaches the limit is no fault."""
     assert CHECK.explain(_evidence([_gap(gap, low)]), GATE) is None
 
 
@@ -66,7 +66,7 @@ def test_a_measure_without_a_value_leaves_the_others_to_judge_by() -> None:
     ids=["no gaps", "undefined", "without an interval", "another column's only"],
 )
 def test_a_column_that_cannot_be_judged_does_not_pass(fairness: list[GroupGap]) -> None:
-    """Groups that nobody could compare are not known to be treated alike."""
+    """Groups that could not be compared may be treated differently."""
     told = CHECK.explain(_evidence(fairness), GATE)
 
     assert told is not None
@@ -90,6 +90,6 @@ def test_its_numbers_are_all_gaps() -> None:
     ids=["no columns", "old evidence"],
 )
 def test_it_says_when_it_has_nothing_to_judge(evidence: Any, gate: Gate, why: str) -> None:
-    """Without sensitive columns there is no question."""
+    """Without sensitive columns there is nothing to judge."""
     with pytest.raises(NotApplicable, match=why):
         CHECK.explain(evidence, gate)

@@ -1,4 +1,4 @@
-"""A challenger that is not what it seems fires the check that looks at it."""
+"""An implausible challenger fires the check for its fault."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def gate() -> Gate:
 
 
 def _evidence(**changes: object) -> Evidence:
-    """Return good evidence, with what these checks look at."""
+    """Return good evidence with everything that these checks judge by."""
     measured = {"shift": SHIFT, "plausibility": PLAUSIBLE, "refits": Refits([1007, 2007], [0.7, 0.71])}
     return factories.evidence(**measured | changes)
 
@@ -66,15 +66,15 @@ class TestGATE012:
         assert self.check.explain(_evidence(), gate) is None
         assert self.check.explain(_evidence(), gate.model_copy(update={"max_prediction_shift": 0.2})) is not None
 
-    def test_an_unknown_shift_fires(self, gate: Gate) -> None:
+    def test_an_unknown_drift_fires(self, gate: Gate) -> None:
         """A NaN never passes."""
         assert self.check.explain(_evidence(shift=PredictionDrift(NAN, NAN, NAN, NAN, 5000)), gate) is not None
 
     @pytest.mark.parametrize(
         ("champion", "why"), [(None, "no champion yet"), (factories.champion(), "the champion cannot be scored")]
     )
-    def test_without_a_shift_it_does_not_apply(self, champion: object, why: str, gate: Gate) -> None:
-        """Before the first champion, and in evidence of long ago, there is nothing to judge."""
+    def test_without_drift_it_does_not_apply(self, champion: object, why: str, gate: Gate) -> None:
+        """Before the first champion, and in old evidence, there is nothing to judge."""
         evidence = _evidence(champion=champion, shift=None)
 
         with pytest.raises(NotApplicable, match=why):
@@ -82,7 +82,7 @@ class TestGATE012:
         assert self.check.numbers(evidence, gate) == {}
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has the index beside its limit."""
+        """The record has the index and its limit."""
         assert self.check.numbers(_evidence(), gate) == {
             "index": 0.25,
             "limit": 0.25,
@@ -98,7 +98,7 @@ class TestGATE017:
     check = NotTooGood()
 
     def test_a_feature_that_is_the_label_fires(self, gate: Gate) -> None:
-        """The feature is named, with what it explains."""
+        """The feature is named with the share that it explains."""
         leak = Plausibility("refunded_at", 0.9964, 1.0)
 
         assert self.check.explain(_evidence(plausibility=leak), gate) == (
@@ -133,11 +133,11 @@ class TestGATE017:
         ids=["a half", "more", "half an error", "less than half", "worse", "both perfect"],
     )
     def test_a_jump_is_a_share_of_the_error(self, changes: dict[str, object], fires: bool, gate: Gate) -> None:
-        """Half of the champion's error may go, of a score and of an error alike."""
+        """Half of the champion's error may disappear, whether higher or lower is better."""
         assert (self.check.explain(_evidence(**changes), gate) is not None) == fires
 
     def test_the_first_model_cannot_jump(self, gate: Gate) -> None:
-        """Without a champion, or with one that cannot be scored, only the features are looked at."""
+        """Without a champion that can be scored, only the features are judged."""
         first = _evidence(champion=None, challenger=factories.challenger(0.99))
         broken = factories.champion(metrics=None, difference=None, error="ModelRefused: x")
 
@@ -146,12 +146,12 @@ class TestGATE017:
         assert self.check.numbers(first, gate)["error_gone"] is None
 
     def test_without_a_measurement_it_does_not_apply(self, gate: Gate) -> None:
-        """Evidence of long ago has nothing to judge."""
+        """Old evidence has nothing to judge."""
         with pytest.raises(NotApplicable, match="not measured"):
             self.check.explain(_evidence(plausibility=None), gate)
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has both rules' numbers beside their limits."""
+        """The record has the numbers of both rules and their limits."""
         assert self.check.numbers(_evidence(), gate) == {
             "error_gone": pytest.approx(1 / 7),
             "max_jump": 0.5,
@@ -162,7 +162,7 @@ class TestGATE017:
 
 
 class TestGATE018:
-    """Learned from recent days."""
+    """Trained on recent days."""
 
     check = FreshTrainingData()
 
@@ -188,12 +188,12 @@ class TestGATE018:
         )
 
     def test_evidence_that_does_not_say_what_is_needed_is_not_judged(self, gate: Gate) -> None:
-        """Evidence of long ago has no limit of its own."""
+        """Old evidence has no limit of its own."""
         with pytest.raises(NotApplicable, match="max_age_days is not set"):
             self.check.explain(self._learned_until("2024-01-15", needed=None), gate)
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has the age beside what is allowed."""
+        """The record has the age and the limit."""
         assert self.check.numbers(self._learned_until("2024-01-30"), gate) == {"age_days": 30, "limit": 44}
 
 
@@ -222,12 +222,12 @@ class TestGATE019:
         }
 
     def test_a_steady_gain_is_quiet(self, gate: Gate) -> None:
-        """Fits that are all about as much better pass, and so do fits that are all the same."""
+        """Fits with about the same gain pass, and so do fits that are all equal."""
         assert self.check.explain(_evidence(), gate) is None
         assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, 0.7])), gate) is None
 
     def test_a_challenger_that_is_plainly_worse_is_not_called_lucky(self, gate: Gate) -> None:
-        """A model that lost to its champion with every seed was said to rest on a lucky one."""
+        """A model that was worse with every seed was once said to depend on a lucky one."""
         evidence = _evidence(challenger=factories.challenger(0.6), refits=Refits([1007, 2007], [0.61, 0.62]))
 
         assert self.check.explain(evidence, gate) == (
@@ -236,7 +236,7 @@ class TestGATE019:
         )
 
     def test_one_that_other_seeds_beat_is_not_called_lucky(self, gate: Gate) -> None:
-        """Where its own seed is one of the worse ones, the gain varies, and not in its favour."""
+        """Where other seeds do better, the gain varies, but not in favour of the challenger."""
         evidence = _evidence(challenger=factories.challenger(0.66), refits=Refits([1007, 2007], [0.75, 0.67]))
 
         told = self.check.explain(evidence, gate)
@@ -246,7 +246,7 @@ class TestGATE019:
         assert "lucky" not in told
 
     def test_no_gain_at_all_fires(self, gate: Gate) -> None:
-        """Fits that are all exactly as good as the champion have gained nothing."""
+        """Fits that are all exactly as good as the champion have no gain."""
         evidence = _evidence(challenger=factories.challenger(0.65), refits=Refits([1007, 2007], [0.65, 0.65]))
 
         assert self.check.explain(evidence, gate) is not None

@@ -23,7 +23,7 @@ def _evidence(reload: Reload | None) -> Any:
 
 @pytest.mark.parametrize("difference", [0.0, 1e-12, 1e-9])
 def test_it_stays_quiet_where_predictions_are_the_same(difference: float, gate: Gate) -> None:
-    """Rounding is no difference."""
+    """A difference within rounding is no difference."""
     assert LoadsInFreshProcess().explain(_evidence(Reload(True, difference, 1000, 2.5)), gate) is None
 
 
@@ -57,13 +57,13 @@ def test_it_does_not_apply_to_evidence_of_an_older_run(gate: Gate) -> None:
 
 
 def test_it_cannot_be_turned_down() -> None:
-    """A promise rests on it: what is served is what was measured."""
+    """The gate promises that the served model is the measured one."""
     assert LoadsInFreshProcess.essential
     assert LoadsInFreshProcess.severity == "keep"
 
 
 def test_the_record_has_every_number(gate: Gate) -> None:
-    """What was measured is kept."""
+    """The record has every measured number."""
     numbers = LoadsInFreshProcess().numbers(_evidence(Reload(True, 0.0, 1000, 2.5)), gate)
 
     assert numbers == {"loaded": True, "largest_difference": 0.0, "rows": 1000, "seconds": 2.5, "error": None}

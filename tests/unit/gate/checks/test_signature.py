@@ -1,4 +1,4 @@
-"""GATE015: the challenger takes what the champion takes."""
+"""GATE015: the challenger takes the champion's features."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _evidence(signature: Signature | None) -> Any:
 
 
 @pytest.mark.parametrize("dropped", [[], ["hour", "origin"]], ids=["the same", "fewer"])
-def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gate) -> None:
-    """What callers send is enough for the challenger, if it does not look at some of it."""
+def test_it_stays_quiet_without_new_features(dropped: list[str], gate: Gate) -> None:
+    """A challenger that ignores some features needs nothing new from its callers."""
     challenger = {name: kind for name, kind in CHAMPION.items() if name not in dropped}
 
     assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) is None
@@ -54,7 +54,7 @@ def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gat
     ids=["new", "another kind", "both"],
 )
 def test_it_fires_on_what_callers_do_not_send(challenger: dict[str, Any], told: str, gate: Gate) -> None:
-    """A new feature, or one of another kind, is named, and how to let it through once."""
+    """A new or changed feature is named, with the way to let it through once."""
     assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) == told + ADVICE
 
 
