@@ -186,14 +186,14 @@ def collect_evidence(
     import numpy as np
 
     training, gate = pipeline.training, pipeline.gate
-    measure = Metric.of(training, _threshold(challenger_is, 0.5))
+    metric = Metric.of(training, _threshold(challenger_is, 0.5))
 
     def compare(name: str, predicted: np.ndarray | None, threshold: float) -> Opponent:
         own_threshold = threshold if training.task == "binary" else None
         if predicted is None:
             return Opponent(name, metrics=None, difference=None, threshold=own_threshold)
         difference = paired_difference(
-            measure,
+            metric,
             y_true,
             days,
             challenger,
@@ -203,30 +203,30 @@ def collect_evidence(
             seed=training.seed,
             second_threshold=threshold,
         )
-        metrics = all_metrics(replace(measure, threshold=threshold), y_true, predicted)
+        metrics = all_metrics(replace(metric, threshold=threshold), y_true, predicted)
         return Opponent(name, metrics, difference, threshold=own_threshold)
 
     champion_opponent = None
     if champion_is is not None:
         champion_opponent = replace(
-            compare(f"version {champion_is['version']}", champion, _threshold(champion_is, measure.threshold)),
+            compare(f"version {champion_is['version']}", champion, _threshold(champion_is, metric.threshold)),
             as_of=champion_is["as_of"],
             train_end=champion_is["train_end"],
             error=champion_error,
         )
     return Evidence(
         pipeline=pipeline.name,
-        metric=measure.metric,
-        higher_is_better=measure.higher_is_better,
-        holdout=_summarise_holdout(measure, y_true, days, holdout_days, classes),
+        metric=metric.name,
+        higher_is_better=metric.higher_is_better,
+        holdout=_summarise_holdout(metric, y_true, days, holdout_days, classes),
         challenger=Challenger(
-            **challenger_is | {"threshold": measure.threshold if training.task == "binary" else None},
-            metrics=all_metrics(measure, y_true, challenger),
+            **challenger_is | {"threshold": metric.threshold if training.task == "binary" else None},
+            metrics=all_metrics(metric, y_true, challenger),
             finite=bool(np.isfinite(challenger).all()),
         ),
-        baseline=compare(gate.baseline, baseline, best_f1_threshold(measure, y_true, baseline)),
+        baseline=compare(gate.baseline, baseline, best_f1_threshold(metric, y_true, baseline)),
         champion=champion_opponent,
-        quantile=None if training.classifies else measure.quantile,
+        quantile=None if training.classifies else metric.quantile,
     )
 
 
@@ -236,7 +236,7 @@ def _threshold(model_is: dict[str, Any], default: float) -> float:
 
 
 def _summarise_holdout(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     holdout_days: tuple[str, str],
@@ -245,12 +245,12 @@ def _summarise_holdout(
     import numpy as np
 
     shares = None
-    if measure.task == "multiclass" and classes is not None and len(y_true):
+    if metric.task == "multiclass" and classes is not None and len(y_true):
         shares = {str(label): float(np.mean(y_true == code)) for code, label in enumerate(classes)}
     return HoldoutSummary(
         *holdout_days,
         rows=len(y_true),
         days=len(np.unique(days)),
-        label_mean=float(np.mean(y_true)) if len(y_true) and measure.task != "multiclass" else math.nan,
+        label_mean=float(np.mean(y_true)) if len(y_true) and metric.task != "multiclass" else math.nan,
         label_shares=shares,
     )

@@ -66,7 +66,7 @@ class GroupGap:
 
 
 def measure_fairness(
-    measure: Metric,
+    metric: Metric,
     frame: pd.DataFrame,
     columns: Sequence[str],
     y_true: np.ndarray,
@@ -80,7 +80,7 @@ def measure_fairness(
 ) -> list[GroupGap]:
     """Return how far the groups of each column are apart, in each fairness measure of the task.
 
-    Binary, at the threshold of `measure`: the share predicted positive, which demographic parity makes equal
+    Binary, at the threshold of `metric`: the share predicted positive, which demographic parity makes equal
     (Calders, Kamiran and Pechenizkiy, Building classifiers with independency constraints, ICDM workshops 2009), and
     the true and false positive rates, which equalised odds make equal (Hardt, Price and Srebro, Equality of
     opportunity in supervised learning, NIPS 2016). Groups with different base rates cannot be equal in all of them,
@@ -111,7 +111,7 @@ def measure_fairness(
 
     unique, day = np.unique(days, return_inverse=True)
     resamples = day_resamples(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
-    outcomes = _outcomes(measure, y_true, np.asarray(predicted, dtype="float64"))
+    outcomes = _outcomes(metric, y_true, np.asarray(predicted, dtype="float64"))
     found = []
     for column in dict.fromkeys(columns):
         groups = rows_by_value(frame, column, min_rows)
@@ -121,22 +121,22 @@ def measure_fairness(
     return found
 
 
-def _outcomes(measure: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _outcomes(metric: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return, by fairness measure, the values to average and the rows that count; NaN for a non-finite prediction."""
     import numpy as np
 
     finite = np.isfinite(predicted if predicted.ndim == 1 else predicted.sum(axis=1))
     everyone = np.ones(len(y_true), dtype=bool)
-    if measure.task == "binary":
-        positive = np.where(finite, predicted >= measure.threshold, math.nan)
+    if metric.task == "binary":
+        positive = np.where(finite, predicted >= metric.threshold, math.nan)
         return {
             "share predicted positive": (positive, everyone),
             "true positive rate": (positive, y_true == 1),
             "false positive rate": (positive, y_true == 0),
         }
-    if measure.task == "multiclass":
+    if metric.task == "multiclass":
         return {"accuracy": (np.where(finite, predicted.argmax(axis=1) == y_true, math.nan), everyone)}
-    if measure.definition.loss == "quantile":
+    if metric.definition.loss == "quantile":
         return {"share at or below the prediction": (np.where(finite, y_true <= predicted, math.nan), everyone)}
     spread = float(np.std(y_true)) if len(y_true) else 0.0
     error = np.where(finite, predicted, math.nan) - y_true

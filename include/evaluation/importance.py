@@ -65,7 +65,7 @@ def permutation_importance(
     frame: pd.DataFrame,
     y: np.ndarray,
     columns: Sequence[str],
-    measure: Metric,
+    metric: Metric,
     *,
     repeats: int = 3,
     max_rows: int = 5000,
@@ -107,9 +107,9 @@ def permutation_importance(
     if len(frame) > max_rows:
         sample = np.sort(draw.choice(len(frame), max_rows, replace=False))
         frame, y = frame.iloc[sample], y[sample]
-    whole = measure.value(y, predict(frame)) if len(frame) else math.nan
+    whole = metric.value(y, predict(frame)) if len(frame) else math.nan
     if math.isnan(whole):
-        log.warning("no feature importance: %s is not defined on the %s rows", measure.metric, len(frame))
+        log.warning("no feature importance: %s is not defined on the %s rows", metric.name, len(frame))
         return []
     losses: dict[str, list[float]] = {}
     for column in [name for _ in range(repeats) for name in columns]:
@@ -125,7 +125,7 @@ def permutation_importance(
             break
         # a new column of the same type keeps categories, and leaves the frame itself unchanged
         shuffled = frame.assign(**{column: frame[column].array.take(order)})
-        loss = measure.sign * (whole - measure.value(y, predict(shuffled)))
+        loss = metric.sign * (whole - metric.value(y, predict(shuffled)))
         if not math.isnan(loss):
             losses.setdefault(column, []).append(loss)
     found = [Importance(name, float(np.mean(each)), float(np.std(each))) for name, each in losses.items()]

@@ -44,7 +44,7 @@ class PairedDifference:
 
 
 def paired_difference(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     first: np.ndarray,
@@ -68,25 +68,25 @@ def paired_difference(
     days
         The day of each row, of shape (n_rows,).
     second_threshold
-        Probability from which the second model counts a row as positive; by default the threshold of `measure`.
+        Probability from which the second model counts a row as positive; by default the threshold of `metric`.
     fold
         The fold of each row, of shape (n_rows,); by default all rows are one fold.
     """
     import numpy as np
 
-    other = measure if second_threshold is None else replace(measure, threshold=second_threshold)
+    other = metric if second_threshold is None else replace(metric, threshold=second_threshold)
     parts = [slice(None)] if fold is None else [fold == number for number in np.unique(fold)]
-    values = [measure.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
-    value, blocks = measure.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
+    values = [metric.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
+    value, blocks = metric.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
     if not math.isfinite(value):
         return PairedDifference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
     generator = np.random.default_rng(seed)
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
         _, day = np.unique(days[part], return_inverse=True)
-        first_metric = metric_on_resamples(measure, y_true[part], first[part], day)
+        first_metric = metric_on_resamples(metric, y_true[part], first[part], day)
         second_metric = metric_on_resamples(other, y_true[part], second[part], day)
         resamples = day_resamples(n_days, rounds, generator)
-        differences += measure.sign * (first_metric(resamples) - second_metric(resamples)) / len(parts)
+        differences += metric.sign * (first_metric(resamples) - second_metric(resamples)) / len(parts)
     low, high = percentile_interval(differences, confidence)
     return PairedDifference(value, low, high, confidence, rounds, sum(blocks))

@@ -58,9 +58,9 @@ def measure_robustness(
     predict: Predict,
     frame: pd.DataFrame,
     y_true: np.ndarray,
-    measure: Metric,
-    metric: float,
-    baseline_metric: float,
+    metric: Metric,
+    value: float,
+    baseline_value: float,
     features: Sequence[str],
     numeric: Sequence[str],
     categorical: Sequence[str],
@@ -78,7 +78,7 @@ def measure_robustness(
         Called with frames that have the columns of `frame`, with the types that the feature query would return.
     y_true
         Labels of shape (n_rows,), as `Metric.value` takes them.
-    metric, baseline_metric
+    value, baseline_value
         Metric of the model and of the baseline on the whole holdout.
     features
         Columns that the model takes: `numeric` and `categorical` together.
@@ -93,19 +93,19 @@ def measure_robustness(
     import numpy as np
 
     draw = np.random.default_rng(seed)
-    rows = _sample(measure, y_true, max_rows, draw)
+    rows = _sample(metric, y_true, max_rows, draw)
     frame, y_true = frame.iloc[rows], y_true[rows]
     if not len(frame):
         return []
     expected, error = _try_predict(predict, frame)
     if expected is None:
         return [PerturbationResult("shuffled rows", f"even in the order of the holdout: {error}", math.nan, math.nan)]
-    unperturbed, gain = measure.value(y_true, expected), measure.sign * (metric - baseline_metric)
+    unperturbed, gain = metric.value(y_true, expected), metric.sign * (value - baseline_value)
 
     def result(name: Name, found: np.ndarray | None, error: str | None) -> PerturbationResult:
-        value = math.nan if found is None else measure.value(y_true, found)
-        share_lost = measure.sign * (unperturbed - value) / gain if gain > 0 else math.nan
-        return PerturbationResult(name, error, value, share_lost)
+        perturbed = math.nan if found is None else metric.value(y_true, found)
+        share_lost = metric.sign * (unperturbed - perturbed) / gain if gain > 0 else math.nan
+        return PerturbationResult(name, error, perturbed, share_lost)
 
     missing, error = _try_predict(predict, with_missing(frame, features, draw))
     error = error or _find_null_column_error(predict, frame.iloc[:FEW_ROWS], features)
@@ -120,12 +120,12 @@ def measure_robustness(
     return found
 
 
-def _sample(measure: Metric, y_true: np.ndarray, max_rows: int, draw: np.random.Generator) -> np.ndarray:
+def _sample(metric: Metric, y_true: np.ndarray, max_rows: int, draw: np.random.Generator) -> np.ndarray:
     """Return the positions of the rows to perturb, in their order."""
     import numpy as np
 
     count = len(y_true)
-    if measure.task in ("binary", "multiclass") and count:
+    if metric.task in ("binary", "multiclass") and count:
         rarest = np.unique(y_true, return_counts=True)[1].min()
         max_rows = max(max_rows, math.ceil(ROWS_OF_A_CLASS / rarest * count))
     return np.arange(count) if count <= max_rows else np.sort(draw.choice(count, max_rows, replace=False))

@@ -54,7 +54,7 @@ class SliceResult:
 
 
 def measure_slices(
-    measure: Metric,
+    metric: Metric,
     frame: pd.DataFrame,
     columns: Sequence[str],
     y_true: np.ndarray,
@@ -89,7 +89,7 @@ def measure_slices(
     min_rows
         A value with fewer rows is not a slice of its own: see `rows_by_value`.
     champion_threshold
-        Probability from which the champion counts a row as positive; by default the threshold of `measure`.
+        Probability from which the champion counts a row as positive; by default the threshold of `metric`.
     """
     import numpy as np
 
@@ -103,7 +103,7 @@ def measure_slices(
         return []
     _, day = np.unique(days, return_inverse=True)  # each slice sorts whole numbers faster than text
     each_confidence = 1 - (1 - confidence) / len(slices)
-    other = measure if champion_threshold is None else replace(measure, threshold=champion_threshold)
+    other = metric if champion_threshold is None else replace(metric, threshold=champion_threshold)
     found = []
     for column, value, rows in slices:
         y, ours = y_true[rows], challenger[rows]
@@ -112,7 +112,7 @@ def measure_slices(
         if theirs is not None:
             difference = _widen(
                 paired_difference(
-                    measure,
+                    metric,
                     y,
                     day[rows],
                     ours,
@@ -124,7 +124,7 @@ def measure_slices(
                 )
             )
         champion_metric = math.nan if theirs is None else other.value(y, theirs)
-        found.append(SliceResult(column, value, len(rows), measure.value(y, ours), champion_metric, difference))
+        found.append(SliceResult(column, value, len(rows), metric.value(y, ours), champion_metric, difference))
     return found
 
 

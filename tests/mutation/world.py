@@ -153,7 +153,7 @@ class World:
     def evidence(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Evidence:
         """Measure a challenger beside the champion, as a run does.
 
-        The clean process costs seconds, so it is asked only where a mutant is about the file.
+        The fresh process costs seconds, so it only runs where a mutant is about the file.
         """
         frame = self.held if judged.frame is None else judged.frame
         path, sha256 = judged.path, judged.sha256
@@ -185,7 +185,7 @@ class World:
 
 
 def measure_reload_here(*_: Any, **__: Any) -> Reload:
-    """Stand for the clean process."""
+    """Stand in for the fresh process."""
     return Reload(loaded=True, largest_difference=0.0, rows=1, seconds=0.0)
 
 

@@ -204,7 +204,7 @@ def metric_lines(
     """
     import numpy as np
 
-    name, rows = measure.metric, len(y_true)
+    name, rows = measure.name, len(y_true)
     of_holdout = f"{name} beside the holdout"
     value = measure.value(y_true, y_pred) if rows >= min_rows else math.nan
     if not math.isfinite(value):

@@ -18,12 +18,12 @@ METRICS_UNDER_TEST = [
     for task in ("binary", "multiclass", "regression")
     for metric in METRICS[task]
 ]
-each_measure = pytest.mark.parametrize("measure", METRICS_UNDER_TEST, ids=lambda each: f"{each.task} {each.metric}")
+each_measure = pytest.mark.parametrize("measure", METRICS_UNDER_TEST, ids=lambda each: f"{each.task} {each.name}")
 
 
 def named(task: str, metric: str) -> Metric:
     """Return one of the metrics under test."""
-    (found,) = [measure for measure in METRICS_UNDER_TEST if (measure.task, measure.metric) == (task, metric)]
+    (found,) = [measure for measure in METRICS_UNDER_TEST if (measure.task, measure.name) == (task, metric)]
     return found
 
 

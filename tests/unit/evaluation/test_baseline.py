@@ -122,6 +122,6 @@ class TestTheKindestThreshold:
         [([0, 0], [0.1, 0.2]), ([0, 1], [0.1, NAN]), ([0, NAN], [0.1, 0.2]), ([], [])],
         ids=["no positive", "a NaN", "an unknown label", "no rows"],
     )
-    def test_is_the_measures_where_there_is_no_f1(self, y_true: list[float], baseline: list[float]) -> None:
+    def test_is_the_metrics_own_where_f1_is_undefined(self, y_true: list[float], baseline: list[float]) -> None:
         """Where F1 is not defined at any threshold, nothing is chosen, and nothing fails."""
         assert best_f1_threshold(self.measure, np.array(y_true), np.array(baseline)) == 0.99

@@ -58,7 +58,7 @@ def test_probabilities_that_are_too_small_by_a_tenth_have_an_error_of_a_tenth() 
     assert found.intercept > 0.2
 
 
-def test_what_chance_adds_to_an_error_is_no_fault() -> None:
+def test_the_interval_takes_off_what_chance_adds() -> None:
     """Of few rows the error is larger than the true one by chance, and the interval reaches down to the true one."""
     larger = above = 0
     for seed in range(20):
@@ -72,7 +72,7 @@ def test_what_chance_adds_to_an_error_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize(("factor", "intercept"), [(2.0, 0.3), (0.5, -0.4)])
-def test_the_recalibration_is_what_was_done_to_the_log_odds(factor: float, intercept: float) -> None:
+def test_the_recalibration_recovers_a_change_of_the_log_odds(factor: float, intercept: float) -> None:
     """Log odds that were stretched and moved are brought back by the inverse."""
     y, _, true = _rows(rows=40_000)
     odds = np.log(true / (1 - true))
@@ -125,7 +125,7 @@ def test_the_champion_is_measured_on_the_same_rows() -> None:
     ],
     ids=["one class", "no numbers", "no probabilities", "no rows"],
 )
-def test_what_is_not_defined_is_nan(y: np.ndarray, predicted: np.ndarray) -> None:
+def test_an_undefined_recalibration_is_nan(y: np.ndarray, predicted: np.ndarray) -> None:
     """What is undefined is NaN, never a number."""
     found = _calibration(y, np.arange(len(y)) % 5, predicted)
 

@@ -169,7 +169,7 @@ def test_a_holdout_of_one_day_has_no_interval() -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_a_prediction_that_is_no_number_leaves_no_gap(task: str) -> None:
+def test_a_non_finite_prediction_leaves_no_gap(task: str) -> None:
     """One NaN spoils its group's value, and with two groups the gap."""
     predicted = np.full((400, 3), 1 / 3) if task == "multiclass" else np.full(400, 0.7)
     predicted[5] = math.nan

@@ -42,7 +42,7 @@ def predict(frame: pd.DataFrame) -> np.ndarray:
     return (10 * frame["strong"] + frame["weak"] + 3 * (frame["kind"] == "a")).to_numpy("float64")
 
 
-def test_what_a_model_rests_on_comes_first_and_noise_is_worth_nothing(frame: pd.DataFrame) -> None:
+def test_the_features_that_matter_come_first_and_noise_has_no_importance(frame: pd.DataFrame) -> None:
     """The order is that of the coefficients, and shuffling what is not used costs exactly nothing."""
     found = permutation_importance(predict, frame, predict(frame), COLUMNS, MAE, seed=1)
 
@@ -106,7 +106,7 @@ def test_no_more_rows_are_predicted_than_allowed(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(("shuffles", "named"), [(0, 0), (2, 2), (6, 4)])
-def test_when_the_seconds_are_over_what_is_there_is_returned(
+def test_the_results_so_far_are_returned_when_the_time_is_over(
     frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, shuffles: int, named: int
 ) -> None:
     """Each column is shuffled once before one is shuffled again, so that a short time covers many columns."""

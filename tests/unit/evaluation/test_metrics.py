@@ -60,7 +60,7 @@ def test_it_is_the_number_of_its_name(measure: Metric, which: str) -> None:
     rows = ROWS[measure.task]
     predicted = getattr(rows, which)
 
-    expected = OF_SKLEARN[measure.task, measure.metric](rows.y_true, predicted)
+    expected = OF_SKLEARN[measure.task, measure.name](rows.y_true, predicted)
 
     assert measure.value(rows.y_true, predicted) == pytest.approx(expected, abs=1e-12)
 
@@ -133,7 +133,7 @@ def test_labels_of_one_class_have_no_metric(measure: Metric) -> None:
 
     found = measure.value(np.ones(200), rows.good)
 
-    assert math.isnan(found) is (classes or measure.metric == "r2")
+    assert math.isnan(found) is (classes or measure.name == "r2")
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, 45.0])
@@ -286,7 +286,7 @@ def test_every_metric_of_a_task_is_measured(task: str) -> None:
     found = all_metrics(measure, rows.y_true, rows.worse)
 
     assert list(found) == list(METRICS[task])
-    alone = {metric: replace(measure, metric=metric).value(rows.y_true, rows.worse) for metric in METRICS[task]}
+    alone = {name: replace(measure, name=name).value(rows.y_true, rows.worse) for name in METRICS[task]}
     assert found == alone
     assert all(math.isfinite(value) for value in found.values())
 
@@ -306,4 +306,4 @@ def test_every_metric_is_documented_with_its_direction() -> None:
     rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in page.splitlines()]
 
     for measure in METRICS_UNDER_TEST:
-        assert [measure.task, measure.metric, "higher" if measure.higher_is_better else "lower"] in rows
+        assert [measure.task, measure.name, "higher" if measure.higher_is_better else "lower"] in rows

@@ -13,7 +13,7 @@ from include.evaluation.refits import Refits
 NAN = math.nan
 
 
-def test_what_json_has_no_number_for_is_null() -> None:
+def test_non_finite_numbers_are_null() -> None:
     """A NaN and infinities become null at any depth, and all else stays as it is."""
     value = {"a": [1.5, NAN, (math.inf, 2)], "b": {"c": -math.inf, "d": None}, "e": "nan", "f": True, "g": 0}
 

@@ -117,7 +117,7 @@ def test_rows_of_one_day_are_not_taken_for_independent() -> None:
     assert by_day.high - by_day.low > 5 * (by_row.high - by_row.low)
 
 
-def test_one_class_in_many_draws_leaves_no_interval() -> None:
+def test_one_class_in_many_resamples_leaves_no_interval() -> None:
     """Where most resamples hold a single class, the metric is defined and its interval is not."""
     days = np.repeat([f"2024-02-{day:02}" for day in range(1, 11)], 20)
     y_true = np.zeros(200)
@@ -133,7 +133,7 @@ def test_one_class_in_many_draws_leaves_no_interval() -> None:
     assert math.isnan(found.high)
 
 
-def test_a_class_that_most_draws_lack_leaves_no_interval() -> None:
+def test_a_class_that_most_resamples_lack_leaves_no_interval() -> None:
     """Where one class is seen on a single day, the mean over classes is there and its interval is not."""
     rows, measure = Rows("multiclass"), named("multiclass", "roc_auc_ovr")
     rows.y_true[(rows.y_true == 3) & (rows.day > 0)] = 2

@@ -28,7 +28,7 @@ def test_equal_predictions_have_not_drifted() -> None:
 
 
 @pytest.mark.parametrize("value", [0.1, 0.5], ids=["lower", "higher"])
-def test_a_constant_beside_another_constant_is_a_large_drift(value: float) -> None:
+def test_two_different_constants_are_a_large_drift(value: float) -> None:
     """Where the champion predicts one number, any other number is on one side of it and makes the index large."""
     found = measure_prediction_drift(np.full(ROWS, value), np.full(ROWS, 0.3))
 
@@ -60,7 +60,7 @@ def test_of_several_classes_the_one_that_drifted_most_is_returned() -> None:
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_a_prediction_that_is_no_number_leaves_the_drift_unknown(broken: float) -> None:
+def test_a_non_finite_prediction_leaves_the_drift_unknown(broken: float) -> None:
     """No index is made up where one is not defined, of one column or of the last of several."""
     predictions = np.column_stack([_normal(), _normal(2)])
     faulty = predictions.copy()

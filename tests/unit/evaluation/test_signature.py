@@ -19,7 +19,7 @@ def test_the_same_features_do_not_differ() -> None:
     assert compare_signatures(CHALLENGER, champion) == Signature(CHALLENGER, added=[], missing=[], changed=[])
 
 
-def test_what_differs_is_named() -> None:
+def test_differences_are_named() -> None:
     """New, dropped and changed features are distinguished."""
     champion = feature_kinds(["age", "carrier", "distance"], ["origin"])
 

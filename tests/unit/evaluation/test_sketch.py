@@ -54,7 +54,7 @@ def test_the_index_against_a_sketch_is_that_against_its_rows() -> None:
     assert found.rows == ROWS
 
 
-def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not() -> None:
+def test_drift_of_numbers_is_beyond_the_limit_and_another_sample_is_not() -> None:
     """A column that moved by one standard deviation drifts, and one that moved by chance does not."""
     kept = of_one_window(numbers())
 
@@ -63,7 +63,7 @@ def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not()
     assert compare_to_reference(numbers(2, mean=1), kept).moved == "the median is 0.9984 and was -0.01422"
 
 
-def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() -> None:
+def test_drift_of_text_is_beyond_the_limit_and_another_sample_is_not() -> None:
     """The value whose share has changed most is named."""
     kept = of_one_window(stores())
     moved = compare_to_reference(stores(2, north=0.1, rows=300), kept)
@@ -102,7 +102,7 @@ def test_the_last_bits_of_a_number_are_no_drift() -> None:
     assert found.index == 0
 
 
-def test_what_has_its_seasons_is_usual() -> None:
+def test_a_season_raises_the_reference_variability() -> None:
     """A week in which all is otherwise than over the year was there before, and the sketch remembers how far."""
     week = np.repeat(np.arange(10), 300)
     seasonal = numbers(3, rows=3000) / 10 + week
@@ -145,7 +145,7 @@ def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
     assert (kept.rows, kept.nulls) == (0, 2)
 
 
-def test_a_reference_has_what_was_learned_from_and_what_is_predicted() -> None:
+def test_a_reference_has_the_training_rows_and_the_predictions() -> None:
     """Windows are counted back from the newest day; of several classes each probability is sketched."""
     days = pd.Series(pd.date_range("2024-01-01", periods=20, freq="D").repeat(10))
     predicted = prediction_columns(np.full((200, 2), 0.5), ["late", 3])

@@ -46,7 +46,7 @@ class TestGATE020:
         """A third of the rows has a label, as on the days before."""
         assert self.check.explain(_evidence(LabelCoverage(Coverage("", 5000, 1650, 0.33, 0.4))), gate) is None
 
-    def test_what_chance_explains_is_quiet(self, gate: Gate) -> None:
+    def test_it_stays_quiet_where_chance_explains_it(self, gate: Gate) -> None:
         """Four of twenty rows have a label, and six were expected."""
         assert self.check.explain(_evidence(LabelCoverage(Coverage("", 20, 4, 0.3, 0.24))), gate) is None
 

@@ -187,7 +187,7 @@ class TestGATE018:
             "days, or find out why their labels are missing"
         )
 
-    def test_evidence_that_does_not_say_what_is_needed_is_not_judged(self, gate: Gate) -> None:
+    def test_evidence_without_needed_days_is_not_judged(self, gate: Gate) -> None:
         """Old evidence has no limit of its own."""
         with pytest.raises(NotApplicable, match="max_age_days is not set"):
             self.check.explain(self._learned_until("2024-01-15", needed=None), gate)

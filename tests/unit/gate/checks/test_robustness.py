@@ -103,7 +103,7 @@ def test_a_loss_that_is_not_known_does_not_pass(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("value", [0.5, 0.4, NAN])
-def test_nothing_to_lose_is_no_fault(value: float, gate: Gate) -> None:
+def test_it_stays_quiet_without_a_gain(value: float, gate: Gate) -> None:
     """Without a gain over the baseline GATE004 fires, and this check has nothing to add."""
     assert Robust().explain(_of_no_gain(value), gate) is None
 

@@ -78,7 +78,7 @@ def test_it_does_not_apply_where_there_is_nothing_to_compare(signature: Signatur
         TakesTheSame().explain(_evidence(signature), gate)
 
 
-def test_what_callers_send_is_an_open_question() -> None:
+def test_a_new_feature_is_inconclusive() -> None:
     """It is no fault of the model, so that the verdict is inconclusive, and a team may let it through."""
     assert TakesTheSame.severity == "inconclusive"
     assert not TakesTheSame.essential
