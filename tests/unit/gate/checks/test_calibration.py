@@ -17,6 +17,10 @@ from tests import factories
 CHECK = Calibrated()
 GATE = Gate(minimum=0.6, max_calibration_error=0.1)
 NAN = math.nan
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE011": ({"calibration": CalibrationResult(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
+}
 
 
 def _evidence(error: float = 0.02, low: float = 0.01, high: float = 0.03, slope: float = 0.52) -> Any:

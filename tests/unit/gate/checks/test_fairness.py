@@ -17,6 +17,21 @@ from tests import factories
 CHECK = GroupsAlike()
 GATE = Gate(minimum=0.6, sensitive=["sex"], max_fairness_gap=0.1)
 NAN = math.nan
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE010": (
+        {
+            "fairness": [
+                GroupGap(
+                    *("age", "true positive rate"),
+                    {"64 to 79": GroupValue(1550, 0.63), "18 to 33": GroupValue(1683, 0.834)},
+                    *(0.205, 0.160, 0.249),
+                )
+            ]
+        },
+        {"sensitive": ["age"]},
+    ),
+}
 
 
 def _gap(gap: float, low: float, measure: str = "true positive rate", column: str = "sex") -> GroupGap:

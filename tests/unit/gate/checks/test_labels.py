@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
 
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE020": ({"labels": LabelCoverage(Coverage("", 5000, 3692, 0.98, 0.0))}, {}),
+}
+
 
 def _evidence(labels: LabelCoverage | None) -> Evidence:
     return factories.evidence(labels=labels)

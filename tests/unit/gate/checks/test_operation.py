@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 AT_THE_LIMITS = Operation(model_bytes=500_000_000, row_ms=200.0, rows_per_second=2000.0, rows=20_000)
 ADVICE = "; remove the heavy families from training.candidates, or change gate.limits"
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
+}
 
 
 def _evidence(operation: Operation | None) -> Any:

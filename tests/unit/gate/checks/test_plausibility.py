@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 NAN = math.nan
 SHIFT = PredictionDrift(0.25, 0.9, 0.31, 0.3, 5000)
 PLAUSIBLE = Plausibility("visitors", 0.4, 0.6)
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE012": ({"shift": PredictionDrift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
+    "GATE017": ({"plausibility": Plausibility("refunded_at", 0.9964, 0.9991)}, {}),
+    "GATE018": ({"challenger": factories.challenger(train_end="2023-12-27", needed_days=30)}, {}),
+    "GATE019": ({"refits": Refits([1007, 2007], [0.6612, 0.6497])}, {}),
+}
 
 
 @pytest.fixture

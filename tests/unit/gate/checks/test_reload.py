@@ -16,6 +16,14 @@ from tests import factories
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
 
+REFUSED = (
+    "ModelRefused: challenger.skops holds types that no model of Nightshift has (builtins.eval), so it was not loaded"
+)
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE016": ({"reload": Reload(False, math.nan, rows=1000, seconds=2.0, error=REFUSED)}, {}),
+}
+
 
 def _evidence(reload: Reload | None) -> Any:
     return SimpleNamespace(**vars(factories.evidence()) | {"reload": reload})

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from include.evaluation.robustness import Name
 
 NAN = math.nan
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE013": (
+        {
+            "robustness": [
+                PerturbationResult("missing values", None, 0.5812, 0.594),
+                PerturbationResult("numeric noise", None, 0.69, 0.05),
+            ]
+        },
+        {},
+    ),
+}
 
 
 def _stood(**changes: PerturbationResult) -> list[PerturbationResult]:

@@ -20,6 +20,10 @@ ADVICE = (
     "remove that again after the promotion"
 )
 CHAMPION = feature_kinds(["hour", "age"], ["carrier", "origin"])
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
+}
 
 
 def _evidence(signature: Signature | None) -> Any:

@@ -18,6 +18,19 @@ from tests import factories
 CHECK = NoWorseSlice()
 GATE = Gate(minimum=0.6, slices=["carrier"])
 NAN = math.nan
+BETTER, WORSE = factories.difference(0.02, -0.01, 0.05), factories.difference(-0.0699, -0.1184, -0.0257)
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE009": (
+        {
+            "slices": [
+                SliceResult("carrier", "WN", 1217, 0.6747, 0.7446, replace(WORSE, confidence=0.9964)),
+                *[SliceResult("carrier", f"C{number}", 400, 0.72, 0.7, BETTER) for number in range(13)],
+            ]
+        },
+        {"slices": ["carrier"]},
+    ),
+}
 
 
 def _slice(value: str, gain: float, column: str = "carrier", half: float = 0.01) -> SliceResult:
