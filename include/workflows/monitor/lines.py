@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from include.config.monitoring import Monitoring
     from include.config.pipeline import Gate
     from include.evaluation.metrics import Metric
-    from include.evaluation.sketch import Reference, Sketch
+    from include.evaluation.reference import Reference
+    from include.evaluation.sketch import Sketch
 
 Kind = Literal["volume", "metric", "prediction_shift", "feature_shift", "nulls"]
 State = Literal["alert", "unknown", "ok"]

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from include.evaluation.quantile_bins import quantile_stability_index
-from include.evaluation.sketch import (
-    MOST_FREQUENT,
-    Reference,
-    Sketch,
-    compare_to_reference,
-    day_numbers,
-    make_reference,
-    prediction_columns,
-    sketch,
-)
+from include.evaluation.reference import Reference
+from include.evaluation.sketch import MOST_FREQUENT, Sketch, compare_to_reference, sketch
 
 ROWS, LIMIT = 4000, 0.25
 
@@ -113,19 +104,6 @@ def test_a_season_raises_the_reference_variability() -> None:
     assert sketch(seasonal, week, 301).usual_shift == 0  # no week has so many rows
 
 
-def test_a_partial_window_does_not_count_for_the_reference_variability() -> None:
-    """The oldest days are no whole week, and of a weekday a day has one only."""
-    days = np.repeat(np.arange(15), 300)
-    weekday = pd.DataFrame({"weekday": days % 7})
-
-    made = make_reference(weekday, weekday, (days, days), window_days=7, min_rows=200)
-
-    assert made.features["weekday"].usual_shift < LIMIT / 10
-    assert made.features["weekday"].rows == 15 * 300
-    short = make_reference(weekday, weekday, (days % 3, days), window_days=7, min_rows=200)
-    assert short.features["weekday"].usual_shift == 0
-
-
 def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days() -> None:
     """They are in no bin, and neither is an infinite prediction."""
     column = pd.Series([1.0] * 90 + [None] * 10 + [2.0] * 50 + [None] * 50)
@@ -143,23 +121,3 @@ def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
 
     assert math.isnan(compare_to_reference(empty, kept).index)
     assert (kept.rows, kept.nulls) == (0, 2)
-
-
-def test_a_reference_has_the_training_rows_and_the_predictions() -> None:
-    """Windows are counted back from the newest day; of several classes each probability is sketched."""
-    days = pd.Series(pd.date_range("2024-01-01", periods=20, freq="D").repeat(10))
-    predicted = prediction_columns(np.full((200, 2), 0.5), ["late", 3])
-
-    made = make_reference(
-        pd.DataFrame({"visitors": np.arange(200.0)}),
-        predicted,
-        (day_numbers(days), day_numbers(days)),
-        window_days=7,
-        min_rows=50,
-        classes=["late", 3],
-    )
-
-    assert list(made.predictions) == ["probability_late", "probability_3"]
-    assert made.features["visitors"].usual_shift > 1  # it only grows
-    assert day_numbers(days)[0] == date(2024, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
-    assert list(prediction_columns(np.zeros(3), None)) == ["prediction"]
