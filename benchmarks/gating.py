@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.features import AS_OF
 from benchmarks.measure import ROUNDS, seconds_of
 from include.core.settings import threads
-from include.evaluation.signature import kinds_of
+from include.evaluation.signature import feature_kinds
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
 from include.gate.verdict import decide
@@ -85,7 +85,7 @@ def gate_seconds(pipeline: Pipeline) -> GateSeconds:
     with TemporaryDirectory(prefix="bench-gate-") as folder:
         path = Path(folder) / "model.skops"
         ours = ChallengerModel(challenger, told, path, save_model(challenger, path), columns.all)
-        theirs = ChampionModel(champion_told, champion, inputs=kinds_of(columns.numeric, columns.categorical))
+        theirs = ChampionModel(champion_told, champion, inputs=feature_kinds(columns.numeric, columns.categorical))
 
         def judge() -> None:
             evidence = measure_evidence(pipeline, rows, ours, theirs)

@@ -41,17 +41,17 @@ def baseline_predictions(
     return np.where(np.isfinite(values), values, prior)
 
 
-def kindest_threshold(measure: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
+def best_f1_threshold(metric: Metric, y_true: np.ndarray, baseline: np.ndarray) -> float:
     """Return the threshold at which the baseline's F1 is highest on the holdout itself.
 
-    A baseline has no threshold of its own, and a feature may be on any scale. The kindest threshold prevents a
+    A baseline has no threshold of its own, and a feature may be on any scale. The best threshold prevents a
     challenger from being better only because of its threshold. For a constant it counts every row as positive.
     """
     import numpy as np
     from sklearn.metrics import precision_recall_curve
 
-    if measure.task != "binary" or math.isnan(replace(measure, metric="f1").value(y_true, baseline)):
-        return measure.threshold
+    if metric.task != "binary" or math.isnan(replace(metric, name="f1").value(y_true, baseline)):
+        return metric.threshold
     precision, recall, thresholds = precision_recall_curve(y_true, baseline)
     # the last point has no threshold; F1 is 0 where precision and recall are both 0
     sums = np.maximum(precision + recall, np.finfo("float64").tiny)[:-1]

@@ -53,7 +53,7 @@ class CalibrationResult:
 
 
 def measure_calibration(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     challenger: np.ndarray,
@@ -76,9 +76,9 @@ def measure_calibration(
     """
     import numpy as np
 
-    if measure.task != "binary":
+    if metric.task != "binary":
         return None
-    error_metric = replace(measure, metric="calibration_error")
+    error_metric = replace(metric, name="calibration_error")
     error = error_metric.value(y_true, challenger)
     low = high = slope = intercept = math.nan
     unique, day = np.unique(days, return_inverse=True)

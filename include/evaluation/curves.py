@@ -98,7 +98,7 @@ class Curves:
 
 
 def measure_curves(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     challenger: np.ndarray,
@@ -125,12 +125,12 @@ def measure_curves(
     y_pred = np.asarray(challenger, dtype="float64")
     if not len(y_true) or not np.isfinite(y_pred).all() or not np.isfinite(y_true).all():
         return Curves({}, confidence)
-    intervals = metric_intervals(measure, y_true, days, y_pred, rounds=rounds, confidence=confidence, seed=seed)
-    if measure.task == "binary":
+    intervals = metric_intervals(metric, y_true, days, y_pred, rounds=rounds, confidence=confidence, seed=seed)
+    if metric.task == "binary":
         both = {"challenger": y_pred} | ({} if champion is None else {"champion": np.asarray(champion, "float64")})
         roc = [curve for name, each in both.items() if (curve := _roc(name, y_true, each)) is not None]
         return Curves(intervals, confidence, roc=roc or None, calibration=_calibration_bins(y_true, y_pred))
-    if measure.task == "multiclass":
+    if metric.task == "multiclass":
         names = [str(each) for each in (range(y_pred.shape[1]) if classes is None else classes)]
         return Curves(intervals, confidence, confusion=_confusion(y_true.astype("int64"), y_pred.argmax(axis=1), names))
     quantiles = np.quantile(y_true - y_pred, QUANTILES)
@@ -139,7 +139,7 @@ def measure_curves(
 
 
 def metric_intervals(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     predicted: np.ndarray,
@@ -158,10 +158,10 @@ def metric_intervals(
     if len(unique) < 2:
         return {}
     resamples, intervals = day_resamples(len(unique), rounds, seed), {}
-    for name in METRICS[measure.task]:
-        metric = replace(measure, metric=name)
-        if math.isfinite(metric.value(y_true, predicted)):
-            low, high = percentile_interval(metric_on_resamples(metric, y_true, predicted, day)(resamples), confidence)
+    for name in METRICS[metric.task]:
+        one = replace(metric, name=name)
+        if math.isfinite(one.value(y_true, predicted)):
+            low, high = percentile_interval(metric_on_resamples(one, y_true, predicted, day)(resamples), confidence)
             if math.isfinite(low):
                 intervals[name] = [low, high]
     return intervals

@@ -1,4 +1,4 @@
-"""The evidence of one run: all that the gate may look at, measured on the same held-out rows."""
+"""The evidence of one run: everything that the gate judges by, measured on the same held-out rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from include.evaluation.baseline import kindest_threshold
+from include.evaluation.baseline import best_f1_threshold
 from include.evaluation.calibration import CalibrationResult  # noqa: TC001  pydantic reads the fields
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
@@ -34,12 +34,12 @@ Metrics = dict[str, Number]
 
 @dataclass(frozen=True)
 class HoldoutSummary:
-    """The rows that everything was measured on.
+    """The held-out rows, in numbers.
 
     Attributes
     ----------
     label_mean
-        Mean of the labels, which is the share of positives of a binary task; NaN for several classes.
+        Mean of the labels, for a binary task the share of positives; NaN for several classes.
     label_shares
         Share of the rows by class, for several classes.
     """
@@ -54,15 +54,15 @@ class HoldoutSummary:
 
 @dataclass(frozen=True)
 class Challenger:
-    """What tonight's model is, and how it did.
+    """Tonight's model and its metrics.
 
     Attributes
     ----------
     threshold
         Probability from which a row counts as positive; None where the task has none.
     needed_days
-        Days by which the newest row learned from must be older than the as-of day: the holdout, and the gap before
-        it and after it.
+        Days by which the newest training row must be older than the as-of day: the holdout, and the gaps before and
+        after it.
     """
 
     family: str
@@ -77,18 +77,20 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Opponent:
-    """What the challenger is compared with, and by how much the challenger is better.
+    """What the challenger is compared with: the champion or the baseline.
 
     Attributes
     ----------
     name
-        `version 7`, or what the baseline is.
+        `version 7`, or `gate.baseline`.
+    difference
+        By how much the challenger is better.
     as_of, train_end
-        Of a champion; None for a baseline.
-    threshold
-        Probability from which it counted a row as positive; None where the task has none.
+        As-of day and last training day of a champion; None for a baseline.
     error
         Why it cannot be scored; the metrics and the difference are then None.
+    threshold
+        Probability from which it counted a row as positive; None where the task has none.
     """
 
     name: str
@@ -102,14 +104,16 @@ class Opponent:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that a verdict rests on.
+    """Everything that a verdict is based on.
 
     Attributes
     ----------
     quantile
-        What pinball asked for; None where the task has no such metric.
-    slices, fairness, calibration, shift, plausibility, robustness, operation, signature, reload, refits, labels
-        What the modules of these names measured; None where it was not, as there is no champion to compare with.
+        The quantile of pinball; None where the task has no such metric.
+    slices, fairness, calibration, plausibility, robustness, operation, signature, reload, refits, labels
+        Results of the modules of these names; None where they were not measured.
+    shift
+        Drift of the predictions against the champion's; None without a champion.
     """
 
     pipeline: str
@@ -138,7 +142,7 @@ class Evidence:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Evidence:
-        """Make evidence of what `to_json` gave."""
+        """Make evidence from the JSON types of `to_json`."""
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_python(fields)
@@ -163,70 +167,76 @@ def collect_evidence(
     Parameters
     ----------
     y_true, challenger, baseline, champion
-        Labels and predictions of the held-out rows, as `Metric.value` takes them; no champion is None.
+        Labels and predictions of the held-out rows, as `Metric.value` takes them; None without a champion.
     days
         ISO day of each row, of shape (n_rows,).
     champion_error
-        Why the champion could not predict, where it could not.
+        Why the champion could not predict; None if it could.
     challenger_is
-        Its `family`, `as_of`, `train_start` and `train_end`, and for a binary task the `threshold`, the
-        probability from which it counts a row as positive; 0.5 where that is not known.
+        The challenger's `family`, `as_of`, `train_start`, `train_end` and `needed_days`, and for a binary task its
+        `threshold`, the probability from which it counts a row as positive; 0.5 where it is unknown.
     champion_is
-        Its `version`, `as_of` and `train_end`, and its `threshold`, the challenger's where that is not known;
-        None where there is none yet.
+        The champion's `version`, `as_of` and `train_end`, and its `threshold`, where unknown the challenger's;
+        None without a champion.
     holdout_days
         First and last day of the holdout, ISO.
     classes
-        The labels that the codes of `y_true` and the columns of the predictions stand for, for several classes.
+        For several classes, the labels by their codes in `y_true`, which are the columns of the predictions.
     """
     import numpy as np
 
     training, gate = pipeline.training, pipeline.gate
-    measure = Metric.of(training, _threshold(challenger_is, 0.5))
-    drawn: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
+    metric = Metric.of(training, _threshold(challenger_is, 0.5))
 
-    def opponent(name: str, predicted: np.ndarray | None, own: float, **more: Any) -> Opponent:
-        compared: dict[str, Any] = {"metrics": None, "difference": None}
-        if predicted is not None:
-            compared["metrics"] = all_metrics(replace(measure, threshold=own), y_true, predicted)
-            compared["difference"] = paired_difference(
-                measure, y_true, days, challenger, predicted, **drawn, second_threshold=own
-            )
-        return Opponent(name=name, **compared, threshold=own if training.task == "binary" else None, **more)
+    def compare(name: str, predicted: np.ndarray | None, threshold: float) -> Opponent:
+        own_threshold = threshold if training.task == "binary" else None
+        if predicted is None:
+            return Opponent(name, metrics=None, difference=None, threshold=own_threshold)
+        difference = paired_difference(
+            metric,
+            y_true,
+            days,
+            challenger,
+            predicted,
+            rounds=gate.bootstrap_rounds,
+            confidence=gate.confidence,
+            seed=training.seed,
+            second_threshold=threshold,
+        )
+        metrics = all_metrics(replace(metric, threshold=threshold), y_true, predicted)
+        return Opponent(name, metrics, difference, threshold=own_threshold)
 
-    against = None
+    champion_opponent = None
     if champion_is is not None:
-        against = opponent(
-            f"version {champion_is['version']}",
-            champion,
-            _threshold(champion_is, measure.threshold),
+        champion_opponent = replace(
+            compare(f"version {champion_is['version']}", champion, _threshold(champion_is, metric.threshold)),
             as_of=champion_is["as_of"],
             train_end=champion_is["train_end"],
             error=champion_error,
         )
     return Evidence(
         pipeline=pipeline.name,
-        metric=measure.metric,
-        higher_is_better=measure.higher_is_better,
-        holdout=_holdout(measure, y_true, days, holdout_days, classes),
+        metric=metric.name,
+        higher_is_better=metric.higher_is_better,
+        holdout=_summarise_holdout(metric, y_true, days, holdout_days, classes),
         challenger=Challenger(
-            **challenger_is | {"threshold": measure.threshold if training.task == "binary" else None},
-            metrics=all_metrics(measure, y_true, challenger),
+            **challenger_is | {"threshold": metric.threshold if training.task == "binary" else None},
+            metrics=all_metrics(metric, y_true, challenger),
             finite=bool(np.isfinite(challenger).all()),
         ),
-        baseline=opponent(gate.baseline, baseline, kindest_threshold(measure, y_true, baseline)),
-        champion=against,
-        quantile=None if training.classifies else measure.quantile,
+        baseline=compare(gate.baseline, baseline, best_f1_threshold(metric, y_true, baseline)),
+        champion=champion_opponent,
+        quantile=None if training.classifies else metric.quantile,
     )
 
 
-def _threshold(model_is: dict[str, Any], otherwise: float) -> float:
+def _threshold(model_is: dict[str, Any], default: float) -> float:
     known = model_is.get("threshold")
-    return otherwise if known is None else known
+    return default if known is None else known
 
 
-def _holdout(
-    measure: Metric,
+def _summarise_holdout(
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     holdout_days: tuple[str, str],
@@ -235,12 +245,12 @@ def _holdout(
     import numpy as np
 
     shares = None
-    if measure.task == "multiclass" and classes is not None and len(y_true):
+    if metric.task == "multiclass" and classes is not None and len(y_true):
         shares = {str(label): float(np.mean(y_true == code)) for code, label in enumerate(classes)}
     return HoldoutSummary(
         *holdout_days,
         rows=len(y_true),
         days=len(np.unique(days)),
-        label_mean=float(np.mean(y_true)) if len(y_true) and measure.task != "multiclass" else math.nan,
+        label_mean=float(np.mean(y_true)) if len(y_true) and metric.task != "multiclass" else math.nan,
         label_shares=shares,
     )

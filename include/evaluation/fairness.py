@@ -1,4 +1,4 @@
-"""How far groups of the holdout are treated differently: what the challenger gives one and not the other."""
+"""How differently the challenger treats groups of rows."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from include.evaluation.metrics import Metric
 
-#: Rows that a group's value is of, at least. Of 30 rows without a hit the true rate may still be 0.1, which is 3
-#: of 30 (the rule of three: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983).
+#: Minimum number of rows of a group. With no hit among 30 rows the true rate may still be 3 of 30 (the rule of three:
+#: Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 249, 1983).
 FEWEST_ROWS = 30
 
 
 @dataclass(frozen=True)
 class GroupValue:
-    """What a measure is in one group.
+    """The value of a fairness measure in one group.
 
     Attributes
     ----------
     rows
-        Rows that the value is of: for a true positive rate those that are positive.
+        Rows that count for the value: for a true positive rate the positive rows.
     value
-        NaN where they are fewer than 30, or of too few days.
+        NaN for fewer than 30 rows, or too few days.
     """
 
     rows: int
@@ -42,7 +42,7 @@ class GroupValue:
 
 @dataclass(frozen=True)
 class GroupGap:
-    """How far the groups of a column are apart in one measure.
+    """How far the groups of a column are apart in one fairness measure.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class GroupGap:
         `share predicted positive`, `true positive rate`, `false positive rate`, `accuracy`, `mean error` or
         `share at or below the prediction`.
     groups
-        By the value of the column, as `rows_by_value` tells it.
+        By the value of the column, as `rows_by_value` names it.
     gap
-        The largest value of a group minus the smallest; NaN where fewer than two groups have one.
+        The largest value of a group minus the smallest; NaN where fewer than two groups have a value.
     low, high
         Ends of the interval of the gap between these two groups; NaN where it is not defined.
     """
@@ -66,7 +66,7 @@ class GroupGap:
 
 
 def measure_fairness(
-    measure: Metric,
+    metric: Metric,
     frame: pd.DataFrame,
     columns: Sequence[str],
     y_true: np.ndarray,
@@ -78,18 +78,18 @@ def measure_fairness(
     confidence: float,
     seed: int,
 ) -> list[GroupGap]:
-    """Return how far the groups of each column are apart, in each measure that suits the task.
+    """Return how far the groups of each column are apart, in each fairness measure of the task.
 
-    Binary, with the measure's threshold: the share predicted positive, which is the same for all groups under
-    demographic parity (Calders, Kamiran and Pechenizkiy, Building classifiers with independency constraints,
-    ICDM workshops 2009), and the true and the false positive rate, which are under equalised odds (Hardt, Price
-    and Srebro, Equality of opportunity in supervised learning, NIPS 2016). Groups of different base rates cannot
-    be equal in all of them unless a model is perfect or of no use (Kleinberg, Mullainathan and Raghavan,
-    Inherent trade-offs in the fair determination of risk scores, ITCS 2017).
+    Binary, at the threshold of `metric`: the share predicted positive, which demographic parity makes equal
+    (Calders, Kamiran and Pechenizkiy, Building classifiers with independency constraints, ICDM workshops 2009), and
+    the true and false positive rates, which equalised odds make equal (Hardt, Price and Srebro, Equality of
+    opportunity in supervised learning, NIPS 2016). Groups with different base rates cannot be equal in all of them,
+    unless a model is perfect or useless (Kleinberg, Mullainathan and Raghavan, Inherent trade-offs in the fair
+    determination of risk scores, ITCS 2017).
 
-    Multiclass: accuracy. Regression and forecasting: the mean error, prediction minus label, in standard
-    deviations of the holdout's labels; or for pinball, whose model is not to predict the mean, the share of the
-    labels that are at or below the prediction.
+    Multiclass: accuracy. Regression and forecasting: the mean error, prediction minus label, in standard deviations
+    of the holdout's labels. For pinball, which does not predict the mean: the share of labels at or below the
+    prediction.
 
     Parameters
     ----------
@@ -100,47 +100,47 @@ def measure_fairness(
     days
         The day of each row, of shape (n_rows,).
     min_rows
-        Fewer rows are no group of their own: see `rows_by_value`.
+        A value with fewer rows is not a group of its own: see `rows_by_value`.
 
     Returns
     -------
     list of GroupGap
-        For each column one of each measure, with fewer than two groups too.
+        One for each column and fairness measure, also where there are fewer than two groups.
     """
     import numpy as np
 
     unique, day = np.unique(days, return_inverse=True)
-    draws = day_resamples(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
-    outcomes = _outcomes(measure, y_true, np.asarray(predicted, dtype="float64"))
+    resamples = day_resamples(len(unique), rounds, seed) if len(unique) else np.empty((rounds, 0))
+    outcomes = _outcomes(metric, y_true, np.asarray(predicted, dtype="float64"))
     found = []
     for column in dict.fromkeys(columns):
         groups = rows_by_value(frame, column, min_rows)
         for name, (values, counted) in outcomes.items():
             of_groups = {value: rows[counted[rows]] for value, rows in groups.items()}
-            found.append(_gap(column, name, of_groups, values, day, draws, confidence))
+            found.append(_gap(column, name, of_groups, values, day, resamples, confidence))
     return found
 
 
-def _outcomes(measure: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return what each measure is the mean of, NaN where a prediction is not finite, and over which rows."""
+def _outcomes(metric: Metric, y_true: np.ndarray, predicted: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return, by fairness measure, the values to average and the rows that count; NaN for a non-finite prediction."""
     import numpy as np
 
     finite = np.isfinite(predicted if predicted.ndim == 1 else predicted.sum(axis=1))
     everyone = np.ones(len(y_true), dtype=bool)
-    if measure.task == "binary":
-        positive = np.where(finite, predicted >= measure.threshold, math.nan)
+    if metric.task == "binary":
+        positive = np.where(finite, predicted >= metric.threshold, math.nan)
         return {
             "share predicted positive": (positive, everyone),
             "true positive rate": (positive, y_true == 1),
             "false positive rate": (positive, y_true == 0),
         }
-    if measure.task == "multiclass":
+    if metric.task == "multiclass":
         return {"accuracy": (np.where(finite, predicted.argmax(axis=1) == y_true, math.nan), everyone)}
-    if measure.definition.loss == "quantile":
+    if metric.definition.loss == "quantile":
         return {"share at or below the prediction": (np.where(finite, y_true <= predicted, math.nan), everyone)}
     spread = float(np.std(y_true)) if len(y_true) else 0.0
     error = np.where(finite, predicted, math.nan) - y_true
-    return {"mean error": (error / (spread or math.nan), everyone)}  # equal labels have no unit to tell it in
+    return {"mean error": (error / (spread or math.nan), everyone)}  # equal labels have no unit to express the error in
 
 
 def _gap(
@@ -149,25 +149,27 @@ def _gap(
     groups: dict[str, np.ndarray],
     values: np.ndarray,
     day: np.ndarray,
-    draws: np.ndarray,
+    resamples: np.ndarray,
     confidence: float,
 ) -> GroupGap:
-    """Return the gap between the groups' means of the values, of which the positions of the rows are given."""
+    """Return the gap between the groups' means of the values; `groups` has the positions of the rows."""
     import numpy as np
 
     if not groups:
         return GroupGap(column, name, {}, math.nan, math.nan, math.nan)
-    n_days = draws.shape[1]
+    n_days = resamples.shape[1]
     rows = np.stack([np.bincount(day[of], minlength=n_days) for of in groups.values()], axis=1)
     sums = np.stack([np.bincount(day[of], values[of], minlength=n_days) for of in groups.values()], axis=1)
-    below = draws @ rows
-    drawn = (draws @ sums) / np.where(below > 0, below, math.nan)
+    below = resamples @ rows
+    drawn = (resamples @ sums) / np.where(below > 0, below, math.nan)
     known = (rows.sum(axis=0) >= FEWEST_ROWS) & (np.isfinite(drawn).mean(axis=0) >= LEAST_DEFINED)
     means = np.where(known, sums.sum(axis=0) / np.maximum(rows.sum(axis=0), 1), math.nan)
-    told = {value: GroupValue(len(of), float(mean)) for (value, of), mean in zip(groups.items(), means, strict=True)}
+    by_group = {
+        value: GroupValue(len(of), float(mean)) for (value, of), mean in zip(groups.items(), means, strict=True)
+    }
     if known.sum() < 2:
-        return GroupGap(column, name, told, math.nan, math.nan, math.nan)
+        return GroupGap(column, name, by_group, math.nan, math.nan, math.nan)
     means, drawn = means[known], drawn[:, known]
     gap = float(means.max() - means.min())
     width = simultaneous_half_width(means, drawn, n_days, confidence) if n_days > 1 else math.nan
-    return GroupGap(column, name, told, gap, gap - width, gap + width)
+    return GroupGap(column, name, by_group, gap, gap - width, gap + width)

@@ -1,4 +1,4 @@
-"""The rows of each value of a column, which slices of the holdout and groups of people are made of."""
+"""The rows of each value of a column, for slices of the holdout and groups of people."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Numbers with more distinct values are taken by their quarters.
+#: Numbers with more distinct values are grouped by quarters.
 MOST_DISTINCT_NUMBERS = 10
-#: Groups of one column, at most.
+#: Maximum number of groups of one column.
 MOST_GROUPS = 50
 MISSING = "missing"
 OTHERS = "other values"
 
 
 def rows_by_value(frame: pd.DataFrame, column: str, min_rows: int) -> dict[str, np.ndarray]:
-    """Return the positions of the rows of each value of a column; the value is told as text.
+    """Return the positions of the rows of each value of a column, by the value as text.
 
-    Text, truth values and few distinct numbers are taken by value. Other numbers, and times, are taken by the
-    quarters of the rows that have one: `12.5 to 40` holds what is above 12.5 and up to 40, and the first
-    quarter holds its lower end too. Rows without a value are `missing`. Values of fewer than `min_rows` rows,
-    and the smallest of more than 50, are `other values` together, or left out where they are too few all the same.
+    Text, truth values and few distinct numbers are grouped by value. Other numbers, and times, are grouped by quarters
+    of the rows: `12.5 to 40` has the values above 12.5 and up to 40, and the first quarter includes its lower end.
+    Rows without a value are `missing`. Values with fewer than `min_rows` rows, and the smallest of more than 50, form
+    `other values`, which is left out if it still has too few rows.
 
     Raises
     ------
     EvaluationFailed
-        If the frame has no such column, or its values cannot be told apart.
+        If the frame has no such column, or its values cannot be grouped.
     """
     import numpy as np
 
@@ -43,9 +43,9 @@ def rows_by_value(frame: pd.DataFrame, column: str, min_rows: int) -> dict[str, 
     rows = np.bincount(codes, minlength=len(texts))
     enough = np.flatnonzero(rows >= min_rows)
     if len(enough) > MOST_GROUPS:
-        largest = np.argsort(-rows[enough], kind="stable")[: MOST_GROUPS - 1]  # one is left for the others
+        largest = np.argsort(-rows[enough], kind="stable")[: MOST_GROUPS - 1]  # one place is kept for the others
         enough = enough[np.sort(largest)]
-    # one sort of all rows costs less than one search for each value
+    # sorting all rows once is cheaper than searching for each value
     of_value = np.split(np.argsort(codes, kind="stable"), np.cumsum(rows)[:-1])
     found = {texts[code]: of_value[code] for code in enough}
     others = np.flatnonzero(~np.isin(codes, enough))
@@ -53,7 +53,7 @@ def rows_by_value(frame: pd.DataFrame, column: str, min_rows: int) -> dict[str, 
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return the number of each row's value, of shape (n_rows,), and the values as text, the last being missing."""
+    """Return the code of each row's value, of shape (n_rows,), and the values as text, the last being `missing`."""
     import numpy as np
     import pandas as pd
     from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
@@ -66,7 +66,7 @@ def _codes(column: pd.Series) -> tuple[np.ndarray, list[str]]:
             of_known, values = pd.factorize(column[~missing])
         except TypeError as error:
             raise EvaluationFailed(
-                f"gate.slices or gate.sensitive: the values of column '{column.name}' cannot be told apart ({error}); "
+                f"gate.slices or gate.sensitive: the values of column '{column.name}' cannot be grouped ({error}); "
                 "name a column of numbers, truth values or text"
             ) from error
         order = np.argsort([str(value) for value in values], kind="stable")
@@ -77,23 +77,23 @@ def _codes(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def _codes_of_numbers(known: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Return the number of each value or of its quarter, and what they are as text."""
+    """Return the code of each value or of its quarter, and their names."""
     import numpy as np
 
     distinct = np.unique(known)
     if len(distinct) <= MOST_DISTINCT_NUMBERS:
         return np.searchsorted(distinct, known), _texts(distinct)
-    # ends that are values themselves are told exactly, and are no longer than they must be
+    # the ends are values themselves, so their names are exact, and short where possible
     quarters = np.sort(known)[np.ceil(len(known) * np.array([0.25, 0.5, 0.75, 1])).astype("int64") - 1]
     upper = np.unique(quarters)  # a value of more than a quarter of the rows ends several
     first, *ends = _texts([distinct[0], *upper])
     lower = [first, *ends[:-1]]
-    told = [high if low == high else f"{low} to {high}" for low, high in zip(lower, ends, strict=True)]
-    return np.searchsorted(upper, known), told
+    names = [high if low == high else f"{low} to {high}" for low, high in zip(lower, ends, strict=True)]
+    return np.searchsorted(upper, known), names
 
 
 def _texts(values: Any) -> list[str]:
-    """Return numbers or times as text, short where that leaves different ones different."""
+    """Return numbers or times as text, shortened unless two of them would become equal."""
     import numpy as np
 
     short = [_text(value) for value in values]

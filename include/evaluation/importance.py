@@ -1,4 +1,4 @@
-"""Importance: what each feature is worth to a model, on rows that it has not learned from."""
+"""Permutation importance: how much a model needs each feature, on rows that it was not trained on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Importance:
-    """By how much a metric gets worse without a feature.
+    """How much worse a metric gets without a feature.
 
     Attributes
     ----------
     mean, std
-        Over the repeats, in the metric's own unit. About 0, or below, is a feature that the model does without.
+        Over the repeats, in the unit of the metric. About 0 or below means that the model does not need the feature.
     """
 
     feature: str
@@ -40,18 +40,18 @@ class Importance:
 
 @dataclass(frozen=True)
 class ChampionImportance:
-    """What the features are worth to the champion.
+    """The importance of the champion's features.
 
     Attributes
     ----------
     version
-        The champion's.
+        Version of the champion.
     metric
-        In whose unit the importance is.
+        Metric that the importance is in.
     learned_from
         The champion's features; None where its run did not record them.
     features
-        Mean and standard deviation by feature; None where the champion's run did not measure any.
+        Mean and standard deviation by feature; None where the champion's run measured none.
     """
 
     version: int
@@ -65,40 +65,40 @@ def permutation_importance(
     frame: pd.DataFrame,
     y: np.ndarray,
     columns: Sequence[str],
-    measure: Metric,
+    metric: Metric,
     *,
     repeats: int = 3,
     max_rows: int = 5000,
     seed: int = 0,
     seconds: float = math.inf,
 ) -> list[Importance]:
-    """Return by how much the metric gets worse when the values of a column are shuffled over the rows.
+    """Return how much worse the metric gets when the values of a column are shuffled over the rows.
 
     The measure of Breiman, Random Forests, Machine Learning 45 (2001), for any model (Fisher, Rudin and
-    Dominici, JMLR 20, 2019). Of two features that say the same, a model that has one needs the other less, so
-    both may seem worth little. scikit-learn's own function is not used: it has no bound on its time, takes an
-    estimator where there is a function here, and lets a metric that is not defined spoil the mean.
+    Dominici, JMLR 20, 2019). Where two features carry the same information, a model that has one needs the other
+    less, so both may seem unimportant. scikit-learn's function is not used: it has no time limit, needs an
+    estimator instead of a function, and returns NaN if the metric is undefined in a single repeat.
 
     Parameters
     ----------
     predict
-        Called with `frame` of which one column is shuffled.
+        Called with `frame` with one column shuffled.
     frame
-        Rows that the model has not learned from, with `columns` among its columns.
+        Rows that the model was not trained on, with `columns` among its columns.
     y
-        Labels of shape (n_rows,), as the measure takes them.
+        Labels of shape (n_rows,), as `Metric.value` takes them.
     repeats
         How often each column is shuffled.
     max_rows
-        Of more rows a sample is taken.
+        From more rows a sample is drawn.
     seconds
-        When they have passed, what was measured until then is returned; each column is shuffled once before one
-        is shuffled again. Columns that were not reached are left out.
+        Time limit. When it has passed, the results so far are returned; every column is shuffled once before one is
+        shuffled again. Columns that were not reached are left out.
 
     Returns
     -------
     list of Importance
-        The most important feature first; none where the metric is not defined on the rows.
+        The most important feature first; empty where the metric is not defined on the rows.
     """
     import numpy as np
 
@@ -107,9 +107,9 @@ def permutation_importance(
     if len(frame) > max_rows:
         sample = np.sort(draw.choice(len(frame), max_rows, replace=False))
         frame, y = frame.iloc[sample], y[sample]
-    whole = measure.value(y, predict(frame)) if len(frame) else math.nan
+    whole = metric.value(y, predict(frame)) if len(frame) else math.nan
     if math.isnan(whole):
-        log.warning("the importance of features cannot be told: %s has no value on %s rows", measure.metric, len(frame))
+        log.warning("no feature importance: %s is not defined on the %s rows", metric.name, len(frame))
         return []
     losses: dict[str, list[float]] = {}
     for column in [name for _ in range(repeats) for name in columns]:
@@ -117,13 +117,15 @@ def permutation_importance(
         if time.monotonic() >= deadline:
             if len(losses) < len(columns):
                 log.warning(
-                    "the importance of features was measured for %.0f seconds, which was enough for %d of %d features",
-                    *(seconds, len(losses), len(columns)),
+                    "feature importance covers %d of %d features: its %.0f seconds are over",
+                    len(losses),
+                    len(columns),
+                    seconds,
                 )
             break
-        # a new column of the same type: categories stay categories, and the frame itself stays as it was
+        # a new column of the same type keeps categories, and leaves the frame itself unchanged
         shuffled = frame.assign(**{column: frame[column].array.take(order)})
-        loss = measure.sign * (whole - measure.value(y, predict(shuffled)))
+        loss = metric.sign * (whole - metric.value(y, predict(shuffled)))
         if not math.isnan(loss):
             losses.setdefault(column, []).append(loss)
     found = [Importance(name, float(np.mean(each)), float(np.std(each))) for name, each in losses.items()]

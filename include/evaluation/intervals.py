@@ -10,7 +10,7 @@
 | `student_interval` | the mean over fits with other seeds | GATE019 |
 
 All but the last start from a bootstrap over days: the rows of one day are not independent of each other.
-docs/intervals.md says the same for a reader of verdicts.
+docs/explanation/intervals.md says the same for a reader of verdicts.
 """
 
 from __future__ import annotations

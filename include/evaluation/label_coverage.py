@@ -1,4 +1,4 @@
-"""How many of the labels that are to be expected in the holdout are known: of all its rows, and of each slice."""
+"""How many of the expected labels of the holdout are known, for all rows and for each slice."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Slices that are kept, those that miss most.
+#: Slices that are kept: those with the largest share of missing labels.
 KEPT_SLICES = 3
-#: What is missing by chance with less than this probability is missing for a reason.
+#: Labels that are missing by chance with less than this probability are missing for a reason.
 CHANCE = 0.01
 
 
@@ -24,13 +24,13 @@ class Coverage:
     Attributes
     ----------
     name
-        What the rows have in common, such as `store = north`; empty for all.
+        What the rows have in common, such as `store = north`; empty for all rows.
     rows, labelled
-        How many there are, and how many have a label.
+        Number of rows, and of rows with a label.
     usual
-        Share of the rows that have a label on the days before the holdout.
+        Share of the rows with a label on the days before the holdout.
     by_chance
-        Probability that so few have one by chance.
+        Probability that so few or fewer have a label by chance.
     """
 
     name: str
@@ -41,25 +41,25 @@ class Coverage:
 
     @property
     def missing(self) -> float:
-        """Share of the labels to expect that is missing; 0 where there are as many as usual."""
+        """Share of the expected labels that are missing; 0 where there are as many as usual."""
         expected = self.usual * self.rows
         return max(0.0, 1 - self.labelled / expected) if expected else 0.0
 
 
 @dataclass(frozen=True)
 class LabelCoverage:
-    """What the holdout knows of its labels.
+    """How many of the holdout's labels are known.
 
     Attributes
     ----------
     all
-        Of all rows.
+        Coverage of all rows.
     slices
-        Of the slices that miss most.
+        Coverage of the slices with the largest share of missing labels.
     left_out
-        ISO days that the holdout leaves out, since they lack their labels.
+        ISO days that the holdout leaves out because their labels are missing.
     left_out_rows
-        Rows of these days.
+        Number of rows of these days.
     """
 
     all: Coverage
@@ -76,18 +76,18 @@ def measure_label_coverage(
     slices: Sequence[str],
     min_rows: int,
 ) -> LabelCoverage:
-    """Return how many labels of the holdout are known, beside the days before it.
+    """Return how many labels of the holdout are known, compared with the days before it.
 
     Parameters
     ----------
     frame
-        The feature table, labelled rows and others.
+        The feature table, with and without labels.
     labelled, held, before
-        Whether a row has a label, is asked on a day of the holdout, or on a day before it; of shape (n_rows,).
+        Whether a row has a label, is on a day of the holdout, is on a day before it; each of shape (n_rows,).
     slices
-        Columns, of whose values labels may be missing.
+        Columns whose values may differ in their missing labels.
     min_rows
-        Fewer rows are no slice of their own.
+        Minimum number of rows of a slice.
     """
     import numpy as np
 

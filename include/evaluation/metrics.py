@@ -28,7 +28,7 @@ class Metric:
     """
 
     task: Task
-    metric: str
+    name: str
     quantile: float = 0.5
     threshold: float = 0.5
 
@@ -42,7 +42,7 @@ class Metric:
         """What the metric consists of."""
         from include.evaluation.metric_definitions import DEFINITIONS  # imports scikit-learn, which `Metric` need not
 
-        return DEFINITIONS[self.task][self.metric]
+        return DEFINITIONS[self.task][self.name]
 
     @property
     def higher_is_better(self) -> bool:
@@ -59,7 +59,7 @@ class Metric:
         """The metric that is the loss of this one: it moves with every prediction, as accuracy and F1 do not."""
         from include.evaluation.metric_definitions.definition import METRIC_OF_LOSS
 
-        return replace(self, metric=METRIC_OF_LOSS[self.definition.loss])
+        return replace(self, name=METRIC_OF_LOSS[self.definition.loss])
 
     def value(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
         """Return the metric, or NaN where it is not defined.
@@ -107,14 +107,14 @@ class Metric:
         return float(np.median(y_true) if loss == "absolute" else np.mean(y_true))
 
 
-def all_metrics(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
-    """Return every metric of the task of `measure`; NaN where one is not defined."""
-    return {metric: replace(measure, metric=metric).value(y_true, y_pred) for metric in METRICS[measure.task]}
+def all_metrics(metric: Metric, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+    """Return every metric of the task of `metric`; NaN where one is not defined."""
+    return {name: replace(metric, name=name).value(y_true, y_pred) for name in METRICS[metric.task]}
 
 
-def why_undefined(metric: str) -> str | None:
+def why_undefined(name: str) -> str | None:
     """Return why a metric may have no value although every label and every prediction is a number."""
     from include.evaluation.metric_definitions import DEFINITIONS
 
-    found = (of_task[metric] for of_task in DEFINITIONS.values() if metric in of_task)
+    found = (of_task[name] for of_task in DEFINITIONS.values() if name in of_task)
     return next(found).when_undefined

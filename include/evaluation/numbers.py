@@ -1,4 +1,4 @@
-"""Numbers on their way to JSON and back: a NaN is null there."""
+"""Numbers in JSON: NaN is written as null and read back as NaN."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 
 def without_nan(value: Any) -> Any:
-    """Return JSON types as they are, but null where a float is not finite."""
+    """Return JSON types unchanged, except for floats that are not finite, which become None."""
     if isinstance(value, dict):
         return {name: without_nan(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

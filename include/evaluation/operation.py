@@ -1,4 +1,4 @@
-"""Operation: what a model weighs, and how long it takes to predict one row and many."""
+"""The size of a model, and how long it takes to predict one row and many."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Rows of a batch. Fewer are repeated: what a call costs however few its rows are would else count for them.
+#: Rows of a batch. Fewer rows are repeated, so that the fixed cost of a call does not dominate.
 LEAST_ROWS, MOST_ROWS = 2000, 20_000
-#: How often a batch is predicted.
+#: Number of times that a batch is predicted.
 BATCHES = 3
-#: When they have passed, nothing is measured once more.
+#: No further repeat starts after this time.
 SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What it costs to run a model, on the machine that trained it.
+    """Size and speed of a model, on the machine that trained it.
 
     Attributes
     ----------
     model_bytes
         Size of the model file.
     row_ms
-        Milliseconds of predicting one row, the median of some.
+        Milliseconds to predict one row; the median of several repeats.
     rows_per_second
-        Of a batch, the best of some.
+        Rows of a batch predicted in a second; the best of several repeats.
     rows
-        Of the batch.
+        Rows of the batch.
     """
 
     model_bytes: int
@@ -53,18 +53,18 @@ def measure_operation(
     repeats: int = 30,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Operation:
-    """Return what a model weighs and how quickly it predicts.
+    """Return the size of a model and how fast it predicts.
 
-    A median and a best are taken, since whatever else the machine does makes single measurements too long.
+    The median and the best are taken because other work on the machine makes single measurements too long.
 
     Parameters
     ----------
     frame
         Rows with the columns that the model takes; without any, the times are NaN.
     repeats
-        How often one row is predicted at most.
+        Maximum number of times that one row is predicted.
     clock
-        Gives seconds from any moment on.
+        Returns seconds since an arbitrary moment.
     """
     import numpy as np
 
@@ -86,5 +86,5 @@ def measure_operation(
     batches: list[float] = []
     while len(batches) < BATCHES and (not batches or clock() - start < SECONDS):
         batches.append(seconds_of(batch))
-    best = max(min(batches), 1e-9)  # a coarse clock may show no time at all, and infinity is no JSON
+    best = max(min(batches), 1e-9)  # a coarse clock may measure 0, and infinity is not JSON
     return Operation(model_bytes, float(np.median(singles)) * 1000, len(batch) / best, len(batch))

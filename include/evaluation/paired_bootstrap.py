@@ -1,8 +1,8 @@
-"""How much of a difference is noise: a paired bootstrap over the days of the holdout.
+"""The paired bootstrap: how much of a difference between two models is noise.
 
-Rows of one day share its weather and its queues, so whole days are drawn, with replacement, and both
-models are measured on the same draw (a paired block bootstrap: Efron and Tibshirani, An Introduction to
-the Bootstrap, 1993, chapters 8 and 13).
+Rows of one day share its weather and its queues. So whole days are resampled with replacement, and both models are
+measured on the same resample (a paired block bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+chapters 8 and 13).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """By how much one model is better than another, and the interval that noise leaves.
+    """By how much one model is better than another, with its interval.
 
     Attributes
     ----------
     value
-        The difference on the holdout as it is, above 0 where the first model is better.
+        The difference on the rows themselves; above 0 where the first model is better.
     low, high
-        Ends of the percentile interval of the bootstrap; NaN where it is not defined.
+        Ends of the percentile interval; NaN where it is not defined.
     blocks
-        Days that were drawn from.
+        Number of days that were resampled.
     """
 
     value: Number
@@ -44,7 +44,7 @@ class PairedDifference:
 
 
 def paired_difference(
-    measure: Metric,
+    metric: Metric,
     y_true: np.ndarray,
     days: np.ndarray,
     first: np.ndarray,
@@ -58,8 +58,8 @@ def paired_difference(
 ) -> PairedDifference:
     """Return by how much `first` is better than `second`, with its bootstrap interval.
 
-    Of out-of-fold predictions the mean of the metric over the folds is compared, and days are drawn within each fold:
-    every fold has a model of its own, whose scores need not be on the scale of another fold's.
+    For out-of-fold predictions, the mean of the metric over the folds is compared, and days are resampled within each
+    fold: every fold has its own model, whose scores need not be on the scale of another fold's.
 
     Parameters
     ----------
@@ -68,25 +68,25 @@ def paired_difference(
     days
         The day of each row, of shape (n_rows,).
     second_threshold
-        Probability from which the second model counts a row as positive; by default that of the measure.
+        Probability from which the second model counts a row as positive; by default the threshold of `metric`.
     fold
-        The fold of each row, of shape (n_rows,); by default all rows are one.
+        The fold of each row, of shape (n_rows,); by default all rows are one fold.
     """
     import numpy as np
 
-    other = measure if second_threshold is None else replace(measure, threshold=second_threshold)
+    other = metric if second_threshold is None else replace(metric, threshold=second_threshold)
     parts = [slice(None)] if fold is None else [fold == number for number in np.unique(fold)]
-    values = [measure.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
-    value, blocks = measure.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
+    values = [metric.value(y_true[part], first[part]) - other.value(y_true[part], second[part]) for part in parts]
+    value, blocks = metric.sign * math.fsum(values) / len(values), [len(np.unique(days[part])) for part in parts]
     if not math.isfinite(value):
         return PairedDifference(math.nan, math.nan, math.nan, confidence, rounds, sum(blocks))
-    draw = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
         _, day = np.unique(days[part], return_inverse=True)
-        of_first = metric_on_resamples(measure, y_true[part], first[part], day)
-        of_second = metric_on_resamples(other, y_true[part], second[part], day)
-        draws = day_resamples(n_days, rounds, draw)
-        differences += measure.sign * (of_first(draws) - of_second(draws)) / len(parts)
+        first_metric = metric_on_resamples(metric, y_true[part], first[part], day)
+        second_metric = metric_on_resamples(other, y_true[part], second[part], day)
+        resamples = day_resamples(n_days, rounds, generator)
+        differences += metric.sign * (first_metric(resamples) - second_metric(resamples)) / len(parts)
     low, high = percentile_interval(differences, confidence)
     return PairedDifference(value, low, high, confidence, rounds, sum(blocks))

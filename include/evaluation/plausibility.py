@@ -1,4 +1,4 @@
-"""Whether a model is too good to be true: a leak shows as a feature that alone explains the label, or as a jump."""
+"""Whether a model is too good to be true: how much of the label its strongest single feature explains."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from include.config.training import Task
 
-#: Rows that the features are looked at on, drawn by the seed.
+#: Maximum number of rows to measure on; more are sampled by the seed.
 MAX_ROWS = 20_000
-#: Values of a feature that are told apart; numbers by their quantiles, rarer categories together.
+#: Distinct values of a feature; numbers are grouped by quantiles, and the rarer categories form one group.
 VALUES = 200
 
 
@@ -28,11 +28,11 @@ class Plausibility:
     Attributes
     ----------
     feature
-        The strongest one; None where there is none.
+        The strongest feature; None without features.
     explained
-        The share of the label's variance that the feature's values explain: of a number's ranks, or of classes that
-        weigh alike however rare they are. A row is told from the other rows of its value, so that chance explains
-        nothing; 1 where the feature tells the label, 0 or less where it tells nothing.
+        Share of the label's variance that the values of the feature explain. The label is taken as ranks of numbers,
+        or as classes of equal weight, however rare. Each row is predicted from the other rows with its value, so that
+        chance explains nothing: 1 where the feature determines the label, 0 or less where it is useless.
     challenger
         The same for the challenger's predictions.
     """
@@ -45,7 +45,7 @@ class Plausibility:
 def measure_plausibility(
     task: Task, frame: pd.DataFrame, features: Sequence[str], y_true: np.ndarray, predictions: np.ndarray, seed: int
 ) -> Plausibility:
-    """Find the feature that explains most of the label by itself.
+    """Find the feature that alone explains most of the label.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def measure_plausibility(
     y_true
         Labels of shape (n_rows,): 0 or 1, codes of classes, or values.
     predictions
-        Of shape (n_rows,), or (n_rows, n_classes).
+        Predictions of shape (n_rows,), or (n_rows, n_classes).
     """
     import numpy as np
 
@@ -63,32 +63,32 @@ def measure_plausibility(
     if kept is not None:
         frame, y_true, predictions = frame.iloc[kept], y_true[kept], predictions[kept]
     label, weights = _targets(task, y_true)
-    found = {name: _explained(_groups(frame[name]), label, weights) for name in features}
-    best = max(found, key=lambda name: -np.inf if np.isnan(found[name]) else found[name], default=None)
-    of_model = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
-    whole = bool(np.isfinite(np.asarray(predictions, dtype="float64")).all())
+    shares = {name: _explained_share(_groups(frame[name]), label, weights) for name in features}
+    best = max(shares, key=lambda name: -np.inf if np.isnan(shares[name]) else shares[name], default=None)
+    predicted = np.asarray(predictions.argmax(axis=1) if predictions.ndim == 2 else predictions, dtype="float64")
+    finite = bool(np.isfinite(np.asarray(predictions, dtype="float64")).all())
     return Plausibility(
         best,
-        found[best] if best is not None else float("nan"),
-        _explained(_codes(np.asarray(of_model, dtype="float64")), label, weights) if whole else float("nan"),
+        explained=shares[best] if best is not None else float("nan"),
+        challenger=_explained_share(_codes(predicted), label, weights) if finite else float("nan"),
     )
 
 
 def _targets(task: Task, y_true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels as columns whose variance is explained, classes as one column each, and each row's weight."""
+    """Return the columns whose variance is to be explained, one for each class, and the weight of each row."""
     import numpy as np
     from scipy.stats import rankdata
 
     if task not in ("binary", "multiclass"):
-        # a few large values would have nearly all of the variance, and no quantile tells them apart
+        # otherwise a few large values would have nearly all of the variance, within one quantile
         return rankdata(y_true)[:, None], np.ones(len(y_true))
     classes, codes, sizes = np.unique(y_true, return_inverse=True, return_counts=True)
-    # the group of a rare class has mostly others, even where a feature tells it
+    # otherwise a group that contains a rare class would mostly consist of other rows
     return (y_true[:, None] == classes[None, :]).astype("float64"), 1 / sizes[codes]
 
 
 def _groups(values: pd.Series) -> np.ndarray:
-    """Return the number of the group of each row; a missing value is a value."""
+    """Return the group number of each row; missing values form a group."""
     import numpy as np
     import pandas as pd
 
@@ -104,7 +104,7 @@ def _groups(values: pd.Series) -> np.ndarray:
 
 
 def _codes(numbers: np.ndarray) -> np.ndarray:
-    """Return the number of the quantile of each number; few values are told apart as they are."""
+    """Return the quantile number of each value; few distinct values are groups of their own."""
     import numpy as np
 
     known = numbers[np.isfinite(numbers)]
@@ -116,8 +116,8 @@ def _codes(numbers: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(numbers), codes, len(edges) + 1)
 
 
-def _explained(groups: np.ndarray, label: np.ndarray, weights: np.ndarray) -> float:
-    """Return the share of the label's variance that the mean of the other rows of a row's group explains."""
+def _explained_share(groups: np.ndarray, label: np.ndarray, weights: np.ndarray) -> float:
+    """Return the share of the label's variance explained by the mean of the other rows in each row's group."""
     import numpy as np
 
     if len(label) < 2:
@@ -130,7 +130,7 @@ def _explained(groups: np.ndarray, label: np.ndarray, weights: np.ndarray) -> fl
     alone = (np.bincount(groups)[groups] <= 1)[:, None]
     sums = np.column_stack([np.bincount(groups, weights=column)[groups] for column in (weight * label).T])
     others = np.bincount(groups, weights=weights)[groups][:, None] - weight
-    # a row that is alone in its group is told by nothing but the mean of all others
+    # a row that is alone in its group is predicted by the mean of all other rows
     mean = np.where(
         alone,
         (everywhere - weight * label) / (weight.sum() - weight),

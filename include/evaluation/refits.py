@@ -1,4 +1,4 @@
-"""What fits with other seeds came to, on the same held-out rows."""
+"""The metric of refits with other seeds, on the same held-out rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the
 
 @dataclass(frozen=True)
 class Refits:
-    """Fits of the challenger with other seeds.
+    """Refits of the challenger with other seeds.
 
     Attributes
     ----------
     seeds, values
-        The seed of each, and its value of the gate's metric.
+        The seed of each refit, and its value of the gate's metric.
     """
 
     seeds: list[int]

@@ -1,4 +1,4 @@
-"""Reload: whether the model that was written is the model that was measured."""
+"""Whether the model file holds the model that was measured."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the
 
 @dataclass(frozen=True)
 class Reload:
-    """What came of loading the model file in a process of its own; `include.training.reload` measures it.
+    """Result of loading the model file in a fresh process; `include.training.reload` measures it.
 
     Attributes
     ----------
     loaded
         Whether the file was loaded and predicted.
     largest_difference
-        To the predictions of the process that trained, see `largest_difference`; NaN where there are none.
+        Largest difference to the predictions of the training process, see `agreement.largest_difference`; NaN without
+        predictions.
     rows
-        That were predicted.
+        Number of rows predicted.
     seconds
-        That it took, the start of the process included.
+        Duration, including the start of the process.
     error
-        Why it was not loaded, or could not predict what was asked for.
+        Why the model was not loaded, or could not predict.
     """
 
     loaded: bool

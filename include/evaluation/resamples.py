@@ -23,7 +23,7 @@ def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> 
     return np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1 / n_days), size=rounds)
 
 
-def metric_on_resamples(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+def metric_on_resamples(metric: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
     """Return the function from resamples of days to the metric of each; NaN where it is not defined.
 
     Parameters
@@ -33,7 +33,7 @@ def metric_on_resamples(measure: Metric, y_true: np.ndarray, y_pred: np.ndarray,
     day
         Number of each row's day, 0 to n_days - 1, of shape (n_rows,); each day has at least one row.
     """
-    return measure.definition.on_resamples(measure, y_true, np.asarray(y_pred, dtype="float64"), day)
+    return metric.definition.on_resamples(metric, y_true, np.asarray(y_pred, dtype="float64"), day)
 
 
 def sum_by_day(values: np.ndarray, day: np.ndarray) -> np.ndarray:

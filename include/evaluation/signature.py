@@ -1,4 +1,4 @@
-"""Signature: which features a model takes, beside those that the champion takes."""
+"""Signatures: the features that challenger and champion take."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Kind = Literal["number", "text"]
 
 @dataclass(frozen=True)
 class Signature:
-    """What the challenger takes, and how that differs from what the champion takes.
+    """The features of the challenger, and how they differ from the champion's.
 
     Attributes
     ----------
     features
         The kind of each feature, by its name.
     added
-        Features that the challenger takes and the champion does not; None, as the others, without a champion.
+        Features that only the challenger takes; this and the other differences are None without a champion.
     missing
-        Features that the champion takes and the challenger does not.
+        Features that only the champion takes.
     changed
-        Features that both take, of another kind.
+        Features that both take, as different kinds.
     """
 
     features: dict[str, Kind]
@@ -33,14 +33,14 @@ class Signature:
     changed: list[str] | None = None
 
 
-def kinds_of(numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Kind]:
+def feature_kinds(numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Kind]:
     """Return the kind of each feature, by its name."""
     numbers: dict[str, Kind] = dict.fromkeys(numeric, "number")
     return numbers | dict.fromkeys(categorical, "text")
 
 
 def compare_signatures(challenger: Mapping[str, Kind], champion: Mapping[str, Kind] | None) -> Signature:
-    """Return what the challenger takes beside the champion; both by `kinds_of`, None where there is no champion."""
+    """Compare the features of two models, each given by `feature_kinds`; None without a champion."""
     if champion is None:
         return Signature(dict(challenger))
     return Signature(

@@ -1,4 +1,4 @@
-"""What a check of the gate is: a small rule with a stable code, from evidence to an explanation."""
+"""The base class of the gate's checks: a rule with a stable code that explains, from evidence, why it is broken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NotApplicable(Exception):
-    """A check has nothing to judge in this evidence; the message says why."""
+    """The check has nothing to judge in this evidence; the message says why."""
 
 
 class Check:
@@ -25,14 +25,14 @@ class Check:
     Attributes
     ----------
     code
-        Never changes its meaning; Nightshift's own begin with GATE.
+        Identifies the check and never changes its meaning; Nightshift's own codes begin with GATE.
     title
-        What holds where the rule is kept.
+        What is true while the rule holds.
     severity
-        What a broken rule leads to: `keep` the champion; `inconclusive`, since this evidence cannot tell; or
-        `warn`, which is told and hinders nothing.
+        The consequence of a broken rule: `keep` the champion; `inconclusive`, because this evidence cannot decide; or
+        `warn`, which is reported and blocks nothing.
     essential
-        Whether a promise of the gate rests on it, so that pipeline.yaml cannot lower its severity.
+        Whether the gate's promises depend on the check, so that pipeline.yaml cannot lower its severity.
     """
 
     code: ClassVar[str]
@@ -42,24 +42,24 @@ class Check:
 
     @property
     def documentation(self) -> str:
-        """Where the check is explained; a path in the repository, or an address."""
+        """Path in the repository, or address, of the page that explains the check."""
         return f"docs/checks/{self.code}.md"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Return why the rule is broken, or None where it holds.
+        """Return why the rule is broken; None if it holds.
 
         Raises
         ------
         NotApplicable
-            If there is nothing to judge.
+            If the evidence has nothing to judge.
         """
         raise NotImplementedError
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return the numbers that it judges by, as JSON types, for the record; NaN is kept as null."""
+        """Return the numbers that the check judges by, as JSON types, for the record; NaN becomes null."""
         return {}
 
 
 def is_number(value: float | None) -> bool:
-    """Return whether there is a value, and it is neither NaN nor infinite."""
-    return value is not None and abs(value) < float("inf")  # a NaN compares as false
+    """Return whether a value is neither None, NaN nor infinite."""
+    return value is not None and abs(value) < float("inf")  # comparisons with NaN are false

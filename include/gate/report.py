@@ -1,4 +1,4 @@
-"""The verdict as a table of plain text, for a task's log, a terminal and MLflow."""
+"""The verdict as a plain-text table, for task logs, terminals and MLflow."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ if TYPE_CHECKING:
     from include.gate.verdict import Verdict
 
 WIDTH = 100
-INDENT = " " * 9  # the log panel of the Airflow UI is narrow, and an explanation is what is looked for
-#: Outcomes of which a reader wants to know more.
+INDENT = " " * 9  # small, since the log panel of the Airflow UI is narrow
+#: Outcomes whose documentation is linked.
 ATTENTION_OUTCOMES = ("fail", "inconclusive", "warn")
-SHOWN_CLASSES = 6  # the frequent ones say how uneven the classes are
+SHOWN_CLASSES = 6  # the most frequent classes show how imbalanced they are
 
 
 def verdict_table(evidence: Evidence, verdict: Verdict) -> str:
-    """Return the verdict, the metrics of all who were compared, and what every check came to."""
+    """Return the verdict, the metrics of challenger, champion and baseline, and the result of every check."""
     return "\n".join(
         [
-            *_wrapped("VERDICT  ", verdict.reason),
+            *_wrap("VERDICT  ", verdict.reason),
             "",
-            *_wrapped("Holdout  ", describe_holdout(evidence)),
+            *_wrap("Holdout  ", describe_holdout(evidence)),
             f"Trained  {describe_training(evidence)}",
             "",
             *align_columns(metric_rows(evidence)),
-            *_noted(metric_notes(evidence)),
+            *_wrap_notes(metric_notes(evidence)),
             "",
-            *_checks(verdict),
+            *_format_checks(verdict),
         ]
     )
 
 
 def describe_training(evidence: Evidence) -> str:
-    """Return what the challenger is and which days it has learned from."""
+    """Return the challenger's family and training days."""
     return f"{evidence.challenger.family}, {evidence.challenger.train_start} to {evidence.challenger.train_end}"
 
 
 def describe_holdout(evidence: Evidence) -> str:
-    """Return the days and rows that all were measured on, and how the label is spread over them."""
+    """Return days and rows of the holdout, and the distribution of its label."""
     holdout = evidence.holdout
-    told = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows{_describe_missing_labels(evidence.labels)}"
+    text = f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows{_describe_missing_labels(evidence.labels)}"
     if holdout.label_shares is None:
-        return told if math.isnan(holdout.label_mean) else f"{told}, label mean {holdout.label_mean:.3f}"
+        return text if math.isnan(holdout.label_mean) else f"{text}, label mean {holdout.label_mean:.3f}"
     by_share = sorted(holdout.label_shares.items(), key=lambda item: -item[1])
     shares = [f"{label} {share:.1%}" for label, share in by_share[:SHOWN_CLASSES]]
     left = len(by_share) - len(shares)
-    return f"{told}: {', '.join(shares)}" + (f" and {left} more" if left else "")
+    return f"{text}: {', '.join(shares)}" + (f" and {left} more" if left else "")
 
 
 def _describe_missing_labels(labels: LabelCoverage | None) -> str:
-    """Return which rows are left out for want of a label, or nothing where every label is known."""
+    """Return which rows and days are left out without labels; empty if every label is known."""
     if labels is None:
         return ""
-    told, unlabelled = "", labels.all.rows - labels.all.labelled
+    text, unlabelled = "", labels.all.rows - labels.all.labelled
     if unlabelled:
-        told = f" (another {unlabelled:,} have no label)"
+        text = f" (another {unlabelled:,} have no label)"
     if labels.left_out:
         days = f"{count_days(labels.left_out)} ({labels.left_out_rows:,} rows)"
-        told += f", leaving out {days} whose labels are missing: {some(labels.left_out)}"
-    return told
+        text += f", leaving out {days} whose labels are missing: {some(labels.left_out)}"
+    return text
 
 
 def metric_rows(evidence: Evidence) -> list[list[str]]:
-    """Return a head and one row a metric, that of the gate first, then by how much the challenger is better."""
+    """Return a heading, one row a metric with the gate's metric first, and by how much the challenger is better."""
     champion = evidence.champion
     rows = [["", "challenger", f"champion ({champion.name})" if champion else "no champion", "baseline"]]
     gates_first = sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric)
@@ -93,7 +93,7 @@ def metric_rows(evidence: Evidence) -> list[list[str]]:
 
 
 def metric_notes(evidence: Evidence) -> list[str]:
-    """Return what the star of the metrics means, and what a metric was measured at, where it has such a setting."""
+    """Return what the star means, and the quantile or the thresholds of the metrics that have one."""
     note = "higher" if evidence.higher_is_better else "lower"
     about = f"* the gate's metric, {note} is better; baseline: {evidence.baseline.name}"
     if evidence.quantile is not None:
@@ -101,18 +101,18 @@ def metric_notes(evidence: Evidence) -> list[str]:
     if evidence.challenger.threshold is None:
         return [about]
     others = {"champion": evidence.champion, "baseline": evidence.baseline}
-    told = [f"{name} {each.threshold:.4g}" for name, each in others.items() if each and each.threshold is not None]
-    more = f" ({', '.join(told)})" if told else ""
-    return [about, f"f1 counts a row as positive from {evidence.challenger.threshold:.4g} on{more}"]
+    known = {name: each.threshold for name, each in others.items() if each and each.threshold is not None}
+    more = f" ({', '.join(f'{name} {threshold:.4g}' for name, threshold in known.items())})" if known else ""
+    return [about, f"f1 uses threshold {evidence.challenger.threshold:.4g}{more}"]
 
 
-def _noted(notes: list[str]) -> list[str]:
-    """Return notes as the lines below the metrics."""
+def _wrap_notes(notes: list[str]) -> list[str]:
+    """Return notes as lines below the metrics."""
     first, *others = notes
     return [*textwrap.wrap(first, WIDTH, subsequent_indent="  "), *(f"  {note}" for note in others)]
 
 
-def _checks(verdict: Verdict) -> list[str]:
+def _format_checks(verdict: Verdict) -> list[str]:
     lines = []
     for result in verdict.results:
         more = f" ({result.documentation})" if result.documentation and result.outcome in ATTENTION_OUTCOMES else ""
@@ -121,17 +121,17 @@ def _checks(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _wrapped(heading: str, text: str) -> list[str]:
+def _wrap(heading: str, text: str) -> list[str]:
     return textwrap.wrap(heading + text, WIDTH, subsequent_indent=INDENT)
 
 
 def format_value(value: float | None) -> str:
-    """Return a value to four places, or a dash where there is none."""
+    """Return a value with four decimals, or a dash for None and NaN."""
     return "-" if value is None or value != value else f"{value:.4f}"
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines of columns: the first to the left, the others to the right."""
+    """Return rows as lines of aligned columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -1,4 +1,4 @@
-"""Which checks a pipeline's gate consists of, and what each leads to where it fires."""
+"""The checks of a pipeline's gate, and the severity of each."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from include.gate.checks import CHECKS
 if TYPE_CHECKING:
     from include.config.pipeline import Gate, Pipeline, Severity
 
-#: From the strictest on.
+#: From the strictest to the mildest.
 SEVERITIES: list[Severity] = ["keep", "inconclusive", "warn"]
 
 
 def check_gate(pipeline: Pipeline) -> None:
-    """Refuse a gate whose checks cannot be made here.
+    """Refuse a gate whose checks cannot be created.
 
     Raises
     ------
     ConfigError
-        See `checks_of`.
+        See `select_checks`.
     """
     try:
-        checks_of(pipeline.gate)
+        select_checks(pipeline.gate)
     except ConfigError as error:
         raise ConfigError(f"{pipeline.name}: {error}") from error
 
 
-def checks_of(gate: Gate) -> list[Check]:
-    """Return the checks in the order in which they are told: Nightshift's by their codes, then the team's own.
+def select_checks(gate: Gate) -> list[Check]:
+    """Return the checks in the order of the report: Nightshift's by their codes, then the team's own.
 
     Raises
     ------
     ConfigError
-        If gate.own_checks names what is no check, or gate.severities a code that there is not, or one whose
-        severity cannot be lowered.
+        If gate.own_checks names something that is not a check, or gate.severities an unknown code or a severity
+        below that of an essential check.
     """
-    checks = [*CHECKS, *(_own(path) for path in gate.own_checks)]
+    checks = [*CHECKS, *(_load_own(path) for path in gate.own_checks)]
     codes = [check.code for check in checks]
     twice = sorted({code for code in codes if codes.count(code) > 1})
     if twice:
@@ -55,20 +55,20 @@ def checks_of(gate: Gate) -> list[Check]:
             raise ConfigError(f"gate.severities: {unknown_name('check', code, codes)}")
         if check.essential and (severity == "off" or SEVERITIES.index(severity) > SEVERITIES.index(check.severity)):
             raise ConfigError(
-                f"gate.severities: {code} ({check.title}) cannot be '{severity}', since what the gate promises rests "
+                f"gate.severities: {code} ({check.title}) cannot be '{severity}', because the gate's promises depend "
                 f"on it; leave it at '{check.severity}'"
             )
     return [check for check in checks if gate.severities.get(check.code) != "off"]
 
 
 def severity_of(check: Check, gate: Gate) -> Severity:
-    """Return what a check leads to where it fires."""
+    """Return the severity of a check in this gate."""
     chosen = gate.severities.get(check.code, check.severity)
     return check.severity if chosen == "off" else chosen
 
 
-def _own(path: str) -> Check:
-    """Return a check of the team's own, named by its import path."""
+def _load_own(path: str) -> Check:
+    """Return one of the team's own checks, by its import path."""
     kind = import_named("gate.own_checks", path, "the path")
     if not (inspect.isclass(kind) and issubclass(kind, Check)):
         raise ConfigError(
@@ -84,5 +84,6 @@ def _own(path: str) -> Check:
         return kind()
     except Exception as error:
         raise ConfigError(
-            f"gate.own_checks: {path} cannot be made without arguments ({error}); let the class have all that it needs"
+            f"gate.own_checks: {path} cannot be created without arguments ({error}); give each argument "
+            "of its constructor a default"
         ) from error

@@ -1,4 +1,4 @@
-"""The gate: a function from evidence to a verdict, without any effect."""
+"""The gate: a function from evidence to a verdict, without side effects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.numbers import without_nan
 from include.gate.check import NotApplicable
-from include.gate.selection import checks_of, severity_of
+from include.gate.selection import select_checks, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ _FIRED: dict[Severity, Outcome] = {"keep": "fail", "inconclusive": "inconclusive
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check came to.
+    """The result of one check.
 
     Attributes
     ----------
     explanation
-        Why it fired, does not apply or broke; empty where it passed.
+        Why the check fired, does not apply or broke; empty if it passed.
     numbers
-        What it judged by, as JSON types.
+        The numbers that it judged by, as JSON types.
     documentation
-        Where the check is explained.
+        Path or address of the page that explains the check.
     """
 
     code: str
@@ -47,7 +47,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`promote`, `keep` or `inconclusive`, with what every check came to and why in one sentence."""
+    """`promote`, `keep` or `inconclusive`, with the reason in one sentence and the result of every check."""
 
     verdict: Literal["promote", "keep", "inconclusive"]
     reason: str
@@ -65,42 +65,42 @@ class Verdict:
 
 
 def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None) -> Verdict:
-    """Judge the evidence: one failed or broken check keeps the champion, whatever the others say.
+    """Judge the evidence: a single failed or broken check keeps the champion.
 
-    Every check is asked, so that the table names all that is wrong and not the first thing only.
+    Every check runs, so that the report names everything that is wrong, not only the first fault.
 
     Parameters
     ----------
     checks
-        By default those that `gate` selects.
+        By default the checks that `gate` selects.
     """
-    results = [_ask(check, evidence, gate) for check in (checks_of(gate) if checks is None else checks)]
-    kept = [result for result in results if result.outcome in ("fail", "broken")]
+    results = [_run_check(check, evidence, gate) for check in (select_checks(gate) if checks is None else checks)]
+    failed = [result for result in results if result.outcome in ("fail", "broken")]
     unsure = [result for result in results if result.outcome == "inconclusive"]
     champion = f"the champion stays {evidence.champion.name}" if evidence.champion else "there is no champion yet"
-    if kept:
-        return Verdict("keep", f"keep ({champion}): {_told(kept)}", results)
+    if failed:
+        return Verdict("keep", f"keep ({champion}): {_list_explanations(failed)}", results)
     if unsure:
-        return Verdict("inconclusive", f"inconclusive ({champion}): {_told(unsure)}", results)
+        return Verdict("inconclusive", f"inconclusive ({champion}): {_list_explanations(unsure)}", results)
     warned = [result for result in results if result.outcome == "warn"]
-    told = f"; yet {_told(warned)}" if warned else ""
-    return Verdict("promote", f"promote: {_gain(evidence)}{told}", results)
+    warnings = f"; warnings: {_list_explanations(warned)}" if warned else ""
+    return Verdict("promote", f"promote: {_describe_gain(evidence)}{warnings}", results)
 
 
-def _ask(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
+def _run_check(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
     numbers: dict[str, JsonValue] = {}
     try:
         outcome, explanation = _judge(check, evidence, gate)
         if outcome != "not applicable":
             numbers = without_nan(check.numbers(evidence, gate))
-            json.dumps(numbers)  # what cannot be written down would end the run, and not in this check's name
-    except Exception as error:  # noqa: BLE001  whatever breaks a check, an unchecked model is not promoted
+            json.dumps(numbers)  # fails here, so that the error names this check
+    except Exception as error:  # noqa: BLE001  a model is not promoted unchecked, whatever the error
         outcome, explanation, numbers = "broken", f"the check itself failed: {error!r}", {}
     return CheckResult(check.code, check.title, outcome, explanation, numbers, check.documentation)
 
 
 def _judge(check: Check, evidence: Evidence, gate: Gate) -> tuple[Outcome, str]:
-    # only here may a check say that it does not apply: said by its numbers, it would take back that it has fired
+    # NotApplicable raised by `numbers` is an error instead: it would take back that the check has fired
     try:
         explanation = check.explain(evidence, gate)
     except NotApplicable as reason:
@@ -108,11 +108,11 @@ def _judge(check: Check, evidence: Evidence, gate: Gate) -> tuple[Outcome, str]:
     return ("pass", "") if explanation is None else (_FIRED[severity_of(check, gate)], explanation)
 
 
-def _told(results: list[CheckResult]) -> str:
+def _list_explanations(results: list[CheckResult]) -> str:
     return "; ".join(f"{result.code} {result.explanation}" for result in results)
 
 
-def _gain(evidence: Evidence) -> str:
+def _describe_gain(evidence: Evidence) -> str:
     opponent = evidence.champion or evidence.baseline
     named = f"the champion ({opponent.name})" if evidence.champion else f"the baseline ({opponent.name})"
     difference = opponent.difference

@@ -93,7 +93,7 @@ def choose_calibration(
     rarest = int(np.bincount(y[~last].astype("int64"), minlength=n_classes).min())
     if rarest < MIN_CLASS_ROWS:
         return none(f"the rarest class has {rarest} rows before the last fold, and {MIN_CLASS_ROWS} are needed")
-    judged, log_loss = (y[last], days[last]), replace(measure, metric="log_loss")
+    judged, log_loss = (y[last], days[last]), replace(measure, name="log_loss")
     how = {"rounds": rounds, "confidence": confidence, "seed": seed}
     found: list[Calibration] = []
     for method in get_args(Method):
@@ -105,8 +105,8 @@ def choose_calibration(
         told = f"{method} probabilities have a log loss {told_difference(difference)}"
         if not difference.low > 0:
             found.append(none(f"{told}, {NOT_ENOUGH}", difference))
-        elif measure.metric != "f1" and not _gain(measure, y[last], after, before) >= -ROUNDING:
-            found.append(none(f"{told}, and make {measure.metric} worse", difference))
+        elif measure.name != "f1" and not _gain(measure, y[last], after, before) >= -ROUNDING:
+            found.append(none(f"{told}, and make {measure.name} worse", difference))
         else:
             found.append(Calibration(method, difference, f"calibrated: {told}"))
     chosen = [each for each in found if each.method != "none"]

@@ -91,7 +91,7 @@ def choose_weights(
     means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     if not means:
         raise TrainingImpossible(
-            f"the {measure.metric} of no candidate ({', '.join(predictions)}) is defined on every fold, so none can be "
+            f"the {measure.name} of no candidate ({', '.join(predictions)}) is defined on every fold, so none can be "
             "chosen; check the label, lower training.tuning.folds, or choose another training.metric"
         )
     best = max(means, key=means.__getitem__)
@@ -114,11 +114,11 @@ def choose_weights(
     how = {"rounds": rounds, "confidence": confidence, "seed": seed}
     difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
     if not difference.low > 0:
-        return alone(f"{_told(picked)} has a {measure.metric} {told_difference(difference)}, {NOT_ENOUGH}", difference)
+        return alone(f"{_told(picked)} has a {measure.name} {told_difference(difference)}, {NOT_ENOUGH}", difference)
     weights = pick_weights(known, np.asarray(y), fold, measure, max_members, seed)
     if len(weights) < 2:
         return alone("no combination is better on all folds", difference)
-    together_is = f"a combination has a {measure.metric} {told_difference(difference)}"
+    together_is = f"a combination has a {measure.name} {told_difference(difference)}"
     return Combination(weights, difference, f"{_told(weights)}: {together_is}")
 
 

@@ -97,7 +97,7 @@ class QuickModel:
             "log_loss": {"objective": "binary"}
             if training.task == "binary"
             else {"objective": "multiclass", "num_class": self.classes},
-        }[self.measure.metric]
+        }[self.measure.name]
         params = {
             "learning_rate": 0.1,
             "num_leaves": 15,

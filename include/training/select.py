@@ -130,7 +130,7 @@ def _judge_together(
     with_kept, without = quick.score([*others, *kept]), quick.score(others)
     if not isfinite(with_kept) or not isfinite(without):
         return None
-    metric = quick.measure.metric
+    metric = quick.measure.name
     if quick.measure.sign * (with_kept - without) < 0:
         reason = (
             "makes, with the others that were left, the predictions of later rows worse "

@@ -57,7 +57,7 @@ def choose_single(
         error = (found.high - found.low) / (2 * NormalDist().inv_cdf((1 + confidence) / 2))
         if math.isfinite(found.value) and math.isfinite(error) and found.value <= error:
             return family, (
-                f"{family} rather than {best}: the mean {measure.metric} of {best} over the {len(numbers)} folds is "
+                f"{family} rather than {best}: the mean {measure.name} of {best} over the {len(numbers)} folds is "
                 f"better by {found.value:.3g}, within one standard error ({error:.3g}), and {family} is simpler"
             )
     return best, None

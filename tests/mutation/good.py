@@ -51,7 +51,7 @@ def with_missing_values(world: World) -> Judged:
 
 
 def from_its_file(world: World) -> Judged:
-    """Loaded in a clean process, as all are."""
+    """Loaded in a fresh process, as all are."""
     path, sha256 = world.write(world.good.model, "good.skops")
     return replace(world.good, path=path, sha256=sha256, in_a_clean_process=True)
 

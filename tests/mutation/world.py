@@ -12,7 +12,7 @@ import pandas as pd
 
 from include.config.pipeline import Pipeline
 from include.evaluation.reload import Reload
-from include.evaluation.signature import kinds_of
+from include.evaluation.signature import feature_kinds
 from include.gate.verdict import Verdict, decide
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model
@@ -153,7 +153,7 @@ class World:
     def evidence(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Evidence:
         """Measure a challenger beside the champion, as a run does.
 
-        The clean process costs seconds, so it is asked only where a mutant is about the file.
+        The fresh process costs seconds, so it only runs where a mutant is about the file.
         """
         frame = self.held if judged.frame is None else judged.frame
         path, sha256 = judged.path, judged.sha256
@@ -174,7 +174,7 @@ class World:
                     end=end,
                 ),
                 ChallengerModel(judged.model, judged.told, path, sha256, judged.features),
-                ChampionModel(told | (champion_told or {}), self.champion, inputs=kinds_of(NUMERIC, CATEGORICAL)),
+                ChampionModel(told | (champion_told or {}), self.champion, inputs=feature_kinds(NUMERIC, CATEGORICAL)),
                 judged.refits,
                 judged.labels,
             )
@@ -185,7 +185,7 @@ class World:
 
 
 def measure_reload_here(*_: Any, **__: Any) -> Reload:
-    """Stand for the clean process."""
+    """Stand in for the fresh process."""
     return Reload(loaded=True, largest_difference=0.0, rows=1, seconds=0.0)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import math
 import pkgutil
 import re
 import sys
-from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,40 +15,24 @@ import yaml
 
 from include.config.pipeline import Gate
 from include.core import settings
-from include.evaluation.calibration import CalibrationResult
 from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
-from include.evaluation.fairness import GroupGap, GroupValue
-from include.evaluation.label_coverage import Coverage, LabelCoverage
-from include.evaluation.operation import Operation
-from include.evaluation.plausibility import Plausibility
 from include.evaluation.prediction_drift import PredictionDrift
-from include.evaluation.refits import Refits
-from include.evaluation.reload import Reload
-from include.evaluation.robustness import PerturbationResult
-from include.evaluation.signature import Signature
-from include.evaluation.slices import SliceResult
 from include.gate import checks
 from include.gate.check import Check
 from include.gate.checks import CHECKS
-from include.gate.selection import SEVERITIES, checks_of
+from include.gate.selection import SEVERITIES, select_checks
 from include.gate.verdict import decide
 from tests import factories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DOCS = settings.root() / "docs"
 PAGES = DOCS / "checks"
 SECTIONS = ["What", "Why", "Configure", "An example"]
 
-BETTER, WORSE = factories.difference(0.02, -0.01, 0.05), factories.difference(-0.0699, -0.1184, -0.0257)
-STANDS_NOISE = PerturbationResult("numeric noise", None, 0.69, 0.05)
-REFUSED = (
-    "ModelRefused: challenger.skops holds types that no model of Nightshift has (builtins.eval), so it was not loaded"
-)
-
-#: What each page's example is the failure of: changes to evidence that passes, and to the gate's settings.
+#: The failure of each page's example: changes to good evidence, and to the gate's settings. A check with a test module
+#: of its own has its example there.
 EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "GATE001": ({"challenger": factories.challenger(finite=False)}, {}),
     "GATE002": ({"holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=312, days=28, label_mean=0.3)}, {}),
@@ -59,38 +42,10 @@ EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "GATE006": ({"champion": factories.champion(train_end="2024-02-10")}, {}),
     "GATE007": ({"champion": factories.champion(as_of="2024-03-31")}, {}),
     "GATE008": ({"challenger": factories.challenger(train_end="2024-02-05")}, {}),
-    "GATE009": (
-        {
-            "slices": [
-                SliceResult("carrier", "WN", 1217, 0.6747, 0.7446, replace(WORSE, confidence=0.9964)),
-                *[SliceResult("carrier", f"C{number}", 400, 0.72, 0.7, BETTER) for number in range(13)],
-            ]
-        },
-        {"slices": ["carrier"]},
-    ),
-    "GATE010": (
-        {
-            "fairness": [
-                GroupGap(
-                    *("age", "true positive rate"),
-                    {"64 to 79": GroupValue(1550, 0.63), "18 to 33": GroupValue(1683, 0.834)},
-                    *(0.205, 0.160, 0.249),
-                )
-            ]
-        },
-        {"sensitive": ["age"]},
-    ),
-    "GATE011": ({"calibration": CalibrationResult(0.141, 0.137, 0.145, None, 0.56, 0.1, 0.397, 0.269)}, {}),
-    "GATE012": ({"shift": PredictionDrift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
-    "GATE013": ({"robustness": [PerturbationResult("missing values", None, 0.5812, 0.594), STANDS_NOISE]}, {}),
-    "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
-    "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
-    "GATE016": ({"reload": Reload(False, math.nan, rows=1000, seconds=2.0, error=REFUSED)}, {}),
-    "GATE017": ({"plausibility": Plausibility("refunded_at", 0.9964, 0.9991)}, {}),
-    "GATE018": ({"challenger": factories.challenger(train_end="2023-12-27", needed_days=30)}, {}),
-    "GATE019": ({"refits": Refits([1007, 2007], [0.6612, 0.6497])}, {}),
-    "GATE020": ({"labels": LabelCoverage(Coverage("", 5000, 3692, 0.98, 0.0))}, {}),
 }
+for path in sorted((Path(__file__).parent / "gate" / "checks").glob("test_*.py")):
+    EXAMPLES |= getattr(import_module(f"tests.unit.gate.checks.{path.stem}"), "EXAMPLES", {})
+EXAMPLES = dict(sorted(EXAMPLES.items()))
 
 
 def _all_checks() -> dict[str, Check]:
@@ -155,7 +110,7 @@ def test_the_table_has_every_check() -> None:
 
 
 def test_every_check_has_an_example_here() -> None:
-    """A check that is added is added to the examples too."""
+    """Every check has the example of its page in a test."""
     assert list(EXAMPLES) == list(BY_CODE)
 
 
@@ -193,7 +148,8 @@ def test_the_blocks_of_the_table_of_checks_are_valid() -> None:
     [block] = re.findall(r"```yaml\n(.*?)```", (PAGES / "README.md").read_text(), re.DOTALL)
     gate = Gate.model_validate({"minimum": 0.6} | yaml.safe_load(block)["gate"])
 
-    assert [check.code for check in checks_of(gate)] == [code for code in BY_CODE if gate.severities.get(code) != "off"]
+    asked = [code for code in BY_CODE if gate.severities.get(code) != "off"]
+    assert [check.code for check in select_checks(gate)] == asked
     assert "off" in gate.severities.values()
 
 
@@ -219,7 +175,7 @@ def _forecast(mean: float) -> Evidence:
 
 def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:
     """A mean beyond the bound leads to what the page shows, and one within it is promoted, with its numbers."""
-    check = checks_of(own_gate)[-1]
+    check = select_checks(own_gate)[-1]
 
     refused = decide(_forecast(1234.5), own_gate, [check])
     passed = decide(_forecast(312.0), own_gate, [check])
@@ -235,11 +191,11 @@ def test_the_check_of_the_how_to_refuses_what_it_says(own_gate: Gate) -> None:
 @pytest.mark.parametrize("mean", [float("nan"), float("inf")])
 def test_the_check_of_the_how_to_lets_no_nan_pass(own_gate: Gate, mean: float) -> None:
     """The example is one to follow: a mean that is no number fires."""
-    assert decide(_forecast(mean), own_gate, [checks_of(own_gate)[-1]]).verdict == "inconclusive"
+    assert decide(_forecast(mean), own_gate, [select_checks(own_gate)[-1]]).verdict == "inconclusive"
 
 
 def test_the_check_of_the_how_to_does_not_apply_before_a_champion(own_gate: Gate) -> None:
     """Where there is no shift there is nothing to judge, and the check says why."""
-    [result] = decide(factories.evidence(champion=None), own_gate, [checks_of(own_gate)[-1]]).results
+    [result] = decide(factories.evidence(champion=None), own_gate, [select_checks(own_gate)[-1]]).results
 
     assert (result.outcome, result.explanation, result.numbers) == ("not applicable", "no champion yet", {})

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from include.gate.check import Numbers
 
 #: Gaps that the explanation names.
-TOLD = 3
+NAMED = 3
 
 
 class GroupsAlike(Check):
-    """No two groups of a sensitive column are treated differently by more than is allowed."""
+    """No two groups of a sensitive column differ by more than gate.max_fairness_gap."""
 
     code, title = "GATE010", "groups are treated alike"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where a gap's whole interval is above gate.max_fairness_gap, or a column has no gap to judge."""
+        """Fire if the whole interval of a gap is above gate.max_fairness_gap, or no gap of a column can be judged."""
         gaps = _gaps(evidence, gate)
         wide = _wide(gaps, gate)
         if wide:
-            more = f" and {len(wide) - TOLD} more" if len(wide) > TOLD else ""
-            told = ", ".join(_told(each, gate) for each in wide[:TOLD])
+            more = f" and {len(wide) - NAMED} more" if len(wide) > NAMED else ""
+            gaps_text = ", ".join(_describe_gap(each, gate) for each in wide[:NAMED])
             return (
-                f"groups are treated differently: {told}{more}; gate.max_fairness_gap allows "
-                f"{gate.max_fairness_gap:g}: find out which feature stands for the group, or allow more if there is a "
-                "good reason"
+                f"groups are treated differently: {gaps_text}{more}; gate.max_fairness_gap allows "
+                f"{gate.max_fairness_gap:g}: find the feature that stands in for the group, or raise the limit if "
+                "there is a good reason"
             )
         unjudged = _unjudged(gaps, gate)
         if unjudged:
@@ -43,7 +43,7 @@ class GroupsAlike(Check):
         return None
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return each gap with its interval, and what is allowed."""
+        """Return each gap with its interval, and the limit."""
         return {
             "limit": gate.max_fairness_gap,
             "gaps": [
@@ -61,27 +61,27 @@ def _gaps(evidence: Evidence, gate: Gate) -> list[GroupGap]:
     return evidence.fairness
 
 
-def _is_judged(of: GroupGap) -> bool:
-    return is_number(of.gap) and is_number(of.low)
+def _is_judged(gap: GroupGap) -> bool:
+    return is_number(gap.gap) and is_number(gap.low)
 
 
 def _wide(gaps: list[GroupGap], gate: Gate) -> list[GroupGap]:
-    """Return the gaps that are larger than allowed by more than noise, the largest first."""
+    """Return the gaps that are above the limit by more than noise, the largest first."""
     found = [each for each in gaps if _is_judged(each) and each.low > gate.max_fairness_gap]
     return sorted(found, key=lambda each: -each.gap)
 
 
 def _unjudged(gaps: list[GroupGap], gate: Gate) -> list[str]:
-    """Return the columns whose groups cannot be compared in any measure."""
+    """Return the columns whose groups cannot be compared in any fairness measure."""
     judged = {each.column for each in gaps if _is_judged(each)}
     return [column for column in gate.sensitive if column not in judged]
 
 
-def _told(of: GroupGap, gate: Gate) -> str:
-    known = sorted((each.value, value) for value, each in of.groups.items() if is_number(each.value))
+def _describe_gap(gap: GroupGap, gate: Gate) -> str:
+    known = sorted((each.value, value) for value, each in gap.groups.items() if is_number(each.value))
     (least, low), (most, high) = known[0], known[-1]
     return (
-        f"by {of.column} the {of.measure} is {least:.3f} for {low} ({of.groups[low].rows:,} rows) and {most:.3f} for "
-        f"{high} ({of.groups[high].rows:,} rows), a gap of {of.gap:.3f} "
-        f"({gate.confidence:.0%} interval {of.low:.3f} to {of.high:.3f})"
+        f"by {gap.column} the {gap.measure} is {least:.3f} for {low} ({gap.groups[low].rows:,} rows) and "
+        f"{most:.3f} for {high} ({gap.groups[high].rows:,} rows), a gap of {gap.gap:.3f} "
+        f"({gate.confidence:.0%} interval {gap.low:.3f} to {gap.high:.3f})"
     )

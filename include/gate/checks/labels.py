@@ -1,4 +1,4 @@
-"""Whether the labels that a holdout is judged by are there."""
+"""Whether the labels of the holdout have arrived."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class KnownLabels(Check):
-    """The holdout's days have about as many labels as days usually have."""
+    """The days of the holdout have about as many labels as the days before."""
 
     code, title, severity = "GATE020", "the holdout's labels are known", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where more than gate.max_missing_labels of the labels to expect are missing, of all or of a slice."""
-        labels = _measured(evidence)
+        """Fire if more than gate.max_missing_labels of the expected labels are missing, overall or in a slice."""
+        labels = _label_coverage(evidence)
         for coverage in [labels.all, *labels.slices]:
             if coverage.missing > gate.max_missing_labels and coverage.by_chance < CHANCE:
                 return (
-                    f"{_told(coverage)}: {coverage.missing:.0%} of the labels to expect are missing, and "
-                    f"gate.max_missing_labels allows {gate.max_missing_labels:.0%}; see why they do not come, or, if "
-                    "they take longer, raise training.gap_days"
+                    f"{_describe_coverage(coverage)}: {coverage.missing:.0%} of the expected labels are missing, and "
+                    f"gate.max_missing_labels allows {gate.max_missing_labels:.0%}; find out why they are missing, or "
+                    "raise training.gap_days if they take longer"
                 )
         return None
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return the share that is missing of all rows, and of the slice that misses most."""
-        labels = _measured(evidence)
+        """Return the share of labels missing overall, and in the slice with the largest share."""
+        labels = _label_coverage(evidence)
         return {
             "rows": labels.all.rows,
             "labelled": labels.all.labelled,
@@ -45,13 +45,13 @@ class KnownLabels(Check):
         }
 
 
-def _measured(evidence: Evidence) -> LabelCoverage:
+def _label_coverage(evidence: Evidence) -> LabelCoverage:
     if evidence.labels is None:
-        raise NotApplicable("how many labels are known was not measured")
+        raise NotApplicable("the label coverage was not measured")
     return evidence.labels
 
 
-def _told(coverage: Coverage) -> str:
+def _describe_coverage(coverage: Coverage) -> str:
     where = f" with {coverage.name}" if coverage.name else ""
     usual = "each has one" if coverage.usual > 0.995 else f"{coverage.usual:.0%} have one"
     return f"{coverage.labelled:,} of {coverage.rows:,} rows{where} have a label, and on the days before {usual}"

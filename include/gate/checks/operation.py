@@ -1,4 +1,4 @@
-"""Whether the challenger is small and quick enough to be operated."""
+"""Whether the challenger is small and fast enough for production."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BYTES_PER_MB = 1e6
 
 
 class SmallAndQuick(Check):
-    """The model file and the time that predictions take are within gate.limits."""
+    """The size of the model file and the prediction times are within gate.limits."""
 
     code, title = "GATE014", "small and quick enough"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where a limit is missed."""
-        found, limits = _measured(evidence), gate.limits
+        """Fire if a limit is exceeded."""
+        found, limits = _operation(evidence), gate.limits
         faults = []
         megabytes = found.model_bytes / BYTES_PER_MB
         if not megabytes <= limits.model_mb:
@@ -32,19 +32,19 @@ class SmallAndQuick(Check):
             faults.append(f"one row takes {found.row_ms:,.4g} ms, gate.limits.row_ms allows {limits.row_ms:,g}")
         if not found.rows_per_second >= limits.rows_per_second:
             faults.append(
-                f"{found.rows_per_second:,.4g} rows a second are predicted of {found.rows:,}, "
-                f"gate.limits.rows_per_second asks for {limits.rows_per_second:,g}"
+                f"a batch of {found.rows:,} rows is predicted at {found.rows_per_second:,.4g} rows a second, "
+                f"gate.limits.rows_per_second requires {limits.rows_per_second:,g}"
             )
         if not faults:
             return None
-        return f"{'; '.join(faults)}; leave the heavy families out of training.candidates, or change gate.limits"
+        return f"{'; '.join(faults)}; remove the heavy families from training.candidates, or change gate.limits"
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return what was measured."""
-        return asdict(_measured(evidence))
+        """Return size and speed."""
+        return asdict(_operation(evidence))
 
 
-def _measured(evidence: Evidence) -> Operation:
+def _operation(evidence: Evidence) -> Operation:
     if evidence.operation is None:
         raise NotApplicable("size and speed were not measured")
     if not evidence.operation.rows:

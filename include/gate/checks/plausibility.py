@@ -1,4 +1,4 @@
-"""Whether the challenger is what it seems: like the champion, not too good, of fresh data, and no lucky seed."""
+"""Whether the challenger is plausible: like the champion, not too good, trained on recent days, not a lucky seed."""
 
 from __future__ import annotations
 
@@ -14,80 +14,80 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.gate.check import Numbers
 
-#: The value of a perfect model, of the metrics of which more is better; of all others it is 0.
+#: A perfect model has this value of every metric where higher is better, and 0 of every other.
 PERFECT = 1.0
-#: Of fewer fits with other seeds the interval of Student's t is too wide to tell anything.
+#: With fewer refits the interval of Student's t is too wide to say anything.
 LEAST_REFITS = 2
-#: Days that the newest row may be older than gap and holdout need, where gate.max_age_days is not set.
+#: Days that the newest row may be older than gap and holdout require, unless gate.max_age_days is set.
 SPARE_DAYS = 14
 
 
 class LikeTheChampion(Check):
-    """The challenger predicts about what the champion predicts."""
+    """The challenger's predictions are distributed like the champion's."""
 
-    code, title, severity = "GATE012", "predictions are distributed as the champion's", "inconclusive"
+    code, title, severity = "GATE012", "predictions are distributed like the champion's", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the population stability index is above gate.max_prediction_shift."""
-        shift = evidence.shift
-        if shift is None:
+        """Fire if the population stability index is above gate.max_prediction_shift."""
+        drift = evidence.shift
+        if drift is None:
             why = "no champion yet" if evidence.champion is None else "the champion cannot be scored"
             raise NotApplicable(why)
-        if is_number(shift.index) and shift.index <= gate.max_prediction_shift:
+        if is_number(drift.index) and drift.index <= gate.max_prediction_shift:
             return None
         return (
-            f"the predictions are distributed unlike the champion's: a stability index of {shift.index:.2f}, "
-            f"gate.max_prediction_shift allows {gate.max_prediction_shift:g} (mean {shift.challenger_mean:.4g}, the "
-            f"champion's {shift.champion_mean:.4g}; rank correlation {shift.correlation:.2f}); see that whoever uses "
-            "the predictions can do with that, then promote by hand or allow more"
+            f"the predictions drift from the champion's: a stability index of {drift.index:.2f}, "
+            f"gate.max_prediction_shift allows {gate.max_prediction_shift:g} (mean {drift.challenger_mean:.4g}, the "
+            f"champion's {drift.champion_mean:.4g}; rank correlation {drift.correlation:.2f}); ask the users of the "
+            "predictions whether this is acceptable, then promote by hand or raise the limit"
         )
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
         """Return the index and both means."""
-        shift = evidence.shift
-        if shift is None:
+        drift = evidence.shift
+        if drift is None:
             return {}
         return {
-            "index": shift.index,
+            "index": drift.index,
             "limit": gate.max_prediction_shift,
-            "challenger_mean": shift.challenger_mean,
-            "champion_mean": shift.champion_mean,
-            "rank_correlation": shift.correlation,
+            "challenger_mean": drift.challenger_mean,
+            "champion_mean": drift.champion_mean,
+            "rank_correlation": drift.correlation,
         }
 
 
 class NotTooGood(Check):
-    """No single feature tells the label, and the quality has not jumped."""
+    """No single feature explains the label, and the metric has not jumped."""
 
     code, title, severity = "GATE017", "not too good to be true", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire on a feature that alone explains the label, or on a jump beyond what is plausible overnight."""
+        """Fire if one feature alone explains the label, or if the metric jumped by more than is plausible overnight."""
         plausibility = evidence.plausibility
         if plausibility is None:
-            raise NotApplicable("it was not measured")
+            raise NotApplicable("plausibility was not measured")
         if plausibility.feature is not None and not is_number(plausibility.explained):
             return (
-                "how much of the label a single feature explains is not defined on this holdout, whose labels may "
-                "be all the same; run as of another day"
+                "the share of the label that a single feature explains is not defined on this holdout; its labels may "
+                "all be the same; run as of another day"
             )
         if plausibility.explained >= gate.max_single_feature:
             return (
                 f"the feature {plausibility.feature} alone explains {plausibility.explained:.1%} of the label, "
                 f"gate.max_single_feature allows less than {gate.max_single_feature:.0%}: it may be the label in other "
-                "words; look how it is made, and allow more if it is known in time"
+                "words; check how it is computed, and raise the limit if it is known in time"
             )
         gone = _error_gone(evidence)
         if gone is not None and gone > gate.max_jump:
             return (
-                f"{evidence.metric} {evidence.challenger.metrics[evidence.metric]:.4f} leaves {1 - gone:.0%} of what "
-                f"{_champion(evidence)} had to a perfect value, and gate.max_jump holds more than {gate.max_jump:.0%} "
-                "less for implausible overnight: look for a leak, and allow more if it is earned"
+                f"{evidence.metric} {evidence.challenger.metrics[evidence.metric]:.4f} removes {gone:.0%} of the error "
+                f"of {_champion(evidence)}, and gate.max_jump allows {gate.max_jump:.0%} overnight: look for a leak, "
+                "and raise the limit if the gain is real"
             )
         return None
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return the strongest feature, and the share of the champion's error that is gone."""
+        """Return the strongest feature, and the share of the champion's error that the challenger removes."""
         jump: Numbers = {"error_gone": _error_gone(evidence), "max_jump": gate.max_jump}
         if evidence.plausibility is None:
             return jump
@@ -100,54 +100,54 @@ class NotTooGood(Check):
 
 
 class FreshTrainingData(Check):
-    """The challenger has learned from recent days."""
+    """The challenger was trained on recent days."""
 
-    code, title, severity = "GATE018", "learned from recent days", "inconclusive"
+    code, title, severity = "GATE018", "trained on recent days", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the newest row that was learned from is too old."""
+        """Fire if the newest training row is too old."""
         age, limit = _age(evidence), _age_limit(evidence, gate)
         if age <= limit:
             return None
         allowed = f"gate.max_age_days allows {limit}"
         if gate.max_age_days is None:
-            allowed = f"gap and holdout make {limit - SPARE_DAYS} of them, and {SPARE_DAYS} more are allowed"
+            allowed = f"gap and holdout require {limit - SPARE_DAYS} days, and {SPARE_DAYS} more are allowed"
         return (
-            f"the newest row learned from is {age} days older than {evidence.challenger.as_of}; {allowed}: ingest the "
-            "days that are missing, or see why their labels do not come"
+            f"the newest training row is {age} days older than {evidence.challenger.as_of}; {allowed}: ingest the "
+            "missing days, or find out why their labels are missing"
         )
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return the age in days, and what is allowed."""
+        """Return the age in days, and the limit."""
         return {"age_days": _age(evidence), "limit": _age_limit(evidence, gate)}
 
 
 class SteadyOverSeeds(Check):
-    """What was found holds with other seeds."""
+    """The gain holds with other seeds."""
 
     code, title = "GATE019", "as good with other seeds"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the mean gain over fits with several seeds may be none."""
+        """Fire if the interval of the mean gain over fits with several seeds includes 0."""
         found = _mean_gain(evidence, gate)
         if found is None or found.fits <= LEAST_REFITS:
-            made = "gate.refits is too few" if gate.refits < LEAST_REFITS else "too few were made in their time"
-            raise NotApplicable(f"{LEAST_REFITS} fits with other seeds are needed, and {made}")
+            why = "gate.refits is lower" if gate.refits < LEAST_REFITS else "the time budget allowed fewer"
+            raise NotApplicable(f"needs {LEAST_REFITS} refits with other seeds; {why}")
         if is_number(found.low) and found.low > 0:
             return None
         gain, mean = f"over {_opponent(evidence)}", found.mean
         if not is_number(mean):
-            return f"the gain {gain} is not defined with every seed: a fit has no {evidence.metric} on this holdout"
+            return f"the gain {gain} is not defined for every seed: one fit has no {evidence.metric} on this holdout"
         average = f"{mean:+.4f} {evidence.metric} on average over {found.fits} fits"
         interval = f"may be {found.low:+.4f} ({gate.confidence:.0%} interval)"
-        of_this_seed = _gains(evidence)[0]
-        if of_this_seed <= 0 and mean <= 0:
-            return f"there is no gain {gain} with this seed or with others: {average}"
-        if of_this_seed <= mean:
+        own_gain = _gains(evidence)[0]
+        if own_gain <= 0 and mean <= 0:
+            return f"there is no gain {gain} with this or other seeds: {average}"
+        if own_gain <= mean:
             return f"the gain {gain} varies with the seed: it is {average}, and {interval}; tune on more rows"
         return (
-            f"with other seeds the gain {gain} is {average}, and {interval}: it rests on a lucky seed; tune for longer "
-            "or on more rows"
+            f"with other seeds the gain {gain} is {average}, and {interval}: it depends on a lucky seed; tune for "
+            "longer or on more rows"
         )
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
@@ -176,7 +176,7 @@ def _mean_gain(evidence: Evidence, gate: Gate) -> _MeanGain | None:
 
 
 def _error_gone(evidence: Evidence) -> float | None:
-    """Return which share of the champion's distance to a perfect value the challenger has not."""
+    """Return the share of the champion's distance to a perfect value that the challenger removes."""
     champion = evidence.champion
     if champion is None or champion.metrics is None:
         return None
@@ -188,7 +188,7 @@ def _error_gone(evidence: Evidence) -> float | None:
 
 
 def _gains(evidence: Evidence) -> list[float]:
-    """Return by how much each fit is better than the opponent, the challenger first; none without refits."""
+    """Return by how much each fit is better than the opponent, the challenger first; empty without refits."""
     opponent = evidence.champion if evidence.champion and evidence.champion.metrics else evidence.baseline
     if not evidence.refits or opponent.metrics is None:
         return []
@@ -198,7 +198,7 @@ def _gains(evidence: Evidence) -> list[float]:
 
 
 def _champion(evidence: Evidence) -> str:
-    assert evidence.champion is not None, "a jump is a jump from somewhere"
+    assert evidence.champion is not None, "only called with a champion"
     return f"the champion ({evidence.champion.name})"
 
 

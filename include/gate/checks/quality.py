@@ -1,4 +1,4 @@
-"""Whether the challenger is good: by itself, beside a guess, and beside the champion."""
+"""Whether the challenger is good: by itself, and compared with baseline and champion."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class AbsoluteMinimum(Check):
-    """The challenger is good enough to be of use at all."""
+    """The challenger is good enough to be useful at all."""
 
     code, title = "GATE003", "reaches the minimum"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the metric is worse than gate.minimum."""
+        """Fire if the metric is worse than gate.minimum."""
         value = evidence.challenger.metrics[evidence.metric]
         good = value >= gate.minimum if evidence.higher_is_better else value <= gate.minimum
         if not good:
@@ -28,13 +28,13 @@ class AbsoluteMinimum(Check):
 
 
 class BeatsBaseline(Check):
-    """The challenger is better than a guess that needs no fitting, by more than noise."""
+    """The challenger is better than the baseline by more than noise."""
 
     code, title = "GATE004", "beats the baseline by more than noise"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the difference's interval reaches down to 0."""
+        """Fire unless the whole interval of the difference is above 0."""
         return _not_better(evidence, evidence.baseline, f"the baseline ({evidence.baseline.name})")
 
 
@@ -45,20 +45,20 @@ class BeatsChampion(Check):
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the difference's interval reaches down to 0, or the champion cannot be scored."""
+        """Fire unless the whole interval of the difference is above 0, or if the champion cannot be scored."""
         champion = evidence.champion
         if champion is None:
             raise NotApplicable("no champion yet")
         if champion.error:
             return (
                 f"the champion, {champion.name}, cannot be scored ({champion.error}); promote a version that can "
-                f"with ./nightshift promote {evidence.pipeline}, or remove the alias champion in MLflow to start anew"
+                f"with ./nightshift promote {evidence.pipeline}, or remove the alias champion in MLflow to start over"
             )
         return _not_better(evidence, champion, f"the champion ({champion.name})")
 
 
 def _not_better(evidence: Evidence, opponent: Opponent, named: str) -> str | None:
-    """Explain why the challenger is not better than an opponent by more than noise, or return None."""
+    """Return why the challenger is not better than an opponent by more than noise; None if it is."""
     difference = opponent.difference
     if difference is None or not (is_number(difference.value) and is_number(difference.low)):
         return f"the difference to {named} in {evidence.metric} is not defined on this holdout"

@@ -1,4 +1,4 @@
-"""Whether the file that would be registered is the model that was measured."""
+"""Whether the model file holds the model that was measured."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ if TYPE_CHECKING:
     from include.gate.check import Numbers
 
 
-class LoadsInACleanProcess(Check):
-    """The model file loads where nothing of the training process is, and predicts the same there."""
+class LoadsInFreshProcess(Check):
+    """The model file loads in a fresh process and predicts the same there."""
 
-    code, title = "GATE016", "loads in a clean process"
+    code, title = "GATE016", "loads in a fresh process"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the file is not loaded, or the predictions differ."""
-        found = _measured(evidence)
+        """Fire if the file does not load, or the predictions differ."""
+        found = _reload(evidence)
         if not found.loaded or found.error:
             return (
-                f"the model file does not work in a clean process: {found.error or 'no reason is known'}; what serves "
-                "it would fail the same way, so mend that and run again"
+                f"the model file does not work in a fresh process: {found.error or 'no reason is known'}; serving it "
+                "would fail the same way, so fix this and run again"
             )
         if not found.largest_difference <= TOLERANCE:
             return (
-                f"in a clean process the model's predictions of {found.rows:,} rows differ by up to "
-                f"{found.largest_difference:.1g} of their size, and at most {TOLERANCE:g} is rounding; a candidate "
-                "rests on more than it has learned (a global, a file, chance without a seed): mend it or leave it out"
+                f"in a fresh process the model's predictions of {found.rows:,} rows differ by up to "
+                f"{found.largest_difference:.1g} of their size, and rounding explains at most {TOLERANCE:g}; a "
+                "candidate depends on state outside the model (a global, a file, an unseeded generator): fix it or "
+                "leave it out"
             )
         return None
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
-        """Return what was measured."""
-        return asdict(_measured(evidence))
+        """Return the result of the reload."""
+        return asdict(_reload(evidence))
 
 
-def _measured(evidence: Evidence) -> Reload:
+def _reload(evidence: Evidence) -> Reload:
     if evidence.reload is None:
         raise NotApplicable("the model file was not loaded again")
     return evidence.reload

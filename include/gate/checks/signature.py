@@ -1,4 +1,4 @@
-"""Whether whoever calls the champion can call the challenger."""
+"""Whether callers of the champion can call the challenger."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.gate.check import Numbers
 
-#: So many names make a sentence; the record has all.
+#: Names in the explanation; the record has all of them.
 SHOWN = 10
 
 
 class TakesTheSame(Check):
-    """Every feature that the challenger takes is one that the champion takes, of the same kind.
+    """Every feature that the challenger takes, the champion takes too, as the same kind.
 
-    A feature that is no longer taken is harmless. One that is new may be sent already or not, which no evidence of
-    this run tells: hence inconclusive.
+    A feature that is no longer taken is harmless. Callers may or may not send a new feature already; the evidence of
+    this run cannot decide that, hence inconclusive.
     """
 
-    code, title, severity = "GATE015", "takes what the champion takes", "inconclusive"
+    code, title, severity = "GATE015", "takes the champion's features", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where a feature is new, or of another kind."""
+        """Fire if a feature is new, or of another kind."""
         signature = evidence.signature
         if signature is None:
             raise NotApplicable("the features were not compared")
         if signature.added is None or signature.changed is None:
-            raise NotApplicable("no champion whose features are known")
+            raise NotApplicable("no champion with known features")
         faults = []
         if signature.added:
-            faults.append(f"takes {_named(signature.added)}, which the champion does not take")
+            faults.append(f"takes {_list_names(signature.added)}, which the champion does not take")
         if signature.changed:
             kinds = [f"{name} as a {signature.features[name]}" for name in signature.changed]
-            faults.append(f"takes {_named(kinds)}, which the champion takes as another kind")
+            faults.append(f"takes {_list_names(kinds)}, which the champion takes as another kind")
         if not faults:
             return None
         return (
-            f"the challenger {' and '.join(faults)}; once all who call the model send them so, let it through with "
-            "gate.severities: {GATE015: warn}, and take that out again after the promotion"
+            f"the challenger {' and '.join(faults)}; once every caller of the model sends them like this, let it "
+            "through with gate.severities: {GATE015: warn}, and remove that again after the promotion"
         )
 
     def numbers(self, evidence: Evidence, gate: Gate) -> Numbers:
@@ -53,6 +53,6 @@ class TakesTheSame(Check):
         return {name: value for name, value in asdict(signature).items() if name != "features"}
 
 
-def _named(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

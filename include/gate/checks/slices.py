@@ -1,4 +1,4 @@
-"""Whether the challenger is better for all, or at the cost of some."""
+"""Whether the challenger is better overall at the cost of some slices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from include.gate.check import Numbers
 
 #: Slices that the explanation names.
-TOLD = 3
+NAMED = 3
 
 
 class NoWorseSlice(Check):
@@ -22,23 +22,23 @@ class NoWorseSlice(Check):
     code, title = "GATE009", "no slice is worse than with the champion"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the whole interval of a slice's difference is below 0, or a column has no slice to judge."""
+        """Fire if the whole interval of a slice's difference is below 0, or no slice of a column can be judged."""
         slices = _slices(evidence, gate)
         worse = _worse(slices)
         if worse:
-            more = f" and {len(worse) - TOLD} more" if len(worse) > TOLD else ""
-            told = ", ".join(_told(each, evidence.metric) for each in worse[:TOLD])
+            more = f" and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
+            worst = ", ".join(_describe_slice(each, evidence.metric) for each in worse[:NAMED])
             return (
                 f"worse than the champion ({_champion(evidence)}) by more than noise on {len(worse)} of {len(slices)} "
-                f"slices: {told}{more}; find out what these rows have lost, or take the column from gate.slices if it "
-                "may be"
+                f"slices: {worst}{more}; find out why these rows got worse, or remove the column from gate.slices if "
+                "that is acceptable"
             )
         unjudged = _unjudged(slices, gate)
         if unjudged:
             return (
                 f"no slice of {', '.join(unjudged)} can be judged: none has both gate.min_slice_rows "
                 f"({gate.min_slice_rows:,}) rows of enough days and a defined {evidence.metric}, or gate.slices makes "
-                "too many; lengthen training.holdout_days, or name fewer columns or ones of fewer values"
+                "too many slices; raise training.holdout_days, or name fewer columns or columns with fewer values"
             )
         return None
 
@@ -61,7 +61,7 @@ class NoWorseSlice(Check):
                     "low": each.difference.low if each.difference else None,
                     "high": each.difference.high if each.difference else None,
                 }
-                for each in judged[:TOLD]
+                for each in judged[:NAMED]
             ],
         }
 
@@ -83,13 +83,13 @@ def _champion(evidence: Evidence) -> str:
     return evidence.champion.name
 
 
-def _is_judged(of: SliceResult) -> bool:
-    return of.difference is not None and is_number(of.difference.value) and is_number(of.difference.high)
+def _is_judged(result: SliceResult) -> bool:
+    return result.difference is not None and is_number(result.difference.value) and is_number(result.difference.high)
 
 
-def _gain(of: SliceResult) -> float:
-    assert of.difference is not None, "a slice that is judged has a difference"
-    return of.difference.value
+def _gain(result: SliceResult) -> float:
+    assert result.difference is not None, "a slice that is judged has a difference"
+    return result.difference.value
 
 
 def _worse(slices: list[SliceResult]) -> list[SliceResult]:
@@ -99,14 +99,15 @@ def _worse(slices: list[SliceResult]) -> list[SliceResult]:
 
 
 def _unjudged(slices: list[SliceResult], gate: Gate) -> list[str]:
-    """Return the columns of which no slice can be judged."""
+    """Return the columns without a slice that can be judged."""
     judged = {each.column for each in slices if _is_judged(each)}
     return [column for column in gate.slices if column not in judged]
 
 
-def _told(of: SliceResult, metric: str) -> str:
-    assert of.difference is not None, "a slice that is worse has a difference"
+def _describe_slice(result: SliceResult, metric: str) -> str:
+    difference = result.difference
+    assert difference is not None, "a slice that is worse has a difference"
     return (
-        f"{of.column} {of.value} ({of.rows:,} rows: {metric} {of.challenger:.4f} after {of.champion:.4f}, "
-        f"{of.difference.confidence:.2%} interval {of.difference.low:+.4f} to {of.difference.high:+.4f})"
+        f"{result.column} {result.value} ({result.rows:,} rows: {metric} {result.challenger:.4f} after "
+        f"{result.champion:.4f}, {difference.confidence:.2%} interval {difference.low:+.4f} to {difference.high:+.4f})"
     )

@@ -1,4 +1,4 @@
-"""Whether models were compared at all: numbers, enough held-out rows, and nobody who knew them before."""
+"""Whether the comparison is sound: finite predictions, enough held-out rows, and no model trained on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FinitePredictions(Check):
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire on a NaN or an infinity."""
+        """Fire on NaN or infinity."""
         value = evidence.challenger.metrics.get(evidence.metric)
         if not evidence.challenger.finite:
             return "the challenger predicts NaN or infinity for some held-out rows"
@@ -31,52 +31,52 @@ class FinitePredictions(Check):
 
 
 class EnoughHoldout(Check):
-    """The holdout is large enough to tell models apart."""
+    """The holdout is large enough to compare models."""
 
     code, title, severity = "GATE002", "enough held-out rows", "inconclusive"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where there are fewer labelled rows than gate.min_holdout_rows, or rows of few of the days."""
+        """Fire if there are fewer labelled rows than gate.min_holdout_rows, or most days have no rows."""
         holdout = evidence.holdout
         if holdout.rows < gate.min_holdout_rows:
-            return f"{holdout.rows:,} held-out rows, gate.min_holdout_rows asks for {gate.min_holdout_rows:,}"
+            return f"{holdout.rows:,} held-out rows, gate.min_holdout_rows requires {gate.min_holdout_rows:,}"
         if holdout.days < 2:
-            return "the holdout is a single day, from which noise cannot be judged"
+            return "the holdout is a single day, and noise cannot be estimated from one day"
         span = (date.fromisoformat(holdout.end) - date.fromisoformat(holdout.start)).days + 1
         if holdout.days < span / 2:
-            return f"the holdout has rows of {holdout.days} of its {span} days; ingest the days that are missing"
+            return f"the holdout has rows on {holdout.days} of its {span} days; ingest the missing days"
         return None
 
 
 class FairComparison(Check):
-    """The champion has not learned from the rows that both are judged by."""
+    """The champion was not trained on the rows that both are judged by."""
 
     code, title, severity = "GATE006", "the champion has not seen the holdout", "inconclusive"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the champion learned from days of the holdout."""
+        """Fire if the champion was trained on days of the holdout."""
         champion = evidence.champion
         if champion is None:
             raise NotApplicable("no champion yet")
         assert champion.train_end is not None, "a champion has a last day of training"
         if champion.train_end >= evidence.holdout.start:
             return (
-                f"the champion, {champion.name}, learned from days up to {champion.train_end}, and the holdout "
+                f"the champion, {champion.name}, was trained on days up to {champion.train_end}, and the holdout "
                 f"begins on {evidence.holdout.start}; run as of a later day"
             )
         return None
 
 
 class NotOlder(Check):
-    """A model of newer data is not replaced by one of older data."""
+    """A model of newer data is not replaced by a model of older data."""
 
     code, title = "GATE007", "not older than the champion"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the champion's as-of day is after the challenger's."""
+        """Fire if the champion's as-of day is after the challenger's."""
         champion = evidence.champion
         if champion is None:
             raise NotApplicable("no champion yet")
@@ -90,12 +90,12 @@ class NotOlder(Check):
 
 
 class TrainedBeforeHoldout(Check):
-    """The challenger has not learned from the rows that it is judged by."""
+    """The challenger was not trained on the rows that it is judged by."""
 
     code, title = "GATE008", "the challenger has not seen the holdout"
     essential = True
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Fire where the challenger learned from days of the holdout."""
+        """Fire if the challenger was trained on days of the holdout."""
         end, start = evidence.challenger.train_end, evidence.holdout.start
-        return f"learned from days up to {end}, and the holdout begins on {start}" if end >= start else None
+        return f"trained on days up to {end}, and the holdout begins on {start}" if end >= start else None

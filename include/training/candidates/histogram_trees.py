@@ -87,7 +87,7 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
 
     limit, rounds = estimator.max_iter, min(FIRST_ROUNDS, estimator.max_iter)
     # it has no callback, so it is fitted on in a few parts with a look at the clock between them
-    estimator.set_params(scoring=_WATCHED.get(watch.measure.metric, "loss"))
+    estimator.set_params(scoring=_WATCHED.get(watch.measure.name, "loss"))
     estimator.set_params(warm_start=True, early_stopping=True, n_iter_no_change=PATIENCE_ROUNDS, tol=0.0)
     start = time.monotonic()
     while True:

@@ -88,7 +88,7 @@ def _estimator(columns: FeatureColumns, training: Training, params: Params, thre
 
 def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
     stop = _Stop(watch)
-    metric = _WATCHED.get(watch.measure.metric)
+    metric = _WATCHED.get(watch.measure.name)
     estimator.fit(x, y, sample_weight=weights, eval_X=watch.x, eval_y=watch.y, eval_metric=metric, callbacks=[stop])
     return stop.best_round + 1
 
@@ -109,7 +109,7 @@ class _Stop:
         # a metric that is asked for comes before that of the objective
         results = env.evaluation_result_list
         assert results, "LightGBM was given rows to watch"
-        wanted = _WATCHED.get(self.watch.measure.metric)
+        wanted = _WATCHED.get(self.watch.measure.name)
         result = next((each for each in results if each.metric_name == wanted), results[0])
         value = result.metric_value if result.maximize else -result.metric_value
         if value > self.best_value:

@@ -102,7 +102,7 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
         weights = np.ones(len(y)) if weights is None else weights
         x, y = np.vstack([x, x[: len(gaps)]]), np.concatenate([y, gaps])
         weights = np.concatenate([weights, np.zeros(len(gaps))])
-    metric = _WATCHED.get(watch.measure.metric)
+    metric = _WATCHED.get(watch.measure.name)
     estimator.set_params(eval_metric=metric, callbacks=[StopInTime(rounds=PATIENCE_ROUNDS)])
     estimator.fit(x, y, sample_weight=weights, eval_set=[(watch.x, watch.y)], verbose=False)
     estimator.set_params(callbacks=None)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from include.config.monitoring import Monitoring
     from include.config.pipeline import Gate
     from include.evaluation.metrics import Metric
-    from include.evaluation.sketch import Reference, Sketch
+    from include.evaluation.reference import Reference
+    from include.evaluation.sketch import Sketch
 
 Kind = Literal["volume", "metric", "prediction_shift", "feature_shift", "nulls"]
 State = Literal["alert", "unknown", "ok"]
@@ -204,7 +205,7 @@ def metric_lines(
     """
     import numpy as np
 
-    name, rows = measure.metric, len(y_true)
+    name, rows = measure.name, len(y_true)
     of_holdout = f"{name} beside the holdout"
     value = measure.value(y_true, y_pred) if rows >= min_rows else math.nan
     if not math.isfinite(value):

@@ -11,7 +11,7 @@ from include import lake
 from include.core.as_of import calendar_days, end_of, midnight
 from include.core.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Metric
-from include.evaluation.sketch import REFERENCE, Reference, prediction_names
+from include.evaluation.reference import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
 from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows

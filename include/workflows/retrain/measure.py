@@ -120,7 +120,7 @@ def measure_evidence(
     from include.evaluation.plausibility import measure_plausibility
     from include.evaluation.prediction_drift import measure_prediction_drift
     from include.evaluation.robustness import measure_robustness
-    from include.evaluation.signature import compare_signatures, kinds_of
+    from include.evaluation.signature import compare_signatures, feature_kinds
     from include.evaluation.slices import measure_slices
     from include.training.columns import feature_columns
     from include.training.fit import predict
@@ -174,7 +174,7 @@ def measure_evidence(
                 training.seed,
             ),
             signature=compare_signatures(
-                kinds_of(columns.numeric, columns.categorical), champion.inputs if champion else None
+                feature_kinds(columns.numeric, columns.categorical), champion.inputs if champion else None
             ),
             reload=reload.result(),
             refits=refits,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from include.evaluation.sketch import REFERENCE
+from include.evaluation.reference import REFERENCE
 from include.lake import run_files
 from include.workflows.retrain import files
 
@@ -31,7 +31,7 @@ def write_reference(pipeline: Pipeline, plan: RunPlan, model: Model, learned: pd
     learned, held
         The rows that the model has learned from, and those that were held out.
     """
-    from include.evaluation.sketch import day_numbers, make_reference, prediction_columns
+    from include.evaluation.reference import day_numbers, make_reference, prediction_columns
     from include.training.fit import predict
 
     challenger, training = files.challenger(plan), pipeline.training

@@ -13,17 +13,17 @@ from include.evaluation.metrics import Metric
 from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
 
 #: Every metric of every task whose metrics are its own, at settings that are not the defaults.
-MEASURES = [
+METRICS_UNDER_TEST = [
     Metric(task, metric, quantile=0.8, threshold=0.4)
     for task in ("binary", "multiclass", "regression")
     for metric in METRICS[task]
 ]
-each_measure = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: f"{measure.task} {measure.metric}")
+each_measure = pytest.mark.parametrize("measure", METRICS_UNDER_TEST, ids=lambda each: f"{each.task} {each.name}")
 
 
 def named(task: str, metric: str) -> Metric:
-    """Return one of the measures."""
-    (found,) = [measure for measure in MEASURES if (measure.task, measure.metric) == (task, metric)]
+    """Return one of the metrics under test."""
+    (found,) = [measure for measure in METRICS_UNDER_TEST if (measure.task, measure.name) == (task, metric)]
     return found
 
 
@@ -38,7 +38,7 @@ class Rows:
         truth = draw.normal(size=rows) + 0.3 * np.sin(self.day)
         if task == "binary":
             self.y_true = (truth + draw.normal(0, 0.5, rows) > 0).astype("float64")
-            # 3.4 makes of the logistic curve about the normal one, so the good model is calibrated too
+            # scaled by 3.4 the logistic curve is close to the normal one, so the good model is calibrated too
             noisy = (truth + draw.normal(0, noise, rows) for noise in (0.03, 0.6))
             self.good, self.worse = (1 / (1 + np.exp(-3.4 * each)) for each in noisy)
         elif task == "multiclass":
@@ -50,7 +50,7 @@ class Rows:
             self.good, self.worse = (self.y_true + draw.normal(0, noise, rows) for noise in (1, 6))
 
     def tied(self, predicted: np.ndarray) -> np.ndarray:
-        """Return predictions of which many are equal, and none is certain."""
+        """Return predictions with many ties, none of them certain."""
         if self.task == "regression":
             return np.round(predicted, 1)
         if self.task == "binary":
@@ -59,7 +59,7 @@ class Rows:
         return rounded / rounded.sum(axis=1, keepdims=True)
 
     def blurred(self, predicted: np.ndarray, by: float, seed: int) -> np.ndarray:
-        """Return predictions that differ by chance from those given, by about so much."""
+        """Return predictions with noise of about this size added."""
         noisy = predicted + np.random.default_rng(seed).normal(0, by, predicted.shape)
         if self.task == "regression":
             return noisy
@@ -67,7 +67,7 @@ class Rows:
         return clipped if self.task == "binary" else clipped / clipped.sum(axis=1, keepdims=True)
 
     def certain(self, predicted: np.ndarray) -> np.ndarray:
-        """Return predictions without any doubt: probabilities of 0 and 1 only, and whole values."""
+        """Return certain predictions: only probabilities of 0 and 1, and whole values."""
         if self.task == "multiclass":
             return np.eye(predicted.shape[1])[predicted.argmax(axis=1)]
         return np.round(predicted)
@@ -79,7 +79,7 @@ class Rows:
 
 
 def at(measure: Metric, threshold: float) -> Metric:
-    """Return the measure at another threshold."""
+    """Return the metric at another threshold."""
     return replace(measure, threshold=threshold)
 
 

@@ -18,7 +18,7 @@ def test_the_same_predictions_do_not_differ() -> None:
 
 
 def test_a_difference_is_a_share_of_the_prediction() -> None:
-    """The largest one of all rows and classes counts, beside its own prediction."""
+    """The largest difference of all rows and classes counts, relative to its own prediction."""
     expected = np.array([[100.0, 2.0], [100.0, 200.0]])
     found = np.array([[100.0, 2.0], [100.0, 150.0]])
 
@@ -38,6 +38,6 @@ def test_rounding_of_a_prediction_next_to_zero_is_no_difference() -> None:
     [np.array([1.0, math.nan]), np.array([1.0, math.inf]), np.array([1.0]), np.array([[1.0, 2.0]])],
     ids=["NaN", "infinity", "too few", "another shape"],
 )
-def test_what_cannot_be_compared_is_no_agreement(found: np.ndarray) -> None:
+def test_incomparable_predictions_have_no_difference(found: np.ndarray) -> None:
     """Neither NaN nor infinity nor another shape is within any tolerance."""
     assert not largest_difference(np.array([1.0, 2.0]), found) <= TOLERANCE

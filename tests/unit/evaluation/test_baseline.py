@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from include.config.pipeline import Pipeline
-from include.evaluation.baseline import baseline_predictions, kindest_threshold
+from include.evaluation.baseline import baseline_predictions, best_f1_threshold
 from include.evaluation.metrics import Metric
 from tests import factories
 
@@ -108,20 +108,20 @@ class TestTheKindestThreshold:
         y_true = (draw.random(200) < 0.3).astype("float64")
         feature = scale * np.round(y_true + draw.normal(0, 1, 200), 1)
 
-        found = kindest_threshold(self.measure, y_true, feature)
+        found = best_f1_threshold(self.measure, y_true, feature)
 
         others = [Metric("binary", "f1", threshold=each).value(y_true, feature) for each in np.unique(feature)]
         assert Metric("binary", "f1", threshold=found).value(y_true, feature) == max(others)
 
     def test_of_a_constant_is_the_constant(self) -> None:
         """Where all rows have one probability, all are positive."""
-        assert kindest_threshold(self.measure, np.array([0, 0, 1.0]), np.full(3, 1 / 3)) == 1 / 3
+        assert best_f1_threshold(self.measure, np.array([0, 0, 1.0]), np.full(3, 1 / 3)) == 1 / 3
 
     @pytest.mark.parametrize(
         ("y_true", "baseline"),
         [([0, 0], [0.1, 0.2]), ([0, 1], [0.1, NAN]), ([0, NAN], [0.1, 0.2]), ([], [])],
         ids=["no positive", "a NaN", "an unknown label", "no rows"],
     )
-    def test_is_the_measures_where_there_is_no_f1(self, y_true: list[float], baseline: list[float]) -> None:
+    def test_is_the_metrics_own_where_f1_is_undefined(self, y_true: list[float], baseline: list[float]) -> None:
         """Where F1 is not defined at any threshold, nothing is chosen, and nothing fails."""
-        assert kindest_threshold(self.measure, np.array(y_true), np.array(baseline)) == 0.99
+        assert best_f1_threshold(self.measure, np.array(y_true), np.array(baseline)) == 0.99

@@ -1,4 +1,4 @@
-"""Probabilities that are what they say have next to no error, and others are told by how much they miss."""
+"""Calibrated probabilities have almost no error; for others the error says by how much they miss."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_probabilities_that_are_too_small_by_a_tenth_have_an_error_of_a_tenth() 
     assert found.intercept > 0.2
 
 
-def test_what_chance_adds_to_an_error_is_no_fault() -> None:
+def test_the_interval_takes_off_what_chance_adds() -> None:
     """Of few rows the error is larger than the true one by chance, and the interval reaches down to the true one."""
     larger = above = 0
     for seed in range(20):
@@ -68,11 +68,11 @@ def test_what_chance_adds_to_an_error_is_no_fault() -> None:
         above += found.low > 0.05
 
     assert larger >= 10
-    assert above <= 2  # the percentiles of the draws are above it in half of the cases
+    assert above <= 2  # a percentile interval would be above it in half of the cases
 
 
 @pytest.mark.parametrize(("factor", "intercept"), [(2.0, 0.3), (0.5, -0.4)])
-def test_the_recalibration_is_what_was_done_to_the_log_odds(factor: float, intercept: float) -> None:
+def test_the_recalibration_recovers_a_change_of_the_log_odds(factor: float, intercept: float) -> None:
     """Log odds that were stretched and moved are brought back by the inverse."""
     y, _, true = _rows(rows=40_000)
     odds = np.log(true / (1 - true))
@@ -90,7 +90,7 @@ def test_the_recalibration_is_what_was_done_to_the_log_odds(factor: float, inter
     ids=["constant", "perfect", "reversed", "certain"],
 )
 def test_a_recalibration_that_is_not_defined_is_nan(predicted: np.ndarray) -> None:
-    """One probability for all, or labels that are told apart without an error, have no slope that is best."""
+    """One probability for all rows, or perfectly separated labels, have no best slope."""
     assert all(math.isnan(each) for each in recalibration(np.repeat([0.0, 1.0], 100), predicted))
 
 
@@ -125,15 +125,15 @@ def test_the_champion_is_measured_on_the_same_rows() -> None:
     ],
     ids=["one class", "no numbers", "no probabilities", "no rows"],
 )
-def test_what_is_not_defined_is_nan(y: np.ndarray, predicted: np.ndarray) -> None:
-    """Nothing that cannot be told is told as a number."""
+def test_an_undefined_recalibration_is_nan(y: np.ndarray, predicted: np.ndarray) -> None:
+    """What is undefined is NaN, never a number."""
     found = _calibration(y, np.arange(len(y)) % 5, predicted)
 
     assert all(math.isnan(each) for each in (found.error, found.low, found.high, found.slope, found.intercept))
 
 
 def test_a_single_day_has_an_error_without_an_interval() -> None:
-    """The error is told, and how much of it is noise is not."""
+    """The error is known, but not how much of it is noise."""
     y, days, true = _rows()
 
     found = _calibration(y, np.zeros_like(days), true)

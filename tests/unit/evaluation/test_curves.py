@@ -1,4 +1,4 @@
-"""What is drawn of a model: small, and the same numbers as the metrics."""
+"""The data of a model's plots is small, and agrees with the metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_bins_make_up_the_calibration_error() -> None:
     assert all(each.low <= each.predicted <= each.high for each in bins)
 
 
-def test_residuals_are_told_along_the_prediction() -> None:
+def test_residuals_are_grouped_by_prediction() -> None:
     """Groups of about as many rows, in the order of the prediction; a model that says too little has them above 0."""
     rows = Rows("regression")
 
@@ -68,7 +68,7 @@ def test_residuals_are_told_along_the_prediction() -> None:
     assert found.residual_quantiles["0.5"] == pytest.approx(5, abs=0.3)
 
 
-def test_the_confusion_tells_what_became_of_each_class() -> None:
+def test_the_confusion_has_the_shares_of_each_class() -> None:
     """A line is a class and adds up to 1; weighed by the classes' rows its diagonal is the accuracy."""
     rows, measure = Rows("multiclass"), Metric("multiclass", "accuracy")
 
@@ -82,7 +82,7 @@ def test_the_confusion_tells_what_became_of_each_class() -> None:
 
 
 def test_rare_classes_share_a_line() -> None:
-    """Of many classes the frequent ones are told, and the others together."""
+    """Among many classes the frequent ones are listed, and the others together."""
     rows = Rows("multiclass", classes=14)
 
     found = measure_curves(Metric("multiclass", "accuracy"), rows.y_true, rows.days, rows.good, **NOISE).confusion
@@ -105,20 +105,20 @@ def test_each_metric_lies_in_its_interval(task: str) -> None:
     assert found.intervals.keys() == metrics.keys()
     for name, (low, high) in found.intervals.items():
         assert low < high
-        if name != "calibration_error":  # chance makes that of a draw larger
+        if name != "calibration_error":  # chance makes this one larger on a resample
             assert low <= metrics[name] <= high
     assert "NaN" not in json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_a_single_day_has_no_intervals() -> None:
-    """Draws of one day are all the same, which is no certainty."""
+    """All resamples of one day are equal, which is not certainty."""
     rows = Rows("regression")
     measure, days = Metric("regression", "mae"), np.full(len(rows.y_true), "2024-02-01")
 
     assert metric_intervals(measure, rows.y_true, days, rows.good, **NOISE) == {}
 
 
-def test_predictions_that_are_no_numbers_are_not_drawn() -> None:
+def test_non_finite_predictions_have_no_plots() -> None:
     """The gate keeps such a model; its page has no plots."""
     rows = Rows("binary")
     rows.good[3] = np.nan
@@ -129,7 +129,7 @@ def test_predictions_that_are_no_numbers_are_not_drawn() -> None:
 
 
 def test_labels_of_one_class_have_no_roc_curve() -> None:
-    """There is nothing to tell apart; the bins are told all the same."""
+    """One class has no ROC curve, but still its calibration bins."""
     rows = Rows("binary")
 
     found = measure_curves(Metric("binary", "roc_auc"), np.ones(700), rows.days, rows.good, **NOISE)

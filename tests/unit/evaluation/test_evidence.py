@@ -105,7 +105,7 @@ def _through_a_file(evidence: Evidence) -> Evidence:
         ),
     ],
 )
-def test_what_was_written_is_read(evidence: Evidence) -> None:
+def test_evidence_survives_json(evidence: Evidence) -> None:
     """Every field comes back from JSON as it was; compared as text, since NaN is not equal to itself."""
     assert repr(_through_a_file(evidence)) == repr(evidence)
 
@@ -208,8 +208,8 @@ def test_a_champion_that_cannot_be_scored_keeps_its_name_and_its_reason() -> Non
 
 
 @pytest.mark.parametrize("unusable", [NAN, math.inf])
-def test_one_prediction_that_is_no_number_is_noticed(unusable: float) -> None:
-    """One NaN or infinity is told, and leaves the challenger without a metric and without a difference."""
+def test_one_non_finite_prediction_is_noticed(unusable: float) -> None:
+    """One NaN or infinity is recorded, and leaves the challenger without a metric and a difference."""
     predicted = np.full(200, 10.0)
     predicted[17] = unusable
 
@@ -229,7 +229,7 @@ def test_the_same_rows_give_the_same_evidence() -> None:
 class TestClasses:
     """Evidence of a task with several classes."""
 
-    def test_tells_the_share_of_each(self) -> None:
+    def test_has_the_share_of_each_class(self) -> None:
         """The holdout has shares by the names of the classes, those without a row too, and no mean."""
         holdout = _collected(_pipeline("multiclass", "log_loss"), classes=["a", "b", "c"]).holdout
         y_true = _rows("multiclass")["y_true"]
@@ -245,7 +245,7 @@ class TestClasses:
         assert evidence.challenger.threshold is evidence.champion.threshold is evidence.quantile is None
 
     @pytest.mark.parametrize("unusable", [NAN, math.inf])
-    def test_notices_one_probability_that_is_no_number(self, unusable: float) -> None:
+    def test_notices_one_non_finite_probability(self, unusable: float) -> None:
         """One NaN or infinity in one column leaves the challenger without a metric."""
         predicted = _rows("multiclass")["challenger"]
         predicted[17, 2] = unusable

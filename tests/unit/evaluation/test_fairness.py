@@ -134,7 +134,7 @@ def test_two_groups_have_the_interval_that_holds_their_gap() -> None:
 
 
 def test_a_rate_of_few_rows_has_no_value() -> None:
-    """A group with 29 positives has a share predicted positive, and no true positive rate to be told apart by."""
+    """A group with 29 positives has a share predicted positive, but no true positive rate."""
     group = np.repeat(["a", "b"], 300)
     y_true = np.ones(600)
     y_true[300:571] = 0
@@ -148,7 +148,7 @@ def test_a_rate_of_few_rows_has_no_value() -> None:
 
 
 def test_a_group_of_one_day_has_no_value() -> None:
-    """What happened on a single day is not told apart from that day, and the other groups are compared."""
+    """A group with rows on a single day has no value, and the other groups are compared."""
     group = np.array(["a", "b", "c"])[np.arange(3000) % 3]
     days = np.where(group == "c", 4, np.arange(3000) // 3 % DAYS)
 
@@ -160,7 +160,7 @@ def test_a_group_of_one_day_has_no_value() -> None:
 
 
 def test_a_holdout_of_one_day_has_no_interval() -> None:
-    """The gap is told, and how much of it is noise is not."""
+    """The gap is known, but not how much of it is noise."""
     group = np.repeat(["a", "b"], 300)
     share = _by_measure(BINARY, group, np.ones(600), (group == "a") * 1.0, days=np.zeros(600))
 
@@ -169,7 +169,7 @@ def test_a_holdout_of_one_day_has_no_interval() -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_a_prediction_that_is_no_number_leaves_no_gap(task: str) -> None:
+def test_a_non_finite_prediction_leaves_no_gap(task: str) -> None:
     """One NaN spoils its group's value, and with two groups the gap."""
     predicted = np.full((400, 3), 1 / 3) if task == "multiclass" else np.full(400, 0.7)
     predicted[5] = math.nan
@@ -182,7 +182,7 @@ def test_a_prediction_that_is_no_number_leaves_no_gap(task: str) -> None:
     assert math.isnan(found.gap)
 
 
-def test_a_column_of_one_value_is_told_without_a_gap() -> None:
+def test_a_column_of_one_value_has_no_gap() -> None:
     """Each column has its measures, so that what could not be compared is seen."""
     found = _fairness(BINARY, ["a"] * 400, np.arange(400) % 2 * 1.0, np.full(400, 0.7))
 
@@ -198,7 +198,7 @@ def test_without_rows_there_is_no_gap() -> None:
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    """A repeated measurement is the same to the last bit, and another seed draws other days."""
+    """A repeated measurement is equal to the last bit, and another seed draws other days."""
     draw = np.random.default_rng(7)
     args = BINARY, np.repeat(["a", "b"], 500), (draw.random(1000) < 0.5) * 1.0, draw.random(1000)
 

@@ -31,12 +31,12 @@ def _rows(values: object, min_rows: int = 1) -> dict[str, list[int]]:
     ids=["text", "categories", "truth values", "nullable", "numbers", "whole numbers", "close", "nothing", "no rows"],
 )
 def test_few_values_are_groups_of_their_own(values: object, expected: dict[str, list[int]]) -> None:
-    """Each value has its rows, told as text that says which it is, and rows without a value are missing."""
+    """Each value has its rows, by a readable name; rows without a value are `missing`."""
     assert {value: rows for value, rows in _rows(values).items() if rows} == expected
 
 
 def test_many_numbers_are_taken_by_quarters() -> None:
-    """Each quarter tells its ends, has a quarter of the rows that have a number, and begins after the one before."""
+    """Each quarter is named by its ends, has a quarter of the rows with a number, and begins after the one before."""
     found = _rows([*range(100, 0, -1), None])
 
     assert list(found) == ["1 to 25", "25 to 50", "50 to 75", "75 to 100", "missing"]
@@ -53,7 +53,7 @@ def test_a_frequent_number_is_a_group_of_its_own() -> None:
 
 
 def test_times_are_taken_by_quarters() -> None:
-    """A column of times is told in times."""
+    """The groups of a column of times are named by times."""
     found = _rows(pd.date_range("2024-02-01", periods=12, freq="D"))
 
     assert [len(rows) for rows in found.values()] == [3, 3, 3, 3]
@@ -70,7 +70,7 @@ def test_values_of_few_rows_are_put_together() -> None:
 
 
 def test_of_very_many_values_those_of_the_most_rows_are_kept() -> None:
-    """More values than can be told apart leave the smallest to the others, and no row is lost or counted twice."""
+    """Beyond the limit the smallest values join `other values`; no row is lost or counted twice."""
     values = [f"{number:03d}" for number in range(80) for _ in range(10 + number)]
 
     found = _rows(values, 10)
@@ -81,12 +81,12 @@ def test_of_very_many_values_those_of_the_most_rows_are_kept() -> None:
 
 
 def test_a_column_that_is_not_there_is_named() -> None:
-    """A mistyped column is told with the one that was meant."""
+    """The error about a mistyped column suggests the one that was meant."""
     with pytest.raises(EvaluationFailed, match="there is no column 'carier'; did you mean 'carrier'"):
         rows_by_value(pd.DataFrame({"carrier": ["UA"]}), "carier", 1)
 
 
 def test_a_column_of_lists_is_refused() -> None:
-    """Values that cannot be told apart are a sentence and no traceback."""
-    with pytest.raises(EvaluationFailed, match="the values of column 'tags' cannot be told apart"):
+    """Values that cannot be grouped lead to a sentence, not to a traceback."""
+    with pytest.raises(EvaluationFailed, match="the values of column 'tags' cannot be grouped"):
         rows_by_value(pd.DataFrame({"tags": [["a"], ["b"]]}), "tags", 1)

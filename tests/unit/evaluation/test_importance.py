@@ -25,7 +25,7 @@ COLUMNS = ["strong", "weak", "noise", "kind"]
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    """Return features of which one matters much, one a little, one not at all, and one by its category."""
+    """Return features that matter much, a little, not at all, and by category."""
     draw = np.random.default_rng(7)
     return pd.DataFrame(
         {
@@ -42,7 +42,7 @@ def predict(frame: pd.DataFrame) -> np.ndarray:
     return (10 * frame["strong"] + frame["weak"] + 3 * (frame["kind"] == "a")).to_numpy("float64")
 
 
-def test_what_a_model_rests_on_comes_first_and_noise_is_worth_nothing(frame: pd.DataFrame) -> None:
+def test_the_features_that_matter_come_first_and_noise_has_no_importance(frame: pd.DataFrame) -> None:
     """The order is that of the coefficients, and shuffling what is not used costs exactly nothing."""
     found = permutation_importance(predict, frame, predict(frame), COLUMNS, MAE, seed=1)
 
@@ -54,7 +54,7 @@ def test_what_a_model_rests_on_comes_first_and_noise_is_worth_nothing(frame: pd.
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
 def test_worse_is_positive_whichever_way_the_metric_goes(frame: pd.DataFrame, metric: str) -> None:
-    """A metric of which more is better loses, and one of which less is better gains: both are importance."""
+    """Whether higher or lower is better, getting worse counts as importance."""
 
     def probability(frame: pd.DataFrame) -> np.ndarray:
         return 1 / (1 + np.exp(-frame["strong"].to_numpy()))
@@ -67,7 +67,7 @@ def test_worse_is_positive_whichever_way_the_metric_goes(frame: pd.DataFrame, me
 
 
 def test_it_agrees_with_scikit_learn(frame: pd.DataFrame) -> None:
-    """Over many repeats both estimate the same, whatever the order of their draws."""
+    """Over many repeats both estimate the same value, whatever the order of the shuffles."""
     columns = ["strong", "weak", "noise"]
     y = predict(frame)
     model = HistGradientBoostingRegressor(max_iter=20, random_state=0).fit(frame[columns], y)
@@ -106,10 +106,10 @@ def test_no_more_rows_are_predicted_than_allowed(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(("shuffles", "named"), [(0, 0), (2, 2), (6, 4)])
-def test_when_the_seconds_are_over_what_is_there_is_returned(
+def test_the_results_so_far_are_returned_when_the_time_is_over(
     frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, shuffles: int, named: int
 ) -> None:
-    """Each column is shuffled once before one is shuffled again, so that little time tells of many columns."""
+    """Each column is shuffled once before one is shuffled again, so that a short time covers many columns."""
     calls: list[int] = []
     monkeypatch.setattr(time, "monotonic", lambda: float(len(calls)))
 
@@ -124,7 +124,7 @@ def test_when_the_seconds_are_over_what_is_there_is_returned(
 
 
 @pytest.mark.parametrize("broken", [lambda rows: np.full(len(rows), math.nan), predict])
-def test_a_metric_without_a_value_tells_of_no_importance(
+def test_an_undefined_metric_leaves_no_importance(
     frame: pd.DataFrame, broken: Callable[[pd.DataFrame], np.ndarray]
 ) -> None:
     """A model that predicts NaN, or no rows at all, gives no figures rather than wrong ones."""

@@ -1,4 +1,4 @@
-"""Missing labels are counted beside what is usual, of all rows and of each slice."""
+"""Missing labels are counted relative to the days before, for all rows and each slice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STORE = np.where(np.arange(ROWS) % 10 == 0, "west", "east")
 HELD = np.arange(ROWS) >= ROWS // 2
 
 
-def test_what_is_usual_is_what_the_days_before_have() -> None:
+def test_the_usual_share_is_that_of_the_days_before() -> None:
     """Four of five rows have a label, before and in the holdout."""
     labelled = np.arange(ROWS) % 5 > 0
 

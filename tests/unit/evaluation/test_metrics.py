@@ -1,4 +1,4 @@
-"""A metric is scikit-learn's number, or that of the paper it is from, or NaN where there is none."""
+"""A metric equals scikit-learn's, or the formula of its paper, and is NaN where it is undefined."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from include.config.training import METRICS, Task, Training
 from include.evaluation.metric_definitions import DEFINITIONS
 from include.evaluation.metrics import Metric, all_metrics, why_undefined
 from include.evaluation.probability_bins import bin_of_probability
-from tests.unit.evaluation.compared import MEASURES, Rows, each_measure, named
+from tests.unit.evaluation.compared import METRICS_UNDER_TEST, Rows, each_measure, named
 
-BINARY = [measure for measure in MEASURES if measure.task == "binary"]
+BINARY = [measure for measure in METRICS_UNDER_TEST if measure.task == "binary"]
 ROWS = {task: Rows(task, rows=200) for task in ("binary", "multiclass", "regression")}
 
 
 def _calibration_error(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-    """Return the expected calibration error bin by bin, as the paper writes it."""
+    """Return the expected calibration error bin by bin, as in the paper."""
     of_bin = np.digitize(y_pred, np.linspace(0, 1, 11)[1:-1])
     inside = [of_bin == each for each in range(10) if (of_bin == each).any()]
     return sum(rows.mean() * abs(y_true[rows].mean() - y_pred[rows].mean()) for rows in inside)
@@ -56,11 +56,11 @@ OF_SKLEARN = {
 @each_measure
 @pytest.mark.parametrize("which", ["good", "worse"])
 def test_it_is_the_number_of_its_name(measure: Metric, which: str) -> None:
-    """Each metric is the one of its name, at the quantile and the threshold that were asked for."""
+    """Each metric is the one it is named for, at the given quantile and threshold."""
     rows = ROWS[measure.task]
     predicted = getattr(rows, which)
 
-    expected = OF_SKLEARN[measure.task, measure.metric](rows.y_true, predicted)
+    expected = OF_SKLEARN[measure.task, measure.name](rows.y_true, predicted)
 
     assert measure.value(rows.y_true, predicted) == pytest.approx(expected, abs=1e-12)
 
@@ -126,19 +126,19 @@ def test_certain_and_wrong_is_as_bad_in_single_precision() -> None:
 
 
 @each_measure
-def test_equal_labels_tell_no_classes_apart(measure: Metric) -> None:
-    """Where every label is of one class there is no metric of classes, and no error."""
+def test_labels_of_one_class_have_no_metric(measure: Metric) -> None:
+    """Where every label is of one class, a metric of classes is NaN, without an error."""
     rows = ROWS[measure.task]
     classes = measure.task != "regression"
 
     found = measure.value(np.ones(200), rows.good)
 
-    assert math.isnan(found) is (classes or measure.metric == "r2")
+    assert math.isnan(found) is (classes or measure.name == "r2")
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, 45.0])
-def test_scores_beyond_0_and_1_are_no_probabilities(score: float) -> None:
-    """A baseline's raw feature is ranked and cut, and has no metric that is of probabilities."""
+def test_scores_outside_0_to_1_are_not_probabilities(score: float) -> None:
+    """A baseline's raw feature can be ranked and cut at a threshold, but has no metric of probabilities."""
     rows = ROWS["binary"]
     predicted = np.append(rows.good[:-1], score)
 
@@ -173,7 +173,7 @@ def test_a_bin_holds_its_lower_edge() -> None:
 
 
 def test_the_calibration_error_of_an_example() -> None:
-    """In the first bin 1 of 2 is positive where 5% were told; in the last all are where 95% were."""
+    """In the first bin 1 of 2 is positive instead of 5%; in the last bin all are instead of 95%."""
     y_true, predicted = np.array([0, 1, 1, 1.0]), np.array([0.05, 0.05, 0.95, 0.95])
 
     found = Metric("binary", "calibration_error").value(y_true, predicted)
@@ -196,8 +196,8 @@ def test_the_pinball_loss_asks_for_the_quantile() -> None:
 @pytest.mark.parametrize(
     ("metric", "labels"), [("mape", [3.0, 0.0, 1.0]), ("wape", [0.0, 0.0, 0.0]), ("r2", [3.3, 3.3, 3.3])]
 )
-def test_what_cannot_be_divided_by_leaves_no_metric(metric: str, labels: list[float]) -> None:
-    """A label of 0 has no share, labels of 0 only have no sum, and equal labels no variance."""
+def test_a_denominator_of_0_leaves_no_metric(metric: str, labels: list[float]) -> None:
+    """A single 0 has no relative error, only zeros have no sum, and equal labels have no variance."""
     y_true = np.array(labels)
 
     assert math.isnan(Metric("regression", metric).value(y_true, y_true + 1))
@@ -213,7 +213,7 @@ def test_a_zero_among_the_labels_has_its_share_of_the_sum() -> None:
 
 
 class TestAMissingClass:
-    """A class that the holdout has no label of."""
+    """A class without a label in the holdout."""
 
     y_true = np.array([0, 0, 1, 1.0])
     #: The third class is predicted once, wrongly.
@@ -246,8 +246,8 @@ class TestAMissingClass:
 
 
 @pytest.mark.parametrize("row", [[0.4, 0.4, 0.1], [-0.1, 0.6, 0.5], [0.9, 0.9, 0.9]])
-def test_rows_that_are_no_probabilities_have_no_log_loss(row: list[float]) -> None:
-    """Where probabilities do not come to 1, or one is below 0, only the rankings and guesses are measured."""
+def test_rows_that_are_not_probabilities_have_no_log_loss(row: list[float]) -> None:
+    """Where probabilities do not sum to 1, or one is below 0, only log_loss is undefined."""
     predicted = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], row])
 
     found = all_metrics(Metric("multiclass", "accuracy"), np.array([0, 1, 2.0]), predicted)
@@ -279,20 +279,20 @@ def test_the_best_constant_has_the_best_value_of_all_constants(measure: Metric) 
 
 @pytest.mark.parametrize("task", list(METRICS))
 def test_every_metric_of_a_task_is_measured(task: str) -> None:
-    """All metrics of the task are there, each the same as alone."""
+    """Every metric of the task is computed, each with the same value as alone."""
     rows = ROWS.get(task, ROWS["regression"])
     measure = Metric(task, next(iter(METRICS[task])), quantile=0.2, threshold=0.3)  # type: ignore[arg-type]
 
     found = all_metrics(measure, rows.y_true, rows.worse)
 
     assert list(found) == list(METRICS[task])
-    alone = {metric: replace(measure, metric=metric).value(rows.y_true, rows.worse) for metric in METRICS[task]}
+    alone = {name: replace(measure, name=name).value(rows.y_true, rows.worse) for name in METRICS[task]}
     assert found == alone
     assert all(math.isfinite(value) for value in found.values())
 
 
-def test_a_pipelines_measure_is_what_it_says() -> None:
-    """Task, metric and quantile are those of the section training, and the threshold is given."""
+def test_the_metric_of_a_pipeline_is_that_of_its_config() -> None:
+    """Task, metric and quantile come from the section training; the threshold is an argument."""
     training = Training.model_validate({"task": "regression", "metric": "pinball", "quantile": 0.9})
     binary = Training.model_validate({"task": "binary", "metric": "f1"})
 
@@ -305,5 +305,5 @@ def test_every_metric_is_documented_with_its_direction() -> None:
     page = (Path(__file__).parents[3] / "docs" / "explanation" / "gate.md").read_text(encoding="utf-8")
     rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in page.splitlines()]
 
-    for measure in MEASURES:
-        assert [measure.task, measure.metric, "higher" if measure.higher_is_better else "lower"] in rows
+    for measure in METRICS_UNDER_TEST:
+        assert [measure.task, measure.name, "higher" if measure.higher_is_better else "lower"] in rows

@@ -13,18 +13,18 @@ from include.evaluation.refits import Refits
 NAN = math.nan
 
 
-def test_what_json_has_no_number_for_is_null() -> None:
+def test_non_finite_numbers_are_null() -> None:
     """A NaN and infinities become null at any depth, and all else stays as it is."""
-    told = {"a": [1.5, NAN, (math.inf, 2)], "b": {"c": -math.inf, "d": None}, "e": "nan", "f": True, "g": 0}
+    value = {"a": [1.5, NAN, (math.inf, 2)], "b": {"c": -math.inf, "d": None}, "e": "nan", "f": True, "g": 0}
 
-    assert without_nan(told) == {
+    assert without_nan(value) == {
         "a": [1.5, None, [None, 2]],
         "b": {"c": None, "d": None},
         "e": "nan",
         "f": True,
         "g": 0,
     }
-    json.dumps(without_nan(told), allow_nan=False)
+    json.dumps(without_nan(value), allow_nan=False)
 
 
 def test_a_null_is_read_as_nan() -> None:

@@ -35,7 +35,7 @@ def _frame(rows: int) -> pd.DataFrame:
 
 
 def test_one_row_and_a_batch_are_timed() -> None:
-    """One row is told in milliseconds and a batch in rows a second; the first call, which loads, does not count."""
+    """One row is measured in milliseconds, a batch in rows a second; the first call, which loads, does not count."""
     model = Timed(call=0.009, row=0.00001, first=5)
 
     found = measure_operation(model.predict, _frame(3000), 1234, clock=model.clock)
@@ -47,7 +47,7 @@ def test_one_row_and_a_batch_are_timed() -> None:
     assert model.rows == [1] * 31 + [3000] * 3
 
 
-def test_a_disturbed_machine_changes_little() -> None:
+def test_a_busy_machine_changes_little() -> None:
     """One call that takes long is neither in the median nor in the best."""
     model = Timed(call=0.001, row=0)
     steady, calls = model.predict, []
@@ -102,7 +102,7 @@ def test_without_rows_nothing_is_timed() -> None:
 
 
 def test_a_coarse_clock_gives_a_number() -> None:
-    """Where no time seems to pass, the speed is a number all the same."""
+    """Where the clock shows no time, the speed is still finite."""
     model = Timed(call=0, row=0)
 
     assert math.isfinite(measure_operation(model.predict, _frame(10), 1, clock=model.clock).rows_per_second)

@@ -14,7 +14,7 @@ from tests.unit.evaluation.compared import Rows, at, each_measure, named
 
 @each_measure
 def test_identical_models_differ_by_exactly_nothing(measure: Metric) -> None:
-    """The same predictions twice are a tie in every draw, to the last bit."""
+    """The same predictions twice are a tie on every resample, to the last bit."""
     rows = Rows(measure.task)
 
     found = rows.difference(measure, rows.good, rows.good.copy())
@@ -67,7 +67,7 @@ def test_a_nan_prediction_leaves_no_difference(measure: Metric, which: str) -> N
 
 @each_measure
 def test_the_same_seed_gives_the_same_interval(measure: Metric) -> None:
-    """A repeated comparison is the same to the last bit, and another seed draws other days."""
+    """A repeated comparison is equal to the last bit, and another seed draws other days."""
     rows = Rows(measure.task)
 
     first, second, other = (rows.difference(measure, rows.good, rows.worse, seed=seed) for seed in (1, 1, 2))
@@ -102,7 +102,7 @@ def test_more_confidence_is_a_wider_interval() -> None:
 
 
 def test_rows_of_one_day_are_not_taken_for_independent() -> None:
-    """Where a whole day is good or bad together, the interval is wider than rows drawn one by one would have."""
+    """Where whole days are good or bad together, the interval is wider than from resampled single rows."""
     draw = np.random.default_rng(7)
     day = np.repeat(np.arange(20), 100)
     y_true = np.zeros(2000)
@@ -117,8 +117,8 @@ def test_rows_of_one_day_are_not_taken_for_independent() -> None:
     assert by_day.high - by_day.low > 5 * (by_row.high - by_row.low)
 
 
-def test_one_class_in_many_draws_leaves_no_interval() -> None:
-    """Where most draws hold a single class, the metric is there and its interval is not."""
+def test_one_class_in_many_resamples_leaves_no_interval() -> None:
+    """Where most resamples hold a single class, the metric is defined and its interval is not."""
     days = np.repeat([f"2024-02-{day:02}" for day in range(1, 11)], 20)
     y_true = np.zeros(200)
     y_true[:3] = 1
@@ -133,7 +133,7 @@ def test_one_class_in_many_draws_leaves_no_interval() -> None:
     assert math.isnan(found.high)
 
 
-def test_a_class_that_most_draws_lack_leaves_no_interval() -> None:
+def test_a_class_that_most_resamples_lack_leaves_no_interval() -> None:
     """Where one class is seen on a single day, the mean over classes is there and its interval is not."""
     rows, measure = Rows("multiclass"), named("multiclass", "roc_auc_ovr")
     rows.y_true[(rows.y_true == 3) & (rows.day > 0)] = 2

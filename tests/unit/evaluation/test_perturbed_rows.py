@@ -41,7 +41,7 @@ def test_nulls_are_as_arrow_gives_them(name: str, null: list[bool], frame: pd.Da
 
 
 def test_a_twentieth_of_the_features_cells_is_null(frame: pd.DataFrame) -> None:
-    """About as many cells as are asked for are null, of the features only, and the frame itself stays whole."""
+    """About the requested share of cells is null, only in features, and the frame itself is unchanged."""
     many = pd.concat([frame] * 500, ignore_index=True)
 
     nulls = with_missing(many, ["text", "whole", "truth"], _draw()).isna().mean()
@@ -82,7 +82,7 @@ def test_noise_is_small_and_keeps_types(frame: pd.DataFrame) -> None:
 
 
 def test_noise_leaves_zeros_and_unknown_values() -> None:
-    """A 0 says that there is none of it, a null stays null, and a column without values is left alone."""
+    """A 0 stays 0, a null stays null, and a column without values is unchanged."""
     rain = pd.Series([0.0, 0.0, np.nan, 1.25, np.inf])
     frame = pd.DataFrame({"rain": rain, "nothing": np.nan})
 

@@ -21,7 +21,7 @@ ROWS = 4000
 def _measured(
     y: np.ndarray, task: Task = "binary", predictions: np.ndarray | None = None, **features: object
 ) -> Plausibility:
-    """Measure features beside a label; without predictions those of a model that knows nothing."""
+    """Measure features against a label; the default predictions are those of a useless model."""
     predictions = np.full(len(y), 0.5) if predictions is None else predictions
     return measure_plausibility(task, pd.DataFrame(features), list(features), y, predictions, seed=1)
 
@@ -48,7 +48,7 @@ def _noise(rows: int = ROWS) -> np.ndarray:
     ],
 )
 def test_a_feature_that_is_the_label_is_found(leak: object) -> None:
-    """Whatever a feature's type, one that tells the label explains all of it, and is named."""
+    """A feature of any type that determines the label explains all of it, and is named."""
     y = _labels()
 
     found = _measured(y, noise=_noise(), leak=leak(y), weekday=np.arange(ROWS) % 7)  # type: ignore[operator]
@@ -83,7 +83,7 @@ def test_the_share_is_that_of_the_variance() -> None:
 
 
 def test_a_number_that_is_the_label_of_a_regression_is_found() -> None:
-    """A label of another unit explains nearly all, though its values are told apart by quantiles only."""
+    """The label in another unit explains nearly all, although its values are grouped by quantiles."""
     y = np.random.default_rng(3).uniform(10, 500, ROWS)
 
     found = _measured(y, "regression", cents=100 * y, noise=_noise())
@@ -126,8 +126,8 @@ def test_a_model_without_features_has_no_strongest_one() -> None:
     assert (found.feature, math.isnan(found.explained)) == (None, True)
 
 
-def test_many_rows_are_drawn_from_by_the_seed() -> None:
-    """A large holdout is looked at on a draw, which is the same each time, and finds the same."""
+def test_many_rows_are_sampled_by_the_seed() -> None:
+    """A large holdout is sampled; the sample is the same each time and finds the same feature."""
     y = _labels(rows=2 * MAX_ROWS)
     frame = pd.DataFrame({"half": np.where(np.arange(len(y)) % 2, y, 0.5), "noise": _noise(len(y))})
 
@@ -160,7 +160,7 @@ def test_a_leak_is_found_where_a_few_labels_are_far_larger_than_the_others(sprea
 
 @pytest.mark.parametrize("share", [0.002, 0.02, 0.05, 0.998])
 def test_a_leak_is_found_where_a_class_is_rare(share: float) -> None:
-    """A score that tells a rare class is found, though most rows of its group are of the other."""
+    """A score that identifies a rare class is found, although most rows of its group are of the other."""
     y = _labels(share, 5 * ROWS)
 
     found = _measured(y, score=1000 * y + _noise(5 * ROWS), noise=_noise(5 * ROWS))

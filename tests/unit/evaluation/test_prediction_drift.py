@@ -1,4 +1,4 @@
-"""How far two models' predictions are apart is one number, whatever the predictions look like."""
+"""The drift between two models' predictions is one number, whatever the predictions look like."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _normal(seed: int = 1, mean: float = 0.0) -> np.ndarray:
 
 
 def test_equal_predictions_have_not_drifted() -> None:
-    """The champion beside itself has the index 0, the correlation 1, and the same mean."""
+    """Equal predictions have the index 0, the correlation 1, and the same mean."""
     predictions = _normal()
 
     found = measure_prediction_drift(predictions, predictions.copy())
@@ -28,7 +28,7 @@ def test_equal_predictions_have_not_drifted() -> None:
 
 
 @pytest.mark.parametrize("value", [0.1, 0.5], ids=["lower", "higher"])
-def test_a_constant_beside_another_constant_is_a_large_drift(value: float) -> None:
+def test_two_different_constants_are_a_large_drift(value: float) -> None:
     """Where the champion predicts one number, any other number is on one side of it and makes the index large."""
     found = measure_prediction_drift(np.full(ROWS, value), np.full(ROWS, 0.3))
 
@@ -60,7 +60,7 @@ def test_of_several_classes_the_one_that_drifted_most_is_returned() -> None:
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_a_prediction_that_is_no_number_leaves_the_drift_unknown(broken: float) -> None:
+def test_a_non_finite_prediction_leaves_the_drift_unknown(broken: float) -> None:
     """No index is made up where one is not defined, of one column or of the last of several."""
     predictions = np.column_stack([_normal(), _normal(2)])
     faulty = predictions.copy()

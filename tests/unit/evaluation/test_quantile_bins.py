@@ -19,7 +19,7 @@ def _normal(seed: int = 1, mean: float = 0.0) -> np.ndarray:
 
 
 def test_the_index_is_that_of_the_formula() -> None:
-    """Shares of 3/4 and 1/4 beside two halves give (1/4) ln(3/2) - (1/4) ln(1/2)."""
+    """Shares of 3/4 and 1/4 against two halves give (1/4) ln(3/2) - (1/4) ln(1/2)."""
     reference = np.arange(100.0)
 
     index = quantile_stability_index(np.concatenate([np.full(75, 10.0), np.full(25, 90.0)]), reference, bins=2)
@@ -27,14 +27,14 @@ def test_the_index_is_that_of_the_formula() -> None:
     assert index == pytest.approx(0.25 * math.log(1.5) - 0.25 * math.log(0.5))
 
 
-def test_another_draw_of_the_same_distribution_is_a_small_drift() -> None:
+def test_another_sample_of_the_same_distribution_is_a_small_drift() -> None:
     """Chance alone is far from what the gate allows, and a drift of one standard deviation is far beyond it."""
     assert quantile_stability_index(_normal(2), _normal()) < SMALL / 5
     assert quantile_stability_index(_normal(2, mean=1), _normal()) > LARGE
 
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["below", "above"])
-def test_values_just_beyond_the_champions_are_a_small_shift(side: int) -> None:
+def test_values_just_beyond_the_champions_are_a_small_drift(side: int) -> None:
     """Some rows below the lowest of the champion's weigh as much as some above the highest: little.
 
     They once were in a bin of their own that the champion has one row in, which alone was beyond the limit.

@@ -1,4 +1,4 @@
-"""The metric of a draw of days is that of its rows, measured by hand."""
+"""The metric of a resample of days is the metric of its rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @each_measure
 @pytest.mark.parametrize("seed", range(5))
 def test_each_day_drawn_once_is_the_metric_itself(measure: Metric, seed: int) -> None:
-    """With every day drawn once, the sums by day come to scikit-learn's number."""
+    """With every day drawn once, the sums by day give scikit-learn's number."""
     rows = Rows(measure.task, seed)
     once = np.ones((1, 14), dtype="int64")
 
@@ -31,15 +31,15 @@ def test_each_day_drawn_once_is_the_metric_itself(measure: Metric, seed: int) ->
 @each_measure
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("ties", [False, True])
-def test_a_draw_is_the_metric_of_its_days_repeated(measure: Metric, seed: int, ties: bool) -> None:
+def test_a_resample_has_the_metric_of_its_days_repeated(measure: Metric, seed: int, ties: bool) -> None:
     """A day drawn twice counts as if its rows were there twice, also where predictions are tied."""
     rows = Rows(measure.task, seed, days=10, rows=300)
     predicted = rows.tied(rows.worse) if ties else rows.worse
-    draws = np.random.default_rng(seed).multinomial(10, np.full(10, 0.1), size=30)
+    resamples = np.random.default_rng(seed).multinomial(10, np.full(10, 0.1), size=30)
 
-    found = metric_on_resamples(measure, rows.y_true, predicted, rows.day)(draws)
+    found = metric_on_resamples(measure, rows.y_true, predicted, rows.day)(resamples)
 
-    for drawn, value in zip(draws, found, strict=True):
+    for drawn, value in zip(resamples, found, strict=True):
         repeated = np.repeat(np.arange(len(rows.day)), drawn[rows.day])
         expected = measure.value(rows.y_true[repeated], predicted[repeated])
         assert math.isfinite(expected)
@@ -47,33 +47,33 @@ def test_a_draw_is_the_metric_of_its_days_repeated(measure: Metric, seed: int, t
 
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "f1_macro", "roc_auc_ovr", "log_loss", "accuracy"])
-def test_a_class_of_few_days_is_missing_from_some_draws(metric: str) -> None:
-    """Where a draw has no row of a class, the metric is that of the rows that are there, or NaN as theirs."""
+def test_a_class_of_few_days_is_missing_from_some_resamples(metric: str) -> None:
+    """Where a resample lacks a class, the metric is that of its rows, NaN included."""
     rows, measure = Rows("multiclass", days=10, rows=300), named("multiclass", metric)
     rows.y_true[(rows.y_true == 3) & (rows.day > 0)] = 2
-    draws = np.random.default_rng(7).multinomial(10, np.full(10, 0.1), size=30)
+    resamples = np.random.default_rng(7).multinomial(10, np.full(10, 0.1), size=30)
 
-    found = metric_on_resamples(measure, rows.y_true, rows.worse, rows.day)(draws)
+    found = metric_on_resamples(measure, rows.y_true, rows.worse, rows.day)(resamples)
 
-    lacks = draws[:, 0] == 0
-    assert 0 < lacks.sum() < len(draws)
-    for drawn, value in zip(draws, found, strict=True):
+    lacks = resamples[:, 0] == 0
+    assert 0 < lacks.sum() < len(resamples)
+    for drawn, value in zip(resamples, found, strict=True):
         repeated = np.repeat(np.arange(len(rows.day)), drawn[rows.day])
         expected = measure.value(rows.y_true[repeated], rows.worse[repeated])
         assert value == pytest.approx(expected, abs=1e-9, nan_ok=True)
     assert np.isnan(found).tolist() == (lacks if metric == "roc_auc_ovr" else np.zeros(30, dtype=bool)).tolist()
 
 
-def test_more_draws_than_a_chunk_are_all_measured() -> None:
-    """The average precision of many draws does not depend on how many are held in memory at once."""
+def test_more_resamples_than_a_chunk_are_all_measured() -> None:
+    """The average precision of many resamples does not depend on the size of a chunk."""
     rows = Rows("binary")
-    draws = np.random.default_rng(7).multinomial(14, np.full(14, 1 / 14), size=2 * CHUNK_ROUNDS + 5)
+    resamples = np.random.default_rng(7).multinomial(14, np.full(14, 1 / 14), size=2 * CHUNK_ROUNDS + 5)
     measured = metric_on_resamples(named("binary", "average_precision"), rows.y_true, rows.worse, rows.day)
 
-    found = measured(draws)
+    found = measured(resamples)
 
-    assert len(found) == len(draws)
-    assert found == pytest.approx([measured(draw[None])[0] for draw in draws], abs=1e-12)
+    assert len(found) == len(resamples)
+    assert found == pytest.approx([measured(each[None])[0] for each in resamples], abs=1e-12)
 
 
 @each_measure
@@ -90,8 +90,8 @@ def test_certain_and_wrong_predictions_stay_finite(measure: Metric, kind: Any) -
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "f1"])
-def test_a_draw_without_a_positive_has_nothing_to_find(metric: str) -> None:
-    """A draw of days on which nothing happened is NaN, and the draws beside it are not touched."""
+def test_a_resample_without_a_positive_has_no_metric(metric: str) -> None:
+    """A resample of days without a positive is NaN, and the other resamples are not affected."""
     day, y_true = np.repeat([0, 1], 4), np.array([0, 0, 0, 0, 0, 1, 0, 1.0])
     predicted, measure = np.linspace(0, 1, 8), named("binary", metric)
 
@@ -102,7 +102,7 @@ def test_a_draw_without_a_positive_has_nothing_to_find(metric: str) -> None:
 
 
 def test_positives_that_are_not_found_have_an_f1_of_0() -> None:
-    """A draw in which something happened and nothing was predicted is as bad as F1 can be."""
+    """A resample with positives and no hit has the lowest F1."""
     day, y_true = np.repeat([0, 1], 2), np.array([0, 1, 0, 1.0])
 
     found = metric_on_resamples(named("binary", "f1"), y_true, np.array([0, 0, 0.1, 0.9]), day)(
@@ -112,8 +112,8 @@ def test_positives_that_are_not_found_have_an_f1_of_0() -> None:
     assert found.tolist() == [0.0, 1.0]
 
 
-def test_a_draw_of_equal_labels_has_no_r2() -> None:
-    """A draw in which every label is the same is NaN, as it is for the metric itself."""
+def test_a_resample_of_equal_labels_has_no_r2() -> None:
+    """A resample whose labels are all the same is NaN, like the metric itself."""
     day, y_true = np.repeat([0, 1, 2], 7), np.repeat([0.1, 0.3, 0.7], 7)
     predicted = y_true + np.linspace(-0.05, 0.05, 21)
 
@@ -124,8 +124,8 @@ def test_a_draw_of_equal_labels_has_no_r2() -> None:
     assert np.isnan(found).all()
 
 
-def test_a_draw_of_labels_of_0_has_no_wape() -> None:
-    """A draw of days without any sales has no sum to divide by, and the draws beside it do."""
+def test_a_resample_of_labels_of_0_has_no_wape() -> None:
+    """A resample of days without any sales has no sum to divide by; the others do."""
     day, y_true = np.repeat([0, 1], 2), np.array([0, 0, 3, 1.0])
 
     found = metric_on_resamples(named("regression", "wape"), y_true, y_true + 1, day)(np.array([[2, 0], [1, 1]]))

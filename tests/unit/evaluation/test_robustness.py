@@ -1,4 +1,4 @@
-"""Each disturbance finds the model that cannot stand it, and passes over one that can."""
+"""Each perturbation finds a model that fails on it, and passes one that does not."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _measured(predict: Callable[[pd.DataFrame], np.ndarray], **changes: Any) -> 
     frame = changes.pop("frame", None)
     frame = _frame() if frame is None else frame
     given: dict[str, Any] = {
-        "measure": MAE,
-        "metric": 0.1,
-        "baseline_metric": 2.1,
+        "metric": MAE,
+        "value": 0.1,
+        "baseline_value": 2.1,
         "features": ["level", "weekday", "store"],
         "numeric": ["level", "weekday"],
         "categorical": ["store"],
@@ -72,7 +72,7 @@ def test_a_sound_model_loses_little() -> None:
 
 
 def test_the_same_seed_gives_the_same() -> None:
-    """Every draw is seeded, so that a decision can be replayed."""
+    """Every random choice is seeded, so that a decision can be replayed."""
     first, again, other = (_measured(_sound, seed=seed)["missing values"].metric for seed in (7, 7, 8))
 
     assert first == again
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same() -> None:
 
 def test_a_loss_is_that_on_the_same_rows() -> None:
     """A sample that suits the model by chance more or less than the holdout does not count as a loss or a gain."""
-    found = _measured(_sound, metric=1.0, baseline_metric=3.0, max_rows=50)
+    found = _measured(_sound, value=1.0, baseline_value=3.0, max_rows=50)
 
     assert found["shuffled rows"].metric == pytest.approx(0.1)
     assert found["shuffled rows"].share_lost == pytest.approx(0)
@@ -90,7 +90,7 @@ def test_a_loss_is_that_on_the_same_rows() -> None:
 @pytest.mark.parametrize("metric", [2.1, 2.5, math.nan])
 def test_without_a_gain_there_is_no_share_of_it(metric: float) -> None:
     """A model that is no better than the baseline has nothing to lose."""
-    found = _measured(_sound, metric=metric)
+    found = _measured(_sound, value=metric)
 
     assert math.isnan(found["missing values"].share_lost)
     assert math.isfinite(found["missing values"].metric)
@@ -103,9 +103,9 @@ def test_a_score_that_falls_is_a_loss() -> None:
         lambda rows: 1 / (1 + np.exp(-(rows["level"].fillna(10) - 10))).to_numpy(),
         frame=frame,
         y_true=(frame["level"] > 10).astype("float64").to_numpy(),
-        measure=Metric("binary", "roc_auc"),
-        metric=1.0,
-        baseline_metric=0.5,
+        metric=Metric("binary", "roc_auc"),
+        value=1.0,
+        baseline_value=0.5,
     )
 
     assert found["missing values"].metric < 1
@@ -167,8 +167,8 @@ def _looks_at_the_row_before(frame: pd.DataFrame) -> np.ndarray:
     ],
     ids=["gaps", "a whole column", "NaN", "fewer rows", "unseen", "order", "neighbours"],
 )
-def test_a_fault_is_found_where_it_is(predict: Callable[..., np.ndarray], name: str, told: str) -> None:
-    """A model that cannot stand a disturbance is told by what went wrong, and no other disturbance hides it."""
+def test_a_fault_is_found_by_its_perturbation(predict: Callable[..., np.ndarray], name: str, told: str) -> None:
+    """A model that fails on a perturbation has its error there, and no other perturbation hides it."""
     found = _measured(predict)
 
     assert list(found) == NAMES
@@ -207,7 +207,7 @@ def test_the_column_that_must_not_be_null_is_named() -> None:
     assert found["missing values"].error == "with no value at all in c42: ValueError: no c42"
 
 
-def test_what_there_is_no_column_for_is_left_out() -> None:
+def test_a_perturbation_without_a_column_is_left_out() -> None:
     """Without a column of text there are no categories, and without numbers no noise."""
     numbers = _measured(lambda rows: rows["level"].fillna(10).to_numpy(), features=["level"], categorical=[])
     texts = _measured(
@@ -230,7 +230,7 @@ def test_a_sample_has_enough_rows_of_a_rare_class() -> None:
         seen.append(len(rows))
         return np.full(len(rows), 0.01)
 
-    _measured(predict, frame=frame, y_true=y_true, measure=Metric("binary", "log_loss"))
+    _measured(predict, frame=frame, y_true=y_true, metric=Metric("binary", "log_loss"))
     assert max(seen) == 5000
     seen.clear()
     _measured(predict, frame=frame, y_true=y_true)
@@ -244,7 +244,7 @@ def test_a_sample_has_enough_rows_of_a_rare_class() -> None:
         (lambda frame: np.float64(1), "it predicts one value for 600 rows"),
     ],
 )
-def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.ndarray], told: str) -> None:
+def test_a_model_that_cannot_predict_at_all_has_one_error(predict: Callable[..., np.ndarray], told: str) -> None:
     """Rows that are as they were are an error of their own, with no number that could pass."""
     (found,) = _measured(predict).values()
 
@@ -252,7 +252,7 @@ def test_a_model_that_cannot_predict_at_all_is_told(predict: Callable[..., np.nd
     assert math.isnan(found.share_lost)
 
 
-def test_no_rows_are_not_disturbed() -> None:
+def test_no_rows_are_not_perturbed() -> None:
     """Where nothing was held out, there is nothing to say."""
     assert _measured(_sound, frame=_frame().iloc[:0]) == {}
 

@@ -1,10 +1,10 @@
-"""What the challenger takes beside what the champion takes."""
+"""The features of the challenger compared with the champion's."""
 
 from __future__ import annotations
 
-from include.evaluation.signature import Signature, compare_signatures, kinds_of
+from include.evaluation.signature import Signature, compare_signatures, feature_kinds
 
-CHALLENGER = kinds_of(["hour", "age"], ["carrier", "origin"])
+CHALLENGER = feature_kinds(["hour", "age"], ["carrier", "origin"])
 
 
 def test_a_feature_is_a_number_or_text() -> None:
@@ -19,9 +19,9 @@ def test_the_same_features_do_not_differ() -> None:
     assert compare_signatures(CHALLENGER, champion) == Signature(CHALLENGER, added=[], missing=[], changed=[])
 
 
-def test_what_differs_is_named() -> None:
-    """New, dropped and changed features are told apart."""
-    champion = kinds_of(["age", "carrier", "distance"], ["origin"])
+def test_differences_are_named() -> None:
+    """New, dropped and changed features are distinguished."""
+    champion = feature_kinds(["age", "carrier", "distance"], ["origin"])
 
     found = compare_signatures(CHALLENGER, champion)
 

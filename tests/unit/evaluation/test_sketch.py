@@ -1,32 +1,23 @@
-"""A sketch tells drift from none as the rows themselves would, and holds none of them."""
+"""A sketch detects drift as the rows themselves would, without holding any of them."""
 
 from __future__ import annotations
 
 import json
 import math
-from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from include.evaluation.quantile_bins import quantile_stability_index
-from include.evaluation.sketch import (
-    MOST_FREQUENT,
-    Reference,
-    Sketch,
-    compare_to_reference,
-    day_numbers,
-    make_reference,
-    prediction_columns,
-    sketch,
-)
+from include.evaluation.reference import Reference
+from include.evaluation.sketch import MOST_FREQUENT, Sketch, compare_to_reference, sketch
 
 ROWS, LIMIT = 4000, 0.25
 
 
 def numbers(seed: int = 1, mean: float = 0.0, rows: int = ROWS) -> pd.Series:
-    """Return draws of a normal distribution."""
+    """Return values of a normal distribution."""
     return pd.Series(np.random.default_rng(seed).normal(mean, 1, rows))
 
 
@@ -41,7 +32,7 @@ def of_one_window(column: pd.Series) -> Sketch:
     return sketch(column, np.zeros(len(column), dtype="int64"), min_rows=1)
 
 
-def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows() -> None:
+def test_the_index_against_a_sketch_is_that_against_its_rows() -> None:
     """There is one formula, whether the reference is there or only counts of it; JSON loses nothing of them."""
     reference, later = numbers(), numbers(2, mean=0.3)
     kept = Reference({"visitors": of_one_window(reference)}, {}, 7)
@@ -54,8 +45,8 @@ def test_numbers_beside_a_sketch_have_the_index_that_they_have_beside_its_rows()
     assert found.rows == ROWS
 
 
-def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not() -> None:
-    """Both are told: what moved by one deviation, and what only chance moved."""
+def test_drift_of_numbers_is_beyond_the_limit_and_another_sample_is_not() -> None:
+    """A column that moved by one standard deviation drifts, and one that moved by chance does not."""
     kept = of_one_window(numbers())
 
     assert compare_to_reference(numbers(2, mean=1, rows=300), kept).index > LIMIT
@@ -63,7 +54,7 @@ def test_a_seeded_drift_of_numbers_is_beyond_the_limit_and_another_draw_is_not()
     assert compare_to_reference(numbers(2, mean=1), kept).moved == "the median is 0.9984 and was -0.01422"
 
 
-def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() -> None:
+def test_drift_of_text_is_beyond_the_limit_and_another_sample_is_not() -> None:
     """The value whose share has changed most is named."""
     kept = of_one_window(stores())
     moved = compare_to_reference(stores(2, north=0.1, rows=300), kept)
@@ -74,7 +65,7 @@ def test_a_seeded_drift_of_text_is_beyond_the_limit_and_another_draw_is_not() ->
 
 
 def test_a_value_that_was_never_there_is_with_the_rare_ones() -> None:
-    """A new name is a shift, however many names are kept."""
+    """A new value is drift, however many values are kept."""
     names = pd.Series([f"store {number:02}" for number in range(MOST_FREQUENT + 5)] * 40)
     kept = of_one_window(names)
 
@@ -102,7 +93,7 @@ def test_the_last_bits_of_a_number_are_no_drift() -> None:
     assert found.index == 0
 
 
-def test_what_has_its_seasons_is_usual() -> None:
+def test_a_season_raises_the_reference_variability() -> None:
     """A week in which all is otherwise than over the year was there before, and the sketch remembers how far."""
     week = np.repeat(np.arange(10), 300)
     seasonal = numbers(3, rows=3000) / 10 + week
@@ -111,19 +102,6 @@ def test_what_has_its_seasons_is_usual() -> None:
     assert sketch(seasonal, week, 200).usual_shift > 1
     assert sketch(steady, week, 200).usual_shift < LIMIT / 2
     assert sketch(seasonal, week, 301).usual_shift == 0  # no week has so many rows
-
-
-def test_a_part_of_a_window_tells_nothing_of_what_is_usual() -> None:
-    """The oldest days are no whole week, and of a weekday a day has one only."""
-    days = np.repeat(np.arange(15), 300)
-    weekday = pd.DataFrame({"weekday": days % 7})
-
-    made = make_reference(weekday, weekday, (days, days), window_days=7, min_rows=200)
-
-    assert made.features["weekday"].usual_shift < LIMIT / 10
-    assert made.features["weekday"].rows == 15 * 300
-    short = make_reference(weekday, weekday, (days % 3, days), window_days=7, min_rows=200)
-    assert short.features["weekday"].usual_shift == 0
 
 
 def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days() -> None:
@@ -138,28 +116,8 @@ def test_nulls_are_counted_apart_and_their_usual_share_is_that_of_the_worst_days
 
 @pytest.mark.parametrize("empty", [pd.Series([None, None], dtype="float64"), pd.Series([None, None], dtype="object")])
 def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
-    """Nothing beside nothing is not a number, and no error."""
+    """Comparing no values with no values gives NaN, without an error."""
     kept = of_one_window(empty)
 
     assert math.isnan(compare_to_reference(empty, kept).index)
     assert (kept.rows, kept.nulls) == (0, 2)
-
-
-def test_a_reference_has_what_was_learned_from_and_what_is_predicted() -> None:
-    """Windows are counted back from the newest day; of several classes each probability is sketched."""
-    days = pd.Series(pd.date_range("2024-01-01", periods=20, freq="D").repeat(10))
-    predicted = prediction_columns(np.full((200, 2), 0.5), ["late", 3])
-
-    made = make_reference(
-        pd.DataFrame({"visitors": np.arange(200.0)}),
-        predicted,
-        (day_numbers(days), day_numbers(days)),
-        window_days=7,
-        min_rows=50,
-        classes=["late", 3],
-    )
-
-    assert list(made.predictions) == ["probability_late", "probability_3"]
-    assert made.features["visitors"].usual_shift > 1  # it only grows
-    assert day_numbers(days)[0] == date(2024, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
-    assert list(prediction_columns(np.zeros(3), None)) == ["prediction"]

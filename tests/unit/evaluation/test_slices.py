@@ -112,7 +112,7 @@ def test_a_slice_of_one_class_is_listed_and_not_judged() -> None:
 
 
 def test_a_slice_of_a_single_day_is_not_judged() -> None:
-    """One day tells nothing of noise: the difference has no interval, rather than one of no width."""
+    """One day says nothing of noise: the difference has no interval, instead of one of no width."""
     rows = Rows("binary", rows=2000)
     frame = _frame(rows).assign(letter=np.where(rows.day == 3, "new", "usual"))
 
@@ -146,8 +146,8 @@ def test_without_a_champion_there_is_no_difference() -> None:
     assert all(each.challenger > 0.5 and math.isnan(each.champion) for each in found)
 
 
-def test_of_too_many_slices_those_of_the_most_rows_are_compared(caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond the limit the smallest are left out, and the log says of which columns."""
+def test_only_the_largest_of_too_many_slices_are_compared(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the limit the smallest slices are left out, and the log names their columns."""
     rows = Rows("binary", rows=1000)
     of_row = np.arange(1000)
     frame = pd.DataFrame({f"c{number}": (of_row + number) % 8 for number in range(6)})
@@ -160,7 +160,7 @@ def test_of_too_many_slices_those_of_the_most_rows_are_compared(caplog: pytest.L
     assert len(found) == MOST_SLICES
     assert {"even", "odd", "many"} <= {each.value for each in found}
     assert "few" not in {each.value for each in found}
-    assert "gate.slices makes 52 slices" in caplog.text
+    assert "only the 50 largest of 52 slices are compared" in caplog.text
     assert "rare (1)" in caplog.text
 
 

@@ -23,7 +23,7 @@ BY_CODE = {check.code: check for check in CHECKS}
 CODES = [f"GATE{number:03}" for number in range(1, len(CHECKS) + 1)]
 #: The checks that compare with a champion, which have nothing to judge before the first one.
 ABOUT_THE_CHAMPION = ["GATE005", "GATE006", "GATE007", "GATE009", "GATE012", "GATE015"]
-#: What they find is a fault of the evidence, or a matter for a person, and not of the challenger.
+#: They find faults of the evidence, or doubts that a person must resolve, not faults of the challenger.
 INCONCLUSIVE = ["GATE002", "GATE006", "GATE012", "GATE015", "GATE017", "GATE018", "GATE020"]
 
 
@@ -60,7 +60,7 @@ def test_it_stays_quiet_on_good_evidence(check: Check, gate: Gate) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_without_a_champion_only_its_checks_do_not_apply(code: str, gate: Gate) -> None:
-    """A check about the champion says that there is none, and every other one judges the first version."""
+    """Checks about the champion say that there is none, and all others judge the first version."""
     evidence = factories.evidence(champion=None, refits=STEADY)
 
     if code in ABOUT_THE_CHAMPION:
@@ -74,8 +74,8 @@ def test_without_a_champion_only_its_checks_do_not_apply(code: str, gate: Gate) 
     ("code", "severity"),
     [(code, "inconclusive" if code in INCONCLUSIVE else "keep") for code in CODES],
 )
-def test_what_only_a_person_can_tell_is_inconclusive(code: str, severity: str) -> None:
-    """A fault of the challenger fails, and one of the holdout, or a doubt, leaves the question open."""
+def test_a_doubt_is_inconclusive(code: str, severity: str) -> None:
+    """A fault of the challenger fails; a fault of the holdout, or a doubt, is inconclusive."""
     assert BY_CODE[code].severity == severity
 
 
@@ -116,7 +116,7 @@ class TestGATE001:
 
     @pytest.mark.parametrize("value", [-3.5, 0.0])
     def test_it_stays_quiet_on_a_poor_number(self, value: float, gate: Gate) -> None:
-        """A bad metric is a number all the same, zero included; other checks judge it."""
+        """A bad metric is still a number, zero included; other checks judge it."""
         evidence = factories.evidence(challenger=factories.challenger(value))
 
         assert BY_CODE["GATE001"].explain(evidence, gate) is None
@@ -128,28 +128,28 @@ class TestGATE002:
     @pytest.mark.parametrize(
         ("holdout", "told"),
         [
-            (_holdout(rows=499), "499 held-out rows, gate.min_holdout_rows asks for 500"),
+            (_holdout(rows=499), "499 held-out rows, gate.min_holdout_rows requires 500"),
             (_holdout(rows=0, days=0), "0 held-out rows"),
-            (_holdout(days=1), "a single day, from which noise cannot be judged"),
+            (_holdout(days=1), "a single day, and noise cannot be estimated from one day"),
         ],
         ids=["too few rows", "no rows", "one day"],
     )
     def test_it_fires(self, holdout: HoldoutSummary, told: str, gate: Gate) -> None:
-        """Too few rows, or a single day, cannot tell models apart."""
+        """Too few rows, or a single day, are not enough to compare models."""
         explanation = BY_CODE["GATE002"].explain(factories.evidence(holdout=holdout), gate)
 
         assert explanation is not None
         assert told in explanation
 
     def test_it_stays_quiet_at_the_limit(self, gate: Gate) -> None:
-        """Exactly as many rows as are asked for, on half of the days, are enough."""
+        """Exactly the required number of rows, on half of the days, is enough."""
         assert BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 14)), gate) is None
 
     def test_a_holdout_that_lacks_most_of_its_days_cannot_tell(self, gate: Gate) -> None:
-        """Rows enough of a few days say nothing of the weeks that they stand for."""
+        """Enough rows of a few days do not represent the whole holdout."""
         explanation = BY_CODE["GATE002"].explain(factories.evidence(holdout=_holdout(500, 13)), gate)
 
-        assert explanation == "the holdout has rows of 13 of its 28 days; ingest the days that are missing"
+        assert explanation == "the holdout has rows on 13 of its 28 days; ingest the missing days"
 
 
 class TestGATE003:
@@ -169,7 +169,7 @@ class TestGATE003:
         ids=["below a score", "above an error", "a score that is NaN", "an error that is NaN"],
     )
     def test_it_fires(self, evidence: Evidence, told: str, gate: Gate) -> None:
-        """A metric on the wrong side of the minimum is told, with both numbers."""
+        """A metric on the wrong side of the minimum is named with both numbers."""
         explanation = BY_CODE["GATE003"].explain(evidence, gate)
 
         assert explanation is not None
@@ -199,14 +199,14 @@ class TestNotBetterThanNoise:
     """Beats baseline (GATE004) and champion (GATE005) by more than noise."""
 
     def test_gate004_fires(self, value: float, low: float, high: float, told: str, gate: Gate) -> None:
-        """What is not better than the baseline by more than noise is told with its interval."""
+        """A gain over the baseline within noise is shown with its interval."""
         explanation = BY_CODE["GATE004"].explain(factories.evidence(baseline=_baseline(value, low, high)), gate)
 
         assert explanation is not None
         assert explanation.startswith(told.format(named="the baseline (prior)"))
 
     def test_gate005_fires(self, value: float, low: float, high: float, told: str, gate: Gate) -> None:
-        """What is not better than the champion by more than noise is told with its interval."""
+        """A gain over the champion within noise is shown with its interval."""
         evidence = factories.evidence(champion=factories.champion(0.7 - value, low, high))
         evidence = replace(
             evidence, champion=replace(evidence.champion, difference=factories.difference(value, low, high))
@@ -220,7 +220,7 @@ class TestNotBetterThanNoise:
 
 @pytest.mark.parametrize("code", ["GATE004", "GATE005"])
 def test_the_least_gain_above_noise_is_enough(code: str, gate: Gate) -> None:
-    """An interval that is all above 0, however narrowly, is a gain."""
+    """An interval entirely above 0, however narrowly, is a gain."""
     evidence = factories.evidence(
         baseline=_baseline(0.01, 1e-9, 0.02), champion=factories.champion(0.69, low=1e-9, high=0.02)
     )
@@ -246,16 +246,16 @@ class TestGATE006:
 
     @pytest.mark.parametrize("train_end", ["2024-02-01", "2024-02-28", "2024-05-01"])
     def test_it_fires(self, train_end: str, gate: Gate) -> None:
-        """A champion that learned from a day of the holdout has an advantage that is not its merit."""
+        """A champion trained on a day of the holdout has an unfair advantage."""
         evidence = factories.evidence(champion=factories.champion(train_end=train_end))
 
         explanation = BY_CODE["GATE006"].explain(evidence, gate)
 
         assert explanation is not None
-        assert f"version 3, learned from days up to {train_end}, and the holdout begins on 2024-02-01" in explanation
+        assert f"version 3, was trained on days up to {train_end}, and the holdout begins on 2024-02-01" in explanation
 
     def test_it_stays_quiet_up_to_the_day_before(self, gate: Gate) -> None:
-        """The day before the holdout is not of the holdout."""
+        """The day before the holdout is not part of it."""
         evidence = factories.evidence(champion=factories.champion(train_end="2024-01-31"))
 
         assert BY_CODE["GATE006"].explain(evidence, gate) is None
@@ -285,15 +285,15 @@ class TestGATE008:
 
     @pytest.mark.parametrize("train_end", ["2024-02-01", "2024-02-28"])
     def test_it_fires(self, train_end: str, gate: Gate) -> None:
-        """A challenger that learned from a day of the holdout is not judged by it."""
+        """A challenger trained on a day of the holdout is not judged by it."""
         evidence = factories.evidence(challenger=factories.challenger(train_end=train_end))
 
         explanation = BY_CODE["GATE008"].explain(evidence, gate)
 
-        assert explanation == f"learned from days up to {train_end}, and the holdout begins on 2024-02-01"
+        assert explanation == f"trained on days up to {train_end}, and the holdout begins on 2024-02-01"
 
     def test_it_stays_quiet_up_to_the_day_before(self, gate: Gate) -> None:
-        """The day before the holdout is not of the holdout."""
+        """The day before the holdout is not part of it."""
         evidence = factories.evidence(challenger=factories.challenger(train_end="2024-01-31"))
 
         assert BY_CODE["GATE008"].explain(evidence, gate) is None

@@ -1,4 +1,4 @@
-"""The verdict's table says all, in the width of a log."""
+"""The report has everything, within the width of a log."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _lines(evidence: Evidence, gate: Gate) -> list[str]:
 
 
 def _row(lines: list[str], start: str) -> list[str]:
-    """Return the words of the only line that begins so."""
+    """Return the words of the only line with this beginning."""
     (found,) = [line for line in lines if line.startswith(start)]
     return found.removeprefix(start).split()
 
 
 @pytest.mark.parametrize("champion", [factories.champion(), None], ids=["champion", "no champion"])
 def test_every_check_is_in_the_table(champion: Opponent | None, gate: Gate) -> None:
-    """Each check has one line with its code, what it came to and its title, in the order of the codes."""
+    """Each check has one line with its code, outcome and title, in the order of the codes."""
     evidence = factories.evidence(champion=champion)
     verdict = decide(evidence, gate)
 
@@ -47,7 +47,7 @@ def test_every_check_is_in_the_table(champion: Opponent | None, gate: Gate) -> N
 
 
 def test_the_explanation_stands_below_its_check(gate: Gate) -> None:
-    """Why a check fired is on the lines after it, and a check that passed has none."""
+    """The explanation of a check that fired is on the lines after it; a check that passed has none."""
     lines = _lines(factories.evidence(challenger=factories.challenger(0.55)), gate)
 
     at = next(number for number, line in enumerate(lines) if line.startswith("GATE003"))
@@ -68,7 +68,7 @@ def test_the_verdict_comes_first(gate: Gate) -> None:
 
 
 def test_the_gates_metric_comes_first_and_is_marked(gate: Gate) -> None:
-    """Of the metrics, the one that decides is the first, with a star that is explained."""
+    """The metric that decides comes first, with a star that is explained."""
     evidence = factories.evidence(challenger=replace(factories.challenger(), metrics=METRICS))
 
     lines = _lines(evidence, gate)
@@ -79,8 +79,8 @@ def test_the_gates_metric_comes_first_and_is_marked(gate: Gate) -> None:
     assert "* the gate's metric, higher is better; baseline: prior" in lines
 
 
-def test_what_is_not_known_is_a_dash(gate: Gate) -> None:
-    """A NaN, and a metric that another model does not have, are shown as such and not as a number."""
+def test_an_unknown_value_is_a_dash(gate: Gate) -> None:
+    """A NaN, and a metric that another model lacks, are shown as a dash."""
     evidence = factories.evidence(challenger=replace(factories.challenger(), metrics=METRICS))
 
     lines = _lines(evidence, gate)
@@ -102,7 +102,7 @@ def test_without_a_champion_its_column_says_so(gate: Gate) -> None:
 
 
 def test_an_error_says_that_lower_is_better(gate: Gate) -> None:
-    """The direction of the metric is told."""
+    """The note has the direction of the metric."""
     evidence = factories.evidence(
         metric="mae", higher_is_better=False, challenger=replace(factories.challenger(), metrics={"mae": 0.4})
     )
@@ -110,16 +110,16 @@ def test_an_error_says_that_lower_is_better(gate: Gate) -> None:
     assert "* the gate's metric, lower is better; baseline: prior" in _lines(evidence, gate)
 
 
-def test_holdout_and_training_days_are_told(gate: Gate) -> None:
-    """A reader sees which days were held out and which were learned from."""
+def test_holdout_and_training_days_are_shown(gate: Gate) -> None:
+    """The report has the days of the holdout and of the training rows."""
     lines = _lines(factories.evidence(), gate)
 
     assert "Holdout  2024-02-01 to 2024-02-28, 5,000 rows, label mean 0.300" in lines
     assert "Trained  lightgbm, 2023-03-01 to 2024-01-30" in lines
 
 
-def test_the_shares_of_classes_are_told(gate: Gate) -> None:
-    """Of several classes the frequent ones are told, the most frequent first, and no mean."""
+def test_the_shares_of_classes_are_shown(gate: Gate) -> None:
+    """For several classes the frequent ones are listed, the most frequent first, without a mean."""
     shares = {"a": 0.05, "b": 0.5, "c": 0.2, "d": 0.1, "e": 0.06, "f": 0.04, "g": 0.03, "h": 0.02}
     few = HoldoutSummary("2024-02-01", "2024-02-28", 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
     many = replace(few, label_shares=shares)
@@ -132,7 +132,7 @@ def test_the_shares_of_classes_are_told(gate: Gate) -> None:
     assert "5,000 rows: b 50.0%, c 20.0%, d 10.0%, e 6.0%, a 5.0%, f 4.0% and 2 more" in of_many
 
 
-def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
+def test_an_unknown_mean_is_not_shown(gate: Gate) -> None:
     """Without rows there is no mean of the labels."""
     holdout = HoldoutSummary("2024-02-01", "2024-02-28", 0, 0, math.nan)
 
@@ -146,7 +146,7 @@ def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
         (factories.evidence(quantile=0.9), ["  pinball is at the quantile 0.9"]),
         (
             factories.evidence(champion=None, challenger=factories.challenger(threshold=0.31)),
-            ["  f1 counts a row as positive from 0.31 on"],
+            ["  f1 uses threshold 0.31"],
         ),
         (
             factories.evidence(
@@ -154,13 +154,13 @@ def test_a_mean_that_is_not_known_is_not_told(gate: Gate) -> None:
                 champion=factories.champion(threshold=0.5),
                 baseline=Opponent("prior", {}, factories.difference(1, 1, 1), threshold=0.25),
             ),
-            ["  f1 counts a row as positive from 0.3123 on (champion 0.5, baseline 0.25)"],
+            ["  f1 uses threshold 0.3123 (champion 0.5, baseline 0.25)"],
         ),
     ],
     ids=["nothing", "a quantile", "a threshold", "three thresholds"],
 )
-def test_what_a_metric_was_measured_at_is_told(evidence: Evidence, told: list[str], gate: Gate) -> None:
-    """The quantile of pinball and the thresholds of F1 stand below the metrics, where there are any."""
+def test_quantile_and_thresholds_are_shown(evidence: Evidence, told: list[str], gate: Gate) -> None:
+    """The quantile of pinball and the thresholds of F1 are below the metrics, if there are any."""
     lines = _lines(evidence, gate)
 
     below = lines.index("* the gate's metric, higher is better; baseline: prior") + 1
@@ -217,12 +217,12 @@ def test_what_a_metric_was_measured_at_is_told(evidence: Evidence, told: list[st
     ],
 )
 def test_no_line_is_wider_than_a_log(evidence: Evidence, gate: Gate) -> None:
-    """Whatever is told, no line is wider than the limit."""
+    """No line is wider than the limit, whatever the evidence."""
     assert max(map(len, _lines(evidence, gate))) <= WIDTH <= 100
 
 
-def test_rows_without_a_label_are_told_beside_the_holdout(gate: Gate) -> None:
-    """A champion was promoted on 332 of 706 rows without a word."""
+def test_rows_without_a_label_are_counted_beside_the_holdout(gate: Gate) -> None:
+    """A champion was once promoted on 332 of 706 rows without any notice."""
     days = [f"2024-02-{day}" for day in range(25, 29)]
     labels = LabelCoverage(Coverage("", 5030, 5000, 1.0), [], days, 720)
 

@@ -1,4 +1,4 @@
-"""A pipeline chooses what its checks lead to and adds its own, and cannot give up what the gate promises."""
+"""A pipeline chooses severities and adds its own checks, but cannot lower an essential check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from include.config.pipeline import Gate, Pipeline
 from include.core.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS
-from include.gate.selection import SEVERITIES, check_gate, checks_of, severity_of
+from include.gate.selection import SEVERITIES, check_gate, select_checks, severity_of
 from tests import factories
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Lenient(Check):
 
 
 class Unsure(Lenient):
-    """A check that a promise rests on, and that cannot tell."""
+    """An essential check that is inconclusive."""
 
     code, title, severity, essential = "TEST002", "is enough", "inconclusive", True
 
@@ -73,20 +73,20 @@ def _gate(**fields: object) -> Gate:
 
 def _refused(**fields: object) -> str:
     with pytest.raises(ConfigError) as refused:
-        checks_of(_gate(**fields))
+        select_checks(_gate(**fields))
     return str(refused.value)
 
 
 def test_by_default_every_check_is_asked() -> None:
-    """A gate that says nothing of its checks has all of Nightshift's, each with its own severity."""
+    """A gate without settings has all of Nightshift's checks, each with its own severity."""
     gate = _gate()
 
-    assert checks_of(gate) == CHECKS
+    assert select_checks(gate) == CHECKS
     assert [severity_of(check, gate) for check in CHECKS] == [check.severity for check in CHECKS]
 
 
 def test_the_codes_are_in_order_and_each_severity_is_known() -> None:
-    """The table is sorted, and what a check leads to is one of three."""
+    """The codes are sorted, and every severity is one of three."""
     codes = [check.code for check in CHECKS]
 
     assert codes == sorted(set(codes))
@@ -95,47 +95,47 @@ def test_the_codes_are_in_order_and_each_severity_is_known() -> None:
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_a_severity_is_chosen(two_checks: None, severity: str) -> None:
-    """What a check leads to is what pipeline.yaml says, and the others keep theirs."""
+    """A severity in pipeline.yaml applies to its check, and other checks keep theirs."""
     gate = _gate(severities={"TEST001": severity})
 
-    assert [severity_of(check, gate) for check in checks_of(gate)] == [severity, "inconclusive"]
+    assert [severity_of(check, gate) for check in select_checks(gate)] == [severity, "inconclusive"]
 
 
 def test_a_check_is_turned_off(two_checks: None) -> None:
-    """A check that is off is not asked."""
-    assert [check.code for check in checks_of(_gate(severities={"TEST001": "off"}))] == ["TEST002"]
+    """A check that is off does not run."""
+    assert [check.code for check in select_checks(_gate(severities={"TEST001": "off"}))] == ["TEST002"]
 
 
 @pytest.mark.parametrize("severity", ["warn", "off"])
 def test_an_essential_check_is_not_lowered(two_checks: None, severity: str) -> None:
-    """What the gate promises cannot be configured away, and the sentence says what may stand there."""
+    """An essential check cannot be lowered, and the error names its severity."""
     assert _refused(severities={"TEST002": severity}) == (
-        f"gate.severities: TEST002 (is enough) cannot be '{severity}', since what the gate promises rests on it; "
+        f"gate.severities: TEST002 (is enough) cannot be '{severity}', because the gate's promises depend on it; "
         "leave it at 'inconclusive'"
     )
 
 
 @pytest.mark.parametrize("severity", ["inconclusive", "keep"])
 def test_an_essential_check_may_be_as_strict_or_stricter(two_checks: None, severity: str) -> None:
-    """Its own severity may be said again, and a stricter one may be asked for."""
+    """Its own severity and a stricter one are accepted."""
     gate = _gate(severities={"TEST002": severity})
 
-    assert severity_of(checks_of(gate)[1], gate) == severity
+    assert severity_of(select_checks(gate)[1], gate) == severity
 
 
 @pytest.mark.parametrize("code", [check.code for check in CHECKS if check.essential])
 def test_no_promise_of_the_gate_is_turned_off(code: str) -> None:
-    """Of Nightshift's own, those that a promise rests on stay."""
+    """Nightshift's essential checks cannot be turned off."""
     assert f"{code} (" in _refused(severities={code: "off"})
 
 
 def test_the_promises_of_the_gate_are_essential() -> None:
-    """A NaN, a tie, a weak holdout, a champion or challenger that knew the rows, and the baseline cannot be let off."""
+    """The checks of NaN, ties, weak holdouts, models trained on the holdout, and the baseline are essential."""
     assert {f"GATE00{number}" for number in range(1, 9)} <= {check.code for check in CHECKS if check.essential}
 
 
-def test_a_code_that_there_is_not_is_told_with_the_nearest() -> None:
-    """A slip of the hand is found, and the codes that there are are listed."""
+def test_an_unknown_code_suggests_the_nearest() -> None:
+    """A mistyped code is found, and the known codes are listed."""
     told = _refused(severities={"GATE029": "warn"})
 
     assert re.match(
@@ -143,24 +143,24 @@ def test_a_code_that_there_is_not_is_told_with_the_nearest() -> None:
     )
 
 
-def test_a_severity_that_there_is_not_is_refused() -> None:
+def test_an_unknown_severity_is_refused() -> None:
     """The schema knows four words."""
     with pytest.raises(ValueError, match="'ignore'"):
         _gate(severities={"GATE005": "ignore"})
 
 
 def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]) -> None:
-    """It is imported by its path, asked after Nightshift's, and its severity can be chosen as theirs can."""
+    """It is imported by its path, runs after Nightshift's, and its severity can be chosen too."""
     write_module(OWN)
     gate = _gate(own_checks=[f"{MODULE}.Own"])
 
-    *nightshifts, own = checks_of(gate)
+    *nightshifts, own = select_checks(gate)
 
     assert nightshifts == CHECKS
     assert (own.code, own.title, severity_of(own, gate)) == ("SHOP001", "is ours", "warn")
     strict = _gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "keep"})
-    assert severity_of(checks_of(strict)[-1], strict) == "keep"
-    assert checks_of(_gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "off"})) == CHECKS
+    assert severity_of(select_checks(strict)[-1], strict) == "keep"
+    assert select_checks(_gate(own_checks=[f"{MODULE}.Own"], severities={"SHOP001": "off"})) == CHECKS
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]
         pytest.param(
             f"{MODULE}.Own",
             OWN + "\n    def __init__(self, bound):\n        self.bound = bound\n",
-            "{path} cannot be made without arguments (Own.__init__() missing 1 required positional argument: 'bound'); "
-            "let the class have all that it needs",
+            "{path} cannot be created without arguments (Own.__init__() missing 1 required positional argument: "
+            "'bound'); give each argument of its constructor a default",
             id="arguments",
         ),
         pytest.param(
@@ -232,8 +232,8 @@ def test_a_check_of_the_teams_own_comes_last(write_module: Callable[[str], None]
         ),
     ],
 )
-def test_what_is_no_check_is_refused(path: str, text: str, told: str, write_module: Callable[[str], None]) -> None:
-    """Each mistake in a check of the team's own is a sentence that names it and its cure."""
+def test_an_invalid_check_is_refused(path: str, text: str, told: str, write_module: Callable[[str], None]) -> None:
+    """Each mistake in an own check leads to a sentence that names it and how to fix it."""
     write_module(text)
 
     expected = "gate.own_checks: " + told.format(path=path, module=MODULE)
@@ -241,7 +241,7 @@ def test_what_is_no_check_is_refused(path: str, text: str, told: str, write_modu
 
 
 def test_a_check_named_twice_is_refused(write_module: Callable[[str], None]) -> None:
-    """The same check twice would be told twice, and is a slip."""
+    """The same check twice is a mistake."""
     write_module(OWN)
 
     assert _refused(own_checks=[f"{MODULE}.Own"] * 2).startswith(
@@ -250,7 +250,7 @@ def test_a_check_named_twice_is_refused(write_module: Callable[[str], None]) -> 
 
 
 def test_the_pipeline_is_named() -> None:
-    """Whoever checks a pipeline is told which one is wrong, and one without a fault is let through."""
+    """The error names the pipeline, and a valid pipeline passes."""
     fields = yaml.safe_load(factories.SHOP_YAML)
 
     def pipeline(**gate: object) -> Pipeline:

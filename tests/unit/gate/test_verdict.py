@@ -1,4 +1,4 @@
-"""The gate promotes what has earned it, and keeps the champion in every other case."""
+"""The gate promotes a challenger that has earned it, and otherwise keeps the champion."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def _outcomes(verdict: Verdict) -> dict[str, str]:
 
 
 def _compared(value: float, low: float, high: float) -> Evidence:
-    """Return evidence with the champion compared so, and the baseline beaten."""
+    """Return evidence with this difference to the champion, and the baseline beaten."""
     champion = replace(factories.champion(0.7 - value), difference=factories.difference(value, low, high))
     return factories.evidence(champion=champion)
 
 
 def test_a_better_challenger_is_promoted(gate: Gate) -> None:
-    """The sentence says by how much it is better than whom, and how much of that may be noise."""
+    """The reason has the difference, the opponent and the interval."""
     verdict = decide(factories.evidence(refits=Refits([1007, 2007], [0.701, 0.699])), gate)
 
     assert verdict.verdict == "promote"
@@ -56,7 +56,7 @@ def test_a_better_challenger_is_promoted(gate: Gate) -> None:
     ],
 )
 def test_a_tie_or_less_keeps_the_champion(evidence: Evidence, told: str, gate: Gate) -> None:
-    """Only what is better by more than noise replaces the champion."""
+    """Only a challenger that is better by more than noise replaces the champion."""
     verdict = decide(evidence, gate)
 
     assert verdict.verdict == "keep"
@@ -65,7 +65,7 @@ def test_a_tie_or_less_keeps_the_champion(evidence: Evidence, told: str, gate: G
 
 
 def test_a_nan_keeps_the_champion(gate: Gate) -> None:
-    """A challenger whose metric is NaN is kept out by every check that looks at it, and none breaks on it."""
+    """Every check of the metric fires on a NaN, and none breaks."""
     undefined = factories.difference(NAN, NAN, NAN)
     evidence = factories.evidence(
         challenger=factories.challenger(NAN, finite=False),
@@ -99,7 +99,7 @@ def test_a_nan_keeps_the_champion(gate: Gate) -> None:
 def test_each_failed_check_alone_keeps_the_champion(
     changes: dict[str, object], gate: Gate, request: pytest.FixtureRequest
 ) -> None:
-    """However well the others go, one failed check is enough, and its code is in the sentence."""
+    """One failed check is enough, and its code is in the reason."""
     code = request.node.callspec.id
 
     verdict = decide(factories.evidence(**changes), gate)
@@ -117,7 +117,7 @@ def test_each_failed_check_alone_keeps_the_champion(
     ],
 )
 def test_weak_evidence_is_inconclusive(code: str, changes: dict[str, object], gate: Gate) -> None:
-    """Evidence that cannot tell promotes nothing, and does not call the challenger bad."""
+    """Evidence that cannot decide promotes nothing, and does not call the challenger bad."""
     verdict = decide(factories.evidence(**changes), gate)
 
     assert verdict.verdict == "inconclusive"
@@ -126,7 +126,7 @@ def test_weak_evidence_is_inconclusive(code: str, changes: dict[str, object], ga
 
 
 def test_a_failed_check_outweighs_an_inconclusive_one(gate: Gate) -> None:
-    """Where one check fails and another cannot tell, the verdict is keep, for the failed one's reason."""
+    """If one check fails and another is inconclusive, the verdict is keep, for the failed check's reason."""
     evidence = factories.evidence(
         holdout=HoldoutSummary("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3),
         challenger=factories.challenger(0.55),
@@ -140,8 +140,8 @@ def test_a_failed_check_outweighs_an_inconclusive_one(gate: Gate) -> None:
     assert _outcomes(verdict)["GATE002"] == "inconclusive"
 
 
-def test_every_fault_is_told(gate: Gate) -> None:
-    """All checks are asked, so the sentence names each that failed and not the first only."""
+def test_every_fault_is_named(gate: Gate) -> None:
+    """All checks run, so the reason names every failed check, not only the first."""
     evidence = factories.evidence(
         challenger=factories.challenger(0.55, train_end="2024-02-03"), champion=factories.champion(as_of="2024-03-01")
     )
@@ -152,12 +152,12 @@ def test_every_fault_is_told(gate: Gate) -> None:
 
 
 class Breaks(Check):
-    """A check with a fault of its own."""
+    """A check with a bug."""
 
     code, title, severity = "TEST001", "breaks", "inconclusive"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Raise what nobody expected."""
+        """Raise an unexpected error."""
         raise ZeroDivisionError("division by zero")
 
 
@@ -167,12 +167,12 @@ class NeverApplies(Check):
     code, title = "TEST002", "never applies"
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
-        """Say that there is nothing."""
+        """Say that it does not apply."""
         raise NotApplicable("nothing to judge")
 
 
 def test_a_broken_check_keeps_the_champion(gate: Gate) -> None:
-    """An unchecked model is not promoted, and the error is in the sentence; the other checks are still asked."""
+    """An unchecked model is not promoted, the error is in the reason, and the other checks still run."""
     verdict = decide(factories.evidence(), gate, [Breaks(), *CHECKS])
 
     assert verdict.verdict == "keep"
@@ -182,22 +182,22 @@ def test_a_broken_check_keeps_the_champion(gate: Gate) -> None:
 
 
 def test_a_missing_metric_breaks_a_check_and_keeps(gate: Gate) -> None:
-    """Evidence that lacks the gate's metric promotes nothing, whatever raises on the way."""
+    """Evidence that lacks the gate's metric promotes nothing, whatever error it causes."""
     evidence = factories.evidence(challenger=replace(factories.challenger(), metrics={}))
 
     assert decide(evidence, gate).verdict == "keep"
 
 
 def test_a_champion_without_its_days_keeps(gate: Gate) -> None:
-    """A champion whose training is not known cannot be compared fairly, so it stays."""
+    """A champion with unknown training days cannot be compared fairly, so it stays."""
     verdict = decide(factories.evidence(champion=factories.champion(as_of=None, train_end=None)), gate)
 
     assert verdict.verdict == "keep"
     assert {_outcomes(verdict)[code] for code in ("GATE006", "GATE007")} == {"broken"}
 
 
-def test_a_check_that_does_not_apply_stands_in_nobodys_way(gate: Gate) -> None:
-    """Nothing to judge is neither a fault nor a doubt, and its reason is kept for the table."""
+def test_a_check_that_does_not_apply_blocks_nothing(gate: Gate) -> None:
+    """A check that does not apply is neither a fault nor a doubt, and its reason is kept for the report."""
     verdict = decide(factories.evidence(), gate, [*CHECKS, NeverApplies()])
 
     assert verdict.verdict == "promote"
@@ -206,7 +206,7 @@ def test_a_check_that_does_not_apply_stands_in_nobodys_way(gate: Gate) -> None:
 
 
 class Counts(Check):
-    """A check of a team's own that keeps numbers, and is explained elsewhere."""
+    """An own check that keeps numbers and has its own documentation."""
 
     code, title, severity = "TEST003", "is not too much", "warn"
     documentation = "https://wiki.example/too-much"  # type: ignore[assignment]
@@ -231,20 +231,20 @@ def _counting(**attributes: object) -> Check:
     return check
 
 
-def test_a_warning_hinders_nothing_and_is_told(gate: Gate) -> None:
-    """A challenger is promoted in spite of a warning, which the sentence says; a kept champion needs none."""
+def test_a_warning_blocks_nothing_and_is_reported(gate: Gate) -> None:
+    """A challenger is promoted despite a warning, which the reason has; a kept champion needs none."""
     verdict = decide(factories.evidence(), gate, [*CHECKS, Counts()])
 
     assert verdict.verdict == "promote"
-    assert verdict.reason.endswith("(95% interval +0.0200 to +0.0800); yet TEST003 it is too much")
+    assert verdict.reason.endswith("(95% interval +0.0200 to +0.0800); warnings: TEST003 it is too much")
     assert _outcomes(verdict)["TEST003"] == "warn"
     kept = decide(_compared(0.0, 0.0, 0.0), gate, [*CHECKS, Counts()])
     assert kept.verdict == "keep"
     assert "TEST003" not in kept.reason
 
 
-def test_what_a_check_leads_to_is_the_pipelines_choice(gate: Gate) -> None:
-    """The same finding warns, leaves the question open, or keeps the champion, as gate.severities says."""
+def test_a_pipeline_chooses_the_severity(gate: Gate) -> None:
+    """The same finding warns, is inconclusive, or keeps the champion, as gate.severities says."""
     for severity, outcome, verdict in [
         ("warn", "warn", "promote"),
         ("inconclusive", "inconclusive", "inconclusive"),
@@ -255,8 +255,8 @@ def test_what_a_check_leads_to_is_the_pipelines_choice(gate: Gate) -> None:
         assert (found.results[0].outcome, found.verdict) == (outcome, verdict)
 
 
-def test_without_a_choice_the_gate_asks_its_own_checks(gate: Gate) -> None:
-    """Which checks are asked is the pipeline's gate's, and one that is off is not."""
+def test_by_default_the_gate_runs_its_own_checks(gate: Gate) -> None:
+    """The pipeline's gate selects the checks, and one that is off does not run."""
     asked = [result.code for result in decide(factories.evidence(), gate).results]
 
     assert asked == [check.code for check in CHECKS]
@@ -264,7 +264,7 @@ def test_without_a_choice_the_gate_asks_its_own_checks(gate: Gate) -> None:
 
 @pytest.mark.parametrize("found", [None, "it is too much"], ids=["passed", "fired"])
 def test_the_numbers_are_kept_as_json(found: str | None, gate: Gate) -> None:
-    """What a check judged by is in the record whether it fired or not; what JSON has no number for is null."""
+    """The numbers of a check are in the record whether it fired or not; NaN becomes null."""
     verdict = decide(factories.evidence(), gate, [_counting(found=found)])
 
     [result] = verdict.results
@@ -274,7 +274,7 @@ def test_the_numbers_are_kept_as_json(found: str | None, gate: Gate) -> None:
 
 
 def test_nightshifts_checks_are_explained_on_their_pages(gate: Gate) -> None:
-    """A result says where its check is explained."""
+    """A result names the page that explains its check."""
     results = decide(factories.evidence(), gate, CHECKS).results
 
     assert [result.documentation for result in results] == [f"docs/checks/{check.code}.md" for check in CHECKS]
@@ -291,7 +291,7 @@ def test_nightshifts_checks_are_explained_on_their_pages(gate: Gate) -> None:
 )
 @pytest.mark.parametrize("found", [None, "it is too much"], ids=["passed", "fired"])
 def test_numbers_that_cannot_be_kept_break_the_check(numbers: object, told: str, found: str | None, gate: Gate) -> None:
-    """A check whose numbers fail keeps the champion, and above all cannot take back that it has fired.
+    """A check whose numbers fail keeps the champion, and cannot take back that it has fired.
 
     Numbers that raised NotApplicable once made a check that had fired one that does not apply, and the challenger
     was promoted.
@@ -305,7 +305,7 @@ def test_numbers_that_cannot_be_kept_break_the_check(numbers: object, told: str,
 
 
 def test_the_first_version_is_promoted_for_beating_the_baseline(gate: Gate) -> None:
-    """Without a champion the sentence compares with the baseline."""
+    """Without a champion the reason compares with the baseline."""
     verdict = decide(factories.evidence(champion=None), gate)
 
     assert verdict.verdict == "promote"
@@ -321,7 +321,7 @@ def test_the_first_version_is_promoted_for_beating_the_baseline(gate: Gate) -> N
     ],
 )
 def test_the_first_version_is_not_promoted_unchecked(changes: dict[str, object], code: str, gate: Gate) -> None:
-    """Being the first is no merit: it must beat the baseline and reach the minimum like any other."""
+    """The first version must beat the baseline and reach the minimum like any other."""
     verdict = decide(factories.evidence(champion=None, **changes), gate)
 
     assert verdict.verdict == "keep"
@@ -329,7 +329,7 @@ def test_the_first_version_is_not_promoted_unchecked(changes: dict[str, object],
 
 
 def test_a_lower_error_is_promoted(gate: Gate) -> None:
-    """Where lower is better the same rules hold, and the difference is above 0 for the better model."""
+    """Where lower is better the same rules apply, and the difference is above 0 for the better model."""
     evidence = factories.evidence(
         metric="mae",
         higher_is_better=False,
@@ -352,7 +352,7 @@ def test_a_verdict_that_was_written_is_read(evidence: Evidence, gate: Gate) -> N
 
 
 def test_the_same_evidence_gives_the_same_verdict(gate: Gate) -> None:
-    """Deciding has no effect and no memory."""
+    """Deciding has no side effects and no memory."""
     evidence = factories.evidence()
 
     assert decide(evidence, gate) == decide(evidence, gate)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
 
 AT_THE_LIMITS = Operation(model_bytes=500_000_000, row_ms=200.0, rows_per_second=2000.0, rows=20_000)
-ADVICE = "; leave the heavy families out of training.candidates, or change gate.limits"
+ADVICE = "; remove the heavy families from training.candidates, or change gate.limits"
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE014": ({"operation": Operation(612_300_000, 251.3, 9000.0, rows=5000)}, {}),
+}
 
 
 def _evidence(operation: Operation | None) -> Any:
@@ -26,7 +30,7 @@ def _evidence(operation: Operation | None) -> Any:
 
 
 def test_it_stays_quiet_at_the_limits(gate: Gate) -> None:
-    """What a limit names is allowed."""
+    """A value exactly at its limit is allowed."""
     assert SmallAndQuick().explain(_evidence(AT_THE_LIMITS), gate) is None
 
 
@@ -38,22 +42,22 @@ def test_it_stays_quiet_at_the_limits(gate: Gate) -> None:
         ({"row_ms": math.nan}, "one row takes nan ms, gate.limits.row_ms allows 200"),
         (
             {"rows_per_second": 1234.0},
-            "1,234 rows a second are predicted of 20,000, gate.limits.rows_per_second asks for 2,000",
+            "a batch of 20,000 rows is predicted at 1,234 rows a second, gate.limits.rows_per_second requires 2,000",
         ),
         (
             {"rows_per_second": math.nan},
-            "nan rows a second are predicted of 20,000, gate.limits.rows_per_second asks for 2,000",
+            "a batch of 20,000 rows is predicted at nan rows a second, gate.limits.rows_per_second requires 2,000",
         ),
     ],
     ids=["large", "slow for one", "no time of one", "slow for many", "no time of many"],
 )
 def test_it_fires_beyond_a_limit(changes: dict[str, Any], told: str, gate: Gate) -> None:
-    """What is too large or too slow is told with the limit; a time that is not known does not pass."""
+    """A size or speed beyond its limit is named with the limit; an unknown time does not pass."""
     assert SmallAndQuick().explain(_evidence(replace(AT_THE_LIMITS, **changes)), gate) == told + ADVICE
 
 
-def test_every_limit_that_is_missed_is_told(gate: Gate) -> None:
-    """A large and slow model is told as both."""
+def test_every_exceeded_limit_is_named(gate: Gate) -> None:
+    """For a large and slow model both faults are named."""
     told = SmallAndQuick().explain(_evidence(Operation(10**9, 300.0, 100.0, 2000)), gate)
 
     assert told is not None
@@ -68,7 +72,7 @@ def test_it_does_not_apply_where_nothing_was_measured(operation: Operation | Non
 
 
 def test_the_record_has_every_number(gate: Gate) -> None:
-    """What was measured is kept."""
+    """The record has every measured number."""
     assert SmallAndQuick().numbers(_evidence(AT_THE_LIMITS), gate) == {
         "model_bytes": 500_000_000,
         "row_ms": 200.0,

@@ -1,4 +1,4 @@
-"""A challenger that is not what it seems fires the check that looks at it."""
+"""An implausible challenger fires the check for its fault."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 NAN = math.nan
 SHIFT = PredictionDrift(0.25, 0.9, 0.31, 0.3, 5000)
 PLAUSIBLE = Plausibility("visitors", 0.4, 0.6)
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE012": ({"shift": PredictionDrift(0.3141, 0.824, 0.4123, 0.3017, 5000)}, {}),
+    "GATE017": ({"plausibility": Plausibility("refunded_at", 0.9964, 0.9991)}, {}),
+    "GATE018": ({"challenger": factories.challenger(train_end="2023-12-27", needed_days=30)}, {}),
+    "GATE019": ({"refits": Refits([1007, 2007], [0.6612, 0.6497])}, {}),
+}
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def gate() -> Gate:
 
 
 def _evidence(**changes: object) -> Evidence:
-    """Return good evidence, with what these checks look at."""
+    """Return good evidence with everything that these checks judge by."""
     measured = {"shift": SHIFT, "plausibility": PLAUSIBLE, "refits": Refits([1007, 2007], [0.7, 0.71])}
     return factories.evidence(**measured | changes)
 
@@ -47,18 +54,18 @@ def _mae(challenger: float, champion: float) -> dict[str, object]:
 
 
 class TestGATE012:
-    """Predictions are distributed as the champion's."""
+    """Predictions are distributed like the champion's."""
 
     check = LikeTheChampion()
 
     def test_it_fires(self, gate: Gate) -> None:
-        """A shift beyond the limit is told with both means, and what may be done."""
-        shifted = PredictionDrift(0.3141, 0.82, 0.4123, 0.3, 5000)
+        """The sentence has the drift, both means, and what to do."""
+        drifted = PredictionDrift(0.3141, 0.82, 0.4123, 0.3, 5000)
 
-        assert self.check.explain(_evidence(shift=shifted), gate) == (
-            "the predictions are distributed unlike the champion's: a stability index of 0.31, "
-            "gate.max_prediction_shift allows 0.25 (mean 0.4123, the champion's 0.3; rank correlation 0.82); see that "
-            "whoever uses the predictions can do with that, then promote by hand or allow more"
+        assert self.check.explain(_evidence(shift=drifted), gate) == (
+            "the predictions drift from the champion's: a stability index of 0.31, gate.max_prediction_shift allows "
+            "0.25 (mean 0.4123, the champion's 0.3; rank correlation 0.82); ask the users of the predictions whether "
+            "this is acceptable, then promote by hand or raise the limit"
         )
 
     def test_it_stays_quiet_at_the_limit(self, gate: Gate) -> None:
@@ -66,15 +73,15 @@ class TestGATE012:
         assert self.check.explain(_evidence(), gate) is None
         assert self.check.explain(_evidence(), gate.model_copy(update={"max_prediction_shift": 0.2})) is not None
 
-    def test_an_unknown_shift_fires(self, gate: Gate) -> None:
+    def test_an_unknown_drift_fires(self, gate: Gate) -> None:
         """A NaN never passes."""
         assert self.check.explain(_evidence(shift=PredictionDrift(NAN, NAN, NAN, NAN, 5000)), gate) is not None
 
     @pytest.mark.parametrize(
         ("champion", "why"), [(None, "no champion yet"), (factories.champion(), "the champion cannot be scored")]
     )
-    def test_without_a_shift_it_does_not_apply(self, champion: object, why: str, gate: Gate) -> None:
-        """Before the first champion, and in evidence of long ago, there is nothing to judge."""
+    def test_without_drift_it_does_not_apply(self, champion: object, why: str, gate: Gate) -> None:
+        """Before the first champion, and in old evidence, there is nothing to judge."""
         evidence = _evidence(champion=champion, shift=None)
 
         with pytest.raises(NotApplicable, match=why):
@@ -82,7 +89,7 @@ class TestGATE012:
         assert self.check.numbers(evidence, gate) == {}
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has the index beside its limit."""
+        """The record has the index and its limit."""
         assert self.check.numbers(_evidence(), gate) == {
             "index": 0.25,
             "limit": 0.25,
@@ -98,12 +105,12 @@ class TestGATE017:
     check = NotTooGood()
 
     def test_a_feature_that_is_the_label_fires(self, gate: Gate) -> None:
-        """The feature is named, with what it explains."""
+        """The feature is named with the share that it explains."""
         leak = Plausibility("refunded_at", 0.9964, 1.0)
 
         assert self.check.explain(_evidence(plausibility=leak), gate) == (
             "the feature refunded_at alone explains 99.6% of the label, gate.max_single_feature allows less than 98%: "
-            "it may be the label in other words; look how it is made, and allow more if it is known in time"
+            "it may be the label in other words; check how it is computed, and raise the limit if it is known in time"
         )
 
     def test_the_limit_itself_fires(self, gate: Gate) -> None:
@@ -112,12 +119,12 @@ class TestGATE017:
         assert self.check.explain(_evidence(plausibility=replace(PLAUSIBLE, explained=0.9799)), gate) is None
 
     def test_a_jump_fires(self, gate: Gate) -> None:
-        """A score that is far nearer to a perfect one than the champion's is told."""
+        """A metric much closer to a perfect value than the champion's fires."""
         evidence = _evidence(challenger=factories.challenger(0.9), champion=factories.champion(0.65))
 
         assert self.check.explain(evidence, gate) == (
-            "roc_auc 0.9000 leaves 29% of what the champion (version 3) had to a perfect value, and gate.max_jump "
-            "holds more than 50% less for implausible overnight: look for a leak, and allow more if it is earned"
+            "roc_auc 0.9000 removes 71% of the error of the champion (version 3), and gate.max_jump allows 50% "
+            "overnight: look for a leak, and raise the limit if the gain is real"
         )
 
     @pytest.mark.parametrize(
@@ -133,11 +140,11 @@ class TestGATE017:
         ids=["a half", "more", "half an error", "less than half", "worse", "both perfect"],
     )
     def test_a_jump_is_a_share_of_the_error(self, changes: dict[str, object], fires: bool, gate: Gate) -> None:
-        """Half of the champion's error may go, of a score and of an error alike."""
+        """Half of the champion's error may disappear, whether higher or lower is better."""
         assert (self.check.explain(_evidence(**changes), gate) is not None) == fires
 
     def test_the_first_model_cannot_jump(self, gate: Gate) -> None:
-        """Without a champion, or with one that cannot be scored, only the features are looked at."""
+        """Without a champion that can be scored, only the features are judged."""
         first = _evidence(champion=None, challenger=factories.challenger(0.99))
         broken = factories.champion(metrics=None, difference=None, error="ModelRefused: x")
 
@@ -146,12 +153,12 @@ class TestGATE017:
         assert self.check.numbers(first, gate)["error_gone"] is None
 
     def test_without_a_measurement_it_does_not_apply(self, gate: Gate) -> None:
-        """Evidence of long ago has nothing to judge."""
+        """Old evidence has nothing to judge."""
         with pytest.raises(NotApplicable, match="not measured"):
             self.check.explain(_evidence(plausibility=None), gate)
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has both rules' numbers beside their limits."""
+        """The record has the numbers of both rules and their limits."""
         assert self.check.numbers(_evidence(), gate) == {
             "error_gone": pytest.approx(1 / 7),
             "max_jump": 0.5,
@@ -162,7 +169,7 @@ class TestGATE017:
 
 
 class TestGATE018:
-    """Learned from recent days."""
+    """Trained on recent days."""
 
     check = FreshTrainingData()
 
@@ -170,30 +177,30 @@ class TestGATE018:
         return _evidence(challenger=factories.challenger(train_end=day, needed_days=needed))
 
     def test_it_fires(self, gate: Gate) -> None:
-        """Two weeks more than gap and holdout need are allowed, and a day more is told."""
+        """Two weeks more than gap and holdout require are allowed, and not a day more."""
         assert self.check.explain(self._learned_until("2024-01-16"), gate) is None
         assert self.check.explain(self._learned_until("2024-01-15"), gate) == (
-            "the newest row learned from is 45 days older than 2024-02-29; gap and holdout make 30 of them, and 14 "
-            "more are allowed: ingest the days that are missing, or see why their labels do not come"
+            "the newest training row is 45 days older than 2024-02-29; gap and holdout require 30 days, and 14 more "
+            "are allowed: ingest the missing days, or find out why their labels are missing"
         )
 
     def test_the_pipelines_own_limit_wins(self, gate: Gate) -> None:
-        """A pipeline that says how old is too old is told by that."""
+        """gate.max_age_days replaces the default limit."""
         own = gate.model_copy(update={"max_age_days": 40})
 
         assert self.check.explain(self._learned_until("2024-01-20"), own) is None
         assert self.check.explain(self._learned_until("2024-01-19", needed=None), own) == (
-            "the newest row learned from is 41 days older than 2024-02-29; gate.max_age_days allows 40: ingest the "
-            "days that are missing, or see why their labels do not come"
+            "the newest training row is 41 days older than 2024-02-29; gate.max_age_days allows 40: ingest the missing "
+            "days, or find out why their labels are missing"
         )
 
-    def test_evidence_that_does_not_say_what_is_needed_is_not_judged(self, gate: Gate) -> None:
-        """Evidence of long ago has no limit of its own."""
+    def test_evidence_without_needed_days_is_not_judged(self, gate: Gate) -> None:
+        """Old evidence has no limit of its own."""
         with pytest.raises(NotApplicable, match="max_age_days is not set"):
             self.check.explain(self._learned_until("2024-01-15", needed=None), gate)
 
     def test_its_numbers_are_kept(self, gate: Gate) -> None:
-        """The record has the age beside what is allowed."""
+        """The record has the age and the limit."""
         assert self.check.numbers(self._learned_until("2024-01-30"), gate) == {"age_days": 30, "limit": 44}
 
 
@@ -203,12 +210,12 @@ class TestGATE019:
     check = SteadyOverSeeds()
 
     def test_it_fires(self, gate: Gate) -> None:
-        """A gain that other seeds do not have is told with its mean over all fits, and what it may be."""
+        """The sentence has the mean gain over all fits, and the lower end of its interval."""
         evidence = _evidence(refits=Refits([1007, 2007], [0.66, 0.655]))
 
         assert self.check.explain(evidence, gate) == (
             "with other seeds the gain over the champion (version 3) is +0.0217 roc_auc on average over 3 fits, and "
-            "may be -0.0396 (95% interval): it rests on a lucky seed; tune for longer or on more rows"
+            "may be -0.0396 (95% interval): it depends on a lucky seed; tune for longer or on more rows"
         )
 
     def test_the_interval_is_that_of_student(self, gate: Gate) -> None:
@@ -222,21 +229,21 @@ class TestGATE019:
         }
 
     def test_a_steady_gain_is_quiet(self, gate: Gate) -> None:
-        """Fits that are all about as much better pass, and so do fits that are all the same."""
+        """Fits with about the same gain pass, and so do fits that are all equal."""
         assert self.check.explain(_evidence(), gate) is None
         assert self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, 0.7])), gate) is None
 
     def test_a_challenger_that_is_plainly_worse_is_not_called_lucky(self, gate: Gate) -> None:
-        """A model that lost to its champion with every seed was said to rest on a lucky one."""
+        """A model that was worse with every seed was once said to depend on a lucky one."""
         evidence = _evidence(challenger=factories.challenger(0.6), refits=Refits([1007, 2007], [0.61, 0.62]))
 
         assert self.check.explain(evidence, gate) == (
-            "there is no gain over the champion (version 3) with this seed or with others: -0.0400 roc_auc on average "
-            "over 3 fits"
+            "there is no gain over the champion (version 3) with this or other seeds: -0.0400 roc_auc on average over "
+            "3 fits"
         )
 
     def test_one_that_other_seeds_beat_is_not_called_lucky(self, gate: Gate) -> None:
-        """Where its own seed is one of the worse ones, the gain varies, and not in its favour."""
+        """Where other seeds do better, the gain varies, but not in favour of the challenger."""
         evidence = _evidence(challenger=factories.challenger(0.66), refits=Refits([1007, 2007], [0.75, 0.67]))
 
         told = self.check.explain(evidence, gate)
@@ -246,7 +253,7 @@ class TestGATE019:
         assert "lucky" not in told
 
     def test_no_gain_at_all_fires(self, gate: Gate) -> None:
-        """Fits that are all exactly as good as the champion have gained nothing."""
+        """Fits that are all exactly as good as the champion have no gain."""
         evidence = _evidence(challenger=factories.challenger(0.65), refits=Refits([1007, 2007], [0.65, 0.65]))
 
         assert self.check.explain(evidence, gate) is not None
@@ -276,11 +283,11 @@ class TestGATE019:
         told = self.check.explain(_evidence(refits=Refits([1007, 2007], [0.7, NAN])), gate)
 
         assert told is not None
-        assert "is not defined with every seed: a fit has no roc_auc on this holdout" in told
+        assert "is not defined for every seed: one fit has no roc_auc on this holdout" in told
 
-    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is too few"), (2, "too few were made in their time")])
+    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is lower"), (2, "the time budget allowed fewer")])
     def test_without_refits_it_does_not_apply(self, refits: int, why: str, gate: Gate) -> None:
-        """Where none was asked for, or none was made, it says which."""
+        """The reason says whether the settings or the time budget allow too few refits."""
         evidence, asked = _evidence(refits=None), gate.model_copy(update={"refits": refits})
 
         with pytest.raises(NotApplicable, match=f"{why}$"):

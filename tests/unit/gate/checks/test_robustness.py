@@ -1,4 +1,4 @@
-"""GATE013: the challenger stands what production brings."""
+"""GATE013: the challenger is robust against perturbed rows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
     from include.evaluation.robustness import Name
 
 NAN = math.nan
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE013": (
+        {
+            "robustness": [
+                PerturbationResult("missing values", None, 0.5812, 0.594),
+                PerturbationResult("numeric noise", None, 0.69, 0.05),
+            ]
+        },
+        {},
+    ),
+}
 
 
 def _stood(**changes: PerturbationResult) -> list[PerturbationResult]:
-    """Return disturbances of which little is lost, with some replaced, named by their first word."""
+    """Return perturbations with small losses; keyword arguments replace them by their first word."""
     found = {
         "missing": PerturbationResult("missing values", None, 0.66, 0.2),
         "unseen": PerturbationResult("unseen categories", None, 0.52, 0.9),
@@ -43,22 +55,22 @@ def _of_no_gain(value: float) -> Any:
 
 
 def test_it_stays_quiet_where_little_is_lost(gate: Gate) -> None:
-    """Unseen categories alone may cost much: a value that says nothing is worth nothing."""
+    """Only unseen categories may cost a lot: they carry no information."""
     assert Robust().explain(_evidence(_stood()), gate) is None
 
 
 @pytest.mark.parametrize("name", ["missing values", "unseen categories", "shuffled rows", "one row at a time"])
 def test_it_fires_on_every_error(name: Name, gate: Gate) -> None:
-    """A model that fails on rows that will come is told with its error, whatever it gains elsewhere."""
+    """A model that fails on rows of production fires with its error, whatever it gains elsewhere."""
     broken = PerturbationResult(name, "ValueError: Input X contains NaN.", NAN, NAN)
     told = Robust().explain(_evidence(_stood(**{name.split()[0]: broken})), gate)
 
     assert told is not None
-    assert told.startswith(f"the challenger does not stand {name}: ValueError: Input X contains NaN.; let ")
+    assert told.startswith(f"the challenger fails on perturbed rows: {name}: ValueError: Input X contains NaN.; let ")
 
 
-def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
-    """A model that breaks is not excused by being bad."""
+def test_an_error_fires_without_a_gain_too(gate: Gate) -> None:
+    """A model that breaks fires even if it is bad anyway."""
     broken = _stood(shuffled=PerturbationResult("shuffled rows", "it predicts 5 rows for 7 rows", NAN, NAN))
 
     assert Robust().explain(_evidence(broken, challenger=factories.challenger(0.5)), gate) is not None
@@ -67,15 +79,15 @@ def test_an_error_is_told_without_a_gain_too(gate: Gate) -> None:
 @pytest.mark.parametrize("name", ["missing values", "numeric noise"])
 @pytest.mark.parametrize(("lost", "fires"), [(0.5, False), (0.501, True), (math.inf, True), (-0.1, False)])
 def test_it_fires_above_the_limit_only(name: Name, lost: float, fires: bool, gate: Gate) -> None:
-    """As much as gate.max_robustness_loss may be lost, and not more."""
-    disturbed = PerturbationResult(name, None, 0.6, lost)
+    """A loss of exactly gate.max_robustness_loss is allowed, and not more."""
+    perturbed = PerturbationResult(name, None, 0.6, lost)
 
-    told = Robust().explain(_evidence(_stood(**{name.split()[0]: disturbed})), gate)
+    told = Robust().explain(_evidence(_stood(**{name.split()[0]: perturbed})), gate)
 
     assert (told is not None) is fires
 
 
-def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
+def test_it_names_each_loss(gate: Gate) -> None:
     """The sentence has the shares, the metric, and the limit."""
     told = Robust().explain(
         _evidence(
@@ -89,27 +101,27 @@ def test_it_tells_what_is_lost_by_what(gate: Gate) -> None:
 
     assert told is not None
     assert told.startswith(
-        "of its gain over the baseline the challenger loses 55% by missing values (roc_auc 0.5900) and 80% by numeric "
-        "noise (roc_auc 0.5400), gate.max_robustness_loss allows 50%; "
+        "the challenger loses part of its gain over the baseline: 55% by missing values (roc_auc 0.5900) and 80% by "
+        "numeric noise (roc_auc 0.5400); gate.max_robustness_loss allows 50%; "
     )
 
 
 def test_a_loss_that_is_not_known_does_not_pass(gate: Gate) -> None:
-    """A NaN, where there is a gain to lose, is no pass."""
+    """A NaN does not pass where there is a gain to lose."""
     told = Robust().explain(_evidence(_stood(missing=PerturbationResult("missing values", None, NAN, NAN))), gate)
 
     assert told is not None
-    assert told.startswith("what the challenger loses by missing values cannot be told, since its roc_auc is not defin")
+    assert told.startswith("the loss by missing values is unknown, because the challenger's roc_auc is not defined")
 
 
 @pytest.mark.parametrize("value", [0.5, 0.4, NAN])
-def test_nothing_to_lose_is_no_fault(value: float, gate: Gate) -> None:
-    """Where there is no gain over the baseline, GATE004 says so, and this check has nothing to add."""
+def test_it_stays_quiet_without_a_gain(value: float, gate: Gate) -> None:
+    """Without a gain over the baseline GATE004 fires, and this check has nothing to add."""
     assert Robust().explain(_of_no_gain(value), gate) is None
 
 
 def test_the_gain_of_an_error_is_that_it_is_lower(gate: Gate) -> None:
-    """Of a metric that is better when lower, a higher value is no gain."""
+    """Where lower is better, a higher value is no gain."""
     baseline = replace(factories.evidence().baseline, metrics={"mae": 2.0})
     unknown = _stood(missing=PerturbationResult("missing values", None, NAN, NAN))
 

@@ -1,4 +1,4 @@
-"""GATE015: the challenger takes what the champion takes."""
+"""GATE015: the challenger takes the champion's features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.evaluation.signature import Signature, compare_signatures, kinds_of
+from include.evaluation.signature import Signature, compare_signatures, feature_kinds
 from include.gate.check import NotApplicable
 from include.gate.checks.signature import TakesTheSame
 from tests import factories
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from include.config.pipeline import Gate
 
 ADVICE = (
-    "; once all who call the model send them so, let it through with gate.severities: {GATE015: warn}, and take that "
-    "out again after the promotion"
+    "; once every caller of the model sends them like this, let it through with gate.severities: {GATE015: warn}, and "
+    "remove that again after the promotion"
 )
-CHAMPION = kinds_of(["hour", "age"], ["carrier", "origin"])
+CHAMPION = feature_kinds(["hour", "age"], ["carrier", "origin"])
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE015": ({"signature": Signature({"wind_speed": "number"}, added=["wind_speed"], missing=[], changed=[])}, {}),
+}
 
 
 def _evidence(signature: Signature | None) -> Any:
@@ -27,8 +31,8 @@ def _evidence(signature: Signature | None) -> Any:
 
 
 @pytest.mark.parametrize("dropped", [[], ["hour", "origin"]], ids=["the same", "fewer"])
-def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gate) -> None:
-    """What callers send is enough for the challenger, if it does not look at some of it."""
+def test_it_stays_quiet_without_new_features(dropped: list[str], gate: Gate) -> None:
+    """A challenger that ignores some features needs nothing new from its callers."""
     challenger = {name: kind for name, kind in CHAMPION.items() if name not in dropped}
 
     assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) is None
@@ -38,15 +42,15 @@ def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gat
     ("challenger", "told"),
     [
         (
-            CHAMPION | kinds_of(["wind", "rain"], []),
+            CHAMPION | feature_kinds(["wind", "rain"], []),
             "the challenger takes wind, rain, which the champion does not take",
         ),
         (
-            CHAMPION | kinds_of(["carrier"], ["age"]),
+            CHAMPION | feature_kinds(["carrier"], ["age"]),
             "the challenger takes age as a text, carrier as a number, which the champion takes as another kind",
         ),
         (
-            CHAMPION | kinds_of(["wind"], ["age"]),
+            CHAMPION | feature_kinds(["wind"], ["age"]),
             "the challenger takes wind, which the champion does not take and takes age as a text, which the champion "
             "takes as another kind",
         ),
@@ -54,13 +58,13 @@ def test_it_stays_quiet_where_no_more_is_asked_for(dropped: list[str], gate: Gat
     ids=["new", "another kind", "both"],
 )
 def test_it_fires_on_what_callers_do_not_send(challenger: dict[str, Any], told: str, gate: Gate) -> None:
-    """A new feature, or one of another kind, is named, and how to let it through once."""
+    """A new or changed feature is named, with the way to let it through once."""
     assert TakesTheSame().explain(_evidence(compare_signatures(challenger, CHAMPION)), gate) == told + ADVICE
 
 
 def test_many_features_make_a_sentence_all_the_same(gate: Gate) -> None:
     """Ten are named and the others counted; the record has all."""
-    evidence = _evidence(compare_signatures(kinds_of([f"f{number}" for number in range(25)], []), {}))
+    evidence = _evidence(compare_signatures(feature_kinds([f"f{number}" for number in range(25)], []), {}))
 
     told = TakesTheSame().explain(evidence, gate)
 
@@ -78,7 +82,7 @@ def test_it_does_not_apply_where_there_is_nothing_to_compare(signature: Signatur
         TakesTheSame().explain(_evidence(signature), gate)
 
 
-def test_what_callers_send_is_an_open_question() -> None:
+def test_a_new_feature_is_inconclusive() -> None:
     """It is no fault of the model, so that the verdict is inconclusive, and a team may let it through."""
     assert TakesTheSame.severity == "inconclusive"
     assert not TakesTheSame.essential

@@ -18,6 +18,19 @@ from tests import factories
 CHECK = NoWorseSlice()
 GATE = Gate(minimum=0.6, slices=["carrier"])
 NAN = math.nan
+BETTER, WORSE = factories.difference(0.02, -0.01, 0.05), factories.difference(-0.0699, -0.1184, -0.0257)
+#: The failure of each page's example: changes to good evidence, and to the gate's settings.
+EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "GATE009": (
+        {
+            "slices": [
+                SliceResult("carrier", "WN", 1217, 0.6747, 0.7446, replace(WORSE, confidence=0.9964)),
+                *[SliceResult("carrier", f"C{number}", 400, 0.72, 0.7, BETTER) for number in range(13)],
+            ]
+        },
+        {"slices": ["carrier"]},
+    ),
+}
 
 
 def _slice(value: str, gain: float, column: str = "carrier", half: float = 0.01) -> SliceResult:
@@ -33,8 +46,8 @@ def test_it_fires_on_a_slice_that_is_worse() -> None:
     """The slice is named with its rows, both values, the interval, and what to do."""
     assert CHECK.explain(_evidence([_slice("UA", -0.05), _slice("AA", 0.05)]), GATE) == (
         "worse than the champion (version 3) by more than noise on 1 of 2 slices: carrier UA (1,234 rows: roc_auc "
-        "0.6500 after 0.7000, 98.75% interval -0.0600 to -0.0400); find out what these rows have lost, or take the "
-        "column from gate.slices if it may be"
+        "0.6500 after 0.7000, 98.75% interval -0.0600 to -0.0400); find out why these rows got worse, or remove "
+        "the column from gate.slices if that is acceptable"
     )
 
 

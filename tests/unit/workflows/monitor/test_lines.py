@@ -11,7 +11,7 @@ import pytest
 from include.config.monitoring import Monitoring
 from include.config.pipeline import Gate
 from include.evaluation.metrics import Metric
-from include.evaluation.sketch import Reference, make_reference
+from include.evaluation.reference import Reference, make_reference
 from include.workflows.monitor.lines import (
     HoldoutMetric,
     Line,

@@ -16,7 +16,7 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core.as_of import end_of
 from include.core.errors import ScoringImpossible
-from include.evaluation.sketch import make_reference
+from include.evaluation.reference import make_reference
 from include.features import asked as asked_module
 from include.registry.champion import Champion
 from include.registry.records.chain import append

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.evaluation.sketch import Reference
+from include.evaluation.reference import Reference
 from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
