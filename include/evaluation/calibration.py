@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.evaluation.intervals import basic_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.resamples import day_resamples, metric_on_resamples
+from include.evaluation.resamples import day_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def measure_calibration(
         slope, intercept = recalibration(y_true, challenger)
         if len(unique) > 1:
             resamples = day_resamples(len(unique), rounds, seed)
-            errors = metric_on_resamples(error_metric, y_true, challenger, day)(resamples)
+            errors = error_metric.on_resamples(y_true, challenger, day)(resamples)
             low, high = (max(end, 0.0) for end in basic_interval(error, errors, confidence))
     return CalibrationResult(
         error,

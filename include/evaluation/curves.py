@@ -10,7 +10,7 @@ from include.config.training import METRICS
 from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number, without_nan
 from include.evaluation.probability_bins import PROBABILITY_BINS, bin_of_probability
-from include.evaluation.resamples import day_resamples, metric_on_resamples
+from include.evaluation.resamples import day_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +161,7 @@ def metric_intervals(
     for name in METRICS[metric.task]:
         one = replace(metric, name=name)
         if math.isfinite(one.value(y_true, predicted)):
-            low, high = percentile_interval(metric_on_resamples(one, y_true, predicted, day)(resamples), confidence)
+            low, high = percentile_interval(one.on_resamples(y_true, predicted, day)(resamples), confidence)
             if math.isfinite(low):
                 intervals[name] = [low, high]
     return intervals

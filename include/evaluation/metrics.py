@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
     from include.evaluation.metric_definitions.definition import MetricDefinition
+    from include.evaluation.resamples import MetricOnResamples
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,20 @@ class Metric:
         if definition.is_undefined is not None and definition.is_undefined(y_true, y_pred):
             return math.nan
         return float(definition.value(self, y_true, y_pred))
+
+    def on_resamples(self, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
+        """Return the function from resamples of days to the metric of each; NaN where it is not defined.
+
+        Parameters
+        ----------
+        y_true, y_pred
+            Labels and predictions for which the metric is defined, as `value` takes them.
+        day
+            Number of each row's day, 0 to n_days - 1, of shape (n_rows,); each day has at least one row.
+        """
+        import numpy as np
+
+        return self.definition.on_resamples(self, y_true, np.asarray(y_pred, dtype="float64"), day)
 
     def best_constant(self, y_true: np.ndarray, n_classes: int | None = None) -> float | np.ndarray:
         """Return the best prediction that is the same for every row, by the loss of the metric.

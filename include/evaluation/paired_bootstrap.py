@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from include.evaluation.intervals import percentile_interval
 from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
-from include.evaluation.resamples import day_resamples, metric_on_resamples
+from include.evaluation.resamples import day_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,8 +84,8 @@ def paired_difference(
     differences = np.zeros(rounds)
     for part, n_days in zip(parts, blocks, strict=True):
         _, day = np.unique(days[part], return_inverse=True)
-        first_metric = metric_on_resamples(metric, y_true[part], first[part], day)
-        second_metric = metric_on_resamples(other, y_true[part], second[part], day)
+        first_metric = metric.on_resamples(y_true[part], first[part], day)
+        second_metric = other.on_resamples(y_true[part], second[part], day)
         resamples = day_resamples(n_days, rounds, generator)
         differences += metric.sign * (first_metric(resamples) - second_metric(resamples)) / len(parts)
     low, high = percentile_interval(differences, confidence)

@@ -7,12 +7,8 @@ contributes, once for all resamples, so a thousand resamples cost little more th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from include.evaluation.metrics import Metric
 
 #: Takes how often each day was drawn, of shape (rounds, n_days), and returns the metric of each resample.
 MetricOnResamples = Callable[[np.ndarray], np.ndarray]
@@ -21,19 +17,6 @@ MetricOnResamples = Callable[[np.ndarray], np.ndarray]
 def day_resamples(n_days: int, rounds: int, seed: int | np.random.Generator) -> np.ndarray:
     """Return how often each day is drawn, of shape (rounds, n_days); each row sums to `n_days`."""
     return np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1 / n_days), size=rounds)
-
-
-def metric_on_resamples(metric: Metric, y_true: np.ndarray, y_pred: np.ndarray, day: np.ndarray) -> MetricOnResamples:
-    """Return the function from resamples of days to the metric of each; NaN where it is not defined.
-
-    Parameters
-    ----------
-    y_true, y_pred
-        Labels and predictions for which the metric is defined, as `Metric.value` takes them.
-    day
-        Number of each row's day, 0 to n_days - 1, of shape (n_rows,); each day has at least one row.
-    """
-    return metric.definition.on_resamples(metric, y_true, np.asarray(y_pred, dtype="float64"), day)
 
 
 def sum_by_day(values: np.ndarray, day: np.ndarray) -> np.ndarray:

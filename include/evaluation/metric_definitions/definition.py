@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from include.evaluation.metrics import Metric
     from include.evaluation.resamples import MetricOnResamples
 
 #: What a model minimises so that the metric gets better.
 Loss = Literal["log", "squared", "absolute", "quantile"]
-Value = Callable[["Metric", "np.ndarray", "np.ndarray"], float]
-OnResamples = Callable[["Metric", "np.ndarray", "np.ndarray", "np.ndarray"], "MetricOnResamples"]
+
+
+class MetricSettings(Protocol):
+    """The settings of a metric, as `include.evaluation.metrics.Metric` has them."""
+
+    @property
+    def quantile(self) -> float:
+        """The quantile that pinball asks for."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a row counts as positive."""
+
+
+Value = Callable[[MetricSettings, "np.ndarray", "np.ndarray"], float]
+OnResamples = Callable[[MetricSettings, "np.ndarray", "np.ndarray", "np.ndarray"], "MetricOnResamples"]
 
 
 @dataclass(frozen=True)
 class MetricDefinition:
     """One metric of one task.
 
-    The functions receive the `Metric` with its quantile and threshold, labels and predictions as `Metric.value`
-    takes them, all finite, and `on_resamples` the number of each row's day, of shape (n_rows,).
+    The functions receive the settings, and labels and predictions as `Metric.value` takes them, all finite;
+    `on_resamples` also receives the number of each row's day, of shape (n_rows,).
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.intervals import independent_difference_margin, percentile_interval
 from include.evaluation.metrics import why_undefined
-from include.evaluation.resamples import day_resamples, metric_on_resamples
+from include.evaluation.resamples import day_resamples
 from include.evaluation.sketch import compare_to_reference, is_text
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def metric_lines(
     if unknown or holdout is None:
         return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, str(unknown))]
     draws = day_resamples(len(unique), gate.bootstrap_rounds, seed)
-    low, high = percentile_interval(metric_on_resamples(measure, y_true, y_pred, day)(draws), gate.confidence)
+    low, high = percentile_interval(measure.on_resamples(y_true, y_pred, day)(draws), gate.confidence)
     if not math.isfinite(low):
         told = f"{name} is not defined on most draws of these {len(unique)} days, so noise cannot be told"
         return [*lines, Line("metric", of_holdout, value, None, "unknown", rows, told)]

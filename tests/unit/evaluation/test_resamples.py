@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from include.evaluation.ranking_resamples import CHUNK_ROUNDS
-from include.evaluation.resamples import metric_on_resamples
 from tests.unit.evaluation.compared import Rows, each_measure, named
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def test_each_day_drawn_once_is_the_metric_itself(measure: Metric, seed: int) ->
     rows = Rows(measure.task, seed)
     once = np.ones((1, 14), dtype="int64")
 
-    found = metric_on_resamples(measure, rows.y_true, rows.worse, rows.day)(once)
+    found = measure.on_resamples(rows.y_true, rows.worse, rows.day)(once)
 
     assert found == pytest.approx([measure.value(rows.y_true, rows.worse)], abs=1e-9)
 
@@ -37,7 +36,7 @@ def test_a_resample_has_the_metric_of_its_days_repeated(measure: Metric, seed: i
     predicted = rows.tied(rows.worse) if ties else rows.worse
     resamples = np.random.default_rng(seed).multinomial(10, np.full(10, 0.1), size=30)
 
-    found = metric_on_resamples(measure, rows.y_true, predicted, rows.day)(resamples)
+    found = measure.on_resamples(rows.y_true, predicted, rows.day)(resamples)
 
     for drawn, value in zip(resamples, found, strict=True):
         repeated = np.repeat(np.arange(len(rows.day)), drawn[rows.day])
@@ -53,7 +52,7 @@ def test_a_class_of_few_days_is_missing_from_some_resamples(metric: str) -> None
     rows.y_true[(rows.y_true == 3) & (rows.day > 0)] = 2
     resamples = np.random.default_rng(7).multinomial(10, np.full(10, 0.1), size=30)
 
-    found = metric_on_resamples(measure, rows.y_true, rows.worse, rows.day)(resamples)
+    found = measure.on_resamples(rows.y_true, rows.worse, rows.day)(resamples)
 
     lacks = resamples[:, 0] == 0
     assert 0 < lacks.sum() < len(resamples)
@@ -68,7 +67,7 @@ def test_more_resamples_than_a_chunk_are_all_measured() -> None:
     """The average precision of many resamples does not depend on the size of a chunk."""
     rows = Rows("binary")
     resamples = np.random.default_rng(7).multinomial(14, np.full(14, 1 / 14), size=2 * CHUNK_ROUNDS + 5)
-    measured = metric_on_resamples(named("binary", "average_precision"), rows.y_true, rows.worse, rows.day)
+    measured = named("binary", "average_precision").on_resamples(rows.y_true, rows.worse, rows.day)
 
     found = measured(resamples)
 
@@ -83,7 +82,7 @@ def test_certain_and_wrong_predictions_stay_finite(measure: Metric, kind: Any) -
     rows = Rows(measure.task)
     predicted = rows.certain(rows.worse).astype(kind)
 
-    found = metric_on_resamples(measure, rows.y_true, predicted, rows.day)(np.ones((1, 14), dtype="int64"))
+    found = measure.on_resamples(rows.y_true, predicted, rows.day)(np.ones((1, 14), dtype="int64"))
 
     assert math.isfinite(found[0])
     assert found == pytest.approx([measure.value(rows.y_true, predicted)], abs=1e-9)
@@ -95,7 +94,7 @@ def test_a_resample_without_a_positive_has_no_metric(metric: str) -> None:
     day, y_true = np.repeat([0, 1], 4), np.array([0, 0, 0, 0, 0, 1, 0, 1.0])
     predicted, measure = np.linspace(0, 1, 8), named("binary", metric)
 
-    found = metric_on_resamples(measure, y_true, predicted, day)(np.array([[2, 0], [1, 1]]))
+    found = measure.on_resamples(y_true, predicted, day)(np.array([[2, 0], [1, 1]]))
 
     assert math.isnan(found[0])
     assert found[1] == pytest.approx(measure.value(y_true, predicted))
@@ -105,9 +104,7 @@ def test_positives_that_are_not_found_have_an_f1_of_0() -> None:
     """A resample with positives and no hit has the lowest F1."""
     day, y_true = np.repeat([0, 1], 2), np.array([0, 1, 0, 1.0])
 
-    found = metric_on_resamples(named("binary", "f1"), y_true, np.array([0, 0, 0.1, 0.9]), day)(
-        np.array([[2, 0], [0, 2]])
-    )
+    found = named("binary", "f1").on_resamples(y_true, np.array([0, 0, 0.1, 0.9]), day)(np.array([[2, 0], [0, 2]]))
 
     assert found.tolist() == [0.0, 1.0]
 
@@ -117,9 +114,7 @@ def test_a_resample_of_equal_labels_has_no_r2() -> None:
     day, y_true = np.repeat([0, 1, 2], 7), np.repeat([0.1, 0.3, 0.7], 7)
     predicted = y_true + np.linspace(-0.05, 0.05, 21)
 
-    found = metric_on_resamples(named("regression", "r2"), y_true, predicted, day)(
-        np.array([[3, 0, 0], [0, 3, 0], [0, 0, 3]])
-    )
+    found = named("regression", "r2").on_resamples(y_true, predicted, day)(np.array([[3, 0, 0], [0, 3, 0], [0, 0, 3]]))
 
     assert np.isnan(found).all()
 
@@ -128,7 +123,7 @@ def test_a_resample_of_labels_of_0_has_no_wape() -> None:
     """A resample of days without any sales has no sum to divide by; the others do."""
     day, y_true = np.repeat([0, 1], 2), np.array([0, 0, 3, 1.0])
 
-    found = metric_on_resamples(named("regression", "wape"), y_true, y_true + 1, day)(np.array([[2, 0], [1, 1]]))
+    found = named("regression", "wape").on_resamples(y_true, y_true + 1, day)(np.array([[2, 0], [1, 1]]))
 
     assert math.isnan(found[0])
     assert found[1] == pytest.approx(1)
