@@ -161,7 +161,7 @@ def _fields(message: Message) -> dict[str, Any]:
     """Return the fields of a message's value; a ValueError says that it is no object."""
     fields = parse_json(message.value().decode("utf-8"))
     if not isinstance(fields, dict) or not fields:
-        raise ValueError("it is no object with fields")
+        raise ValueError("it is not an object with fields")
     return fields
 
 

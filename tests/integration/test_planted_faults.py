@@ -279,12 +279,12 @@ FILES: dict[str, tuple[Callable[[pd.DataFrame], tuple[Any, ...]], type[Nightshif
     "Latin-1": (
         lambda rows: ("2024-01-02.csv", csv(foreign(rows), "latin-1")),
         SourceUnreadable,
-        r"this is not a CSV file in UTF-8 \(line 4: the byte 0xfc is not of UTF-8\)",
+        r"this is not a CSV file in UTF-8 \(line 4: the byte 0xfc is not UTF-8\)",
     ),
     "UTF-16": (
         lambda rows: ("2024-01-02.csv", csv(rows, "utf-16")),
         SourceUnreadable,
-        r"this is not a CSV file in UTF-8 \(line 1: the byte 0xff is not of UTF-8\)",
+        r"this is not a CSV file in UTF-8 \(line 1: the byte 0xff is not UTF-8\)",
     ),
     "one file twice": (
         lambda rows: ("2024-01-02.csv", csv(rows), "2024-01-02-copy.csv", csv(rows)),

@@ -119,7 +119,7 @@ def test_a_checksum_that_is_none_is_refused(landing: Path, text: str) -> None:
     """It may still be written."""
     write(landing, f"{NAME}.sha256", text)
 
-    assert "2024-01-01.csv.sha256 does not declare one sha256 of it" in refused(landing)
+    assert "2024-01-01.csv.sha256 does not declare one sha256 digest of the file" in refused(landing)
 
 
 def test_the_checksum_is_that_of_the_file_as_it_was_delivered(landing: Path) -> None:
@@ -156,14 +156,14 @@ def test_a_row_count_that_is_no_number_is_refused(landing: Path, text: str) -> N
     """It may still be written."""
     write(landing, f"{NAME}.rows", text)
 
-    assert "2024-01-01.csv.rows is expected to hold the number of its rows and nothing else" in refused(landing)
+    assert "2024-01-01.csv.rows must hold the number of the file's rows and nothing else" in refused(landing)
 
 
 def test_what_must_be_declared_is_waited_for(landing: Path) -> None:
     """A delivery whose checksum is written last is not complete before."""
     told = refused(landing, checksum="required")
-    assert "there is no 2024-01-01.csv.sha256 or 2024-01-01.csv.sha512 or" in told
-    assert "beside it, and checksum is required" in told
+    assert "it has no companion file 2024-01-01.csv.sha256 or 2024-01-01.csv.sha512 or" in told
+    assert ", and checksum is required" in told
     assert "and row_count is required" in refused(landing, row_count="required")
     write(landing, f"{NAME}.sha256", digest("sha256"))
     write(landing, f"{NAME}.count", "2")
@@ -192,8 +192,9 @@ def test_one_of_several_files_that_is_declared_and_absent_is_missed(landing: Pat
     """The checksum of the second file has come, and the file has not: the day is not all there."""
     write(landing, "in/2024-01-01-south.csv.sha256", digest("sha256"))
 
-    assert f"file {landing}/in/2024-01-01-south.csv: 2024-01-01-south.csv.sha256 is there, and it is not" in refused(
-        landing, path=path
+    assert (
+        f"file {landing}/in/2024-01-01-south.csv: 2024-01-01-south.csv.sha256 exists, but the file itself does not"
+        in refused(landing, path=path)
     )
 
 

@@ -399,8 +399,8 @@ def test_a_header_alone_is_a_file_without_rows(landing: UPath) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe", "line 1: the byte 0x89 is not of UTF-8"),
-        (HEADER.encode() + "Z\xfcrich,2024-01-02,1\n".encode("latin-1"), "line 2: the byte 0xfc is not of UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe", "line 1: the byte 0x89 is not UTF-8"),
+        (HEADER.encode() + "Z\xfcrich,2024-01-02,1\n".encode("latin-1"), "line 2: the byte 0xfc is not UTF-8"),
         (HEADER.encode("utf-16"), "line 1: the byte 0xff"),
         (HEADER.encode("utf-16-le"), "line 1: a byte 0, as in UTF-16"),
         (HEADER.encode() + b"JFK,2024-01-02,1\nLGA,2024-01-02\n", "row 3, .* has 2 values, and the header has 3"),
@@ -425,12 +425,12 @@ def test_a_file_that_is_no_csv_is_told_by_its_path(landing: UPath, content: byte
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (json_lines(ROW, [1]), "line 2: it is no object"),
-        (json_lines([ROW, ROW]), "line 1: it is no object"),
-        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: it is no object"),
+        (json_lines(ROW, [1]), "line 2: it is not an object"),
+        (json_lines([ROW, ROW]), "line 1: it is not an object"),
+        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: it is not an object"),
         (json_lines(ROW) + b'{"wind": 1, "wind": 2}\n', "line 2: an object has the name 'wind' twice"),
         (json_lines(ROW) + b'{"station": "JFK"', "line 2: "),
-        (json_lines(ROW) + b'{"station": "Z\xfcrich"}\n', "line 2: the byte 0xfc is not of UTF-8"),
+        (json_lines(ROW) + b'{"station": "Z\xfcrich"}\n', "line 2: the byte 0xfc is not UTF-8"),
         (json.dumps(ROW, indent=1).encode(), "line 1: "),
         (json_lines(ROW).strip() * 2 + b"\n", "line 1: Extra data"),
         (HEADER.encode(), "line 1: "),
