@@ -309,7 +309,7 @@ def test_a_complete_delivery_of_the_page_is_ingested(landing: Path, sources: Dec
     file = deliver(landing, "all.csv.gz", VISITS)
     file.with_name("_SUCCESS").touch()
     file.with_name("all.csv.gz.count").write_text("many")
-    assert "there is no all.csv.gz.sha256 or" in refused()
+    assert "it has no companion file all.csv.gz.sha256 or" in refused()
     file.with_name("all.csv.gz.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
 
     ingest()
