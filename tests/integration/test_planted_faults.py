@@ -309,7 +309,7 @@ FILES: dict[str, tuple[Callable[[pd.DataFrame], tuple[Any, ...]], type[Nightshif
     "far too many rows": (
         lambda rows: ("2024-01-02.csv", csv(pd.concat([rows] * 300))),
         SourceUnreadable,
-        r"more than 1,000 rows came, 10 times what rows_per_day allows, and reading was stopped",
+        r"reading stopped after more than 1,000 rows, 10 times what rows_per_day allows",
     ),
     "more rows than a day has": (
         lambda rows: (

@@ -361,10 +361,10 @@ def test_an_unknown_topic_is_told(broker: Broker, offsets: dict[str, list[int]] 
 
 def test_brokers_that_do_not_answer_may_do_so_later(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence has the client's reason, and a retry is worth it."""
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 1)
     broker.stop()
 
-    with pytest.raises(SourceUnreadable, match=r"Kafka did not answer on connection 'shop': .*refused") as told:
+    with pytest.raises(SourceUnreadable, match=r"Kafka did not respond on connection 'shop': .*refused") as told:
         rows(read(broker.config))
     assert told.value.retryable
     assert "\n" not in str(told.value)
@@ -382,7 +382,7 @@ def test_brokers_that_end_while_messages_are_read_may_come_back(
     broker.stop()
     monkeypatch.setattr(topic, "QUIET_SECONDS", 0.5)
 
-    with pytest.raises(SourceUnreadable, match="Kafka did not answer on connection 'shop'") as told:
+    with pytest.raises(SourceUnreadable, match="Kafka did not respond on connection 'shop'") as told:
         next(chunks)
     assert told.value.retryable
 
@@ -410,7 +410,7 @@ def test_a_refused_user_is_told_without_the_password(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     """The mock broker refuses all users, with a sentence that has the second password in it; no retry mends that."""
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 1)
     user = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "reader"}
 
     with pytest.raises(SourceUnreadable, match=r"Kafka refuses connection 'shop': .*SASL") as told:
@@ -472,7 +472,7 @@ def test_the_consumer_is_closed_however_reading_ends(broker: Broker, monkeypatch
         made[0].poll(0)
 
 
-def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_is_not_an_object_may_be_skipped(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     """One broken message need not stop its day for good: it is left out, and its offset is kept."""
     for number, value in enumerate([numbered(0), b"not json", b"[1]", numbered(3)]):
         broker.send("sales", value, NOON + number * MOMENT)
@@ -481,4 +481,4 @@ def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: 
 
     assert numbers(delivery) == [0, 3]
     assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
-    assert "offset 1 is not one JSON object in UTF-8, each key once, and is left out" in caplog.text
+    assert "offset 1 is not one JSON object in UTF-8, each key once, and was skipped" in caplog.text
