@@ -606,7 +606,7 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     told.append(refused())
     sources(KAFKA.source())
     connect(monkeypatch, "events", {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1"}})
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 0.5)
     told.append(refused(**{"10.0.0.7:9093": "127.0.0.1:1"}))
 
     KAFKA.assert_shows(*told)

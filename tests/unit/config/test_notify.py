@@ -44,7 +44,7 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
         (EMAIL.replace("connection: mail", "conection: mail"), "did you mean 'connection'?"),
         ("{to: slack}", "notify.0.connection: this field is required and missing"),
         ("{to: email, connection: mail}", "notify.0: an email needs recipients, such as `recipients: [team@exa"),
-        (EMAIL.replace("email", "slack", 1), "notify.0: recipients are those of an email; slack goes where its conn"),
+        (EMAIL.replace("email", "slack", 1), "notify.0: only an email has recipients; the connection of slack has"),
         (EMAIL.replace("a@example.org", "a team"), "notify.0.recipients: 'a team' is not one email address; write"),
         (EMAIL.replace("a@example.org", '"a@b.c,d@e.f"'), "notify.0.recipients: 'a@b.c,d@e.f' is not one email"),
         ("{to: slack, connection: chat, events: [verdicts]}", "events.0: there is no value 'verdicts'; did you mean"),
@@ -65,5 +65,5 @@ def test_the_address_of_a_webhook_is_not_repeated(tmp_path: Path) -> None:
 
     [mistake] = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}notify:\n  - {item}\n"))[1]
 
-    assert "notify.0.connection: this is an address, and a connection's name is expected" in mistake
+    assert "notify.0.connection: this is an address, and a connection's id is expected" in mistake
     assert "hunter2" not in mistake

@@ -165,7 +165,7 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
         ("minimum: 50", "minimum: true", "32: gate.minimum", "a number", "true"),
         ("minimum: 50", "minimum: -.inf", "32: gate.minimum", "a finite one", "'-.inf'"),
         ("day: day", "deadline: true", "10: sources.sales.deadline", "a number", "true"),
-        ("history_days: 120", "approval: no", "3: approval", "null where nobody is asked", "'no'"),
+        ("history_days: 120", "approval: no", "3: approval", "null for no approval", "'no'"),
         ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for by hand only", "false"),
     ],
 )
