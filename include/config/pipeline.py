@@ -95,7 +95,9 @@ class Features(Section):
     @model_validator(mode="after")
     def _check_label(self) -> Features:
         if self.label in self.key:
-            raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
+            raise ValueError(
+                f"label is '{self.label}', which is also in key; the label must be a column that is not known yet"
+            )
         if folded(self.label) == "prediction_time":
             raise ValueError("label is 'prediction_time', which is when a row is predicted; name the column to predict")
         return self
@@ -226,7 +228,7 @@ class Schedule(Section):
         if value is not None and not isinstance(value, str):
             found = str(value).lower() if isinstance(value, bool) else repr(value)
             raise ValueError(
-                f"expected a cron expression, such as '15 0 * * *', or null for by hand only; found {found}"
+                f"expected a cron expression, such as '15 0 * * *', or null for manual runs only; found {found}"
             )
         return value
 
@@ -239,10 +241,10 @@ class Schedule(Section):
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(
-                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for by hand only"
+                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for manual runs only"
             )
         if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
-            raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
+            raise ValueError(f"'{value}' would change each time it is read; write numbers in place of H and R")
         try:
             croniter(value).get_next()
         except CroniterBadDateError as error:
@@ -256,9 +258,7 @@ class Schedule(Section):
             if value in WORDS and value not in known:
                 raise ValueError(f"{field} cannot run {value}; give it {' or '.join([*known, 'a cron expression'])}")
         if self.retrain == "when_needed" and self.monitor is None:
-            raise ValueError(
-                "retrain is when_needed, and without monitor nothing finds that it is; give monitor a value"
-            )
+            raise ValueError("retrain is when_needed, which needs the monitor's alerts; give monitor a value")
         return self
 
 
@@ -370,7 +370,7 @@ class Pipeline(Section):
             missing = self.late_columns(name) - source.columns.keys()
             if missing:
                 raise ValueError(
-                    f"{where}: the source has no column '{self.features.label}', as features.label is; name the "
+                    f"{where}: the source has no column '{self.features.label}', the one of features.label; name the "
                     f"columns that hold the label, such as columns: [{next(iter(source.columns))}]"
                 )
             if f"{name}_labelled" in self.sources:
@@ -388,11 +388,11 @@ class Pipeline(Section):
     @model_validator(mode="after")
     def _check_days(self) -> Pipeline:
         if not self.daily_sources:
-            raise ValueError("sources: at least one must arrive daily: the days of a run are its days")
+            raise ValueError("sources: at least one must arrive daily, because it defines the days of a run")
         if self.history_days < self.training.window_days:
             raise ValueError(
                 f"history_days ({self.history_days}) is less than training.window_days ({self.training.window_days}), "
-                "and no more history than that is read"
+                "so the window could not be filled"
             )
         if self.training.task == "multiclass" and self.gate.baseline != "prior":
             raise ValueError(
@@ -403,11 +403,13 @@ class Pipeline(Section):
         if lookback is not None and lookback > self.history_days:
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
-            raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+            raise ValueError(
+                "sources: none may be called features, since expectations/features.yaml is that of the feature table"
+            )
         for name in TASKS:
             if name in self.sources:
                 raise ValueError(
-                    f"sources: none may be called {name}, since a task of the DAGs is called so; rename it"
+                    f"sources: none may be called {name}, since a task of the DAGs has this name; rename the source"
                 )
         return self
 

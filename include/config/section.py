@@ -26,7 +26,7 @@ Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 def _within_calendar(span: timedelta) -> timedelta:
     if abs(span) > timedelta(days=MAX_DAYS):
-        raise ValueError(f"a span of time of more than {MAX_DAYS:,} days is expected nowhere; shorten it")
+        raise ValueError(f"a duration may have at most {MAX_DAYS:,} days; shorten it")
     return span
 
 

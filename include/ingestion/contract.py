@@ -178,7 +178,7 @@ def _check_names(
     twice = sorted({name for name in delivered if delivered.count(name) > 1})
     problems = []
     if twice:
-        problems.append(f"brings {_named(twice)} twice")
+        problems.append(f"has {_named(twice)} twice")
     for name in missing:
         near = nearest(name, extra)
         problems.append(f"lacks {_named([name])}" + (f" (renamed to '{near}'?)" if near else ""))
@@ -187,7 +187,7 @@ def _check_names(
         absent = [name for name in columns if name not in delivered and name not in missing]
         renamed = [f"'{near}'" for name in extra if (near := nearest(name, absent))]
         hint = f" ({', '.join(renamed)} renamed?)" if renamed else ""
-        problems.append(f"brings {_named(extra)}, which pipeline.yaml does not declare{hint}")
+        problems.append(f"has {_named(extra)}, which pipeline.yaml does not declare{hint}")
     if problems:
         raise SchemaMismatch(
             f"{where}: the source {'; it '.join(problems)}; expected {', '.join(columns)}; correct the source, or "

@@ -376,7 +376,7 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "a column added": (
         changed(tip=1.5),
         SchemaMismatch,
-        r"the source brings column 'tip', which pipeline\.yaml does not declare; expected store, day, revenue, visi",
+        r"the source has column 'tip', which pipeline\.yaml does not declare; expected store, day, revenue, visi",
     ),
     "a column dropped": (
         lambda rows: rows.drop(columns="visitors"),
@@ -386,8 +386,8 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "a column renamed": (
         lambda rows: rows.rename(columns={"revenue": "revenues"}),
         SchemaMismatch,
-        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it brings column 'revenues', which pipeline\.yaml does"
-        r" not declare; expected|brings column 'revenues', which pipeline\.yaml does not declare \('revenue' renamed)",
+        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it has column 'revenues', which pipeline\.yaml does"
+        r" not declare; expected|has column 'revenues', which pipeline\.yaml does not declare \('revenue' renamed)",
     ),
     "a column of another type": (
         changed(visitors="many"),

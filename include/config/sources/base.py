@@ -123,7 +123,7 @@ class BaseSource(Section):
     @classmethod
     def _some_time(cls, deadline: timedelta) -> timedelta:
         if deadline <= timedelta(0):
-            raise ValueError("a deadline must be longer than nothing, such as 00:30:00 for half an hour")
+            raise ValueError("a deadline must be positive, such as 00:30:00 for half an hour")
         return deadline
 
     @model_validator(mode="after")
@@ -151,7 +151,7 @@ class BaseSource(Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         if self.arrives == "snapshot" and self.day:
-            raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
+            raise ValueError("a snapshot has no `day` column: each batch is a partition of its own")
         if self.arrives == "append" and self.day in (None, self.available_at.column):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in (self.label_known_after.columns or []) if self.label_known_after else []:
@@ -159,10 +159,11 @@ class BaseSource(Section):
                 raise ValueError(f"label_known_after: {unknown_name('column', name, list(self.columns))}")
             if name in [each for _, each in named]:
                 raise ValueError(
-                    f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"
+                    f"label_known_after names '{name}', which is in the key or dates the row, so it is known with the "
+                    "row"
                 )
         if self.label_known_after and self.arrives == "snapshot":
-            raise ValueError("label_known_after is for rows that arrive by day; a snapshot's label is that of its day")
+            raise ValueError("label_known_after is for a source that arrives by day, and this one is a snapshot")
         for name in self.contract.retired:
             if name in self.columns:
                 raise ValueError(f"contract.retired names the column '{name}', which `columns` still declares")

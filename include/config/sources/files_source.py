@@ -54,10 +54,10 @@ class FilesSource(BaseSource):
                 "and {day}, such as {year}/{month}/{day}; only the path of a snapshot names no day"
             )
         if self.arrives == "snapshot" and any(f"{{{field}}}" in self.path for field in DAY_FIELDS):
-            raise ValueError("path may not contain the day where the source arrives as a snapshot")
+            raise ValueError("path may not contain the day if the source arrives as a snapshot")
         if self.complete_when and self.arrives != "snapshot" and not names_a_day(self.complete_when):
             raise ValueError(
-                f"complete_when '{self.complete_when}' does not name the day, so the file of one day would do for all; "
-                "write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
+                f"complete_when '{self.complete_when}' does not name the day, so one day's file would complete all "
+                "days; write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
             )
         return self

@@ -49,9 +49,9 @@ class Paging(Section):
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Paging:
         if self.size_parameter and not self.size:
-            raise ValueError("size_parameter needs `size`: how many records to ask for")
+            raise ValueError("size_parameter needs `size`: the number of records to request")
         if self.style == "cursor" and not self.next:
-            raise ValueError("a cursor needs `next`: where the answer has the next cursor, such as meta.next")
+            raise ValueError("a cursor needs `next`: the path of the next cursor in the response, such as meta.next")
         if self.last == "short_page" and (not self.size or self.style not in ("page", "offset")):
             raise ValueError("last: short_page needs `size`, how many records a full page has, and pages or offsets")
         return self
@@ -92,6 +92,6 @@ class HttpSource(BaseSource):
         if self.arrives != "snapshot" and not names_a_day(text) and "{start}" not in text:
             raise ValueError(
                 "path and params do not name the day; write {ds} (2013-01-31) in one of them, or {year}, {month} and "
-                "{day}, or the bounds {start} and {end}; only a snapshot is asked for without a day"
+                "{day}, or the bounds {start} and {end}; only a snapshot may be requested without a day"
             )
         return self

@@ -166,7 +166,7 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
         ("minimum: 50", "minimum: -.inf", "32: gate.minimum", "a finite one", "'-.inf'"),
         ("day: day", "deadline: true", "10: sources.sales.deadline", "a number", "true"),
         ("history_days: 120", "approval: no", "3: approval", "null for no approval", "'no'"),
-        ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for by hand only", "false"),
+        ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for manual runs only", "false"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_was_expected_and_found(
@@ -200,8 +200,8 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),
         (edited("task: regression", "task: binary"), "there is no metric 'mae' (known: 'roc_auc'"),
         (edited("history_days: 120", "schedule: {retrain: off}"), "'off' is not a cron expression of five parts, such"),
-        (edited("day: day\n", "deadline: P99999999D\n"), "a span of time of more than 36,500 days"),
-        (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for by hand only"),
+        (edited("day: day\n", "deadline: P99999999D\n"), "a duration may have at most 36,500 days"),
+        (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for manual runs only"),
         (edited("history_days: 120", "schedule: {ingest: after_ingest}"), "ingest cannot run after_ingest"),
         (
             edited("history_days: 120", "schedule: {retrain: after_score}"),
@@ -212,7 +212,10 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
             edited("history_days: 120", "schedule: {score: when_needed}"),
             "score cannot run when_needed; give it after_ing",
         ),
-        (edited("history_days: 120", "schedule: {retrain: when_needed, monitor: null}"), "nothing finds that it is"),
+        (
+            edited("history_days: 120", "schedule: {retrain: when_needed, monitor: null}"),
+            "which needs the monitor's alerts",
+        ),
         (edited("history_days: 120", "monitoring: {max_null_increase: 2}"), "max_null_increase"),
         (edited("history_days: 120", "schedule: {retrain: hourly}"), "not a cron expression of five parts"),
         (edited("kind: sql", "kind: files"), "there is no field 'query'"),

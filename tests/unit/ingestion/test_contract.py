@@ -82,9 +82,9 @@ def test_no_rows_have_the_declared_types_too() -> None:
         ({"revenue": None, "revenues": DELIVERED["revenue"]}, r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
         ({"Store": DELIVERED["store"], "store": None}, r"lacks column 'store' \(renamed to 'Store'\?\)"),
         ({"revenue": None}, "lacks column 'revenue';"),
-        ({"revenue": None, "zzz": DELIVERED["revenue"]}, "lacks column 'revenue'; it brings column 'zzz'"),
-        ({"tip": DELIVERED["revenue"]}, "brings column 'tip', which pipeline.yaml does not declare"),
-        ({"tip": DELIVERED["revenue"], "vat": DELIVERED["revenue"]}, "brings columns 'tip', 'vat', which"),
+        ({"revenue": None, "zzz": DELIVERED["revenue"]}, "lacks column 'revenue'; it has column 'zzz'"),
+        ({"tip": DELIVERED["revenue"]}, "has column 'tip', which pipeline.yaml does not declare"),
+        ({"tip": DELIVERED["revenue"], "vat": DELIVERED["revenue"]}, "has columns 'tip', 'vat', which"),
     ],
 )
 def test_a_changed_column_is_told_by_its_name(changes: dict[str, pa.Array | None], sentence: str) -> None:
@@ -100,7 +100,7 @@ def test_a_column_that_comes_twice_is_refused() -> None:
     """Of two columns of one name nobody knows which is meant."""
     twice = delivery().append_column("store", pa.array(["c", "d"]))
 
-    with pytest.raises(SchemaMismatch, match="brings column 'store' twice"):
+    with pytest.raises(SchemaMismatch, match="has column 'store' twice"):
         conformed(twice)
 
 
@@ -238,7 +238,7 @@ def test_a_renamed_column_is_taken_for_the_declared_one() -> None:
 
 def test_a_renamed_column_that_comes_under_both_names_is_refused() -> None:
     """Of two columns for one nobody can say which is meant."""
-    with pytest.raises(SchemaMismatch, match="brings column 'visitors' twice"):
+    with pytest.raises(SchemaMismatch, match="has column 'visitors' twice"):
         conform(delivery(guests=pa.array([1, 2])), source(renamed={"guests": "visitors"}), "shop")
 
 

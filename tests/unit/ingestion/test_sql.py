@@ -270,7 +270,7 @@ def test_a_range_without_rows_is_one_chunk_of_the_columns(engine: Engine) -> Non
     ("selected", "sentence"),
     [
         ("revenue AS revenues,", r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
-        ("revenue, revenue,", "brings column 'revenue' twice"),
+        ("revenue, revenue,", "has column 'revenue' twice"),
     ],
 )
 def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, selected: str, sentence: str) -> None:
@@ -285,8 +285,8 @@ def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, 
     ("query", "sentence"),
     [
         (factories.SHOP_SQL.replace("revenue,", "revenue AS revenues,"), r"\(renamed to 'revenues'\?\)"),
-        (factories.SHOP_SQL.replace("revenue,", "revenue, 1 AS tip,"), "brings column 'tip', which"),
-        (factories.SHOP_SQL.replace("revenue,", "revenue, revenue,"), "brings column 'revenue' twice"),
+        (factories.SHOP_SQL.replace("revenue,", "revenue, 1 AS tip,"), "has column 'tip', which"),
+        (factories.SHOP_SQL.replace("revenue,", "revenue, revenue,"), "has column 'revenue' twice"),
         (factories.SHOP_SQL.replace("visitors,", "'many' AS visitors,"), "declared as integer, and the value 'many'"),
         (
             factories.SHOP_SQL.replace("visitors,", "CASE store WHEN 'store-0' THEN 1 ELSE 'many' END AS visitors,"),
