@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EMAIL = "{to: email, connection: mail, recipients: [a@example.org]}"
 
 
-def test_nobody_is_told_by_default(tmp_path: Path) -> None:
+def test_nobody_is_notified_by_default(tmp_path: Path) -> None:
     """A pipeline without `notify` has an empty list."""
     pipeline, _ = read_pipeline(write_shop(tmp_path))
 
@@ -23,8 +23,8 @@ def test_nobody_is_told_by_default(tmp_path: Path) -> None:
     assert pipeline.notify == []
 
 
-def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path) -> None:
-    """`events` narrows it."""
+def test_a_recipient_receives_all_events_by_default(tmp_path: Path) -> None:
+    """`events` narrows them down."""
     notify = f"notify:\n  - {EMAIL}\n  - {{to: slack, connection: chat, events: [verdict]}}\n"
 
     pipeline, mistakes = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML + notify))
@@ -53,14 +53,14 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path: Path, item: str, sentence: str) -> None:
-    """It names the place and what was expected."""
+    """The sentence names the place and what was expected."""
     mistakes = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}notify:\n  - {item}\n"))[1]
 
     assert [each for each in mistakes if sentence in each], mistakes
 
 
 def test_the_address_of_a_webhook_is_not_repeated(tmp_path: Path) -> None:
-    """Whoever writes it where the connection's name belongs does not find it in a log too."""
+    """An address in place of a connection's id must not appear in a log."""
     item = "{to: slack, connection: 'https://hooks.example/services/T0/B0/hunter2'}"
 
     [mistake] = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}notify:\n  - {item}\n"))[1]
