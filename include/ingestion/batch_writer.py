@@ -141,6 +141,6 @@ class BatchWriter:
                 remedy = "correct the source or its query, or raise late_days in pipeline.yaml"
             raise SchemaMismatch(
                 f"{self.where}: {sum(self.outside.values()):,} of {rows:,} rows belong to other days by their "
-                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; a day is one of UTC, so a "
-                "delivery by the days of another time zone has rows of two days; nothing was published"
+                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; days are UTC, so a day of "
+                "another time zone has rows of two days; nothing was published"
             )

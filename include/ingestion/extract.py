@@ -93,7 +93,7 @@ def extract_source(
     )
     for change in changes:
         log.warning("%s: %s, as `contract` in pipeline.yaml allows", where, change)
-    log.info("%s: %s rows staged as batch %s", where, f"{rows:,}", digest)
+    log.info("Staged %s rows as batch %s: %s", f"{rows:,}", digest, where)
     return batch
 
 
@@ -139,7 +139,7 @@ def _check_snapshot(rows: int, source: Source, where: str) -> None:
     if rows < source.rows_per_day.min:
         raise SourceEmpty(
             f"{where}: the snapshot has {rows} rows, and at least {source.rows_per_day.min} are "
-            "expected; check the delivery, then run this task again; nothing was published"
+            "expected; check the source, then run this task again; nothing was published"
         )
 
 
@@ -171,7 +171,7 @@ def _first_day(
     if few and not empty:
         raise SourceEmpty(
             f"{where}: fewer rows than rows_per_day expects ({least:,}) on {count_days(few)} ({some(few)}){reason}; "
-            "check that the delivery is complete, then run this task again; nothing was published"
+            "check that the source is complete, then run this task again; nothing was published"
         )
     if empty:
         raise SourceEmpty(

@@ -119,7 +119,7 @@ def _read(
 
 def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
     waiting = SourceUnreadable(
-        f"{where}: the delivery is not complete: {marker}, which complete_when names, is not below {folder}, and "
+        f"{where}: the day is not complete: {marker}, which complete_when names, is not below {folder}, and "
         f"{some(names)} {'is' if len(names) == 1 else 'are'}; run this task again when it is there; nothing was "
         "published"
     )

@@ -169,7 +169,9 @@ class _Counter:
             log.warning(
                 "%s: the pages end after %s records, and the API's response has %s; if this is the number of all "
                 "records, declare it by paging.total, so that a shorter read is refused",
-                *(here, f"{self.records:,}", total),
+                here,
+                f"{self.records:,}",
+                total,
             )
 
     def _announced_more(self, page: _Page) -> str | None:

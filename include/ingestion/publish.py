@@ -74,10 +74,16 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     )
     parts = _published_rows(source, batch, published_as, excluded.positions, verdict.quarantined, first=first)
     published = lake.publish_days(raw, parts, _schema(source), slices, source.contract.retired)
-    state = "published" if published.changed else "already published"
+    state = "Published" if published.changed else "Already published:"
+    days = f"{batch.start} to {batch.end}"
     log.info(
-        "%s: %s rows of %s to %s %s, version %s of %s",
-        *(batch.source, f"{slices.total:,}", batch.start, batch.end, state, published.version, raw.uri),
+        "%s %s rows of source '%s', %s, as version %s of %s",
+        state,
+        f"{slices.total:,}",
+        batch.source,
+        days,
+        published.version,
+        raw.uri,
     )
     return published
 
@@ -151,7 +157,7 @@ def _check_validated(batch: StagedBatch) -> BatchVerdict:
 
 
 def _unchanged(raw: lake.RawTable, batch: StagedBatch, reason: str) -> lake.TableVersion:
-    log.info("%s: %s; nothing to publish", batch.source, reason)
+    log.info("Nothing to publish for source '%s': %s", batch.source, reason)
     assert raw.version is not None, "a table with partitions has a version"
     return lake.TableVersion(raw.uri, raw.version, batch.rows, changed=False)
 
@@ -178,8 +184,8 @@ def _published_rows(
     if len(excluded) != quarantined:
         conflict = PublishConflict(
             f"{batch.pipeline}: source '{batch.source}': the quarantine holds {len(excluded):,} rows of batch "
-            f"{batch.digest}, and its validation left {quarantined:,} there; another run has validated a delivery of "
-            "the same days since; nothing was published; run the validate task again, then this one"
+            f"{batch.digest}, and its validation left {quarantined:,} there; another run has since validated a batch "
+            "of the same days; nothing was published; run the validate task again, then this one"
         )
         conflict.retryable = False  # a retry of this task alone would fail again
         raise conflict

@@ -55,6 +55,14 @@ log = logging.getLogger(__name__)
 Offsets = dict[str, list[int]]
 
 
+def _mask_values(message: str, config: dict[str, Any]) -> str:
+    """Return the client's message without the values of settings, since any of them may be a secret."""
+    for value in config.values():
+        for each in value if isinstance(value, list) else [value]:
+            message = message.replace(str(each), "***") if str(each) else message
+    return message
+
+
 class Topic:
     """A topic, and the consumer that reads it."""
 
@@ -70,7 +78,6 @@ class Topic:
         try:
             self.consumer = Consumer(DEFAULTS | config | FIXED | {"error_cb": self.client_errors.append})
         except (KafkaException, TypeError, ValueError) as error:
-            # the client's own sentence would show the refused value, possibly a secret
             named = sorted(f"'{key}'" for key in config if key in str(error))
             if isinstance(error, KafkaException) and not named:
                 named = [error.args[0].name()]
@@ -78,7 +85,7 @@ class Topic:
             raise SourceUnreadable(
                 f"{where}: the extra field of connection '{self.connection}' makes no Kafka client{reason}; "
                 "correct it; nothing was published"
-            ) from None
+            ) from ValueError(_mask_values(str(error), config))
 
     def close(self) -> None:
         """Close the connections to the brokers."""
@@ -107,7 +114,11 @@ class Topic:
             if first == low > 0 and str(partition) not in since:
                 log.warning(
                     "%s: topic '%s' holds nothing before offset %d of partition %d, so messages of %s may be gone",
-                    *(self.where, self.name, low, partition, f"{start:%Y-%m-%d}"),
+                    self.where,
+                    self.name,
+                    low,
+                    partition,
+                    f"{start:%Y-%m-%d}",
                 )
         return ranges
 
@@ -123,7 +134,10 @@ class Topic:
             raise SourceUnreadable(
                 f"{sentence}; to ingest what is left, set lost_messages: accept in pipeline.yaml; nothing was published"
             )
-        log.warning("%s; what is left is read by its timestamps, as lost_messages in pipeline.yaml allows", sentence)
+        log.warning(
+            "%s; the remaining messages are read by their timestamps, as lost_messages in pipeline.yaml allows",
+            sentence,
+        )
 
     def check_offsets(self, offsets: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
         """Return ranges of offsets that were read before; raise if the topic no longer holds them."""

@@ -211,7 +211,7 @@ def test_a_day_is_read_once_its_marker_exists(landing: Path, path: str) -> None:
     """Files without the marker may be incomplete; a day without files and marker is missing."""
     complete_when = "in/{ds}.done"
     assert refused(landing, path=path, complete_when=complete_when) == (
-        f"shop: the delivery is not complete: in/2024-01-01.done, which complete_when names, is not below {landing}, "
+        f"shop: the day is not complete: in/2024-01-01.done, which complete_when names, is not below {landing}, "
         f"and {NAME} is; run this task again when it is there; nothing was published"
     )
     write(landing, "in/2024-01-01.done", "")
