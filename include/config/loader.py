@@ -212,7 +212,7 @@ def _fields_at(location: tuple, data: Any) -> list[str]:
     for part in location:
         data = data[part] if isinstance(data, (dict, list)) else {}
         if location[0] == "sources" and len(location) > 1 and part == location[1]:
-            kind = SOURCE_KINDS.get(data.get("kind") if isinstance(data, dict) else None, BaseSource)
+            kind = SOURCE_KINDS.get(str(data.get("kind")) if isinstance(data, dict) else "", BaseSource)
         else:
             kind = _below(kind, part)
     return [name for each in _alternatives(kind) for name in getattr(each, "model_fields", {})]

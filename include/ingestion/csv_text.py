@@ -51,7 +51,13 @@ VALUE_PATTERNS = {
 
 def end_of_csv_rows(text: bytes) -> int:
     """Return the position after the last complete row of a text."""
-    return WHOLE_ROWS.match(text).end() if b'"' in text else text.rfind(b"\n") + 1
+    return _end_of_match(WHOLE_ROWS, text, 0) if b'"' in text else text.rfind(b"\n") + 1
+
+
+def _end_of_match(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
+    """Return the end of a match; the patterns of this module match the empty text too."""
+    found = pattern.match(text, start)
+    return found.end() if found else start
 
 
 def check_quotes(rest: bytes, line: int, place: str, *, is_end: bool = False) -> None:
@@ -66,10 +72,10 @@ def check_quotes(rest: bytes, line: int, place: str, *, is_end: bool = False) ->
     is_end
         Whether the file ends with this text.
     """
-    opened = VALUES.match(rest).end()
+    opened = _end_of_match(VALUES, rest, 0)
     if not rest.startswith(b'"', opened):
         return
-    closed = QUOTED.match(rest, opened).end()
+    closed = _end_of_match(QUOTED, rest, opened)
     after = rest[closed + 1 : closed + 1 + 4 * EXCERPT]
     first, lines = line + rest.count(b"\n", 0, opened), rest.count(b"\n", opened, closed)
     begins = f"line {first}: the quote that opens {_excerpt(rest[opened:closed])}"

@@ -127,11 +127,12 @@ def _batched_messages(
     messages: list[tuple[Message, dict[str, Any]]] = []
     for partition, (first, end) in ranges.items():
         for message in topic.messages(partition, first, end):
-            if message.value() is None:
+            value = message.value()
+            if value is None:
                 read_from["tombstones"] += 1
                 continue
             try:
-                messages.append((message, _fields(message)))
+                messages.append((message, _fields(value)))
             except ValueError as error:
                 _skip_or_raise(message, source, read_from, where, error)
                 continue
@@ -157,9 +158,9 @@ def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: 
     return Chunk(_table(rows, own, messages, place), place, ds)
 
 
-def _fields(message: Message) -> dict[str, Any]:
+def _fields(value: bytes) -> dict[str, Any]:
     """Return the fields of a message's value; raise ValueError if it is not a JSON object."""
-    fields = parse_json(message.value().decode("utf-8"))
+    fields = parse_json(value.decode("utf-8"))
     if not isinstance(fields, dict) or not fields:
         raise ValueError("it is not an object with fields")
     return fields

@@ -102,10 +102,10 @@ class Topic:
         held = {partition: self._watermarks(partition) for partition in self._partitions()}
         firsts, ends = self._offsets_at(start, list(held)), self._offsets_at(end, list(held))
         ranges = {}
-        for partition, (_, reached) in since.items():
-            low, high = held.get(int(partition), (0, 0))
+        for known, (_, reached) in since.items():
+            low, high = held.get(int(known), (0, 0))
             if not low <= reached <= high:
-                self._lost(partition, reached, low, high)
+                self._lost(known, reached, low, high)
         for partition, (low, high) in held.items():
             first = firsts[partition] if firsts[partition] >= 0 else high  # negative: no message is that late
             if str(partition) in since and low <= since[str(partition)][1] <= high:
@@ -168,12 +168,14 @@ class Topic:
                 if time.monotonic() - quiet_since > QUIET_SECONDS:
                     raise self._timed_out(partition, position, end)
                 continue
-            if error := message.error():
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise self._unreadable(error)
-                position = max(position, message.offset())
+            error, offset = message.error(), message.offset()
+            if error and error.code() != KafkaError._PARTITION_EOF:
+                raise self._unreadable(error)
+            assert offset is not None, "a message and a partition's end have an offset"
+            if error:
+                position = max(position, offset)
                 continue
-            position = message.offset() + 1
+            position = offset + 1
             if position <= end:
                 yield message
             self.client_errors.clear()

@@ -8,7 +8,7 @@ import io
 import zipfile
 from pathlib import PurePosixPath
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from include.ingestion import formats
 from include.ingestion.formats import AGAIN, FORMATS, unreadable
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 BOMB_BYTES, BOMB_RATIO = 64 * 2**20, 200
 
 
-def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
+class ByteStream(Protocol):
+    """The part of a binary file that reading content needs."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return some content, or nothing at the end."""
+
+
+def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, ByteStream]:
     """Return the name of a file's content and a stream of that content from its beginning."""
     file.seek(0)
     path = PurePosixPath(name)
@@ -71,7 +78,7 @@ class _Bz2(io.BufferedIOBase):
                 return content
 
 
-def pieces(stream: BinaryIO, packed: BinaryIO, place: str) -> Iterator[bytes]:
+def pieces(stream: ByteStream, packed: BinaryIO, place: str) -> Iterator[bytes]:
     """Yield a stream's content; raise if it is far larger than the compressed bytes read so far."""
     out = 0
     while piece := stream.read(formats.BLOCK_BYTES):

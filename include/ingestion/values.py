@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import time
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from include.core.errors import SchemaMismatch
@@ -154,5 +154,5 @@ def _literals(values: Sequence[object]) -> pa.Array:
     return pa.ExtensionArray.from_storage(LITERAL, pa.array(values, pa.string()))
 
 
-def _each(convert: Callable[[object], object], values: Sequence[object]) -> list[object]:
+def _each(convert: Callable[[Any], object], values: Sequence[object]) -> list[object]:
     return [None if value is None else convert(value) for value in values]
