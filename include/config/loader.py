@@ -190,7 +190,7 @@ def _found(value: Any) -> str:
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
 
 
-def _yaml_location(location: tuple, data: Any) -> tuple:
+def _yaml_location(location: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
     """Return a location without the parts that pydantic adds for a union's branch or a mapping's key."""
     kept: list[Any] = []
     for position, part in enumerate(location):
@@ -206,7 +206,7 @@ def _yaml_location(location: tuple, data: Any) -> tuple:
     return tuple(kept)
 
 
-def _fields_at(location: tuple, data: Any) -> list[str]:
+def _fields_at(location: tuple[Any, ...], data: Any) -> list[str]:
     """Return the fields that the schema has at a location."""
     kind: Any = Pipeline
     for part in location:
