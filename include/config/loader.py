@@ -1,4 +1,4 @@
-"""Finds the pipelines and reads their folders; every mistake is a sentence with file, line and field."""
+"""Finds and reads the folders of pipelines; each mistake is reported with file, line and field."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from include.core.yaml_file import YamlFile
 
-#: Mistakes listed per file; a file of another kind has thousands.
+#: Mistakes listed per file; a file that is not a pipeline.yaml has thousands.
 MISTAKES = 100
-#: Characters that a mistake shows of what was found.
+#: Characters of a wrong value that a mistake shows.
 SHOWN_CHARACTERS = 300
 
 
 def pipeline_names() -> list[str]:
-    """Return the folders that hold a pipeline.yaml, sorted, with those that cannot be looked into."""
+    """Return the sorted names of folders with a pipeline.yaml, including folders that cannot be read."""
     try:
         folders = list(settings.pipelines_folder().iterdir())
     except FileNotFoundError:
@@ -43,7 +43,7 @@ def load_pipeline(name: str) -> Pipeline:
     Raises
     ------
     ConfigError
-        With every mistake of pipeline.yaml, a sentence a line.
+        If pipeline.yaml has mistakes; the error lists each on its own line.
     """
     folder = settings.pipelines_folder() / name
     if not _is_pipeline(folder):
@@ -55,7 +55,7 @@ def load_pipeline(name: str) -> Pipeline:
 
 
 def _is_pipeline(folder: Path) -> bool:
-    """Return whether a folder is meant as a pipeline's, also where it is a link that leads nowhere."""
+    """Return whether a folder is meant to be a pipeline, even if it is a broken link."""
     if folder.name.startswith("."):
         return False
     try:
@@ -63,14 +63,14 @@ def _is_pipeline(folder: Path) -> bool:
         return any(file.is_symlink() or file.exists() for file in files) or (
             folder.is_symlink() and not folder.exists()
         )
-    except OSError:  # it may not be looked into
+    except OSError:  # no permission to read the folder
         return True
 
 
 def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
-    """Read a folder's pipeline.yaml and return it with all that is wrong with it."""
+    """Return the pipeline of a folder, or None, and the mistakes in its pipeline.yaml."""
     path = folder / "pipeline.yaml"
-    shown = _shown(path)
+    shown = _display_path(path)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", folder.name):
         return None, [
             f"{shown}: the folder's name {folder.name!r} is the pipeline's name; use lower case letters, digits, _"
@@ -80,7 +80,7 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
             f"{shown}: the folder's name has {len(folder.name)} characters, and as the pipeline's name, which tags its "
             f"DAGs, at most {MAX_PIPELINE_NAME}; shorten it"
         ]
-    # not of pathlib, which raises where a folder may not be looked into; that is reported below
+    # pathlib would raise if the folder may not be read, which is reported below
     if os.path.isfile(folder / "pipeline.yml") and not os.path.lexists(path):  # noqa: PTH113
         return None, [f"{shown}: there is a pipeline.yml in its place; rename pipeline.yml to pipeline.yaml"]
     try:
@@ -92,7 +92,7 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
     try:
         pipeline = Pipeline.model_validate(file.data)
     except ValidationError as error:
-        mistakes = [_sentence(shown, file, item) for item in error.errors()[:MISTAKES]]
+        mistakes = [_describe_mistake(shown, file, item) for item in error.errors()[:MISTAKES]]
         more = error.error_count() - len(mistakes)
         return None, mistakes + ([f"{shown}: {more:,} more mistakes are not listed"] if more else [])
     pipeline._folder = folder  # a private attribute, so a frozen model allows it
@@ -100,26 +100,28 @@ def read_pipeline(folder: Path) -> tuple[Pipeline | None, list[str]]:
 
 
 def stray_suites(pipeline: Pipeline) -> list[str]:
-    """Name the expectation files that belong to no source, whose rules nothing would ever check."""
+    """Return a mistake for each expectation file that belongs to no source, whose rules nothing would check."""
     known = [*pipeline.sources, "features"]
     mistakes = []
     for path in sorted((pipeline.folder / "expectations").glob("*.y*ml")):
         if path.stem not in known:
             unknown = unknown_name("source", path.stem, known)
-            mistakes.append(f"{_shown(path)}: {unknown}; a suite is named <source>.yaml")
+            mistakes.append(f"{_display_path(path)}: {unknown}; a suite is named <source>.yaml")
         elif path.suffix != ".yaml":
-            mistakes.append(f"{_shown(path)}: a suite is named <source>.yaml, and this one ends with {path.suffix}")
+            mistakes.append(
+                f"{_display_path(path)}: a suite is named <source>.yaml, and this one ends with {path.suffix}"
+            )
     return mistakes
 
 
 def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
-    """Name the SQL files that pipeline.yaml speaks of and the folder lacks."""
+    """Return a mistake for each file that pipeline.yaml names and the folder lacks."""
     named = {"features.query": pipeline.features.query}
     for name, source in pipeline.sources.items():
         named |= {f"sources.{name}.{field}": path for field, path in source.folder_files.items()}
     mistakes = []
     for field, relative in named.items():
-        # not of pathlib, which raises where the name is too long for a file
+        # pathlib would raise if the name is too long
         if not os.path.isfile(pipeline.folder / relative):  # noqa: PTH113
             there = [
                 str(path.relative_to(pipeline.folder)) for path in pipeline.folder.rglob("*.sql") if path.is_file()
@@ -131,7 +133,7 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
 
 
 def _ambiguous_parameters(shown: str, file: YamlFile) -> list[str]:
-    """Name the parameters of estimators that may be text or not: no schema knows their types."""
+    """Return a mistake for each estimator parameter that may or may not be text: no schema knows its type."""
     mistakes = []
     for path in file.ambiguous:
         if path[:2] == ("training", "own_candidates") and ("params" in path[3:4] or "choices" in path[5:6]):
@@ -145,9 +147,9 @@ def _ambiguous_parameters(shown: str, file: YamlFile) -> list[str]:
     return mistakes
 
 
-def _sentence(shown: str, file: YamlFile, item: Any) -> str:
-    """Turn one of pydantic's errors into a sentence with file, line, field and what was expected."""
-    location = _existing(item["loc"], file.data)
+def _describe_mistake(shown: str, file: YamlFile, item: Any) -> str:
+    """Return one of pydantic's errors as a sentence with file, line, field and expectation."""
+    location = _yaml_location(item["loc"], file.data)
     field = ".".join(str(part) for part in location) or "the file"
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
@@ -183,13 +185,13 @@ def _sentence(shown: str, file: YamlFile, item: Any) -> str:
 
 
 def _found(value: Any) -> str:
-    """Return what was found in place of what was expected, shortened where it is long."""
+    """Return a wrong value as text, shortened if it is long."""
     shown = "nothing" if value is None else repr(value)
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
 
 
-def _existing(location: tuple, data: Any) -> tuple:
-    """Drop the parts that pydantic adds for a union's branch or a field's name, which the YAML does not have."""
+def _yaml_location(location: tuple[Any, ...], data: Any) -> tuple[Any, ...]:
+    """Return a location without the parts that pydantic adds for a union's branch or a mapping's key."""
     kept: list[Any] = []
     for position, part in enumerate(location):
         branch = position == 2 and location[0] == "sources" and part in SOURCE_KINDS
@@ -204,20 +206,20 @@ def _existing(location: tuple, data: Any) -> tuple:
     return tuple(kept)
 
 
-def _fields_at(location: tuple, data: Any) -> list[str]:
-    """Return the fields that the schema knows at a place of the YAML."""
+def _fields_at(location: tuple[Any, ...], data: Any) -> list[str]:
+    """Return the fields that the schema has at a location."""
     kind: Any = Pipeline
     for part in location:
         data = data[part] if isinstance(data, (dict, list)) else {}
         if location[0] == "sources" and len(location) > 1 and part == location[1]:
-            kind = SOURCE_KINDS.get(data.get("kind") if isinstance(data, dict) else None, BaseSource)
+            kind = SOURCE_KINDS.get(str(data.get("kind")) if isinstance(data, dict) else "", BaseSource)
         else:
             kind = _below(kind, part)
     return [name for each in _alternatives(kind) for name in getattr(each, "model_fields", {})]
 
 
 def _below(kind: Any, part: Any) -> Any:
-    """Return the type of what a section, a mapping or a list has under a name or a number."""
+    """Return the type of a section's field, or of a mapping's or list's values."""
     for each in _alternatives(kind):
         if part in getattr(each, "model_fields", {}):
             return each.model_fields[part].annotation
@@ -227,10 +229,10 @@ def _below(kind: Any, part: Any) -> Any:
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
-    """Return the types that a type allows, one unless it is a union."""
+    """Return the members of a union, or the type itself."""
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
-def _shown(path: Path) -> str:
-    """Return a path as a person writes it: from the project's root where it lies below it."""
+def _display_path(path: Path) -> str:
+    """Return a path relative to the project's root if it lies below it."""
     return str(path.relative_to(settings.root())) if path.is_relative_to(settings.root()) else str(path)

@@ -1,4 +1,4 @@
-"""The schema of `notify` in pipeline.yaml: who is told of what, by which connection."""
+"""The schema of `notify` in pipeline.yaml: who receives which events, by which connection."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ Kind = Literal["email", "slack", "webhook", "apprise"]
 
 
 class Notify(Section):
-    """One address, and the events that it is told of."""
+    """One recipient and the events that it receives."""
 
     to: Kind = Field(description="email (SMTP), slack (an incoming webhook), webhook (JSON by POST) or apprise.")
     connection: Annotated[str, Field(min_length=1)] = Field(
-        description="Airflow's connection; address, password and token are there and never here."
+        description="Id of the Airflow Connection, which has the address, password and token; none of them belongs "
+        "here."
     )
-    recipients: list[str] = Field(default=[], description="Addresses of an email.")
+    recipients: list[str] = Field(default=[], description="Email addresses.")
     events: list[Event] = Field(
         default=["verdict", "drift", "failure", "approval", "outage"],
         min_length=1,
-        description="verdict: what a retraining came to. drift: the monitor has an alert. failure: a task's last try. "
-        "approval: an answer is awaited. outage: a service is away, and a task waits for it.",
+        description="verdict: the result of a retraining. drift: an alert of the monitor. failure: a task failed its "
+        "last try. approval: a promotion waits for an answer. outage: a service is down, and a task waits for it.",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _on_is_no_field(cls, item: Any) -> Any:
+    def _refuse_on(cls, item: Any) -> Any:
         if isinstance(item, dict) and "on" in item:
             raise ValueError("the field is `events`, and not `on`")
         return item
 
     @field_validator("recipients")
     @classmethod
-    def _are_addresses(cls, recipients: list[str]) -> list[str]:
+    def _check_addresses(cls, recipients: list[str]) -> list[str]:
         for each in recipients:
             name, at, host = each.partition("@")
             if not (name and at and host) or any(letter in " ,;\r\n" for letter in each):
@@ -45,16 +46,16 @@ class Notify(Section):
 
     @field_validator("connection")
     @classmethod
-    def _is_no_address(cls, connection: str) -> str:
+    def _refuse_address(cls, connection: str) -> str:
         if "://" in connection:
-            # not repeated: addresses of webhooks are secrets
-            raise ValueError("this is an address, and a connection's name is expected; keep the address in Airflow")
+            # the error does not repeat it: a webhook's address is a secret
+            raise ValueError("this is an address, and a connection's id is expected; keep the address in Airflow")
         return connection
 
     @model_validator(mode="after")
-    def _recipients_are_of_emails(self) -> Notify:
+    def _check_recipients(self) -> Notify:
         if self.to == "email" and not self.recipients:
             raise ValueError("an email needs recipients, such as `recipients: [team@example.org]`")
         if self.to != "email" and self.recipients:
-            raise ValueError(f"recipients are those of an email; {self.to} goes where its connection leads")
+            raise ValueError(f"only an email has recipients; the connection of {self.to} has the address")
         return self

@@ -22,11 +22,11 @@ from include.core.suggestions import unknown_name
 
 
 class Aggregates(Section):
-    """Numbers of a source, summed up over trailing windows of what was known."""
+    """Aggregates of a source's numbers over trailing windows of the rows known at that time."""
 
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
-    values: list[str] = Field(min_length=1, description="Columns of the source that are summed up.")
+    values: list[str] = Field(min_length=1, description="Columns of the source to aggregate.")
     windows_days: list[Days] = Field(default=[7, 28], min_length=1)
     functions: list[Literal["mean", "sum", "min", "max", "std", "count", "last", "trend"]] = Field(
         default=["mean", "std", "count"], min_length=1
@@ -34,40 +34,40 @@ class Aggregates(Section):
 
     @property
     def longest_days(self) -> int:
-        """The days that the longest window looks back."""
+        """The days of the longest window."""
         return max(self.windows_days)
 
 
 class Series(Section):
-    """What tsfresh tells of a source's numbers, as series of what was known."""
+    """Features that tsfresh computes from time series of a source's numbers, as known at that time."""
 
     source: str
     by: list[str] = Field(min_length=1, description="Columns of both the source and the features.")
-    values: list[str] = Field(min_length=1, description="Columns of the source that are series.")
+    values: list[str] = Field(min_length=1, description="Columns of the source to use as series.")
     window_days: Days = 28
     calculators: Literal["minimal", "efficient"] = "minimal"
 
     @property
     def longest_days(self) -> int:
-        """The days that the window looks back."""
+        """The days of the window."""
         return self.window_days
 
 
 class Automated(Section):
-    """Features that are made of the sources without SQL; those that do not help are dropped before tuning."""
+    """Features computed from the sources without SQL; selection drops those that do not help."""
 
     aggregates: dict[Name, Aggregates] = Field(default={})
     series: dict[Name, Series] = Field(default={})
-    seconds: int = Field(default=120, ge=1, description="What making them may take.")
-    select: bool = Field(default=True, description="Drop what does not help, before the candidates are tuned.")
+    seconds: int = Field(default=120, ge=1, description="Time limit for computing them, in seconds.")
+    select: bool = Field(default=True, description="Drop features that do not help, before tuning.")
 
     @property
     def sets(self) -> dict[str, Aggregates | Series]:
-        """Both kinds by name; a feature's name begins with it."""
+        """Aggregates and series by name, with which the names of their features begin."""
         return {**self.aggregates, **self.series}
 
     @model_validator(mode="after")
-    def _names_are_apart(self) -> Automated:
+    def _check_names(self) -> Automated:
         both = sorted(self.aggregates.keys() & self.series.keys())
         if both:
             raise ValueError(f"aggregates and series both have {', '.join(both)}")
@@ -75,34 +75,36 @@ class Automated(Section):
 
 
 class Features(Section):
-    """The query that makes the feature table, and what its columns mean."""
+    """The query of the feature table and the meaning of its columns."""
 
     query: str = "features.sql"
-    key: list[str] = Field(min_length=1, description="Columns that together name one row to predict.")
-    label: str = Field(description="The column to predict; null while it is unknown.")
-    exclude: list[str] = Field(default=[], description="Columns kept in the table but not learned from.")
+    key: list[str] = Field(min_length=1, description="Columns that together identify a row to predict.")
+    label: str = Field(description="The column to predict; null while the label is unknown.")
+    exclude: list[str] = Field(default=[], description="Columns that stay in the table but are not used for training.")
     lookback_days: int | None = Field(
         default=None,
         ge=1,
-        description="No feature reads older rows than so many days; lets a night build its new rows only.",
+        description="No feature reads rows older than this many days, so that a run builds only its new rows.",
     )
     automated: Automated | None = None
 
     @property
     def selects(self) -> bool:
-        """Whether automated features are dropped that do not help."""
+        """Whether feature selection drops automated features that do not help."""
         return self.automated is not None and self.automated.select
 
     @model_validator(mode="after")
-    def _label_is_apart(self) -> Features:
+    def _check_label(self) -> Features:
         if self.label in self.key:
-            raise ValueError(f"label is '{self.label}', which key names too; the label is what is not known yet")
+            raise ValueError(
+                f"label is '{self.label}', which is also in key; the label must be a column that is not known yet"
+            )
         if folded(self.label) == "prediction_time":
             raise ValueError("label is 'prediction_time', which is when a row is predicted; name the column to predict")
         return self
 
     @model_validator(mode="after")
-    def _key_columns_are_apart(self) -> Features:
+    def _check_key(self) -> Features:
         wrong = [f"key names '{name}' twice; remove one" for name in sorted(set(self.key)) if self.key.count(name) > 1]
         wrong += wrong_column_names(self.key)
         if wrong:
@@ -118,71 +120,85 @@ def _off(value: Any) -> Any:
 
 
 class Limits(Section):
-    """What a model may weigh and take, measured on the machine that trains."""
+    """Limits of a model's size and prediction time, measured on the training machine."""
 
     model_mb: float = Field(default=500, gt=0, description="Size of the model file in megabytes (10^6 bytes).")
-    row_ms: float = Field(default=200, gt=0, description="Milliseconds for one row, as an online request has it.")
-    rows_per_second: float = Field(default=2000, gt=0, description="Rows a second of a whole holdout.")
+    row_ms: float = Field(default=200, gt=0, description="Milliseconds to predict one row, as in an online request.")
+    rows_per_second: float = Field(default=2000, gt=0, description="Rows per second when predicting the whole holdout.")
 
 
 class Gate(Section):
-    """What a challenger must show before it is promoted."""
+    """The conditions under which a challenger is promoted."""
 
-    minimum: float = Field(allow_inf_nan=False, description="Worst value of the metric that may ever be promoted.")
-    baseline: str = Field(
-        default="prior", description="prior (no features at all), or a feature used as the prediction."
+    minimum: float = Field(
+        allow_inf_nan=False, description="Worst value of the metric with which a model may be promoted."
     )
+    baseline: str = Field(default="prior", description="prior (no features), or a feature to use as the prediction.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap_rounds: int = Field(default=1000, ge=100)
     min_holdout_rows: int = Field(default=500, ge=1)
     max_missing_labels: float = Field(
-        default=0.1, gt=0, le=1, description="Share of the labels usually known that the holdout's days may lack."
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Maximum share of labels missing in the holdout, relative to the share usually known.",
     )
     slices: list[str] = Field(
         default=[],
-        description="Columns of the feature table, on none of whose values (numbers: quarters) it may be worse.",
+        description="Columns of the feature table; the challenger must not be worse on any of their values (numbers: "
+        "quartiles).",
     )
-    min_slice_rows: int = Field(default=200, ge=10, description="Fewer held-out rows are no slice of their own.")
+    min_slice_rows: int = Field(default=200, ge=10, description="Minimum number of holdout rows in a slice.")
     sensitive: list[str] = Field(
         default=[], description="Columns of the feature table whose groups must be treated alike."
     )
-    max_fairness_gap: float = Field(default=0.1, gt=0, description="How far groups may be apart, beyond noise.")
-    max_calibration_error: float = Field(default=0.1, gt=0, description="Of a binary task's probabilities.")
+    max_fairness_gap: float = Field(default=0.1, gt=0, description="Maximum difference between groups, beyond noise.")
+    max_calibration_error: float = Field(
+        default=0.1, gt=0, description="Maximum calibration error of a binary task's probabilities."
+    )
     max_prediction_shift: float = Field(
-        default=0.25, gt=0, description="Population stability index of the predictions beside the champion's."
+        default=0.25,
+        gt=0,
+        description="Population stability index (PSI) of the predictions compared with the champion's.",
     )
     max_robustness_loss: float = Field(
-        default=0.5, gt=0, description="Share of its gain over the baseline that it may lose on disturbed rows."
+        default=0.5, gt=0, description="Share of the gain over the baseline that the model may lose on perturbed rows."
     )
     max_single_feature: float = Field(
-        default=0.98, gt=0, le=1, description="Share of the label that one feature alone may explain."
+        default=0.98, gt=0, le=1, description="Share of the label that a single feature may explain."
     )
     max_jump: float = Field(
-        default=0.5, gt=0, le=1, description="Share of the champion's error that may be gone overnight."
+        default=0.5, gt=0, le=1, description="Share of the champion's error that may disappear in one run."
     )
     max_age_days: int | None = Field(
         default=None,
         ge=1,
         le=MAX_DAYS,
-        description="Days from the newest row learned from to the as-of day; null: two weeks more than are needed.",
+        description="Maximum days from the newest training row to the as-of day; null: two weeks more than needed.",
     )
-    refits: int = Field(default=2, ge=0, le=20, description="Fits with other seeds, which must be as good; 0 for none.")
+    refits: int = Field(
+        default=2, ge=0, le=20, description="Refits with other seeds, which must be equally good; 0 for none."
+    )
     limits: Limits = Limits()
     severities: dict[str, Annotated[Literal["keep", "inconclusive", "warn", "off"], BeforeValidator(_off)]] = Field(
-        default={}, description="What a broken check leads to, by its code, where not as usual."
+        default={}, description="Consequence of a failed check, by its code; others keep their default."
     )
-    own_checks: list[str] = Field(default=[], description="Import paths of checks of the team's own.")
+    own_checks: list[str] = Field(default=[], description="Import paths of the team's own checks.")
 
 
 class Approval(Section):
-    """Somebody agrees before a version that has earned it becomes the champion."""
+    """A person must approve a version before it becomes the champion."""
 
-    hours: float = Field(default=12, gt=0, le=8760, description="How long an answer is waited for.")
-    unanswered: Literal["keep", "promote"] = Field(default="keep", description="What no answer in time means.")
-    approvers: list[str] = Field(default=[], description="Airflow users who may answer; empty: all who may act.")
+    hours: float = Field(default=12, gt=0, le=8760, description="How many hours to wait for an answer.")
+    unanswered: Literal["keep", "promote"] = Field(
+        default="keep", description="What happens without an answer in time."
+    )
+    approvers: list[str] = Field(
+        default=[], description="Airflow users who may answer; empty: everyone with the permission."
+    )
 
 
-#: What a schedule may be instead of a clock, and of which DAGs.
+#: Schedules that are not cron expressions, and the DAGs that may have them.
 WORDS = {
     "after_ingest": ("retrain", "score"),
     "when_needed": ("retrain",),
@@ -196,39 +212,40 @@ class Schedule(Section):
     ingest: str | None = "15 0 * * *"
     retrain: str | None = Field(
         default="after_ingest",
-        description="after_ingest, when_needed (on the monitor's alerts), a cron expression, or null for by hand only.",
+        description="after_ingest, when_needed (after an alert of the monitor), a cron expression, or null for manual "
+        "runs only.",
     )
     score: str | None = Field(
-        default="after_ingest", description="after_ingest, a cron expression, or null for by hand only."
+        default="after_ingest", description="after_ingest, a cron expression, or null for manual runs only."
     )
     monitor: str | None = Field(
-        default="after_score", description="after_score, a cron expression, or null for by hand only."
+        default="after_score", description="after_score, a cron expression, or null for manual runs only."
     )
     maintain: str | None = Field(default="30 11 * * 0", description="When the lake's tables are compacted.")
 
     @field_validator("ingest", "retrain", "score", "monitor", "maintain", mode="before")
     @classmethod
-    def _is_text(cls, value: Any) -> Any:
+    def _check_text(cls, value: Any) -> Any:
         if value is not None and not isinstance(value, str):
             found = str(value).lower() if isinstance(value, bool) else repr(value)
             raise ValueError(
-                f"expected a cron expression, such as '15 0 * * *', or null for by hand only; found {found}"
+                f"expected a cron expression, such as '15 0 * * *', or null for manual runs only; found {found}"
             )
         return value
 
     @field_validator("ingest", "retrain", "score", "monitor", "maintain")
     @classmethod
-    def _cron(cls, value: str | None) -> str | None:
+    def _check_cron(cls, value: str | None) -> str | None:
         from croniter import CroniterBadDateError, croniter
 
         if value is None or value in WORDS:
             return value
         if not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError(
-                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for by hand only"
+                f"'{value}' is not a cron expression of five parts, such as '15 0 * * *'; null is for manual runs only"
             )
         if re.search(r"(?<![a-z])[hr](?![a-z])", value.lower()):
-            raise ValueError(f"'{value}' would be drawn anew each time it is read; write numbers in place of H and R")
+            raise ValueError(f"'{value}' would change each time it is read; write numbers in place of H and R")
         try:
             croniter(value).get_next()
         except CroniterBadDateError as error:
@@ -236,29 +253,33 @@ class Schedule(Section):
         return value
 
     @model_validator(mode="after")
-    def _some_need_a_clock(self) -> Schedule:
+    def _check_words(self) -> Schedule:
         for field, value in self:
             known = [word for word, fields in WORDS.items() if field in fields]
             if value in WORDS and value not in known:
                 raise ValueError(f"{field} cannot run {value}; give it {' or '.join([*known, 'a cron expression'])}")
         if self.retrain == "when_needed" and self.monitor is None:
-            raise ValueError(
-                "retrain is when_needed, and without monitor nothing finds that it is; give monitor a value"
-            )
+            raise ValueError("retrain is when_needed, which needs the monitor's alerts; give monitor a value")
         return self
 
 
 class Pipeline(Section):
-    """All that pipeline.yaml says about one model."""
+    """A pipeline.yaml: everything about one model."""
 
     description: str = Field(min_length=1, description="The question that the model answers.")
-    owner: str = Field(min_length=1, max_length=500, description="Who is asked when a run fails.")
+    owner: str = Field(min_length=1, max_length=500, description="Person or team to contact when a run fails.")
     schedule: Schedule = Schedule()
     history_days: int = Field(
-        default=400, ge=2, le=MAX_DAYS, description="Days of history that are ingested first, and read at most."
+        default=400,
+        ge=2,
+        le=MAX_DAYS,
+        description="Days of history that the first ingestion reads, and the most that any run reads.",
     )
     keep_days: int = Field(
-        default=180, ge=7, le=MAX_DAYS, description="Days for which a run can be repeated on the tables that it read."
+        default=180,
+        ge=7,
+        le=MAX_DAYS,
+        description="Days for which the table versions that a run read are kept, so that the run can be repeated.",
     )
     sources: dict[Name, Source] = Field(min_length=1, max_length=500)
     features: Features
@@ -266,17 +287,17 @@ class Pipeline(Section):
     gate: Gate
     monitoring: Monitoring = Monitoring()
     approval: Literal["required"] | Approval | None = Field(
-        default=None, description="required, or a section; null promotes by itself."
+        default=None, description="required, or a section; null promotes without approval."
     )
 
     export: list[Literal["onnx"]] = Field(
-        default=[], description="Formats that each version is kept in beside its model file; onnx needs `make extras`."
+        default=[], description="Further formats in which each version is stored; onnx needs `make extras`."
     )
     notify: list[Notify] = Field(
-        default=[], max_length=100, description="Who is told of verdicts, failures and waiting approvals."
+        default=[], max_length=100, description="Recipients of verdicts, failures and pending approvals."
     )
     resources: Resources | None = Field(
-        default=None, description="What the tasks ask for where each runs in a pod of its own; null asks for nothing."
+        default=None, description="Resources that the tasks request on Kubernetes; null requests nothing."
     )
 
     _folder: Path = Path()
@@ -310,19 +331,19 @@ class Pipeline(Section):
 
     @property
     def kept_out(self) -> set[str]:
-        """Columns of the feature table that no model learns from."""
+        """Columns of the feature table that are not used for training."""
         features, group = self.features, self.training.group
         names = {*features.key, "prediction_time", features.label, *features.exclude}
         return names | {group} if group else names
 
     @property
     def needs_approval(self) -> Approval | None:
-        """How a promotion is approved; None where nobody is asked."""
+        """How a promotion is approved; None if it needs no approval."""
         return Approval() if self.approval == "required" else self.approval
 
     @property
     def daily_sources(self) -> list[str]:
-        """The names of the sources by which a run knows its days: those that are published day by day."""
+        """The names of the sources that are published day by day, which define a run's days."""
         return [name for name, source in self.sources.items() if source.arrives != "snapshot"]
 
     def late_columns(self, source: str) -> set[str]:
@@ -332,15 +353,15 @@ class Pipeline(Section):
 
     @field_validator("approval", mode="before")
     @classmethod
-    def _is_a_word_or_fields(cls, value: Any) -> Any:
+    def _check_approval(cls, value: Any) -> Any:
         if value is not None and value != "required" and not isinstance(value, dict | Approval):
             raise ValueError(
-                f"expected required, fields such as `hours:` below it, or null where nobody is asked; found {value!r}"
+                f"expected required, fields such as `hours:` below it, or null for no approval; found {value!r}"
             )
         return value
 
     @model_validator(mode="after")
-    def _labels_are_known_in_time(self) -> Pipeline:
+    def _check_label_delay(self) -> Pipeline:
         gap = self.training.gap_days
         for name, source in self.sources.items():
             known = source.label_known_after
@@ -350,7 +371,7 @@ class Pipeline(Section):
             missing = self.late_columns(name) - source.columns.keys()
             if missing:
                 raise ValueError(
-                    f"{where}: the source has no column '{self.features.label}', as features.label is; name the "
+                    f"{where}: the source has no column '{self.features.label}', the one of features.label; name the "
                     f"columns that hold the label, such as columns: [{next(iter(source.columns))}]"
                 )
             if f"{name}_labelled" in self.sources:
@@ -366,13 +387,13 @@ class Pipeline(Section):
         return self
 
     @model_validator(mode="after")
-    def _has_days(self) -> Pipeline:
+    def _check_days(self) -> Pipeline:
         if not self.daily_sources:
-            raise ValueError("sources: at least one must arrive daily: the days of a run are its days")
+            raise ValueError("sources: at least one must arrive daily, because it defines the days of a run")
         if self.history_days < self.training.window_days:
             raise ValueError(
                 f"history_days ({self.history_days}) is less than training.window_days ({self.training.window_days}), "
-                "and no more history than that is read"
+                "so the window could not be filled"
             )
         if self.training.task == "multiclass" and self.gate.baseline != "prior":
             raise ValueError(
@@ -383,22 +404,24 @@ class Pipeline(Section):
         if lookback is not None and lookback > self.history_days:
             raise ValueError(f"features.lookback_days ({lookback}) is more than history_days ({self.history_days})")
         if "features" in self.sources:
-            raise ValueError("sources: none may be called features, since expectations/features.yaml is the table's")
+            raise ValueError(
+                "sources: none may be called features, since expectations/features.yaml is that of the feature table"
+            )
         for name in PIPELINE_TASKS:
             if name in self.sources:
                 raise ValueError(
-                    f"sources: none may be called {name}, since a task of the DAGs is called so; rename it"
+                    f"sources: none may be called {name}, since a task of the DAGs has this name; rename the source"
                 )
         return self
 
     @model_validator(mode="after")
-    def _resources_are_of_tasks(self) -> Pipeline:
+    def _check_resources(self) -> Pipeline:
         if self.resources:
             self.resources.check_tasks(list(self.sources))
         return self
 
     @model_validator(mode="after")
-    def _automated_features_have_sources(self) -> Pipeline:
+    def _check_automated(self) -> Pipeline:
         for name, made in (self.features.automated.sets if self.features.automated else {}).items():
             where = f"features.automated: {name}"
             if made.source not in self.sources:

@@ -1,4 +1,4 @@
-"""The schema of `resources` in pipeline.yaml: what the tasks ask for where each runs in a pod of its own."""
+"""The schema of `resources` in pipeline.yaml: what each task requests on Kubernetes."""
 
 from __future__ import annotations
 
@@ -32,48 +32,48 @@ def _devices(value: Any) -> Any:
     return value
 
 
-# each bound is written twice: the function for a sentence, the field for editors that read the JSON Schema
+# each bound is stated twice: in the function for its sentence, in the field for editors that read the JSON Schema
 Cores = Annotated[float, Field(ge=0.001), BeforeValidator(_cores)]
 Amount = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi)$"), BeforeValidator(_amount)]
 Devices = Annotated[int, Field(ge=0), BeforeValidator(_devices)]
 
 
 class Ask(Section):
-    """What a task asks for: it gets as much, and no more."""
+    """What a task requests, which is also its limit."""
 
     cpu: Cores = Field(description="Cores, such as 0.5 or 4.")
     memory: Amount = Field(description="Memory, such as 512Mi or 8Gi.")
-    gpu: Devices = Field(default=0, description="GPUs, whole ones.")
+    gpu: Devices = Field(default=0, description="Number of whole GPUs.")
 
 
 class TaskAsk(Section):
-    """What one task asks for; what it leaves out is as in `default`."""
+    """What one task requests; omitted fields are those of `default`."""
 
     cpu: Cores | None = Field(default=None, description="Cores, such as 0.5 or 4.")
     memory: Amount | None = Field(default=None, description="Memory, such as 512Mi or 8Gi.")
-    gpu: Devices | None = Field(default=None, description="GPUs, whole ones.")
+    gpu: Devices | None = Field(default=None, description="Number of whole GPUs.")
 
 
 class Resources(Section):
-    """What the tasks of a pipeline ask for, on Kubernetes."""
+    """What the tasks of a pipeline request on Kubernetes."""
 
-    default: Ask | None = Field(default=None, description="What each task asks for that `tasks` does not name.")
-    tasks: dict[str, TaskAsk] = Field(default={}, description="Tasks that ask for something else, by their ids.")
+    default: Ask | None = Field(default=None, description="Request of each task that `tasks` does not name.")
+    tasks: dict[str, TaskAsk] = Field(default={}, description="Requests of single tasks, by task id.")
 
     def of(self, task_id: str) -> Ask | None:
-        """Return what a task asks for; None where pipeline.yaml does not say."""
+        """Return a task's request, or None if pipeline.yaml has none."""
         if task_id not in self.tasks:
             return self.default
         given = self.tasks[task_id].model_dump(exclude_none=True)
         return Ask(**(self.default.model_dump() if self.default else {}) | given)
 
     def check_tasks(self, sources: list[str]) -> None:
-        """Refuse a task that no DAG of a pipeline with these sources has.
+        """Raise if `tasks` names a task that no DAG of a pipeline with these sources has.
 
         Raises
         ------
         ValueError
-            With the nearest id that there is, and all of them.
+            With the nearest known id, and all of them.
         """
         known = known_task_ids(sources)
         for task in self.tasks:
@@ -81,8 +81,8 @@ class Resources(Section):
                 raise ValueError(f"resources.tasks: {unknown_name('task', task, known)}")
 
     @model_validator(mode="after")
-    def _each_is_whole(self) -> Resources:
-        # a pod's resources are replaced as a whole, so that half of them would remove the other half's limit
+    def _check_complete(self) -> Resources:
+        # a pod's resources are replaced as a whole, so a request for one of them would remove the other's limit
         for name, task in self.tasks.items():
             for field in ("cpu", "memory"):
                 if self.default is None and getattr(task, field) is None:

@@ -1,4 +1,4 @@
-"""A section of pipeline.yaml: what all of them have in common."""
+"""The base of all sections of pipeline.yaml."""
 
 import re
 from datetime import timedelta
@@ -12,35 +12,35 @@ from include.core.yaml_file import not_a_number
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
 
-def _three_parts(value: Any) -> Any:
-    """Refuse a duration of two parts, which some read as minutes and others as hours."""
+def _refuse_two_parts(value: Any) -> Any:
+    """Refuse a duration of two parts, which may mean hours or minutes."""
     if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d+:\d+\s*", value):
         raise ValueError(f"'{value}' may be minutes or hours; write hours, minutes and seconds, such as 00:30:00")
     return value
 
 
-#: The longest span of time: what is longer leads out of the calendar.
+#: The longest duration; a longer one may lead to dates that do not exist.
 MAX_DAYS = 36_500
 Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
 def _within_calendar(span: timedelta) -> timedelta:
     if abs(span) > timedelta(days=MAX_DAYS):
-        raise ValueError(f"a span of time of more than {MAX_DAYS:,} days is expected nowhere; shorten it")
+        raise ValueError(f"a duration may have at most {MAX_DAYS:,} days; shorten it")
     return span
 
 
-#: A span of time: seconds, hours:minutes:seconds, or an ISO 8601 duration.
-Duration = Annotated[timedelta, BeforeValidator(_three_parts), AfterValidator(_within_calendar)]
+#: A duration: seconds, hours:minutes:seconds, or an ISO 8601 duration.
+Duration = Annotated[timedelta, BeforeValidator(_refuse_two_parts), AfterValidator(_within_calendar)]
 
 
 def yaml_word(value: Any) -> Any:
-    """Take null and false for the words null and off."""
+    """Turn null and false into the words null and off."""
     return "null" if value is None else "off" if value is False else value
 
 
 class Section(BaseModel):
-    """A part of pipeline.yaml: unknown fields are mistakes, and nothing changes after loading."""
+    """A part of pipeline.yaml, which refuses unknown fields and is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
@@ -60,13 +60,13 @@ class Section(BaseModel):
 
 
 def _is_number(annotation: Any) -> bool:
-    """Return whether a field takes a number, or a span of time, and neither a text nor a truth value."""
+    """Return whether a field takes a number or a duration, and neither text nor a boolean."""
     kinds = _kinds(annotation)
     return bool(kinds & {int, float, timedelta}) and not kinds & {str, bool}
 
 
 def _kinds(annotation: Any) -> set[Any]:
-    """Return the types of one value that a field allows, without those of what a list or a mapping holds."""
+    """Return the types that a field allows, without the types of a list's or mapping's values."""
     if getattr(annotation, "__origin__", None) in (list, dict):
         return set()
     return {annotation}.union(*map(_kinds, get_args(annotation)))

@@ -10,13 +10,13 @@ from include.config.section import MAX_DAYS, Name, Section
 from include.core.suggestions import unknown_name
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
-#: The families that every installation has.
+#: Model families of every installation.
 BuiltIn = Literal["baseline", "linear", "extra_trees", "lightgbm", "hist_gradient_boosting"]
-#: The families that requirements-extras.txt installs.
+#: Model families that requirements-extras.txt installs.
 Extra = Literal["xgboost", "catboost"]
 Family = Literal[BuiltIn, Extra]
 
-#: A module, and a name in it.
+#: A module and a name in it.
 _IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 _METRICS_OF_VALUES = ("mae", "rmse", "mape", "wape", "r2", "pinball")
 
@@ -30,15 +30,15 @@ METRICS: dict[Task, tuple[str, ...]] = {
 
 
 class Parameter(Section):
-    """One dimension of a search space: a range, whole where both ends are, or choices."""
+    """One dimension of a search space: choices, or a range, which is integer if both ends are."""
 
     low: int | float | None = None
     high: int | float | None = None
-    log: bool = Field(default=False, description="Search the range by its logarithm.")
+    log: bool = Field(default=False, description="Search the range on a logarithmic scale.")
     choices: list[str | int | float | bool | None] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
-    def _is_one_of_both(self) -> Parameter:
+    def _check_range_or_choices(self) -> Parameter:
         ranged = self.low is not None and self.high is not None
         if ranged == (self.choices is not None) or (self.low is None) != (self.high is None):
             raise ValueError("a parameter is searched between `low` and `high`, or among `choices`")
@@ -51,7 +51,7 @@ class Parameter(Section):
 
 
 class OwnCandidate(Section):
-    """A scikit-learn estimator of the team's own choice, and its search space."""
+    """A scikit-learn estimator of the team's own and its search space."""
 
     estimator: str = Field(
         pattern=_IMPORT_PATH,
@@ -61,16 +61,17 @@ class OwnCandidate(Section):
     search: dict[str, Parameter] = Field(default={})
     preprocess: Literal["scaled", "ordinal"] = Field(
         default="scaled",
-        description="scaled: imputed, scaled, categories one-hot; ordinal: numbers as they are, categories as codes.",
+        description="scaled: impute, scale, one-hot encode categories; ordinal: keep numbers, encode categories as "
+        "codes.",
     )
     trusted_types: list[Annotated[str, Field(pattern=_IMPORT_PATH)]] = Field(
         default=[],
-        description="Import paths of further classes and functions that a fitted one holds; a model file is loaded "
-        "only if each of its types is known.",
+        description="Import paths of further classes and functions that a fitted estimator holds; a model file is "
+        "loaded only if each of its types is known.",
     )
 
     @model_validator(mode="after")
-    def _is_apart(self) -> OwnCandidate:
+    def _check_overlap(self) -> OwnCandidate:
         both = sorted(self.params.keys() & self.search.keys())
         if both:
             raise ValueError(f"params and search both name {', '.join(both)}")
@@ -78,14 +79,16 @@ class OwnCandidate(Section):
 
 
 class Threshold(Section):
-    """How the probability is chosen from which a row counts as positive; by default F1 is the greatest."""
+    """How the probability threshold of the positive class is chosen; by default it maximizes F1."""
 
-    precision: float | None = Field(default=None, gt=0, lt=1, description="The lowest with at least this precision.")
+    precision: float | None = Field(
+        default=None, gt=0, lt=1, description="Choose the lowest threshold with at least this precision."
+    )
     false_positive_cost: float | None = Field(default=None, gt=0)
     false_negative_cost: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
-    def _is_one_rule(self) -> Threshold:
+    def _check_one_rule(self) -> Threshold:
         costs = [self.false_positive_cost, self.false_negative_cost]
         if costs.count(None) == 1:
             raise ValueError("false_positive_cost and false_negative_cost belong together")
@@ -95,46 +98,50 @@ class Threshold(Section):
 
 
 class Tuning(Section):
-    """How much searching a run may do."""
+    """The limits of a run's hyperparameter search."""
 
-    seconds: int = Field(default=60, ge=1, description="Seconds of search, which the candidates share.")
-    trials: int | None = Field(default=None, ge=1, description="Stop a candidate after so many trials.")
+    seconds: int = Field(default=60, ge=1, description="Seconds of search for all candidates together.")
+    trials: int | None = Field(default=None, ge=1, description="Maximum number of trials of a candidate.")
     folds: int = Field(default=3, ge=2, le=10)
-    sample_rows: int = Field(default=50_000, ge=100, description="Rows of a fold that a trial fits on.")
-    parallel: int = Field(default=1, ge=1, le=64, description="Tasks that search at the same time.")
-    prune: bool = Field(default=True, description="Stop a trial that falls behind after a fold.")
-    warm_start: bool = Field(default=True, description="Try the champion's parameters early.")
+    sample_rows: int = Field(
+        default=50_000, ge=100, description="Maximum number of rows of a fold that a trial fits on."
+    )
+    parallel: int = Field(default=1, ge=1, le=64, description="Number of tasks that search at the same time.")
+    prune: bool = Field(default=True, description="Stop a trial that is clearly worse after a fold.")
+    warm_start: bool = Field(default=True, description="Try the champion's hyperparameters first.")
 
 
 class Training(Section):
-    """What is learned, from which rows, by which families of models."""
+    """What a model learns, from which rows, and which candidates are tried."""
 
     task: Task
-    metric: str = Field(description="The metric that is tuned for and that the gate compares.")
-    quantile: float = Field(default=0.5, gt=0, lt=1, description="What pinball asks for; 0.5 is the median.")
+    metric: str = Field(description="The metric that tuning optimizes and the gate compares.")
+    quantile: float = Field(default=0.5, gt=0, lt=1, description="Quantile of the metric pinball; 0.5 is the median.")
     horizon_days: int | None = Field(
         default=None,
         ge=1,
         le=MAX_DAYS,
-        description="For forecasting: days from the question to the last value of its label.",
+        description="For forecasting: days from the prediction time to the last value of its label.",
     )
-    window_days: int = Field(default=365, ge=2, description="Days of history that a model learns from.")
-    holdout_days: int = Field(default=28, ge=1, description="Last labelled days, kept for the gate.")
-    gap_days: int = Field(default=1, ge=0, description="Days until a label is known; left out between.")
+    window_days: int = Field(default=365, ge=2, description="Days of history for training and holdout.")
+    holdout_days: int = Field(default=28, ge=1, description="Last labelled days, which are held out for the gate.")
+    gap_days: int = Field(
+        default=1, ge=0, description="Days until a label is known; left out between training and holdout."
+    )
     group: str | None = Field(
-        default=None, description="Column whose values are never on both sides of a split, such as a patient."
+        default=None, description="Column whose values are never on both sides of a split, such as a patient id."
     )
     class_weight: Literal["balanced"] | None = Field(
         default=None,
-        description="balanced: fit as if classes were equally frequent; nothing is measured so.",
+        description="balanced: fit as if all classes were equally frequent; metrics are not weighted.",
     )
     threshold: Threshold = Threshold()
     candidates: list[Family] = Field(default=list(get_args(BuiltIn)))
     own_candidates: dict[Name, OwnCandidate] = Field(default={})
-    ensemble: bool = Field(default=True, description="Weigh the best candidates together where that is better.")
-    calibrate: bool = Field(default=True, description="Calibrate probabilities where that is better.")
+    ensemble: bool = Field(default=True, description="Use a weighted ensemble of the best candidates if it is better.")
+    calibrate: bool = Field(default=True, description="Calibrate probabilities if that is better.")
     deterministic: bool = Field(
-        default=False, description="Same data, code and seed, same predictions to the last bit; needs tuning.trials."
+        default=False, description="Same data, code and seed give bit-identical predictions; needs tuning.trials."
     )
     tuning: Tuning = Tuning()
     seed: int = Field(default=0, ge=0)
@@ -150,7 +157,7 @@ class Training(Section):
         return self.task in ("binary", "multiclass")
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Training:
+    def _check_combination(self) -> Training:
         known = METRICS[self.task]
         if self.metric not in known:
             raise ValueError(f"metric: {unknown_name('metric', self.metric, list(known))}")
@@ -170,16 +177,16 @@ class Training(Section):
             )
         if self.deterministic and self.tuning.trials is None:
             raise ValueError(
-                "deterministic needs tuning.trials: how many trials fit into seconds is never the same twice"
+                "deterministic needs tuning.trials: the number of trials that fit into a time differs between runs"
             )
         if self.deterministic and self.tuning.parallel > 1:
             raise ValueError(
-                "deterministic needs tuning.parallel to be 1: which task ends first is never the same twice"
+                "deterministic needs tuning.parallel to be 1: the order in which tasks end differs between runs"
             )
         return self
 
     @model_validator(mode="after")
-    def _fits_the_task(self) -> Training:
+    def _check_task(self) -> Training:
         if (self.task == "forecasting") != (self.horizon_days is not None):
             raise ValueError("horizon_days is needed for the task forecasting, and for no other")
         if self.horizon_days is not None and self.gap_days < self.horizon_days:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin
 
 from urllib3 import Retry
@@ -14,6 +14,7 @@ from include.core.errors import SourceUnreadable
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
+    from requests.adapters import HTTPAdapter
     from urllib3 import BaseHTTPResponse
 
     from include.config.sources import HttpSource
@@ -43,7 +44,8 @@ class Api:
         self._session, self._secrets = endpoint.session, endpoint.secrets
         self._pause = 1 / source.requests_per_second
         self._not_before = monotonic()
-        self._session.get_adapter(self.base_url).max_retries = _Retries(
+        adapter = cast("HTTPAdapter", self._session.get_adapter(self.base_url))
+        adapter.max_retries = _Retries(
             total=source.attempts - 1,
             status_forcelist=RETRIED_STATUS,
             raise_on_status=False,

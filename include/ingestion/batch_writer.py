@@ -1,4 +1,4 @@
-"""Writes the rows of a source, as a reader yields them, to the file of a staged batch."""
+"""Writes the rows that a reader yields to the file of a staged batch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from include.config.sources import Source
     from include.ingestion.source_reader import Chunk
 
-#: A source that brings so many times its `rows_per_day.max` is not read to its end.
+#: Reading stops at this many times the rows that `rows_per_day.max` allows.
 RUNAWAY = 10
 
 
 class BatchWriter:
-    """Writes the rows of one read to a file, counts them by day, and keeps the kinds and changes of their columns."""
+    """Writes the rows of one read, counts them by day, and records the kinds and changes of their columns."""
 
     def __init__(self, source: Source, chunks: Iterator[Chunk], days: list[str], where: str) -> None:
         self.source, self.chunks, self.days, self.where = source, chunks, days, where
@@ -58,26 +58,26 @@ class BatchWriter:
         for chunk in self.chunks:
             table, changes = conform(chunk.rows, self.source, chunk.where, sparse=self.source.sparse)
             seen.update(chunk.rows.column_names)
-            self._keep(changes)
+            self._record(changes)
             for name, kinds in delivered_kinds(chunk.rows, self.source).items():
                 self.kinds[name] = sorted({*self.kinds.get(name, []), *kinds})
             rows += table.num_rows
             if rows > most:
                 raise SourceUnreadable(
-                    f"{self.where}: more than {most:,} rows came, {RUNAWAY} times what rows_per_day allows, and "
-                    "reading was stopped; correct the source, or rows_per_day in pipeline.yaml; nothing was published"
+                    f"{self.where}: reading stopped after more than {most:,} rows, {RUNAWAY} times what rows_per_day "
+                    "allows; correct the source, or rows_per_day in pipeline.yaml; nothing was published"
                 )
             table = self._with_days(table, chunk.delivered)
             self._count(table)
             yield table
         if self.source.sparse and rows:
-            self._keep(check_all_seen(seen, self.source, self.where))
+            self._record(check_all_seen(seen, self.source, self.where))
 
-    def _keep(self, changes: list[str]) -> None:
+    def _record(self, changes: list[str]) -> None:
         self.changes += [change for change in changes if change not in self.changes]
 
     def _with_days(self, table: pa.Table, delivered: str | None = None) -> pa.Table:
-        """Add the day of each row: `ds`, and `delivered` where rows may come late."""
+        """Add the day of each row as `ds` and, if rows may arrive late, the day of its delivery as `delivered`."""
         source = self.source
         if source.arrives == "snapshot":
             return table
@@ -86,20 +86,22 @@ class BatchWriter:
         if source.arrives == "append":
             import pyarrow as pa
 
-            known = self._day(table, source.available_at.column)
-            came = known if delivered is None else pa.repeat(pa.scalar(delivered, pa.string()), table.num_rows)
-            table = table.append_column("delivered", came)
+            available = self._day(table, source.available_at.column)
+            delivery_day = (
+                available if delivered is None else pa.repeat(pa.scalar(delivered, pa.string()), table.num_rows)
+            )
+            table = table.append_column("delivered", delivery_day)
         return table
 
     def _day(self, table: pa.Table, column: str) -> pa.ChunkedArray:
         import pyarrow.compute as pc
 
         self.undated += table[column].null_count
-        # dates in ISO form sort as text, so that plain string predicates select partitions
+        # ISO dates sort as text, so plain string predicates select partitions
         return pc.strftime(table[column], format="%Y-%m-%d")
 
     def _count(self, table: pa.Table) -> None:
-        """Count the rows of each day, and those of days that were not asked for."""
+        """Count the rows of each requested day and of other days."""
         if self.source.arrives == "snapshot":
             self.rows_by_day[self.days[-1]] = self.rows_by_day.get(self.days[-1], 0) + table.num_rows
             return
@@ -114,7 +116,7 @@ class BatchWriter:
                 self.outside[day] = self.outside.get(day, 0) + late["counts"]
 
     def _too_late(self, ds: pa.ChunkedArray, delivered: pa.ChunkedArray) -> list[dict[str, Any]]:
-        """Return how many rows of which days were delivered before their day, or later than is allowed."""
+        """Count by day the rows that were delivered before their day or later than `late_days` allows."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -129,16 +131,16 @@ class BatchWriter:
             named = f"'{column}'" if source.arrives != "append" else f"'{column}' or '{source.available_at.column}'"
             raise SchemaMismatch(
                 f"{self.where}: {self.undated:,} of {rows:,} rows have no {named}, which says "
-                "what day a row belongs to; correct the source; nothing was published"
+                "which day a row belongs to; correct the source; nothing was published"
             )
         if self.outside:
             allowed, remedy = "", "correct the file or the query's :start and :end"
             if source.arrives == "append":
                 column = f"{column}' and '{source.available_at.column}"
                 allowed = f", or are more than late_days ({source.late_days}) late"
-                remedy = "correct the source or what it is asked for, or raise late_days in pipeline.yaml"
+                remedy = "correct the source or its query, or raise late_days in pipeline.yaml"
             raise SchemaMismatch(
                 f"{self.where}: {sum(self.outside.values()):,} of {rows:,} rows belong to other days by their "
-                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; a day is one of UTC, so a "
-                "delivery by the days of another time zone has rows of two days; nothing was published"
+                f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; days are UTC, so a day of "
+                "another time zone has rows of two days; nothing was published"
             )

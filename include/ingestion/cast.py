@@ -1,7 +1,7 @@
-"""The value rules: what a delivered value is in a column's declared type, whichever reader brought it.
+"""The value rules: casts a source's values to the declared type of their column, the same way for every reader.
 
-The declared type decides, never the type that a reader inferred: a value that CSV, JSON, Parquet or a database writes
-in its own way is the same value in the lake, or is refused for the same reason. docs/how-to/declare-columns.md has the
+The declared type decides, never the type that a reader inferred. However CSV, JSON, Parquet or a database writes a
+value, it becomes the same value in the lake or is refused for the same reason. docs/how-to/declare-columns.md has the
 rules in one table.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from include.config.sources import ColumnType, Infinity
 
-#: A number in text; hexadecimal digits, thousands separators, decimal commas and digits of other scripts are none.
+#: A number as text, without hexadecimal digits, thousands separators, decimal commas or digits of other scripts.
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DIGITS = r"^-?[0-9]+$"
 NAN = r"(?i)^[+-]?nan$"
@@ -32,16 +32,16 @@ INFINITE = r"(?i)^[+-]?inf(inity)?$"
 TRUTH = dict.fromkeys(("true", "t", "yes", "y", "on"), True)
 TRUTH |= dict.fromkeys(("false", "f", "no", "n", "off"), False)
 
-#: The type of numbers that a reader passes on as they were written, such as 1.10 in JSON.
+#: The type of numbers that a reader passes on as written, such as 1.10 in JSON.
 LITERAL = pa.json_(pa.string())
 
-#: The first whole number that a float of so many bits may have been rounded to.
+#: By bits of a float: the smallest whole number that may be the result of rounding.
 FIRST_ROUNDED = {16: 2**11, 32: 2**24, 64: 2**53}
 
-#: NumPy's "not a time" (NaT), as Parquet files of other writers than pandas hold it.
+#: NumPy's "not a time" (NaT), as it occurs in Parquet files that pandas did not write.
 NAT = -(2**63)
 
-#: The times that a lake can hold, in microseconds since 1970: the years 1 to 9999.
+#: The range of timestamps in the lake, in microseconds since 1970: the years 1 to 9999.
 FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
@@ -49,8 +49,8 @@ FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 EXCERPT = 100
 
 
-class _Unfit(ValueError):
-    """Values that are not of a type, with what is wrong with them and what to do about it."""
+class _WrongValue(ValueError):
+    """Raised for values that are not of the declared type, with the reason and the remedy."""
 
     def __init__(
         self, reason: str = "is not one", remedy: str = "correct the source, or the column's type in pipeline.yaml"
@@ -67,25 +67,24 @@ def cast(
     Parameters
     ----------
     values
-        As delivered: of any Arrow type; a union where values of several types came, `LITERAL` where numbers came
-        as they were written.
+        The source's values, of any Arrow type: a union if they are of several types, `LITERAL` for numbers as written.
     infinity
         Whether an infinite number is refused or becomes null.
 
     Raises
     ------
     SchemaMismatch
-        With the first value that is not of the declared type.
+        If a value is not of the declared type; the error shows the first one.
     """
     chunks = []
     for chunk in values.chunks:
         try:
             chunks.append(_cast(chunk, declared, infinity))
         except (pa.ArrowException, ValueError) as error:
-            bad, unfit = _first_bad(chunk, declared, infinity)
+            bad, wrong = _first_wrong(chunk, declared, infinity)
             found = f"a value of type {chunk.type}" if bad is None else f"the value {bad}"
             raise SchemaMismatch(
-                f"{where}: column '{name}' is declared as {declared}, and {found} {unfit.reason}; {unfit.remedy}; "
+                f"{where}: column '{name}' is declared as {declared}, and {found} {wrong.reason}; {wrong.remedy}; "
                 "nothing was published"
             ) from error
     return pa.chunked_array(chunks, arrow_type(declared))
@@ -99,7 +98,7 @@ def _cast(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Arra
     values = _plain(values)
     kind = values.type
     if kind == LITERAL or pa.types.is_decimal(kind):
-        return _from_text(_written(values), declared, infinity, is_number=True)
+        return _from_text(_digits(values), declared, infinity, is_number=True)
     if pa.types.is_string(kind):
         return _from_text(values, declared, infinity)
     if pa.types.is_floating(kind):
@@ -110,17 +109,17 @@ def _cast(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Arra
         return _from_time(values, declared)
     if pa.types.is_time(kind) and declared == "string":
         return _short_fraction(values.cast(pa.string()))
-    raise _Unfit
+    raise _WrongValue
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    """Return values without their encoding: of a dictionary, of runs, of a view, and text in bytes as text."""
+    """Return values without dictionary, run-end or view encoding, and UTF-8 bytes as text."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         return _plain(_plain(values.dictionary).take(values.indices))
     if pa.types.is_run_end_encoded(kind):
         return _plain(pc.run_end_decode(values))
-    if kind == pa.uuid():  # which Arrow casts to nothing
+    if kind == pa.uuid():  # Arrow has no cast for it
         return pa.array([value and str(value) for value in values.to_pylist()], pa.string())
     if isinstance(kind, pa.JsonType) and kind != LITERAL:
         return pa.ExtensionArray.from_storage(LITERAL, values.storage.cast(pa.string()))
@@ -130,13 +129,13 @@ def _plain(values: pa.Array) -> pa.Array:
     if is_bytes or pa.types.is_fixed_size_binary(kind):
         text = values.cast(pa.string())
         if pc.any(pc.match_substring(text, "\0")).as_py():
-            raise _Unfit  # numbers, or a span of time of Parquet, that happen to be UTF-8
+            raise _WrongValue  # numbers or a Parquet interval whose bytes happen to be UTF-8
         return text
     return values
 
 
 def _cast_each(values: pa.UnionArray, declared: ColumnType, infinity: Infinity) -> pa.Array:
-    """Cast the values of each type by themselves, and return all in their order."""
+    """Cast the values of each type separately, and return all values in their order."""
     import numpy as np
 
     children = [values.field(number) for number in range(values.type.num_fields)]
@@ -146,66 +145,66 @@ def _cast_each(values: pa.UnionArray, declared: ColumnType, infinity: Infinity) 
 
 
 def _from_text(values: pa.Array, declared: ColumnType, infinity: Infinity, *, is_number: bool = False) -> pa.Array:
-    """Read text; `is_number` says that it was no text at its source, but a number of exactly these digits."""
+    """Cast text; `is_number` says that the source had a number with exactly these digits."""
     if declared == "string":
         return _without_words(values, infinity) if is_number else values
     values = pc.utf8_trim_whitespace(values)
     if declared in ("integer", "float"):
-        return _number_of(values, declared, infinity)
+        return _parse_numbers(values, declared, infinity)
     values = _without(values, pc.match_substring_regex(values, NO_TIME if declared == "timestamp" else NAN))
     if declared == "boolean":
-        return _each_distinct(values, _truth_of, pa.bool_())
+        return _each_distinct(values, _parse_boolean, pa.bool_())
     if is_number and values.null_count < len(values):
-        raise _Unfit
-    return _time_of(values)
+        raise _WrongValue
+    return _parse_times(values)
 
 
-def _number_of(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Array:
+def _parse_numbers(values: pa.Array, declared: ColumnType, infinity: Infinity) -> pa.Array:
     if not _all(pc.match_substring_regex(values, NUMBER)):
         values = _without_words(values, infinity)
-        # a truth value counts as a number, in whichever way it came
+        # a boolean counts as a number, however the source wrote it
         values = pc.replace_substring_regex(values, "(?i)^true$", "1")
         values = pc.replace_substring_regex(values, "(?i)^false$", "0")
         if not _all(pc.match_substring_regex(values, NUMBER)):
-            raise _Unfit
+            raise _WrongValue
     if declared == "float":
         numbers = values.cast(pa.float64())
         return _without_infinite(numbers, pc.is_inf(numbers), infinity)
     if _all(pc.match_substring_regex(values, DIGITS)):
         return values.cast(pa.int64())
-    return _each_distinct(values, _whole, pa.int64())
+    return _each_distinct(values, _parse_integer, pa.int64())
 
 
 def _without_words(values: pa.Array, infinity: Infinity) -> pa.Array:
-    """Return numbers as text without the words for NaN, and for what is infinite where it may be null."""
+    """Return numbers as text with null for NaN, and for infinite numbers if the contract allows null for them."""
     values = _without(values, pc.match_substring_regex(values, NAN))
     return _without_infinite(values, pc.match_substring_regex(values, INFINITE), infinity)
 
 
 def _each_distinct(values: pa.Array, convert: Callable[[str], object], to: pa.DataType) -> pa.Array:
-    """Convert each distinct value once, in Python."""
+    """Convert values in Python, each distinct value once."""
     encoded = values.dictionary_encode()
     return pa.array([convert(value) for value in encoded.dictionary.to_pylist()], to).take(encoded.indices)
 
 
-def _whole(text: str) -> int:
-    """Return the number that a text such as 7.0, +7 or 7e3 is, if it is a whole one of 64 bits."""
+def _parse_integer(text: str) -> int:
+    """Return the number in a text such as 7.0, +7 or 7e3, if it is a whole number of 64 bits."""
     number = Decimal(text)
     if number.adjusted() > 18 or number != number.to_integral_value() or not -(2**63) <= number < 2**63:
-        raise _Unfit
+        raise _WrongValue
     return int(number)
 
 
-def _truth_of(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     if re.fullmatch(NUMBER, text) and Decimal(text) in (0, 1):
         return Decimal(text) == 1
     if text.lower() not in TRUTH:
-        raise _Unfit
+        raise _WrongValue
     return TRUTH[text.lower()]
 
 
-def _time_of(values: pa.Array) -> pa.Array:
-    """Read times in ISO form; one without a zone is UTC, and what is finer than a microsecond is cut off."""
+def _parse_times(values: pa.Array) -> pa.Array:
+    """Parse ISO timestamps; one without a time zone is UTC, and digits below a microsecond are cut off."""
     values = pc.replace_substring_regex(values, r"(\.\d{6})\d+", r"\1")
     zoned = pc.match_substring_regex(values, r"(Z|:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?)$")
     naive = pc.if_else(zoned, None, values).cast(pa.timestamp("us"))
@@ -228,13 +227,13 @@ def _from_float(values: pa.Array, declared: ColumnType, infinity: Infinity) -> p
         return _from_integer(values, declared)
     if not _all(pc.equal(values, pc.floor(values))):
         if declared == "integer":
-            raise _Unfit
-        raise _Unfit(
+            raise _WrongValue
+        raise _WrongValue(
             "came as a floating-point number with a fraction, so how it was written is not known",
             "deliver it as text, or declare the column as float",
         )
     if not _all(pc.less(pc.abs(values), first_rounded)):
-        raise _Unfit(
+        raise _WrongValue(
             f"came as a floating-point number of 2^{first_rounded.bit_length() - 1} or more, so its last digits may be "
             "lost",
             "deliver it as text or as an integer",
@@ -243,24 +242,24 @@ def _from_float(values: pa.Array, declared: ColumnType, infinity: Infinity) -> p
 
 
 def _from_integer(values: pa.Array, declared: ColumnType) -> pa.Array:
-    """Cast integers and truth values, and the floats that are to be truth values."""
+    """Cast integers and booleans, and floats to booleans."""
     if declared == "timestamp":
-        raise _Unfit  # Arrow would count it from 1970, in a unit that nobody has named
-    # unlike is_in, a comparison leaves a null what it is, and -0.0 is 0
+        raise _WrongValue  # Arrow would count it from 1970 in an arbitrary unit
+    # unlike is_in, a comparison keeps null as null and treats -0.0 as 0
     if declared == "boolean" and not pa.types.is_boolean(values.type):
         zero, one = (pa.scalar(number, values.type) for number in (0, 1))
         if not _all(pc.or_(pc.equal(values, zero), pc.equal(values, one))):
-            raise _Unfit
+            raise _WrongValue
     return values.cast(arrow_type(declared), safe=declared != "float")
 
 
 def _from_time(values: pa.Array, declared: ColumnType) -> pa.Array:
     if declared not in ("timestamp", "string"):
-        raise _Unfit
+        raise _WrongValue
     if pa.types.is_date(values.type):
         return _in_range(values.cast(arrow_type("timestamp"))) if declared == "timestamp" else values.cast(pa.string())
     unit = values.type.unit
-    values = values.cast(pa.timestamp(unit))  # of a zone, the moment in UTC
+    values = values.cast(pa.timestamp(unit))  # a time with a zone becomes its moment in UTC
     values = _without(values, pc.equal(values.cast(pa.int64()), NAT))
     if declared == "string":
         text = pc.strftime(values, format="%Y-%m-%dT%H:%M:%S")
@@ -271,22 +270,22 @@ def _from_time(values: pa.Array, declared: ColumnType) -> pa.Array:
 
 
 def _short_fraction(times: pa.Array) -> pa.Array:
-    """Return times as text with 6 digits of a second, with 9 where these are needed, with none where all are 0."""
+    """Return times as text with 6 fractional digits: 9 if needed, none if all are 0."""
     times = pc.replace_substring_regex(times, r"(\.\d{3})$", r"\1000")
     times = pc.replace_substring_regex(times, r"(\.\d{6})000$", r"\1")
     return pc.replace_substring_regex(times, r"\.0+$", "")
 
 
 def _in_range(times: pa.Array) -> pa.Array:
-    """Refuse times of years before 1 and after 9999, which Python has no dates for."""
+    """Refuse times outside the years 1 to 9999, which Python's dates do not cover."""
     bounds = pc.min_max(times.cast(pa.int64())).as_py()
     if bounds["min"] is not None and not FIRST_TIME <= bounds["min"] <= bounds["max"] <= LAST_TIME:
-        raise _Unfit
+        raise _WrongValue
     return times
 
 
-def _written(numbers: pa.Array) -> pa.Array:
-    """Return the digits of exact numbers as text, without exponents for decimals."""
+def _digits(numbers: pa.Array) -> pa.Array:
+    """Return exact numbers as text; decimals without exponents."""
     if numbers.type == LITERAL:
         return numbers.storage
     text = numbers.cast(pa.string())
@@ -296,54 +295,54 @@ def _written(numbers: pa.Array) -> pa.Array:
 
 
 def _without(values: pa.Array, unwanted: pa.Array) -> pa.Array:
-    """Return values with null in the place of some."""
+    """Return values with null in place of the unwanted ones."""
     return pc.if_else(unwanted, None, values) if pc.any(unwanted).as_py() else values
 
 
 def _without_infinite(values: pa.Array, infinite: pa.Array, infinity: Infinity) -> pa.Array:
     if infinity == "refuse" and pc.any(infinite).as_py():
-        raise _Unfit(
+        raise _WrongValue(
             "is infinite", "correct the source, or let it be null by contract: {infinity: null} in pipeline.yaml"
         )
     return _without(values, infinite)
 
 
 def _all(conditions: pa.Array) -> bool:
-    """Return whether a condition holds for every value that is not null."""
+    """Return whether all conditions are true or null."""
     return pc.all(conditions).as_py() is not False
 
 
-def _first_bad(values: pa.Array, declared: ColumnType, infinity: Infinity) -> tuple[str | None, _Unfit]:
-    """Return the first value that is not of a type, as it is shown, and what is wrong with it."""
+def _first_wrong(values: pa.Array, declared: ColumnType, infinity: Infinity) -> tuple[str | None, _WrongValue]:
+    """Return the first value that is not of the declared type, as an error shows it, and its error."""
     if pa.types.is_union(values.type):
         for number in range(values.type.num_fields):
             child = values.field(number)
-            if _unfit(child, declared, infinity):
-                return _first_bad(child, declared, infinity)
+            if _find_wrong(child, declared, infinity):
+                return _first_wrong(child, declared, infinity)
     first, count = 0, len(values)
-    while count > 1:  # the first bad value is among these
+    while count > 1:  # the first wrong value is in this range
         half = count // 2
-        if _unfit(values.slice(first, half), declared, infinity):
+        if _find_wrong(values.slice(first, half), declared, infinity):
             count = half
         else:
             first, count = first + half, count - half
-    unfit = _unfit(values.slice(first, 1), declared, infinity) or _Unfit()
+    wrong = _find_wrong(values.slice(first, 1), declared, infinity) or _WrongValue()
     if pa.types.is_nested(values.type):
-        return None, unfit
-    return _shown(values[first]), unfit
+        return None, wrong
+    return _format_value(values[first]), wrong
 
 
-def _unfit(values: pa.Array, declared: ColumnType, infinity: Infinity) -> _Unfit | None:
+def _find_wrong(values: pa.Array, declared: ColumnType, infinity: Infinity) -> _WrongValue | None:
     try:
         _cast(values, declared, infinity)
-    except _Unfit as error:
+    except _WrongValue as error:
         return error
     except (pa.ArrowException, ValueError):
-        return _Unfit()
+        return _WrongValue()
     return None
 
 
-def _shown(value: pa.Scalar) -> str:
+def _format_value(value: pa.Scalar) -> str:
     try:
         text = str(value.as_py()) if value.type == LITERAL else repr(value.as_py())
     except (ValueError, OverflowError):  # Python has no such date

@@ -1,4 +1,4 @@
-"""What files beside a delivered file say of it: its checksum and the number of its rows."""
+"""Companion files, which state the checksum or the number of rows of a data file in the same folder."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from include.config.sources import FilesSource
     from include.core.errors import SourceUnreadable
 
-#: What the name of a checksum's file ends with, behind the whole name of the file that it is of; also the algorithm.
+#: Endings of checksum files, appended to the whole name of the data file. An ending is also the algorithm's name.
 CHECKSUMS = ("sha256", "sha512", "sha1", "md5")
 
-#: What the name of a row count's file ends with.
+#: Endings of row count files.
 ROW_COUNTS = ("rows", "count")
 
-#: Bytes read of such a file at most; a real one is far smaller.
+#: Bytes read of a companion file at most; a real one is far smaller.
 MOST_BYTES = 65_536
 
-#: A line of sha256sum and its like, and one of BSD's and openssl's.
+#: A line as sha256sum writes it, and one as BSD's tools and openssl write it.
 _DIGEST = re.compile(r"\\?(?P<digest>[0-9a-f]+)(?:\s+\*?(?P<name>\S.*))?", re.IGNORECASE)
 _TAGGED = re.compile(r"[\w-]+\s*\((?P<name>.+)\)\s*=\s*(?P<digest>[0-9a-f]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:rows?\s*[:=]?\s*)?(\d{1,3}(?:,\d{3})+|\d{1,18})", re.IGNORECASE)
@@ -36,34 +36,34 @@ _NUMBER = re.compile(r"(?:rows?\s*[:=]?\s*)?(\d{1,3}(?:,\d{3})+|\d{1,18})", re.I
 
 @dataclass(frozen=True)
 class DeclaredContent:
-    """What is declared of a file, each with the name of the file that says it."""
+    """The checksums and the row count declared for a file, each with the name of its companion file."""
 
     digests: dict[str, tuple[str, str]] = field(default_factory=dict)
     rows: tuple[int, str] | None = None
 
     @property
     def file_names(self) -> list[str]:
-        """The names of the files that say it."""
+        """The names of the companion files."""
         return [name for _, name in self.digests.values()] + ([self.rows[1]] if self.rows else [])
 
     def check_digests(self, found: dict[str, str], place: str) -> None:
-        """Raise if the content is not the declared one."""
+        """Raise if the content has another checksum than declared."""
         for algorithm, (digest, name) in self.digests.items():
             if found[algorithm] != digest:
-                raise _passing(
+                raise _retryable(
                     place, f"its {algorithm} is {found[algorithm]}, and {PurePosixPath(name).name} declares {digest}"
                 )
 
     def check_rows(self, found: int, place: str) -> None:
-        """Raise if the number of rows is not the declared one."""
+        """Raise if the file has another number of rows than declared."""
         if self.rows and found != self.rows[0]:
             header = "; the header is not one of them" if self.rows[0] == found + 1 else ""
             name = PurePosixPath(self.rows[1]).name
-            raise _passing(place, f"it has {found:,} rows, and {name} declares {self.rows[0]:,}{header}")
+            raise _retryable(place, f"it has {found:,} rows, and {name} declares {self.rows[0]:,}{header}")
 
 
 class CompanionFiles:
-    """The files beside those of a delivery; a folder is listed at most once."""
+    """The companion files of a source's files; each folder is listed at most once."""
 
     def __init__(self, source: FilesSource, folder: UPath) -> None:
         self.folder = folder
@@ -72,12 +72,12 @@ class CompanionFiles:
         self._listed: dict[str, set[str] | None] = {}
 
     def leave_out(self, names: list[str], pattern: str, where: str) -> list[str]:
-        """Return the delivered files among the names that a pattern matches.
+        """Return the data files among the names that a pattern matches.
 
         Raises
         ------
         SourceUnreadable
-            If one is declared and not there.
+            If a companion file has no data file.
         """
         endings = tuple(f".{each}" for kind in self._is_required for each in kind if not pattern.endswith(f".{each}"))
         if not endings or not re.search(r"[*?]", pattern):
@@ -88,16 +88,18 @@ class CompanionFiles:
             for name in sorted(each for each in there if each.endswith(endings)):
                 base = name.rpartition(".")[0]
                 if base not in there and fnmatchcase(base, last):
-                    raise _passing(f"{where}, file {self.folder / parent / base}", f"{name} is there, and it is not")
+                    raise _retryable(
+                        f"{where}, file {self.folder / parent / base}", f"{name} exists, but the file itself does not"
+                    )
         return [name for name in names if not name.endswith(endings)]
 
     def declared(self, name: str, place: str) -> DeclaredContent:
-        """Return what is declared of a file.
+        """Return what a file's companion files declare.
 
         Raises
         ------
         SourceUnreadable
-            If what must be declared is not, or cannot be read.
+            If a required companion file is missing or cannot be read.
         """
         digests: dict[str, tuple[str, str]] = {}
         rows = None
@@ -106,7 +108,7 @@ class CompanionFiles:
             if is_required and not found:
                 names = " or ".join(f"{PurePosixPath(name).name}.{each}" for each in endings)
                 setting = "checksum" if endings == CHECKSUMS else "row_count"
-                raise _passing(place, f"there is no {names} beside it, and {setting} is required")
+                raise _retryable(place, f"it has no companion file {names}, and {setting} is required")
             for ending in found:
                 text = self._text(f"{name}.{ending}")
                 if endings == CHECKSUMS:
@@ -117,7 +119,7 @@ class CompanionFiles:
 
     def _is_there(self, name: str) -> bool:
         parent = str(PurePosixPath(name).parent)
-        # a store may have very many objects in a folder, and listing them all takes longer than asking for six
+        # in a store, listing a folder of very many objects takes longer than asking for six
         names = self._names(parent) if parent in self._listed or self.folder.protocol in ("", "file", "local") else None
         if names is not None:
             return PurePosixPath(name).name in names
@@ -128,9 +130,9 @@ class CompanionFiles:
         return True
 
     def _names(self, parent: str) -> set[str] | None:
-        """Return the names in a folder, or None of one that may be read and not listed."""
+        """Return the names in a folder, or None if the folder may be read but not listed."""
         if parent not in self._listed:
-            self.folder.fs.invalidate_cache()  # what a store said of it before
+            self.folder.fs.invalidate_cache()  # the store's earlier listing
             try:
                 self._listed[parent] = {path.name for path in (self.folder / parent).iterdir()}
             except PermissionError:
@@ -142,13 +144,13 @@ class CompanionFiles:
             return file.read(MOST_BYTES).decode("utf-8-sig", errors="replace").strip()
 
 
-def digests_of(algorithms: Iterable[str]) -> dict[str, hashlib._Hash]:
-    """Return the hashes to fill, that of the manifest among them."""
+def new_hashes(algorithms: Iterable[str]) -> dict[str, hashlib._Hash]:
+    """Return empty hashes by algorithm, always including SHA-256, which the manifest needs."""
     return {each: hashlib.new(each, usedforsecurity=False) for each in dict.fromkeys(["sha256", *algorithms])}
 
 
 def _digest(text: str, algorithm: str, name: str, place: str) -> str:
-    """Return the one digest that a text declares of a file."""
+    """Return the one digest that a companion file's text declares for a file."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     found = [each for line in lines if (each := _TAGGED.fullmatch(line) or _DIGEST.fullmatch(line))]
     if len(lines) > 1:
@@ -160,18 +162,20 @@ def _digest(text: str, algorithm: str, name: str, place: str) -> str:
         and len(digest := digests.pop()) == 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
     ):
         return digest
-    raise _passing(place, f"{PurePosixPath(name).name}.{algorithm} does not declare one {algorithm} of it")
+    raise _retryable(
+        place, f"{PurePosixPath(name).name}.{algorithm} does not declare one {algorithm} digest of the file"
+    )
 
 
 def _number(text: str, name: str, place: str) -> int:
     found = _NUMBER.fullmatch(text)
     if found:
         return int(found[1].replace(",", ""))
-    raise _passing(place, f"{PurePosixPath(name).name} is expected to hold the number of its rows and nothing else")
+    raise _retryable(place, f"{PurePosixPath(name).name} must hold the number of the file's rows and nothing else")
 
 
-def _passing(place: str, reason: str) -> SourceUnreadable:
-    """Return an error that may be gone when the delivery is complete."""
+def _retryable(place: str, reason: str) -> SourceUnreadable:
+    """Return an error that may not occur once all files have arrived."""
     refused = unreadable(place, reason, AGAIN)
     refused.retryable = True
     return refused

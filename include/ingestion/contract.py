@@ -1,4 +1,4 @@
-"""The declared columns of a source, held against what it delivers."""
+"""Compares the columns that a source delivers with its declared columns, and converts them."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from include.config.sources import ColumnType, Source
 
 
-#: The kinds of numbers; a decimal has the digits that it was written with, a float has not.
+#: The kinds of numbers; a decimal keeps the digits that it was written with, a float does not.
 NUMBERS = {"integer", "float", "decimal"}
 
 
 def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False) -> tuple[pa.Table, list[str]]:
-    """Return the declared columns, in the declared order, with the declared types.
+    """Return the declared columns in the declared order and types.
 
     Parameters
     ----------
     rows
-        What the source delivered; strings are parsed, and a timestamp without a zone is UTC.
+        The source's rows; text is parsed, and a timestamp without a time zone is UTC.
     source
-        Has the declared columns, and which changes of them its contract allows.
+        Declares the columns and, in its contract, the allowed changes.
     where
-        What was read, for the error's sentence.
+        The place that was read, for an error's sentence.
     sparse
-        Whether the rows are of records that leave out what is null, so that a column may be absent from some
-        chunks; `check_all_seen` is then for the whole.
+        Whether the rows are JSON records, which may leave out a null field, so that a chunk may lack a column;
+        `check_all_seen` then checks all chunks together.
 
     Returns
     -------
     table : pyarrow.Table
-        The declared columns alone.
+        The declared columns only.
     changes : list of str
         Each change that the contract allowed, as a clause such as "column 'x' was not delivered and is null".
 
     Raises
     ------
     SchemaMismatch
-        If a column is missing, not declared or twice there and the contract does not allow it, or a value is
-        not of its column's type.
+        If a column is missing, undeclared or duplicated and the contract does not allow it, or if a value is not of its
+        column's type.
     """
     import pyarrow as pa
 
@@ -79,22 +79,22 @@ def conform(rows: pa.Table, source: Source, where: str, *, sparse: bool = False)
 
 
 def check_all_seen(seen: set[str], source: Source, where: str) -> list[str]:
-    """Hold the columns that a delivery of records had anywhere against the declared ones.
+    """Check that each declared column occurred in at least one record.
 
     Parameters
     ----------
     seen
-        Every name that a record had.
+        The names of all fields that any record had.
 
     Returns
     -------
     list of str
-        What `conform` returns as changes, for the columns that no record had.
+        The changes that the contract allowed, as `conform` returns them, for columns that no record had.
 
     Raises
     ------
     SchemaMismatch
-        If there is such a column and the contract does not allow it.
+        If no record had a declared column and the contract does not allow that.
     """
     import pyarrow as pa
 
@@ -102,9 +102,9 @@ def check_all_seen(seen: set[str], source: Source, where: str) -> list[str]:
 
 
 def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, set[str]]:
-    """Return the kinds of each column's values as they were delivered, by the declared name.
+    """Return the kinds of each column's values at the source, by the column's declared name.
 
-    A column of nulls alone has no kind and is left out.
+    A column that is entirely null has no kind and is left out.
     """
     found: dict[str, set[str]] = {}
     for field, column in zip(rows.schema, rows.columns, strict=True):
@@ -116,10 +116,10 @@ def delivered_kinds(rows: pa.Table, source: Source) -> dict[str, set[str]]:
 
 
 def retyped(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
-    """Name the columns whose values have other kinds than in the batch before, as clauses.
+    """Name the columns whose kinds of values differ from the previous batch, as clauses.
 
-    Whole numbers of a float column are no other kind, nor is a batch in which all numbers have a fraction, or none,
-    where those of the other batch were of both kinds.
+    Whole numbers in a float column are not a change. Neither is a batch whose numbers all have a fraction, or all have
+    none, if the other batch had both.
     """
     changes = []
     for name in now.keys() & before.keys():
@@ -127,16 +127,15 @@ def retyped(before: dict[str, list[str]], now: dict[str, list[str]], source: Sou
         both = {"float"} if source.columns.get(name) == "float" else was & is_now
         same = NUMBERS if both & NUMBERS else set()
         if was - same != is_now - same:
-            changes.append(_told(name, before[name], now[name]))
+            changes.append(_describe_change(name, before[name], now[name]))
     return sorted(changes)
 
 
 def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], source: Source) -> list[str]:
-    """Name the key columns of text that may be written otherwise than in the batch before, as clauses.
+    """Name the text columns of the key whose text may differ from the previous batch, as clauses.
 
-    The integer 7 may be the text 007 or 7.0 from now on, which no row of before is joined to. Where some numbers
-    have a fraction and others have none, a batch of only one of these is no change, and the digits of a float are
-    those of an integer.
+    The integer 7 may have been the text 007 or 7.0 before, and would join none of the earlier rows. If a column has
+    numbers with and without a fraction, a batch with only one of them is not a change; a float counts as an integer.
     """
     changes = []
     for name in source.key:
@@ -144,17 +143,17 @@ def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], sour
             was, is_now = ({"integer" if kind == "float" else kind for kind in each[name]} for each in (before, now))
             new = is_now - was
             if new - NUMBERS or (new and not was & is_now & NUMBERS):
-                told = _told(name, before[name], now[name])
-                changes.append(f"key {told}, and its text may be written otherwise now")
+                change = _describe_change(name, before[name], now[name])
+                changes.append(f"key {change}, and its text may be written otherwise now")
     return changes
 
 
-def _told(name: str, before: list[str], now: list[str]) -> str:
+def _describe_change(name: str, before: list[str], now: list[str]) -> str:
     return f"column '{name}' was delivered as {' and '.join(now)}, before as {' and '.join(before)}"
 
 
 def empty_table(columns: dict[str, ColumnType]) -> pa.Table:
-    """Return a table of the declared columns without rows."""
+    """Return a table with the declared columns and no rows."""
     import pyarrow as pa
 
     return pa.schema([(name, arrow_type(declared)) for name, declared in columns.items()]).empty_table()
@@ -179,16 +178,16 @@ def _check_names(
     twice = sorted({name for name in delivered if delivered.count(name) > 1})
     problems = []
     if twice:
-        problems.append(f"brings {_named(twice)} twice")
+        problems.append(f"has {_named(twice)} twice")
     for name in missing:
         near = nearest(name, extra)
         problems.append(f"lacks {_named([name])}" + (f" (renamed to '{near}'?)" if near else ""))
     if extra:
-        # of records, a column that was renamed is not known to be missing before the last of them
+        # in records, a renamed column is not known to be missing until the last record
         absent = [name for name in columns if name not in delivered and name not in missing]
         renamed = [f"'{near}'" for name in extra if (near := nearest(name, absent))]
         hint = f" ({', '.join(renamed)} renamed?)" if renamed else ""
-        problems.append(f"brings {_named(extra)}, which pipeline.yaml does not declare{hint}")
+        problems.append(f"has {_named(extra)}, which pipeline.yaml does not declare{hint}")
     if problems:
         raise SchemaMismatch(
             f"{where}: the source {'; it '.join(problems)}; expected {', '.join(columns)}; correct the source, or "
@@ -197,20 +196,20 @@ def _check_names(
 
 
 def _kinds(delivered: pa.Array) -> set[str]:
-    """Return the kinds of some values: of a union those of each of its types."""
+    """Return the kinds of some values; a union has the kinds of all its types."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from include.ingestion.cast import DIGITS, LITERAL
 
-    of = delivered.type
-    if pa.types.is_union(of):
-        return {kind for number in range(of.num_fields) for kind in _kinds(delivered.field(number))}
+    kind = delivered.type
+    if pa.types.is_union(kind):
+        return {each for number in range(kind.num_fields) for each in _kinds(delivered.field(number))}
     if delivered.null_count == len(delivered):
         return set()
-    if pa.types.is_dictionary(of):
-        of = of.value_type
-    if of == LITERAL:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if kind == LITERAL:
         whole = pc.match_substring_regex(delivered.storage, DIGITS)
         return {"integer"} if pc.all(whole).as_py() else {"decimal"}
     tests = {
@@ -221,7 +220,7 @@ def _kinds(delivered: pa.Array) -> set[str]:
         "boolean": [pa.types.is_boolean],
         "timestamp": [pa.types.is_timestamp, pa.types.is_date],
     }
-    return {next((kind for kind, is_of in tests.items() if any(test(of) for test in is_of)), str(of))}
+    return {next((name for name, checks in tests.items() if any(check(kind) for check in checks)), str(kind))}
 
 
 def _named(names: list[str]) -> str:

@@ -1,8 +1,8 @@
-"""Reads CSV of which no row may be lost in a quote that was opened and not closed.
+"""Reads CSV without losing rows in a quote that was opened and never closed.
 
-A quote opens a value only at its beginning, and commas and line ends are text then. It ends before a comma or the end
-of a line, and a quote within it is written twice (RFC 4180). So a quote that is missing, or that is escaped by a
-backslash, ends somewhere else, and the file is refused where it does.
+A quote opens a value only at the value's beginning; commas and line ends are then text. The closing quote stands before
+a comma or the end of a line, and a quote inside the value is doubled (RFC 4180). If a quote is missing or escaped by a
+backslash, the value ends in the wrong place, and the reader refuses the file there.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
     from include.config.sources import ColumnType, FilesSource
 
-#: Lines that a quoted value may have; one with more is rather a quote that was never closed.
+#: Lines that a quoted value may have; a longer value is more likely a quote that was never closed.
 QUOTED_LINES = 1_000
 
 #: Characters of a value that an error shows.
 EXCERPT = 20
 
-#: What separates values in files that are called CSV as well.
+#: Other separators in files that are also called CSV.
 SEPARATORS = {b";": "a semicolon", b"\t": "a tab", b"|": "a vertical bar"}
 
-#: Whole values of a row, and all whole rows of a text.
+#: The complete values of a row; the complete rows of a text.
 _VALUES = rb'(?:"(?:[^"]++|"")*+"(?=[,\r\n])|[^",\r\n][^,\r\n]*+|[,\r])*+'
 VALUES = re.compile(_VALUES)
 WHOLE_ROWS = re.compile(rb"(?:" + _VALUES + rb"\n)*+")
 
-#: A quoted value up to the quote that ends it.
+#: A quoted value up to its closing quote.
 QUOTED = re.compile(rb'"(?:[^"]++|"")*+')
 
-#: A value that begins with blanks and a quote, and one that is quoted behind blanks.
+#: A value that begins with blanks and a quote; a value that is quoted after blanks.
 BLANK_AND_QUOTE = re.compile(rb'(?:\A|[,\r\n])[ \t]+"')
-QUOTED_BEHIND_BLANKS = r'^[ \t]+".*"[ \t]*$'
+QUOTED_AFTER_BLANKS = r'^[ \t]+".*"[ \t]*$'
 
-#: How the values of a column of some type look; an empty one is null.
-LOOKS = {
+#: Patterns of the values of a type; an empty value is null.
+VALUE_PATTERNS = {
     "integer": re.compile(r"\s*([+-]?\d+)?\s*"),
     "float": re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)?\s*", re.IGNORECASE),
     "boolean": re.compile(r"\s*(true|false|0|1)?\s*", re.IGNORECASE),
@@ -50,26 +50,32 @@ LOOKS = {
 
 
 def end_of_csv_rows(text: bytes) -> int:
-    """Return where the last whole row of a text ends."""
-    return WHOLE_ROWS.match(text).end() if b'"' in text else text.rfind(b"\n") + 1
+    """Return the position after the last complete row of a text."""
+    return _end_of_match(WHOLE_ROWS, text, 0) if b'"' in text else text.rfind(b"\n") + 1
+
+
+def _end_of_match(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
+    """Return the end of a match; the patterns of this module match the empty text too."""
+    found = pattern.match(text, start)
+    return found.end() if found else start
 
 
 def check_quotes(rest: bytes, line: int, place: str, *, is_end: bool = False) -> None:
-    """Refuse a quoted value that ends where no value can, is too long, or has no end in the file.
+    """Refuse a quoted value that ends where no value can end, is too long, or is never closed.
 
     Parameters
     ----------
     rest
-        What follows the last whole row.
+        The text after the last complete row.
     line
         Number of its first line.
     is_end
-        Whether the file ends with it.
+        Whether the file ends with this text.
     """
-    opened = VALUES.match(rest).end()
+    opened = _end_of_match(VALUES, rest, 0)
     if not rest.startswith(b'"', opened):
         return
-    closed = QUOTED.match(rest, opened).end()
+    closed = _end_of_match(QUOTED, rest, opened)
     after = rest[closed + 1 : closed + 1 + 4 * EXCERPT]
     first, lines = line + rest.count(b"\n", 0, opened), rest.count(b"\n", opened, closed)
     begins = f"line {first}: the quote that opens {_excerpt(rest[opened:closed])}"
@@ -86,7 +92,7 @@ def check_quotes(rest: bytes, line: int, place: str, *, is_end: bool = False) ->
 
 
 def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: str) -> Iterator[pa.Table]:
-    """Parse CSV with a header; every value stays text, for the contract to judge by column, and nothing is null."""
+    """Parse CSV with a header; all values stay text, which is cast to the declared types later."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -121,7 +127,7 @@ def csv_tables(blocks: Iterator[tuple[int, bytes]], source: FilesSource, place: 
 
 
 def _check_separator(header: bytes, place: str) -> None:
-    """Refuse a file whose values are separated by something else, as spreadsheets of many countries write them."""
+    """Refuse a file with another separator, as spreadsheets write in many countries."""
     if b"," in header:
         return
     for separator, name in SEPARATORS.items():
@@ -130,7 +136,7 @@ def _check_separator(header: bytes, place: str) -> None:
 
 
 def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) -> None:
-    """Refuse a value of too many lines, and one that is the rows between two quotes that belong to other values."""
+    """Refuse a value of too many lines, and a value that swallowed rows between quotes of two other values."""
     import pyarrow.compute as pc
 
     renamed = source.contract.renamed
@@ -142,27 +148,29 @@ def _check_lines(table: pa.Table, source: FilesSource, rows: int, place: str) ->
             begins = f"begins with {_excerpt(lines[0].encode())}"
             if len(lines) > QUOTED_LINES:
                 raise not_a("CSV", place, f"{where} has {len(lines):,} lines, more than {QUOTED_LINES:,}, and {begins}")
-            if _hold_rows(lines, column, kinds):
+            if _contains_rows(lines, column, kinds):
                 raise not_a("CSV", place, f"{where} {begins} and holds other rows; a quote is missing or too many")
 
 
 def _check_blanks(table: pa.Table, block: bytes, rows: int, place: str) -> None:
-    """Refuse a value that is quoted behind blanks, which would have its quotes and end at a comma in them."""
+    """Refuse a value that is quoted after blanks: its quotes would be text, and it would end at a comma in them."""
     import pyarrow.compute as pc
 
     for name, column in zip(table.column_names, table.columns, strict=True):
-        for position in pc.indices_nonzero(pc.match_substring_regex(column, QUOTED_BEHIND_BLANKS)).to_pylist():
+        for position in pc.indices_nonzero(pc.match_substring_regex(column, QUOTED_AFTER_BLANKS)).to_pylist():
             value = column[position].as_py().encode()
-            if re.search(rb"(?:\A|[,\r\n])" + re.escape(value) + rb"[,\r\n]", block):  # it is not quoted as a whole
+            if re.search(
+                rb"(?:\A|[,\r\n])" + re.escape(value) + rb"[,\r\n]", block
+            ):  # the value as a whole is not quoted
                 reason = f"the value of '{name}' is {_excerpt(value)}, and a quote may not be behind blanks"
                 raise not_a("CSV", place, f"row {rows + position + 2}, the header being row 1: {reason}")
 
 
-def _hold_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:
-    """Return whether the lines of a value would be rows of the file, were it not for the quote that opens it.
+def _contains_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) -> bool:
+    """Return whether the lines of a value look like rows of the file.
 
-    One between the first and the last is a row then; or the first ends with the rest of its row, and the last begins as
-    a row does. What is a row looks like values of their columns, and has a time, as each row does.
+    Either a line between the first and the last is a row, or the first line ends like a row and the last line begins
+    like one. A row has values that match the types of their columns, and at least one timestamp.
     """
     first, *between, last = ([value.strip('"') for value in line.split(",")] for line in lines)
     if any(_look_like_values(row, kinds) for row in between):
@@ -174,15 +182,15 @@ def _hold_rows(lines: list[str], column: int, kinds: list[ColumnType | None]) ->
 
 
 def _look_like_values(values: list[str], kinds: list[ColumnType | None]) -> bool:
-    each = [(value, kind) for value, kind in zip(values, kinds, strict=False) if kind in LOOKS]
+    each = [(value, kind) for value, kind in zip(values, kinds, strict=False) if kind in VALUE_PATTERNS]
     return (
         len(values) == len(kinds)
-        and all(LOOKS[kind].fullmatch(value) for value, kind in each)
+        and all(VALUE_PATTERNS[kind].fullmatch(value) for value, kind in each)
         and any(value.strip() for value, kind in each if kind == "timestamp")
     )
 
 
 def _excerpt(text: bytes) -> str:
-    """Return how a text begins, up to the end of its line."""
+    """Return the beginning of a text, up to the end of its line."""
     shown = re.split("[\r\n]", text.decode(errors="replace"), maxsplit=1)[0]
     return f"`{shown[:EXCERPT]}`" + ("..." if len(shown) > EXCERPT else "")

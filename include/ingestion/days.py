@@ -1,4 +1,4 @@
-"""Days, as ISO text: what partitions are named by, and how a range of them is told."""
+"""Days as ISO text, which name partitions, and ranges of days in sentences."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from include.core.errors import ConfigError
 
 
 def chosen_days(first: date | None, last: date | None, usual: tuple[date, date], today: date) -> tuple[date, date]:
-    """Return the first and last day to ingest, both inclusive, of those that a person has named.
+    """Return the first and last day to ingest, both inclusive, from the days that a person named.
 
-    Without a first day it is the last one; without a last day it is the last one that has ended; without both they are
+    A missing first day defaults to the last day, and a missing last day to yesterday; without both, the range is
     `usual`.
 
     Parameters
@@ -44,16 +44,16 @@ def bounds(start: date, end: date) -> tuple[datetime, datetime]:
 
 
 def shown_range(start: date, end: date) -> str:
-    """Return a range of days as a person writes it."""
+    """Return a range of days as text."""
     return start.isoformat() if start == end else f"{start.isoformat()} to {end.isoformat()}"
 
 
 def count_days(days: list[str]) -> str:
-    """Return how many days there are, in words."""
+    """Return the number of days as text."""
     return f"{len(days)} day{'' if len(days) == 1 else 's'}"
 
 
 def some(names: list[str], limit: int = 3) -> str:
-    """Return the first of some names, and how many more there are."""
+    """Return the first names of a list as text, and how many more follow."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

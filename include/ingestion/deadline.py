@@ -1,4 +1,4 @@
-"""Lets work take only so long, whatever it hangs in."""
+"""Limits the time of a call, whatever the call hangs in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ T = TypeVar("T")
 
 
 def within(deadline: timedelta, work: Callable[[], T], overdue: Exception) -> T:
-    """Return what `work` returns, or raise `overdue` when it has not ended after the deadline.
+    """Return the result of `work`, or raise `overdue` if `work` has not ended by the deadline.
 
-    The work runs in a thread of its own, because no signal ends a call that waits inside of a driver or
-    of the system, such as a read from a file server that is gone. A thread that hangs is left behind; it
-    ends with its process.
+    The work runs in a thread of its own, because no signal ends a call that waits inside a driver or the system, such
+    as a read from a lost file server. A thread that hangs stays behind until its process ends.
     """
     results: list[T] = []
     failures: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""Decodes a file of CSV, JSON lines or Parquet into tables, a block at a time."""
+"""Decodes a file of CSV, JSON lines or Parquet into tables, one block at a time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 PARQUET_ROWS = 65_536
 
-#: Objects and lists of a line that may be within each other without a closer look.
-DEEPEST = 500
+#: Nesting of a line's objects and lists that Arrow certainly parses.
+SAFE_DEPTH = 500
 
-#: What a file begins with that is no text, whatever its name says.
+#: First bytes of files that are not text, whatever their name says.
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or a workbook",
     b"PK\x05\x06": "an empty ZIP archive",
@@ -38,7 +38,7 @@ SIGNATURES = {
 
 
 def tables(source: FilesSource, file: BinaryIO, name: str, place: str) -> Iterator[pa.Table]:
-    """Yield the rows of a file by its format, which is declared or what its name ends with."""
+    """Yield the rows of a file; its format is the declared one or the one of its name's ending."""
     inner, _ = unpacked(file, name, place)
     is_packed = inner != name
     form = source.format or FORMATS.get(PurePosixPath(inner).suffix.lower())
@@ -72,17 +72,17 @@ def tables(source: FilesSource, file: BinaryIO, name: str, place: str) -> Iterat
 def _blocks(
     content: Iterator[bytes], end_of_rows: Callable[[bytes], int], form: str, place: str
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield whole rows of a text and the number of their first line; a text that is empty is an error."""
+    """Yield blocks of complete rows with the number of their first line; an empty text is an error."""
     rest, line, some = b"", 1, False
 
-    def checked(block: bytes) -> bytes:
-        """Return the block without a byte order mark, if it is text."""
+    def check_text(block: bytes) -> bytes:
+        """Return a block without its byte order mark; raise if it is not text."""
         try:
             block.decode()
             at = block.find(b"\0")
-            found = "a byte 0, as in UTF-16 and in files that are no text"
+            found = "a byte 0, as in UTF-16 and in files that are not text"
         except UnicodeDecodeError as error:
-            at, found = error.start, f"the byte 0x{block[error.start]:02x} is not of UTF-8"
+            at, found = error.start, f"the byte 0x{block[error.start]:02x} is not UTF-8"
         if at >= 0:
             number = line + block.count(b"\n", 0, at)
             raise not_a(form, place, f"line {number}: {found}")
@@ -97,13 +97,13 @@ def _blocks(
             raise not_a(form, place, f"the row of line {line} has no end within {formats.BLOCK_BYTES >> 19} MB")
         block, rest = rest[:end], rest[end:]
         if block.strip(b" \t\r\n\xef\xbb\xbf"):
-            yield line, checked(block)
+            yield line, check_text(block)
             some = True
         line += block.count(b"\n")
     if rest.strip(b" \t\r\n\xef\xbb\xbf"):
         if form == "CSV":
             check_quotes(rest + b"\n", line, place, is_end=True)
-        yield line, checked(rest + b"\n")
+        yield line, check_text(rest + b"\n")
     elif not some:
         raise empty(place)
 
@@ -115,51 +115,51 @@ def _end_of_lines(text: bytes) -> int:
 def _json_tables(
     blocks: Callable[[], Iterator[tuple[int, bytes]]], source: FilesSource, place: str
 ) -> Iterator[pa.Table]:
-    """Parse JSON lines; a declared column that any line of the file has is in all its tables."""
+    """Parse JSON lines; a declared column that occurs in any line of the file is in all of its tables."""
     import pyarrow as pa
 
     declared = {old: source.columns[new] for old, new in source.contract.renamed.items()}
     declared |= {name: kind for name, kind in source.columns.items() if name not in source.contract.renamed.values()}
-    there: set[str] = set()
+    present: set[str] = set()
     for line, block in blocks():
-        there |= declared.keys() & set(_parse_json(block, line, declared, place).column_names)
-        if len(there) == len(declared):
+        present |= declared.keys() & set(_parse_json(block, line, declared, place).column_names)
+        if len(present) == len(declared):
             break
     for line, block in blocks():
         table = _parse_json(block, line, declared, place)
-        for name in sorted(there - set(table.column_names)):
+        for name in sorted(present - set(table.column_names)):
             table = table.append_column(name, pa.nulls(table.num_rows))
         yield table
 
 
 def _parse_json(block: bytes, line: int, declared: dict[str, ColumnType], place: str) -> pa.Table:
-    """Parse lines, each an object: fast where all values are as declared, else line by line."""
-    table = None if _is_deep(block) else _as_declared(block, declared)
+    """Parse lines of objects: by Arrow if all values are of the declared types, otherwise line by line."""
+    table = None if _is_deep(block) else _parse_as_declared(block, declared)
     if table is None or not _has_lines(block, table.num_rows):
-        return _line_by_line(block, line, place)
-    # Arrow makes a column of nulls of each declared one that no line has
+        return _parse_in_python(block, line, place)
+    # Arrow adds a column of nulls for each declared column that no line has
     absent = [name for name in declared if table[name].null_count == table.num_rows]
     if absent:
-        given = _as_declared(block, {name: kind for name, kind in declared.items() if name not in absent})
-        return _line_by_line(block, line, place) if given is None else given
+        given = _parse_as_declared(block, {name: kind for name, kind in declared.items() if name not in absent})
+        return _parse_in_python(block, line, place) if given is None else given
     return table
 
 
 def _has_lines(block: bytes, lines: int) -> bool:
-    """Return whether a block has so many lines that are not blank; Arrow reads two objects of one line as well."""
+    """Return whether a block has this many non-blank lines; Arrow would also read two objects from one line."""
     return lines == block.count(b"\n") or lines == sum(1 for content in block.split(b"\n") if content.strip())
 
 
 def _is_deep(block: bytes) -> bool:
-    """Return whether lines may be nested a thousand deep, of which Arrow's parser takes the whole process down."""
-    beside_the_first = block.count(b"{") + block.count(b"[") - block.count(b"\n{")
-    return beside_the_first >= DEEPEST and any(
-        content.count(b"{") + content.count(b"[") > DEEPEST for content in block.split(b"\n")
+    """Return whether a line may be nested a thousand levels deep, which would crash Arrow's parser and the process."""
+    nested = block.count(b"{") + block.count(b"[") - block.count(b"\n{")
+    return nested >= SAFE_DEPTH and any(
+        content.count(b"{") + content.count(b"[") > SAFE_DEPTH for content in block.split(b"\n")
     )
 
 
-def _as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | None:
-    """Parse lines with the declared types, or return None where a column is not of one type, or a line no object."""
+def _parse_as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | None:
+    """Parse lines with the declared types; None if a column has values of two types or a line is not an object."""
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
@@ -173,7 +173,7 @@ def _as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | No
                 parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(list(types.items()))),
             )
         except pa.ArrowInvalid as error:
-            # a column may be of one other type throughout, such as integers for text
+            # all values of a column may be of one other type, such as integers for text
             changed = re.search(r"Column\(/(.*)\) changed from \w+ to (\w+)", str(error))
             if not changed or changed[1] not in types or changed[2] not in others:
                 return None
@@ -181,11 +181,11 @@ def _as_declared(block: bytes, declared: dict[str, ColumnType]) -> pa.Table | No
     return None
 
 
-def _line_by_line(block: bytes, line: int, place: str) -> pa.Table:
-    """Parse lines in Python, which keeps of each value what it was written as; a blank line is none."""
+def _parse_in_python(block: bytes, line: int, place: str) -> pa.Table:
+    """Parse lines in Python, which keeps each number as it was written; blank lines are ignored."""
     lines = {number: content for number, content in enumerate(block.split(b"\n"), line) if content.strip()}
     records: object = None
-    with suppress(ValueError):  # at once, which takes half of the time
+    with suppress(ValueError):  # parsing all lines at once takes half the time
         records = parse_json(b"[" + b",".join(lines.values()) + b"]")
     if not isinstance(records, list) or len(records) != len(lines) or {*map(type, records)} != {dict}:
         records = [_record(content, number, place) for number, content in lines.items()]
@@ -198,7 +198,7 @@ def _record(content: bytes, number: int, place: str) -> dict[str, object]:
     except ValueError as error:
         raise not_a("JSON lines", place, f"line {number}: {error}") from error
     if not isinstance(record, dict):
-        raise not_a("JSON lines", place, f"line {number}: it is no object with fields")
+        raise not_a("JSON lines", place, f"line {number}: it is not an object with fields")
     return record
 
 
@@ -212,13 +212,13 @@ def _parquet_tables(file: BinaryIO, place: str) -> Iterator[pa.Table]:
         raise empty(place)
     if head[:4] != b"PAR1":
         raise not_a("Parquet", place, "it begins with other bytes", "file")
-    # what was buffered ahead would be a whole row group
+    # buffering ahead would hold a whole row group in memory
     parquet = pq.ParquetFile(
         pa.PythonFile(file, mode="r"),
         pre_buffer=False,
         buffer_size=2**20,
         coerce_int96_timestamp_unit="us",  # in nanoseconds, the year 9999 becomes 1816
-        page_checksum_verification=True,  # where there are any, as Spark writes them
+        page_checksum_verification=True,  # if the writer added checksums, as Spark does
     )
     for batch in parquet.iter_batches(batch_size=PARQUET_ROWS, use_threads=False):
         yield pa.Table.from_batches([batch])

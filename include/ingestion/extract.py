@@ -1,4 +1,4 @@
-"""Extract: one source's rows of a range of days become a staged batch."""
+"""Extract: reads a source's rows for a range of days into a staged batch."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ def extract_source(
     connections: Connections,
     raw: lake.RawTable | None = None,
 ) -> StagedBatch:
-    """Read one source for the days from `start` to `end` (both inclusive) and stage what came.
+    """Read one source for the days from `start` to `end` (both inclusive) and stage the rows.
 
-    Days without rows before a source's first row are left out when nothing was published before it, so
-    that a first range may begin before the source does. Any other empty day is an error, unless
-    `rows_per_day` allows it.
+    A first range may begin before the source does: empty days before the first row are left out if nothing was
+    published before them. Any other empty day is an error, unless `rows_per_day` allows it.
 
     Parameters
     ----------
     raw
-        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
+        The source's raw table, if the caller has opened it for several steps of a day.
 
     Raises
     ------
@@ -64,12 +63,12 @@ def extract_source(
     with scratch_folder("extract-") as scratch:
         writer = BatchWriter(source, rows_read.chunks, request.days, where)
         overdue = SourceUnreadable(
-            f"{where}: reading did not end within its deadline of {source.deadline}; see whether the source hangs, "
-            "or give it more time by `deadline` in pipeline.yaml; nothing was published"
+            f"{where}: reading did not end within its deadline of {source.deadline}; check whether the source hangs, "
+            "or raise `deadline` in pipeline.yaml; nothing was published"
         )
         overdue.retryable = True
         rows = within(source.deadline, lambda: writer.write(scratch), overdue)
-        changes = writer.changes + _retyped(before, writer.kinds, source, where)
+        changes = writer.changes + _check_types(before, writer.kinds, source, where)
         by_day = dict(sorted(writer.rows_by_day.items()))
         if source.arrives == "snapshot":
             _check_snapshot(rows, source, where)
@@ -94,7 +93,7 @@ def extract_source(
     )
     for change in changes:
         log.warning("%s: %s, as `contract` in pipeline.yaml allows", where, change)
-    log.info("%s: %s rows staged as batch %s", where, f"{rows:,}", digest)
+    log.info("Staged %s rows as batch %s: %s", f"{rows:,}", digest, where)
     return batch
 
 
@@ -103,7 +102,7 @@ def _now() -> datetime:
 
 
 def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) -> dict[str, Any] | None:
-    """Return what a day was published from, as its batch's manifest records it."""
+    """Return the record of what a day was published from, from its batch's manifest."""
     manifest = _published_manifest(pipeline, name, raw, ds)
     return manifest.read_from if manifest else None
 
@@ -111,7 +110,7 @@ def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) 
 def _published_manifest(
     pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str | None = None
 ) -> BatchManifest | None:
-    """Return the manifest of the batch that a day was published from, by default the last one."""
+    """Return the manifest of the batch that a day was published from; by default the newest day."""
     column = pipeline.sources[name].slice_column
     part = raw.newest_partition(column) if ds is None else raw.partitions(column, {ds}).get(ds)
     if part is None or part.batch is None:
@@ -119,17 +118,18 @@ def _published_manifest(
     try:
         return stage.read_manifest(pipeline.name, name, part.batch.split("-")[0])
     except RunMissing:
-        return None  # cleaned up; there is nothing to compare with
+        return None  # maintenance removed it, so there is nothing to compare with
 
 
-def _retyped(before: BatchManifest | None, now: dict[str, list[str]], source: Source, where: str) -> list[str]:
+def _check_types(before: BatchManifest | None, now: dict[str, list[str]], source: Source, where: str) -> list[str]:
+    """Return the columns whose values have other types than in the previous batch, if the contract allows it."""
     if before is None:
         return []
     changes = retyped(before.delivered, now, source)
-    refused = {"cast": [], "refuse": changes, "refuse_key": rewritten_keys(before.delivered, now, source)}
-    if told := refused[source.contract.retyped]:
+    refused_by = {"cast": [], "refuse": changes, "refuse_key": rewritten_keys(before.delivered, now, source)}
+    if refused := refused_by[source.contract.retyped]:
         raise SchemaMismatch(
-            f"{where}: {'; '.join(told)}; correct the source, or allow it by contract: {{retyped: cast}} in "
+            f"{where}: {'; '.join(refused)}; correct the source, or allow it by contract: {{retyped: cast}} in "
             "pipeline.yaml; nothing was published"
         )
     return changes
@@ -139,7 +139,7 @@ def _check_snapshot(rows: int, source: Source, where: str) -> None:
     if rows < source.rows_per_day.min:
         raise SourceEmpty(
             f"{where}: the snapshot has {rows} rows, and at least {source.rows_per_day.min} are "
-            "expected; check the delivery, then run this task again; nothing was published"
+            "expected; check the source, then run this task again; nothing was published"
         )
 
 
@@ -152,7 +152,7 @@ def _first_day(
     where: str,
     missing: str,
 ) -> date:
-    """Return the first day that the batch holds, or raise for days that have no rows and should."""
+    """Return the first day of the batch, or raise if a day lacks rows."""
     least = source.rows_per_day.min
     if least == 0:
         return start
@@ -160,22 +160,22 @@ def _first_day(
     if rows:
         first = min(rows)
         leading = [ds for ds in empty if ds < first]
-        # reading may have taken hours, in which another run published
+        # reading may take hours, and another run may have published meanwhile
         published = raw.refresh().partitions(source.slice_column).keys() if leading else set()
         if leading and not any(ds < first for ds in published):
             log.warning("%s: the source begins at %s; %s before it left out", where, first, count_days(leading))
             empty = [ds for ds in empty if ds > first]
             start = date.fromisoformat(first)
-    what = f"; {missing}" if missing else ""
+    reason = f"; {missing}" if missing else ""
     few = [f"{ds}: {count:,}" for ds, count in rows.items() if count < least]
     if few and not empty:
         raise SourceEmpty(
-            f"{where}: fewer rows than rows_per_day expects ({least:,}) on {count_days(few)} ({some(few)}){what}; "
-            "check that the delivery is complete, then run this task again; nothing was published"
+            f"{where}: fewer rows than rows_per_day expects ({least:,}) on {count_days(few)} ({some(few)}){reason}; "
+            "check that the source is complete, then run this task again; nothing was published"
         )
     if empty:
         raise SourceEmpty(
-            f"{where}: no rows for {count_days(empty)} ({some(empty)}){what}; check that the source has been "
+            f"{where}: no rows for {count_days(empty)} ({some(empty)}){reason}; check that the source has been "
             "delivered, then run this task again (rows_per_day: {min: 0} allows empty days); nothing was published"
         )
     return start

@@ -14,7 +14,7 @@ from include.config.sources import with_day
 from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
-from include.ingestion.companion_files import CompanionFiles, digests_of
+from include.ingestion.companion_files import CompanionFiles, new_hashes
 from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.formats import AGAIN, empty, unreadable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 
-#: Libraries of object stores, whose errors are no OSError.
+#: Libraries of object stores, whose errors are not OSErrors.
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}
 
 
@@ -52,30 +52,30 @@ class FilesReader(SourceReader["FilesSource"]):
 
 
 def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows:
-    """Read the files of some days, or those of a snapshot, a block at a time.
+    """Read the files of some days, or of a snapshot, a block at a time.
 
     Parameters
     ----------
     days
-        ISO days to read; of a snapshot, the one that it is delivered for.
+        ISO days to read; for a snapshot, its one day.
     folder
         The connection's folder, local or in an object store.
     where
-        What is read, for an error's sentence.
+        The pipeline, source and days, for an error's sentence.
 
     Returns
     -------
     SourceRows
-        The rows as they are in the files. `read_from` names the `files` with their bytes, SHA-256 and rows,
-        and the `missing` patterns, those that no file matches; what that means is for the caller to say.
+        The rows as the files have them. `read_from` lists the `files` with their bytes, SHA-256 and rows, and the
+        `missing` patterns, which no file matches; the caller decides whether that is an error.
 
     Raises
     ------
     ConfigError
         If the source's path leads out of the folder.
     SourceUnreadable
-        While the rows are iterated: if a file cannot be read, is not of its format, is there twice, or is not what a
-        file beside it declares.
+        While the chunks are read, if a file cannot be read, is not of its format, occurs twice, or contradicts its
+        companion files.
     """
     patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
     read_from: dict[str, Any] = {"files": [], "missing": []}
@@ -103,7 +103,7 @@ def _read(
     read = set()
     companions = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
-        with _named(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
+        with _file_errors(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
             is_complete = marker is None or bool(_matches(folder, marker))
             names = [name for name in _matches(folder, pattern) if name != marker]
             names = companions.leave_out(names, pattern, where)
@@ -119,7 +119,7 @@ def _read(
 
 def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
     waiting = SourceUnreadable(
-        f"{where}: the delivery is not complete: {marker}, which complete_when names, is not below {folder}, and "
+        f"{where}: the day is not complete: {marker}, which complete_when names, is not below {folder}, and "
         f"{some(names)} {'is' if len(names) == 1 else 'are'}; run this task again when it is there; nothing was "
         "published"
     )
@@ -128,25 +128,25 @@ def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str)
 
 
 def _matches(folder: UPath, pattern: str) -> list[str]:
-    """Return the names below a folder, in order, that a pattern matches; without wildcards, it is a name."""
+    """Return the sorted names below a folder that match a pattern; a pattern without wildcards is a name."""
     if not re.search(r"[*?]", pattern):
         try:
             (folder / pattern).stat()
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [pattern]
-    # a ** at the end matches folders alone, and a bracket is meant as one
+    # pathlib's ** at the end matches folders only; a bracket is literal
     glob = (f"{pattern}/*" if pattern.endswith("**") else pattern).replace("[", "[[]")
     root = str(folder).rstrip("/")
     names = sorted({str(path).removeprefix(root).strip("/") for path in folder.glob(glob)})
     if not names:
-        _listable(folder / re.split(r"[^/]*[*?]", pattern, maxsplit=1)[0])
+        _check_listable(folder / re.split(r"[^/]*[*?]", pattern, maxsplit=1)[0])
     passed = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     return [name for name in names if name not in passed]
 
 
-def _listable(folder: UPath) -> None:
-    """Raise if a folder that is there may not be listed; a glob would take it for empty."""
+def _check_listable(folder: UPath) -> None:
+    """Raise if an existing folder may not be listed; a glob would treat it as empty."""
     try:
         next(iter(folder.iterdir()), None)
     except (FileNotFoundError, NotADirectoryError):
@@ -164,11 +164,11 @@ def _read_file(
 ) -> Iterator[Chunk]:
     path = folder / name
     place = f"{where}, file {path}"
-    with _named(f"{where}: the file {path}", place):
-        before = _state(path, name, where)
+    with _file_errors(f"{where}: the file {path}", place):
+        before = _size_and_time(path, name, where)
         with path.open("rb", buffering=formats.BLOCK_BYTES) as file:
             declared = companions.declared(name, place)
-            hashes, size, rows = digests_of(declared.digests), 0, 0
+            hashes, size, rows = new_hashes(declared.digests), 0, 0
             while piece := file.read(formats.BLOCK_BYTES):
                 for each in hashes.values():
                     each.update(piece)
@@ -186,16 +186,16 @@ def _read_file(
                 rows += table.num_rows
                 yield Chunk(table, f"{where}, {name}")
         declared.check_rows(rows, place)
-        if _state(path, name, where) != before:
+        if _size_and_time(path, name, where) != before:
             raise unreadable(place, "it changed while it was being read", "run this task again when it is complete")
     as_declared = {"as_declared_by": declared.file_names} if declared.file_names else {}
     files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows} | as_declared)
-    if rows:  # two days without rows have the same header and nothing else
+    if rows:  # the files of two days without rows are equal: both have only the header
         seen[sha256] = name
 
 
-def _state(path: UPath, name: str, where: str) -> tuple[int, float]:
-    path.fs.invalidate_cache()  # what a store said of the file before
+def _size_and_time(path: UPath, name: str, where: str) -> tuple[int, float]:
+    path.fs.invalidate_cache()  # the store's earlier state of the file
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise SourceUnreadable(
@@ -206,8 +206,8 @@ def _state(path: UPath, name: str, where: str) -> tuple[int, float]:
 
 
 @contextmanager
-def _named(what: str, place: str) -> Iterator[None]:
-    """Turn what the system, the store, a packing or a format say of a file into one sentence."""
+def _file_errors(what: str, place: str) -> Iterator[None]:
+    """Turn an error of the system, the store, a compression or a format into one sentence."""
     import pyarrow as pa
 
     try:
@@ -217,14 +217,14 @@ def _named(what: str, place: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise unreadable(place, "it vanished while it was being read", AGAIN) from error
     except Exception as error:
-        told = without_password(str(getattr(error, "strerror", None) or error))
-        reason = (told or type(error).__name__).splitlines()[0]
+        message = without_password(str(getattr(error, "strerror", None) or error))
+        reason = (message or type(error).__name__).splitlines()[0]
         from_store = type(error).__module__.partition(".")[0] in STORE_LIBRARIES
-        away = from_store or isinstance(error, (ConnectionError, TimeoutError))
-        if away or (isinstance(error, OSError) and (error.errno or type(error) is PermissionError)):
-            remedy = "check the store and the connection" if away else "check its permissions"
+        is_unreachable = from_store or isinstance(error, (ConnectionError, TimeoutError))
+        if is_unreachable or (isinstance(error, OSError) and (error.errno or type(error) is PermissionError)):
+            remedy = "check the store and the connection" if is_unreachable else "check its permissions"
             refused = SourceUnreadable(f"{what} cannot be read ({reason}); {remedy}; nothing was published")
-            refused.retryable = away
+            refused.retryable = is_unreachable
             raise refused from error
         if isinstance(
             error, (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, pa.ArrowException)

@@ -1,9 +1,9 @@
-"""Reads the messages of a range of days from a Kafka topic.
+"""Reads messages for a range of days from a Kafka topic.
 
-A day's delivery is a range of each partition's offsets: from where the day before ended, as far as that is known, else
-from the first message whose timestamp is in the day, to the first one whose timestamp is at or after its end. So a
-message that comes late, behind one of the next day, is delivered with that next day, and none is left out. Nothing is
-committed, and no consumer group is joined.
+A day is a range of offsets in each partition. It begins where the day before ended, if that is known, otherwise at the
+first message whose timestamp is in the day. It ends at the first message whose timestamp is at or after the day's end.
+So a late message, behind one of the next day, belongs to the next day, and no message is lost. The reader commits no
+offsets and joins no consumer group.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Messages of a chunk.
 CHUNK_MESSAGES = 10_000
 
-#: What a message has besides its value, where a column of that name is declared.
+#: Columns for the parts of a message other than its value; each is added if it is declared.
 MESSAGE_COLUMNS = ("kafka_timestamp", "kafka_partition", "kafka_offset")
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class KafkaReader(SourceReader["KafkaSource"]):
     """Reads the messages of a topic."""
 
     def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
-        """Read the messages of the requested days; a day that was published before is read by its own offsets."""
+        """Read the messages of the requested days; a day that was published before is read by the same offsets."""
         config = connections.kafka(self.source.connection)
         offsets = {ds: found for ds in request.days if (found := _published_offsets(request, ds)) is not None}
         since = _published_offsets(request, (request.start - timedelta(days=1)).isoformat())
@@ -71,26 +71,26 @@ def read_kafka(
     config
         Settings of the confluent-kafka client.
     where
-        What is read, for the error's sentence.
+        The pipeline, source and days, for an error's sentence.
     offsets
-        By day and partition, the offsets `[from, to]` (`to` exclusive) to read instead of those of the times,
-        such as an earlier delivery's `read_from["offsets"]`.
+        By day and partition, the offsets `[from, to]` (`to` exclusive) to read instead of a range of timestamps, such
+        as an earlier batch's `read_from["offsets"]`.
     since
-        By partition, the offsets of the day before the first, where they are known.
+        By partition, the offsets of the day before the first day, if they are known.
 
     Returns
     -------
     SourceRows
-        Its `read_from` has `topic`, `offsets`, `messages` (those with a value) and `tombstones` (those without,
-        which are left out), and the offsets of those that were `skipped`. Reading its chunks raises the errors.
+        `read_from` has the `topic`, the `offsets`, the number of `messages` with a value and of `tombstones` without
+        one, which are left out, and the offsets of `skipped` messages. The errors are raised while the chunks are read.
 
     Raises
     ------
     SourceUnreadable
-        If the topic cannot be read, offsets are gone, or a message's value is not one JSON object; retryable
-        where the brokers did not answer.
+        If the topic cannot be read, no longer has the offsets, or has a message whose value is not one JSON object;
+        retryable if the brokers did not respond.
     SchemaMismatch
-        If a text is not Unicode, or a value has a field that is named as one of MESSAGE_COLUMNS.
+        If a text is not valid Unicode, or a value has a field with the name of one of MESSAGE_COLUMNS.
     """
     read_from: dict[str, Any] = {"topic": source.topic, "offsets": {}, "messages": 0, "tombstones": 0, "skipped": {}}
     return SourceRows(_chunks(source, days, config, where, offsets or {}, since or {}, read_from), read_from)
@@ -109,31 +109,32 @@ def _chunks(
     try:
         for ds in days:
             if ds in offsets:
-                ranges = topic.held(offsets[ds])
+                ranges = topic.check_offsets(offsets[ds])
             else:
                 ranges = topic.between(*bounds(date.fromisoformat(ds), date.fromisoformat(ds)), since)
             since = {str(partition): [first, end] for partition, (first, end) in ranges.items()}
             read_from["offsets"][ds] = since
-            for messages in _gathered(topic, ranges, source, read_from, where):
+            for messages in _batched_messages(topic, ranges, source, read_from, where):
                 yield _chunk(messages, source, ds, where)
     finally:
         topic.close()
 
 
-def _gathered(
+def _batched_messages(
     topic: Topic, ranges: dict[int, tuple[int, int]], source: KafkaSource, read_from: dict[str, Any], where: str
 ) -> Iterator[list[tuple[Message, dict[str, Any]]]]:
-    """Yield the messages of ranges that have a value, with its fields, some thousand at a time."""
+    """Yield the messages of some ranges with the fields of their values, some thousand at a time."""
     messages: list[tuple[Message, dict[str, Any]]] = []
     for partition, (first, end) in ranges.items():
         for message in topic.messages(partition, first, end):
-            if message.value() is None:
+            value = message.value()
+            if value is None:
                 read_from["tombstones"] += 1
                 continue
             try:
-                messages.append((message, _fields(message)))
+                messages.append((message, _fields(value)))
             except ValueError as error:
-                _pass_over(message, source, read_from, where, error)
+                _skip_or_raise(message, source, read_from, where, error)
                 continue
             read_from["messages"] += 1
             if len(messages) == CHUNK_MESSAGES:
@@ -157,27 +158,29 @@ def _chunk(read: list[tuple[Message, dict[str, Any]]], source: KafkaSource, ds: 
     return Chunk(_table(rows, own, messages, place), place, ds)
 
 
-def _fields(message: Message) -> dict[str, Any]:
-    """Return the fields of a message's value; a ValueError says that it is no object."""
-    fields = parse_json(message.value().decode("utf-8"))
+def _fields(value: bytes) -> dict[str, Any]:
+    """Return the fields of a message's value; raise ValueError if it is not a JSON object."""
+    fields = parse_json(value.decode("utf-8"))
     if not isinstance(fields, dict) or not fields:
-        raise ValueError("it is no object with fields")
+        raise ValueError("it is not an object with fields")
     return fields
 
 
-def _pass_over(message: Message, source: KafkaSource, read_from: dict[str, Any], where: str, error: ValueError) -> None:
-    """Note a message that is not one JSON object, where the source allows it, or refuse it."""
-    told = (
+def _skip_or_raise(
+    message: Message, source: KafkaSource, read_from: dict[str, Any], where: str, error: ValueError
+) -> None:
+    """Record a message that is not one JSON object as skipped, or raise if the source does not allow that."""
+    sentence = (
         f"{where}: the value of the message at topic '{message.topic()}', partition {message.partition()}, offset "
         f"{message.offset()} is not one JSON object in UTF-8, each key once"
     )
     if source.bad_messages == "refuse":
         raise SourceUnreadable(
-            f"{told}; correct what writes the topic, or pass over such messages by bad_messages: skip in "
+            f"{sentence}; correct the producer of the topic, or skip such messages by bad_messages: skip in "
             "pipeline.yaml; nothing was published"
         ) from error
     read_from["skipped"].setdefault(str(message.partition()), []).append(message.offset())
-    log.warning("%s, and is left out, as bad_messages in pipeline.yaml allows", told)
+    log.warning("%s, and was skipped, as bad_messages in pipeline.yaml allows", sentence)
 
 
 def _table(rows: list[dict[str, Any]], own: list[str], messages: list[Message], where: str) -> pa.Table:

@@ -83,7 +83,7 @@ def pages(api: Api, path: str, params: Params) -> Iterator[tuple[str, Records]]:
         yield here, page.records
         request = _next_request(api, request, page, counter, here)
         empty = 0 if page.records else empty + 1
-        if request and counted and empty == EMPTY_PAGES:
+        if request and paging and counted and empty == EMPTY_PAGES:
             raise SourceUnreadable(
                 f"{here}: the API sent {empty} pages without records, one after another, and announces more "
                 f"by '{paging.more}'; correct paging.more, or ask the API's owner; nothing was "
@@ -104,7 +104,8 @@ class _Counter:
 
     def __init__(self, source: HttpSource) -> None:
         self.paging, self.paths = source.paging, declared_paths(source)
-        self.records, self.total = 0, None
+        self.records = 0
+        self.total: int | None = None
 
     def add(self, page: _Page, here: str) -> None:
         """Count a page's records and compare its declared total with the one of the page before."""
@@ -132,7 +133,7 @@ class _Counter:
 
     def check_total(self, here: str) -> None:
         """Raise if the number of records differs from the total that the API declares."""
-        if self.total not in (None, self.records):
+        if self.paging and self.total is not None and self.total != self.records:
             raise _retryable(
                 f"{here}: the pages end after {self.records:,} records, and the API's '{self.paging.total}' declares "
                 f"{self.total:,}; run this task again, or correct paging.total if it counts something else; nothing "
@@ -169,7 +170,9 @@ class _Counter:
             log.warning(
                 "%s: the pages end after %s records, and the API's response has %s; if this is the number of all "
                 "records, declare it by paging.total, so that a shorter read is refused",
-                *(here, f"{self.records:,}", total),
+                here,
+                f"{self.records:,}",
+                total,
             )
 
     def _announced_more(self, page: _Page) -> str | None:
@@ -217,7 +220,7 @@ def _next_request(api: Api, request: Request, page: _Page, counter: _Counter, he
         return (api.check_origin(resolved(link, url), here), {}) if link else None
     parameter = paging.parameter or paging.style
     if paging.style == "cursor":
-        cursor = response_fields.at(page.body, paging.next)
+        cursor = response_fields.at(page.body, paging.next or "")
         if isinstance(cursor, Number):
             cursor = cursor.decode()
         if cursor and not isinstance(cursor, str | int):
@@ -230,7 +233,7 @@ def _next_request(api: Api, request: Request, page: _Page, counter: _Counter, he
         return None
     if not page.records and (not more or paging.style == "offset"):
         return None
-    if paging.last == "short_page" and counter.total is None and len(page.records) < paging.size:
+    if paging.last == "short_page" and counter.total is None and len(page.records) < (paging.size or 0):
         return None
     step = 1 if paging.style == "page" else len(page.records)
     return url, {**params, parameter: str(int(params.get(parameter, 0)) + step)}

@@ -1,4 +1,4 @@
-"""Publish: a staged and validated batch becomes the lake's partitions of its days."""
+"""Publish: replaces the lake's partitions of a staged and validated batch's days."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A snapshot that is read so soon after its day counts from the day's end, else from when it was read.
+#: A snapshot read within this time of its day's end is available from the day's end, otherwise from its reading.
 PROMPT = timedelta(days=1)
 
 
 def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | None = None) -> lake.TableVersion:
-    """Replace the batch's days in the source's raw table, in one commit; rows in quarantine stay out.
+    """Replace the batch's days in the source's raw table, in one commit and without quarantined rows.
 
-    A batch that is already published, one that is older than what is published, or a snapshot that has not
-    changed since the last one, changes nothing.
+    Nothing changes if the batch is already published, is older than the published one, or is a snapshot equal to the
+    one before.
 
     Parameters
     ----------
     raw
-        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
+        The source's raw table, if the caller has opened it for several steps of a day.
 
     Raises
     ------
     RunMissing, ExpectationsFailed
-        If the batch was not validated, or did not pass.
+        If the batch was not validated or did not pass its validation.
     PublishConflict, SchemaMismatch, LakeError
-        With the table as it was before.
+        The table is unchanged.
     """
     source = pipeline.sources[batch.source]
     raw = raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))
     verdict = _check_validated(batch)
-    held = quarantine.excluded_rows(batch)
+    excluded = quarantine.excluded_rows(batch)
     published_as = batch.digest
-    if held.positions:  # the same batch with other rows left out is another content
-        published_as += "-" + hashlib.sha256(str(sorted(held.positions)).encode()).hexdigest()[:8]
+    if excluded.positions:  # the same batch with other excluded rows is other content
+        published_as += "-" + hashlib.sha256(str(sorted(excluded.positions)).encode()).hexdigest()[:8]
     counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
     first = True
     if source.arrives == "snapshot":
         there = raw.refresh().partitions()
         earlier = [part for ds, part in there.items() if ds < batch.end]
         if any(ds > batch.end for ds in there):
-            # what is delivered now was not known then, and a later snapshot tells it already
+            # today's content was not known on that day, and the later snapshot already has it
             return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
         if earlier and earlier[-1].batch == published_as and batch.end not in there:
             return _unchanged(raw, batch, f"the snapshot has not changed since {earlier[-1].ds}")
@@ -69,21 +69,27 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
         column=source.slice_column,
         days=batch.days,
         batch=published_as,
-        moment=max(batch.moment, held.decided_at),
-        rows={ds: count - held.by_day.get(ds, 0) for ds, count in counts.items()},
+        moment=max(batch.moment, excluded.decided_at),
+        rows={ds: count - excluded.by_day.get(ds, 0) for ds, count in counts.items()},
     )
-    parts = _published_rows(source, batch, published_as, held.positions, verdict.quarantined, first=first)
+    parts = _published_rows(source, batch, published_as, excluded.positions, verdict.quarantined, first=first)
     published = lake.publish_days(raw, parts, _schema(source), slices, source.contract.retired)
-    state = "published" if published.changed else "already published"
+    state = "Published" if published.changed else "Already published:"
+    days = f"{batch.start} to {batch.end}"
     log.info(
-        "%s: %s rows of %s to %s %s, version %s of %s",
-        *(batch.source, f"{slices.total:,}", batch.start, batch.end, state, published.version, raw.uri),
+        "%s %s rows of source '%s', %s, as version %s of %s",
+        state,
+        f"{slices.total:,}",
+        batch.source,
+        days,
+        published.version,
+        raw.uri,
     )
     return published
 
 
 def published_through(pipeline: Pipeline) -> date | None:
-    """Return the last day that every source with days has, or None where one has no day yet."""
+    """Return the last day that every daily source has published, or None if one has published none."""
     last = []
     for name in pipeline.daily_sources:
         raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
@@ -92,12 +98,12 @@ def published_through(pipeline: Pipeline) -> date | None:
             last.append(_with_empty_days_after(raw, date.fromisoformat(max(with_rows))))
         elif raw.version is None:
             return None
-        # a source of which every day was empty so far holds nothing back
+        # a source whose days were all empty so far does not limit the result
     return min(last, default=None)
 
 
 def newest_day(pipeline: Pipeline) -> date | None:
-    """Return the last day of which every source with days has rows, or None where one has none yet."""
+    """Return the last day for which every daily source has rows, or None if one has none."""
     newest = []
     for name in pipeline.daily_sources:
         raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
@@ -106,7 +112,7 @@ def newest_day(pipeline: Pipeline) -> date | None:
 
 
 def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> date:
-    """Return the last of the days that were published from a day on without a gap."""
+    """Return the last day that is published without a gap after a given day."""
     while True:
         days = days_between(day + timedelta(days=1), day + timedelta(days=ahead))
         published = raw.published_at(days)
@@ -119,14 +125,14 @@ def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> da
 def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
     """Return the range of days to ingest so that no day up to `as_of` is missing, or None.
 
-    A pipeline without any day in the last `history_days` is to be ingested from their beginning.
+    If no day of the last `history_days` is published, the range is all of them.
     """
     start = as_of - timedelta(days=pipeline.history_days - 1)
     window = days_between(start, as_of)
     missing: set[str] = set()
     for name in pipeline.daily_sources:
         days = published_days(pipeline, name, window)
-        first = min(days, default=window[0])  # days before a source's first one are not missing
+        first = min(days, default=window[0])  # days before a source's first day are not missing
         missing |= {ds for ds in window if ds >= first and ds not in days}
     if not missing:
         return None
@@ -134,7 +140,7 @@ def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
 
 
 def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
-    """Return those of some days that a source has published, with rows or as empty."""
+    """Return which of some days a source has published, with or without rows."""
     raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
     with_rows = raw.partitions(pipeline.sources[name].slice_column, set(days)).keys()
     return with_rows | raw.published_at(set(days) - with_rows).keys()
@@ -151,7 +157,7 @@ def _check_validated(batch: StagedBatch) -> BatchVerdict:
 
 
 def _unchanged(raw: lake.RawTable, batch: StagedBatch, reason: str) -> lake.TableVersion:
-    log.info("%s: %s; nothing to publish", batch.source, reason)
+    log.info("Nothing to publish for source '%s': %s", batch.source, reason)
     assert raw.version is not None, "a table with partitions has a version"
     return lake.TableVersion(raw.uri, raw.version, batch.rows, changed=False)
 
@@ -159,8 +165,7 @@ def _unchanged(raw: lake.RawTable, batch: StagedBatch, reason: str) -> lake.Tabl
 def _schema(source: Source) -> pa.Schema:
     """Return the columns of a raw table.
 
-    The batch comes first, since a table keeps statistics of its first 32 columns only, and the batch of a day
-    is read from them.
+    `batch` comes first: a table keeps statistics of its first 32 columns only, and a day's batch is read from them.
     """
     import pyarrow as pa
 
@@ -173,20 +178,20 @@ def _schema(source: Source) -> pa.Schema:
 
 
 def _published_rows(
-    source: Source, batch: StagedBatch, published_as: str, left_out: set[int], quarantined: int, *, first: bool
+    source: Source, batch: StagedBatch, published_as: str, excluded: set[int], quarantined: int, *, first: bool
 ) -> Iterator[pa.Table]:
-    """Yield a batch's rows with the columns of the raw table, without those at the positions left out."""
-    if len(left_out) != quarantined:
-        taken = PublishConflict(
-            f"{batch.pipeline}: source '{batch.source}': the quarantine holds {len(left_out):,} rows of batch "
-            f"{batch.digest}, and its validation left {quarantined:,} there; another run has validated a delivery of "
-            "the same days since; nothing was published; run the validate task again, then this one"
+    """Yield a batch's rows with the columns of the raw table, except those at excluded positions."""
+    if len(excluded) != quarantined:
+        conflict = PublishConflict(
+            f"{batch.pipeline}: source '{batch.source}': the quarantine holds {len(excluded):,} rows of batch "
+            f"{batch.digest}, and its validation left {quarantined:,} there; another run has since validated a batch "
+            "of the same days; nothing was published; run the validate task again, then this one"
         )
-        taken.retryable = False  # publishing alone would find the same
-        raise taken
+        conflict.retryable = False  # a retry of this task alone would fail again
+        raise conflict
     position = 0
     for part in read_in_parts(batch):
-        rows = _without(part, position, left_out)
+        rows = _without(part, position, excluded)
         position += part.num_rows
         rows = _with_available_at(rows, source)
         if source.arrives == "snapshot":
@@ -196,11 +201,11 @@ def _published_rows(
         yield rows.add_column(0, "batch", _constant(published_as, rows.num_rows))
 
 
-def _without(part: pa.Table, position: int, left_out: set[int]) -> pa.Table:
+def _without(part: pa.Table, position: int, excluded: set[int]) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    here = [each - position for each in left_out if position <= each < position + part.num_rows]
+    here = [each - position for each in excluded if position <= each < position + part.num_rows]
     if not here:
         return part
     keep = np.ones(part.num_rows, dtype=bool)
@@ -209,7 +214,7 @@ def _without(part: pa.Table, position: int, left_out: set[int]) -> pa.Table:
 
 
 def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
-    """Add `available_at`, the time at which a row became known: the declared column plus its delay."""
+    """Add `available_at`, the time from which a row may be used: the declared column plus its delay."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -221,17 +226,17 @@ def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
 
 
 def _known_moment(batch: StagedBatch) -> datetime:
-    """Return when a snapshot became known: at its day's end, or, where it was read long after, by then."""
+    """Return when a snapshot became known: at its day's end, or when it was read if that was long after."""
     day_end = datetime.combine(date.fromisoformat(batch.end), time.max, UTC)
     read = datetime.fromisoformat(batch.extracted_at)
     return read if read - day_end > PROMPT else day_end
 
 
 def _known_from(rows: pa.Table, moment: datetime) -> pa.Table:
-    """Let rows count from a moment, however old they call themselves.
+    """Make rows available no earlier than a moment, whatever their own times say.
 
-    The first snapshot is all that is known of the past, so its rows count from their own time. What a later
-    one says was known only when it was there.
+    The first snapshot is all that is known about the past, so its rows keep their own times. The content of a later
+    snapshot was not known before that snapshot existed.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

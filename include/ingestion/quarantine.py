@@ -1,4 +1,4 @@
-"""Quarantine: the rows that are not fit to be published, with the reason, until somebody decides about them."""
+"""Quarantine: keeps rows that must not be published, with the reason, until somebody decides about them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from include.ingestion.stage import StagedBatch
 
-#: held: not published, waiting. released: published although it breaks an expectation. discarded: given up.
+#: held: awaits a decision. released: published despite a failed expectation. discarded: never published.
 Status = Literal["held", "released", "discarded"]
 
 
-#: How often a change is tried where other days of the table change at the same time.
+#: Attempts to change the table while other writers change other days of it.
 TRIES = 8
 
 
 @dataclass(frozen=True)
 class ExcludedRows:
-    """The rows of a batch that are not published, by their position in its file."""
+    """The rows of a batch that must not be published, by their position in its file."""
 
     positions: set[int] = field(default_factory=set)
     by_day: dict[str, int] = field(default_factory=dict)
@@ -36,8 +36,8 @@ class ExcludedRows:
 def quarantine_schema() -> pa.Schema:
     """Return the columns of a quarantine table.
 
-    `day` is the day that the row was delivered for, `position` its place in the batch's file, `row_id` a
-    digest of its values, `row` its values as JSON.
+    `day` is the row's day in its batch, `position` its place in the batch's file, `row_id` a digest of its values, and
+    `row` its values as JSON.
     """
     import pyarrow as pa
 
@@ -56,7 +56,7 @@ def quarantine_schema() -> pa.Schema:
 
 
 def quarantined(pipeline: str, source: str, days: list[str] | None = None) -> pa.Table:
-    """Return a source's rows in quarantine, by default those of all days, ordered by day and position."""
+    """Return a source's quarantined rows, by default of all days, ordered by day and position."""
     uri = lake.quarantine_uri(pipeline, source)
     rows = lake.read_days(uri, "day", days)
     if rows is None:
@@ -65,12 +65,12 @@ def quarantined(pipeline: str, source: str, days: list[str] | None = None) -> pa
 
 
 def excluded_rows(batch: StagedBatch) -> ExcludedRows:
-    """Return which rows of a batch are not to be published: those held and those discarded."""
+    """Return the rows of a batch that must not be published: the held and the discarded ones."""
     return _excluded_rows(quarantined(batch.pipeline, batch.source, batch.days), batch)
 
 
 def decided_ids(batch: StagedBatch) -> list[str]:
-    """Return the ids of the rows of a batch's days that were released or discarded, whatever batch they were in."""
+    """Return the ids of released and discarded rows of a batch's days, whichever batch they came in."""
     import pyarrow.compute as pc
 
     rows = quarantined(batch.pipeline, batch.source, batch.days)
@@ -78,26 +78,26 @@ def decided_ids(batch: StagedBatch) -> list[str]:
 
 
 def quarantine_rows(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run: str) -> ExcludedRows:
-    """Make some rows the quarantine of a batch's days, in one commit; what was decided before is kept.
+    """Replace the held rows of a batch's days, in one commit; earlier decisions are kept.
 
     Parameters
     ----------
     broken
-        Rows that are held from now on, with `day`, `position`, `row_id`, `row`, `reason` and `releasable`.
+        Rows to hold, with `day`, `position`, `row_id`, `row`, `reason` and `releasable`.
     decided
-        Rows of the batch that were decided about, with `position` and `row_id`.
+        Rows of the batch that somebody has decided about, with `position` and `row_id`.
     run
-        What found them, such as the id of the DAG's run.
+        The run that found them, such as the id of the DAG run.
 
     Returns
     -------
     ExcludedRows
-        What `excluded_rows` returns from then on, unless another run takes its turn.
+        The result of `excluded_rows` until another run changes the quarantine.
 
     Raises
     ------
     PublishConflict, LakeError
-        With the quarantine as it was.
+        The quarantine is unchanged.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -108,16 +108,16 @@ def quarantine_rows(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run
         constants = {"batch": batch.digest, "run": run, "status": "held", "quarantined_at": datetime.now(UTC)}
         held = _columns(broken, constants)
         taken_back = before.filter(pc.and_(pc.equal(before["status"], "held"), pc.is_valid(before["decided_at"])))
-        if taken_back.num_rows:  # when that was says that the batch is to be published anew
+        if taken_back.num_rows:  # the time of that decision makes the batch newer than the published one
             known = {row["row_id"]: row for row in taken_back.to_pylist()}
             rows = [row | _decision(known.get(row["row_id"])) for row in held.to_pylist()]
             held = pa.Table.from_pylist(rows, quarantine_schema())
         places = {row["row_id"]: row["position"] for row in decided.to_pylist()}
-        stand = before.filter(pc.not_equal(before["status"], "held")).to_pylist()
-        for row in stand:  # a decision holds for the row in this batch, and should it come again in a later one
+        decided_before = before.filter(pc.not_equal(before["status"], "held")).to_pylist()
+        for row in decided_before:  # a decision also applies to the same row in a later batch
             if row["row_id"] in places:
                 row.update(batch=batch.digest, position=places[row["row_id"]])
-        return pa.concat_tables([held, pa.Table.from_pylist(stand, quarantine_schema())])
+        return pa.concat_tables([held, pa.Table.from_pylist(decided_before, quarantine_schema())])
 
     table = _change(batch.pipeline, batch.source, batch.days, with_broken)
     return ExcludedRows() if table is None else _excluded_rows(table, batch)
@@ -126,21 +126,21 @@ def quarantine_rows(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run
 def decide(
     pipeline: str, source: str, days: list[str], row_ids: set[str] | None, status: Status, by: str, note: str
 ) -> int:
-    """Give rows of some days another status, in one commit, and return how many they were.
+    """Change the status of rows of some days, in one commit, and return their number.
 
     Parameters
     ----------
     row_ids
-        The rows that are meant; None means all.
+        The rows to change; None means all.
     status
-        `released` or `discarded` for rows that are held, or `held` to take such a decision back.
+        `released` or `discarded` for held rows, or `held` to take such a decision back.
     by, note
         Who decided, and why.
 
     Raises
     ------
     PublishConflict, LakeError
-        With the quarantine as it was.
+        The quarantine is unchanged.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -150,12 +150,12 @@ def decide(
 
     def with_decision(before: pa.Table) -> pa.Table | None:
         nonlocal changed
-        meant = pc.not_equal(before["status"], status) if status == "held" else pc.equal(before["status"], "held")
+        selected = pc.not_equal(before["status"], status) if status == "held" else pc.equal(before["status"], "held")
         if row_ids is not None:
-            meant = pc.and_(meant, pc.is_in(before["row_id"], pa.array(sorted(row_ids), pa.string())))
-        rows = _columns(before.filter(meant), decision)
+            selected = pc.and_(selected, pc.is_in(before["row_id"], pa.array(sorted(row_ids), pa.string())))
+        rows = _columns(before.filter(selected), decision)
         changed = rows.num_rows
-        return pa.concat_tables([before.filter(pc.invert(meant)), rows]) if changed else None
+        return pa.concat_tables([before.filter(pc.invert(selected)), rows]) if changed else None
 
     _change(pipeline, source, days, with_decision)
     return changed
@@ -164,10 +164,10 @@ def decide(
 def _change(
     pipeline: str, source: str, days: list[str], change: Callable[[pa.Table], pa.Table | None]
 ) -> pa.Table | None:
-    """Replace the quarantine of some days by what `change` makes of it, or leave it where that is None.
+    """Replace the quarantine of some days by the result of `change`, or leave it unchanged if that is None.
 
-    A writer of other days, or another first writer, is no reason to fail: the change is tried again. Where these
-    days themselves have changed, what the caller knew of them is no longer so.
+    The change is tried again if another writer changed other days or created the table. If another writer changed these
+    days, the caller's view of them is outdated, and the conflict is raised.
     """
     uri = lake.quarantine_uri(pipeline, source)
     conflict: tuple[pa.Table, PublishConflict] | None = None
@@ -191,7 +191,7 @@ def _change(
 
 
 def _decision(row: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what is known of a row's last decision; nothing where there was none."""
+    """Return the columns of a row's last decision; empty if there was none."""
     return {name: row[name] for name in ("decided_by", "note", "decided_at")} if row else {}
 
 
@@ -200,13 +200,15 @@ def _excluded_rows(rows: pa.Table, batch: StagedBatch) -> ExcludedRows:
 
     rows = rows.filter(pc.equal(rows["batch"], batch.digest))
     latest = pc.max(rows["decided_at"]).as_py()
-    out = rows.filter(pc.not_equal(rows["status"], "released"))
-    by_day = {each["values"]: each["counts"] for each in out["day"].value_counts().to_pylist()}
-    return ExcludedRows(set(out["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0)
+    excluded = rows.filter(pc.not_equal(rows["status"], "released"))
+    by_day = {each["values"]: each["counts"] for each in excluded["day"].value_counts().to_pylist()}
+    return ExcludedRows(
+        set(excluded["position"].to_pylist()), by_day, int(latest.timestamp() * 1_000_000) if latest else 0
+    )
 
 
 def _columns(rows: pa.Table, constants: dict[str, Any]) -> pa.Table:
-    """Return rows in the quarantine's columns, some of them with one value; what is not there is null."""
+    """Return rows with the quarantine's columns: constants where given, null for missing columns."""
     import pyarrow as pa
 
     arrays = []

@@ -32,7 +32,7 @@ class Chunk:
     where
         The place that the rows were read from, for an error's sentence.
     delivered
-        The ISO day that the rows belong to as a delivery, where the source knows it; otherwise their columns say it.
+        The ISO day on which the source delivered the rows, if it knows that day; otherwise their columns have it.
     """
 
     rows: pa.Table

@@ -1,4 +1,4 @@
-"""Reads the rows of a range of days from a database."""
+"""Reads rows for a range of days from a database."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 
-#: Rows that are fetched at a time; bounds the Python objects that live at once.
+#: Rows fetched at a time, which bounds the Python objects in memory.
 FETCH_ROWS = 50_000
 
-#: What a server says of who asks, or for which database: the same whenever it is asked again.
-_TURNED_AWAY = re.compile(
+#: Messages of a server that refuses the user or the database, which a retry cannot change.
+_ACCESS_REFUSED = re.compile(
     r"authentication failed|no password supplied|does not exist|no pg_hba\.conf entry"
     r"|does not support SSL|certificate verify failed"
 )
@@ -50,25 +50,25 @@ class SqlReader(SourceReader["SqlSource"]):
 def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str) -> SourceRows:
     """Run a source's query for the rows from `start` (inclusive) to `end` (exclusive).
 
-    The query runs when the first chunk is asked for, in a transaction that may only read, and its rows are
-    fetched part by part. PostgreSQL's session is in UTC, whatever the server's own time zone is.
+    The query runs when the first chunk is requested, in a read-only transaction, and its rows are fetched in parts.
+    A PostgreSQL session is in UTC, whatever the server's time zone.
 
     Parameters
     ----------
     query
         SQL text with the bind parameters `:start` and `:end`. A database without a timestamp type
-        (SQLite) gets them as text, `YYYY-MM-DD HH:MM:SS`.
+        (SQLite) receives them as text, `YYYY-MM-DD HH:MM:SS`.
     engine
-        Where the query runs; disposed of when the chunks are exhausted or let go of.
+        The database's engine, which is disposed of once the chunks are exhausted or closed.
     where
-        What is read, for the error's sentence.
+        The pipeline, source and days, for an error's sentence.
 
     Raises
     ------
     SourceUnreadable
-        If the database refuses the connection or the query, or is lost while it is read.
+        If the database refuses the connection or the query, or the connection is lost.
     SchemaMismatch
-        If a column holds values that no column of a table can hold.
+        If a column holds values of a type that Arrow does not have.
     """
     read_from = {
         "query": source.query,
@@ -97,32 +97,32 @@ def _chunks(
     try:
         if wrong := wrong_parameters(query):
             raise ValueError(wrong)
-        # yield_per: a cursor on the server, where the driver would else fetch all rows at once
-        statement = text(only_parameters(query)).execution_options(yield_per=FETCH_ROWS)
-        # only what the query names: a driver refuses a parameter that it has no place for
+        # yield_per uses a cursor on the server; otherwise the driver would fetch all rows at once
+        statement = text(mask_other_colons(query)).execution_options(yield_per=FETCH_ROWS)
+        # a driver refuses a parameter that the query does not name
         bounds = {"start": _bound(start, engine), "end": _bound(end, engine)}
         bounds = {name: value for name, value in bounds.items() if name in statement.compile().params}
         with engine.connect() as connection:
-            _only_read(connection)
+            _make_read_only(connection)
             result = connection.execute(statement, bounds)
             names = list(result.keys())
             for rows in result.partitions(FETCH_ROWS):
                 read_from["rows"] += len(rows)
                 yield Chunk(_to_arrow(names, rows, needed, where), where)
-            if not read_from["rows"]:  # the caller holds the columns of an empty result against the declared ones
+            if not read_from["rows"]:  # the caller checks the columns of an empty result too
                 yield Chunk(pa.table([pa.nulls(0)] * len(names), names=names), where)
-    except (SQLAlchemyError, ValueError, OverflowError) as error:  # some drivers let a bad value's own error through
+    except (SQLAlchemyError, ValueError, OverflowError) as error:  # some drivers raise the bare error of a bad value
         raise _unreadable(error, source, engine, where) from error
     finally:
         engine.dispose()
 
 
-def _only_read(connection: Connection) -> None:
-    """Let the session change nothing and, where it has a time zone, give its times in UTC."""
+def _make_read_only(connection: Connection) -> None:
+    """Make the session read-only and, if it has a time zone, set it to UTC."""
     if connection.dialect.name == "postgresql":
         connection.execution_options(postgresql_readonly=True)
-        # the driver reads no time with a zone in the date style of a country; and all rows of the cursor are
-        # wanted, where PostgreSQL plans for the first tenth of them
+        # the driver parses zoned times only in ISO style; and PostgreSQL plans a cursor for its first tenth of rows
+        # unless told otherwise
         settings = {"TimeZone": "UTC", "DateStyle": "ISO", "cursor_tuple_fraction": "1"}
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         connection.exec_driver_sql(f"SELECT {calls}")
@@ -135,45 +135,45 @@ def _unreadable(error: Exception, source: SqlSource, engine: Engine, where: str)
 
     reason = next(iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__)
     if isinstance(error, ResourceClosedError):
-        reason = "it yields no rows"
+        reason = "it returns no rows"
     unreadable = SourceUnreadable(
         f"{where}: the query {source.query} failed on connection '{source.connection}': {reason}; "
         "correct the query, which must be one SELECT, or the connection; nothing was published"
     )
-    # SQLite says so of a missing table as well, and has no server that could come back; but who locks it will end
+    # SQLite raises OperationalError for a missing table too and has no server that could recover; a lock will end
     failed_server = isinstance(error, OperationalError) and (engine.dialect.name != "sqlite" or "locked" in reason)
     lost = getattr(error, "connection_invalidated", False)
-    # a wrong password stays wrong, and asking again with it may lock the account
-    unreadable.retryable = (failed_server or lost) and not _TURNED_AWAY.search(reason)
+    # a retry with a wrong password may lock the account
+    unreadable.retryable = (failed_server or lost) and not _ACCESS_REFUSED.search(reason)
     return unreadable
 
 
 #: A string, a quoted name, or a comment.
 _LEXEME = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 
-#: What has colons that name no parameter: a string, a quoted name, or PostgreSQL's cast.
+#: Text whose colons name no parameter: a string, a quoted name, or PostgreSQL's cast.
 _NO_PARAMETER = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|::""")
 
 
-def without_comments(query: str) -> str:
-    """Drop a query's comments; what looks like one in a string stays."""
+def remove_comments(query: str) -> str:
+    """Return a query without its comments; strings stay unchanged."""
     return _LEXEME.sub(lambda found: " " if found[0].startswith(("--", "/*")) else found[0], query)
 
 
-def only_parameters(query: str) -> str:
-    """Drop a query's comments and mask the colons that name no parameter, as in 'at :noon' and `:start::date`."""
-    # SQLAlchemy takes the backslash away again
-    return _NO_PARAMETER.sub(lambda found: found[0].replace(":", r"\:"), without_comments(query))
+def mask_other_colons(query: str) -> str:
+    """Remove a query's comments and escape colons that name no parameter, as in 'at :noon' and `:start::date`."""
+    # SQLAlchemy removes the backslash again
+    return _NO_PARAMETER.sub(lambda found: found[0].replace(":", r"\:"), remove_comments(query))
 
 
 def wrong_parameters(query: str) -> str | None:
-    """Return what is wrong with a query's parameters, None where it names the bounds or nothing."""
+    """Return what is wrong with a query's parameters; None if it names no others than the bounds."""
     from sqlalchemy import text
 
     for bound in ("start", "end"):
-        if re.search(rf"""(['"]):{bound}\1""", without_comments(query)):
-            return f"it has :{bound} in quotes, where it is a text and no bound of the days; remove the quotes"
-    others = sorted(text(only_parameters(query)).compile().params.keys() - {"start", "end"})
+        if re.search(rf"""(['"]):{bound}\1""", remove_comments(query)):
+            return f"it has :{bound} in quotes, where it is text and not a bound of the days; remove the quotes"
+    others = sorted(text(mask_other_colons(query)).compile().params.keys() - {"start", "end"})
     if others:
         return f"it names the parameter :{others[0]}, and only :start and :end are filled in"
     return None
@@ -182,13 +182,13 @@ def wrong_parameters(query: str) -> str | None:
 def _bound(moment: datetime, engine: Engine) -> datetime | str:
     moment = moment.astimezone(UTC)
     if engine.dialect.name == "postgresql":
-        return moment  # a timestamp with time zone, which compares rightly with either kind of column
+        return moment  # a timestamp with time zone compares correctly with columns with and without one
     moment = moment.replace(tzinfo=None)
     return moment.isoformat(sep=" ") if engine.dialect.name == "sqlite" else moment
 
 
 def _to_arrow(names: list[str], rows: Sequence[Sequence[Any]], needed: set[str], where: str) -> pa.Table:
-    """Return rows as a table; a column that nobody needs, and Arrow has no type for, arrives as nulls."""
+    """Return rows as a table; an undeclared column whose values have no Arrow type becomes null."""
     import pyarrow as pa
 
     arrays = []

@@ -1,4 +1,4 @@
-"""Staged batches: rows as they were read, in a Parquet file named by its content, with a manifest beside it."""
+"""Staged batches: the rows that were read, in a Parquet file named by its content, and a manifest of them."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
     from include.config.sources import ColumnType
 
-#: Memory that sorting a batch may take before it spills to the disk.
+#: Memory for sorting a batch; a larger batch spills to the disk.
 SORT_MEMORY = "300MB"
 
-#: Rows that are held in memory at once where a batch is read again.
+#: Rows of a batch in memory at once when the batch is read again.
 BATCH_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class StagedBatch:
-    """A source's rows of a range of days, read at one time; not yet published.
+    """A source's rows for a range of days, read at one time and not yet published.
 
     Attributes
     ----------
     digest
-        SHA-256 of the Parquet file, shortened to 16 characters; its name.
+        The first 16 characters of the Parquet file's SHA-256, which are also its name.
     extracted_at
-        When reading began, in UTC; of two batches of a day, the one that was read later stands.
+        The time in UTC at which reading began; if two batches have the same day, the one read later is published.
     """
 
     pipeline: str
@@ -52,7 +52,7 @@ class StagedBatch:
 
     @property
     def days(self) -> list[str]:
-        """The ISO days that the batch stands for, empty ones as well."""
+        """The ISO days of the batch, including days without rows."""
         return days_between(date.fromisoformat(self.start), date.fromisoformat(self.end))
 
     @property
@@ -67,7 +67,7 @@ class StagedBatch:
 
 @dataclass(frozen=True)
 class BatchManifest:
-    """What is recorded about a staged batch, in a JSON file beside its rows.
+    """The record of a staged batch, in a JSON file with the batch's name.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class BatchManifest:
     ended_at: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types, those of the batch beside the others."""
+        """Return the fields as JSON types, those of the batch at the same level as the others."""
         return self.batch.to_json() | {name: getattr(self, name) for name in _MANIFEST_FIELDS}
 
     @classmethod
@@ -119,7 +119,7 @@ class BatchVerdict:
 
 
 def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
-    """Write tables to a Parquet file one after another, and return how many rows they had."""
+    """Write tables to a Parquet file and return the number of their rows."""
     import pyarrow.parquet as pq
 
     rows = 0
@@ -131,14 +131,14 @@ def write_rows(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int
 
 
 def sort_rows(source: Path, target: Path, order: list[str]) -> str:
-    """Write a Parquet file's rows in order to another, and return the digest of what was written.
+    """Write the sorted rows of a Parquet file to another one and return that file's digest.
 
-    The same rows in the same order of delivery have the same digest.
+    Equal rows in the same original order have the same digest.
 
     Raises
     ------
     LakeError
-        If there is no room for it.
+        If there is no room for the file.
     """
     with open_duckdb(SORT_MEMORY) as con:
         con.execute(
@@ -150,22 +150,21 @@ def sort_rows(source: Path, target: Path, order: list[str]) -> str:
 
 
 def read_batch(batch: StagedBatch) -> pa.Table:
-    """Read a whole staged batch; for one of many rows, see `read_in_parts`."""
+    """Read a whole staged batch; `read_in_parts` is for batches of many rows."""
     import pyarrow as pa
 
     return pa.concat_tables(read_in_parts(batch))
 
 
 def read_in_parts(batch: StagedBatch) -> Iterator[pa.Table]:
-    """Read a staged batch, some rows at a time, in its order; at least one part, which may have no rows.
+    """Read a staged batch in order, some rows at a time; yield at least one part, which may have no rows.
 
-    The columns are the declared ones and, where the source has days, `ds`; where it arrives as `append`,
-    `delivered` as well.
+    The columns are the declared ones, `ds` unless the source is a snapshot, and `delivered` if it arrives as `append`.
 
     Raises
     ------
     RunMissing
-        If its file is not there.
+        If the batch's file does not exist.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -187,12 +186,12 @@ def read_in_parts(batch: StagedBatch) -> Iterator[pa.Table]:
 
 @contextmanager
 def local_file(batch: StagedBatch) -> Iterator[Path]:
-    """Give the local path of a batch's Parquet file.
+    """Yield a local path of a batch's Parquet file.
 
     Raises
     ------
     RunMissing
-        If its file is not there.
+        If the batch's file does not exist.
     """
     path = run_files.staged_folder(batch.pipeline, batch.source) / f"{batch.digest}.parquet"
     try:
@@ -206,7 +205,7 @@ def local_file(batch: StagedBatch) -> Iterator[Path]:
 
 
 def write_manifest(manifest: BatchManifest) -> None:
-    """Write a batch's manifest; a batch without one does not count as staged."""
+    """Write a batch's manifest, which completes its staging."""
     batch = manifest.batch
     run_files.write_json(_manifest_path(batch.pipeline, batch.source, batch.digest), manifest.to_json())
 
@@ -217,7 +216,7 @@ def read_manifest(pipeline: str, source: str, digest: str) -> BatchManifest:
     Raises
     ------
     RunMissing
-        If there is no such batch.
+        If the manifest does not exist.
     """
     path = _manifest_path(pipeline, source, digest)
     return BatchManifest.from_json(run_files.read_json(path, f"the manifest of batch {digest} of source '{source}'"))

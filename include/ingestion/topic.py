@@ -1,4 +1,4 @@
-"""A Kafka topic: the offsets that a range of days has in it, its messages, and what its brokers say is wrong."""
+"""A Kafka topic: the offsets of a range of days, the messages, and the errors of the brokers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from include.config.sources import KafkaSource
 
-#: How long the brokers may take to answer what topics and offsets they have.
-ANSWER_SECONDS = 10
+#: How long the brokers may take to respond to a question about topics or offsets.
+RESPONSE_SECONDS = 10
 
-#: How long no message may come before the last one of a range.
+#: How long to wait for the next message of a range.
 QUIET_SECONDS = 60
 
-#: Settings that a connection may choose. The group is only named, since a broker may let a user read as one group only.
+#: Settings that a connection may override. The group is never joined, but a broker may require its name from a user.
 DEFAULTS = {"group.id": "nightshift", "log_level": 2}
 
 #: Settings that reading a range of offsets depends on.
@@ -36,8 +36,8 @@ FIXED = {
     "enable.partition.eof": True,
 }
 
-#: Errors that may be gone at the next try, and those of a user or a certificate, which a retry cannot mend.
-NO_ANSWER = {
+#: Errors that a retry may clear, and errors of a user or a certificate, which a retry cannot clear.
+NO_RESPONSE = {
     *("_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE", "_TRANSPORT", "_WAIT_COORD"),
     *("BROKER_NOT_AVAILABLE", "LEADER_NOT_AVAILABLE", "NETWORK_EXCEPTION", "NOT_LEADER_FOR_PARTITION"),
     *("OFFSET_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE", "REQUEST_TIMED_OUT"),
@@ -67,11 +67,10 @@ class Topic:
         self.secrets = [
             value for key, value in config.items() if value and isinstance(value, str) and _SECRET.search(key)
         ]
-        self.heard: list[KafkaError] = []
+        self.client_errors: list[KafkaError] = []
         try:
-            self.consumer = Consumer(DEFAULTS | config | FIXED | {"error_cb": self.heard.append})
+            self.consumer = Consumer(DEFAULTS | config | FIXED | {"error_cb": self.client_errors.append})
         except (KafkaException, TypeError, ValueError) as error:
-            # the client's own sentence shows the value of what it refuses
             named = sorted(f"'{key}'" for key in config if key in str(error))
             if isinstance(error, KafkaException) and not named:
                 named = [error.args[0].name()]
@@ -82,52 +81,59 @@ class Topic:
             ) from redacted(error, lambda text: hide_secrets(text, map(str, config.values())))
 
     def close(self) -> None:
-        """Let the brokers go."""
+        """Close the connections to the brokers."""
         self.consumer.close()
 
     def between(self, start: datetime, end: datetime, since: Offsets) -> dict[int, tuple[int, int]]:
-        """Return each partition's range of offsets for a range of times, from where the range before it ended.
+        """Return each partition's range of offsets for a range of times, beginning where the previous range ended.
 
         Raises
         ------
         SourceUnreadable
-            If the topic does not hold what follows the range before it, unless the source accepts that.
+            If the topic no longer has what follows the previous range, unless the source accepts that.
         """
         held = {partition: self._watermarks(partition) for partition in self._partitions()}
         firsts, ends = self._offsets_at(start, list(held)), self._offsets_at(end, list(held))
         ranges = {}
-        for partition, (_, reached) in since.items():
-            low, high = held.get(int(partition), (0, 0))
+        for known, (_, reached) in since.items():
+            low, high = held.get(int(known), (0, 0))
             if not low <= reached <= high:
-                self._lost(partition, reached, low, high)
+                self._lost(known, reached, low, high)
         for partition, (low, high) in held.items():
-            first = firsts[partition] if firsts[partition] >= 0 else high  # negative: none is that late
+            first = firsts[partition] if firsts[partition] >= 0 else high  # negative: no message is that late
             if str(partition) in since and low <= since[str(partition)][1] <= high:
                 first = since[str(partition)][1]
             ranges[partition] = first, max(first, ends[partition] if ends[partition] >= 0 else high)
             if first == low > 0 and str(partition) not in since:
                 log.warning(
                     "%s: topic '%s' holds nothing before offset %d of partition %d, so messages of %s may be gone",
-                    *(self.where, self.name, low, partition, f"{start:%Y-%m-%d}"),
+                    self.where,
+                    self.name,
+                    low,
+                    partition,
+                    f"{start:%Y-%m-%d}",
                 )
         return ranges
 
     def _lost(self, partition: str, reached: int, low: int, high: int) -> None:
-        """Refuse a partition that does not go on where the day before ended, or warn of it."""
-        what = f"it holds nothing before offset {low}" if low > reached else f"it ends at offset {high}"
-        told = (
+        """Raise for a partition that does not continue where the day before ended; warn if the source accepts it."""
+        state = f"it holds nothing before offset {low}" if low > reached else f"it ends at offset {high}"
+        sentence = (
             f"{self.where}: the day before was read up to offset {reached} of partition {partition} of topic "
-            f"'{self.name}' on connection '{self.connection}', and {what}; its retention removed messages before they "
+            f"'{self.name}' on connection '{self.connection}', and {state}; its retention removed messages before they "
             "were read, or it was made anew"
         )
         if not self.accepts_losses:
             raise SourceUnreadable(
-                f"{told}; to ingest what is left, set lost_messages: accept in pipeline.yaml; nothing was published"
+                f"{sentence}; to ingest what is left, set lost_messages: accept in pipeline.yaml; nothing was published"
             )
-        log.warning("%s; what is left is read by its timestamps, as lost_messages in pipeline.yaml allows", told)
+        log.warning(
+            "%s; the remaining messages are read by their timestamps, as lost_messages in pipeline.yaml allows",
+            sentence,
+        )
 
-    def held(self, offsets: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
-        """Return ranges of offsets that were read before, if the topic still holds them."""
+    def check_offsets(self, offsets: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
+        """Return ranges of offsets that were read before; raise if the topic no longer holds them."""
         ranges = {int(partition): (first, end) for partition, (first, end) in offsets.items()}
         there = self._partitions()
         for partition, (first, end) in sorted(ranges.items()):
@@ -142,32 +148,34 @@ class Topic:
         return dict(sorted(ranges.items()))
 
     def messages(self, partition: int, first: int, end: int) -> Iterator[Message]:
-        """Yield a partition's messages from one offset to before another."""
+        """Yield a partition's messages from offset `first` to before `end`."""
         from confluent_kafka import KafkaError, TopicPartition
 
         if first < end:
             self.consumer.assign([TopicPartition(self.name, partition, first)])
         position, quiet_since = first, time.monotonic()
-        # counting messages would not do: a transaction's marks and what compaction removed are gaps in the offsets
+        # counting messages is not enough: transaction markers and compaction leave gaps in the offsets
         while position < end:
             message = self.consumer.poll(1)
             if message is None:
                 if time.monotonic() - quiet_since > QUIET_SECONDS:
-                    raise self._quiet(partition, position, end)
+                    raise self._timed_out(partition, position, end)
                 continue
-            if error := message.error():
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise self._unreadable(error)
-                position = max(position, message.offset())
+            error, offset = message.error(), message.offset()
+            if error and error.code() != KafkaError._PARTITION_EOF:
+                raise self._unreadable(error)
+            assert offset is not None, "a message and a partition's end have an offset"
+            if error:
+                position = max(position, offset)
                 continue
-            position = message.offset() + 1
+            position = offset + 1
             if position <= end:
                 yield message
-            self.heard.clear()
+            self.client_errors.clear()
             quiet_since = time.monotonic()
 
     def _partitions(self) -> list[int]:
-        topic = self._ask(self.consumer.list_topics, self.name).topics[self.name]
+        topic = self._call(self.consumer.list_topics, self.name).topics[self.name]
         errors = [topic.error, *(partition.error for partition in topic.partitions.values())]
         if error := next(filter(None, errors), None):
             raise self._unreadable(error)
@@ -176,23 +184,23 @@ class Topic:
     def _watermarks(self, partition: int) -> tuple[int, int]:
         from confluent_kafka import TopicPartition
 
-        return self._ask(self.consumer.get_watermark_offsets, TopicPartition(self.name, partition))
+        return self._call(self.consumer.get_watermark_offsets, TopicPartition(self.name, partition))
 
     def _offsets_at(self, moment: datetime, partitions: list[int]) -> dict[int, int]:
         from confluent_kafka import TopicPartition
 
         milliseconds = int(moment.timestamp() * 1000)
         asked = [TopicPartition(self.name, partition, milliseconds) for partition in partitions]
-        found = self._ask(self.consumer.offsets_for_times, asked)
+        found = self._call(self.consumer.offsets_for_times, asked)
         if error := next((place.error for place in found if place.error), None):
             raise self._unreadable(error)
         return {place.partition: place.offset for place in found}
 
-    def _ask(self, question: Callable[..., Any], about: Any) -> Any:
+    def _call(self, request: Callable[..., Any], about: Any) -> Any:
         from confluent_kafka import KafkaException
 
         try:
-            return question(about, timeout=ANSWER_SECONDS)
+            return request(about, timeout=RESPONSE_SECONDS)
         except KafkaException as error:
             raise self._unreadable(error.args[0]) from error
 
@@ -202,8 +210,8 @@ class Topic:
         for secret in self.secrets:
             reason = reason.replace(secret, "***")
         topic, connection = f"topic '{self.name}'", f"connection '{self.connection}'"
-        if error.name() in NO_ANSWER:
-            sentence = f"Kafka did not answer on {connection}: {reason}; see that its brokers run and are reached"
+        if error.name() in NO_RESPONSE:
+            sentence = f"Kafka did not respond on {connection}: {reason}; check that its brokers run and can be reached"
         elif error.name() in REFUSED:
             sentence = f"Kafka refuses {connection}: {reason}; correct its extra field, or let its user read {topic}"
         elif error.name() in UNKNOWN_TOPIC:
@@ -211,19 +219,19 @@ class Topic:
         else:
             sentence = f"{topic} cannot be read on {connection}: {reason}; correct the topic or the connection"
         unreadable = SourceUnreadable(f"{self.where}: {sentence}; nothing was published")
-        unreadable.retryable = error.name() in NO_ANSWER
+        unreadable.retryable = error.name() in NO_RESPONSE
         return unreadable
 
     def _cause(self, error: KafkaError) -> KafkaError:
-        """Return why the brokers did not answer, which the client tells apart from the failing call."""
-        if error.name() not in NO_ANSWER:
+        """Return the reason why the brokers did not respond, which the client reports apart from the failing call."""
+        if error.name() not in NO_RESPONSE:
             return error
         self.consumer.poll(0)
-        refusals = [heard for heard in self.heard if heard.name() in REFUSED]
-        told = [heard for heard in self.heard if heard.name() != "_ALL_BROKERS_DOWN"]
-        return [error, *told, *refusals][-1]
+        refusals = [each for each in self.client_errors if each.name() in REFUSED]
+        reasons = [each for each in self.client_errors if each.name() != "_ALL_BROKERS_DOWN"]
+        return [error, *reasons, *refusals][-1]
 
-    def _quiet(self, partition: int, position: int, end: int) -> SourceUnreadable:
+    def _timed_out(self, partition: int, position: int, end: int) -> SourceUnreadable:
         from confluent_kafka import KafkaError
 
         reason = f"no message for {QUIET_SECONDS:g} seconds at offset {position} of {end} in partition {partition}"

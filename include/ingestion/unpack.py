@@ -1,4 +1,4 @@
-"""Unpacks a file that is packed, and stops at one that is a bomb."""
+"""Decompresses a file, and stops at a decompression bomb."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import zipfile
 from pathlib import PurePosixPath
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from include.ingestion import formats
 from include.ingestion.formats import AGAIN, FORMATS, unreadable
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: A packed file that unpacks to more than so many bytes, and to so many times its own, is a bomb.
+#: A file that decompresses to more bytes than this, and to more than this many times its own size, is a bomb.
 BOMB_BYTES, BOMB_RATIO = 64 * 2**20, 200
 
 
-def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
-    """Return the name of a file's content and, from its beginning, a stream of it."""
+class ByteStream(Protocol):
+    """The part of a binary file that reading content needs."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return some content, or nothing at the end."""
+
+
+def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, ByteStream]:
+    """Return the name of a file's content and a stream of that content from its beginning."""
     file.seek(0)
     path = PurePosixPath(name)
     kind = path.suffix.lower()
@@ -33,9 +40,9 @@ def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
     if kind == ".zst":
         import pyarrow as pa
 
-        # Arrow closes what it has read, and the file may be read again
-        lent = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, closed=False, close=lambda: None)
-        return path.stem, pa.CompressedInputStream(pa.PythonFile(lent, mode="r"), "zstd")
+        # Arrow closes the file after reading, but the caller may read it again
+        unclosable = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, closed=False, close=lambda: None)
+        return path.stem, pa.CompressedInputStream(pa.PythonFile(unclosable, mode="r"), "zstd")
     if kind != ".zip":
         return name, file
     archive = zipfile.ZipFile(file)
@@ -49,13 +56,13 @@ def unpacked(file: BinaryIO, name: str, place: str) -> tuple[str, BinaryIO]:
 
 
 class _Bz2(io.BufferedIOBase):
-    """The content of a file of bzip2; Python's own reader takes whatever follows a stream for the file's end."""
+    """The content of a bzip2 file; Python's own reader ends at whatever follows the first stream."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._stream = file, bz2.BZ2Decompressor()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return some content, and nothing only at the end of the file."""
+        """Return some content, or nothing at the end of the file."""
         while True:
             packed = b""
             if self._stream.eof:
@@ -71,8 +78,8 @@ class _Bz2(io.BufferedIOBase):
                 return content
 
 
-def pieces(stream: BinaryIO, packed: BinaryIO, place: str) -> Iterator[bytes]:
-    """Yield a stream's content, until it is far more than what was read of its packed file."""
+def pieces(stream: ByteStream, packed: BinaryIO, place: str) -> Iterator[bytes]:
+    """Yield a stream's content; raise if it is far larger than the compressed bytes read so far."""
     out = 0
     while piece := stream.read(formats.BLOCK_BYTES):
         out += len(piece)

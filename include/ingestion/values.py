@@ -1,7 +1,7 @@
-"""Values that a reader has as Python's, as Arrow columns that keep what each was delivered as.
+"""Converts Python values of a reader to Arrow columns that keep each value as the source wrote it.
 
-A number of JSON keeps the digits it was written with, and a column with values of several types is a union of them,
-so that the declared type decides what they are and not the reader.
+A JSON number keeps its digits, and a column with values of several types becomes a union of these types. So the
+declared type decides what a value is, not the reader.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import time
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from include.core.errors import SchemaMismatch
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: A number of JSON with a fraction or an exponent, as it is written there, such as b"1.10". JSON has no bytes of its
-#: own; a class for it would be tracked by the garbage collector, which was measured to treble the time of parsing.
+#: A JSON number with a fraction or an exponent, as written, such as b"1.10". JSON itself has no bytes. A class of our
+#: own would be tracked by the garbage collector, which tripled the time of parsing when measured.
 Number = bytes
 
 
 def parse_json(text: str | bytes) -> object:
-    """Parse JSON, in which NaN and Infinity are numbers as well.
+    """Parse JSON, and accept NaN and Infinity as numbers.
 
-    Other numbers are int or `Number`, those two are float.
+    NaN and Infinity become float; other numbers become int or `Number`.
 
     Raises
     ------
     ValueError
-        If it is no JSON, is nested too deeply, or an object has a name twice.
+        If the text is not JSON, is nested too deeply, or has an object with the same name twice.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
@@ -56,12 +56,12 @@ _DECODER = json.JSONDecoder(parse_float=str.encode, object_pairs_hook=_fields)
 
 
 def records_table(records: Sequence[dict[str, object]], where: str) -> pa.Table:
-    """Return JSON records as a table of all the names that they have; objects and lists are JSON text.
+    """Return JSON records as a table with all of their names; objects and lists become JSON text.
 
     Raises
     ------
     SchemaMismatch
-        If a text is not Unicode.
+        If a text is not valid Unicode.
     """
     import pyarrow as pa
 
@@ -81,7 +81,7 @@ def records_table(records: Sequence[dict[str, object]], where: str) -> pa.Table:
 
 
 def _json_text(value: object) -> str:
-    """Return a parsed value as JSON text, in which each number has the digits that it had."""
+    """Return a parsed value as JSON text; each number keeps its digits."""
     if isinstance(value, dict):
         return (
             "{"
@@ -94,12 +94,12 @@ def _json_text(value: object) -> str:
 
 
 def to_array(values: Sequence[object], written: type | None = None) -> pa.Array:
-    """Return values as an Arrow array: of their type, or a union of types where they are of several.
+    """Return values as an Arrow array of their type, or as a union if they are of several types.
 
     Parameters
     ----------
     written
-        The type of the values that are numbers as they were written.
+        The type that stands for numbers as written; see `Number`.
 
     Raises
     ------
@@ -111,37 +111,37 @@ def to_array(values: Sequence[object], written: type | None = None) -> pa.Array:
     types = dict.fromkeys(map(type, values))
     types.pop(type(None), None)
     if len(types) < 2:
-        return _of_type(next(iter(types), None), values, written)
+        return _array_of_type(next(iter(types), None), values, written)
     numbers = {each: number for number, each in enumerate(types)}
-    codes = [numbers.get(type(value), 0) for value in values]  # a null goes with the first type
+    codes = [numbers.get(type(value), 0) for value in values]  # a null gets the first type
     parts: list[list[object]] = [[] for _ in types]
     places = []
     for value, code in zip(values, codes, strict=True):
         places.append(len(parts[code]))
         parts[code].append(value)
-    children = [_of_type(each, part, written) for each, part in zip(types, parts, strict=True)]
+    children = [_array_of_type(each, part, written) for each, part in zip(types, parts, strict=True)]
     names = [each.__name__ for each in types]
     return pa.UnionArray.from_dense(pa.array(codes, pa.int8()), pa.array(places, pa.int32()), children, names)
 
 
-def _of_type(of: type | None, values: Sequence[object], written: type | None) -> pa.Array:
-    """Return values of one type, or null, as an array."""
+def _array_of_type(kind: type | None, values: Sequence[object], written: type | None) -> pa.Array:
+    """Return values of one type, with nulls, as an array."""
     import pyarrow as pa
 
-    if of is written is Number:
+    if kind is written is Number:
         return _literals(_each(bytes.decode, values))
-    if of is int:
+    if kind is int:
         try:
             return pa.array(values, pa.int64())
         except OverflowError:
             return _literals(_each(str, values))
-    if of is Decimal:
+    if kind is Decimal:
         return _literals(_each(lambda number: f"{number:f}", values))
-    if of is UUID:
+    if kind is UUID:
         return pa.array(_each(str, values), pa.string())
-    if of is memoryview:  # what a driver has for bytes
+    if kind is memoryview:  # some drivers return bytes as memoryview
         return pa.array(_each(bytes, values), pa.binary())
-    if of is time and any(value.tzinfo for value in values if isinstance(value, time)):
+    if kind is time and any(value.tzinfo for value in values if isinstance(value, time)):
         raise TypeError("Arrow would drop the zone of a time of day")
     return pa.array(values)
 
@@ -154,5 +154,5 @@ def _literals(values: Sequence[object]) -> pa.Array:
     return pa.ExtensionArray.from_storage(LITERAL, pa.array(values, pa.string()))
 
 
-def _each(convert: Callable[[object], object], values: Sequence[object]) -> list[object]:
+def _each(convert: Callable[[Any], object], values: Sequence[object]) -> list[object]:
     return [None if value is None else convert(value) for value in values]

@@ -1,4 +1,4 @@
-"""Every reader brings the same value of a table of hard ones, or every reader's is refused."""
+"""Every reader returns the same value for each case in a table of difficult values, or each is refused."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def of(value: object, *types: pa.DataType) -> list[pa.Array]:
 
 
 def nanoseconds(value: int) -> pa.Array:
-    """Return a time that has more digits than Python's."""
+    """Return a time with more digits than Python's times have."""
     return pa.array([value], pa.int64()).cast(pa.timestamp("ns"))
 
 
 def texts(declared: str, expected: Any, *values: str) -> list[Case]:
-    """Return some ways of writing a value, as text and as JSON where they are."""
+    """Return some ways of writing a value, as text and, if possible, as JSON."""
     return [Case(declared, expected, text=value) for value in values]
 
 
@@ -451,7 +451,7 @@ def read_parquet(writings: list[Writing], folder: Path) -> pa.Table:
 
 
 def read_api(writings: list[Writing], folder: Path) -> pa.Table:
-    """Read all values from an API's answer."""
+    """Read all values from an API's response."""
     with pytest.MonkeyPatch.context() as patch, Api([]).serving() as api:
         patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "http", "host": api.url, "password": TOKEN}))
         patch.setenv("no_proxy", "127.0.0.1")
@@ -504,8 +504,8 @@ if postgres_service.missing():
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_value_is_the_same_by_whichever_reader_it_came(reader: str, tmp_path: Path) -> None:
-    """An id was 4.0e+12 on the day on which pandas wrote it, and a NaN was more than any number unless CSV had it."""
+def test_a_value_is_the_same_from_every_reader(reader: str, tmp_path: Path) -> None:
+    """An id once became 4.0e+12 when pandas wrote it, and a NaN was larger than any number except from CSV."""
     write, read = READERS[reader]
     writings = [Writing(case, value) for case in CASES for value in write(case)]
 
@@ -521,7 +521,7 @@ def test_a_value_is_the_same_by_whichever_reader_it_came(reader: str, tmp_path: 
 
 
 def test_int96_of_spark_holds_the_end_of_time(tmp_path: Path) -> None:
-    """In nanoseconds, which Arrow makes of it by default, the year 9999 is 1816."""
+    """In nanoseconds, Arrow's default, the year 9999 becomes 1816."""
     moments = [datetime(9999, 12, 31), datetime(1, 1, 1), datetime(2024, 1, 2, 3, 4, 5, 123456)]
     [writing] = [Writing(Case("timestamp", None), None)]
     table = pa.table({"v": pa.array(moments, pa.timestamp("us"))})

@@ -279,12 +279,12 @@ FILES: dict[str, tuple[Callable[[pd.DataFrame], tuple[Any, ...]], type[Nightshif
     "Latin-1": (
         lambda rows: ("2024-01-02.csv", csv(foreign(rows), "latin-1")),
         SourceUnreadable,
-        r"this is not a CSV file in UTF-8 \(line 4: the byte 0xfc is not of UTF-8\)",
+        r"this is not a CSV file in UTF-8 \(line 4: the byte 0xfc is not UTF-8\)",
     ),
     "UTF-16": (
         lambda rows: ("2024-01-02.csv", csv(rows, "utf-16")),
         SourceUnreadable,
-        r"this is not a CSV file in UTF-8 \(line 1: the byte 0xff is not of UTF-8\)",
+        r"this is not a CSV file in UTF-8 \(line 1: the byte 0xff is not UTF-8\)",
     ),
     "one file twice": (
         lambda rows: ("2024-01-02.csv", csv(rows), "2024-01-02-copy.csv", csv(rows)),
@@ -309,7 +309,7 @@ FILES: dict[str, tuple[Callable[[pd.DataFrame], tuple[Any, ...]], type[Nightshif
     "far too many rows": (
         lambda rows: ("2024-01-02.csv", csv(pd.concat([rows] * 300))),
         SourceUnreadable,
-        r"more than 1,000 rows came, 10 times what rows_per_day allows, and reading was stopped",
+        r"reading stopped after more than 1,000 rows, 10 times what rows_per_day allows",
     ),
     "more rows than a day has": (
         lambda rows: (
@@ -376,7 +376,7 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "a column added": (
         changed(tip=1.5),
         SchemaMismatch,
-        r"the source brings column 'tip', which pipeline\.yaml does not declare; expected store, day, revenue, visi",
+        r"the source has column 'tip', which pipeline\.yaml does not declare; expected store, day, revenue, visi",
     ),
     "a column dropped": (
         lambda rows: rows.drop(columns="visitors"),
@@ -386,8 +386,8 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], type[NightshiftErr
     "a column renamed": (
         lambda rows: rows.rename(columns={"revenue": "revenues"}),
         SchemaMismatch,
-        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it brings column 'revenues', which pipeline\.yaml does"
-        r" not declare; expected|brings column 'revenues', which pipeline\.yaml does not declare \('revenue' renamed)",
+        r"(lacks column 'revenue' \(renamed to 'revenues'\?\); it has column 'revenues', which pipeline\.yaml does"
+        r" not declare; expected|has column 'revenues', which pipeline\.yaml does not declare \('revenue' renamed)",
     ),
     "a column of another type": (
         changed(visitors="many"),
@@ -647,28 +647,40 @@ def test_a_query_that_never_ends_is_given_up_at_the_deadline(shop: Shop) -> None
 REFUSALS: dict[str, tuple[Fault | None, str, bool]] = {
     "401": (
         None,
-        r"answers 401 Unauthorized, so it does not accept the connection's credentials for this; corr",
+        r"returned 401 Unauthorized, so it does not accept the connection's credentials for this; corr",
         False,
     ),
-    "403": (Fault(403), r"answers 403 Forbidden, so it does not accept the connection's credentials", False),
-    "404": (Fault(404, b"nothing here"), r"answers 404 Not Found \(nothing here\); correct the source's path", False),
+    "403": (Fault(403), r"returned 403 Forbidden, so it does not accept the connection's credentials", False),
+    "404": (Fault(404, b"nothing here"), r"returned 404 Not Found \(nothing here\); correct the source's path", False),
     "429": (
         Fault(429, b"slowly"),
-        r"answers 429 Too Many Requests at the last .*\(slowly\).*or lower requests_per",
+        r"returned 429 Too Many Requests at the last .*\(slowly\).*or lower requests_per",
         True,
     ),
     "500": (
         Fault(500, b"broken"),
-        r"answers 500 Internal Server Error at the last of up to 1 attempts \(broken\)",
+        r"returned 500 Internal Server Error at the last of up to 1 attempts \(broken\)",
         True,
     ),
-    "no answer": (Fault(drops=True), r"did not answer in up to 1 attempts \(.*run this task again when it does", True),
-    "a page of HTML": (Fault(body=b"<html>"), r"answer \(application/json, 6 bytes\) is not JSON; correct the", False),
-    "half an answer": (Fault(body=b'[{"store"', cut=True), r"did not answer in up to 1 attempts", True),
-    "another shape": (Fault(body=b'{"sales": "later"}'), r"no list of records as a whole: the answer is an obj", False),
+    "no answer": (
+        Fault(drops=True),
+        r"did not respond in up to 1 attempts \(.*run this task again when it responds",
+        True,
+    ),
+    "a page of HTML": (
+        Fault(body=b"<html>"),
+        r"response \(application/json, 6 bytes\) is not JSON; correct the",
+        False,
+    ),
+    "half an answer": (Fault(body=b'[{"store"', cut=True), r"did not respond in up to 1 attempts", True),
+    "another shape": (
+        Fault(body=b'{"sales": "later"}'),
+        r"no list of records as a whole: the response is an obj",
+        False,
+    ),
     "an error with 200": (
         Fault(body=b'{"error": "later"}'),
-        r"answers 200 OK and says by 'error' that it failed",
+        r"returned 200 OK and reports a failure by 'error'",
         True,
     ),
 }

@@ -309,7 +309,7 @@ def test_a_complete_delivery_of_the_page_is_ingested(landing: Path, sources: Dec
     file = deliver(landing, "all.csv.gz", VISITS)
     file.with_name("_SUCCESS").touch()
     file.with_name("all.csv.gz.count").write_text("many")
-    assert "there is no all.csv.gz.sha256 or" in refused()
+    assert "it has no companion file all.csv.gz.sha256 or" in refused()
     file.with_name("all.csv.gz.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
 
     ingest()
@@ -606,7 +606,7 @@ def test_what_the_page_of_kafka_says_is_refused_is(
     told.append(refused())
     sources(KAFKA.source())
     connect(monkeypatch, "events", {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:1"}})
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 0.5)
     told.append(refused(**{"10.0.0.7:9093": "127.0.0.1:1"}))
 
     KAFKA.assert_shows(*told)

@@ -12,7 +12,7 @@ Infinity = Literal["refuse", "null"]
 
 
 def _infinity(value: Any) -> Any:
-    """Return what becomes of infinite numbers, for all columns or by column."""
+    """Parse what happens to infinite numbers, for all columns or by column."""
     by_column = value if isinstance(value, dict) else {"infinity": value}
     words = {name: yaml_word(each) for name, each in by_column.items()}
     for name, word in words.items():
@@ -24,19 +24,23 @@ def _infinity(value: Any) -> Any:
 
 
 class Contract(Section):
-    """What a source may change without an edit here; what is not allowed is an error."""
+    """Changes that a source may make without an edit of pipeline.yaml; all others are errors."""
 
     added: Literal["refuse", "ignore"] = Field(
-        default="refuse", description="A column that `columns` does not declare: refuse it, or leave it out."
+        default="refuse", description="What happens to an undeclared column: refuse the batch, or ignore the column."
     )
     dropped: Annotated[
         Literal["refuse", "null"], BeforeValidator(yaml_word, json_schema_input_type=Literal["refuse", "null", None])
-    ] = Field(default="refuse", description="A declared column that is not delivered: refuse, or fill it with null.")
-    renamed: dict[str, str] = Field(default={}, description="The source's name of a column: the declared one.")
+    ] = Field(
+        default="refuse",
+        description="What happens if a declared column is missing: refuse the batch, or fill the column with null.",
+    )
+    renamed: dict[str, str] = Field(default={}, description="Declared column names, by the source's name.")
     retyped: Literal["refuse_key", "cast", "refuse"] = Field(
         default="refuse_key",
-        description="A column of another type than in the last batch. cast: cast it where every value fits. refuse: "
-        "refuse it. refuse_key: cast it, but refuse a key column that is declared as string, whose text may change.",
+        description="What happens if a column has another type than in the previous batch. cast: cast it if every "
+        "value fits. refuse: refuse the batch. refuse_key: cast, but refuse a key column declared as string, whose "
+        "text may change.",
     )
     infinity: Annotated[
         Infinity | dict[str, Infinity],
@@ -46,17 +50,17 @@ class Contract(Section):
         ),
     ] = Field(
         default="refuse",
-        description="An infinite number, such as inf or 1e400: refuse it, or make it null, in all columns or by column "
-        "({price: null} refuses it in all others). NaN is null.",
+        description="What happens to an infinite number, such as inf or 1e400: refuse the batch, or make it null, in "
+        "all columns or by column ({price: null} refuses it in all others). NaN is always null.",
     )
     shrinks: Literal["warn", "refuse"] = Field(
         default="warn",
-        description="A day that is delivered again with fewer rows than are published of it: warn, or refuse it.",
+        description="What happens if a day comes again with fewer rows than published: warn, or refuse it.",
     )
     retired: list[Name] = Field(
-        default=[], description="Columns that were declared once; the lake keeps them, null from now on."
+        default=[], description="Columns that are no longer declared; the lake keeps them, with null in new rows."
     )
 
     def infinity_of(self, column: str) -> Infinity:
-        """Return what becomes of an infinite number in a column."""
+        """Return what happens to an infinite number in a column."""
         return self.infinity.get(column, "refuse") if isinstance(self.infinity, dict) else self.infinity

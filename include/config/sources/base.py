@@ -1,4 +1,4 @@
-"""The schema that all kinds of source share: when rows arrive, what they are made of, and what they may change."""
+"""The schema that all kinds of source share: when rows arrive, their columns, and the changes that are allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.core.suggestions import did_you_mean, unknown_name
 
 
 class AvailableAt(Section):
-    """When a row became known: a timestamp column of the source, plus a fixed delay."""
+    """When a row becomes known: a timestamp column of the source plus a fixed delay."""
 
     column: str
     delay: Duration = timedelta(0)
@@ -30,18 +30,20 @@ class AvailableAt(Section):
 
 
 class LabelKnownAfter(Section):
-    """How long after a row its label becomes known; until then the row is there without it."""
+    """How long after a row its label becomes known; until then the row has no label."""
 
     days: int = Field(default=0, ge=0, le=MAX_DAYS)
     hours: int = Field(default=0, ge=0, le=MAX_DAYS * 24)
     minutes: int = Field(default=0, ge=0, le=MAX_DAYS * 24 * 60)
     columns: list[str] | None = Field(
-        default=None, min_length=1, description="The columns that become known then; default: that of features.label."
+        default=None,
+        min_length=1,
+        description="The columns that become known then; default: the column of features.label.",
     )
 
     @property
     def delay(self) -> timedelta:
-        """The time between `available_at` and when the label is known."""
+        """The time from `available_at` until the label is known."""
         return timedelta(days=self.days, hours=self.hours, minutes=self.minutes)
 
     @model_validator(mode="after")
@@ -52,12 +54,12 @@ class LabelKnownAfter(Section):
 
 
 def _column_alone(value: Any) -> Any:
-    """Take a column's name for the column without a delay."""
+    """Turn a column's name into the column without a delay."""
     return {"column": value} if isinstance(value, str) else value
 
 
 class RowsPerDay(Section):
-    """How many rows one day of the source may have."""
+    """How many rows a day of the source may have."""
 
     min: int = Field(default=1, ge=0)
     max: int | None = Field(default=None, ge=1)
@@ -74,29 +76,29 @@ class BaseSource(Section):
 
     arrives: Literal["daily", "snapshot", "append"] = Field(
         default="daily",
-        description="daily: each day brings its own rows. snapshot: each delivery is the whole table. append: each "
-        "day's delivery brings rows of that day and late ones of the days before it.",
+        description="daily: each day has its own rows. snapshot: each batch is the whole table. append: each day's "
+        "batch has rows of that day and late rows of earlier days.",
     )
     late_days: int = Field(
         default=31,
         ge=1,
         le=MAX_DAYS,
-        description="How many days late a row may be, where a source arrives as `append`.",
+        description="How many days late a row may be if the source arrives as `append`.",
     )
-    connection: str = Field(description="Id of the Airflow Connection that leads to the source.")
-    deadline: Duration = Field(default=timedelta(hours=1), description="How long reading a run's days may take.")
-    key: list[str] = Field(min_length=1, description="Columns that together name one row.")
+    connection: str = Field(description="Id of the Airflow Connection to the source.")
+    deadline: Duration = Field(default=timedelta(hours=1), description="Maximum time for reading a run's days.")
+    key: list[str] = Field(min_length=1, description="Columns that together identify a row.")
     columns: dict[str, ColumnType] = Field(min_length=1, description="Every column, with its type.")
     available_at: Annotated[AvailableAt, BeforeValidator(_column_alone, json_schema_input_type=str | AvailableAt)] = (
-        Field(description="When a row became known; nothing uses it before.")
+        Field(description="When a row becomes known; nothing uses it earlier.")
     )
     day: str | None = Field(
         default=None, description="Timestamp column whose UTC day is the partition; default: available_at."
     )
     label_known_after: LabelKnownAfter | None = Field(
         default=None,
-        description="Where rows carry their label: how long after available_at it becomes known. features.sql then "
-        "reads the source without it, and <source>_labelled with it, from when it is known.",
+        description="If rows carry their label: how long after available_at the label becomes known. features.sql then "
+        "reads the source without the label, and <source>_labelled with it, once it is known.",
     )
     rows_per_day: RowsPerDay = RowsPerDay()
     contract: Contract = Contract()
@@ -104,7 +106,7 @@ class BaseSource(Section):
 
     @property
     def slice_column(self) -> str:
-        """The column of the raw table by which a day's delivery is replaced."""
+        """The column of the raw table by which a day's batch replaces earlier rows."""
         return "delivered" if self.arrives == "append" else "ds"
 
     @property
@@ -121,7 +123,7 @@ class BaseSource(Section):
     @classmethod
     def _some_time(cls, deadline: timedelta) -> timedelta:
         if deadline <= timedelta(0):
-            raise ValueError("a deadline must be longer than nothing, such as 00:30:00 for half an hour")
+            raise ValueError("a deadline must be positive, such as 00:30:00 for half an hour")
         return deadline
 
     @model_validator(mode="after")
@@ -149,7 +151,7 @@ class BaseSource(Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         if self.arrives == "snapshot" and self.day:
-            raise ValueError("a snapshot has no `day` column: each delivery is a partition of its own")
+            raise ValueError("a snapshot has no `day` column: each batch is a partition of its own")
         if self.arrives == "append" and self.day in (None, self.available_at.column):
             raise ValueError("a source that arrives as append needs `day`, the column of a row's own day")
         for name in (self.label_known_after.columns or []) if self.label_known_after else []:
@@ -157,10 +159,11 @@ class BaseSource(Section):
                 raise ValueError(f"label_known_after: {unknown_name('column', name, list(self.columns))}")
             if name in [each for _, each in named]:
                 raise ValueError(
-                    f"label_known_after names '{name}', which tells rows apart or dates them, so it is known with them"
+                    f"label_known_after names '{name}', which is in the key or dates the row, so it is known with the "
+                    "row"
                 )
         if self.label_known_after and self.arrives == "snapshot":
-            raise ValueError("label_known_after is for rows that arrive by day; a snapshot's label is that of its day")
+            raise ValueError("label_known_after is for a source that arrives by day, and this one is a snapshot")
         for name in self.contract.retired:
             if name in self.columns:
                 raise ValueError(f"contract.retired names the column '{name}', which `columns` still declares")

@@ -1,4 +1,4 @@
-"""The types of columns that a source may declare, and the column names that Nightshift keeps for itself."""
+"""The types that a source may declare for its columns, and the column names that Nightshift reserves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 ColumnType = Literal["string", "integer", "float", "boolean", "timestamp"]
 
-#: What other systems call the declared types, without lengths and in lower case.
+#: Other systems' names of the declared types, in lower case and without lengths.
 _OTHER_NAMES: dict[ColumnType, str] = {
     "string": "str text varchar nvarchar char nchar character bpchar clob uuid enum category categorical object json "
     "utf8 large_string",
@@ -20,12 +20,12 @@ _OTHER_NAMES: dict[ColumnType, str] = {
 
 
 def declared_type(name: str) -> ColumnType | None:
-    """Return the declared type that another system's name stands for, such as float for DOUBLE PRECISION."""
+    """Return the declared type for another system's type name, such as float for DOUBLE PRECISION."""
     word = next(iter(re.findall(r"\w+", name.lower())), "")
     return next((kind for kind, others in _OTHER_NAMES.items() if word in (kind, *others.split())), None)
 
 
-#: Columns that Nightshift adds to every raw table, so no source may bring its own.
+#: Columns that Nightshift adds to every raw table, so no source may declare them.
 LAKE_COLUMNS = ("ds", "available_at", "batch", "delivered")
-#: Columns that are added while rows are read and validated: the first is DuckDB's.
+#: Columns that reading and validation add temporarily; the first one is DuckDB's.
 READER_COLUMNS = ("file_row_number", "nightshift_position")

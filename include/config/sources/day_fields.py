@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-#: What stands for the day in a path or a parameter, and for its parts.
+#: Fields that stand for a day or its parts in a path or parameter.
 DAY_FIELDS = ("ds", "year", "month", "day")
 
 
 def with_day(text: str, ds: str) -> str:
-    """Return a text with the fields of a day filled in, such as `{ds}` or `{year}/{month}/{day}`."""
+    """Fill in the fields of a day in a text, such as `{ds}` or `{year}/{month}/{day}`."""
     for field, value in zip(DAY_FIELDS, (ds, *ds.split("-")), strict=True):
         text = text.replace(f"{{{field}}}", value)
     return text
 
 
 def names_a_day(text: str) -> bool:
-    """Return whether a text has the fields that tell one day from all others."""
+    """Return whether the fields in a text identify one day."""
     named = {field for field in DAY_FIELDS if f"{{{field}}}" in text}
     return "ds" in named or named >= {"year", "month", "day"}

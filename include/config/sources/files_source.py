@@ -23,21 +23,21 @@ class FilesSource(BaseSource):
         "(2013-01-31), {year}, {month} and {day} for its parts."
     )
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
-        default=None, description="Default: what the file's name ends with, without .gz, .bz2, .zst or .zip."
+        default=None, description="Default: the ending of the file's name, without .gz, .bz2, .zst or .zip."
     )
     checksum: Annotated[Literal["if_present", "required", "off"], _WHETHER] = Field(
         default="if_present",
-        description="Whether a file must be what <file>.sha256, .sha512, .sha1 or .md5 beside it says, as sha256sum "
-        "writes it.",
+        description="Whether a file must match the checksum in its companion file <file>.sha256, .sha512, .sha1 or "
+        ".md5, as sha256sum writes it.",
     )
     row_count: Annotated[Literal["if_present", "required", "off"], _WHETHER] = Field(
         default="if_present",
-        description="Whether a file must have the number of rows that <file>.rows or <file>.count beside it says.",
+        description="Whether a file must have the number of rows in its companion file <file>.rows or <file>.count.",
     )
     complete_when: str | None = Field(
         default=None,
-        description="Path of the file that is there once a day is delivered, such as visits/{ds}/_SUCCESS; no file of "
-        "the day is read before.",
+        description="Path of a file that exists once all files of a day have arrived, such as visits/{ds}/_SUCCESS; no "
+        "file of the day is read earlier.",
     )
 
     @property
@@ -54,10 +54,10 @@ class FilesSource(BaseSource):
                 "and {day}, such as {year}/{month}/{day}; only the path of a snapshot names no day"
             )
         if self.arrives == "snapshot" and any(f"{{{field}}}" in self.path for field in DAY_FIELDS):
-            raise ValueError("path may not contain the day where the source arrives as a snapshot")
+            raise ValueError("path may not contain the day if the source arrives as a snapshot")
         if self.complete_when and self.arrives != "snapshot" and not names_a_day(self.complete_when):
             raise ValueError(
-                f"complete_when '{self.complete_when}' does not name the day, so the file of one day would do for all; "
-                "write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
+                f"complete_when '{self.complete_when}' does not name the day, so one day's file would complete all "
+                "days; write {ds} (2013-01-31) in it, or {year}, {month} and {day}"
             )
         return self

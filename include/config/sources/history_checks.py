@@ -1,4 +1,4 @@
-"""The schema of a source's `history` in pipeline.yaml: how a day is compared with the published days before it."""
+"""The schema of a source's `history` in pipeline.yaml: how a day is compared with earlier published days."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.config.section import Section, yaml_word
 
 
 class HistoryCheck(Section):
-    """One comparison of a day with the days before it."""
+    """One comparison of a day with earlier days."""
 
     severity: Annotated[
         Literal["warning", "critical", "off"],
@@ -20,43 +20,43 @@ class HistoryCheck(Section):
 
 
 class Volume(HistoryCheck):
-    """Rows beside the mean of the last four same weekdays, or beside the last snapshot."""
+    """Compares the number of rows with the mean of the last four same weekdays, or with the last snapshot."""
 
-    limit: float = Field(default=0.4, gt=0, description="Share by which the rows may differ from that mean.")
+    limit: float = Field(default=0.4, gt=0, description="Maximum relative difference from that mean.")
 
 
 class Freshness(HistoryCheck):
-    """The newest `available_at`, beside the end of the day; a snapshot is not judged."""
+    """Compares how long before the day's end the newest `available_at` is; does not apply to a snapshot."""
 
-    limit: float = Field(default=6, gt=0, description="Hours by which it may be earlier in its day than it used to be.")
+    limit: float = Field(default=6, gt=0, description="How many hours earlier than usual the newest row may be.")
 
 
 class Nulls(HistoryCheck):
-    """The share of nulls of each column."""
+    """Compares the share of nulls in each column."""
 
-    limit: float = Field(default=0.1, gt=0, le=1, description="How much the share may be above the highest so far.")
+    limit: float = Field(default=0.1, gt=0, le=1, description="How far the share may exceed the highest earlier share.")
 
 
 class Distinct(HistoryCheck):
-    """The number of distinct values of each column, and values that were never seen."""
+    """Compares the number of distinct values in each column, and looks for values that are new."""
 
-    limit: float = Field(default=0.5, gt=0, description="Share by which it may be outside of what it used to be.")
+    limit: float = Field(default=0.5, gt=0, description="Maximum relative difference from the earlier range.")
 
 
 class Distribution(HistoryCheck):
-    """The population stability index of each column."""
+    """Compares each column's distribution by its population stability index (PSI)."""
 
     limit: float = Field(
         default=0.25,
         gt=0,
-        description="PSI that may come on top of what is usual; 0.1 is a slight shift, 0.25 a great one.",
+        description="PSI allowed in addition to the usual variation; 0.1 is slight drift, 0.25 strong drift.",
     )
 
 
 class History(Section):
-    """Comparisons of a day with the published days before it."""
+    """Comparisons of a day with earlier published days."""
 
-    days: int = Field(default=28, ge=14, le=366, description="How many days back the comparisons look.")
+    days: int = Field(default=28, ge=14, le=366, description="How many days the comparisons look back.")
     volume: Volume = Volume()
     freshness: Freshness = Freshness()
     nulls: Nulls = Nulls()
@@ -65,6 +65,6 @@ class History(Section):
 
     @property
     def active(self) -> list[HistoryCheck]:
-        """The comparisons that are made."""
+        """The comparisons that are not switched off."""
         every = (self.volume, self.freshness, self.nulls, self.distinct, self.distribution)
         return [check for check in every if check.severity != "off"]

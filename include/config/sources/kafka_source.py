@@ -16,13 +16,13 @@ class KafkaSource(BaseSource):
     topic: str = Field(min_length=1)
     bad_messages: Literal["refuse", "skip"] = Field(
         default="refuse",
-        description="A message whose value is not one JSON object: refuse its day, or leave it out and keep "
-        "its offset in the manifest.",
+        description="What happens to a message whose value is not one JSON object: refuse its day, or skip it and "
+        "record its offset in the manifest.",
     )
     lost_messages: Literal["refuse", "accept"] = Field(
         default="refuse",
-        description="A day whose first messages the topic no longer holds, since its retention removed them before "
-        "they were read or it was made anew: refuse it, or accept what is left, with a warning.",
+        description="What happens to a day whose first messages the topic no longer holds, because its retention "
+        "removed them or the topic was recreated: refuse the day, or accept the remaining messages with a warning.",
     )
 
     @property

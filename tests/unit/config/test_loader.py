@@ -1,4 +1,4 @@
-"""A pipeline is a folder: found by its name, read whole, and told about file by file."""
+"""A pipeline is a folder: it is found by its name, read whole, and checked file by file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", pipeline_names())
-def test_the_repositorys_pipelines_hold_no_mistake(name: str) -> None:
+def test_the_repositorys_pipelines_have_no_mistake(name: str) -> None:
     """Each pipeline of the repository loads, its suites are read, and its query fits its sources."""
     pipeline = load_pipeline(name)
 
@@ -30,21 +30,21 @@ def test_the_repositorys_pipelines_hold_no_mistake(name: str) -> None:
 
 
 def test_the_pipelines_are_the_folders_with_a_pipeline_yaml(shop: Path) -> None:
-    """A folder without pipeline.yaml is no pipeline, and the names come sorted."""
+    """A folder without pipeline.yaml is not a pipeline, and the names are sorted."""
     write_shop(shop.parent, "bakery")
     (shop.parent / "notes").mkdir()
 
     assert pipeline_names() == ["bakery", "shop"]
 
 
-def test_an_unknown_pipeline_is_told_with_the_nearest(shop: Path) -> None:
+def test_an_unknown_pipeline_suggests_the_nearest(shop: Path) -> None:
     """A typo on the command line names the pipeline that was meant."""
     with pytest.raises(ConfigError, match="there is no pipeline 'shopp'; did you mean 'shop'"):
         load_pipeline("shopp")
 
 
-def test_loading_tells_every_mistake_a_line_each(shop: Path) -> None:
-    """What `read_pipeline` finds is what a run is refused with."""
+def test_loading_lists_every_mistake_on_its_own_line(shop: Path) -> None:
+    """A run is refused with the mistakes that `read_pipeline` finds."""
     write_shop(shop.parent, pipeline=SHOP_YAML.replace("folds: 2", "folds: 1").replace("minimum: 50", "minimum: x"))
 
     with pytest.raises(ConfigError) as refused:
@@ -74,8 +74,8 @@ def test_a_folders_name_must_be_usable_as_a_name(tmp_path: Path, name: str) -> N
         ("owner: \x00", ": "),
     ],
 )
-def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, text: str, place: str) -> None:
-    """A slip of indentation or of a quote is no traceback, and says where to look."""
+def test_malformed_yaml_is_reported_with_its_line(tmp_path: Path, text: str, place: str) -> None:
+    """Wrong indentation or a missing quote is not a traceback but a sentence that says where to look."""
     folder = write_shop(tmp_path, pipeline=text)
 
     pipeline, [sentence] = read_pipeline(folder)
@@ -86,7 +86,7 @@ def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, text: str, place: 
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "- a\n- list\n", "just words\n", "42\n"])
-def test_yaml_without_fields_is_told_what_it_should_hold(tmp_path: Path, text: str) -> None:
+def test_yaml_without_fields_names_the_expected_fields(tmp_path: Path, text: str) -> None:
     """Valid YAML of another shape names the fields that were expected."""
     pipeline, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
 
@@ -94,7 +94,7 @@ def test_yaml_without_fields_is_told_what_it_should_hold(tmp_path: Path, text: s
     assert "expected fields such as `description:` and `sources:`, found none" in sentence
 
 
-def test_a_file_that_is_not_text_is_told_as_such(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     """A file in another encoding is one sentence, not a traceback."""
     folder = write_shop(tmp_path)
     (folder / "pipeline.yaml").write_bytes("owner: Café\n".encode("latin-1"))
@@ -105,8 +105,8 @@ def test_a_file_that_is_not_text_is_told_as_such(tmp_path: Path) -> None:
     assert sentence.endswith("pipeline.yaml:1: the byte 0xe9 is not UTF-8; save the file as UTF-8")
 
 
-def test_a_value_that_looks_like_a_date_is_the_text_that_was_written(tmp_path: Path) -> None:
-    """No reader makes a date of it, so an impossible one is no traceback either."""
+def test_a_value_that_looks_like_a_date_stays_text(tmp_path: Path) -> None:
+    """The reader makes no date of it, so an impossible date is not a traceback."""
     text = SHOP_YAML.replace("owner: shop-team", "owner: 2024-13-45")
 
     pipeline, mistakes = read_pipeline(write_shop(tmp_path, pipeline=text))
@@ -117,7 +117,7 @@ def test_a_value_that_looks_like_a_date_is_the_text_that_was_written(tmp_path: P
 
 
 def test_a_field_written_twice_is_a_mistake(tmp_path: Path) -> None:
-    """Of two values for one field a person believes in the one that is not used."""
+    """With two values for one field, a person may believe in the one that is not used."""
     text = SHOP_YAML.replace("history_days: 120", "history_days: 120\nhistory_days: 30")
 
     _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
@@ -127,7 +127,7 @@ def test_a_field_written_twice_is_a_mistake(tmp_path: Path) -> None:
     )
 
 
-def test_a_number_where_text_is_expected_is_told_to_be_quoted(tmp_path: Path) -> None:
+def test_a_number_in_place_of_text_must_be_quoted(tmp_path: Path) -> None:
     """A description of digits alone is a number in YAML."""
     _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace("owner: shop-team", "owner: 47")))
 
@@ -140,7 +140,7 @@ def test_a_number_where_text_is_expected_is_told_to_be_quoted(tmp_path: Path) ->
      ("text", "string"), ("int", "integer"), ("bigint", "integer"), ("bool", "boolean"), ("date", "timestamp"),
      ("datetime", "timestamp"), ("timestamp with time zone", "timestamp"), ("flot", "float")],
 )  # fmt: skip
-def test_another_systems_name_of_a_type_is_told_with_ours(tmp_path: Path, name: str, meant: str) -> None:
+def test_another_systems_type_name_suggests_ours(tmp_path: Path, name: str, meant: str) -> None:
     """People write the type that their database has."""
     text = SHOP_YAML.replace("revenue: float", f"revenue: {name}")
 
@@ -150,8 +150,8 @@ def test_another_systems_name_of_a_type_is_told_with_ours(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("value", ["no", "On", "1_000", "010", "0x1F", ".inf"])
-def test_a_parameter_that_may_be_text_or_not_is_refused(tmp_path: Path, value: str) -> None:
-    """An estimator takes the text `no` for true, and no schema knows what its parameters are."""
+def test_an_ambiguous_parameter_is_refused(tmp_path: Path, value: str) -> None:
+    """An estimator treats the text `no` as true, and no schema knows the types of its parameters."""
     own = (
         "  own_candidates:\n    near:\n      estimator: sklearn.neighbors.KNeighborsRegressor\n"
         f"      params: {{a: {value}, b: '{value}', c: true}}\n      search: {{d: {{choices: [{value}, 5]}}}}\n"
@@ -183,17 +183,15 @@ def test_a_duration_of_two_parts_is_refused(tmp_path: Path, delay: str) -> None:
         ("  label: revenue", "  query: feature.sql\n  label: revenue", "features.query", "features.sql"),
     ],
 )
-def test_an_sql_file_that_is_not_there_is_told_with_the_nearest(
-    tmp_path: Path, old: str, new: str, field: str, meant: str
-) -> None:
-    """The field that names the file is named, and the file that is there."""
+def test_a_missing_sql_file_suggests_the_nearest(tmp_path: Path, old: str, new: str, field: str, meant: str) -> None:
+    """The sentence names the field and the file that exists."""
     _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML.replace(old, new)))
 
     assert f"{field}: there is no file" in sentence
     assert f"did you mean '{meant}'?" in sentence
 
 
-def test_an_sql_file_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_missing_sql_file_is_reported_with_its_line(tmp_path: Path) -> None:
     """Every mistake of pipeline.yaml says on which line it is."""
     text = SHOP_YAML.replace("query: sql/sales.sql", "query: sql/sale.sql")
     _, [sentence] = read_pipeline(write_shop(tmp_path, pipeline=text))
@@ -204,8 +202,8 @@ def test_an_sql_file_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "expected"), [("sale.yaml", "did you mean 'sales'?"), ("sales.yml", "a suite is named <source>.yaml")]
 )
-def test_a_suite_of_no_source_is_told(shop: Path, name: str, expected: str) -> None:
-    """Rules in a file that nothing reads would look checked and never be."""
+def test_a_suite_without_a_source_is_a_mistake(shop: Path, name: str, expected: str) -> None:
+    """Rules in a file that nothing reads would seem to be checked."""
     (shop / "expectations" / name).write_text("expectations: []\n", encoding="utf-8")
 
     [sentence] = stray_suites(load_pipeline("shop"))
@@ -214,7 +212,7 @@ def test_a_suite_of_no_source_is_told(shop: Path, name: str, expected: str) -> N
     assert expected in sentence
 
 
-def test_a_suite_with_the_wrong_ending_is_not_told_that_its_source_is_missing(shop: Path) -> None:
+def test_a_suite_with_the_wrong_ending_is_a_mistake_of_the_ending(shop: Path) -> None:
     """Only the file's ending is wrong, so the sentence is about the ending."""
     (shop / "expectations" / "sales.yml").write_text("expectations: []\n", encoding="utf-8")
 
@@ -223,7 +221,7 @@ def test_a_suite_with_the_wrong_ending_is_not_told_that_its_source_is_missing(sh
     assert "there is no source 'sales'" not in sentence
 
 
-def test_the_suites_of_the_sources_and_of_the_features_are_no_strays(shop: Path) -> None:
+def test_the_suites_of_the_sources_and_of_the_features_are_not_stray(shop: Path) -> None:
     """Each source may have a suite, and so may the feature table."""
     (shop / "expectations" / "features.yaml").write_text("expectations: []\n", encoding="utf-8")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EMAIL = "{to: email, connection: mail, recipients: [a@example.org]}"
 
 
-def test_nobody_is_told_by_default(tmp_path: Path) -> None:
+def test_nobody_is_notified_by_default(tmp_path: Path) -> None:
     """A pipeline without `notify` has an empty list."""
     pipeline, _ = read_pipeline(write_shop(tmp_path))
 
@@ -23,8 +23,8 @@ def test_nobody_is_told_by_default(tmp_path: Path) -> None:
     assert pipeline.notify == []
 
 
-def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path) -> None:
-    """`events` narrows it."""
+def test_a_recipient_receives_all_events_by_default(tmp_path: Path) -> None:
+    """`events` narrows them down."""
     notify = f"notify:\n  - {EMAIL}\n  - {{to: slack, connection: chat, events: [verdict]}}\n"
 
     pipeline, mistakes = read_pipeline(write_shop(tmp_path, pipeline=SHOP_YAML + notify))
@@ -44,7 +44,7 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
         (EMAIL.replace("connection: mail", "conection: mail"), "did you mean 'connection'?"),
         ("{to: slack}", "notify.0.connection: this field is required and missing"),
         ("{to: email, connection: mail}", "notify.0: an email needs recipients, such as `recipients: [team@exa"),
-        (EMAIL.replace("email", "slack", 1), "notify.0: recipients are those of an email; slack goes where its conn"),
+        (EMAIL.replace("email", "slack", 1), "notify.0: only an email has recipients; the connection of slack has"),
         (EMAIL.replace("a@example.org", "a team"), "notify.0.recipients: 'a team' is not one email address; write"),
         (EMAIL.replace("a@example.org", '"a@b.c,d@e.f"'), "notify.0.recipients: 'a@b.c,d@e.f' is not one email"),
         ("{to: slack, connection: chat, events: [verdicts]}", "events.0: there is no value 'verdicts'; did you mean"),
@@ -53,17 +53,17 @@ def test_an_address_is_told_of_everything_unless_it_says_of_what(tmp_path: Path)
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path: Path, item: str, sentence: str) -> None:
-    """It names the place and what was expected."""
+    """The sentence names the place and what was expected."""
     mistakes = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}notify:\n  - {item}\n"))[1]
 
     assert [each for each in mistakes if sentence in each], mistakes
 
 
 def test_the_address_of_a_webhook_is_not_repeated(tmp_path: Path) -> None:
-    """Whoever writes it where the connection's name belongs does not find it in a log too."""
+    """An address in place of a connection's id must not appear in a log."""
     item = "{to: slack, connection: 'https://hooks.example/services/T0/B0/hunter2'}"
 
     [mistake] = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}notify:\n  - {item}\n"))[1]
 
-    assert "notify.0.connection: this is an address, and a connection's name is expected" in mistake
+    assert "notify.0.connection: this is an address, and a connection's id is expected" in mistake
     assert "hunter2" not in mistake

@@ -23,7 +23,7 @@ FILES_YAML = SHOP_YAML.replace("kind: sql", "kind: files").replace("query: sql/s
 
 
 def mistakes(pipelines: Path, text: str) -> list[str]:
-    """Return what is wrong with a pipeline.yaml, without the path of its folder."""
+    """Return the mistakes of a pipeline.yaml, without the path of its folder."""
     folder = write_shop(pipelines, pipeline=text)
     found = read_pipeline(folder)[1]
     assert all(sentence.startswith(f"{folder}/") for sentence in found), "each sentence begins with the file"
@@ -54,10 +54,10 @@ def edited(old: str, new: str, text: str = SHOP_YAML) -> str:
         ("metric: mae", "metric: maee", "22: training: metric: there is no metric", "mae"),
     ],
 )
-def test_a_misspelt_word_is_told_with_its_line_and_the_nearest_known(
+def test_a_misspelt_word_is_reported_with_its_line_and_the_nearest(
     tmp_path: Path, old: str, new: str, place: str, suggestion: str
 ) -> None:
-    """A typo names the file, the line, the field, the nearest known word and all that are known."""
+    """A typo names the file, the line, the field, the nearest known word and all known words."""
     told = [each for each in mistakes(tmp_path, edited(old, new)) if f"did you mean '{suggestion}'?" in each]
 
     assert len(told) == 1
@@ -109,8 +109,8 @@ AGGREGATES = "  label: revenue\n  automated: {aggregates: {x: {source: sales, by
         ("mae", "calibration_error", "there is no metric 'calibration_error'"),
     ],
 )
-def test_features_and_training_are_held_against_each_other(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    """What cannot be built or learned is refused before anything runs, in a sentence that names it."""
+def test_features_and_training_must_fit_together(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """A combination that cannot be built or trained is refused before anything runs."""
     told = mistakes(tmp_path, edited(old, new))
 
     assert len([each for each in told if sentence in each]) == 1, told
@@ -123,8 +123,8 @@ def test_features_and_training_are_held_against_each_other(tmp_path: Path, old: 
         ("{trials: 2, parallel: 2}", "deterministic needs tuning.parallel to be 1"),
     ],
 )
-def test_what_the_clock_decides_is_not_deterministic(tmp_path: Path, tuning: str, sentence: str) -> None:
-    """The last bit is promised only where nothing depends on how quick the machine is."""
+def test_a_time_limit_is_not_deterministic(tmp_path: Path, tuning: str, sentence: str) -> None:
+    """Bit-identical results are promised only if nothing depends on the machine's speed."""
     text = edited("{seconds: 2, trials: 2, folds: 2, sample_rows: 1000}", tuning)
 
     [told] = mistakes(tmp_path, text.replace("seed: 7", "seed: 7\n  deterministic: true"))
@@ -141,10 +141,10 @@ def test_what_the_clock_decides_is_not_deterministic(tmp_path: Path, tuning: str
         ("    kind: sql\n", "", "5: sources.sales: `kind` is required: one of 'sql', 'files', 'http', 'kafka'"),
     ],
 )
-def test_a_missing_field_is_told_with_the_line_of_its_section(
+def test_a_missing_field_is_reported_with_the_line_of_its_section(
     tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
-    """What is not there has no line of its own, so the section that lacks it is named."""
+    """A missing field has no line of its own, so the sentence names its section."""
     assert mistakes(tmp_path, edited(old, new)) == [f"pipeline.yaml:{sentence}"]
 
 
@@ -165,14 +165,14 @@ def test_a_missing_field_is_told_with_the_line_of_its_section(
         ("minimum: 50", "minimum: true", "32: gate.minimum", "a number", "true"),
         ("minimum: 50", "minimum: -.inf", "32: gate.minimum", "a finite one", "'-.inf'"),
         ("day: day", "deadline: true", "10: sources.sales.deadline", "a number", "true"),
-        ("history_days: 120", "approval: no", "3: approval", "null where nobody is asked", "'no'"),
-        ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for by hand only", "false"),
+        ("history_days: 120", "approval: no", "3: approval", "null for no approval", "'no'"),
+        ("history_days: 120", "schedule: {score: false}", "3: schedule.score", "null for manual runs only", "false"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_was_expected_and_found(
+def test_a_wrong_value_is_reported_with_the_expected_and_the_found(
     tmp_path: Path, old: str, new: str, place: str, expected: str, found: str
 ) -> None:
-    """A value of the wrong type or out of range names its line, the allowed and the found."""
+    """A value of the wrong type or out of range is reported with its line, the allowed and the found value."""
     [told] = mistakes(tmp_path, edited(old, new))
 
     assert told.startswith(f"pipeline.yaml:{place}: ")
@@ -200,8 +200,8 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
         (edited("[lightgbm, linear]", "[linear, linear]"), "candidates names a family twice"),
         (edited("task: regression", "task: binary"), "there is no metric 'mae' (known: 'roc_auc'"),
         (edited("history_days: 120", "schedule: {retrain: off}"), "'off' is not a cron expression of five parts, such"),
-        (edited("day: day\n", "deadline: P99999999D\n"), "a span of time of more than 36,500 days"),
-        (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for by hand only"),
+        (edited("day: day\n", "deadline: P99999999D\n"), "a duration may have at most 36,500 days"),
+        (edited("history_days: 120", "schedule: {retrain: off}"), "; null is for manual runs only"),
         (edited("history_days: 120", "schedule: {ingest: after_ingest}"), "ingest cannot run after_ingest"),
         (
             edited("history_days: 120", "schedule: {retrain: after_score}"),
@@ -212,14 +212,17 @@ def test_a_wrong_value_is_told_with_what_was_expected_and_found(
             edited("history_days: 120", "schedule: {score: when_needed}"),
             "score cannot run when_needed; give it after_ing",
         ),
-        (edited("history_days: 120", "schedule: {retrain: when_needed, monitor: null}"), "nothing finds that it is"),
+        (
+            edited("history_days: 120", "schedule: {retrain: when_needed, monitor: null}"),
+            "which needs the monitor's alerts",
+        ),
         (edited("history_days: 120", "monitoring: {max_null_increase: 2}"), "max_null_increase"),
         (edited("history_days: 120", "schedule: {retrain: hourly}"), "not a cron expression of five parts"),
         (edited("kind: sql", "kind: files"), "there is no field 'query'"),
     ],
 )
 def test_fields_that_do_not_fit_together_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    """What is right alone and wrong together is refused in the words of the field."""
+    """Fields that are valid alone and wrong together are refused in the words of the field."""
     told = mistakes(tmp_path, text)
 
     assert len([each for each in told if sentence in each]) == 1
@@ -232,15 +235,15 @@ def test_a_pipeline_needs_a_source_that_arrives_daily(tmp_path: Path) -> None:
     assert ["at least one must arrive daily" in each for each in mistakes(tmp_path, snapshots)] == [True]
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """A person corrects a file once, not once a mistake."""
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """A person corrects a file once, not once for each mistake."""
     text = edited("owner: shop-team\n", "", edited("folds: 2", "folds: 1", edited("minimum: 50", "minimum: high")))
 
     assert len(mistakes(tmp_path, text)) == 3
 
 
 def test_a_sentence_about_a_source_names_a_field_that_the_file_has(tmp_path: Path) -> None:
-    """The field of a mistake is one that a person finds in pipeline.yaml."""
+    """A person finds the field of a mistake in pipeline.yaml."""
     [told] = mistakes(tmp_path, edited("key: [store, day]", "key: [shop]"))
 
     assert told.startswith("pipeline.yaml:5: sources.sales: ")
@@ -256,7 +259,7 @@ def test_a_sentence_about_a_source_names_a_field_that_the_file_has(tmp_path: Pat
     ],
 )
 def test_a_sentence_has_no_words_of_the_validator(tmp_path: Path, old: str, new: str) -> None:
-    """A person who writes YAML knows nothing of instances, keys in brackets and validation steps."""
+    """A person who writes YAML does not know instances, keys in brackets and validation steps."""
     told = " ".join(mistakes(tmp_path, edited(old, new)))
 
     assert "pipeline.yaml" in told
@@ -273,8 +276,8 @@ def test_a_cron_expression_of_an_impossible_time_is_refused(tmp_path: Path) -> N
     assert mistakes(tmp_path, edited("history_days: 120", "schedule: {ingest: '99 99 * * *'}"))
 
 
-def test_the_scoring_follows_the_ingestion_or_a_clock_or_nobody(tmp_path: Path) -> None:
-    """As the retraining does."""
+def test_scoring_follows_ingestion_or_a_clock_or_runs_by_hand(tmp_path: Path) -> None:
+    """The same holds for retraining."""
     found = {}
     for value in ("after_ingest", "'30 5 * * *'", "null", "at night"):
         text = edited("history_days: 120", f"schedule: {{score: {value}}}\nhistory_days: 120")
@@ -289,8 +292,8 @@ def test_the_scoring_follows_the_ingestion_or_a_clock_or_nobody(tmp_path: Path) 
     }
 
 
-def test_the_monitor_follows_the_scoring_or_a_clock_or_nobody(tmp_path: Path) -> None:
-    """Its limits have usual values, so that no pipeline needs the section."""
+def test_the_monitor_follows_scoring_or_a_clock_or_runs_by_hand(tmp_path: Path) -> None:
+    """Its limits have defaults, so no pipeline needs the section."""
     for value, expected in (("after_score", "after_score"), ("'30 6 * * *'", "30 6 * * *"), ("null", None)):
         text = edited("history_days: 120", f"schedule: {{monitor: {value}}}\nhistory_days: 120")
         pipeline, _ = read_pipeline(write_shop(tmp_path, pipeline=text))
@@ -300,7 +303,7 @@ def test_the_monitor_follows_the_scoring_or_a_clock_or_nobody(tmp_path: Path) ->
 
 
 def test_a_source_may_not_be_called_features(tmp_path: Path) -> None:
-    """The suite `features.yaml` is the feature table's, so a source of that name has none of its own."""
+    """The suite `features.yaml` belongs to the feature table, so a source of that name could have none."""
     assert mistakes(tmp_path, edited("  sales:\n", "  features:\n"))
 
 
@@ -315,7 +318,7 @@ def test_a_column_alone_stands_for_available_at_without_a_delay(tmp_path: Path) 
 
 @pytest.mark.parametrize("path", ["{year}-{month}-{day}.csv", "{year}/{ds}.csv", "{year}/{month}/{ds}-{day}.csv"])
 def test_a_path_names_its_day_in_one_way_or_another(tmp_path: Path, path: str) -> None:
-    """A year beside {ds} was refused, by a sentence that asked for {ds}."""
+    """A year in addition to {ds} was refused by a sentence that asked for {ds}."""
     assert mistakes(tmp_path, edited("{ds}.csv", path, FILES_YAML)) == []
 
 
@@ -360,6 +363,6 @@ def test_the_schema_for_editors_names_every_section() -> None:
         ("mae", [], "there is no metric 'mae' (known: none)"),
     ],
 )
-def test_an_unknown_word_is_told_with_the_nearest_known(value: str, known: list[Any], sentence: str) -> None:
+def test_an_unknown_word_suggests_the_nearest(value: str, known: list[Any], sentence: str) -> None:
     """A suggestion is made only where a known word is near."""
     assert unknown_name("metric", value, known) == sentence

@@ -1,4 +1,4 @@
-"""What `resources` asks for, task by task, and every mistake in it as a sentence."""
+"""`resources` requests resources for each task, and every mistake in it is a sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def resources(folder: Path, section: str) -> Resources:
-    """Return the section of a shop whose pipeline.yaml has it and no mistake."""
+    """Return the section of a shop whose pipeline.yaml has it without a mistake."""
     pipeline, mistakes = read_pipeline(write_shop(folder, pipeline=f"{SHOP_YAML}resources: {section}\n"))
     assert mistakes == []
     assert pipeline is not None
@@ -25,16 +25,16 @@ def resources(folder: Path, section: str) -> Resources:
     return pipeline.resources
 
 
-def test_nothing_is_asked_for_by_default(tmp_path: Path) -> None:
-    """A pipeline without the section leaves it to the pods' template."""
+def test_nothing_is_requested_by_default(tmp_path: Path) -> None:
+    """Without the section, the pods' template decides."""
     pipeline, _ = read_pipeline(write_shop(tmp_path))
 
     assert pipeline is not None
     assert pipeline.resources is None
 
 
-def test_a_task_that_is_not_named_asks_for_the_default(tmp_path: Path) -> None:
-    """A named one asks for its own, and for the default's in what it leaves out."""
+def test_a_task_that_is_not_named_requests_the_default(tmp_path: Path) -> None:
+    """A named task requests its own fields, and the default for omitted ones."""
     section = resources(
         tmp_path,
         "{default: {cpu: 1, memory: 2Gi}, tasks: {tune_candidates: {cpu: 4, gpu: 1}, sales.extract: {memory: 512Mi}}}",
@@ -45,15 +45,15 @@ def test_a_task_that_is_not_named_asks_for_the_default(tmp_path: Path) -> None:
     assert section.of("sales.extract") == Ask(cpu=1, memory="512Mi", gpu=0)
 
 
-def test_a_task_may_give_the_gpu_of_the_default_back(tmp_path: Path) -> None:
-    """A zero is an answer, and not a field that was left out."""
+def test_a_task_may_decline_the_gpu_of_the_default(tmp_path: Path) -> None:
+    """A zero is a value, not an omitted field."""
     section = resources(tmp_path, "{default: {cpu: 1, memory: 2Gi, gpu: 1}, tasks: {plan_run: {gpu: 0}}}")
 
     assert section.of("plan_run") == Ask(cpu=1, memory="2Gi", gpu=0)
 
 
-def test_without_a_default_the_named_tasks_alone_ask(tmp_path: Path) -> None:
-    """The others are as the pods' template has them."""
+def test_without_a_default_only_named_tasks_request(tmp_path: Path) -> None:
+    """The pods' template decides for the others."""
     section = resources(tmp_path, "{tasks: {train_challenger: {cpu: 2, memory: 8Gi}}}")
 
     assert section.of("train_challenger") == Ask(cpu=2, memory="8Gi", gpu=0)
@@ -84,7 +84,7 @@ def test_without_a_default_the_named_tasks_alone_ask(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path: Path, section: str, sentence: str) -> None:
-    """It names the place and what was expected."""
+    """The sentence names the place and what was expected."""
     mistakes = read_pipeline(write_shop(tmp_path, pipeline=f"{SHOP_YAML}resources: {section}\n"))[1]
 
     assert [each for each in mistakes if sentence in each], mistakes

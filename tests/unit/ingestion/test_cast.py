@@ -27,7 +27,7 @@ def column(*values: object, of: pa.DataType | None = None) -> pa.ChunkedArray:
 
 
 def values(of: pa.ChunkedArray, declared: ColumnType, infinity: Infinity = "refuse") -> list[object]:
-    """Return what a column is in a declared type."""
+    """Return a column's values in a declared type."""
     found = cast(of, declared, "x", "shop", infinity)
     assert found.type == arrow_type(declared)
     return found.to_pylist()
@@ -87,7 +87,7 @@ COMMON = "; correct the source, or the column's type in pipeline.yaml; nothing w
 def test_the_first_value_that_is_not_of_the_type_is_shown(
     of: pa.ChunkedArray, declared: ColumnType, sentence: str
 ) -> None:
-    """The sentence names the column, its type, the value, what is wrong with it and what to do."""
+    """The error names the column, its type, the value, the reason and the remedy."""
     assert refused(of, declared) == f"shop: column 'x' {sentence}"
 
 
@@ -96,8 +96,8 @@ def test_a_long_value_is_shown_in_part() -> None:
     assert f"and the value {'9' * 100}... is not one;" in refused(column(10**1000 - 1), "integer")
 
 
-def test_the_first_bad_value_of_many_is_found() -> None:
-    """It is searched for by halves, since each of a million values by itself would take minutes."""
+def test_the_first_wrong_value_of_many_is_found() -> None:
+    """The search halves the range: checking a million values one by one would take minutes."""
     many = [str(number) for number in range(100_000)]
     many[70_001] = "first"
     many[90_000] = "second"
@@ -106,7 +106,7 @@ def test_the_first_bad_value_of_many_is_found() -> None:
 
 
 def test_values_of_several_types_are_judged_one_by_one() -> None:
-    """Each is what it would be in a column of its own type, in the order of the delivery."""
+    """Each value is cast as in a column of its own type, and the order is kept."""
     mixed = column(7, "7", None, 7.0, True, "nan", 12345)
 
     assert values(mixed, "integer") == [7, 7, None, 7, 1, None, 12345]
@@ -114,13 +114,13 @@ def test_values_of_several_types_are_judged_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("of", [pa.int8(), pa.uint64(), pa.float16(), pa.float64()])
-def test_a_truth_value_that_came_as_a_number_may_be_null(of: pa.DataType) -> None:
-    """A frame of pandas has 1.0, 0.0 and NaN for truth values with a null, and databases have 1, 0 and null."""
+def test_a_boolean_as_a_number_may_be_null(of: pa.DataType) -> None:
+    """In pandas, booleans with nulls are 1.0, 0.0 and NaN; in databases, they are 1, 0 and null."""
     assert values(column(1, None, 0, of=of), "boolean") == [True, None, False]
 
 
-def test_a_truth_value_may_be_a_negative_zero() -> None:
-    """It is the number 0, as it is in text."""
+def test_a_negative_zero_is_false() -> None:
+    """It equals 0, in numbers and in text."""
     assert values(column(-0.0, float("nan"), 1.0), "boolean") == [False, None, True]
     assert "the value -1.0 is not one" in refused(column(-0.0, None, -1.0), "boolean")
 
@@ -139,8 +139,8 @@ def test_a_truth_value_may_be_a_negative_zero() -> None:
         pa.chunked_array([pa.ExtensionArray.from_storage(LITERAL, pa.array([None], pa.string()))]),
     ],
 )
-def test_nothing_is_null_in_every_type(of: pa.ChunkedArray, declared: ColumnType) -> None:
-    """A column without a value has no type that could be wrong; pandas makes floats of one without a time."""
+def test_a_column_of_nulls_fits_every_type(of: pa.ChunkedArray, declared: ColumnType) -> None:
+    """A column without values has no wrong type; pandas turns times without values into floats."""
     assert values(of, declared) == [None] * len(of)
 
 
@@ -157,8 +157,8 @@ def test_nothing_is_null_in_every_type(of: pa.ChunkedArray, declared: ColumnType
         ("timestamp", 20240102),
     ],
 )
-def test_a_time_is_not_taken_for_a_number(declared: ColumnType, value: object) -> None:
-    """Arrow would count a time in microseconds since 1970, a unit that nobody has asked for."""
+def test_a_time_is_not_a_number(declared: ColumnType, value: object) -> None:
+    """Arrow would cast a time to microseconds since 1970, an arbitrary unit."""
     assert f"column 'x' is declared as {declared}, and the value " in refused(column(value), declared)
 
 
@@ -172,7 +172,7 @@ def test_a_uuid_is_its_text() -> None:
 
 @pytest.mark.parametrize("storage", [pa.string(), pa.large_string()])
 def test_a_column_of_json_is_its_text(storage: pa.DataType) -> None:
-    """Parquet has a type for it, of which DuckDB makes files."""
+    """Parquet has a type for JSON, and DuckDB writes such files."""
     array = pa.ExtensionArray.from_storage(pa.json_(storage), pa.array(['{"a": 1.10}', None], storage))
 
     assert values(pa.chunked_array([array]), "string") == ['{"a": 1.10}', None]
@@ -191,7 +191,7 @@ def test_how_text_is_encoded_makes_no_difference(of: pa.DataType, *, encoded: bo
 
 
 def test_an_infinite_number_may_be_null() -> None:
-    """Where the contract says so; a NaN is always."""
+    """Infinite numbers are null if the contract says so; NaN always is."""
     numbers = [1.5, float("inf"), float("-inf"), float("nan"), None]
 
     assert values(column(*numbers), "float", "null") == [1.5, None, None, None, None]
@@ -199,7 +199,7 @@ def test_an_infinite_number_may_be_null() -> None:
 
 
 def test_a_time_is_cut_off_after_the_microseconds_before_1970_too() -> None:
-    """It is the same moment, however many digits came and whichever side of 1970 it is on."""
+    """The moment is the same with more digits, before and after 1970."""
     moment = datetime(1969, 12, 31, 23, 59, 59, 999998, UTC)
 
     assert values(column(-1001, of=pa.timestamp("ns")), "timestamp") == [moment]

@@ -1,4 +1,4 @@
-"""A file is what the checksum and the row count beside it say, or it is refused with both values."""
+"""A file matches the checksum and row count in its companion files, or it is refused with both values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def source(**changes: Any) -> FilesSource:
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
-    """Return a folder with one delivered file."""
+    """Return a folder with one data file."""
     write(tmp_path, NAME, CONTENT)
     return tmp_path
 
@@ -48,7 +48,7 @@ def write(folder: Path, name: str, content: bytes | str) -> None:
 
 
 def files(folder: Path | UPath, **changes: Any) -> list[dict[str, Any]]:
-    """Read all rows, and return what the manifest says of the files."""
+    """Read all rows and return the manifest's record of the files."""
     delivery = read_files(source(**changes), ["2024-01-01"], UPath(folder), "shop")
     for _ in delivery.chunks:
         pass
@@ -56,7 +56,7 @@ def files(folder: Path | UPath, **changes: Any) -> list[dict[str, Any]]:
 
 
 def refused(folder: Path | UPath, **changes: Any) -> str:
-    """Return the error, which may be gone when the delivery is complete."""
+    """Return the error, which is retried until all files have arrived."""
     with pytest.raises(SourceUnreadable) as told:
         files(folder, **changes)
     assert told.value.retryable
@@ -83,8 +83,8 @@ def digest(algorithm: str, content: bytes = CONTENT) -> str:
         "# made at night\n{other}  2024-01-02.csv\n{digest}  2024-01-01.csv\n",
     ],
 )
-def test_a_file_that_is_what_its_checksum_says_is_read(landing: Path, algorithm: str, text: str) -> None:
-    """The digest alone, or as sha256sum and its like, BSD and openssl write it; the manifest names what said it."""
+def test_a_file_with_the_declared_checksum_is_read(landing: Path, algorithm: str, text: str) -> None:
+    """The digest may be alone or as sha256sum, BSD or openssl write it; the manifest names the companion file."""
     right, other = digest(algorithm), digest(algorithm, b"other")
     write(landing, f"{NAME}.{algorithm}", text.format(digest=right, DIGEST=right.upper(), other=other))
 
@@ -92,8 +92,8 @@ def test_a_file_that_is_what_its_checksum_says_is_read(landing: Path, algorithm:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha1", "md5"])
-def test_a_file_that_is_another_than_its_checksum_says_is_refused(landing: Path, algorithm: str) -> None:
-    """A file that was cut after a whole row looks complete; both values are told."""
+def test_a_file_with_another_checksum_is_refused(landing: Path, algorithm: str) -> None:
+    """A file that was truncated after a row looks complete; the error has both values."""
     write(landing, f"{NAME}.{algorithm}", digest(algorithm))
     write(landing, NAME, CONTENT[:-13])
 
@@ -115,15 +115,15 @@ def test_a_file_that_is_another_than_its_checksum_says_is_refused(landing: Path,
         "no digest here",
     ],
 )
-def test_a_checksum_that_is_none_is_refused(landing: Path, text: str) -> None:
-    """It may still be written."""
+def test_an_unreadable_checksum_is_refused(landing: Path, text: str) -> None:
+    """The companion file may still be incomplete."""
     write(landing, f"{NAME}.sha256", text)
 
-    assert "2024-01-01.csv.sha256 does not declare one sha256 of it" in refused(landing)
+    assert "2024-01-01.csv.sha256 does not declare one sha256 digest of the file" in refused(landing)
 
 
-def test_the_checksum_is_that_of_the_file_as_it_was_delivered(landing: Path) -> None:
-    """Of a packed file, that of what is packed."""
+def test_the_checksum_covers_the_compressed_file(landing: Path) -> None:
+    """The checksum is that of the file's bytes, not of its decompressed content."""
     packed = gzip.compress(CONTENT)
     write(landing, f"{NAME}.gz", packed)
     write(landing, f"{NAME}.gz.md5", digest("md5", packed))
@@ -134,15 +134,15 @@ def test_the_checksum_is_that_of_the_file_as_it_was_delivered(landing: Path) -> 
 @pytest.mark.parametrize("name", ["rows", "count"])
 @pytest.mark.parametrize("text", ["2", "2\n", "rows: 2", "Rows=2\r\n", "2 "])
 def test_a_file_with_as_many_rows_as_declared_is_read(landing: Path, name: str, text: str) -> None:
-    """The header is no row."""
+    """The header does not count as a row."""
     write(landing, f"{NAME}.{name}", text)
 
     assert files(landing)[0]["as_declared_by"] == [f"{NAME}.{name}"]
 
 
 @pytest.mark.parametrize(("declared", "told"), [("1,002", "1,002"), ("3", "3; the header is not one of them")])
-def test_a_file_with_other_rows_than_declared_is_refused(landing: Path, declared: str, told: str) -> None:
-    """Both numbers are told."""
+def test_a_file_with_another_number_of_rows_is_refused(landing: Path, declared: str, told: str) -> None:
+    """The error has both numbers."""
     write(landing, f"{NAME}.rows", declared)
 
     assert refused(landing) == (
@@ -152,26 +152,26 @@ def test_a_file_with_other_rows_than_declared_is_refused(landing: Path, declared
 
 
 @pytest.mark.parametrize("text", ["", "many", "2 3", "-2", "2.5"])
-def test_a_row_count_that_is_no_number_is_refused(landing: Path, text: str) -> None:
-    """It may still be written."""
+def test_a_row_count_that_is_not_a_number_is_refused(landing: Path, text: str) -> None:
+    """The companion file may still be incomplete."""
     write(landing, f"{NAME}.rows", text)
 
-    assert "2024-01-01.csv.rows is expected to hold the number of its rows and nothing else" in refused(landing)
+    assert "2024-01-01.csv.rows must hold the number of the file's rows and nothing else" in refused(landing)
 
 
-def test_what_must_be_declared_is_waited_for(landing: Path) -> None:
-    """A delivery whose checksum is written last is not complete before."""
+def test_a_required_companion_file_is_waited_for(landing: Path) -> None:
+    """A file is not complete before its checksum, which is written last."""
     told = refused(landing, checksum="required")
-    assert "there is no 2024-01-01.csv.sha256 or 2024-01-01.csv.sha512 or" in told
-    assert "beside it, and checksum is required" in told
+    assert "it has no companion file 2024-01-01.csv.sha256 or 2024-01-01.csv.sha512 or" in told
+    assert ", and checksum is required" in told
     assert "and row_count is required" in refused(landing, row_count="required")
     write(landing, f"{NAME}.sha256", digest("sha256"))
     write(landing, f"{NAME}.count", "2")
     assert files(landing, checksum="required", row_count="required")[0]["rows"] == 2
 
 
-def test_what_is_beside_a_file_may_be_left_alone(landing: Path) -> None:
-    """A team whose `.count` counts something else says so."""
+def test_companion_files_may_be_ignored(landing: Path) -> None:
+    """A team whose `.count` counts something else switches the check off."""
     write(landing, f"{NAME}.count", "visitors")
     write(landing, f"{NAME}.md5", "0")
 
@@ -179,8 +179,8 @@ def test_what_is_beside_a_file_may_be_left_alone(landing: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["in/{ds}*", "in/*{ds}.csv*", "**/{ds}*", "in/{ds}.*"])
-def test_what_is_beside_a_file_is_no_delivery(landing: Path, path: str) -> None:
-    """A wildcard that matches the checksum as well reads the file alone."""
+def test_a_companion_file_is_not_read_as_data(landing: Path, path: str) -> None:
+    """A wildcard that also matches the checksum file reads only the data file."""
     write(landing, f"{NAME}.sha256", digest("sha256"))
     write(landing, f"{NAME}.rows", "2")
 
@@ -188,17 +188,18 @@ def test_what_is_beside_a_file_is_no_delivery(landing: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["in/{ds}*.csv", "in/{ds}*"])
-def test_one_of_several_files_that_is_declared_and_absent_is_missed(landing: Path, path: str) -> None:
-    """The checksum of the second file has come, and the file has not: the day is not all there."""
+def test_a_companion_without_its_file_is_an_error(landing: Path, path: str) -> None:
+    """If the checksum of the second file exists and the file does not, the day is incomplete."""
     write(landing, "in/2024-01-01-south.csv.sha256", digest("sha256"))
 
-    assert f"file {landing}/in/2024-01-01-south.csv: 2024-01-01-south.csv.sha256 is there, and it is not" in refused(
-        landing, path=path
+    assert (
+        f"file {landing}/in/2024-01-01-south.csv: 2024-01-01-south.csv.sha256 exists, but the file itself does not"
+        in refused(landing, path=path)
     )
 
 
-def test_a_delivery_may_be_named_as_a_count(landing: Path) -> None:
-    """A path that ends with one of the endings names the delivery itself."""
+def test_a_data_file_may_end_like_a_companion_file(landing: Path) -> None:
+    """A path that ends with such an ending names the data file itself."""
     write(landing, "in/2024-01-01.count", CONTENT)
 
     assert [file["path"] for file in files(landing, path="in/{ds}.count", format="csv")] == ["in/2024-01-01.count"]
@@ -206,11 +207,11 @@ def test_a_delivery_may_be_named_as_a_count(landing: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["in/{ds}.csv", "in/{ds}*"])
-def test_a_day_is_read_once_its_marker_is_there(landing: Path, path: str) -> None:
-    """Files that are there before the marker may not be all; a day with neither is a day without a delivery."""
+def test_a_day_is_read_once_its_marker_exists(landing: Path, path: str) -> None:
+    """Files without the marker may be incomplete; a day without files and marker is missing."""
     complete_when = "in/{ds}.done"
     assert refused(landing, path=path, complete_when=complete_when) == (
-        f"shop: the delivery is not complete: in/2024-01-01.done, which complete_when names, is not below {landing}, "
+        f"shop: the day is not complete: in/2024-01-01.done, which complete_when names, is not below {landing}, "
         f"and {NAME} is; run this task again when it is there; nothing was published"
     )
     write(landing, "in/2024-01-01.done", "")
@@ -221,16 +222,14 @@ def test_a_day_is_read_once_its_marker_is_there(landing: Path, path: str) -> Non
 
 
 def test_the_marker_of_one_day_is_not_that_of_another() -> None:
-    """A marker without a day would be there for ever."""
+    """A marker without a day would exist forever."""
     with pytest.raises(ValidationError, match="complete_when 'in/_SUCCESS' does not name the day"):
         source(complete_when="in/_SUCCESS")
     assert source(path="all.csv", arrives="snapshot", complete_when="_SUCCESS").complete_when == "_SUCCESS"
 
 
-def test_what_is_beside_a_file_is_found_where_the_folder_may_not_be_listed(
-    landing: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A login that may read objects, and not list them, is enough for a path without wildcards."""
+def test_companion_files_are_found_without_permission_to_list(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a path without wildcards, permission to read objects is enough."""
 
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -242,8 +241,8 @@ def test_what_is_beside_a_file_is_found_where_the_folder_may_not_be_listed(
 
 
 @pytest.mark.parametrize("path", ["in/{ds}.csv", "in/{ds}*"])
-def test_what_is_beside_an_object_of_a_store_is_found(path: str) -> None:
-    """A path without wildcards asks for each name, and one with them lists the folder."""
+def test_companion_objects_of_a_store_are_found(path: str) -> None:
+    """A path without wildcards looks up each name; a path with wildcards lists the folder."""
     store = UPath(f"memory://{'listed' if '*' in path else 'asked'}")
     (store / "in").mkdir(parents=True, exist_ok=True)
     (store / NAME).write_bytes(CONTENT)

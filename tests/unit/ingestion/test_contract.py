@@ -1,4 +1,4 @@
-"""What a source delivers is held against its declared columns and types."""
+"""A source's rows are checked against its declared columns and types."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def source(columns: dict[str, str] | None = None, **contract: object) -> SqlSour
 
 
 def conformed(rows: pa.Table, columns: dict[str, str] | None = None, **contract: object) -> pa.Table:
-    """Return what a delivery is made of by a source's contract, without what was allowed."""
+    """Return rows converted by a source's contract, without the list of allowed changes."""
     return conform(rows, source(columns, **contract), "shop")[0]
 
 
@@ -62,8 +62,8 @@ def delivery(**changes: pa.Array | None) -> pa.Table:
     return pa.table({name: values for name, values in (DELIVERED | changes).items() if values is not None})
 
 
-def test_columns_come_in_the_declared_order_and_types() -> None:
-    """The order in which a source brings its columns makes no difference to what is stored."""
+def test_columns_have_the_declared_order_and_types() -> None:
+    """The order of the source's columns makes no difference to the stored table."""
     table = conformed(delivery().select(["at", "open", "revenue", "visitors", "store"]))
 
     assert table.schema == pa.schema([(name, arrow_type(declared)) for name, declared in COLUMNS.items()])
@@ -82,12 +82,12 @@ def test_no_rows_have_the_declared_types_too() -> None:
         ({"revenue": None, "revenues": DELIVERED["revenue"]}, r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
         ({"Store": DELIVERED["store"], "store": None}, r"lacks column 'store' \(renamed to 'Store'\?\)"),
         ({"revenue": None}, "lacks column 'revenue';"),
-        ({"revenue": None, "zzz": DELIVERED["revenue"]}, "lacks column 'revenue'; it brings column 'zzz'"),
-        ({"tip": DELIVERED["revenue"]}, "brings column 'tip', which pipeline.yaml does not declare"),
-        ({"tip": DELIVERED["revenue"], "vat": DELIVERED["revenue"]}, "brings columns 'tip', 'vat', which"),
+        ({"revenue": None, "zzz": DELIVERED["revenue"]}, "lacks column 'revenue'; it has column 'zzz'"),
+        ({"tip": DELIVERED["revenue"]}, "has column 'tip', which pipeline.yaml does not declare"),
+        ({"tip": DELIVERED["revenue"], "vat": DELIVERED["revenue"]}, "has columns 'tip', 'vat', which"),
     ],
 )
-def test_a_changed_column_is_told_by_its_name(changes: dict[str, pa.Array | None], sentence: str) -> None:
+def test_a_changed_column_is_named(changes: dict[str, pa.Array | None], sentence: str) -> None:
     """A missing, renamed or new column is named, with what was expected and that nothing was published."""
     with pytest.raises(SchemaMismatch, match=f"^shop: the source .*{sentence}") as refused:
         conformed(delivery(**changes))
@@ -96,11 +96,11 @@ def test_a_changed_column_is_told_by_its_name(changes: dict[str, pa.Array | None
     assert str(refused.value).endswith("nothing was published")
 
 
-def test_a_column_that_comes_twice_is_refused() -> None:
-    """Of two columns of one name nobody knows which is meant."""
+def test_a_duplicate_column_is_refused() -> None:
+    """With two columns of one name, nobody knows which is meant."""
     twice = delivery().append_column("store", pa.array(["c", "d"]))
 
-    with pytest.raises(SchemaMismatch, match="brings column 'store' twice"):
+    with pytest.raises(SchemaMismatch, match="has column 'store' twice"):
         conformed(twice)
 
 
@@ -120,7 +120,7 @@ def test_a_column_that_comes_twice_is_refused() -> None:
     ],
 )
 def test_the_first_value_of_the_wrong_type_is_shown(name: str, values: list[object], found: str) -> None:
-    """The sentence names the column, its declared type and the value that is not of it."""
+    """The sentence names the column, its declared type and the wrong value."""
     declared = COLUMNS[name]
 
     with pytest.raises(SchemaMismatch) as refused:
@@ -129,14 +129,14 @@ def test_the_first_value_of_the_wrong_type_is_shown(name: str, values: list[obje
     assert f"column '{name}' is declared as {declared}, and the value {found} is not one" in str(refused.value)
 
 
-def test_values_of_a_type_that_nothing_can_be_made_of_are_refused() -> None:
+def test_values_that_cannot_be_cast_are_refused() -> None:
     """A list where a number was declared is one sentence."""
     with pytest.raises(SchemaMismatch, match="column 'visitors' is declared as integer"):
         conformed(delivery(visitors=pa.array([[1], [2]])))
 
 
 @pytest.mark.parametrize(("name", "values"), [("at", [1704067200, 1704153600]), ("open", [1, 2]), ("open", [0.5, 1.0])])
-def test_a_number_is_not_taken_for_something_else(name: str, values: list[object]) -> None:
+def test_a_number_is_not_a_time_or_a_boolean(name: str, values: list[object]) -> None:
     """Seconds since 1970 would become the first hour of 1970, and any number but 0 would be true."""
     with pytest.raises(SchemaMismatch):
         conformed(delivery(**{name: pa.array(values)}))
@@ -192,7 +192,7 @@ def test_a_date_is_the_beginning_of_its_day() -> None:
     assert table["at"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC)]
 
 
-def test_times_with_and_without_a_zone_may_stand_in_one_column() -> None:
+def test_one_column_may_have_times_with_and_without_a_zone() -> None:
     """Each value is read by itself, and what is missing stays missing."""
     values = pa.array(["2024-01-01", None, "2024-01-01T01:00:00+01:00"])
 
@@ -219,14 +219,14 @@ def test_a_dropped_column_may_be_null() -> None:
 
 
 @pytest.mark.parametrize("needed", ["store", "at"])
-def test_what_names_a_row_is_never_filled_with_null(needed: str) -> None:
-    """Without its key or its time a row is nothing, whatever the contract allows."""
+def test_key_and_time_are_never_filled_with_null(needed: str) -> None:
+    """A row needs its key and its time, whatever the contract allows."""
     with pytest.raises(SchemaMismatch, match=f"lacks column '{needed}'"):
         conform(delivery(**{needed: None}), source(dropped="null"), "shop")
 
 
-def test_a_renamed_column_is_taken_for_the_declared_one() -> None:
-    """The contract says which new name stands for which column; both old and new deliveries are read."""
+def test_a_renamed_column_becomes_the_declared_one() -> None:
+    """The contract says which new name stands for which column; batches with the old and the new name are read."""
     renamed = source(renamed={"guests": "visitors"})
 
     new, changes = conform(delivery(visitors=None, guests=pa.array([1, 2])), renamed, "shop")
@@ -236,14 +236,14 @@ def test_a_renamed_column_is_taken_for_the_declared_one() -> None:
     assert (changes, none) == (["column 'guests' was delivered for 'visitors'"], [])
 
 
-def test_a_renamed_column_that_comes_under_both_names_is_refused() -> None:
-    """Of two columns for one nobody can say which is meant."""
-    with pytest.raises(SchemaMismatch, match="brings column 'visitors' twice"):
+def test_a_renamed_column_under_both_names_is_refused() -> None:
+    """With two columns for one, nobody knows which is meant."""
+    with pytest.raises(SchemaMismatch, match="has column 'visitors' twice"):
         conform(delivery(guests=pa.array([1, 2])), source(renamed={"guests": "visitors"}), "shop")
 
 
 def test_records_may_leave_out_what_is_null() -> None:
-    """A JSON record without a field has null there, as long as some record of the delivery has it."""
+    """A JSON record without a field has null there, as long as some record of the batch has it."""
     table, changes = conform(delivery(revenue=None), source(), "shop", sparse=True)
 
     assert (table["revenue"].to_pylist(), changes) == ([None, None], [])
@@ -267,12 +267,12 @@ def test_records_may_leave_out_what_is_null() -> None:
         ),
     ],
 )
-def test_a_column_of_another_type_than_before_is_told(before: list[str], now: list[str], told: list[str]) -> None:
-    """A source that begins to deliver its numbers as text is about to deliver something that is none."""
+def test_a_column_with_another_type_than_before_is_named(before: list[str], now: list[str], told: list[str]) -> None:
+    """A source that begins to write numbers as text may soon write text that is no number."""
     assert retyped({"visitors": before}, {"visitors": now}, source()) == told
 
 
-def test_whole_numbers_of_a_float_are_no_other_type() -> None:
+def test_whole_numbers_in_a_float_column_are_not_a_change() -> None:
     """JSON writes 2.0 as 2 on a day of whole numbers only."""
     assert retyped({"revenue": ["integer"]}, {"revenue": ["float", "integer"]}, source()) == []
 
@@ -294,8 +294,8 @@ def test_whole_numbers_of_a_float_are_no_other_type() -> None:
         (["timestamp"], ["string"], True),
     ],
 )
-def test_a_key_that_may_be_written_otherwise_is_told(before: list[str], now: list[str], *, refused: bool) -> None:
-    """An id 7 that becomes 007 or 7.0 is the key of no row of before; a key that is no text has no such second form."""
+def test_a_key_whose_text_may_differ_is_named(before: list[str], now: list[str], *, refused: bool) -> None:
+    """If the id 7 becomes 007 or 7.0, it matches no earlier row; a key that is not text has only one form."""
     told = rewritten_keys({"store": before}, {"store": now}, source())
 
     kinds = f"{' and '.join(now)}, before as {' and '.join(before)}"
@@ -307,7 +307,7 @@ def test_a_key_that_may_be_written_otherwise_is_told(before: list[str], now: lis
 
 
 def test_the_kinds_of_a_column_are_those_of_all_its_values() -> None:
-    """Of values of several types, each type counts that has a value; a number that was written has its digits' kind."""
+    """Each type with a value counts; the digits of a number as written decide its kind."""
     records = [{"store": 7, "revenue": 1.5}, {"store": "7", "revenue": None}, {"store": None, "revenue": True}]
     parsed = [parse_json(json.dumps(record)) for record in [*records, {"store": 2**70}]]
 
@@ -316,7 +316,7 @@ def test_the_kinds_of_a_column_are_those_of_all_its_values() -> None:
     assert kinds == {"store": {"integer", "string"}, "revenue": {"decimal", "boolean"}}
 
 
-def test_a_column_of_nulls_alone_has_no_type() -> None:
+def test_a_column_of_nulls_has_no_type() -> None:
     """A day without any value must not look like a change."""
     rows = delivery(revenue=pa.nulls(2))
 
@@ -327,22 +327,22 @@ def test_a_column_of_nulls_alone_has_no_type() -> None:
 @pytest.mark.parametrize("allowed", [{}, {"added": "ignore", "dropped": "null"}])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_column_in_another_case_is_refused_and_named(sparse: bool, allowed: dict[str, str]) -> None:
-    """Left out as undeclared, and filled with nulls as missing, it would be lost without a word."""
+    """Left out as undeclared, and filled with nulls as missing, it would be lost silently."""
     rows = delivery(revenue=None, Revenue=DELIVERED["revenue"])
 
     with pytest.raises(SchemaMismatch, match=r"lacks column 'revenue' \(renamed to 'Revenue'\?\)"):
         conform(rows, source(**allowed), "shop", sparse=sparse)
 
 
-def test_a_column_in_another_case_is_taken_where_the_contract_names_it() -> None:
+def test_a_column_in_another_case_is_accepted_if_the_contract_names_it() -> None:
     """`contract.renamed` says that the source's spelling is meant."""
     rows = delivery(revenue=None, Revenue=DELIVERED["revenue"])
 
     assert conformed(rows, renamed={"Revenue": "revenue"})["revenue"].to_pylist() == [1.5, None]
 
 
-def test_an_infinite_number_may_be_null_in_one_column_alone() -> None:
-    """A sensor that overflows says nothing of the prices beside it."""
+def test_an_infinite_number_may_be_null_in_one_column_only() -> None:
+    """An overflow of a sensor says nothing about the prices in the same row."""
     columns = {"store": "string", "at": "timestamp", "noise": "float", "price": "float"}
     infinite = pa.array([math.inf, 1.0])
     rows = pa.table({"store": ["a", "b"], "at": ["2024-01-01", "2024-01-01"], "noise": infinite, "price": [1.0, 2.0]})
@@ -360,7 +360,7 @@ def test_an_infinite_number_may_be_null_in_one_column_alone() -> None:
         ({"nois": None}, "contract.infinity names the column 'nois', which `columns` does not declare; did you mean"),
     ],
 )
-def test_what_becomes_of_infinite_numbers_is_checked(infinity: object, told: str) -> None:
-    """A mistake is known before the first infinite number comes."""
+def test_the_field_infinity_is_checked(infinity: object, told: str) -> None:
+    """A mistake is reported before the first infinite number occurs."""
     with pytest.raises(ValidationError, match=re.escape(told)):
         source({"store": "string", "at": "timestamp", "noise": "float"}, infinity=infinity)

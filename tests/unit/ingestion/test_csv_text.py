@@ -1,4 +1,4 @@
-"""A quote that is missing, escaped or too many swallows no row and shifts no value: the file is refused where it is."""
+"""A missing, escaped or extra quote loses no row and shifts no value: the file is refused at that quote."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read(folder: Path, text: str) -> list[dict[str, Any]]:
 
 
 def refused(folder: Path, text: str) -> str:
-    """Return why a file is no CSV."""
+    """Return why a file is not CSV."""
     with pytest.raises(SourceUnreadable) as told:
         read(folder, text)
     sentence = str(told.value)
@@ -64,8 +64,8 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("number", [0, 1, 7, 8])
-def test_a_missing_closing_quote_is_told_by_its_line(tmp_path: Path, number: int) -> None:
-    """The rows up to the next quote were once one value, and the day was published without them."""
+def test_a_missing_closing_quote_is_refused_by_its_line(tmp_path: Path, number: int) -> None:
+    """The rows up to the next quote once became one value, and the day was published without them."""
     lines = rows(10)
     lines[number] = lines[number].replace(f'shop {number}"', f"shop {number}")
 
@@ -80,8 +80,8 @@ def test_a_missing_closing_quote_is_told_by_its_line(tmp_path: Path, number: int
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("text", ['9,"never closed', '9,"never closed\n', '9,"a ""quoted"" word\n10,b,2024-01-01,1\n'])
-def test_a_quote_that_is_open_at_the_end_is_told_by_its_line(tmp_path: Path, text: str) -> None:
-    """A file that was cut within a value, and one whose last quote is missing."""
+def test_a_quote_that_is_open_at_the_end_is_refused_by_its_line(tmp_path: Path, text: str) -> None:
+    """The file was truncated within a value, or its last quote is missing."""
     told = refused(tmp_path, HEADER + rows(1)[0] + text)
 
     assert told.startswith('line 3: the quote that opens `"')
@@ -101,7 +101,7 @@ def test_a_quote_that_is_open_at_the_end_is_told_by_its_line(tmp_path: Path, tex
     ],
 )
 def test_a_quote_within_a_value_is_written_twice(tmp_path: Path, note: str, shown: str) -> None:
-    """A backslash before a quote, and text behind one, once gave another value, or the next one in its place."""
+    """A backslash before a quote, or text after one, once changed the value or shifted the next one into its place."""
     told = refused(tmp_path, f"{HEADER}1,{note},2024-01-01,1\n")
 
     assert told.startswith(f"line 2: the quote that opens {shown}")
@@ -109,8 +109,8 @@ def test_a_quote_within_a_value_is_written_twice(tmp_path: Path, note: str, show
 
 
 @pytest.mark.parametrize("note", [' "shop 1"', '\t"shop 1" '])
-def test_a_quote_behind_blanks_is_refused(tmp_path: Path, note: str) -> None:
-    """A value came with its quotes; one that is quoted as a whole, and one with inches, are as they were meant."""
+def test_a_quote_after_blanks_is_refused(tmp_path: Path, note: str) -> None:
+    """Such a value kept its quotes; a value that is quoted as a whole, and one with inches, are read as meant."""
     fine = '0,"  ""shop, 1""",2024-01-01,1\n0,"said, ""no""",2024-01-01,1\n0, 5" by 6",2024-01-01,1\n'
     assert [row["note"] for row in read(tmp_path, HEADER + fine)] == ['  "shop, 1"', 'said, "no"', ' 5" by 6"']
 
@@ -120,8 +120,8 @@ def test_a_quote_behind_blanks_is_refused(tmp_path: Path, note: str) -> None:
 
 
 @pytest.mark.parametrize("note", [r'"5\", screen"', r'"5\"'])
-def test_a_backslash_is_a_character_like_others(tmp_path: Path, note: str) -> None:
-    """Where it ends a value, the value has it; where that makes another value of the rest, the row has too many."""
+def test_a_backslash_is_an_ordinary_character(tmp_path: Path, note: str) -> None:
+    """A backslash at the end of a value belongs to it; if that splits the rest, the row has too many values."""
     text = f"{HEADER}1,{note},2024-01-01,1\n"
     if "screen" in note:
         assert refused(tmp_path, text) == "row 2, the header being row 1, has 5 values, and the header has 4"
@@ -130,8 +130,8 @@ def test_a_backslash_is_a_character_like_others(tmp_path: Path, note: str) -> No
 
 
 @pytest.mark.usefixtures("blocks")
-def test_two_wrong_quotes_swallow_no_rows(tmp_path: Path) -> None:
-    """One quote is missing in row 4, and the inches in row 7 close it: three rows were one note, and no count told."""
+def test_two_wrong_quotes_lose_no_rows(tmp_path: Path) -> None:
+    """A quote is missing in row 4 and the inches in row 7 close it: three rows were one note, unnoticed."""
     lines = rows(10, "shop {}")
     lines[2] = '2,"shop 2,2024-01-01,2.5\n'
     lines[5] = '5,screen of 5",2024-01-01,5.5\n'
@@ -142,8 +142,8 @@ def test_two_wrong_quotes_swallow_no_rows(tmp_path: Path) -> None:
     )
 
 
-def test_rows_with_commas_in_the_broken_values_are_found_as_well(tmp_path: Path) -> None:
-    """Quotes behind backslashes, which swallow the rows between two such values, however many commas these have."""
+def test_lost_rows_are_found_despite_commas_in_the_broken_values(tmp_path: Path) -> None:
+    """Quotes after backslashes swallow the rows between two such values, however many commas these have."""
     lines = [r'1,"it, says \"",2024-01-01,', "2,,2024-01-01,1.5", r'3,\"" x, y",2024-01-01,1.5', ""]
 
     told = refused(tmp_path, HEADER + "\n".join(lines))
@@ -153,8 +153,8 @@ def test_rows_with_commas_in_the_broken_values_are_found_as_well(tmp_path: Path)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_rows_in_the_last_column_are_found_as_well(tmp_path: Path, line_end: str) -> None:
-    """Whichever column the quote is in, and however the lines end."""
+def test_lost_rows_are_found_in_the_last_column(tmp_path: Path, line_end: str) -> None:
+    """The column of the quote and the line ends make no difference."""
     lines = ["id,at,price,note", '1,2024-01-01,1,"a', '2,2024-01-01,,""', '3,2024-01-01,3,c"', ""]
 
     assert "row 2, the header being row 1: the value of 'note' begins with `a` and holds other rows" in refused(
@@ -163,8 +163,8 @@ def test_rows_in_the_last_column_are_found_as_well(tmp_path: Path, line_end: str
 
 
 @pytest.mark.usefixtures("blocks")
-def test_a_value_of_several_lines_is_no_row(tmp_path: Path) -> None:
-    """Letters, addresses and even tables have commas and numbers, and stay the values that they are."""
+def test_a_value_of_several_lines_is_not_a_row(tmp_path: Path) -> None:
+    """Letters, addresses and even tables contain commas and numbers, and remain one value."""
     notes = [
         "Dear all,\nplease, if you can, come\nby 5",
         "Main Street\n2, rear building",
@@ -186,10 +186,10 @@ def test_a_value_of_several_lines_is_no_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ['"', ""], ids=["closed", "open"])
-def test_a_value_of_a_thousand_lines_is_rather_an_open_quote(
+def test_a_value_of_a_thousand_lines_is_an_open_quote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    """It is refused before the whole file is held in memory."""
+    """The file is refused before all of it is in memory."""
     monkeypatch.setattr(csv_text, "QUOTED_LINES", 10)
     told = refused(tmp_path, HEADER + '1,"' + "word\n" * 11 + end + ",2024-01-01,1\n")
 
@@ -202,7 +202,7 @@ def test_a_value_of_a_thousand_lines_is_rather_an_open_quote(
 
 
 def test_a_file_may_end_without_a_line_end(tmp_path: Path) -> None:
-    """Its last row is a row."""
+    """The last row counts."""
     assert [row["note"] for row in read(tmp_path, HEADER + rows(1)[0] + '1,"a, ""b""",2024-01-01,"1.5"')] == [
         "shop 0",
         'a, "b"',
@@ -210,7 +210,7 @@ def test_a_file_may_end_without_a_line_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("separator", "name"), [(";", "a semicolon"), ("\t", "a tab"), ("|", "a vertical bar")])
-def test_another_separator_is_told_by_its_name(tmp_path: Path, separator: str, name: str) -> None:
-    """A file of a German spreadsheet was said to lack each column, or to have two values where the header has one."""
+def test_another_separator_is_named(tmp_path: Path, separator: str, name: str) -> None:
+    """For a German spreadsheet's file, the error once claimed that each column was missing."""
     text = (HEADER + "1,a,2024-01-01,").replace(",", separator) + "1,5\n"
     assert refused(tmp_path, text) == f"its header separates the names by {name}, and a comma is expected"

@@ -1,4 +1,4 @@
-"""A source's days become one staged batch, or nothing at all with a sentence that says why."""
+"""A source's days become one staged batch, or nothing is staged and an error says why."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ FILES_YAML = factories.SHOP_YAML.replace("kind: sql", "kind: files").replace(
 
 
 def extract(start: date = FIRST, end: date | None = None) -> StagedBatch:
-    """Extract the shop's sales of a day, or of days."""
+    """Extract the shop's sales of one or more days."""
     return extract_source(load_pipeline("shop"), "sales", start, end or start, EnvironmentConnections())
 
 
 def sell(shop: Path, frame: pd.DataFrame) -> None:
-    """Give the shop's database other sales."""
+    """Replace the sales in the shop's database."""
     factories.write_sales(shop.parent.parent / "shop.db", frame)
 
 
@@ -52,7 +52,7 @@ def without(*days: date) -> pd.DataFrame:
 
 
 def staged() -> list[str]:
-    """Return the names of what is staged of the shop's sales."""
+    """Return the names of the staged files of the shop's sales."""
     folder = run_files.staged_folder("shop", "sales")
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
@@ -66,7 +66,7 @@ def table() -> tuple[int | None, list[dict[str, object]]]:
 
 @pytest.fixture
 def landing(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the shop deliver its sales as a file a day, and return the folder of the files."""
+    """Let the shop write its sales to one file a day, and return the folder of the files."""
     factories.write_shop(shop.parent, pipeline=FILES_YAML)
     folder = tmp_path / "landing"
     (folder / "sales").mkdir(parents=True)
@@ -94,7 +94,7 @@ def publish(batch: StagedBatch) -> None:
 
 
 def test_the_same_rows_are_the_same_batch(shop: Path) -> None:
-    """A digest of what was read names a batch, whatever order the database gave the rows in."""
+    """The digest of its rows names a batch, whatever order the database returned the rows in."""
     first = extract(FIRST, SECOND)
     sell(shop, factories.sales().iloc[::-1])
 
@@ -106,7 +106,7 @@ def test_the_same_rows_are_the_same_batch(shop: Path) -> None:
 
 
 def test_a_changed_value_is_another_batch(shop: Path) -> None:
-    """Of a redelivery that differs in one value both batches stay to be compared."""
+    """If a day is read again with one changed value, both batches stay and can be compared."""
     first = extract()
     changed = factories.sales()
     changed.loc[0, "revenue"] += 0.01
@@ -116,8 +116,8 @@ def test_a_changed_value_is_another_batch(shop: Path) -> None:
     assert len(staged()) == 4
 
 
-def test_a_batch_says_where_it_was_read(shop: Path) -> None:
-    """Beside the rows lies what a person asks of them: the query, the connection, the columns, the days."""
+def test_a_manifest_records_where_a_batch_was_read(shop: Path) -> None:
+    """The manifest answers what a person asks about a batch: the query, the connection, the columns, the days."""
     batch = extract()
 
     manifest = run_files.read_json(run_files.staged_folder("shop", "sales") / f"{batch.digest}.json", "the manifest")
@@ -134,8 +134,8 @@ def test_extracting_publishes_nothing(shop: Path) -> None:
     assert table() == (None, [])
 
 
-def test_a_batch_that_was_removed_is_missed_in_words(shop: Path) -> None:
-    """Where somebody emptied the lake's staged folder, the sentence names the task to run again."""
+def test_a_removed_batch_is_a_clear_error(shop: Path) -> None:
+    """If somebody emptied the lake's staged folder, the error names the task to run again."""
     batch = extract()
     (run_files.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
 
@@ -154,7 +154,7 @@ def test_a_batch_that_was_removed_is_missed_in_words(shop: Path) -> None:
 def test_an_empty_day_is_refused_by_its_name(
     shop: Path, start: date, end: date, missing: list[date], told: str
 ) -> None:
-    """A day that should have rows and has none names itself, and nothing is staged."""
+    """The error names a day that should have rows and has none, and nothing is staged."""
     sell(shop, without(*missing))
 
     with pytest.raises(SourceEmpty, match=f"^shop: source 'sales', .*{told}") as refused:
@@ -179,8 +179,8 @@ def test_the_days_before_a_source_begins_are_left_out(shop: Path, caplog: pytest
     assert "the source begins at 2024-01-01; 3 days before it left out" in caplog.text
 
 
-def test_leading_days_are_missed_once_the_day_before_is_published(shop: Path) -> None:
-    """After the first day is in the lake, an empty second day is a gap and no beginning."""
+def test_leading_days_are_missing_once_the_day_before_is_published(shop: Path) -> None:
+    """After the first day is in the lake, an empty second day is a gap, not a late beginning."""
     publish(extract())
     before = table()
     sell(shop, without(SECOND))
@@ -199,8 +199,8 @@ def test_a_published_first_day_that_is_empty_now_is_refused(shop: Path) -> None:
         extract(FIRST, SIXTH)
 
 
-def test_a_gap_behind_left_out_days_is_still_refused(shop: Path) -> None:
-    """A source that begins late and has a gap is told of the gap only."""
+def test_a_gap_after_left_out_days_is_still_refused(shop: Path) -> None:
+    """If a source begins late and has a gap, the error is about the gap only."""
     sell(shop, without(SECOND))
 
     with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\)"):
@@ -208,7 +208,7 @@ def test_a_gap_behind_left_out_days_is_still_refused(shop: Path) -> None:
 
 
 def test_rows_of_other_days_are_refused(shop: Path) -> None:
-    """A query that forgets its bounds would replace days that were not asked for."""
+    """A query that forgets its bounds would replace days that were not requested."""
     factories.write_shop(shop.parent, sales_sql="SELECT * FROM sales WHERE day < :end")
 
     with pytest.raises(SchemaMismatch, match=r"10 of 15 rows belong to other days by their 'day' \(2024-01-01, 2024-"):
@@ -217,7 +217,7 @@ def test_rows_of_other_days_are_refused(shop: Path) -> None:
 
 
 def test_rows_without_a_day_are_refused(shop: Path) -> None:
-    """A row that belongs to no day cannot be replaced by a later delivery."""
+    """A row that belongs to no day cannot be replaced by a later batch."""
     frame = factories.sales()
     frame["visitors"] = 0
     sell(shop, frame)
@@ -241,8 +241,8 @@ def test_rows_without_a_day_are_refused(shop: Path) -> None:
     ],
     ids=["binary", "empty", "renamed", "wrong type", "another day", "header only"],
 )
-def test_what_was_there_before_a_refused_delivery_stays(landing: Path, name: str, content: bytes) -> None:
-    """A delivery that is refused changes neither the table's version nor its rows, and stages nothing."""
+def test_a_refused_file_changes_nothing(landing: Path, name: str, content: bytes) -> None:
+    """A refused file changes neither the table's version nor its rows, and nothing is staged."""
     publish(extract(FIRST, FIRST + timedelta(days=2)))
     before, staged_before = table(), staged()
     (landing / name).write_bytes(content)
@@ -265,8 +265,8 @@ def test_what_was_there_before_a_refused_delivery_stays(landing: Path, name: str
     ],
     ids=["no table", "renamed", "extra", "wrong type", "other days", "no rows"],
 )
-def test_what_was_there_before_a_refused_query_stays(shop: Path, query: str) -> None:
-    """A query that fails or changed leaves the table as the night before made it."""
+def test_a_refused_query_changes_nothing(shop: Path, query: str) -> None:
+    """A query that fails or changed leaves the table unchanged."""
     publish(extract(FIRST, SECOND))
     before, staged_before = table(), staged()
     factories.write_shop(shop.parent, sales_sql=query)
@@ -277,14 +277,14 @@ def test_what_was_there_before_a_refused_query_stays(shop: Path, query: str) -> 
     assert staged() == staged_before
 
 
-def test_a_missing_file_is_told_with_its_folder(landing: Path) -> None:
-    """The sentence names the file, the folder and the connection."""
+def test_a_missing_file_is_named_with_its_folder(landing: Path) -> None:
+    """The error names the file, the folder and the connection."""
     with pytest.raises(SourceEmpty, match=r"sales/2024-01-09\.csv not found below .*landing \(connection 'shop'\)"):
         extract(date(2024, 1, 9))
 
 
 def test_a_missing_file_among_others_is_an_empty_day(landing: Path) -> None:
-    """Of a range the day whose file is missing is named."""
+    """The error names the day whose file is missing."""
     (landing / "2024-01-02.csv").unlink()
 
     with pytest.raises(SourceEmpty, match=r"no rows for 1 day \(2024-01-02\)"):
@@ -292,7 +292,7 @@ def test_a_missing_file_among_others_is_an_empty_day(landing: Path) -> None:
 
 
 def test_a_day_without_a_file_may_be_allowed(landing: Path) -> None:
-    """`rows_per_day: {min: 0}` allows an empty day alone as it does within a range."""
+    """`rows_per_day: {min: 0}` allows an empty day both alone and within a range."""
     factories.write_shop(load_pipeline("shop").folder.parent, pipeline=FILES_YAML.replace("{min: 1,", "{min: 0,"))
 
     assert extract(FIRST, date(2024, 1, 9)).rows == 20
@@ -306,7 +306,7 @@ def test_days_between_includes_both_ends() -> None:
 
 
 def test_a_day_with_too_few_rows_may_still_be_coming(shop: Path) -> None:
-    """Half a delivery is read again a little later, as one that has not come at all is."""
+    """A day with half of its rows is retried a little later, as is a day without rows."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 6}"))
 
     with pytest.raises(
@@ -317,8 +317,8 @@ def test_a_day_with_too_few_rows_may_still_be_coming(shop: Path) -> None:
     assert staged() == []
 
 
-def test_a_key_of_text_that_comes_as_another_type_is_refused(shop: Path) -> None:
-    """An id that was 007 came as the number 7 from a new version of a database, and joined no row of before."""
+def test_a_text_key_of_another_type_is_refused(shop: Path) -> None:
+    """A new version of a database returned the id 007 as the number 7, which joined no earlier row."""
     publish(extract(FIRST))
     query = factories.SHOP_SQL.replace("SELECT store", "SELECT cast(substr(store, 7) AS integer) AS store")
     before = table()

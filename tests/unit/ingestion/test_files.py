@@ -1,4 +1,4 @@
-"""A source's files are read block by block as they are; one that cannot be read is told by its name."""
+"""A source's files are read block by block and unchanged; an error names the file that cannot be read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def read(source: FilesSource, landing: UPath, days: list[str] = DAYS[1:]) -> lis
 
 
 def csv_file(rows: int) -> bytes:
-    """Return a CSV file of rows, none of which is like another."""
+    """Return a CSV file of distinct rows."""
     return (HEADER + "".join(f"S{n},2024-01-02,{n}\n" for n in range(rows))).encode()
 
 
@@ -90,7 +90,7 @@ def parquet(rows: int = 1, **options: Any) -> bytes:
 
 
 def flipped(file: bytes) -> bytes:
-    """Return a file of which one bit of a value is another, so that it reads well."""
+    """Return a file with one flipped bit in a value, which still parses."""
     at = len(file) // 4
     return file[:at] + bytes([file[at] ^ 1]) + file[at + 1 :]
 
@@ -105,7 +105,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def damaged(archive: bytes) -> bytes:
-    """Return a ZIP archive whose member is not what its checksum says."""
+    """Return a ZIP archive with a member that does not match its checksum."""
     at = archive.index(b"PK\x01\x02") + 16
     return archive[:at] + bytes([archive[at] ^ 1]) + archive[at + 1 :]
 
@@ -114,7 +114,7 @@ def damaged(archive: bytes) -> bytes:
 
 
 def test_the_files_of_all_days_are_read_in_order(landing: UPath) -> None:
-    """Every value of a CSV file is text as it was delivered, and an empty one is null."""
+    """Every value of a CSV file is text as written; an empty value is null."""
     rows = read(SOURCE, landing, DAYS)
 
     assert [row["station"] for row in rows] == ["JFK", "LGA", "JFK", "LGA"]
@@ -122,15 +122,15 @@ def test_the_files_of_all_days_are_read_in_order(landing: UPath) -> None:
     assert rows[3]["at"] == "2024-01-02T01:00:00"
 
 
-def test_each_chunk_says_which_file_it_is_from(landing: UPath) -> None:
+def test_each_chunk_names_its_file(landing: UPath) -> None:
     """An error in the rows can name the file."""
     chunks = list(read_files(SOURCE, DAYS, landing, "shop").chunks)
 
     assert [chunk.where for chunk in chunks] == ["shop, weather/2024-01-01.csv", "shop, weather/2024-01-02.csv"]
 
 
-def test_what_was_read_is_told_with_hashes_and_rows(landing: UPath) -> None:
-    """The manifest names each file by what was in it."""
+def test_each_file_is_recorded_with_hash_and_rows(landing: UPath) -> None:
+    """The manifest identifies each file by its content."""
     delivery = read_files(SOURCE, DAYS, landing, "shop")
     list(delivery.chunks)
 
@@ -145,7 +145,7 @@ def test_what_was_read_is_told_with_hashes_and_rows(landing: UPath) -> None:
 
 
 def test_a_missing_file_is_named_and_the_others_are_read(landing: UPath) -> None:
-    """What a missing day means is for the caller to say."""
+    """The caller decides what a missing day means."""
     delivery = read_files(SOURCE, [*DAYS, "2024-01-03"], landing, "shop")
 
     assert sum(chunk.rows.num_rows for chunk in delivery.chunks) == 4
@@ -172,7 +172,7 @@ def test_a_snapshots_file_is_read_for_its_day(landing: UPath) -> None:
     ],
 )
 def test_wildcards_and_parts_of_the_day_find_files(landing: UPath, path: str, stations: list[str]) -> None:
-    """A star stays in its folder, two go into the folders below, and a bracket is a bracket."""
+    """A star matches within a folder, two stars match folders below, and a bracket is literal."""
     for name in ("2024/01/02/a", "2024/01/02/deeper/b", "[2024-01-02]/c"):
         deliver(landing, f"{HEADER}{name[-1]},2024-01-02,1\n".encode(), f"{name}.csv")
 
@@ -188,7 +188,7 @@ def test_a_file_that_matches_two_days_is_read_once(landing: UPath) -> None:
 
 @pytest.mark.parametrize("path", ["../{ds}.csv", "weather/../../{ds}.csv", "/etc/{ds}.csv", "s3://other/{ds}.csv"])
 def test_a_path_does_not_lead_out_of_the_folder(landing: UPath, path: str) -> None:
-    """Who may write pipeline.yaml may not read what the connection does not lead to."""
+    """The author of a pipeline.yaml may read only what the connection leads to."""
     with pytest.raises(ConfigError, match="leads out of the folder of connection 'landing'"):
         read_files(at(path), DAYS, landing, "shop")
 
@@ -215,7 +215,7 @@ def test_the_ways_of_writing_a_csv_file_mean_the_same(landing: UPath, content: b
 
 
 @pytest.mark.parametrize("station", ["007", "1e3", "NA", "null", "true", "2024-01-01"])
-def test_text_stays_the_text_that_it_is(landing: UPath, station: str) -> None:
+def test_text_stays_unchanged(landing: UPath, station: str) -> None:
     """A code that looks like a number, a date or a null keeps its zeros and letters, in CSV and in JSON."""
     deliver(landing, f"{HEADER}{station},2024-01-02,1\n".encode())
     deliver(landing, json_lines(ROW | {"station": station}), "2024-01-02.jsonl")
@@ -224,8 +224,8 @@ def test_text_stays_the_text_that_it_is(landing: UPath, station: str) -> None:
     assert read(at("{ds}.jsonl"), landing)[0]["station"] == station
 
 
-def test_columns_come_as_they_are_delivered(landing: UPath) -> None:
-    """Other names, spaces and doubles are for the contract to judge."""
+def test_column_names_stay_unchanged(landing: UPath) -> None:
+    """The contract judges other names, spaces and duplicates."""
     deliver(landing, b'station, "at",wind,wind\nJFK,2024-01-02,1,2\n')
 
     chunk = next(read_files(SOURCE, DAYS[1:], landing, "shop").chunks)
@@ -245,7 +245,7 @@ def test_a_file_of_many_blocks_has_the_rows_of_one(landing: UPath) -> None:
 
 
 def test_json_lines_are_read_with_their_types(landing: UPath) -> None:
-    """Numbers are numbers, and a time is the text that was delivered."""
+    """Numbers are numbers, and a time stays text."""
     rows = [ROW | {"at": "2024-01-02"}, ROW | {"at": "2024-01-02", "wind": None}]
     deliver(landing, b"\xef\xbb\xbf" + json_lines(*rows) + b"\n", "2024-01-02.jsonl")
 
@@ -254,7 +254,7 @@ def test_json_lines_are_read_with_their_types(landing: UPath) -> None:
 
 @pytest.mark.parametrize("name", ["{ds}.ndjson", "{ds}.json", "{ds}.JSONL"])
 def test_json_lines_have_several_endings(landing: UPath, name: str) -> None:
-    """One format is known by several names, in small letters or capitals."""
+    """One format is known by several names, in lower or upper case."""
     deliver(landing, json_lines(ROW), name.replace("{ds}", DAYS[1]))
 
     assert read(at(name), landing) == [ROW]
@@ -262,7 +262,7 @@ def test_json_lines_have_several_endings(landing: UPath, name: str) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_a_json_field_that_is_left_out_is_null(landing: UPath) -> None:
-    """Which line is the first to have a field does not matter, and a declared field that none has is not made up."""
+    """Any line may be the first to have a field; a declared field that no line has is not invented."""
     rows = [{"at": "2024-01-02", "wind": 1}] * 5 + [{"at": "2024-01-02", "wind": 1.5, "station": "JFK"}]
     deliver(landing, json_lines(*rows, *rows), "2024-01-02.jsonl")
     deliver(landing, json_lines(*({"at": str(n)} for n in range(20))), "2024-01-01.jsonl")
@@ -275,8 +275,8 @@ def test_a_json_field_that_is_left_out_is_null(landing: UPath) -> None:
     assert read(at("{ds}.jsonl"), landing, DAYS[:1])[0] == {"at": "0"}
 
 
-def test_json_that_is_nested_without_end_is_told(landing: UPath) -> None:
-    """Arrow's parser overflowed its stack over such a line, and the worker died without a word."""
+def test_json_that_is_nested_too_deeply_is_refused(landing: UPath) -> None:
+    """Such a line overflowed the stack of Arrow's parser, and the worker died without a message."""
     deliver(landing, json_lines(ROW) + b'{"station": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n", "2024-01-02.jsonl")
 
     with pytest.raises(SourceUnreadable, match="line 2: it is nested too deeply"):
@@ -284,21 +284,21 @@ def test_json_that_is_nested_without_end_is_told(landing: UPath) -> None:
 
 
 def test_a_number_where_text_is_declared_comes_as_a_number(landing: UPath) -> None:
-    """The contract says whether it may be one."""
+    """The contract decides whether that is allowed."""
     deliver(landing, json_lines(ROW | {"station": 7, "at": 1704153600}), "2024-01-02.jsonl")
 
     assert read(at("{ds}.jsonl"), landing) == [ROW | {"station": 7, "at": 1704153600}]
 
 
-def test_a_number_with_a_fraction_comes_as_it_is_written_where_text_is_declared(landing: UPath) -> None:
-    """Version 1.10 came as 1.1, and is another than that."""
+def test_a_number_declared_as_text_keeps_its_digits(landing: UPath) -> None:
+    """Version 1.10 became 1.1, which is another version."""
     deliver(landing, b'{"station": 1.10}\n{"station": 12345678901234567890}\n{"station": "a"}\n', "2024-01-02.jsonl")
 
     assert [row["station"] for row in read(at("{ds}.jsonl"), landing)] == ["1.10", "12345678901234567890", "a"]
 
 
 def test_a_renamed_json_field_is_kept_as_text_too(landing: UPath) -> None:
-    """The source's name of a column is held to the type of the declared one."""
+    """A column under the source's name has the type of the declared column."""
     deliver(landing, json_lines({"when": "2024-01-02"}), "2024-01-02.jsonl")
     contract = SOURCE.contract.model_copy(update={"renamed": {"when": "at"}})
 
@@ -306,7 +306,7 @@ def test_a_renamed_json_field_is_kept_as_text_too(landing: UPath) -> None:
 
 
 def test_a_parquet_file_is_read_in_parts(landing: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row group is not held at once."""
+    """A row group is not in memory at once."""
     monkeypatch.setattr(decode, "PARQUET_ROWS", 10)
     deliver(landing, parquet(25), "2024-01-02.parquet")
 
@@ -330,8 +330,8 @@ def test_a_parquet_file_is_read_in_parts(landing: UPath, monkeypatch: pytest.Mon
     ids=["gz", "bz2", "zst", "zip", "zip of a named file", "gz in parts", "bz2 in parts"],
 )
 @pytest.mark.usefixtures("small_blocks")
-def test_a_packed_file_is_unpacked(landing: UPath, name: str, pack: Any) -> None:
-    """The packing is known by its ending; the bytes and the hash are those of the file as delivered."""
+def test_a_compressed_file_is_decompressed(landing: UPath, name: str, pack: Any) -> None:
+    """The ending names the compression; bytes and hash are those of the compressed file."""
     content = pack(csv_file(50))
     deliver(landing, content, name.replace("{ds}", DAYS[1]))
 
@@ -342,15 +342,15 @@ def test_a_packed_file_is_unpacked(landing: UPath, name: str, pack: Any) -> None
     assert delivery.read_from["files"][0]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_the_declared_format_stands_above_the_name(landing: UPath) -> None:
-    """A file whose name says nothing is what pipeline.yaml says."""
+def test_the_declared_format_overrides_the_name(landing: UPath) -> None:
+    """A file without a telling name has the format in pipeline.yaml."""
     deliver(landing, csv_file(2), "2024-01-02.txt")
 
     assert len(read(at("{ds}.txt", format="csv"), landing)) == 2
 
 
-def test_a_name_that_says_nothing_is_told(landing: UPath) -> None:
-    """The sentence names the field that says it."""
+def test_an_unknown_ending_is_refused(landing: UPath) -> None:
+    """The error names the field that declares the format."""
     deliver(landing, csv_file(2), "2024-01-02.txt")
 
     with pytest.raises(SourceUnreadable, match=r"2024-01-02\.txt: its name does not say what it holds; .*`format`"):
@@ -377,8 +377,8 @@ def test_a_name_that_says_nothing_is_told(landing: UPath) -> None:
     ],
 )
 @pytest.mark.usefixtures("small_blocks")
-def test_an_empty_file_is_told_as_empty(landing: UPath, name: str, content: bytes) -> None:
-    """A delivery that broke off before its header is not a day without rows."""
+def test_an_empty_file_is_refused(landing: UPath, name: str, content: bytes) -> None:
+    """A file that was cut before its header is not a day without rows."""
     deliver(landing, content, name.replace("{ds}", DAYS[1]))
 
     with pytest.raises(SourceUnreadable, match=r"^shop, file .*2024-01-02\..*: the file is empty \(0 rows"):
@@ -386,7 +386,7 @@ def test_an_empty_file_is_told_as_empty(landing: UPath, name: str, content: byte
 
 
 def test_a_header_alone_is_a_file_without_rows(landing: UPath) -> None:
-    """A day without rows is a file that is as declared, also where several days have none."""
+    """Several days without rows may have equal files with a header only."""
     for day in DAYS:
         deliver(landing, HEADER.strip().encode(), f"weather/{day}.csv")
 
@@ -399,8 +399,8 @@ def test_a_header_alone_is_a_file_without_rows(landing: UPath) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe", "line 1: the byte 0x89 is not of UTF-8"),
-        (HEADER.encode() + "Z\xfcrich,2024-01-02,1\n".encode("latin-1"), "line 2: the byte 0xfc is not of UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe", "line 1: the byte 0x89 is not UTF-8"),
+        (HEADER.encode() + "Z\xfcrich,2024-01-02,1\n".encode("latin-1"), "line 2: the byte 0xfc is not UTF-8"),
         (HEADER.encode("utf-16"), "line 1: the byte 0xff"),
         (HEADER.encode("utf-16-le"), "line 1: a byte 0, as in UTF-16"),
         (HEADER.encode() + b"JFK,2024-01-02,1\nLGA,2024-01-02\n", "row 3, .* has 2 values, and the header has 3"),
@@ -412,8 +412,8 @@ def test_a_header_alone_is_a_file_without_rows(landing: UPath) -> None:
     ids=["picture", "latin-1", "utf-16", "utf-16-le", "short", "long", "late", "quote", "no line end"],
 )
 @pytest.mark.usefixtures("small_blocks")
-def test_a_file_that_is_no_csv_is_told_by_its_path(landing: UPath, content: bytes, reason: str) -> None:
-    """A binary file, another encoding or a broken row names the file, the place in it and what to do."""
+def test_a_file_that_is_not_csv_is_refused_by_its_path(landing: UPath, content: bytes, reason: str) -> None:
+    """The error for a binary file, another encoding or a broken row names the file, the place and what to do."""
     deliver(landing, content)
 
     with pytest.raises(SourceUnreadable, match=rf"2024-01-02\.csv: this is not a CSV file in UTF-8 \({reason}") as told:
@@ -425,21 +425,21 @@ def test_a_file_that_is_no_csv_is_told_by_its_path(landing: UPath, content: byte
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (json_lines(ROW, [1]), "line 2: it is no object"),
-        (json_lines([ROW, ROW]), "line 1: it is no object"),
-        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: it is no object"),
+        (json_lines(ROW, [1]), "line 2: it is not an object"),
+        (json_lines([ROW, ROW]), "line 1: it is not an object"),
+        (json_lines(ROW) + b"\n" + json_lines(3), "line 3: it is not an object"),
         (json_lines(ROW) + b'{"wind": 1, "wind": 2}\n', "line 2: an object has the name 'wind' twice"),
         (json_lines(ROW) + b'{"station": "JFK"', "line 2: "),
-        (json_lines(ROW) + b'{"station": "Z\xfcrich"}\n', "line 2: the byte 0xfc is not of UTF-8"),
+        (json_lines(ROW) + b'{"station": "Z\xfcrich"}\n', "line 2: the byte 0xfc is not UTF-8"),
         (json.dumps(ROW, indent=1).encode(), "line 1: "),
         (json_lines(ROW).strip() * 2 + b"\n", "line 1: Extra data"),
         (HEADER.encode(), "line 1: "),
     ],
 )
-def test_a_file_that_is_no_json_lines_is_told_by_its_path(
+def test_a_file_that_is_not_json_lines_is_refused_by_its_path(
     landing: UPath, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str
 ) -> None:
-    """What is no object, is cut, or has a field twice names its line."""
+    """The error names the line that is not an object, is truncated, or has a field twice."""
     monkeypatch.setattr(formats, "BLOCK_BYTES", 200)
     deliver(landing, content, "2024-01-02.jsonl")
 
@@ -492,8 +492,8 @@ def test_a_file_that_is_no_json_lines_is_told_by_its_path(
         ("{ds}.csv.zip", zipped(), "the archive holds 0 files"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_told(landing: UPath, name: str, content: bytes, reason: str) -> None:
-    """A wrong ending, a transfer that broke off and a damaged packing are one sentence with the file's path."""
+def test_a_file_that_contradicts_its_name_is_refused(landing: UPath, name: str, content: bytes, reason: str) -> None:
+    """A wrong ending, an aborted transfer and a damaged archive are one sentence with the file's path."""
     deliver(landing, content, name.replace("{ds}", DAYS[1]))
 
     with pytest.raises(SourceUnreadable, match=rf"^shop, file .*2024-01-02[.\w]*: {reason}.*; nothing was published$"):
@@ -501,7 +501,7 @@ def test_a_file_that_is_not_what_its_name_says_is_told(landing: UPath, name: str
 
 
 @pytest.mark.parametrize("name", ["{ds}.csv.gz", "{ds}.csv.zip", "{ds}.csv.zst"])
-def test_a_bomb_is_stopped_before_it_has_unpacked(landing: UPath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_decompression_bomb_is_stopped(landing: UPath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A small file of endless rows ends at the limit; a large one of usual density does not."""
     monkeypatch.setattr(formats, "BLOCK_BYTES", 2**16)
     monkeypatch.setattr(unpack, "BOMB_BYTES", 2**20)
@@ -519,8 +519,8 @@ def test_a_bomb_is_stopped_before_it_has_unpacked(landing: UPath, monkeypatch: p
     assert len(read(at(name), landing)) == 100_000
 
 
-def test_the_same_content_under_two_names_is_told(landing: UPath) -> None:
-    """A file that was copied, or a day that was delivered again as the next, would count its rows twice."""
+def test_the_same_content_under_two_names_is_refused(landing: UPath) -> None:
+    """A copied file, or a day written again as the next day, would count its rows twice."""
     content = (landing / "weather/2024-01-01.csv").read_bytes()
     deliver(landing, content)
     chunks = read_files(SOURCE, DAYS, landing, "shop").chunks
@@ -531,8 +531,8 @@ def test_the_same_content_under_two_names_is_told(landing: UPath) -> None:
 
 
 @pytest.mark.parametrize("path", ["weather/{ds}.csv", "weather/{ds}*"])
-def test_a_folder_in_the_place_of_a_file_is_told(landing: UPath, path: str) -> None:
-    """Other programs write a folder of parts; the sentence shows how its files are named."""
+def test_a_folder_in_place_of_a_file_is_refused(landing: UPath, path: str) -> None:
+    """Other programs write a folder of parts; the error shows how to name its files."""
     deliver(landing, b"", "weather/2024-01-03.csv/.done")
 
     with pytest.raises(
@@ -543,8 +543,8 @@ def test_a_folder_in_the_place_of_a_file_is_told(landing: UPath, path: str) -> N
 
 @pytest.mark.parametrize("path", ["weather/{ds}.csv", "weather/{ds}*"])
 @pytest.mark.parametrize("locked", ["weather/2024-01-02.csv", "weather"])
-def test_a_file_that_may_not_be_read_is_told(landing: UPath, tmp_path: Path, path: str, locked: str) -> None:
-    """A lack of permission is no missing file."""
+def test_a_file_without_permission_is_an_error(landing: UPath, tmp_path: Path, path: str, locked: str) -> None:
+    """Missing permission is not a missing file."""
     for folder in [tmp_path, *list(tmp_path.parents)[:3]]:
         if folder.name.startswith(("pytest", "test", tmp_path.name)):
             folder.chmod(0o755)
@@ -561,8 +561,8 @@ def test_a_file_that_may_not_be_read_is_told(landing: UPath, tmp_path: Path, pat
 
 
 @pytest.mark.parametrize(("change", "told"), [("delete", "it vanished"), ("append", "it changed")])
-def test_a_file_that_does_not_stay_is_told(landing: UPath, change: str, told: str) -> None:
-    """What was read of a file that is deleted or still written may not be all of it."""
+def test_a_file_that_changes_while_it_is_read_is_refused(landing: UPath, change: str, told: str) -> None:
+    """A file that is deleted or still being written may be read incompletely."""
     chunks = read_files(SOURCE, DAYS, landing, "shop").chunks
     next(chunks)
     path = landing / "weather/2024-01-01.csv"
@@ -575,8 +575,8 @@ def test_a_file_that_does_not_stay_is_told(landing: UPath, change: str, told: st
         list(chunks)
 
 
-def test_nothing_is_read_before_it_is_asked_for(landing: UPath) -> None:
-    """An error of the second file does not keep the first one's rows."""
+def test_nothing_is_read_before_it_is_requested(landing: UPath) -> None:
+    """An error in the second file does not withhold the first file's rows."""
     deliver(landing, b"")
     chunks = read_files(SOURCE, DAYS, landing, "shop").chunks
 

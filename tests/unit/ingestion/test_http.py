@@ -1,4 +1,4 @@
-"""An API's records come whole and in order, and what it does wrong is told in one sentence without its token."""
+"""An API's records are read completely and in order, and a failure is one sentence without the token."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STYLES: dict[str, dict[str, Any] | None] = {
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Serve the rentals to who has the token."""
+    """Serve the rentals to requests with the token."""
     monkeypatch.setattr(asking, "BACK_OFF_SECONDS", 0.001)
     with Api(RENTALS).serving() as serving:
         connect(monkeypatch, serving)
@@ -77,7 +77,7 @@ def source(style: str = "all", **changes: Any) -> HttpSource:
 
 
 def deliver(what: HttpSource) -> SourceRows:
-    """Ask for the two days."""
+    """Request the two days."""
     return read_http(what, START, END, EnvironmentConnections().api("rentals"), "source 'rentals'")
 
 
@@ -92,7 +92,7 @@ def ids(what: HttpSource) -> list[int]:
 
 
 def refused(what: HttpSource) -> SourceUnreadable:
-    """Return the error, which is one sentence with an end that says what was published, and has no token."""
+    """Return the error, which is one sentence without the token and says that nothing was published."""
     with pytest.raises(SourceUnreadable) as caught:
         tables(what)
     sentence = str(caught.value)
@@ -103,7 +103,7 @@ def refused(what: HttpSource) -> SourceUnreadable:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_every_style_of_paging_brings_the_records_of_the_range(api: Api, style: str) -> None:
+def test_every_style_of_paging_reads_the_records_of_the_range(api: Api, style: str) -> None:
     """All pages are read once and in order, and the day after the range is not among them.
 
     Pages and offsets end at one without records.
@@ -113,7 +113,7 @@ def test_every_style_of_paging_brings_the_records_of_the_range(api: Api, style: 
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_source_that_names_its_day_is_asked_for_each_day_by_itself(api: Api, style: str) -> None:
+def test_a_source_that_names_its_day_is_requested_day_by_day(api: Api, style: str) -> None:
     """Each day has a sequence of pages of its own."""
     assert ids(source(style, params={"ds": "{ds}"})) == [0, 1, 2, 3, 4, 5, 6]
     assert [asked.params["ds"] for asked in api.asked] == sorted(asked.params["ds"] for asked in api.asked)
@@ -121,7 +121,7 @@ def test_a_source_that_names_its_day_is_asked_for_each_day_by_itself(api: Api, s
 
 
 def test_the_day_may_be_in_the_path_and_has_bounds_of_its_own(api: Api) -> None:
-    """Beside {ds}, {start} and {end} are the bounds of that day."""
+    """With {ds}, {start} and {end} are the bounds of that day."""
     assert ids(source(path="/v1/{ds}/all")) == [0, 1, 2, 3, 4, 5, 6]
     assert [(asked.path, asked.params) for asked in api.asked] == [
         ("/v1/2024-01-01/all", {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}),
@@ -129,8 +129,8 @@ def test_the_day_may_be_in_the_path_and_has_bounds_of_its_own(api: Api) -> None:
     ]
 
 
-def test_the_parts_of_the_day_name_it_as_well(api: Api) -> None:
-    """An API that wants the day in another form gets it."""
+def test_the_parts_of_the_day_also_name_it(api: Api) -> None:
+    """An API may need the day in another form."""
     assert ids(source(path="/v1/{year}/{month}/all", params={"ds": "{year}-{month}-{day}"})) == [0, 1, 2, 3, 4, 5, 6]
     assert [(asked.path, asked.params) for asked in api.asked] == [
         ("/v1/2024/01/all", {"ds": "2024-01-01"}),
@@ -138,27 +138,27 @@ def test_the_parts_of_the_day_name_it_as_well(api: Api) -> None:
     ]
 
 
-def test_a_range_is_asked_for_by_its_bounds(api: Api) -> None:
+def test_a_range_is_requested_by_its_bounds(api: Api) -> None:
     """{start} is the first midnight and {end} the midnight after the last day."""
     tables(source())
     assert api.asked[0].params == {"from": "2024-01-01T00:00:00Z", "to": "2024-01-03T00:00:00Z"}
 
 
 def test_a_snapshot_needs_no_day(api: Api) -> None:
-    """The whole table comes with each delivery."""
+    """Each batch is the whole table."""
     assert ids(source(params={}, arrives="snapshot")) == list(range(8))
 
 
 def test_a_source_that_names_no_day_is_refused_unless_it_is_a_snapshot() -> None:
-    """It would bring the same records for each day."""
+    """It would have the same records for each day."""
     with pytest.raises(ValidationError, match=r"write \{ds\} .* or \{year\}, \{month\} and \{day\}, or the bounds"):
         source(params={})
     with pytest.raises(ValidationError, match="do not name the day"):
         source(params={"month": "{year}-{month}"})
 
 
-def test_a_size_to_ask_for_must_be_named() -> None:
-    """The parameter alone says nothing."""
+def test_a_size_parameter_needs_a_size() -> None:
+    """The parameter alone has no value."""
     with pytest.raises(ValidationError, match="size_parameter needs `size`"):
         source("page", paging={"style": "page", "size_parameter": "limit"})
 
@@ -166,22 +166,22 @@ def test_a_size_to_ask_for_must_be_named() -> None:
 @pytest.mark.parametrize("style", ["page", "offset"])
 @pytest.mark.parametrize("missing", [False, True], ids=["empty", "404"])
 def test_without_a_size_the_pages_end_at_one_without_records(api: Api, style: str, missing: bool) -> None:
-    """Past the last page some APIs answer with none, and some with 404."""
+    """Past the last page, some APIs return an empty page, and some return 404."""
     api.missing_past_the_end = missing
     assert ids(source(style, paging={"style": style})) == [0, 1, 2, 3, 4, 5, 6]
     assert len(api.asked) == 4
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
-def test_a_page_with_fewer_records_is_the_last_where_pipeline_yaml_says_so(api: Api, style: str) -> None:
-    """Seven records in pages of three need no fourth question."""
+def test_a_short_page_is_the_last_if_pipeline_yaml_says_so(api: Api, style: str) -> None:
+    """Seven records in pages of three need no fourth request."""
     assert ids(source(style, paging=STYLES[style] | {"last": "short_page"})) == [0, 1, 2, 3, 4, 5, 6]
     assert len(api.asked) == 3
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
-def test_a_full_last_page_is_no_end(api: Api, style: str) -> None:
-    """Six records in pages of three end at a third page that is empty, or not there."""
+def test_a_full_page_is_not_the_end(api: Api, style: str) -> None:
+    """Six records in pages of three end at a third page that is empty or does not exist."""
     api.records, api.missing_past_the_end = RENTALS[:6], True
     assert ids(source(style)) == [0, 1, 2, 3, 4, 5]
 
@@ -200,8 +200,8 @@ def test_a_cursor_that_repeats_itself_is_an_error(api: Api) -> None:
     assert "was read before, so its pages have no end" in str(refused(source("cursor")))
 
 
-def test_a_cursor_that_is_no_text_is_an_error(api: Api) -> None:
-    """The sentence names the field and what is there."""
+def test_a_cursor_that_is_not_text_is_an_error(api: Api) -> None:
+    """The error names the field and its value's type."""
     api.next_cursor = {"after": 3}
     assert "has an object with the keys after at 'meta.next'" in str(refused(source("cursor")))
 
@@ -213,7 +213,7 @@ def test_a_link_that_repeats_itself_is_an_error(api: Api) -> None:
 
 
 def test_a_link_below_the_address_is_followed(api: Api) -> None:
-    """A link without a host is the API's own."""
+    """A link without a host leads to the API itself."""
     api.records, api.next_link = RENTALS[:6], "/v1/link?link=3"
     assert ids(source("link")) == [0, 1, 2, 3, 4, 5]
 
@@ -231,7 +231,7 @@ def test_a_link_to_elsewhere_is_not_followed(api: Api, link: str) -> None:
 
 
 def test_a_redirect_is_not_followed(api: Api) -> None:
-    """A redirect would take the token, or a header with a key, to another host."""
+    """A redirect would send the token, or a header with a key, to another host."""
     with Api(RENTALS).serving() as other:
         api.faults.append(Fault(302, headers={"Location": f"{other.url}/v1/all?from=x"}))
         error = refused(source())
@@ -240,16 +240,16 @@ def test_a_redirect_is_not_followed(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", asking.RETRIED_STATUS)
-def test_a_failure_that_passes_is_asked_again(api: Api, status: int) -> None:
-    """Two failures leave the third attempt."""
+def test_a_temporary_failure_is_retried(api: Api, status: int) -> None:
+    """After two failures, the third attempt succeeds."""
     api.faults.extend([Fault(status), Fault(status, headers={"Retry-After": "soon"})])
     assert ids(source()) == [0, 1, 2, 3, 4, 5, 6]
     assert len(api.asked) == 3
 
 
 @pytest.mark.parametrize("status", asking.RETRIED_STATUS)
-def test_a_failure_that_stays_is_for_the_tasks_retry(api: Api, status: int) -> None:
-    """After the last attempt the sentence shows the status and what the API says."""
+def test_a_lasting_failure_is_left_to_the_tasks_retry(api: Api, status: int) -> None:
+    """After the last attempt, the error shows the status and the API's text."""
     api.faults.extend([Fault(status, b"too much")] * 3)
     error = refused(source())
     assert f"returned {status} " in str(error)
@@ -259,14 +259,14 @@ def test_a_failure_that_stays_is_for_the_tasks_retry(api: Api, status: int) -> N
 
 
 def test_an_hour_of_retry_after_does_not_hold_the_task(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest wait is ours; without it this test would last an hour."""
+    """Our own limit ends the wait; without it, this test would take an hour."""
     monkeypatch.setattr(asking, "LONGEST_WAIT_SECONDS", 0.01)
     api.faults.append(Fault(429, headers={"Retry-After": "3600"}))
     assert ids(source()) == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_silence_is_asked_again_and_then_for_the_tasks_retry(api: Api) -> None:
-    """An API that takes the request and says nothing is given up after the timeout."""
+def test_silence_is_retried_and_then_left_to_the_tasks_retry(api: Api) -> None:
+    """A request without a response is given up after the timeout."""
     api.faults.extend([Fault(hangs=True)] * 2)
     error = refused(source(timeout_seconds=0.05, attempts=2))
     assert "did not respond in up to 2 attempts" in str(error)
@@ -275,14 +275,14 @@ def test_silence_is_asked_again_and_then_for_the_tasks_retry(api: Api) -> None:
     assert len(api.asked) == 2
 
 
-def test_silence_that_ends_is_no_error(api: Api) -> None:
-    """The third attempt brings the records, after a silence and a connection that was dropped."""
+def test_temporary_silence_is_not_an_error(api: Api) -> None:
+    """The third attempt succeeds, after a timeout and a dropped connection."""
     api.faults.extend([Fault(hangs=True), Fault(drops=True)])
     assert ids(source(timeout_seconds=0.5)) == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_an_answer_that_breaks_off_is_for_the_tasks_retry(api: Api) -> None:
-    """Half a page is no page."""
+def test_a_truncated_response_is_left_to_the_tasks_retry(api: Api) -> None:
+    """Half a page is not a page."""
     api.faults.append(Fault(body=b"[", cut=True))
     error = refused(source())
     assert "IncompleteRead" in str(error)
@@ -290,21 +290,21 @@ def test_an_answer_that_breaks_off_is_for_the_tasks_retry(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206])
-def test_only_200_says_that_an_answer_is_whole(api: Api, status: int) -> None:
-    """Half of a page, as 206 announces it, was never asked for."""
+def test_only_200_means_a_complete_response(api: Api, status: int) -> None:
+    """Nobody requested part of a page, as 206 announces it."""
     api.faults.append(Fault(status, headers={"Content-Range": "bytes 0-1/90"}))
     assert f"returned {status} " in (told := str(refused(source())))
     assert "which does not mean that the response is complete; 200 OK is expected" in told
 
 
-def test_a_proxys_404_is_no_end(api: Api) -> None:
-    """A load balancer that has lost the API answers the third request with a page for people."""
+def test_a_proxys_404_is_not_the_end(api: Api) -> None:
+    """A load balancer that has lost the API responds to the third request with an HTML page."""
     api.faults.extend([page([0]), Fault(404, b"<html>", {"Content-Type": "text/html; charset=utf-8"})])
     assert "returned 404 Not Found (<html>)" in str(refused(source("page")))
 
 
-def test_nobody_there_is_for_the_tasks_retry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence says why, and neither it nor its cause shows the params."""
+def test_an_unreachable_api_is_left_to_the_tasks_retry(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error gives the reason, and neither it nor its cause shows the params."""
     connect(monkeypatch, api, host="http://127.0.0.1:9")
     error = refused(source(params={"from": "{start}", "api_key": TOKEN}))
     assert "Connection refused" in str(error)
@@ -314,7 +314,7 @@ def test_nobody_there_is_for_the_tasks_retry(api: Api, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_wrong_credentials_are_not_tried_again(api: Api, status: int) -> None:
-    """The sentence says where to correct them."""
+    """The error says where to correct them."""
     api.faults.append(Fault(status, TOKEN.encode()))
     error = refused(source())
     assert f"returned {status} " in str(error)
@@ -323,15 +323,15 @@ def test_wrong_credentials_are_not_tried_again(api: Api, status: int) -> None:
     assert len(api.asked) == 1
 
 
-def test_a_wrong_token_is_told_without_it(api: Api) -> None:
-    """A real refusal, with the token of somebody else."""
+def test_a_wrong_token_is_not_in_the_error(api: Api) -> None:
+    """The API refuses the token of somebody else."""
     api.credentials = "Bearer another"
     assert "returned 401 Unauthorized, so it does not accept the connection's credentials" in str(refused(source()))
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
-def test_a_refused_request_shows_what_the_api_says(api: Api, status: int) -> None:
-    """The beginning of the answer is shown, and a token that it repeats is not."""
+def test_a_refused_request_shows_the_apis_text(api: Api, status: int) -> None:
+    """The error shows the beginning of the response, but not a token that it repeats."""
     api.faults.append(Fault(status, f"no such thing\n for {TOKEN}{'.' * 500}".encode()))
     error = refused(source())
     assert f"returned {status} " in str(error)
@@ -340,15 +340,15 @@ def test_a_refused_request_shows_what_the_api_says(api: Api, status: int) -> Non
     assert len(api.asked) == 1
 
 
-def test_a_first_page_that_is_missing_is_an_error(api: Api) -> None:
-    """Only past a page with records is 404 the end."""
+def test_a_missing_first_page_is_an_error(api: Api) -> None:
+    """A 404 is the end only after a page with records."""
     api.faults.append(Fault(404))
     assert "returned 404 Not Found (without a text)" in str(refused(source("page")))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe\x00", b"# busy"])
-def test_an_answer_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
-    """The sentence has the type and the size of what came instead."""
+def test_a_response_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
+    """The error has the type and size of the response."""
     api.faults.append(Fault(body=body, headers={"Content-Type": "text/html"}))
     assert f"the API's response (text/html, {len(body)} bytes) is not JSON" in str(refused(source()))
 
@@ -364,8 +364,8 @@ def test_an_answer_that_is_not_json_is_an_error(api: Api, body: bytes) -> None:
     ],
     ids=["cut", "two", "twice", "twice within", "deep"],
 )
-def test_json_of_which_a_part_would_be_lost_is_an_error(api: Api, body: bytes, reason: str) -> None:
-    """A price that came twice was once published as the latter."""
+def test_json_that_would_lose_data_is_an_error(api: Api, body: bytes, reason: str) -> None:
+    """If a price occurred twice, the second one was once published."""
     api.faults.append(Fault(body=body))
     error = refused(source())
     assert f"({reason}" in str(error)
@@ -387,17 +387,15 @@ def test_json_of_which_a_part_would_be_lost_is_an_error(api: Api, body: bytes, r
         ("", {str(n): n for n in range(30)}, "18, 19, ...; correct `records`"),
     ],
 )  # fmt: skip
-def test_records_that_are_not_where_they_should_be_are_an_error(
-    api: Api, path: str, body: object, sentence: str
-) -> None:
-    """The sentence names the path and the keys that are there instead."""
+def test_records_at_another_path_are_an_error(api: Api, path: str, body: object, sentence: str) -> None:
+    """The error names the path and the keys of the response."""
     api.faults.append(Fault(body=json.dumps(body).encode()))
     assert sentence in str(refused(source(records=path)))
 
 
 @pytest.mark.parametrize("body", [{"items": []}, {"items": None}])
-def test_an_answer_without_records_yields_nothing(api: Api, body: object) -> None:
-    """Some servers write null for a list without any."""
+def test_a_response_without_records_yields_nothing(api: Api, body: object) -> None:
+    """Some servers write null for an empty list."""
     api.faults.append(Fault(body=json.dumps(body).encode()))
     delivery = deliver(source(records="items"))
     assert list(delivery.chunks) == []
@@ -417,7 +415,7 @@ def test_the_columns_are_all_keys_of_a_page(api: Api) -> None:
 
 
 def test_text_that_is_not_unicode_is_a_mismatch(api: Api) -> None:
-    """Half of a surrogate pair can be written in JSON and stands for no letter."""
+    """JSON can contain half of a surrogate pair, which is no character."""
     api.faults.append(Fault(body=json.dumps([{"x": "\ud800"}]).encode()))
     with pytest.raises(SchemaMismatch) as caught:
         tables(source())
@@ -425,8 +423,8 @@ def test_text_that_is_not_unicode_is_a_mismatch(api: Api) -> None:
     assert str(caught.value).endswith("nothing was published")
 
 
-def test_what_was_read_is_told_without_secrets(api: Api) -> None:
-    """The manifest gets the counts and the first request; a secret does not belong among the params at all."""
+def test_the_record_of_what_was_read_has_no_secrets(api: Api) -> None:
+    """The manifest has the counts and the first request; secrets do not belong in the params."""
     params = {"from": "{start}", "api_key": "abc", "PageToken": "def"}
     delivery = deliver(source("cursor", params=params))
     assert api.asked == []  # nothing is read before it is asked for
@@ -441,7 +439,7 @@ def test_what_was_read_is_told_without_secrets(api: Api) -> None:
 
 
 def test_requests_keep_the_pace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before each request but the first there is a pause, no longer than the pace asks for."""
+    """A pause precedes each request but the first, and is no longer than the rate requires."""
     pauses: list[float] = []
     monkeypatch.setattr(asking, "sleep", pauses.append)
     assert len(ids(source("link", requests_per_second=0.001))) == 7
@@ -450,7 +448,7 @@ def test_requests_keep_the_pace(api: Api, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_token_is_in_no_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even at the most talkative level, when a request is made again."""
+    """The token is not logged even at the debug level, when a request is retried."""
     caplog.set_level(logging.DEBUG)
     api.faults.extend([Fault(drops=True), Fault(503)])
     ids(source())
@@ -462,19 +460,19 @@ def test_the_token_is_in_no_log(api: Api, caplog: pytest.LogCaptureFixture) -> N
 # what looks complete is complete
 
 
-def page(numbers: list[int] | None, **beside: object) -> Fault:
-    """Return an answer with records at `data.items`, and something beside `data`."""
+def page(numbers: list[int] | None, **outer: object) -> Fault:
+    """Return a response with records at `data.items` and other fields next to `data`."""
     items = None if numbers is None else [RENTALS[number] for number in numbers]
-    return Fault(body=json.dumps({"data": {"items": items}, **beside}).encode())
+    return Fault(body=json.dumps({"data": {"items": items}, **outer}).encode())
 
 
 def link(numbers: list[int], header: str) -> Fault:
-    """Return an answer with a Link header."""
+    """Return a response with a Link header."""
     return Fault(body=page(numbers).body, headers={"Link": header})
 
 
 @pytest.mark.parametrize("style", ["page", "offset"])
-def test_an_api_that_gives_fewer_than_it_is_asked_for_is_read_to_its_end(api: Api, style: str) -> None:
+def test_an_api_with_smaller_pages_than_requested_is_read_to_its_end(api: Api, style: str) -> None:
     """Asked for fifty records it gives three, and once two of them are none of ours; a day had a part of its rows."""
     api.faults.extend([page([0, 1, 2]), page([3]), page([4, 5, 6]), page([])])
     assert ids(source(style, paging={"style": style, "size": 50, "size_parameter": "limit"})) == [0, 1, 2, 3, 4, 5, 6]
@@ -483,7 +481,7 @@ def test_an_api_that_gives_fewer_than_it_is_asked_for_is_read_to_its_end(api: Ap
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "outer",
     [
         {"error": "rate limit of the-token-of-the-api"},
         {"errors": ["backend timeout"]},
@@ -507,37 +505,37 @@ def test_an_api_that_gives_fewer_than_it_is_asked_for_is_read_to_its_end(api: Ap
     ],
     ids=json.dumps,
 )
-def test_a_failure_that_calls_itself_200_is_an_error(api: Api, beside: dict[str, object]) -> None:
-    """Some APIs answer 200 and say in the body that they failed; a day was published without the rest of its rows."""
-    api.faults.extend([page([0, 1, 2]), page([], **beside)])
+def test_a_failure_with_status_200_is_an_error(api: Api, outer: dict[str, object]) -> None:
+    """Some APIs return 200 and report a failure in the body; a day was once published with part of its rows."""
+    api.faults.extend([page([0, 1, 2]), page([], **outer)])
     error = refused(source("page"))
-    named = next(iter(beside))
+    named = next(iter(outer))
     assert f"page 2: the API of connection 'rentals' returned 200 OK and reports a failure by '{named}" in str(error)
     assert error.retryable
 
 
 @pytest.mark.parametrize("style", ["page", "cursor", "link"])
 @pytest.mark.parametrize("items", [[3], [], None], ids=["records", "empty", "null"])
-def test_a_failure_counts_whatever_is_beside_it(api: Api, style: str, items: list[int] | None) -> None:
-    """Records that came with an error are not all that should have come."""
+def test_a_failure_counts_whatever_records_it_has(api: Api, style: str, items: list[int] | None) -> None:
+    """Records with an error are incomplete."""
     api.faults.append(page(items, error="backend timeout"))
     assert "reports a failure by 'error' (backend timeout); run this task again later" in str(refused(source(style)))
 
 
-def test_a_failure_is_told_where_the_records_should_be(api: Api) -> None:
-    """An answer that has nothing but its error is not an answer with another path."""
+def test_a_failure_in_place_of_the_records_is_reported(api: Api) -> None:
+    """A response with only an error is not a response with another path."""
     api.faults.append(Fault(body=b'{"error": {"message": "the quota is used up"}}'))
     assert 'reports a failure by \'error\' ({"message": "the quota is used up"})' in str(refused(source("page")))
 
 
-def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
-    """Beside the list of records, below `data`."""
+def test_a_failure_next_to_the_records_is_found(api: Api) -> None:
+    """The error is next to the list of records, below `data`."""
     api.faults.append(Fault(body=b'{"data": {"items": [], "error": "quota"}}'))
     assert "reports a failure by 'data.error' (quota)" in str(refused(source("page")))
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "outer",
     [
         {"error": None, "errors": [], "exception": ""},
         {"error": False, "errors": {}, "fault": 0},
@@ -550,14 +548,14 @@ def test_a_failure_between_the_way_and_the_records_is_found(api: Api) -> None:
     ],
     ids=json.dumps,
 )
-def test_an_answer_that_says_that_nothing_failed_is_none(api: Api, beside: dict[str, object]) -> None:
-    """Many APIs have the field in each answer."""
-    api.faults.extend([page([0, 1, 2], **beside), page([], **beside)])
+def test_an_empty_error_field_is_not_a_failure(api: Api, outer: dict[str, object]) -> None:
+    """Many APIs have the field in each response."""
+    api.faults.extend([page([0, 1, 2], **outer), page([], **outer)])
     assert ids(source("page")) == [0, 1, 2]
 
 
-def test_where_an_api_says_that_it_failed_may_be_declared(api: Api) -> None:
-    """The declared path is the only one: what `errors` counts here is no failure."""
+def test_the_field_of_a_failure_may_be_declared(api: Api) -> None:
+    """Only the declared path counts: `errors` is not a failure here."""
     api.faults.extend([page([0], errors=3), page([], outcome={"fault": "backend"})])
     assert "reports a failure by 'outcome.fault' (backend)" in str(refused(source("page", error="outcome.fault")))
     api.faults.extend([page([0], errors=3), page([])])
@@ -565,8 +563,8 @@ def test_where_an_api_says_that_it_failed_may_be_declared(api: Api) -> None:
 
 
 @pytest.mark.parametrize("style", ["page", "offset", "cursor"])
-def test_null_after_records_is_no_end_unless_it_is_declared(api: Api, style: str) -> None:
-    """A backend that fails leaves null where the list should be; a server in Go writes it for a list without any."""
+def test_null_after_records_is_not_the_end_unless_declared(api: Api, style: str) -> None:
+    """A failing backend leaves null in place of the list; a server in Go writes null for an empty list."""
     answers = [page([0, 1, 2], meta={"next": "3"}), page(None)]
     api.faults.extend(answers)
     error = refused(source(style))
@@ -577,7 +575,7 @@ def test_null_after_records_is_no_end_unless_it_is_declared(api: Api, style: str
 
 
 def test_a_total_ends_the_pages(api: Api) -> None:
-    """Once all records have come, no further page is asked for, however few the last one has."""
+    """Once all records are read, no further page is requested, however few the last one has."""
     paging = STYLES["page"] | {"total": "meta.total"}
     api.faults.extend([page([0, 1], meta={"total": 4}), page([2], meta={"total": "4"}), page([3], meta={"total": 4})])
     assert ids(source("page", paging=paging)) == [0, 1, 2, 3]
@@ -586,7 +584,7 @@ def test_a_total_ends_the_pages(api: Api) -> None:
 
 
 def test_a_total_may_be_in_a_header(api: Api) -> None:
-    """As many APIs have it."""
+    """Many APIs have the total there."""
     first, last = page([0, 1]), page([2])
     first.headers["X-Total-Count"] = last.headers["X-Total-Count"] = "3"
     paging = {"style": "page", "total": "header:x-total-count"}
@@ -596,8 +594,8 @@ def test_a_total_may_be_in_a_header(api: Api) -> None:
     assert "has null at 'header:x-total-count'" in str(refused(source("page", paging=paging)))
 
 
-def test_a_refusal_of_the_page_past_the_last_is_told_as_one(api: Api) -> None:
-    """Some APIs answer 400 there, where others answer with an empty page or 404."""
+def test_a_refused_page_past_the_last_is_an_error(api: Api) -> None:
+    """Some APIs return 400 there, others an empty page or 404."""
     api.faults.extend([page([0]), Fault(400, b"page out of range")])
     told = str(refused(source("page")))
     assert "if the page before was the last, declare the end of the pages by paging.total, more or last" in told
@@ -609,8 +607,8 @@ def test_a_refusal_of_the_page_past_the_last_is_told_as_one(api: Api) -> None:
     [page([], meta={"total": 5}), page(None, meta={"total": 5}), page([3, 4, 5], meta={"total": 5})],
     ids=["empty", "null", "more"],
 )
-def test_a_total_that_is_not_what_came_is_an_error(api: Api, style: str, last: Fault) -> None:
-    """Both numbers are told."""
+def test_a_total_that_differs_from_the_records_is_an_error(api: Api, style: str, last: Fault) -> None:
+    """The error has both numbers."""
     first = page([0, 1, 2], meta={"total": 5, "next": "3"})
     first.headers["Link"] = f'<{api.url}/v1/link?link=3>; rel="next"'
     api.faults.extend([first, last])
@@ -620,30 +618,30 @@ def test_a_total_that_is_not_what_came_is_an_error(api: Api, style: str, last: F
     assert error.retryable
 
 
-def test_a_page_that_is_not_there_before_the_total_is_an_error(api: Api) -> None:
-    """404 is an end only where all have come."""
+def test_a_missing_page_before_the_total_is_an_error(api: Api) -> None:
+    """404 is the end only once all records are read."""
     api.faults.extend([page([0, 1, 2], meta={"total": 5}), Fault(404)])
     told = str(refused(source("page", paging=STYLES["page"] | {"total": "meta.total"})))
     assert "the pages end after 3 records, and the API's 'meta.total' declares 5" in told
 
 
 def test_a_total_that_changes_is_an_error(api: Api) -> None:
-    """A record that was deleted meanwhile moves another one over the edge of a page, where nobody reads it."""
+    """A record that is deleted meanwhile moves another one across a page boundary, where it is not read."""
     api.faults.extend([page([0, 1, 2], meta={"total": 6}), page([4, 5], meta={"total": 5})])
     error = refused(source("page", paging=STYLES["page"] | {"total": "meta.total"}))
     assert "the API's total changed from 6 to 5, so its records changed while they were being read" in str(error)
     assert error.retryable
 
 
-def test_a_total_that_is_no_number_is_an_error(api: Api) -> None:
-    """Also where it is left out."""
+def test_a_total_that_is_not_a_number_is_an_error(api: Api) -> None:
+    """A missing total is an error too."""
     api.faults.append(page([0]))
     told = str(refused(source("page", paging=STYLES["page"] | {"total": "meta.total"})))
     assert "has null at 'meta.total', where paging.total expects the number of all records" in told
 
 
-def test_a_total_that_is_not_declared_is_held_against_what_came(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    """It may count something else, so the log tells both numbers."""
+def test_an_undeclared_total_is_compared_with_the_records(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """It may count something else, so the log only shows both numbers."""
     api.faults.extend([page([0, 1], meta={"total": 3}), page([2]), page([], meta={"total": 3})])
     assert ids(source("page")) == [0, 1, 2]
     assert not caplog.records
@@ -654,18 +652,18 @@ def test_a_total_that_is_not_declared_is_held_against_what_came(api: Api, caplog
 
 @pytest.mark.parametrize("style", ["page", "offset", "cursor", "link"])
 @pytest.mark.parametrize(
-    "beside", [{"has_more": True}, {"meta": {"hasMore": "true"}}, {"pageInfo": {"hasNextPage": True}}]
+    "outer", [{"has_more": True}, {"meta": {"hasMore": "true"}}, {"pageInfo": {"hasNextPage": True}}]
 )
-def test_an_end_that_says_that_there_is_more_is_an_error(api: Api, style: str, beside: dict[str, object]) -> None:
-    """A cursor or a link that was left out, or a page all of whose records were filtered away, is no end."""
-    api.faults.append(page([], **beside))
+def test_an_end_that_announces_more_is_an_error(api: Api, style: str, outer: dict[str, object]) -> None:
+    """A missing cursor or link, or a page whose records were all filtered out, is not the end."""
+    api.faults.append(page([], **outer))
     told = str(refused(source(style)))
-    assert f"the pages end after 0 records, and the API's response announces more by '{next(iter(beside))}" in told
+    assert f"the pages end after 0 records, and the API's response announces more by '{next(iter(outer))}" in told
     assert "; correct `paging`" in told
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "outer",
     [
         {"next": "https://api.example.com/?page=2"},
         {"links": {"next": "/?page=2"}},
@@ -687,11 +685,11 @@ def test_an_end_that_says_that_there_is_more_is_an_error(api: Api, style: str, b
     ],
     ids=json.dumps,
 )
-def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: dict[str, object]) -> None:
-    """Who forgot `paging` got the first page of each day, and no word."""
-    api.faults.extend([page([0, 1, 2], **beside)] * 2)
+def test_a_first_page_with_more_needs_declared_paging(api: Api, outer: dict[str, object]) -> None:
+    """Without `paging`, only the first page of each day was once read, silently."""
+    api.faults.extend([page([0, 1, 2], **outer)] * 2)
     told = str(refused(source(records="data.items")))
-    assert f"'{next(iter(beside))}" in told
+    assert f"'{next(iter(outer))}" in told
     assert ids(source(records="data.items", paging={"style": "one_answer"})) == [0, 1, 2]
     assert "; declare by `paging` how the API splits its responses" in told
 
@@ -699,27 +697,27 @@ def test_a_first_page_is_not_all_where_no_paging_is_declared(api: Api, beside: d
 @pytest.mark.parametrize(
     ("name", "value"), [("X-Next-Page", "2"), ("X-Total-Pages", "3"), ("Content-Range", "items 0-2/25")]
 )
-def test_a_header_says_that_the_first_page_is_not_all(api: Api, name: str, value: str) -> None:
-    """GitLab, WordPress and PostgREST say it there alone."""
+def test_a_header_may_announce_more_pages(api: Api, name: str, value: str) -> None:
+    """GitLab, WordPress and PostgREST announce them only there."""
     api.faults.append(Fault(body=page([0, 1, 2]).body, headers={name: value}))
     assert f"header:{name}'; declare by `paging`" in str(refused(source(records="data.items")))
 
 
 def test_pages_without_records_have_an_end(api: Api) -> None:
-    """An API that always says that there is more was asked until the deadline, an hour later."""
+    """An API that always announces more was once requested until the deadline, an hour later."""
     api.faults.extend([page([0], more=True), *[page([], more=True)] * EMPTY_PAGES])
     told = str(refused(source("page", paging={"style": "page", "more": "more"}, requests_per_second=100_000)))
     assert "sent 100 pages without records, one after another, and announces more by 'more'" in told
 
 
 def test_a_link_header_without_declared_paging_is_an_error(api: Api) -> None:
-    """The header says that there is more."""
+    """The header announces more pages."""
     api.faults.append(link([0], f'<{api.url}/v1/all?page=2>; rel="next"'))
     assert "announces more by 'Link'; declare by `paging`" in str(refused(source(records="data.items")))
 
 
-def test_whether_there_is_more_may_be_declared(api: Api) -> None:
-    """It stands above an empty page and above a cursor that is there although it leads nowhere."""
+def test_the_field_that_announces_more_may_be_declared(api: Api) -> None:
+    """It overrides an empty page, and a cursor that leads nowhere."""
     answers = [page([0], more={"left": True}), page([], more={"left": True}), page([1], more={"left": False})]
     api.faults.extend(answers)
     assert ids(source("page", paging={"style": "page", "more": "more.left"})) == [0, 1]
@@ -743,7 +741,7 @@ def test_whether_there_is_more_may_be_declared(api: Api) -> None:
     ],
 )
 def test_a_link_header_may_be_written_in_several_ways(api: Api, header: str) -> None:
-    """As RFC 8288 allows it."""
+    """RFC 8288 allows all of them."""
     api.faults.append(link([0], header.format(next=f"{api.url}/v1/link?link=9", first=f"{api.url}/v1/link")))
     assert ids(source("link")) == [0]
     assert len(api.asked) == 2
@@ -752,8 +750,8 @@ def test_a_link_header_may_be_written_in_several_ways(api: Api, header: str) -> 
 @pytest.mark.parametrize(
     "header", ["{next}; rel=next", '<{next}; rel="next"', "next", '<{next}> rel="next"', "<>; rel=next"]
 )
-def test_a_link_header_that_cannot_be_read_is_no_end(api: Api, header: str) -> None:
-    """It was taken for the last page."""
+def test_an_unreadable_link_header_is_not_the_end(api: Api, header: str) -> None:
+    """Its page was once treated as the last one."""
     api.faults.append(link([0], header.format(next=f"{api.url}/v1/link?link=3")))
     assert "the API's Link header cannot be read (no link at character 1)" in str(refused(source("link")))
 
@@ -762,7 +760,7 @@ def test_a_link_header_that_cannot_be_read_is_no_end(api: Api, header: str) -> N
     "paging",
     [{"style": "page", "last": "short_page"}, {"style": "link", "size": 3, "last": "short_page"}],
 )
-def test_a_short_page_must_be_known_to_be_one(paging: dict[str, Any]) -> None:
-    """Without a size none is short, and a cursor or link ends by itself."""
+def test_last_short_page_needs_a_size(paging: dict[str, Any]) -> None:
+    """Without a size, no page is short; a cursor or link ends by itself."""
     with pytest.raises(ValidationError, match="last: short_page needs `size`"):
         source("page", paging=paging)

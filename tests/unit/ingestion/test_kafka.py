@@ -82,7 +82,7 @@ def with_columns(*names: str) -> dict[str, str]:
 
 
 def test_the_messages_from_the_start_until_before_the_end_are_read(broker: Broker) -> None:
-    """The start is inclusive, the end is not, and the offsets that were read are told."""
+    """The start is inclusive, the end is not, and the offsets are recorded."""
     for number, at in enumerate([START - MOMENT, START, NOON, END - MOMENT, END]):
         broker.send("sales", numbered(number), at)
 
@@ -99,7 +99,7 @@ def test_the_messages_from_the_start_until_before_the_end_are_read(broker: Broke
     }
 
 
-def test_days_side_by_side_share_no_message_and_leave_none_out(broker: Broker) -> None:
+def test_adjacent_days_share_no_message_and_miss_none(broker: Broker) -> None:
     """A message that is late, behind one of the next day, is read with that day."""
     late = [START - MOMENT, START, START - timedelta(hours=2), NOON]
     for number, at in enumerate(late):
@@ -110,7 +110,7 @@ def test_days_side_by_side_share_no_message_and_leave_none_out(broker: Broker) -
 
 
 def test_a_day_begins_where_the_day_before_ended(broker: Broker) -> None:
-    """A message of the day before that came after that day was read is delivered with this one."""
+    """A message of the day before that arrived after that day was read belongs to this day."""
     broker.send("sales", numbered(0), START - 2 * MOMENT)
     before = read(broker.config, day=DAY_BEFORE)
     assert numbers(before) == [0]
@@ -122,7 +122,7 @@ def test_a_day_begins_where_the_day_before_ended(broker: Broker) -> None:
     assert [(chunk.delivered, chunk.rows["number"].to_pylist()) for chunk in delivery.chunks] == [(DAY, [1, 2])]
 
 
-def test_several_days_are_delivered_one_after_another(broker: Broker) -> None:
+def test_several_days_are_read_one_after_another(broker: Broker) -> None:
     """Each day of a range has its own offsets, so that one of them can be read again alone."""
     for number, at in enumerate([START - MOMENT, START, NOON]):
         broker.send("sales", numbered(number), at)
@@ -135,7 +135,7 @@ def test_several_days_are_delivered_one_after_another(broker: Broker) -> None:
 
 
 def test_a_day_that_is_not_over_is_read_until_the_last_message(broker: Broker) -> None:
-    """Where no message is at or after the end, the range ends with the partition."""
+    """If no message is at or after the end, the range ends with the partition."""
     broker.send("sales", numbered(0), START - MOMENT)
     broker.send("sales", numbered(1), NOON)
 
@@ -146,7 +146,7 @@ def test_a_day_that_is_not_over_is_read_until_the_last_message(broker: Broker) -
 
 
 def test_a_day_without_messages_yields_no_chunk(broker: Broker) -> None:
-    """Messages before and after it are not its own."""
+    """Messages before and after the day do not belong to it."""
     broker.send("sales", numbered(0), START - MOMENT, partition=0)
     broker.send("sales", numbered(1), END, partition=1)
 
@@ -157,8 +157,8 @@ def test_a_day_without_messages_yields_no_chunk(broker: Broker) -> None:
     assert delivery.read_from["messages"] == 0
 
 
-def test_messages_come_partition_by_partition_in_their_order(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the messages came in, and whatever size the chunks have, the rows are in the same order."""
+def test_messages_are_ordered_by_partition_and_offset(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows have the same order, however the messages arrived and whatever size the chunks have."""
     for number in range(7):
         broker.send("sales", numbered(number), NOON + number * MOMENT, partition=number % 3)
     monkeypatch.setattr(kafka, "CHUNK_MESSAGES", 2)
@@ -169,8 +169,8 @@ def test_messages_come_partition_by_partition_in_their_order(broker: Broker, mon
     assert chunks[1].where == f"{WHERE}: topic 'sales', partition 0 offset 2 to partition 1 offset 0"
 
 
-def test_given_offsets_are_read_whatever_came_since(broker: Broker) -> None:
-    """A published day read once more brings the same messages, also where late ones are in its times now."""
+def test_given_offsets_are_read_whatever_arrived_since(broker: Broker) -> None:
+    """A published day that is read again has the same messages, even if late ones are in its time range now."""
     for number in range(3):
         broker.send("sales", numbered(number), NOON, partition=number % 2)
     first = read(broker.config)
@@ -185,7 +185,7 @@ def test_given_offsets_are_read_whatever_came_since(broker: Broker) -> None:
 
 
 def test_only_the_given_partitions_are_read(broker: Broker) -> None:
-    """A partition that was not there when the day was published is not read for it."""
+    """A partition that did not exist when the day was published is not read."""
     for partition in range(4):
         broker.send("sales", numbered(partition), NOON, partition)
 
@@ -193,7 +193,7 @@ def test_only_the_given_partitions_are_read(broker: Broker) -> None:
 
 
 def test_reading_ends_at_an_offset_that_holds_no_message(broker: Broker) -> None:
-    """A transaction's mark takes an offset: at the topic's end, and before the first message of the next day."""
+    """A transaction marker takes an offset: at the topic's end, and before the first message of the next day."""
     broker.send_transaction("sales", [numbered(0), numbered(1)], NOON)
     broker.send_transaction("sales", [numbered(2)], NOON)
 
@@ -209,7 +209,7 @@ def test_reading_ends_at_an_offset_that_holds_no_message(broker: Broker) -> None
 
 
 def test_a_message_without_a_value_is_counted_and_left_out(broker: Broker) -> None:
-    """A tombstone deletes a key of a compacted topic; it is no row."""
+    """A tombstone deletes a key of a compacted topic; it is not a row."""
     broker.send("sales", None, NOON)
     broker.send("sales", numbered(1), NOON)
     broker.send("sales", None, NOON)
@@ -221,7 +221,7 @@ def test_a_message_without_a_value_is_counted_and_left_out(broker: Broker) -> No
 
 
 def test_columns_are_the_fields_of_all_messages_and_nested_values_are_text(broker: Broker) -> None:
-    """A field that a message has not is null; an object or a list is its JSON."""
+    """A field that a message lacks is null; an object or a list becomes JSON text."""
     broker.send("sales", '{"number": 1, "store": {"name": "Köln", "tills": [1, 2]}}'.encode(), NOON)
     broker.send("sales", b'{"late": true, "number": 2.5}', NOON)
 
@@ -234,8 +234,8 @@ def test_columns_are_the_fields_of_all_messages_and_nested_values_are_text(broke
     ]
 
 
-def test_what_a_message_has_besides_its_value_is_there_where_it_is_declared(broker: Broker) -> None:
-    """So the time at which a message was written can say when its row became known."""
+def test_declared_message_columns_are_added(broker: Broker) -> None:
+    """So the time at which a message was written can be the row's `available_at`."""
     for number in range(2):
         broker.send("sales", numbered(number), NOON + number * MOMENT, partition=2)
 
@@ -252,8 +252,8 @@ def test_what_a_message_has_besides_its_value_is_there_where_it_is_declared(brok
     assert some.rows.column_names == ["number", "kafka_offset"]
 
 
-def test_a_field_named_as_what_a_message_has_is_refused_where_that_is_declared(broker: Broker) -> None:
-    """Nobody could tell which of the two the column holds; undeclared, the field is one like any other."""
+def test_a_field_with_the_name_of_a_declared_message_column_is_refused(broker: Broker) -> None:
+    """It would be unclear which of the two the column holds; undeclared, the field is like any other."""
     broker.send("sales", b'{"number": 1, "kafka_offset": 7}', NOON)
 
     assert rows(read(broker.config)) == [{"number": 1, "kafka_offset": 7}]
@@ -261,8 +261,8 @@ def test_a_field_named_as_what_a_message_has_is_refused_where_that_is_declared(b
         rows(read(broker.config, columns=with_columns("kafka_offset")))
 
 
-def test_text_that_is_not_unicode_is_told(broker: Broker) -> None:
-    """The sentence names the column and where the messages are."""
+def test_text_that_is_not_unicode_is_refused(broker: Broker) -> None:
+    """The error names the column and the place of the messages."""
     broker.send("sales", rb'{"number": "\ud800"}', NOON)
 
     with pytest.raises(SchemaMismatch, match="column 'number' holds text that is not Unicode") as told:
@@ -273,7 +273,7 @@ def test_text_that_is_not_unicode_is_told(broker: Broker) -> None:
 @pytest.mark.parametrize(
     "value", [b"", b"number=1", b"[1]", b"1", b"{}", b'{"n": 1, "n": 2}', b'{"n": "\xff"}', b'{"n": 1}\n{"n": 2}']
 )
-def test_a_value_that_is_no_json_object_is_told_with_its_place(broker: Broker, value: bytes) -> None:
+def test_a_value_that_is_not_a_json_object_is_refused_with_its_place(broker: Broker, value: bytes) -> None:
     """Topic, partition and offset lead to the message; its text may be anything and is not shown."""
     broker.send("sales", numbered(0), NOON, partition=1)
     broker.send("sales", value, NOON, partition=1)
@@ -296,8 +296,8 @@ def forgotten(broker: Broker) -> int:
     return low
 
 
-def test_offsets_that_retention_removed_are_told(broker: Broker, forgotten: int) -> None:
-    """A published day that is not there any more is not read in part."""
+def test_offsets_that_retention_removed_are_an_error(broker: Broker, forgotten: int) -> None:
+    """A published day that the topic no longer holds completely is not read in part."""
     gone = f"does not hold the offsets 0 to {forgotten - 1} of partition 0"
     with pytest.raises(SourceUnreadable, match=gone) as told:
         rows(read(broker.config, offsets={"0": [0, forgotten + 1]}))
@@ -308,7 +308,7 @@ def test_offsets_that_retention_removed_are_told(broker: Broker, forgotten: int)
 def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
     broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether what retention removed was of the day, nobody can tell; the numbers of rows are checked later."""
+    """Nobody knows whether retention removed messages of the day; the number of rows is checked later."""
     with caplog.at_level("WARNING"):
         assert rows(read(broker.config))
 
@@ -321,10 +321,10 @@ def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
      ("9", 4, "it ends at offset 0")],
     ids=["removed", "made anew", "with fewer partitions"],
 )  # fmt: skip
-def test_a_day_that_does_not_go_on_where_the_day_before_ended_is_refused(
+def test_a_day_that_does_not_continue_where_the_day_before_ended_is_refused(
     broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture, partition: str, reached: int, what: str
 ) -> None:
-    """What was removed before it was read is lost, and what a new topic has stands at offsets that were read before.
+    """Messages removed before they were read are lost, and a recreated topic reuses offsets that were read before.
 
     Both days were published without a word, one without its first rows and one without any.
     """
@@ -336,14 +336,16 @@ def test_a_day_that_does_not_go_on_where_the_day_before_ended_is_refused(
     assert not told.value.retryable
     left = numbers(read(broker.config, since=since, lost_messages="accept"))
     assert left == numbers(read(broker.config))
-    assert "what is left is read by its timestamps, as lost_messages in pipeline.yaml allows" in caplog.text
+    assert (
+        "the remaining messages are read by their timestamps, as lost_messages in pipeline.yaml allows" in caplog.text
+    )
 
 
 @pytest.mark.parametrize(("offsets", "gone"), [({"0": [0, 3]}, "1 to 2 of partition 0"), ({"9": [4, 6]}, "4 to 5 of")])
-def test_offsets_that_a_topic_made_anew_does_not_have_are_told(
+def test_offsets_that_a_recreated_topic_lacks_are_an_error(
     broker: Broker, offsets: dict[str, list[int]], gone: str
 ) -> None:
-    """A topic that has fewer messages or partitions than were read once is another one."""
+    """A topic with fewer messages or partitions than were read earlier is another topic."""
     broker.send("sales", numbered(0), NOON)
 
     with pytest.raises(SourceUnreadable, match=f"does not hold the offsets {gone}"):
@@ -351,8 +353,8 @@ def test_offsets_that_a_topic_made_anew_does_not_have_are_told(
 
 
 @pytest.mark.parametrize("offsets", [None, {"0": [0, 1]}])
-def test_an_unknown_topic_is_told(broker: Broker, offsets: dict[str, list[int]] | None) -> None:
-    """It is not made, and waiting would not make it."""
+def test_an_unknown_topic_is_an_error(broker: Broker, offsets: dict[str, list[int]] | None) -> None:
+    """Reading does not create it, and a retry would not help."""
     delivery = read(broker.config | {"allow.auto.create.topics": "true"}, offsets=offsets, topic="sale")
 
     with pytest.raises(SourceUnreadable, match="topic 'sale' does not exist on connection 'shop'") as told:
@@ -360,21 +362,19 @@ def test_an_unknown_topic_is_told(broker: Broker, offsets: dict[str, list[int]] 
     assert not told.value.retryable
 
 
-def test_brokers_that_do_not_answer_may_do_so_later(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence has the client's reason, and a retry is worth it."""
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
+def test_brokers_that_do_not_respond_are_retried(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the client's reason and is retryable."""
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 1)
     broker.stop()
 
-    with pytest.raises(SourceUnreadable, match=r"Kafka did not answer on connection 'shop': .*refused") as told:
+    with pytest.raises(SourceUnreadable, match=r"Kafka did not respond on connection 'shop': .*refused") as told:
         rows(read(broker.config))
     assert told.value.retryable
     assert "\n" not in str(told.value)
 
 
-def test_brokers_that_end_while_messages_are_read_may_come_back(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing comes before the range's end, so reading gives up after a while."""
+def test_brokers_that_stop_during_reading_are_retried(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No message arrives before the range's end, so reading gives up after a while."""
     for partition in range(2):
         broker.send("sales", numbered(partition), NOON, partition)
     monkeypatch.setattr(kafka, "CHUNK_MESSAGES", 1)
@@ -383,15 +383,15 @@ def test_brokers_that_end_while_messages_are_read_may_come_back(
     broker.stop()
     monkeypatch.setattr(topic, "QUIET_SECONDS", 0.5)
 
-    with pytest.raises(SourceUnreadable, match="Kafka did not answer on connection 'shop'") as told:
+    with pytest.raises(SourceUnreadable, match="Kafka did not respond on connection 'shop'") as told:
         next(chunks)
     assert told.value.retryable
 
 
-def test_a_broker_that_answers_but_sends_nothing_is_told_with_the_place(
+def test_a_broker_that_sends_no_messages_is_an_error_with_the_place(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the client names no reason, the offset at which reading stopped is one."""
+    """If the client gives no reason, the error names the offset at which reading stopped."""
 
     class Silent(TimedConsumer):
         def poll(self, timeout: float = 0) -> None:
@@ -407,11 +407,11 @@ def test_a_broker_that_answers_but_sends_nothing_is_told_with_the_place(
 
 
 @pytest.mark.parametrize("password", [SECRET, "Handshake"])
-def test_a_refused_user_is_told_without_the_password(
+def test_a_refused_user_is_an_error_without_the_password(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
-    """The mock broker refuses all users, with a sentence that has the second password in it; no retry mends that."""
-    monkeypatch.setattr(topic, "ANSWER_SECONDS", 1)
+    """The mock broker refuses all users, with a sentence that contains the second password; a retry would not help."""
+    monkeypatch.setattr(topic, "RESPONSE_SECONDS", 1)
     user = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "reader"}
 
     with pytest.raises(SourceUnreadable, match=r"Kafka refuses connection 'shop': .*SASL") as told:
@@ -430,8 +430,8 @@ def test_a_refused_user_is_told_without_the_password(
         ({"session.timeout.ms": [SECRET]}, r" \('session.timeout.ms'\)"),
     ],
 )
-def test_settings_that_the_client_refuses_are_told_without_their_values(settings: dict[str, Any], named: str) -> None:
-    """The client's own sentence repeats a value that it does not know; the cause in the log hides that value."""
+def test_settings_that_the_client_refuses_are_named_without_their_values(settings: dict[str, Any], named: str) -> None:
+    """The client names the unknown value in its own sentence; the cause in the log hides it."""
     delivery = read({"bootstrap.servers": "127.0.0.1:9"} | settings)
 
     with pytest.raises(SourceUnreadable, match=f"connection 'shop' makes no Kafka client{named}; correct") as told:
@@ -440,8 +440,8 @@ def test_settings_that_the_client_refuses_are_told_without_their_values(settings
     assert SECRET not in "".join(traceback.format_exception(told.value))
 
 
-def test_nothing_is_asked_before_the_first_chunk_is() -> None:
-    """A delivery can be made where no broker is."""
+def test_nothing_is_requested_before_the_first_chunk() -> None:
+    """Rows can be prepared without a broker."""
     assert read({"bootstrap.servers": "127.0.0.1:9"}).read_from["offsets"] == {}
 
 
@@ -473,8 +473,8 @@ def test_the_consumer_is_closed_however_reading_ends(broker: Broker, monkeypatch
         made[0].poll(0)
 
 
-def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    """One broken message need not stop its day for good: it is left out, and its offset is kept."""
+def test_a_message_that_is_not_an_object_may_be_skipped(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """One broken message need not block its day forever: it is skipped, and its offset is recorded."""
     for number, value in enumerate([numbered(0), b"not json", b"[1]", numbered(3)]):
         broker.send("sales", value, NOON + number * MOMENT)
 
@@ -482,4 +482,4 @@ def test_a_message_that_is_no_object_may_be_passed_over(broker: Broker, caplog: 
 
     assert numbers(delivery) == [0, 3]
     assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
-    assert "offset 1 is not one JSON object in UTF-8, each key once, and is left out" in caplog.text
+    assert "offset 1 is not one JSON object in UTF-8, each key once, and was skipped" in caplog.text

@@ -103,7 +103,7 @@ def change(database: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_day_delivered_twice_is_published_once(shop: Path) -> None:
+def test_a_day_ingested_twice_is_published_once(shop: Path) -> None:
     """The same rows again change neither the table's version nor its number of rows."""
     first = ingest(day(0))
     before = table()
@@ -116,8 +116,8 @@ def test_a_day_delivered_twice_is_published_once(shop: Path) -> None:
     assert len(before[1]) == 5
 
 
-def test_a_redelivered_day_that_changed_replaces_it_whole(shop: Path) -> None:
-    """Rows that the new delivery has not are gone, and the days around it stay."""
+def test_a_changed_day_is_replaced_as_a_whole(shop: Path) -> None:
+    """Rows that the new batch lacks are gone, and the days around it stay."""
     ingest(day(0), day(2))
     frame = factories.sales()
     second = frame["day"].str.startswith("2024-01-02")
@@ -138,7 +138,7 @@ def test_a_redelivered_day_that_changed_replaces_it_whole(shop: Path) -> None:
 
 
 def test_one_day_of_a_published_range_again_changes_no_rows(shop: Path) -> None:
-    """A single night that is run again after a backfill finds the same rows."""
+    """A single day that is ingested again after a backfill has the same rows."""
     ingest(day(0), day(2))
     before = [{**row, "batch": None} for row in table()[1]]
 
@@ -160,7 +160,7 @@ def test_a_row_is_known_from_its_declared_time_and_delay(shop: Path) -> None:
     assert {row["closed_at"] for row in table()[1]} == {datetime(2024, 1, 1, 22, tzinfo=UTC)}
 
 
-def test_a_source_may_bring_available_at_itself(shop: Path) -> None:
+def test_a_source_may_have_available_at_itself(shop: Path) -> None:
     """A column of that name stays one column, with its delay added."""
     text = factories.SHOP_YAML.replace("closed_at: timestamp", "available_at: timestamp").replace(
         "available_at: closed_at", "available_at: {column: available_at, delay: '01:00:00'}"
@@ -174,8 +174,8 @@ def test_a_source_may_bring_available_at_itself(shop: Path) -> None:
     assert {row["available_at"] for row in table()[1]} == {datetime(2024, 1, 1, 23, tzinfo=UTC)}
 
 
-def test_a_batch_whose_rows_are_gone_publishes_nothing(shop: Path) -> None:
-    """A batch that nobody staged is missed, and what was there before stays."""
+def test_a_batch_without_its_file_publishes_nothing(shop: Path) -> None:
+    """A batch that nobody staged is an error, and the table stays unchanged."""
     ingest(day(0))
     before = table()
 
@@ -186,7 +186,7 @@ def test_a_batch_whose_rows_are_gone_publishes_nothing(shop: Path) -> None:
 
 
 def test_rows_that_share_their_key_are_never_published(shop: Path) -> None:
-    """A day in which a row came twice stops at its validation, and what was there before stays."""
+    """A day with a duplicated row fails its validation, and the table stays unchanged."""
     ingest(day(0))
     before = table()
     frame = factories.sales()
@@ -197,8 +197,8 @@ def test_rows_that_share_their_key_are_never_published(shop: Path) -> None:
     assert table() == before
 
 
-def test_a_column_that_became_another_type_is_refused(shop: Path) -> None:
-    """A change of `columns` in pipeline.yaml does not rewrite what was published under the old one."""
+def test_a_column_with_a_changed_type_is_refused(shop: Path) -> None:
+    """A change of `columns` in pipeline.yaml does not rewrite rows that are already published."""
     ingest(day(0))
     before = table()
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("visitors: integer", "visitors: float"))
@@ -208,8 +208,8 @@ def test_a_column_that_became_another_type_is_refused(shop: Path) -> None:
     assert table() == before
 
 
-def test_the_first_snapshot_counts_from_its_rows_own_time(stores: Path) -> None:
-    """All that is known of the past is the first snapshot, so it is not dated to the day it came."""
+def test_the_first_snapshot_keeps_its_rows_own_times(stores: Path) -> None:
+    """The first snapshot is all that is known about the past, so it is not dated to its day."""
     ingest(LATER, source="stores")
 
     rows = table("stores")[1]
@@ -231,7 +231,7 @@ def test_a_snapshot_that_did_not_change_is_not_published_again(stores: Path) -> 
 
 
 def test_a_changed_snapshot_is_known_from_the_end_of_its_day(stores: Path) -> None:
-    """It is read when the day has ended, so a question of the day's morning must not be answered by it."""
+    """It is read after the day's end, so a prediction in that day's morning must not use it."""
     ingest(LATER, source="stores")
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
     came = LATER + timedelta(days=3)
@@ -249,7 +249,7 @@ def test_a_changed_snapshot_is_known_from_the_end_of_its_day(stores: Path) -> No
 def test_a_snapshot_that_is_read_long_after_its_day_is_known_from_when_it_was_read(
     stores: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the registry says today was not known on a day weeks ago that is ingested today."""
+    """Today's content was not known on a day weeks ago that is ingested today."""
     ingest(LATER, source="stores")
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
     read = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -271,8 +271,8 @@ def test_a_row_newer_than_its_snapshots_day_keeps_its_own_time(stores: Path) -> 
     assert row["available_at"] == datetime(2024, 1, 14, 8, tzinfo=UTC)
 
 
-def test_the_earlier_snapshot_stays_beside_the_changed_one(stores: Path) -> None:
-    """A question about a day before the change is answered with what was known then."""
+def test_the_earlier_snapshot_stays_with_the_changed_one(stores: Path) -> None:
+    """A prediction for a day before the change uses the earlier snapshot."""
     ingest(LATER, source="stores")
     before = table("stores")[1]
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
@@ -284,7 +284,7 @@ def test_the_earlier_snapshot_stays_beside_the_changed_one(stores: Path) -> None
 
 
 def test_a_snapshot_that_came_back_to_an_older_state_is_published(stores: Path) -> None:
-    """Only the snapshot just before counts: a change that was taken back is a change."""
+    """Only the previous snapshot counts: a reverted change is a change."""
     ingest(LATER, source="stores")
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
     ingest(LATER + timedelta(days=1), source="stores")
@@ -294,8 +294,8 @@ def test_a_snapshot_that_came_back_to_an_older_state_is_published(stores: Path) 
     assert table("stores")[1][-1]["city"] == "Zürich"
 
 
-def test_a_snapshot_that_is_corrected_to_the_state_before_replaces_the_wrong_one(stores: Path) -> None:
-    """Of a day that was delivered wrong, and then as the day before, the wrong delivery must not stay."""
+def test_a_snapshot_corrected_to_the_previous_state_replaces_the_wrong_one(stores: Path) -> None:
+    """If a day was wrong and is then read again equal to the day before, the wrong snapshot must not stay."""
     ingest(LATER, source="stores")
     change(stores, "UPDATE stores SET city = 'Wrong'")
     ingest(LATER + timedelta(days=1), source="stores")
@@ -307,7 +307,7 @@ def test_a_snapshot_that_is_corrected_to_the_state_before_replaces_the_wrong_one
 
 
 def test_a_snapshot_of_today_is_not_published_for_an_earlier_day(stores: Path) -> None:
-    """A backfill reads the table as it is now, which was not known on the day that is filled."""
+    """A backfill reads today's table, which was not known on the backfilled day."""
     ingest(LATER, source="stores")
     before = table("stores")
     change(stores, "UPDATE stores SET city = 'Bern' WHERE store = 'store-1'")
@@ -317,7 +317,7 @@ def test_a_snapshot_of_today_is_not_published_for_an_earlier_day(stores: Path) -
 
 
 def test_an_empty_snapshot_is_refused_and_the_last_one_stays(stores: Path) -> None:
-    """A registry without rows is a failed delivery."""
+    """A snapshot without rows is a failure of the source."""
     ingest(LATER, source="stores")
     before = table("stores")
     change(stores, "DELETE FROM stores")
@@ -339,7 +339,7 @@ def test_a_snapshot_with_a_row_twice_is_refused_and_the_last_one_stays(stores: P
 
 
 def test_steps_that_share_an_open_table_open_it_once(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening a table of years takes a while; what another run publishes between two steps is seen all the same."""
+    """Opening a table of years is slow; the steps still see what another run publishes between them."""
     ingest(day(0))
     pipeline, raw, opened = load_pipeline("shop"), lake.RawTable(lake.raw_uri("shop", "sales")), []
 
@@ -360,11 +360,11 @@ def test_steps_that_share_an_open_table_open_it_once(shop: Path, monkeypatch: py
 
 
 def test_nothing_is_published_through_any_day_at_first(shop: Path) -> None:
-    """Without a day in the lake there is no last one."""
+    """Without a day in the lake, there is no last day."""
     assert published_through(load_pipeline("shop")) is None
 
 
-def test_what_is_published_ends_where_the_last_daily_source_ends(shop: Path) -> None:
+def test_published_days_end_where_the_slowest_daily_source_ends(shop: Path) -> None:
     """A day is complete when every daily source has it; snapshots do not count."""
     second = factories.SHOP_YAML.split("  sales:\n")[1].split("features:\n")[0]
     text = factories.SHOP_YAML.replace("features:\n", "  returns:\n" + second + STORES + "features:\n", 1)
@@ -379,7 +379,7 @@ def test_what_is_published_ends_where_the_last_daily_source_ends(shop: Path) -> 
 
 
 def test_empty_days_after_the_last_rows_are_published_days(shop: Path) -> None:
-    """A shop that may close for weeks is known up to the last day that was asked for, not up to its last sale."""
+    """A shop that may close for weeks is published up to the last requested day, not up to its last sale."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 0}"))
     sell(shop, factories.sales(days=2))
 
@@ -389,8 +389,8 @@ def test_empty_days_after_the_last_rows_are_published_days(shop: Path) -> None:
     assert missing_range(load_pipeline("shop"), day(99)) is None
 
 
-def test_a_source_of_empty_days_alone_holds_nothing_back(shop: Path) -> None:
-    """Of a register of accidents without an accident so far, a run does not wait for the first."""
+def test_a_source_with_only_empty_days_does_not_limit_the_others(shop: Path) -> None:
+    """A run does not wait for the first accident in a register of accidents."""
     second = factories.SHOP_YAML.split("  sales:\n")[1].split("features:\n")[0]
     second = second.replace("{min: 1, max: 100}", "{min: 0}").replace("sql/sales.sql", "sql/none.sql")
     text = factories.SHOP_YAML.replace("features:\n", "  returns:\n" + second + "features:\n", 1)
@@ -405,11 +405,11 @@ def test_a_source_of_empty_days_alone_holds_nothing_back(shop: Path) -> None:
 
 
 def test_a_first_run_is_missing_the_whole_history(shop: Path) -> None:
-    """Without any day the range begins `history_days` ago and ends with the day asked for."""
+    """Without any day the range begins `history_days` ago and ends with the requested day."""
     assert missing_range(load_pipeline("shop"), day(200)) == (day(81), day(200))
 
 
-def test_nothing_is_missing_where_every_day_is_there(shop: Path) -> None:
+def test_nothing_is_missing_if_every_day_is_published(shop: Path) -> None:
     """The days before the source's first one are not missing."""
     ingest(day(0), day(10))
 
@@ -417,7 +417,7 @@ def test_nothing_is_missing_where_every_day_is_there(shop: Path) -> None:
 
 
 def test_the_missing_range_spans_the_gap_and_the_end(shop: Path) -> None:
-    """A hole in the middle and the days since the last are one range, which is ingested anew."""
+    """A gap in the middle and the days after the last one are one range, which is ingested again."""
     ingest(day(0), day(2))
     ingest(day(5), day(7))
 
@@ -433,7 +433,7 @@ SHORT_HISTORY = (
 
 
 def test_days_older_than_the_history_are_not_missing(shop: Path) -> None:
-    """A hole that no model would learn from any more is left alone."""
+    """A gap before the history that models use is left alone."""
     factories.write_shop(shop.parent, pipeline=SHORT_HISTORY)
     ingest(day(0), day(1))
     ingest(day(5), day(9))
@@ -441,8 +441,8 @@ def test_days_older_than_the_history_are_not_missing(shop: Path) -> None:
     assert missing_range(load_pipeline("shop"), day(9)) is None
 
 
-def test_the_days_that_are_missing_are_ingested_and_then_none_is(shop: Path) -> None:
-    """Ingesting the missing range fills the holes without losing a day."""
+def test_ingesting_the_missing_days_leaves_none_missing(shop: Path) -> None:
+    """Ingesting the missing range fills the gaps without losing a day."""
     ingest(day(0), day(2))
     ingest(day(5), day(7))
     missing = missing_range(load_pipeline("shop"), day(9))

@@ -17,7 +17,7 @@ from include.config.sources import SqlSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
-from include.ingestion.sql import only_parameters, read_sql
+from include.ingestion.sql import mask_other_colons, read_sql
 from tests import factories
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def days(rows: pa.Table) -> list[str]:
 
 
 def test_the_rows_from_the_start_until_before_the_end_are_read(engine: Engine) -> None:
-    """The start is inclusive, the end is not, so ranges side by side share no row."""
+    """The start is inclusive, the end is not, so adjacent ranges share no row."""
     rows = read(engine)
 
     assert days(rows) == ["2024-01-02", "2024-01-03"]
@@ -95,7 +95,7 @@ def test_bounds_of_another_zone_are_the_same_moments(engine: Engine) -> None:
 
 
 def test_many_rows_are_read_in_parts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that do not fit in one part are all there, in the database's order."""
+    """Rows that do not fit in one part are all read, in the database's order."""
     whole = read(engine)
     monkeypatch.setattr(sql, "FETCH_ROWS", 3)
 
@@ -103,23 +103,23 @@ def test_many_rows_are_read_in_parts(engine: Engine, monkeypatch: pytest.MonkeyP
     assert read(engine).combine_chunks() == whole.combine_chunks()
 
 
-def test_rows_come_as_the_database_has_them(engine: Engine) -> None:
-    """What a column is declared as is for the caller to see to: SQLite's times are text."""
+def test_rows_have_the_database_types(engine: Engine) -> None:
+    """The caller casts them to the declared types: SQLite's times are text."""
     [chunk] = deliver(engine).chunks
 
     assert chunk.rows.schema.field("day").type == pa.string()
     assert chunk.where == "shop: source 'sales'"
 
 
-def test_nothing_is_read_before_it_is_asked_for(engine: Engine) -> None:
-    """A delivery that nobody looks into costs the database nothing, not even where its query is wrong."""
+def test_nothing_is_read_before_it_is_requested(engine: Engine) -> None:
+    """Rows that nobody requests cost the database nothing, even if the query is wrong."""
     deliver(engine, "SELEKT")
 
     assert open_connections(engine) == 0
 
 
-def test_what_was_read_is_told_for_the_manifest(engine: Engine) -> None:
-    """The query's text is known by its hash, so an edit of it is seen; the rows are counted as they are read."""
+def test_the_query_is_recorded_for_the_manifest(engine: Engine) -> None:
+    """The hash of the query's text reveals an edit; the rows are counted while they are read."""
     delivery = deliver(engine, start=START.astimezone(timezone(timedelta(hours=1))))
     list(delivery.chunks)
 
@@ -133,7 +133,7 @@ def test_what_was_read_is_told_for_the_manifest(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("ending", ["exhausted", "let_go", "closed", "failed"])
-def test_no_connection_is_left_however_the_reading_ends(
+def test_no_connection_stays_open_however_reading_ends(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     """A caller that stops early, or a query that fails, leaves nothing open."""
@@ -168,13 +168,13 @@ def test_no_connection_is_left_however_the_reading_ends(
     ],
 )
 def test_a_comment_may_name_the_parameters(engine: Engine, query: str) -> None:
-    """A comment is no place for a value, and two dashes in a string are no comment."""
+    """A comment has no parameters, and two dashes in a string are not a comment."""
     assert days(read(engine, query)) == ["2024-01-02", "2024-01-03"]
 
 
 @pytest.mark.parametrize("value", ["at :noon", ":a::b", r"\:c", ":", "12:30:45", "::"])
 def test_a_string_may_hold_a_colon(engine: Engine, value: str) -> None:
-    """`'at :noon'` is a string's text, for which nobody has to give a value, and it arrives as it is written."""
+    """`'at :noon'` is text in a string, not a parameter, and arrives unchanged."""
     query = f"SELECT '{value}' AS store, day, revenue, visitors, closed_at FROM sales WHERE day < :end"
 
     assert set(read(engine, query)["store"].to_pylist()) == {value}
@@ -194,15 +194,15 @@ def test_a_string_may_hold_a_colon(engine: Engine, value: str) -> None:
     ],
 )
 def test_comments_are_dropped_and_strings_stay(query: str, expected: str) -> None:
-    """Only what the database would not read is taken away."""
-    assert only_parameters(query) == expected
+    """Only text that the database would ignore is removed."""
+    assert mask_other_colons(query) == expected
 
 
 @pytest.mark.parametrize(
     "condition", ["", "WHERE day >= :start", "WHERE :end > day AND day >= :start AND :start <= day"]
 )
 def test_a_query_may_name_each_bound_or_not(engine: Engine, condition: str) -> None:
-    """A query without bounds, or that names one twice, runs; what days it brings is for the caller to judge."""
+    """A query without bounds, or that names one twice, runs; the caller judges the days of its rows."""
     rows = read(engine, f"SELECT store, day, revenue, visitors, closed_at FROM sales {condition}")
 
     assert rows.num_rows == {"": 10, "WHERE day >= :start": 8}.get(condition, 4)
@@ -215,11 +215,11 @@ def test_a_query_may_name_each_bound_or_not(engine: Engine, condition: str) -> N
         ("SELECT shop FROM sales", "no such column: shop"),
         ("SELEKT * FROM sales", 'near "SELEKT": syntax error'),
         ("SELECT * FROM sales WHERE day > :begin", "it names the parameter :begin, and only :start and :end are"),
-        ("SELECT * FROM sales WHERE day > ':start' AND day < :end", "it has :start in quotes, where it is a text"),
+        ("SELECT * FROM sales WHERE day > ':start' AND day < :end", "it has :start in quotes, where it is text"),
     ],
 )
-def test_a_query_that_fails_is_told_with_the_databases_reason(engine: Engine, query: str, reason: str) -> None:
-    """The sentence names the file, the connection and what the database says."""
+def test_a_failed_query_is_an_error_with_the_databases_reason(engine: Engine, query: str, reason: str) -> None:
+    """The error names the file, the connection and the database's reason."""
     with pytest.raises(SourceUnreadable) as told:
         read(engine, query)
 
@@ -229,8 +229,8 @@ def test_a_query_that_fails_is_told_with_the_databases_reason(engine: Engine, qu
 
 
 @pytest.mark.parametrize("query", ["", "-- nothing but a comment\n", "UPDATE sales SET revenue = 0"])
-def test_a_query_that_reads_nothing_is_told_as_unreadable(engine: Engine, query: str) -> None:
-    """An empty file, or a statement that is no SELECT, is a mistake of the query."""
+def test_a_query_that_selects_nothing_is_an_error(engine: Engine, query: str) -> None:
+    """An empty file, or a statement other than SELECT, is a mistake of the query."""
     with pytest.raises(SourceUnreadable, match=r"the query sql/sales\.sql failed on connection 'shop'"):
         read(engine, query)
 
@@ -247,8 +247,8 @@ def test_a_query_cannot_change_its_source(engine: Engine, tmp_path: Path, query:
         assert database.execute("SELECT count(*), min(revenue) > 0 FROM sales").fetchone() == (10, 1)
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
-    """SQLite's own sentence is passed on."""
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
+    """The error has SQLite's own reason."""
     (tmp_path / "broken.db").write_bytes(b"this is not a database, and longer than a header of it" * 20)
     engine = create_engine(URL.create("sqlite", database=str(tmp_path / "broken.db")))
 
@@ -256,8 +256,8 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         read(engine)
 
 
-def test_a_range_without_rows_is_one_chunk_of_the_columns(engine: Engine) -> None:
-    """What an empty range means is for the caller to say, who sees the columns."""
+def test_a_range_without_rows_is_one_empty_chunk_with_the_columns(engine: Engine) -> None:
+    """The caller sees the columns and decides what an empty range means."""
     later = datetime(2030, 1, 1, tzinfo=UTC)
 
     [chunk] = deliver(engine, start=later, end=later + timedelta(days=1)).chunks
@@ -270,11 +270,11 @@ def test_a_range_without_rows_is_one_chunk_of_the_columns(engine: Engine) -> Non
     ("selected", "sentence"),
     [
         ("revenue AS revenues,", r"lacks column 'revenue' \(renamed to 'revenues'\?\)"),
-        ("revenue, revenue,", "brings column 'revenue' twice"),
+        ("revenue, revenue,", "has column 'revenue' twice"),
     ],
 )
-def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, selected: str, sentence: str) -> None:
-    """A column that the query renames is told on an empty day too."""
+def test_the_columns_of_an_empty_range_are_checked(engine: Engine, selected: str, sentence: str) -> None:
+    """A renamed column is an error on an empty day too."""
     later = datetime(2030, 1, 1, tzinfo=UTC)
 
     with pytest.raises(SchemaMismatch, match=sentence):
@@ -285,8 +285,8 @@ def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, 
     ("query", "sentence"),
     [
         (factories.SHOP_SQL.replace("revenue,", "revenue AS revenues,"), r"\(renamed to 'revenues'\?\)"),
-        (factories.SHOP_SQL.replace("revenue,", "revenue, 1 AS tip,"), "brings column 'tip', which"),
-        (factories.SHOP_SQL.replace("revenue,", "revenue, revenue,"), "brings column 'revenue' twice"),
+        (factories.SHOP_SQL.replace("revenue,", "revenue, 1 AS tip,"), "has column 'tip', which"),
+        (factories.SHOP_SQL.replace("revenue,", "revenue, revenue,"), "has column 'revenue' twice"),
         (factories.SHOP_SQL.replace("visitors,", "'many' AS visitors,"), "declared as integer, and the value 'many'"),
         (
             factories.SHOP_SQL.replace("visitors,", "CASE store WHEN 'store-0' THEN 1 ELSE 'many' END AS visitors,"),
@@ -294,7 +294,7 @@ def test_a_range_without_rows_is_still_held_against_the_columns(engine: Engine, 
         ),
     ],
 )
-def test_a_result_of_other_columns_is_told(engine: Engine, query: str, sentence: str) -> None:
+def test_a_result_with_other_columns_is_an_error(engine: Engine, query: str, sentence: str) -> None:
     """A renamed, new, doubled or differently typed column is named."""
     with pytest.raises(SchemaMismatch, match=sentence):
         read(engine, query)

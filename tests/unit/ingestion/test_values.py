@@ -1,4 +1,4 @@
-"""Python's values become Arrow columns that keep what each was delivered as."""
+"""Python values become Arrow columns that keep each value as the source wrote it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from include.ingestion.cast import LITERAL
 from include.ingestion.values import parse_json, records_table, to_array
 
 
-def test_numbers_of_json_keep_their_digits() -> None:
-    """A float would make 1.1 of 1.10, and one id of several that differ in their last digits."""
+def test_json_numbers_keep_their_digits() -> None:
+    """As floats, 1.10 would become 1.1, and ids that differ in their last digits would become equal."""
     parsed = parse_json('{"version": 1.10, "id": 12345678901234567891, "nothing": NaN}')
 
     assert isinstance(parsed, dict)
@@ -34,14 +34,14 @@ def test_numbers_of_json_keep_their_digits() -> None:
         ('{"a": 0x1F}', "Expecting ',' delimiter"),
     ],
 )
-def test_what_readers_of_json_take_differently_is_refused(text: str, reason: str) -> None:
-    """Of two values of one name one reader took the first and another the last."""
+def test_json_that_parsers_read_differently_is_refused(text: str, reason: str) -> None:
+    """If a name occurred twice, one parser used the first value and another the last."""
     with pytest.raises(ValueError, match=reason):
         parse_json(text)
 
 
 def test_nested_values_are_json_text_with_their_digits() -> None:
-    """An object or a list is the text that it was, but for its blanks."""
+    """An object or a list keeps its text except for blanks."""
     record = parse_json('{"a": {"städte":[1.10, 2, "x\\"y", null, true]}, "b": []}')
 
     assert isinstance(record, dict)
@@ -58,13 +58,13 @@ def test_a_column_has_the_values_of_all_records_that_have_it() -> None:
 
 
 def test_text_that_is_not_unicode_is_refused_by_its_column() -> None:
-    """Half of a surrogate pair can be written in JSON, and stands for no letter."""
+    """JSON can contain half of a surrogate pair, which is no character."""
     with pytest.raises(SchemaMismatch, match="column 'a' holds text that is not Unicode"):
         records_table([{"a": "\ud800"}], "shop")
 
 
-def test_values_of_several_types_stay_of_their_types() -> None:
-    """One type for all of them would be a choice of the reader: of a date and a time Arrow makes two dates."""
+def test_values_of_several_types_keep_their_types() -> None:
+    """A common type would be the reader's choice: Arrow would turn a date and a time into two dates."""
     values = [1, "1", None, date(2024, 1, 1), datetime(2024, 1, 1, 5, tzinfo=UTC), True, 1.0, 2]
 
     array = to_array(values)
@@ -82,7 +82,7 @@ def test_values_of_several_types_stay_of_their_types() -> None:
 
 
 def test_decimals_of_a_database_keep_their_digits() -> None:
-    """Beside one with more digits, Arrow would give each of them as many."""
+    """Arrow would pad all of them to the digits of the longest."""
     array = to_array([Decimal("1.10"), None, Decimal("2"), Decimal("1E+3"), Decimal("1E-9")])
 
     assert array.type == LITERAL
@@ -90,7 +90,7 @@ def test_decimals_of_a_database_keep_their_digits() -> None:
 
 
 def test_bytes_of_a_driver_are_bytes() -> None:
-    """Bytes of a database are no number that was written so."""
+    """A database's bytes are not a JSON number."""
     assert to_array([memoryview(b"ab"), None]).to_pylist() == [b"ab", None]
     assert to_array([b"1.5"]).type == pa.binary()
 
