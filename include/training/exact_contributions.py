@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core import settings
 from include.training.contributions import Contributions, Unit
+from include.training.fit import predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,6 @@ def exact_contributions(
     Of a calibrated model it is what is added to the log-odds that the calibrator is given.
     """
     import numpy as np
-
-    from include.training.fit import predict
 
     if training.task == "multiclass":
         return None

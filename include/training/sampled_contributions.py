@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from include.training.contributions import Contributions, Unit
+from include.training.fit import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +49,6 @@ def sampled_contributions(
     """
     import numpy as np
     import pandas as pd
-
-    from include.training.fit import predict
 
     names = [str(name) for name in model.feature_names_in_]
     predicted = predict(model, rows, training, classes)

@@ -22,7 +22,7 @@ def explained_section(
     Parameters
     ----------
     contributions
-        As `include.training.contributions.summary` gives them; None or empty where there are none.
+        As `ContributionSummary.to_json` gives them; None or empty where there are none.
     importance
         As `Importance.to_json` gives each feature's.
     metric

@@ -6,21 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from include.core.errors import EvaluationFailed
 from include.training.calibrate import calibrated
 from include.training.combine import build_model
-from include.training.contributions import Contributions, contributions, summary
 from include.training.exact_contributions import exact_contributions
+from include.training.explain_predictions import explain_predictions
 from include.training.fit import fit_model, predict
 from include.training.sampled_contributions import sampled_contributions
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.training.contributions import Contributions
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 PARAMS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ def fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
 
 def of(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) -> Contributions:
     """Explain the first rows beside some that lie behind them."""
-    return contributions(model, frame.head(rows), frame.iloc[100:200], pipeline.training)
+    return explain_predictions(model, frame.head(rows), frame.iloc[100:200], pipeline.training)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
@@ -156,17 +157,14 @@ def test_contributions_that_do_not_add_up_are_not_shown(
     make_pipeline: MakePipeline, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a model says of itself is held against its prediction, and sampled where it is something else."""
-    from include.training import exact_contributions as module
-
     pipeline, frame = make_pipeline(candidates=["linear"]), make_frame()
     model = fitted(pipeline, frame, "linear")
-    real = module.exact_contributions
 
     def wrong(*args: Any) -> Contributions | None:
-        found = real(*args)
+        found = exact_contributions(*args)
         return found and replace(found, base=found.base + 50)
 
-    monkeypatch.setattr(module, "exact_contributions", wrong)
+    monkeypatch.setattr("include.training.explain_predictions.exact_contributions", wrong)
 
     assert of(pipeline, frame, model).method == "sampled Shapley values"
 
@@ -189,20 +187,6 @@ def test_a_model_without_features_adds_nothing(make_pipeline: MakePipeline, make
 
     assert all(not each.any() for each in found.values.values())
     assert found.base == pytest.approx(found.prediction)
-
-
-def test_a_summary_puts_the_weightiest_feature_first_and_tells_its_direction() -> None:
-    """A number that adds more the larger it is has the direction 1, and text has none."""
-    rows = pd.DataFrame({"size": [1.0, 2.0, np.nan, 4.0], "store": ["a", "b", "c", "a"]})
-    values = {"store": np.array([0.1, 0, 0, 0.1]), "size": np.array([-3.0, 1.0, 0.0, 2.0])}
-
-    told = summary(Contributions(np.full(4, 10.0), values, np.zeros(4), "value", "TreeSHAP"), rows)
-
-    first, second = told["features"]
-    assert (first["feature"], first["mean"], first["direction"]) == ("size", 1.5, 1.0)
-    assert first["points"] == [[-3.0, 0.0], [1.0, 0.5], [0.0, None], [2.0, 1.0]]
-    assert (second["feature"], second["direction"]) == ("store", None)
-    assert (told["base"], told["rows"], told["unit"]) == (10.0, 4, "value")
 
 
 def test_a_slow_model_is_walked_less_and_its_contributions_add_up_all_the_same(
