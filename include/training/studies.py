@@ -6,12 +6,14 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import optuna
+from optuna.trial import TrialState
+
+from include.training import optuna_internals
 from include.training.allocation import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import optuna
 
     from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate, Params
@@ -26,8 +28,6 @@ def open_study(
     storage: optuna.storages.BaseStorage, name: str, pipeline: Pipeline, candidate: Candidate
 ) -> optuna.Study:
     """Open the study of one family, made where it is not there yet."""
-    import optuna
-
     training = pipeline.training
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if training.tuning.prune else optuna.pruners.NopPruner()
     return optuna.create_study(
@@ -73,22 +73,19 @@ def ask(
         Rows that the trial is fitted on at most, after one was lost. The first such trial has the first parameters
         again, which are the cheapest.
     """
-    import optuna
-
     # its number is the one thing that no other task is given, so it alone decides what is drawn; and made in one
     # piece, a trial is never without its worker, whenever the process is killed
     retried = any("max_rows" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
     attributes = {"worker": worker} if max_rows is None else {"worker": worker, "max_rows": max_rows}
-    made = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attributes)
-    trial_id = study._storage.create_new_trial(study._study_id, made)
-    number = study._storage.get_trial(trial_id).number
+
+    def make_sampler(number: int) -> optuna.samplers.BaseSampler:
+        sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
+        fixed = first[:1] if max_rows is not None and not retried else first[number : number + 1]
+        return optuna.samplers.PartialFixedSampler(fixed[0], sampler) if fixed else sampler
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
-        fixed = first[:1] if max_rows is not None and not retried else first[number : number + 1]
-        if fixed:
-            study.sampler = optuna.samplers.PartialFixedSampler(fixed[0], study.sampler)
-    return optuna.trial.Trial(study, trial_id)
+        return optuna_internals.begin_trial(study, attributes, make_sampler)
 
 
 def give_up(study: optuna.Study, worker: int) -> None:
@@ -97,22 +94,18 @@ def give_up(study: optuna.Study, worker: int) -> None:
     They are not ended, since Airflow may take a task for dead that lives: what it still tells then counts.
     """
     for trial in unfinished(study, worker):
-        study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
+        optuna_internals.set_user_attr(study, trial, "given_up", True)
 
 
 def interrupt(study: optuna.Study, worker: int) -> None:
     """End the trials that this worker left unfinished, without blame for their family."""
-    from optuna.trial import TrialState
-
     for trial in unfinished(study, worker):
-        study._storage.set_trial_user_attr(trial._trial_id, "error", INTERRUPTED)
-        study._storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
+        optuna_internals.set_user_attr(study, trial, "error", INTERRUPTED)
+        study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
 
 def decline(study: optuna.Study, trial: optuna.Trial) -> None:
     """End a trial that is more than its family may have, before it has begun."""
-    from optuna.trial import TrialState
-
     trial.set_user_attr("error", SURPLUS)
     study.tell(trial, state=TrialState.PRUNED)
 
@@ -198,8 +191,6 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     sign
         1 where more is better of the study's values, else -1.
     """
-    from optuna.trial import TrialState
-
     seconds = best_at = previous_at = gained = dearest = 0.0
     best: float | None = None
     begun = study.get_trials(deepcopy=False)
@@ -222,8 +213,6 @@ def failure_of(study: optuna.Study) -> str | None:
 
     A trial whose process is gone ends its family only if it had been given fewer rows, after an earlier one was lost.
     """
-    from optuna.trial import TrialState
-
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
         if is_lost(trial) and _is_limited(trial):
@@ -239,8 +228,6 @@ def failure_of(study: optuna.Study) -> str | None:
 
 def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | None:
     """Return the completed trial with the best finite score; of equal ones the first."""
-    from optuna.trial import TrialState
-
     complete = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

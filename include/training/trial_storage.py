@@ -6,14 +6,18 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
 from include.core import settings
 from include.core.errors import TrainingImpossible
+from include.training import optuna_internals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import optuna
 
 #: Times that a database is opened whose tables another task is making at the same moment.
 MAX_OPENINGS = 5
@@ -27,9 +31,6 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
     TrainingImpossible
         If the database cannot be opened.
     """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = settings.tuning_storage()
     try:
@@ -44,13 +45,11 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
 
 def _open_database(url: str) -> optuna.storages.BaseStorage:
     """Open a database, whose tables are made where they are not there yet."""
-    import optuna
-
     for opening in range(MAX_OPENINGS):
         try:
             # a connection is idle while a model is fitted, and may be cut meanwhile
             database = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-            return optuna.storages.get_storage(database)
+            return optuna_internals.cache_reads(database)
         except Exception as error:
             # two tasks that find no tables at the same time both make them, and one of them is refused
             if opening + 1 == MAX_OPENINGS or not _is_contest(error):
@@ -61,7 +60,6 @@ def _open_database(url: str) -> optuna.storages.BaseStorage:
 
 def _is_contest(error: Exception) -> bool:
     """Return whether an answering database refused what another task did at the same time."""
-    from optuna.exceptions import StorageInternalError
     from sqlalchemy import exc
 
     if isinstance(error, exc.OperationalError):
@@ -89,7 +87,6 @@ def reachable() -> Iterator[None]:
 
 def is_of_storage(error: Exception) -> bool:
     """Return whether an error is of the database that keeps the trials, not of the trial."""
-    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     return bool(settings.tuning_storage()) and isinstance(error, (SQLAlchemyError, StorageInternalError))

@@ -7,6 +7,8 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from optuna.trial import TrialState
+
 from include.core.errors import NightshiftError, TrainingImpossible
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
@@ -146,7 +148,6 @@ class Search:
         not done before.
         """
         import numpy as np
-        import optuna
 
         clock, study = WorkClock(), self.studies[family]
         max_rows = folds.fit_rows // 2 if studies.losses(study) else None
@@ -160,13 +161,13 @@ class Search:
         patient = not self._has_result()
         spare = math.inf if patient else left
         fold_results = []
-        state = optuna.trial.TrialState.COMPLETE
+        state = TrialState.COMPLETE
         try:
             params = candidate.suggest(trial)
             for number in range(len(folds.folds)):
                 if number and clock.seconds > spare:
                     trial.set_user_attr("error", "the seconds were used up")
-                    state = optuna.trial.TrialState.PRUNED
+                    state = TrialState.PRUNED
                     break
                 stop = min(spare - clock.seconds, fold_seconds)
                 with clock.fitting():
@@ -176,7 +177,7 @@ class Search:
                 trial.set_user_attr("seconds", clock.seconds)  # what is spent, should the process be killed
                 trial.report(mean, number)
                 if number + 1 < len(folds.folds) and not patient and trial.should_prune():
-                    state = optuna.trial.TrialState.PRUNED
+                    state = TrialState.PRUNED
                     break
         except NightshiftError:
             _interrupt(study, trial)
@@ -185,7 +186,7 @@ class Search:
             if trial_storage.is_of_storage(error):
                 raise
             # a candidate may be anybody's estimator; the others go on
-            state = optuna.trial.TrialState.FAIL
+            state = TrialState.FAIL
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             trial.set_user_attr("error", reason)
             log.warning("%s: trial %s failed, the others go on: %s", family, trial.number, reason)
@@ -194,7 +195,7 @@ class Search:
             raise
         trial.set_user_attr("fold_scores", [each.score for each in fold_results])
         trial.set_user_attr("seconds", clock.seconds)
-        if state != optuna.trial.TrialState.COMPLETE:
+        if state != TrialState.COMPLETE:
             study.tell(trial, state=state, skip_if_finished=True)
             return clock.seconds
         if candidate.rounds:
@@ -205,7 +206,7 @@ class Search:
             finite = all(np.isfinite(each.predictions).all() for each in fold_results)
             undefined = f"its {self.training.metric} is not defined"
             trial.set_user_attr("error", undefined if finite else "it predicts NaN or infinity for some rows")
-            study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             return clock.seconds
         best = studies.best_trial(study, self.sign)
         # of equal ones the first counts, which another task may have begun earlier and told later
@@ -263,7 +264,5 @@ class Search:
 
 def _interrupt(study: optuna.Study, trial: optuna.Trial) -> None:
     """End a trial that was stopped from outside, without blame for its family."""
-    import optuna
-
     trial.set_user_attr("error", studies.INTERRUPTED)
-    study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
+    study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
