@@ -6,13 +6,11 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from include.core import settings
+from include.training.candidates import family_of
 from include.training.contributions import Contributions, Unit
 from include.training.fit import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import pandas as pd
     from sklearn.compose import ColumnTransformer
@@ -90,14 +88,16 @@ def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training
 
     encode, estimator = leaf.named_steps["encode"], leaf.named_steps["model"]
     names = [str(name) for name in leaf.feature_names_in_]
-    kind, line = type(estimator).__module__.partition(".")[0], _line(estimator)
-    if kind not in _TREES and line is None:
+    family, line = family_of(estimator), _line(estimator)
+    shap_values = family.shap_values if family else None
+    if shap_values is None and line is None:
         return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         x = encode.transform(rows[names])
-        if kind in _TREES:
-            method, (base, added) = "TreeSHAP", _TREES[kind](estimator, x)
+        if shap_values is not None:
+            values = np.asarray(shap_values(estimator, x), dtype="float64")
+            method, base, added = "TreeSHAP", values[:, -1], values[:, :-1]
         else:
             assert line is not None, "one of the two is known"
             method = "exact, of a linear model"
@@ -105,46 +105,11 @@ def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training
     owners = column_owners(encode)
     if owners is None or added.shape[1] != len(owners):
         return None
-    values = {name: np.zeros(len(rows)) for name in names}
+    by_feature = {name: np.zeros(len(rows)) for name in names}
     for owner, column in zip(owners, added.T, strict=True):
-        values[owner] = values[owner] + column
+        by_feature[owner] = by_feature[owner] + column
     # what it predicts is looked up once for all leaves
-    return Contributions(base, values, base, "log-odds" if training.classifies else "value", method)
-
-
-def _of_lightgbm(estimator: Any, x: Any) -> Parts:
-    found = estimator.booster_.predict(x, pred_contrib=True, num_threads=settings.threads())
-    return _split(found)
-
-
-def _of_xgboost(estimator: Any, x: Any) -> Parts:
-    from xgboost import DMatrix
-
-    kinds = estimator.get_params().get("feature_types")
-    matrix = DMatrix(x, feature_types=kinds, enable_categorical=kinds is not None, nthread=settings.threads())
-    return _split(estimator.get_booster().predict(matrix, pred_contribs=True))
-
-
-def _of_catboost(estimator: Any, x: Any) -> Parts:
-    from catboost import Pool
-
-    pool = Pool(x, cat_features=estimator.get_cat_feature_indices())
-    return _split(estimator.get_feature_importance(pool, type="ShapValues", thread_count=settings.threads()))
-
-
-_TREES: dict[str, Callable[[Any, Any], Parts]] = {
-    "lightgbm": _of_lightgbm,
-    "xgboost": _of_xgboost,
-    "catboost": _of_catboost,
-}
-
-
-def _split(found: Any) -> Parts:
-    """Take the last column, which all three libraries have the base in, from the others."""
-    import numpy as np
-
-    values = np.asarray(found, dtype="float64")
-    return values[:, -1], values[:, :-1]
+    return Contributions(base, by_feature, base, "log-odds" if training.classifies else "value", method)
 
 
 def _line(estimator: Any) -> tuple[np.ndarray, float] | None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused
+from include.training.candidates import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,28 +24,19 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
 
-#: Types beyond those that skops itself holds harmless, which models of our families consist of. Only
-#: functools.partial can call something, and what it calls must be in this list as well. A booster of XGBoost
-#: and a model of CatBoost are bytes that their library reads as trees, as LightGBM reads its text.
-ALLOWED_TYPES = [
-    "catboost.core.CatBoostClassifier",
-    "catboost.core.CatBoostRegressor",
-    "collections.OrderedDict",
-    "functools.partial",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.utils.validation.check_array",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-]
+#: Types that a model file may hold beyond those that skops trusts by itself. Only functools.partial can call
+#: something, and what it calls must be in this list as well.
+ALLOWED_TYPES = sorted(
+    {
+        "functools.partial",
+        "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.utils.validation.check_array",
+        *(name for family in FAMILIES.values() for name in family.model_types),
+    }
+)
 
 _DISTANCES = "Chebyshev", "Euclidean", "Manhattan", "Minkowski"
 _KERNELS = (

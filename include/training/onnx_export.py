@@ -10,8 +10,11 @@ import logging
 import warnings
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from io import StringIO
 from typing import TYPE_CHECKING, Any
+
+from include.training.candidates import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +121,9 @@ def _convert(model: Model, columns: FeatureColumns, *, classifies: bool) -> byte
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    _know_boosted_trees()
+    for family in FAMILIES.values():
+        if family.register_onnx and (family.package is None or find_spec(family.package)):
+            family.register_onnx()
     kinds: list[Any] = [(name, FloatTensorType([None, 1])) for name in columns.numeric]
     kinds += [(name, StringTensorType([None, 1])) for name in columns.categorical]
     options = {"zipmap": False} if classifies else None
@@ -127,32 +132,6 @@ def _convert(model: Model, columns: FeatureColumns, *, classifies: bool) -> byte
         model, initial_types=kinds, options={id(last): options} if options else None, target_opset=OPSETS
     )
     return converted.SerializeToString()
-
-
-def _know_boosted_trees() -> None:
-    """Tell skl2onnx of the families that are not scikit-learn's own."""
-    from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-        calculate_linear_regressor_output_shapes,
-    )
-
-    update_registered_converter(
-        LGBMClassifier,
-        "LightGbmLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
-    )
-    update_registered_converter(
-        LGBMRegressor,
-        "LightGbmLGBMRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-        options={"split": None},
-    )
 
 
 def _difference(expected: np.ndarray, found: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import pytest
 
 from include.core.errors import EvaluationFailed
 from include.training.calibrate import calibrated
+from include.training.candidates import FAMILIES, candidates_of
 from include.training.combine import build_model
 from include.training.exact_contributions import exact_contributions
 from include.training.explain_predictions import explain_predictions
@@ -24,21 +25,16 @@ if TYPE_CHECKING:
     from include.training.contributions import Contributions
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-PARAMS: dict[str, dict[str, Any]] = {
-    "linear": {"strength": 1.0},
-    "extra_trees": {"max_leaf_nodes": 16, "min_samples_leaf": 3, "max_features": 0.7},
-    "lightgbm": {"n_estimators": 20, "num_leaves": 7, "categories": "grouped", "min_child_samples": 10},
-    "hist_gradient_boosting": {"max_iter": 10, "categories": "grouped"},
-    "xgboost": {"n_estimators": 20, "max_depth": 3, "categories": "grouped"},
-    "catboost": {"iterations": 20, "depth": 3},
-}
 FEATURES = ["holiday", "noise", "signal", "store"]
 
 
 def fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
     """Fit one family on all rows."""
-    pytest.importorskip(family) if family in ("xgboost", "catboost") else None
-    return fit_model(pipeline, frame, family, PARAMS[family], 1)
+    pytest.importorskip(FAMILIES[family].package or "sklearn")
+    candidate = candidates_of(pipeline.training)[family]
+    return fit_model(
+        pipeline, frame, family, candidate.defaults | ({candidate.rounds: 20} if candidate.rounds else {}), 1
+    )
 
 
 def of(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) -> Contributions:
@@ -48,16 +44,12 @@ def of(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) ->
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
 @pytest.mark.parametrize(
-    ("family", "method", "within"),
-    [
-        ("linear", "exact, of a linear model", 1e-6),
-        ("lightgbm", "TreeSHAP", 1e-6),
-        ("catboost", "TreeSHAP", 1e-6),
-        ("xgboost", "TreeSHAP", 1e-4),  # of single precision
-    ],
+    ("family", "method"),
+    [("linear", "exact, of a linear model")]
+    + [(name, "TreeSHAP") for name, family in FAMILIES.items() if family.shap_values is not None],
 )
 def test_a_models_own_contributions_add_up_to_its_prediction(
-    task: str, family: str, method: str, within: float, make_pipeline: MakePipeline, make_frame: MakeFrame
+    task: str, family: str, method: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
     """Trees and lines tell exactly what each raw feature adds, missing values and categories among them."""
     pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task)
@@ -65,6 +57,7 @@ def test_a_models_own_contributions_add_up_to_its_prediction(
 
     found = of(pipeline, frame, model)
 
+    within = 1e-4 if family == "xgboost" else 1e-6  # XGBoost sums in single precision
     assert (found.method, found.unit) == (method, "log-odds" if task == "binary" else "value")
     assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=within, rel=within)
     assert sorted(found.values) == FEATURES
@@ -181,7 +174,6 @@ def test_a_missing_column_is_told(make_pipeline: MakePipeline, make_frame: MakeF
 def test_a_model_without_features_adds_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
     """A guess is all base."""
     pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
-    PARAMS["baseline"] = {}
 
     found = of(pipeline, frame, fitted(pipeline, frame, "baseline"))
 

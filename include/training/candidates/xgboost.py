@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
 from include.training.candidates.candidate import (
     MAX_ROUNDS,
     PATIENCE_ROUNDS,
@@ -15,6 +16,7 @@ from include.training.candidates.candidate import (
     taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,19 +59,19 @@ def xgboost(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "xgboost",
-        "ordinal",
-        defaults,
-        suggest,
-        _estimator,
-        "n_estimators",
-        MAX_ROUNDS,
+        family="xgboost",
+        encoding="ordinal",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="n_estimators",
+        max_rounds=MAX_ROUNDS,
         fit_watched=_fit_watched,
         needs_codes=True,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from xgboost import XGBClassifier, XGBRegressor
 
     taken = estimator_params(params)
@@ -107,3 +109,22 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     estimator.fit(x, y, sample_weight=weights, eval_set=[(watch.x, watch.y)], verbose=False)
     estimator.set_params(callbacks=None)
     return estimator.best_iteration + 1
+
+
+def _shap_values(estimator: Any, x: Any) -> np.ndarray:
+    from xgboost import DMatrix
+
+    kinds = estimator.get_params().get("feature_types")
+    matrix = DMatrix(x, feature_types=kinds, enable_categorical=kinds is not None, nthread=settings.threads())
+    return estimator.get_booster().predict(matrix, pred_contribs=True)
+
+
+FAMILY = Family(
+    name="xgboost",
+    first_trial=4,
+    make=xgboost,
+    package="xgboost",
+    # a booster is bytes, which XGBoost reads as trees
+    model_types=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
+    shap_values=_shap_values,
+)

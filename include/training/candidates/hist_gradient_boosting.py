@@ -16,6 +16,7 @@ from include.training.candidates.candidate import (
     taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,18 +57,18 @@ def hist_gradient_boosting(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "hist_gradient_boosting",
-        "ordinal",
-        defaults,
-        suggest,
-        _estimator,
-        "max_iter",
-        MAX_ROUNDS,
+        family="hist_gradient_boosting",
+        encoding="ordinal",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="max_iter",
+        max_rounds=MAX_ROUNDS,
         fit_watched=_fit_watched,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     taken = estimator_params(params)
@@ -103,3 +104,11 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     best = max(1, int(np.argmax(estimator.validation_score_)))
     del estimator._predictors[best:]  # it has no other way to predict with fewer rounds
     return best
+
+
+FAMILY = Family(
+    name="hist_gradient_boosting",
+    first_trial=5,
+    make=hist_gradient_boosting,
+    model_types=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
 from include.training.candidates.candidate import (
     MAX_ROUNDS,
     PATIENCE_ROUNDS,
@@ -15,6 +16,7 @@ from include.training.candidates.candidate import (
     taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +65,18 @@ def lightgbm(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "lightgbm", "ordinal", defaults, suggest, _estimator, "n_estimators", MAX_ROUNDS, fit_watched=_fit_watched
+        family="lightgbm",
+        encoding="ordinal",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="n_estimators",
+        max_rounds=MAX_ROUNDS,
+        fit_watched=_fit_watched,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     taken = estimator_params(params)
@@ -119,3 +128,49 @@ class _Stop:
         stale = env.iteration - self.progress_round >= PATIENCE_ROUNDS
         if stale or env.iteration + 1 == env.end_iteration or self.watch.is_over():
             raise EarlyStopException(self.best_round, results)
+
+
+def _shap_values(estimator: Any, x: Any) -> np.ndarray:
+    return estimator.booster_.predict(x, pred_contrib=True, num_threads=settings.threads())
+
+
+def _register_onnx() -> None:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    update_registered_converter(
+        LGBMClassifier,
+        "LightGbmLGBMClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_lightgbm,
+        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+    )
+    update_registered_converter(
+        LGBMRegressor,
+        "LightGbmLGBMRegressor",
+        calculate_linear_regressor_output_shapes,
+        convert_lightgbm,
+        options={"split": None},
+    )
+
+
+FAMILY = Family(
+    name="lightgbm",
+    first_trial=3,
+    make=lightgbm,
+    package="lightgbm",
+    # a booster is its text, which LightGBM reads as trees
+    model_types=(
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+    ),
+    shap_values=_shap_values,
+    register_onnx=_register_onnx,
+)

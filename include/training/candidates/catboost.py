@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
 from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
@@ -14,6 +15,7 @@ from include.training.candidates.candidate import (
     taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +51,18 @@ def catboost(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "catboost", "coded", defaults, suggest, _estimator, "iterations", MAX_ROUNDS, fit_watched=_fit_watched
+        family="catboost",
+        encoding="coded",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="iterations",
+        max_rounds=MAX_ROUNDS,
+        fit_watched=_fit_watched,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     taken = estimator_params(params)
@@ -85,3 +94,21 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
         callbacks=[StopInTime()],
     )
     return estimator.tree_count_
+
+
+def _shap_values(estimator: Any, x: Any) -> np.ndarray:
+    from catboost import Pool
+
+    pool = Pool(x, cat_features=estimator.get_cat_feature_indices())
+    return estimator.get_feature_importance(pool, type="ShapValues", thread_count=settings.threads())
+
+
+FAMILY = Family(
+    name="catboost",
+    first_trial=6,
+    make=catboost,
+    package="catboost",
+    # a model is bytes, which CatBoost reads as trees
+    model_types=("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
+    shap_values=_shap_values,
+)
