@@ -19,7 +19,7 @@ from include.evaluation.metrics import Metric
 from include.evaluation.noise import paired_difference
 from include.features.snapshot import pin_snapshot
 from include.training.candidates import Candidate, candidates_of
-from include.training.challenger import Tuned, choose_challenger, fit_challenger
+from include.training.challenger import TunedCandidate, choose_challenger, fit_challenger
 from include.training.columns import feature_columns
 from include.training.combine import weighted_mean
 from include.training.folds import Folds
@@ -82,7 +82,7 @@ def _expect(frame: pd.DataFrame, pipeline: Pipeline) -> None:
     assert batch.validate(suite, result_format="SUMMARY").success
 
 
-def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, training: Training) -> Tuned:
+def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, training: Training) -> TunedCandidate:
     """Have the trials that Nightshift's search has: the defaults, the champion's parameters, and draws."""
     import numpy as np
     import optuna
@@ -93,7 +93,7 @@ def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, trai
     if known:
         searched = {name: value for name, value in known.items() if name in candidate.defaults}
         study.enqueue_trial(candidate.defaults | searched, skip_if_exists=True)
-    best: Tuned | None = None
+    best: TunedCandidate | None = None
     for _ in range(training.tuning.trials or 1 if candidate.searches else 1):
         study.sampler = optuna.samplers.TPESampler(seed=training.seed + len(study.trials), n_startup_trials=6)
         trial = study.ask()
@@ -113,7 +113,8 @@ def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, trai
             rounds = [each.rounds or 1 for each in found] if candidate.rounds else None
             if candidate.rounds and rounds:
                 params = params | {candidate.rounds: max(1, round(float(np.mean(rounds))))}
-            best = Tuned(candidate.family, params, rounds, mean, np.concatenate([each.predictions for each in found]))
+            predictions = np.concatenate([each.predictions for each in found])
+            best = TunedCandidate(candidate.family, params, rounds, mean, predictions)
     assert best is not None, "the first trial is not pruned"
     return best
 

@@ -26,7 +26,7 @@ class Progress:
         The seconds of the family after which the best score was found, and the one before it (0 for none).
     gained
         By how much the best score is better than the one before it, or than a model without features.
-    dearest
+    max_trial_seconds
         The seconds of the longest trial that was completed.
     done
         Whether the family may have no more trials.
@@ -39,7 +39,7 @@ class Progress:
     best_at: float
     previous_at: float
     gained: float
-    dearest: float = 0.0
+    max_trial_seconds: float = 0.0
     done: bool = False
 
 
@@ -64,13 +64,13 @@ def next_family(progress: Sequence[Progress]) -> str | None:
     return chosen
 
 
-def trial_share(seconds: float, families: int, dearest: float) -> float:
+def trial_share(seconds: float, families: int, max_trial_seconds: float) -> float:
     """Return the seconds that one trial may take, by which a family that grows round by round is stopped.
 
     The first one takes no more than half of what the family would have of an equal share of the budget; each
     later one may take twice what the longest before it took, so that a family earns its dear parameters.
     """
-    return max(seconds / (2 * families), 2 * dearest)
+    return max(seconds / (2 * families), 2 * max_trial_seconds)
 
 
 def _cost_of_improvement(progress: Progress, leader: float | None) -> float:

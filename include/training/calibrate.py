@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from include.core.errors import TrainingImpossible
 from include.evaluation.noise import Difference, paired_difference
-from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
+from include.training.out_of_fold import NOT_ENOUGH, format_difference, refuse_unpredicted, why_not_judged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationChoice:
     """How the challenger's probabilities are calibrated, and why.
 
     Attributes
@@ -59,7 +59,7 @@ def choose_calibration(
     rounds: int,
     confidence: float,
     seed: int,
-) -> Calibration:
+) -> CalibrationChoice:
     """Return the method that makes probabilities better by more than noise, or none.
 
     Each method is fitted on all folds but the last and judged on the last, by log loss: the interval of the paired
@@ -83,8 +83,8 @@ def choose_calibration(
 
     refuse_unpredicted(predictions, "the candidates that were chosen")
 
-    def none(reason: str, difference: Difference | None = None) -> Calibration:
-        return Calibration("none", difference, f"not calibrated: {reason}")
+    def none(reason: str, difference: Difference | None = None) -> CalibrationChoice:
+        return CalibrationChoice("none", difference, f"not calibrated: {reason}")
 
     if unjudgeable := why_not_judged(fold, days):
         return none(unjudgeable)
@@ -95,20 +95,20 @@ def choose_calibration(
         return none(f"the rarest class has {rarest} rows before the last fold, and {MIN_CLASS_ROWS} are needed")
     judged, log_loss = (y[last], days[last]), replace(measure, metric="log_loss")
     how = {"rounds": rounds, "confidence": confidence, "seed": seed}
-    found: list[Calibration] = []
+    found: list[CalibrationChoice] = []
     for method in get_args(Method):
         if method == "isotonic" and (~last).sum() < MIN_ISOTONIC_ROWS:
             continue
         calibrator = _fit_calibrator(method, y[~last], predictions[~last], range(n_classes))
         after, before = _apply(calibrator, predictions[last]), predictions[last]
         difference = paired_difference(log_loss, *judged, after, before, **how)
-        told = f"{method} probabilities have a log loss {told_difference(difference)}"
+        told = f"{method} probabilities have a log loss {format_difference(difference)}"
         if not difference.low > 0:
             found.append(none(f"{told}, {NOT_ENOUGH}", difference))
         elif measure.metric != "f1" and not _gain(measure, y[last], after, before) >= -ROUNDING:
             found.append(none(f"{told}, and make {measure.metric} worse", difference))
         else:
-            found.append(Calibration(method, difference, f"calibrated: {told}"))
+            found.append(CalibrationChoice(method, difference, f"calibrated: {told}"))
     chosen = [each for each in found if each.method != "none"]
     return max(chosen or found, key=_by_value)
 
@@ -226,7 +226,7 @@ def _gain(measure: Metric, y: np.ndarray, after: np.ndarray, before: np.ndarray)
     return measure.sign * (measure.value(y, after) - measure.value(y, before))
 
 
-def _by_value(calibration: Calibration) -> float:
+def _by_value(choice: CalibrationChoice) -> float:
     """Return the difference that was found; one that is not defined is the least."""
-    value = calibration.difference.value if calibration.difference else math.nan
+    value = choice.difference.value if choice.difference else math.nan
     return -math.inf if math.isnan(value) else value

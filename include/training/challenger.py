@@ -19,7 +19,7 @@ ROUNDS = 500
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedCandidate:
     """One family as the search left it.
 
     Attributes
@@ -51,7 +51,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChallengerSpec:
     """What the challenger will be.
 
     Attributes
@@ -91,13 +91,13 @@ class Chosen:
         return asdict(self) | {"family": self.family}
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Chosen:
+    def from_json(cls, fields: dict[str, Any]) -> ChallengerSpec:
         """Make a choice of what `to_json` gave, whatever else is beside it."""
         own = {field.name: fields[field.name] for field in dataclass_fields(cls)}
         return cls(**own | {"members": [Member(**member) for member in fields["members"]]})
 
 
-def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> Chosen:
+def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandidate]) -> ChallengerSpec:
     """Choose a single family, or a few of them weighed, with calibration and threshold, by the folds alone.
 
     Nothing is looked at but predictions of rows that lay after those that were learned from, all of them
@@ -144,11 +144,11 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
         chosen = choose_threshold(training.threshold, y, calibrate_predictions(method, y, predicted))
         threshold = asdict(chosen)
         reasons.append(chosen.reason)
-    return Chosen(members, order[0].score, method, threshold, folds.classes, folds.columns.all, reasons)
+    return ChallengerSpec(members, order[0].score, method, threshold, folds.classes, folds.columns.all, reasons)
 
 
 def fit_challenger(
-    pipeline: Pipeline, rows: pd.DataFrame, chosen: Chosen, y: np.ndarray, validated: np.ndarray, threads: int
+    pipeline: Pipeline, rows: pd.DataFrame, chosen: ChallengerSpec, y: np.ndarray, validated: np.ndarray, threads: int
 ) -> Model:
     """Fit what was chosen on all rows to learn from, as one scikit-learn pipeline over the raw feature frame.
 

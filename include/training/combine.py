@@ -14,9 +14,9 @@ from include.evaluation.noise import Difference, paired_difference
 from include.training.greedy import pick_weights
 from include.training.out_of_fold import (
     NOT_ENOUGH,
+    format_difference,
     mean_score,
     refuse_unpredicted,
-    told_difference,
     why_not_judged,
 )
 
@@ -114,11 +114,13 @@ def choose_weights(
     how = {"rounds": rounds, "confidence": confidence, "seed": seed}
     difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
     if not difference.low > 0:
-        return alone(f"{_told(picked)} has a {measure.metric} {told_difference(difference)}, {NOT_ENOUGH}", difference)
+        return alone(
+            f"{_told(picked)} has a {measure.metric} {format_difference(difference)}, {NOT_ENOUGH}", difference
+        )
     weights = pick_weights(known, np.asarray(y), fold, measure, max_members, seed)
     if len(weights) < 2:
         return alone("no combination is better on all folds", difference)
-    together_is = f"a combination has a {measure.metric} {told_difference(difference)}"
+    together_is = f"a combination has a {measure.metric} {format_difference(difference)}"
     return Combination(weights, difference, f"{_told(weights)}: {together_is}")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "fit_estimator", "fit_model", "predict", "predict_encoded", "row_weights"]
 
 #: Rounds of a model whose parameters do not say, and that has no rows to watch.
-USUAL_ROUNDS = 150
+DEFAULT_ROUNDS = 150
 
 
 def row_weights(training: Training, y: np.ndarray) -> np.ndarray | None:
@@ -82,7 +82,7 @@ def fit_estimator(
         if watch is not None and candidate.fit_watched is not None and len(watch.y):
             return candidate.fit_watched(estimator, x, y, weights, watch)
         if candidate.rounds and watch is not None:
-            estimator.set_params(**{candidate.rounds: USUAL_ROUNDS})  # nothing to watch
+            estimator.set_params(**{candidate.rounds: DEFAULT_ROUNDS})  # nothing to watch
         if weights is None or not _takes_weights(estimator):
             estimator.fit(x, y)
         else:
@@ -90,7 +90,7 @@ def fit_estimator(
     if "n_jobs" in estimator.get_params() and type(estimator).__module__.startswith("sklearn."):
         # the threads of a forest add up what its trees predict in the order in which they end
         estimator.set_params(n_jobs=None)
-    return USUAL_ROUNDS if candidate.rounds and watch is not None else None
+    return DEFAULT_ROUNDS if candidate.rounds and watch is not None else None
 
 
 def fit_model(
@@ -101,7 +101,7 @@ def fit_model(
     Parameters
     ----------
     params
-        The family's parameters, with its rounds; a family that lacks them grows `USUAL_ROUNDS`.
+        The family's parameters, with its rounds; a family that lacks them grows `DEFAULT_ROUNDS`.
     max_rows
         Fit the estimator on a draw of at most so many rows; None for as many as the family takes.
     """
@@ -115,7 +115,7 @@ def fit_model(
     x = encode.fit_transform(rows[columns.all])
     y = native_target(training, rows[pipeline.features.label])
     if candidate.rounds and candidate.rounds not in params:
-        params = params | {candidate.rounds: USUAL_ROUNDS}
+        params = params | {candidate.rounds: DEFAULT_ROUNDS}
     estimator = candidate.estimator(columns, training, params, threads)
     if training.task == "multiclass" and candidate.needs_codes:
         # a vote of one: scikit-learn's own way to give an estimator codes and to speak of classes by name

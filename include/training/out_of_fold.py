@@ -83,7 +83,7 @@ def why_not_judged(fold: np.ndarray, days: np.ndarray) -> str | None:
     return None
 
 
-def told_difference(difference: Difference) -> str:
+def format_difference(difference: Difference) -> str:
     """Return a difference on the last fold in words, with its interval."""
     if math.isnan(difference.value) or math.isnan(difference.low):
         return "of no defined difference on the last fold"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 #: Mixed rows that are predicted in all, which bounds what an explanation costs, and at once, which bounds memory.
 PREDICTED_ROWS, ROWS_AT_ONCE = 200_000, 25_000
 #: Orders of the features that are drawn at most.
-MOST_WALKS = 400
+MAX_WALKS = 400
 #: Of a slow model no more orders are walked when so many seconds have passed; it adds up all the same.
-MOST_SECONDS = 20.0
+MAX_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def sampled_contributions(
     prediction = predicted[np.arange(len(rows)), told] if predicted.ndim == 2 else predicted
     steps, count = len(names) + 1, len(rows)
     draw = np.random.default_rng(seed)
-    walks = max(2, min(MOST_WALKS, PREDICTED_ROWS // max(1, steps * count)) // 2 * 2)
+    walks = max(2, min(MAX_WALKS, PREDICTED_ROWS // max(1, steps * count)) // 2 * 2)
     both = pd.concat([rows[names], background[names]], ignore_index=True)
     starts = count + _turns(draw, len(background), walks // 2)
     orders = draw.permuted(np.tile(np.arange(len(names)), (walks // 2, 1)), axis=1)
@@ -64,12 +64,12 @@ def sampled_contributions(
     ranks = np.argsort(orders, axis=1)
     ranks = np.stack([ranks, len(names) - 1 - ranks], axis=1).reshape(walks, len(names))
     starts = np.repeat(starts, 2)
-    walked, deadline = 0, time.monotonic() + MOST_SECONDS
+    walked, deadline = 0, time.monotonic() + MAX_SECONDS
     added, base = np.zeros((count, len(names))), np.zeros(count)
     at_once = max(1, ROWS_AT_ONCE // max(1, steps * count))
     for first in range(0, walks, at_once):
         if walked and time.monotonic() >= deadline:
-            log.warning("contributions were sampled for %.0f seconds: %d of %d walks", MOST_SECONDS, walked, walks)
+            log.warning("contributions were sampled for %.0f seconds: %d of %d walks", MAX_SECONDS, walked, walks)
             break
         rank, start = ranks[first : first + at_once], starts[first : first + at_once]
         mixed = _mixed(both, names, rank, start, count)

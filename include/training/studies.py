@@ -134,7 +134,7 @@ def is_running(trial: optuna.trial.FrozenTrial) -> bool:
     return not trial.state.is_finished() and not is_lost(trial)
 
 
-def was_had(trial: optuna.trial.FrozenTrial) -> bool:
+def has_ended(trial: optuna.trial.FrozenTrial) -> bool:
     """Return whether something came of a trial, be it that its process is gone."""
     return not is_running(trial) and trial.user_attrs.get("error") != SURPLUS
 
@@ -147,7 +147,7 @@ def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
     return trial.user_attrs.get("seconds", 0.0)
 
 
-def losses(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def lost_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials whose process is gone that were fitted on all rows: the family may try again on fewer."""
     return [trial for trial in study.get_trials(deepcopy=False) if is_lost(trial) and not _is_limited(trial)]
 
@@ -156,9 +156,9 @@ def _is_limited(trial: optuna.trial.FrozenTrial) -> bool:
     return "max_rows" in trial.user_attrs
 
 
-def loss_of(study: optuna.Study) -> str | None:
+def describe_loss(study: optuna.Study) -> str | None:
     """Return what became of a family after a trial was lost that did not end it, or None where none was."""
-    lost = losses(study)
+    lost = lost_trials(study)
     if not lost:
         return None
     limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if _is_limited(trial)]
@@ -166,13 +166,13 @@ def loss_of(study: optuna.Study) -> str | None:
     return f"trial {lost[0].number} was lost, {then}: {DIED}"
 
 
-def interruptions(study: optuna.Study) -> int:
+def count_interruptions(study: optuna.Study) -> int:
     """Return how many trials came to nothing by no fault of their family."""
     trials = study.get_trials(deepcopy=False)
     return sum(trial.user_attrs.get("error") in (INTERRUPTED, SURPLUS) for trial in trials)
 
 
-def spent_by(study: optuna.Study, worker: int) -> float:
+def seconds_spent_by(study: optuna.Study, worker: int) -> float:
     """Return the seconds that a worker has spent on a study's trials."""
     return sum(
         seconds_of(trial) for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("worker") == worker
@@ -191,21 +191,21 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     sign
         1 where more is better of the study's values, else -1.
     """
-    seconds = best_at = previous_at = gained = dearest = 0.0
+    seconds = best_at = previous_at = gained = max_trial_seconds = 0.0
     best: float | None = None
     begun = study.get_trials(deepcopy=False)
     for trial in begun:
         seconds += seconds_of(trial) if trial.state.is_finished() else 0.0
         if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
             continue
-        dearest = max(dearest, seconds_of(trial))
+        max_trial_seconds = max(max_trial_seconds, seconds_of(trial))
         score = sign * trial.value
         if best is None or score > best:
             before = floor if best is None else best
             gained = score - before if before is not None else abs(score)
             best, best_at, previous_at = score, seconds, best_at
     done = len(begun) >= limit or failure_of(study) is not None
-    return Progress(family, len(begun), seconds, best, best_at, previous_at, gained, dearest, done)
+    return Progress(family, len(begun), seconds, best, best_at, previous_at, gained, max_trial_seconds, done)
 
 
 def failure_of(study: optuna.Study) -> str | None:

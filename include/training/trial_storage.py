@@ -40,7 +40,7 @@ def open_storage(journal: Path) -> optuna.storages.BaseStorage:
         lock = JournalFileOpenLock(str(journal))
         return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
     except Exception as error:  # noqa: BLE001  whatever the database's driver raises
-        raise _not_kept(url or str(journal), error) from None
+        raise _storage_unavailable(url or str(journal), error) from None
 
 
 def _open_database(url: str) -> optuna.storages.BaseStorage:
@@ -52,13 +52,13 @@ def _open_database(url: str) -> optuna.storages.BaseStorage:
             return optuna_internals.cache_reads(database)
         except Exception as error:
             # two tasks that find no tables at the same time both make them, and one of them is refused
-            if opening + 1 == MAX_OPENINGS or not _is_contest(error):
+            if opening + 1 == MAX_OPENINGS or not _is_conflict(error):
                 raise
         time.sleep(0.2)
     raise AssertionError("the last opening returns or raises")
 
 
-def _is_contest(error: Exception) -> bool:
+def _is_conflict(error: Exception) -> bool:
     """Return whether an answering database refused what another task did at the same time."""
     from sqlalchemy import exc
 
@@ -80,19 +80,19 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not is_of_storage(error):
+        if not is_storage_error(error):
             raise
-        raise _not_kept(settings.tuning_storage() or "the journal", error) from None
+        raise _storage_unavailable(settings.tuning_storage() or "the journal", error) from None
 
 
-def is_of_storage(error: Exception) -> bool:
+def is_storage_error(error: Exception) -> bool:
     """Return whether an error is of the database that keeps the trials, not of the trial."""
     from sqlalchemy.exc import SQLAlchemyError
 
     return bool(settings.tuning_storage()) and isinstance(error, (SQLAlchemyError, StorageInternalError))
 
 
-def _not_kept(where: str, error: Exception) -> TrainingImpossible:
+def _storage_unavailable(where: str, error: Exception) -> TrainingImpossible:
     """Return what is raised, unchained, where an error's own text may have the address and its password."""
     shown = settings.without_password(where).partition("?")[0]  # a password may be among the options as well
     told = TrainingImpossible(

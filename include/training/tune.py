@@ -91,8 +91,8 @@ class Search:
             family = next_family(progress)
             if family is None:
                 break
-            [dearest] = [each.dearest for each in progress if each.family == family]
-            share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), dearest)
+            [max_trial_seconds] = [each.max_trial_seconds for each in progress if each.family == family]
+            share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), max_trial_seconds)
             left -= self._try(family, folds, worker, left, share / len(folds.folds), keep)
 
     def is_over(self, seconds: float, worker: int) -> bool:
@@ -150,7 +150,7 @@ class Search:
         import numpy as np
 
         clock, study = WorkClock(), self.studies[family]
-        max_rows = folds.fit_rows // 2 if studies.losses(study) else None
+        max_rows = folds.fit_rows // 2 if studies.lost_trials(study) else None
         candidate = self.candidates[family].on_at_most(max_rows)
         workers, first = self.training.tuning.parallel, self.first[family]
         trial = studies.ask(study, self.training.seed, worker, workers, first, max_rows)
@@ -183,7 +183,7 @@ class Search:
             _interrupt(study, trial)
             raise
         except Exception as error:
-            if trial_storage.is_of_storage(error):
+            if trial_storage.is_storage_error(error):
                 raise
             # a candidate may be anybody's estimator; the others go on
             state = TrialState.FAIL
@@ -216,7 +216,7 @@ class Search:
         return clock.seconds
 
     def _left(self, seconds: float, worker: int) -> float:
-        return seconds - sum(studies.spent_by(study, worker) for study in self.studies.values())
+        return seconds - sum(studies.seconds_spent_by(study, worker) for study in self.studies.values())
 
     def _progress(self) -> list[Progress]:
         floor = None
@@ -232,8 +232,8 @@ class Search:
         """Return how many trials a family may have: one, where there is nothing to search; a lost one is had again."""
         study = self.studies[family]
         if not self.candidates[family].searches:
-            return 1 + studies.interruptions(study) + len(studies.losses(study))
-        return (self.training.tuning.trials or studies.MAX_TRIALS) + len(studies.losses(study))
+            return 1 + studies.count_interruptions(study) + len(studies.lost_trials(study))
+        return (self.training.tuning.trials or studies.MAX_TRIALS) + len(studies.lost_trials(study))
 
     def _has_result(self) -> bool:
         return any(studies.best_trial(study, self.sign) for study in self.studies.values())
@@ -241,8 +241,8 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.was_had(trial)]
-        note = studies.failure_of(study) or studies.loss_of(study) or ""
+        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.has_ended(trial)]
+        note = studies.failure_of(study) or studies.describe_loss(study) or ""
         if best is None and not note:
             failed = [each for each in trials if each["state"] == "fail"]
             note = "no trial was finished in the seconds that there were"

@@ -57,7 +57,7 @@ def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def told_unfinished(results: Mapping[str, TuningResult]) -> str | None:
+def format_unfinished(results: Mapping[str, TuningResult]) -> str | None:
     """Return which candidates no trial was finished of, for the line above the table; None where there is none."""
     names = [family for family, result in results.items() if result.trial is None]
     return f"{len(names)} of {len(results)} candidates without a result: {', '.join(names)}" if names else None

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Drawing parameters and keeping what came of them takes less; a database that does not answer takes more.
-MOST_BESIDE_SECONDS = 1.0
+MAX_OVERHEAD_SECONDS = 1.0
 
 
 class WorkClock:
-    """Counts the seconds that a trial fits models, and what it does besides up to `MOST_BESIDE_SECONDS`."""
+    """Counts the seconds that a trial fits models, and what it does besides up to `MAX_OVERHEAD_SECONDS`."""
 
     def __init__(self) -> None:
         self._begun, self._fitted = time.monotonic(), 0.0
@@ -32,4 +32,4 @@ class WorkClock:
     def seconds(self) -> float:
         """The seconds of work so far; not within `fitting`."""
         beside = time.monotonic() - self._begun - self._fitted
-        return self._fitted + min(beside, MOST_BESIDE_SECONDS)
+        return self._fitted + min(beside, MAX_OVERHEAD_SECONDS)

@@ -104,6 +104,6 @@ def loss_defaults(training: Training) -> Params:
     return {"minimise": "absolute"} if loss_of(training) == "absolute" else {}
 
 
-def taken_loss(training: Training, params: Params) -> Loss:
+def loss_to_minimise(training: Training, params: Params) -> Loss:
     """Return what an estimator is to minimise."""
     return params.get("minimise", loss_of(training))

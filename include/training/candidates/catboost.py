@@ -11,8 +11,8 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
 from include.training.candidates.family import Family
@@ -74,7 +74,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
         loss = "Logloss" if training.task == "binary" else "MultiClass"
         return CatBoostClassifier(**fixed | taken, loss_function=loss)
     losses = {"squared": "RMSE", "absolute": "MAE", "quantile": f"Quantile:alpha={training.quantile}"}
-    return CatBoostRegressor(**fixed | taken, loss_function=losses[taken_loss(training, params)])
+    return CatBoostRegressor(**fixed | taken, loss_function=losses[loss_to_minimise(training, params)])
 
 
 def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:

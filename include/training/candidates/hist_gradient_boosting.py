@@ -12,8 +12,8 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
 from include.training.candidates.family import Family
@@ -77,7 +77,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
     fixed["categorical_features"] = positions or None
     if training.classifies:
         return HistGradientBoostingClassifier(**fixed | taken)
-    loss = taken_loss(training, params)
+    loss = loss_to_minimise(training, params)
     if loss == "quantile":
         fixed["quantile"] = training.quantile
     return HistGradientBoostingRegressor(**fixed | taken, loss=_LOSSES[loss])

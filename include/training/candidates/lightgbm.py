@@ -12,8 +12,8 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
 from include.training.candidates.family import Family
@@ -89,7 +89,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
         fixed |= {"categorical_column": positions, "min_data_per_group": params["min_child_samples"]}
     if training.classifies:
         return LGBMClassifier(**fixed | taken)
-    loss = taken_loss(training, params)
+    loss = loss_to_minimise(training, params)
     if loss == "quantile":
         fixed["alpha"] = training.quantile
     return LGBMRegressor(**fixed | taken, objective=_OBJECTIVES[loss])

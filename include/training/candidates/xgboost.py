@@ -12,8 +12,8 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
 from include.training.candidates.family import Family
@@ -82,7 +82,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
         fixed |= {"enable_categorical": True, "feature_types": kinds}
     if training.classifies:
         return XGBClassifier(**fixed | taken)
-    loss = taken_loss(training, params)
+    loss = loss_to_minimise(training, params)
     if loss == "quantile":
         fixed["quantile_alpha"] = training.quantile
     return XGBRegressor(**fixed | taken, objective=_OBJECTIVES[loss])

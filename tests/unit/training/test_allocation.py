@@ -69,6 +69,6 @@ def test_a_family_that_gained_nothing_is_not_infinitely_dear() -> None:
 
 def test_a_trial_may_take_twice_what_the_longest_before_it_took() -> None:
     """The first has half of an equal share of the budget; a family that was dear before may be dearer."""
-    assert trial_share(60, families=5, dearest=0.0) == 6
-    assert trial_share(60, families=5, dearest=2.0) == 6
-    assert trial_share(60, families=5, dearest=5.0) == 10
+    assert trial_share(60, families=5, max_trial_seconds=0.0) == 6
+    assert trial_share(60, families=5, max_trial_seconds=2.0) == 6
+    assert trial_share(60, families=5, max_trial_seconds=5.0) == 10

@@ -23,7 +23,7 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Metric
-from include.training.calibrate import Calibration, calibrate_predictions, calibrated, choose_calibration
+from include.training.calibrate import CalibrationChoice, calibrate_predictions, calibrated, choose_calibration
 from include.training.combine import build_model
 from include.training.model_file import load_model, save_model
 
@@ -42,7 +42,7 @@ class Rows:
     fold: np.ndarray
     days: np.ndarray
 
-    def choose(self, predictions: np.ndarray, metric: str = "log_loss", **changes: Any) -> Calibration:
+    def choose(self, predictions: np.ndarray, metric: str = "log_loss", **changes: Any) -> CalibrationChoice:
         """Choose a calibration of predictions of these rows."""
         task = "binary" if predictions.ndim == 1 else "multiclass"
         return choose_calibration(self.y, predictions, self.fold, self.days, Metric(task, metric), **NOISE | changes)
@@ -181,7 +181,7 @@ def test_a_rare_class_is_not_calibrated(n_classes: int) -> None:
 
     found = rows.choose(_overconfident(rows.true))
 
-    assert found == Calibration(
+    assert found == CalibrationChoice(
         "none", None, "not calibrated: the rarest class has 49 rows before the last fold, and 50 are needed"
     )
 
@@ -208,7 +208,7 @@ def test_where_nothing_can_be_judged_nothing_is_calibrated(field: str, reason: s
 
     found = rows.choose(_overconfident(rows.true))
 
-    assert found == Calibration("none", None, f"not calibrated: {reason}")
+    assert found == CalibrationChoice("none", None, f"not calibrated: {reason}")
 
 
 def test_scores_that_are_no_probabilities_are_not_calibrated() -> None:

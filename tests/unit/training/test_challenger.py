@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include.training.challenger import Chosen, Member, fit_challenger
+from include.training.challenger import ChallengerSpec, Member, fit_challenger
 from include.training.fit import predict
 
 if TYPE_CHECKING:
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
-def _chosen(**member: Any) -> Chosen:
+def _chosen(**member: Any) -> ChallengerSpec:
     baseline = Member("baseline", 1.0, {}, None, 3.0, **member)
-    return Chosen([baseline], 3.0, "none", None, None, ["noise"], ["baseline alone"])
+    return ChallengerSpec([baseline], 3.0, "none", None, None, ["noise"], ["baseline alone"])
 
 
 @pytest.mark.parametrize("rows", [None, 50])
@@ -37,9 +37,9 @@ def test_what_an_older_release_chose_is_read() -> None:
     """A version that was registered before can be made again: its members have all rows."""
     chosen = _chosen(max_rows=50)
     fields = json.loads(json.dumps(chosen.to_json()))
-    assert Chosen.from_json(fields) == chosen
+    assert ChallengerSpec.from_json(fields) == chosen
 
     for member in fields["members"]:
         del member["max_rows"]
 
-    assert Chosen.from_json(fields) == _chosen()
+    assert ChallengerSpec.from_json(fields) == _chosen()

@@ -190,7 +190,7 @@ def test_a_slow_model_is_walked_less_and_its_contributions_add_up_all_the_same(
     """When its seconds have passed, what was walked until then is told."""
     from include.training import sampled_contributions as module
 
-    monkeypatch.setattr(module, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 500)
     pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame()
     model = fitted(pipeline, frame, "extra_trees")

@@ -19,7 +19,7 @@ from include.evaluation.metrics import Metric
 from include.training.candidates import Candidate, candidates_of, encoder
 from include.training.columns import feature_columns
 from include.training.fit import (
-    USUAL_ROUNDS,
+    DEFAULT_ROUNDS,
     Watch,
     fit_estimator,
     fit_model,
@@ -171,7 +171,7 @@ def test_without_a_row_to_watch_the_usual_rounds_are_fitted(
     watched = Watched(make_pipeline("multiclass", candidates=[family]), make_frame("multiclass"), family)
     nothing = replace(watched.watch, x=watched.watch.x[:5], y=np.full(5, 9.0))
 
-    assert watched.fit(nothing)[0] == USUAL_ROUNDS
+    assert watched.fit(nothing)[0] == DEFAULT_ROUNDS
 
 
 def test_a_family_without_rounds_has_none(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:

@@ -59,9 +59,9 @@ def test_a_lost_trial_costs_what_its_whole_folds_took(make_pipeline: MakePipelin
 
     studies.give_up(study, worker=0)
 
-    assert studies.spent_by(study, worker=0) == 2.5
+    assert studies.seconds_spent_by(study, worker=0) == 2.5
     assert studies.failure_of(study) is None
-    assert studies.loss_of(study) == f"trial 0 was lost, there was no time to try again: {studies.DIED}"
+    assert studies.describe_loss(study) == f"trial 0 was lost, there was no time to try again: {studies.DIED}"
 
 
 def test_a_trial_that_waited_for_its_storage_costs_what_it_worked(make_pipeline: MakePipeline, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_trial_that_waited_for_its_storage_costs_what_it_worked(make_pipeline:
     time.sleep(0.2)  # the database was away
     search.interrupt(worker=0)
 
-    assert studies.spent_by(study, worker=0) == 0.1
+    assert studies.seconds_spent_by(study, worker=0) == 0.1
 
 
 def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(

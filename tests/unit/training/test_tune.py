@@ -18,7 +18,7 @@ from include.training import studies, work_clock
 from include.training.folds import Folds
 from include.training.split import split_by_time
 from include.training.tune import Search
-from include.training.tuning_result import told_unfinished, tuning_table
+from include.training.tuning_result import format_unfinished, tuning_table
 from tests import factories
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def test_a_family_that_crashes_is_reported_and_the_others_go_on(
     assert len(results["linear"].trials) == 5
     assert str(error) in tuning_table(results, "mae")
     assert "lightgbm                     no result" in tuning_table(results, "mae")
-    assert told_unfinished(results) == "1 of 2 candidates without a result: lightgbm"
+    assert format_unfinished(results) == "1 of 2 candidates without a result: lightgbm"
 
 
 def test_no_family_left_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
