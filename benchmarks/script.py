@@ -60,8 +60,9 @@ def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:
         rows, y = frame.iloc[split.train], folds.y[folds.validated]
         model = fit_challenger(pipeline, rows, chosen, y, validated, settings.threads())
     with watch("evaluate_challenger"):
-        held, threshold = frame.iloc[split.holdout], (chosen.threshold or {})["value"]
-        metrics, better = _evaluate(pipeline, model, champion, rows, held, threshold)
+        held = frame.iloc[split.holdout]
+        assert chosen.threshold is not None, "the task is binary"
+        metrics, better = _evaluate(pipeline, model, champion, rows, held, chosen.threshold.value)
         importance = _importance(model, held, pipeline)
     with watch("register_model"):
         example = rows[chosen.features].dropna().head(5)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import optuna
 from optuna.trial import TrialState
 
 from include.training import optuna_internals
 from include.training.allocation import Progress
+from include.training.tuning_result import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -236,15 +237,24 @@ def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | N
     return max(complete, key=lambda trial: (sign * trial.value, -trial.number), default=None)
 
 
-def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    """Return what is kept of a trial when the search is over, as JSON types."""
-    return {
-        "number": trial.number,
-        "params": trial.params | trial.user_attrs.get("rounds", {}),
-        "state": "fail" if is_lost(trial) else trial.state.name.lower(),
-        "score": trial.value if trial.state.name == "COMPLETE" else None,
-        "fold_scores": trial.user_attrs.get("fold_scores", []),
-        "seconds": seconds_of(trial),
-        "worker": trial.user_attrs.get("worker"),
-        "error": DIED if is_lost(trial) else trial.user_attrs.get("error"),
-    }
+def trial_result(trial: optuna.trial.FrozenTrial) -> TrialResult:
+    """Return what is kept of a trial when the search is over."""
+    return TrialResult(
+        number=trial.number,
+        params=trial.params | trial.user_attrs.get("rounds", {}),
+        state="fail" if is_lost(trial) else _STATES[trial.state],
+        score=trial.value if trial.state == TrialState.COMPLETE else None,
+        fold_scores=trial.user_attrs.get("fold_scores", []),
+        seconds=seconds_of(trial),
+        worker=trial.user_attrs.get("worker"),
+        error=DIED if is_lost(trial) else trial.user_attrs.get("error"),
+    )
+
+
+_STATES: dict[TrialState, Literal["complete", "pruned", "fail", "running", "waiting"]] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "fail",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}

@@ -241,24 +241,24 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.has_ended(trial)]
+        trials = [studies.trial_result(trial) for trial in study.get_trials(deepcopy=False) if studies.has_ended(trial)]
         note = studies.failure_of(study) or studies.describe_loss(study) or ""
         if best is None and not note:
-            failed = [each for each in trials if each["state"] == "fail"]
+            failed = [each for each in trials if each.state == "fail"]
             note = "no trial was finished in the seconds that there were"
             if failed:
-                note = f"trial {failed[-1]['number']} failed: {failed[-1]['error']}"
+                note = f"trial {failed[-1].number} failed: {failed[-1].error}"
         return TuningResult(
-            family,
-            None if best is None else best.number,
-            None if best is None else best.params | best.user_attrs.get("rounds", {}),
-            None if best is None else best.value,
-            [] if best is None else best.user_attrs["fold_scores"],
-            None if best is None else best.user_attrs.get("fold_rounds"),
-            trials,
-            math.fsum(each["seconds"] for each in trials),
-            note,
-            None if best is None else best.user_attrs.get("max_rows"),
+            family=family,
+            trial=None if best is None else best.number,
+            params=None if best is None else best.params | best.user_attrs.get("rounds", {}),
+            score=None if best is None else best.value,
+            fold_scores=[] if best is None else best.user_attrs["fold_scores"],
+            fold_rounds=None if best is None else best.user_attrs.get("fold_rounds"),
+            trials=trials,
+            seconds=math.fsum(each.seconds for each in trials),
+            note=note,
+            max_rows=None if best is None else best.user_attrs.get("max_rows"),
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate
+    from include.training.tuning_result import TrialResult
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
@@ -29,10 +30,10 @@ def search_of(pipeline: Pipeline, tmp_path: Path) -> Search:
     return Search(pipeline, tmp_path / "search.journal", "a search")
 
 
-def told(search: Search, family: str) -> list[dict[str, Any]]:
+def ended(search: Search, family: str) -> list[TrialResult]:
     """Return a family's trials that are not running."""
     trials = search.studies[family].get_trials()
-    return [studies.told(trial) for trial in trials if not studies.is_running(trial)]
+    return [studies.trial_result(trial) for trial in trials if not studies.is_running(trial)]
 
 
 def test_the_first_parameters_are_had_once(make_pipeline: MakePipeline, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(
     assert {rows for rows, _ in fitted} == {half}
     assert fitted[0][1] == again.candidates["linear"].defaults
     result = again.results()["linear"]
-    assert [trial["state"] for trial in result.trials] == ["complete", "fail", "complete", "complete"]
+    assert [trial.state for trial in result.trials] == ["complete", "fail", "complete", "complete"]
     assert result.max_rows == half
     assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {studies.DIED}"
 
@@ -167,8 +168,8 @@ def test_a_search_that_was_killed_in_its_last_trial_is_not_over(
     again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
     assert again.is_over(ENOUGH_SECONDS, worker=0)
-    assert [trial["state"] for trial in told(again, "linear")] == ["complete", "fail", "complete"]
-    assert told(again, "linear")[1]["error"] == studies.DIED
+    assert [trial.state for trial in ended(again, "linear")] == ["complete", "fail", "complete"]
+    assert ended(again, "linear")[1].error == studies.DIED
 
 
 def test_a_task_that_finds_every_trial_begun_leaves_the_result_to_the_others(
@@ -182,7 +183,7 @@ def test_a_task_that_finds_every_trial_begun_leaves_the_result_to_the_others(
     search = search_of(pipeline, tmp_path)
     search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
-    assert told(search, "baseline") == []
+    assert ended(search, "baseline") == []
     assert search.waits_for_others()
     other.studies["baseline"].tell(running, 3.0)
     assert not search.waits_for_others()
@@ -230,6 +231,6 @@ def test_what_stops_the_task_is_not_the_familys_fault(
     again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
 
     result = again.results()["baseline"]
-    assert [trial["state"] for trial in result.trials] == ["pruned", "complete"]
+    assert [trial.state for trial in result.trials] == ["pruned", "complete"]
     assert result.note == ""
     assert math.isfinite(result.score or np.nan)

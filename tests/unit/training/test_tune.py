@@ -52,7 +52,7 @@ def _search(
 def _found(search: Search) -> list[object]:
     """Return what a search found, without what the clock has a part in."""
     results = search.results().values()
-    return [[result.params, result.score, [{**each, "seconds": None} for each in result.trials]] for result in results]
+    return [[result.params, result.score, [replace(each, seconds=0.0) for each in result.trials]] for result in results]
 
 
 def test_every_family_has_its_defaults_tried_first(
@@ -65,8 +65,8 @@ def test_every_family_has_its_defaults_tried_first(
     for family, result in search.results().items():
         first = result.trials[0]
         defaults = search.candidates[family].defaults
-        assert {name: first["params"][name] for name in defaults} == pytest.approx(defaults)
-        assert first["score"] == pytest.approx(np.mean(first["fold_scores"]))
+        assert {name: first.params[name] for name in defaults} == pytest.approx(defaults)
+        assert first.score == pytest.approx(np.mean(first.fold_scores))
         assert len(result.trials) == 2
 
 
@@ -154,7 +154,7 @@ def test_the_champions_parameters_are_tried_early(
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2})
     search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125, "retired": 3})
 
-    assert search.results()["linear"].trials[1]["params"] == {"strength": 0.125}
+    assert search.results()["linear"].trials[1].params == {"strength": 0.125}
 
 
 def test_without_a_warm_start_the_champion_is_not_asked(
@@ -164,7 +164,7 @@ def test_without_a_warm_start_the_champion_is_not_asked(
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "warm_start": False})
     search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125})
 
-    assert search.results()["linear"].trials[1]["params"] != {"strength": 0.125}
+    assert search.results()["linear"].trials[1].params != {"strength": 0.125}
 
 
 def test_early_stopping_decides_the_rounds(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
@@ -258,8 +258,8 @@ def test_a_task_that_is_stopped_leaves_no_blame(
     again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
 
     result = again.results()["linear"]
-    assert [trial["state"] for trial in result.trials] == ["pruned", "complete", "complete"]
-    assert result.trials[0]["error"] == "interrupted"
+    assert [trial.state for trial in result.trials] == ["pruned", "complete", "complete"]
+    assert result.trials[0].error == "interrupted"
     assert not result.note
 
 
@@ -304,7 +304,7 @@ def test_waiting_for_the_storage_is_not_charged(
     search.run(folds, 20.0, 0, lambda *_: None)
 
     trials = search.results()["linear"].trials
-    assert [trial["seconds"] for trial in trials if trial["state"] == "complete"] == [5.0] * 4
+    assert [trial.seconds for trial in trials if trial.state == "complete"] == [5.0] * 4
     assert search.is_over(20.0, worker=0)
 
 
@@ -339,7 +339,7 @@ def test_a_family_has_no_more_trials_than_it_may_have(
     search, kept = _search(pipeline, make_frame(), tmp_path)
 
     result = search.results()["linear"]
-    assert [trial["number"] for trial in result.trials] == [0, 1, 2]
+    assert [trial.number for trial in result.trials] == [0, 1, 2]
     assert all(number < 3 for _, number in kept)
     assert search.is_over(ENOUGH_SECONDS, worker=0)
 
