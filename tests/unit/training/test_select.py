@@ -173,7 +173,7 @@ def test_all_are_dropped_if_predictions_are_better_without_them(monkeypatch: pyt
     selection = choose(make_frame())
 
     assert selection.kept == []
-    assert "later rows worse (mae 2, and 1.5 without them)" in reasons(selection)["seen_useful_mean_7d"]
+    assert "remaining features (mae 2, and 1.5 without them)" in reasons(selection)["seen_useful_mean_7d"]
     assert selection.measured == Comparison("mae", with_kept=2.0, without=1.5)
 
 

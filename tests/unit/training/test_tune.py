@@ -123,7 +123,7 @@ def test_what_was_spent_is_spent(make_pipeline: MakePipeline, make_frame: MakeFr
     before = len(search.results()["linear"].trials)
     assert before > 1
 
-    spent = sum(each["seconds"] for each in search.results()["linear"].trials)
+    spent = sum(each.seconds for each in search.results()["linear"].trials)
     again = Search(pipeline, tmp_path / "search.journal", "a search")
     assert again.is_over(spent, worker=0)
     assert not again.is_over(spent, worker=1)
