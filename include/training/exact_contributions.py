@@ -1,4 +1,4 @@
-"""Contributions that a model itself can tell: of boosted trees, of linear models, and of their weighted mean."""
+"""Exact contributions: of boosted trees, of linear models, and of weighted means of these."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
 
-#: Base and contributions, of shape (n_rows,) and (n_rows, n_columns), of encoded rows.
-Parts = tuple["np.ndarray", "np.ndarray"]
-
 
 def exact_contributions(
     model: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training
 ) -> Contributions | None:
-    """Return what the model itself says that each feature adds, or None where it cannot say.
+    """Return the exact contribution of each feature, or None where the model has no exact ones.
 
-    Of a calibrated model it is what is added to the log-odds that the calibrator is given.
+    For a calibrated model these are contributions to the log-odds before calibration.
     """
     import numpy as np
 
@@ -35,24 +32,24 @@ def exact_contributions(
         return None
     leaves, calibrated = _leaves(model)
     if leaves is None or (training.classifies and len(leaves) > 1):
-        return None  # log-odds of a mean are not the mean of log-odds
+        return None  # the log-odds of a mean are not the mean of the log-odds
     prediction = predict(leaves[0][1] if calibrated else model, rows, training)
     names = [str(name) for name in model.feature_names_in_]
     base, values, methods = np.zeros(len(rows)), dict.fromkeys(names, np.zeros(len(rows))), []
     for weight, leaf in leaves:
-        found = _of_leaf(leaf, rows, background, training)
-        if found is None:
+        part = _explain_leaf(leaf, rows, background, training)
+        if part is None:
             return None
-        methods.append(found.method)
-        base = base + weight * found.base
-        for name, each in found.values.items():
+        methods.append(part.method)
+        base = base + weight * part.base
+        for name, each in part.values.items():
             values[name] = values[name] + weight * each
     unit: Unit = "log-odds" if training.classifies else "value"
     return Contributions(base, values, prediction, unit, " and ".join(sorted(set(methods))), calibrated)
 
 
 def _leaves(model: Any) -> tuple[list[tuple[float, Model]] | None, bool]:
-    """Return the single families that a model is a weighted mean of, and whether a calibrator is behind them."""
+    """Return the weighted single-family models that a model averages, and whether a calibrator follows them."""
     import numpy as np
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import VotingClassifier, VotingRegressor
@@ -82,13 +79,15 @@ def _leaves(model: Any) -> tuple[list[tuple[float, Model]] | None, bool]:
             return None, calibrated
 
 
-def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training) -> Contributions | None:
-    """Return what each raw feature adds to what one family predicts."""
+def _explain_leaf(
+    leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training
+) -> Contributions | None:
+    """Return the contribution of each raw feature to the predictions of one family."""
     import numpy as np
 
     encode, estimator = leaf.named_steps["encode"], leaf.named_steps["model"]
     names = [str(name) for name in leaf.feature_names_in_]
-    family, line = family_of(estimator), _line(estimator)
+    family, line = family_of(estimator), _linear_coefficients(estimator)
     shap_values = family.shap_values if family else None
     if shap_values is None and line is None:
         return None
@@ -99,21 +98,21 @@ def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training
             values = np.asarray(shap_values(estimator, x), dtype="float64")
             method, base, added = "TreeSHAP", values[:, -1], values[:, :-1]
         else:
-            assert line is not None, "one of the two is known"
+            assert line is not None, "checked above"
             method = "exact, of a linear model"
-            base, added = _of_line(*line, x, encode.transform(background[names]))
+            base, added = _linear_contributions(*line, x, encode.transform(background[names]))
     owners = column_owners(encode)
     if owners is None or added.shape[1] != len(owners):
         return None
     by_feature = {name: np.zeros(len(rows)) for name in names}
     for owner, column in zip(owners, added.T, strict=True):
         by_feature[owner] = by_feature[owner] + column
-    # what it predicts is looked up once for all leaves
+    # the caller predicts once for all leaves, so `prediction` is only a placeholder here
     return Contributions(base, by_feature, base, "log-odds" if training.classifies else "value", method)
 
 
-def _line(estimator: Any) -> tuple[np.ndarray, float] | None:
-    """Return the coefficients and the intercept of a linear model of one output, in the unit of its prediction."""
+def _linear_coefficients(estimator: Any) -> tuple[np.ndarray, float] | None:
+    """Return coefficients and intercept of a linear model with one output, in the unit of its prediction."""
     import numpy as np
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.preprocessing import StandardScaler
@@ -130,15 +129,18 @@ def _line(estimator: Any) -> tuple[np.ndarray, float] | None:
     return (scale * coefficients, scale * float(intercept[0]) + shift) if len(intercept) == 1 else None
 
 
-def _of_line(coefficients: np.ndarray, intercept: float, x: np.ndarray, background: np.ndarray) -> Parts:
+def _linear_contributions(
+    coefficients: np.ndarray, intercept: float, x: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return base and contributions of encoded rows, of shape (n_rows,) and (n_rows, n_columns)."""
     import numpy as np
 
-    usual = background.mean(axis=0)
-    return np.full(len(x), intercept + float(usual @ coefficients)), (x - usual) * coefficients
+    mean = background.mean(axis=0)
+    return np.full(len(x), intercept + float(mean @ coefficients)), (x - mean) * coefficients
 
 
 def column_owners(encode: ColumnTransformer) -> list[str] | None:
-    """Return the raw column that each encoded one was made of, or None where that cannot be told."""
+    """Return the raw column of each encoded column; None for an unknown encoder."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder

@@ -1,4 +1,4 @@
-"""The trials of a search: how one is asked for, when one is lost, and what they have come to."""
+"""The trials of a search: how they begin, how they end, which ones are lost, and what they found."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate, Params
 
-#: More trials than this teach nothing, and the sampler's own work grows with them.
+#: Maximum number of trials per family: more find nothing better, and the sampler slows down with each.
 MAX_TRIALS = 1000
-#: A family that has failed so often in a row is not tried again.
+#: A family gets no further trial after so many failures in a row.
 MAX_FAILURES = 2
 
 
 def open_study(
     storage: optuna.storages.BaseStorage, name: str, pipeline: Pipeline, candidate: Candidate
 ) -> optuna.Study:
-    """Open the study of one family, made where it is not there yet."""
+    """Open the study of one family; create it if it does not exist."""
     training = pipeline.training
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if training.tuning.prune else optuna.pruners.NopPruner()
     return optuna.create_study(
@@ -41,12 +41,12 @@ def open_study(
 
 
 def first_params(pipeline: Pipeline, candidate: Candidate, known: Mapping[str, Params]) -> list[Params]:
-    """Return what a family's first trials try: its defaults, then what was best in the champion's run.
+    """Return the parameters of a family's first trials: its defaults, then the best ones of the champion's run.
 
     Parameters
     ----------
     known
-        Parameters by family that were the best in the champion's run.
+        Best parameters of the champion's run, by family.
     """
     earlier = known.get(candidate.family) if pipeline.training.tuning.warm_start else None
     searched = {name: value for name, value in (earlier or {}).items() if name in candidate.defaults}
@@ -62,20 +62,19 @@ def ask(
     first: Sequence[Params] = (),
     max_rows: int | None = None,
 ) -> optuna.Trial:
-    """Return the study's next trial; what it draws depends on the seed and the trials before it only.
+    """Begin the study's next trial; what it draws depends only on the seed and the earlier trials.
 
     Parameters
     ----------
     worker, workers
-        The number of the task that asks, and how many search at the same time.
+        Number of the task that runs the trial, and how many tasks search in parallel.
     first
-        Parameters of the first trials, in their order.
+        Parameters of the first trials, in order.
     max_rows
-        Rows that the trial is fitted on at most, after one was lost. The first such trial has the first parameters
-        again, which are the cheapest.
+        Maximum number of rows to fit on, after a trial was lost. The first such trial repeats the first parameters,
+        which are the cheapest.
     """
-    # its number is the one thing that no other task is given, so it alone decides what is drawn; and made in one
-    # piece, a trial is never without its worker, whenever the process is killed
+    # no other task gets the same trial number, so the number alone decides what is drawn
     retried = any("max_rows" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
     attributes = {"worker": worker} if max_rows is None else {"worker": worker, "max_rows": max_rows}
 
@@ -90,66 +89,66 @@ def ask(
 
 
 def give_up(study: optuna.Study, worker: int) -> None:
-    """Mark the trials that this worker left unfinished: its process was killed while it fitted them.
+    """Mark the trials that this worker left unfinished because its process was killed.
 
-    They are not ended, since Airflow may take a task for dead that lives: what it still tells then counts.
+    They are not ended, because Airflow may mistake a running task for a dead one: a result it still reports counts.
     """
     for trial in unfinished(study, worker):
         optuna_internals.set_user_attr(study, trial, "given_up", True)
 
 
 def interrupt(study: optuna.Study, worker: int) -> None:
-    """End the trials that this worker left unfinished, without blame for their family."""
+    """End the trials that this worker left unfinished; they do not count as failures of their family."""
     for trial in unfinished(study, worker):
         optuna_internals.set_user_attr(study, trial, "error", INTERRUPTED)
         study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
 
 def decline(study: optuna.Study, trial: optuna.Trial) -> None:
-    """End a trial that is more than its family may have, before it has begun."""
+    """Cancel a trial that exceeds its family's limit before it starts."""
     trial.set_user_attr("error", SURPLUS)
     study.tell(trial, state=TrialState.PRUNED)
 
 
 def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that nothing was told of yet, of one worker or (None) of all."""
+    """Return the trials without a result, of one worker or (None) of all workers."""
     running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]
     return [trial for trial in running if worker is None or trial.user_attrs.get("worker") == worker]
 
 
-#: Why a trial failed whose process is gone.
-DIED = "the task's process ended while it was fitted; if memory ran out, lower training.tuning.sample_rows"
-#: Why a trial was ended that no fault of its family ended.
+#: The error of a trial whose process died.
+DIED = "the task's process died during the fit; if memory ran out, lower training.tuning.sample_rows"
+#: The error of a trial that ended through no fault of its family.
 INTERRUPTED = "interrupted"
-#: Why a trial was ended that another task had in its place.
+#: The error of a trial that another task ran instead.
 SURPLUS = "surplus"
 
 
 def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process is gone, as far as is known."""
+    """Return whether a trial's process died, as far as is known."""
     return not trial.state.is_finished() and bool(trial.user_attrs.get("given_up"))
 
 
 def is_running(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process is still to tell what came of it."""
+    """Return whether a trial's process has yet to report the result."""
     return not trial.state.is_finished() and not is_lost(trial)
 
 
 def has_ended(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether something came of a trial, be it that its process is gone."""
+    """Return whether a trial has a result, which may be that its process died; cancelled trials have none."""
     return not is_running(trial) and trial.user_attrs.get("error") != SURPLUS
 
 
 def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
-    """Return the seconds that a trial worked; of one that was cut off, what they were after its last whole fold.
+    """Return a trial's seconds of work; for a lost trial, those up to its last completed fold.
 
-    From its beginning to its end it may have taken longer: the storage may have been away, and the task with it.
+    They may be fewer than the time from begin to end, in which the storage or the task may have been down.
     """
     return trial.user_attrs.get("seconds", 0.0)
 
 
 def lost_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials whose process is gone that were fitted on all rows: the family may try again on fewer."""
+    """Return the lost trials that were fitted on all rows: the family may try again on fewer."""
     return [trial for trial in study.get_trials(deepcopy=False) if is_lost(trial) and not _is_limited(trial)]
 
 
@@ -158,7 +157,7 @@ def _is_limited(trial: optuna.trial.FrozenTrial) -> bool:
 
 
 def describe_loss(study: optuna.Study) -> str | None:
-    """Return what became of a family after a trial was lost that did not end it, or None where none was."""
+    """Return what happened after a trial of the family was lost; None if none was."""
     lost = lost_trials(study)
     if not lost:
         return None
@@ -168,29 +167,29 @@ def describe_loss(study: optuna.Study) -> str | None:
 
 
 def count_interruptions(study: optuna.Study) -> int:
-    """Return how many trials came to nothing by no fault of their family."""
+    """Return how many trials ended without a result through no fault of their family."""
     trials = study.get_trials(deepcopy=False)
     return sum(trial.user_attrs.get("error") in (INTERRUPTED, SURPLUS) for trial in trials)
 
 
 def seconds_spent_by(study: optuna.Study, worker: int) -> float:
-    """Return the seconds that a worker has spent on a study's trials."""
+    """Return a worker's seconds of work on a study's trials."""
     return sum(
         seconds_of(trial) for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("worker") == worker
     )
 
 
 def progress_of(study: optuna.Study, family: str, limit: int, floor: float | None, sign: float) -> Progress:
-    """Return how far a family's search has come.
+    """Return the progress of a family's search.
 
     Parameters
     ----------
     limit
-        Trials that the family may have; those of other tasks that are running count.
+        Maximum number of trials; trials that run in other tasks count.
     floor
-        The score of a model without features, of which more is better; None where it is not known.
+        Score of a model without features, signed so that higher is better; None if it is unknown.
     sign
-        1 where more is better of the study's values, else -1.
+        1 if a higher value of the metric is better, else -1.
     """
     seconds = best_at = previous_at = gained = max_trial_seconds = 0.0
     best: float | None = None
@@ -210,9 +209,9 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
 
 
 def failure_of(study: optuna.Study) -> str | None:
-    """Return why a family is not tried any more, or None where it may be.
+    """Return why a family gets no further trial; None if it may.
 
-    A trial whose process is gone ends its family only if it had been given fewer rows, after an earlier one was lost.
+    A lost trial ends its family only if it was fitted on fewer rows, after an earlier one was lost.
     """
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
@@ -228,7 +227,7 @@ def failure_of(study: optuna.Study) -> str | None:
 
 
 def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | None:
-    """Return the completed trial with the best finite score; of equal ones the first."""
+    """Return the completed trial with the best finite score; the first one if several are equal."""
     complete = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -1,4 +1,4 @@
-"""CatBoost: an extra, for where it is installed; strong where much is in the categories."""
+"""CatBoost: boosted trees that make good use of categories; an optional extra."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: A round of its balanced trees takes longer than those of the other families.
+#: A round of its balanced trees takes longer than a round of the other families.
 MAX_ROUNDS = 2000
 
 
 def catboost(training: Training) -> Candidate:
-    """Return the family, its loss chosen by the metric."""
+    """Return the family with the loss that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
@@ -57,7 +57,6 @@ def catboost(training: Training) -> Candidate:
         suggest=suggest,
         estimator=_make_estimator,
         rounds="iterations",
-        max_rounds=MAX_ROUNDS,
         fit_watched=_fit_watched,
     )
 
@@ -69,7 +68,9 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
     fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
     fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
     if columns.categorical:
-        fixed["cat_features"] = tuple(categorical_positions(columns))  # a list would not be the same after cloning
+        fixed["cat_features"] = tuple(
+            categorical_positions(columns)
+        )  # scikit-learn compares by identity after cloning, and copies lists
     if training.classifies:
         loss = "Logloss" if training.task == "binary" else "MultiClass"
         return CatBoostClassifier(**fixed | taken, loss_function=loss)
@@ -79,7 +80,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
 
 def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
     class StopInTime:
-        """Ends the fit at the deadline."""
+        """Stops the fit at the deadline."""
 
         def after_iteration(self, info: Any) -> bool:
             return not watch.is_over()

@@ -1,4 +1,4 @@
-"""LightGBM: boosted trees that grow leaf by leaf."""
+"""LightGBM: boosted trees, grown leaf by leaf."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: A value must be better by this share of itself to be worth as many rounds again; the absolute error creeps.
+#: Relative improvement that restarts the patience; the absolute error improves slowly without end.
 LEAST_PROGRESS = 1e-4
-#: LightGBM's own metrics that are watched; elsewhere its loss.
+#: LightGBM's own metrics for early stopping; for other metrics it uses its loss.
 _WATCHED = {"roc_auc": "auc", "average_precision": "average_precision"}
 _OBJECTIVES = {"squared": "regression", "absolute": "regression_l1", "quantile": "quantile"}
 
 
 def lightgbm(training: Training) -> Candidate:
-    """Return the family, its objective chosen by the metric."""
+    """Return the family with the objective that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
             "num_leaves": trial.suggest_int("num_leaves", 4, 255, log=True),
-            # low enough for a table of some hundred rows, high enough for noise in one of many thousands
+            # low enough for a table of a few hundred rows, high enough against noise in many thousands
             "min_child_samples": trial.suggest_int("min_child_samples", 3, 300, log=True),
             "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
@@ -71,7 +71,6 @@ def lightgbm(training: Training) -> Candidate:
         suggest=suggest,
         estimator=_make_estimator,
         rounds="n_estimators",
-        max_rounds=MAX_ROUNDS,
         fit_watched=_fit_watched,
     )
 
@@ -85,7 +84,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
     fixed |= {"force_col_wise": True, "subsample_freq": 1, "n_estimators": MAX_ROUNDS}
     positions = categorical_positions(columns)
     if params["categories"] == "grouped" and positions:
-        # the least rows of a group of categories; LightGBM's 100 would leave small tables without any
+        # minimum rows per group of categories; LightGBM's default of 100 would leave small tables without a group
         fixed |= {"categorical_column": positions, "min_data_per_group": params["min_child_samples"]}
     if training.classifies:
         return LGBMClassifier(**fixed | taken)
@@ -103,7 +102,7 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
 
 
 class _Stop:
-    """LightGBM's callback that stops a fit: out of patience, out of time, or at the last round."""
+    """LightGBM callback that stops a fit: out of patience, out of time, or at the last round."""
 
     order, before_iteration = 30, False
 
@@ -115,9 +114,9 @@ class _Stop:
     def __call__(self, env: CallbackEnv) -> None:
         from lightgbm.callback import EarlyStopException
 
-        # a metric that is asked for comes before that of the objective
+        # prefer the requested metric to the one of the objective
         results = env.evaluation_result_list
-        assert results, "LightGBM was given rows to watch"
+        assert results, "LightGBM has rows to evaluate on"
         wanted = _WATCHED.get(self.watch.measure.metric)
         result = next((each for each in results if each.metric_name == wanted), results[0])
         value = result.metric_value if result.maximize else -result.metric_value

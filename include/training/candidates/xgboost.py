@@ -1,4 +1,4 @@
-"""XGBoost: an extra, for where it is installed."""
+"""XGBoost: boosted trees; an optional extra."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: XGBoost's own metrics that are watched; elsewhere that of its objective.
+#: XGBoost's own metrics for early stopping; for other metrics it uses the metric of its objective.
 _WATCHED = {"roc_auc": "auc", "average_precision": "aucpr"}
 _OBJECTIVES = {"squared": "reg:squarederror", "absolute": "reg:absoluteerror", "quantile": "reg:quantileerror"}
 
 
 def xgboost(training: Training) -> Candidate:
-    """Return the family, its objective chosen by the metric."""
+    """Return the family with the objective that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
@@ -65,7 +65,6 @@ def xgboost(training: Training) -> Candidate:
         suggest=suggest,
         estimator=_make_estimator,
         rounds="n_estimators",
-        max_rounds=MAX_ROUNDS,
         fit_watched=_fit_watched,
         needs_codes=True,
     )
@@ -93,13 +92,13 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     from xgboost.callback import EarlyStopping
 
     class StopInTime(EarlyStopping):
-        """Ends the fit at the deadline as well."""
+        """Stops the fit at the deadline too."""
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             return super().after_iteration(model, epoch, evals_log) or watch.is_over()
 
     if watch.measure.task == "multiclass":
-        # classes must be gapless, so one that is missing here gets a row without any weight
+        # XGBoost needs every class up to the highest, so a missing one gets a row of weight 0
         gaps = np.setdiff1d(np.arange(y.max()), y)
         weights = np.ones(len(y)) if weights is None else weights
         x, y = np.vstack([x, x[: len(gaps)]]), np.concatenate([y, gaps])

@@ -294,7 +294,7 @@ FOLD_2, HOLDOUT = slice(310, 450), slice(460, 600)
 def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
     task: str, metric: str, fault: str, part: slice, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """With mape and a label of 0, all seconds were searched, and then "no trial was finished in the seconds".
+    """With mape and a label of 0, the search used all its seconds and then said that no trial finished.
 
     For each metric and each kind of label that it may lack a value on, a fold and the holdout are refused exactly where
     a perfect prediction has no value, and the sentence says where.

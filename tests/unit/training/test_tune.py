@@ -79,7 +79,7 @@ def test_there_is_a_result_however_few_the_seconds(
 
     assert [len(result.trials) for result in search.results().values()] == [1, 0]
     assert list(kept) == [("linear", 0)]
-    assert "no trial was finished" in search.results()["lightgbm"].note
+    assert "no trial finished" in search.results()["lightgbm"].note
 
 
 def test_a_family_without_a_search_space_is_fitted_once(
@@ -398,7 +398,7 @@ def test_a_deterministic_search_does_not_look_at_the_clock(
 
 
 def test_why_the_only_trial_failed_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """With one trial allowed, its failure was told as "no trial was finished in the seconds that there were"."""
+    """With one trial allowed, its failure was reported as "no trial finished within the time budget"."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2, "trials": 1})
     search = Search(pipeline, tmp_path / "search.journal", "a search")
     _broken(search, "linear", ValueError("singular matrix"))
