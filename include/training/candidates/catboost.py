@@ -68,9 +68,8 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
     fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
     fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
     if columns.categorical:
-        fixed["cat_features"] = tuple(
-            categorical_positions(columns)
-        )  # scikit-learn compares by identity after cloning, and copies lists
+        # a tuple: scikit-learn's clone copies a list and then refuses it as changed
+        fixed["cat_features"] = tuple(categorical_positions(columns))
     if training.classifies:
         loss = "Logloss" if training.task == "binary" else "MultiClass"
         return CatBoostClassifier(**fixed | taken, loss_function=loss)

@@ -182,7 +182,7 @@ def test_a_rare_class_is_not_calibrated(n_classes: int) -> None:
     found = rows.choose(_overconfident(rows.true))
 
     assert found == CalibrationChoice(
-        "none", None, "not calibrated: the rarest class has 49 rows before the last fold, and 50 are needed"
+        "none", None, "not calibrated: the rarest class has 49 rows before the last fold, and calibration needs 50"
     )
 
 
@@ -197,8 +197,8 @@ def test_a_class_without_any_row_is_not_calibrated() -> None:
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("fold", "there is a single fold, which leaves no other to judge on"),
-        ("days", "the last fold has a single day, on which noise cannot be judged"),
+        ("fold", "there is only one fold, and judging needs a second"),
+        ("days", "the last fold has only one day, and noise cannot be estimated from one day"),
     ],
 )
 def test_where_nothing_can_be_judged_nothing_is_calibrated(field: str, reason: str) -> None:

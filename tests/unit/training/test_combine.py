@@ -213,10 +213,10 @@ def test_the_same_rows_give_the_same_choice(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        pytest.param({"fold": lambda rows: np.zeros(900)}, "there is a single fold", id="one fold"),
+        pytest.param({"fold": lambda rows: np.zeros(900)}, "there is only one fold", id="one fold"),
         pytest.param(
             {"days": lambda rows: np.where(rows.fold == 2, rows.days[-1], rows.days)},
-            "the last fold has a single day, on which noise cannot be judged",
+            "the last fold has only one day, and noise cannot be estimated from one day",
             id="one day",
         ),
     ],
@@ -254,7 +254,7 @@ def test_a_metric_that_is_never_defined_is_refused(rows: Rows) -> None:
     """Where no candidate can be scored there is no best one, and the sentence names the metric."""
     rows.y[::100] = 0
 
-    with pytest.raises(TrainingImpossible, match=r"^the mape of no candidate \(linear, trees\) is defined"):
+    with pytest.raises(TrainingImpossible, match=r"^the mape is undefined .* every candidate \(linear, trees\)"):
         rows.choose({"linear": rows.y + 1, "trees": rows.y + 2}, Metric("regression", "mape"))
 
 

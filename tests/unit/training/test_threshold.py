@@ -30,7 +30,7 @@ def test_f1_is_the_greatest_by_default() -> None:
 
     assert (found.value, found.precision, found.recall) == pytest.approx((0.3, 5 / 8, 1))
     assert (found.f1, found.cost) == (pytest.approx(10 / 13), None)
-    assert found.reason == "the threshold 0.3 has the greatest F1, 0.769, on 10 rows predicted out of fold"
+    assert found.reason == "the threshold 0.3 has the greatest F1, 0.769, on 10 out-of-fold rows"
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 12])
@@ -93,8 +93,7 @@ def test_where_no_precision_is_enough_the_best_is_taken_and_said() -> None:
 
     assert (found.value, found.precision) == (0.6, 0.5)
     assert found.reason == (
-        "the threshold 0.6 has the best precision, 0.5, since none reaches the 0.9 that is asked for, on 5 rows "
-        "predicted out of fold"
+        "the threshold 0.6 has the best precision, 0.5, since none reaches the required 0.9, on 5 out-of-fold rows"
     )
 
 
@@ -114,7 +113,7 @@ def test_costs_agree_with_trying_every_threshold(false_positive: float, false_ne
     assert found.cost == pytest.approx(min(cost(value) for value in [*np.unique(probabilities), 2]))
     assert found.cost == pytest.approx(cost(found.value))
     assert found.value == pytest.approx(false_positive / (false_positive + false_negative), abs=0.15)
-    assert f"has the least cost, {found.cost:.4g} a row" in found.reason
+    assert f"has the lowest cost, {found.cost:.4g} per row" in found.reason
 
 
 def test_counting_no_row_as_positive_may_cost_least() -> None:
@@ -127,7 +126,7 @@ def test_counting_no_row_as_positive_may_cost_least() -> None:
     assert not (probabilities >= found.value).any()
     assert 1 < found.value < 1 + 1e-9
     assert (found.precision, found.recall, found.f1, found.cost) == (0, 0, 0, pytest.approx(1 / 3))
-    assert "that of counting no row as positive" in found.reason
+    assert "by counting no row as positive" in found.reason
 
 
 def test_one_probability_for_all_leaves_one_choice() -> None:
