@@ -174,7 +174,7 @@ def test_it_takes_every_column_that_the_lake_gives(
 def test_a_number_that_is_never_known_does_no_harm(
     family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A column that is empty in all rows to learn from is passed over, and may have values later."""
+    """A column that is empty in all training rows is ignored, and may have values later."""
     frame, pipeline = make_frame(), make_pipeline(candidates=[family])
     params = _few_rounds(_candidate(pipeline, family))
 

@@ -45,8 +45,8 @@ def test_too_few_rows_are_refused(make_pipeline: MakePipeline, make_frame: MakeF
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"^shop: the feature table has 90 labelled rows of 2024-01-01 to 2024-02-14, and at least 100 are "
-        r"needed to learn from; ingest more history, or lower training\.holdout_days$",
+        match=r"^shop: the feature table has 90 labelled rows from 2024-01-01 to 2024-02-14, and training "
+        r"needs at least 100; ingest more history, or lower training\.holdout_days$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
@@ -66,7 +66,7 @@ def test_a_holdout_without_rows_is_refused(make_pipeline: MakePipeline, make_fra
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"no labelled row of the holdout, 2024-02-16 to 2024-02-29; check .* or raise training\.gap_days$",
+        match=r"no labelled row in the holdout, 2024-02-16 to 2024-02-29; check .* or raise training\.gap_days$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
@@ -85,7 +85,7 @@ def test_too_few_days_for_the_folds_are_refused(
         return
     with pytest.raises(
         TrainingImpossible,
-        match=r"has 3 days to learn from, and 2 folds with a gap of 1 need at least 4; .*training\.tuning\.folds$",
+        match=r"has 3 days of training rows, and 2 folds with a gap of 1 need at least 4; .*training\.tuning\.folds$",
     ):
         check_trainable(pipeline, frame, split)
 
@@ -94,7 +94,7 @@ def test_no_feature_is_refused(make_pipeline: MakePipeline, make_frame: MakeFram
     """A table with only key, time and label has nothing to learn from."""
     pipeline, frame = make_pipeline(), make_frame()[["row", "prediction_time", "label"]]
 
-    with pytest.raises(TrainingImpossible, match=r"no column left to learn from; see features\.exclude$"):
+    with pytest.raises(TrainingImpossible, match=r"no feature column left; shorten features\.exclude"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
@@ -105,20 +105,20 @@ def test_a_binary_label_other_than_0_and_1_is_refused(make_pipeline: MakePipelin
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"the label 'label' must be 0 or 1 for the task binary, and holds 1, 2; .*training\.task to regression$",
+        match=r"'label' must be 0 or 1 for the task binary, and has the values 1, 2; .*training\.task to regression$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_single_class_is_refused(value: int, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """One class in all rows to learn from leaves nothing to tell apart, even if the holdout has both."""
+    """One class in all training rows leaves nothing to distinguish, even if the holdout has both."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     split = _split(pipeline, frame)
     frame.loc[split.train, "label"] = value
 
     with pytest.raises(
-        TrainingImpossible, match=rf"the label 'label' is {value} in all 450 rows to learn from, so .*features\.sql$"
+        TrainingImpossible, match=rf"the label 'label' is {value} in all 450 training rows, so .*features\.sql$"
     ):
         check_trainable(pipeline, frame, split)
 
@@ -128,7 +128,7 @@ def test_an_infinite_label_is_refused(make_pipeline: MakePipeline, make_frame: M
     pipeline, frame = make_pipeline(), make_frame()
     frame.loc[[3, 4], "label"] = np.inf
 
-    with pytest.raises(TrainingImpossible, match=r"the label 'label' is infinite in 2 rows"):
+    with pytest.raises(TrainingImpossible, match=r"the label 'label' is infinite in 2 training rows"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
@@ -159,7 +159,7 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "regression",
             {"noise": np.nan},
-            r"no value of 'noise' in any of the 450 rows to learn from; correct features\.sql, or name it in "
+            r"no value of 'noise' in any of the 450 training rows; correct features\.sql, or name it in "
             r"features\.exclude$",
             id="a feature without a value",
         ),
@@ -175,11 +175,14 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "regression",
             {"store": [f"ticket {number}" for number in range(600)]},
-            r"another value of 'store' in each of the 450 rows to learn from, .*features\.exclude$",
+            r"a different value of 'store' in each of 450 training rows, .*features\.exclude$",
             id="text that names the row",
         ),
         pytest.param(
-            "regression", {"label": 3.0}, "'label' is 3 in all 450 rows .* nothing to predict", id="a constant label"
+            "regression",
+            {"label": 3.0},
+            "'label' is 3 in all 450 training rows, .* nothing to predict",
+            id="a constant label",
         ),
         pytest.param(
             "regression",
@@ -202,11 +205,14 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "multiclass",
             {"label": np.arange(600)},
-            "has 600 classes in 450 rows to learn from, and each needs about 10",
+            "has 600 classes in 450 training rows, and each class needs about 10 rows",
             id="numbers as classes",
         ),
         pytest.param(
-            "multiclass", {"label": "one"}, "is 'one' in all 450 rows .* nothing to tell apart", id="a single class"
+            "multiclass",
+            {"label": "one"},
+            "is 'one' in all 450 training rows, .* nothing to distinguish",
+            id="a single class",
         ),
     ],
 )
@@ -247,11 +253,9 @@ def test_an_automated_feature_may_be_empty(make_pipeline: MakePipeline, make_fra
 @pytest.mark.parametrize(
     ("first", "last", "sentence"),
     [
+        pytest.param(0, 20, "fold 1 of 2 has 1 of the 2 classes among its 160 rows to fit on", id="none to fit on"),
         pytest.param(
-            0, 20, "fold 1 of 2 has 1 of the 2 classes among its 160 rows to learn from", id="none to learn from"
-        ),
-        pytest.param(
-            31, 45, "fold 2 of 2 has 1 of the 2 classes among its 140 rows to be judged by", id="none to judge"
+            31, 45, "fold 2 of 2 has 1 of the 2 classes among its 140 rows to validate on", id="none to validate on"
         ),
     ],
 )
@@ -263,7 +267,7 @@ def test_a_class_that_a_fold_lacks_is_refused(
     day = (frame["prediction_time"] - pd.Timestamp(factories.FIRST_DAY)).dt.days
     frame.loc[day.between(first, last), "label"] = 0.0
 
-    with pytest.raises(TrainingImpossible, match=rf"^shop: {sentence}, of 2024-0.*lower training\.tuning\.folds"):
+    with pytest.raises(TrainingImpossible, match=rf"^shop: {sentence}, from 2024-0.*lower training\.tuning\.folds"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
@@ -280,7 +284,7 @@ def test_a_rare_class_is_refused_only_where_its_absence_leaves_no_score(
     if accepted:
         check_trainable(pipeline, frame, split)
         return
-    with pytest.raises(TrainingImpossible, match=r"has 2 of the 3 classes among its .* rows to be judged by"):
+    with pytest.raises(TrainingImpossible, match=r"has 2 of the 3 classes among its .* rows to validate on"):
         check_trainable(pipeline, frame, split)
 
 
@@ -322,7 +326,7 @@ def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
         return
     where = "fold 2 of 2" if part == FOLD_2 else "the holdout"
     with pytest.raises(
-        TrainingImpossible, match=rf"^shop: ({metric} has no value on the labels of )?{where}(,| has \d of the)"
+        TrainingImpossible, match=rf"^shop: ({metric} is undefined on the labels of )?{where}(,| has \d of the)"
     ):
         check_trainable(pipeline, frame, split)
 
@@ -333,8 +337,8 @@ def test_a_label_of_0_under_mape_is_one_sentence(make_pipeline: MakePipeline, ma
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"^shop: mape has no value on the labels of fold 1 of 2, 2024-01-18 to 2024-01-31, however good a model "
-        r"is: a share of a label that is 0 is not defined, and wape has no such limit; 70 of 140 are 0; set "
+        match=r"^shop: mape is undefined on the labels of fold 1 of 2, 2024-01-18 to 2024-01-31, for any model: "
+        r"a share of a label that is 0 is not defined, and wape has no such limit; 70 of 140 are 0; set "
         r"training\.metric to wape or mae, or leave out rows whose label is 0 in features\.sql$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
@@ -345,7 +349,7 @@ def test_a_class_that_comes_up_in_the_holdout_only_is_told(make_pipeline: MakePi
     pipeline, frame = make_pipeline("multiclass", metric="roc_auc_ovr"), make_frame("multiclass")
     frame.loc[frame.index[-20:], "label"] = "huge"
 
-    with pytest.raises(TrainingImpossible, match=r"roc_auc_ovr has no value on the labels of fold 1 of 2"):
+    with pytest.raises(TrainingImpossible, match=r"roc_auc_ovr is undefined on the labels of fold 1 of 2"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
@@ -362,11 +366,11 @@ def test_a_label_of_the_holdout_is_looked_at_too(
 
 
 def test_groups_that_come_again_every_day_leave_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says which groups the rows to learn from may not be of."""
+    """The sentence names the column whose groups were left out of training."""
     pipeline, frame = make_pipeline(group="patient"), make_frame()
     frame["patient"] = np.arange(len(frame)) % 10
 
-    with pytest.raises(TrainingImpossible, match=r"has 0 labelled rows of .* whose patient is not among the held-out"):
+    with pytest.raises(TrainingImpossible, match=r"has 0 labelled rows from .* whose patient is not in the holdout"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
@@ -376,7 +380,7 @@ def test_groups_that_leave_a_fold_empty_are_refused(make_pipeline: MakePipeline,
     held_out = frame["prediction_time"] >= "2024-02-15"
     frame["patient"] = np.arange(len(frame)) % 10 + 100 * held_out
 
-    with pytest.raises(TrainingImpossible, match=r"fold 1 of 2 has no row to learn from, since every patient comes"):
+    with pytest.raises(TrainingImpossible, match=r"fold 1 of 2 has no row to fit on, since every patient appears"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 

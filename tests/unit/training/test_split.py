@@ -150,7 +150,7 @@ def test_days_without_rows_only_widen_the_gap() -> None:
 
 
 def test_nothing_is_learned_from_the_groups_that_are_held_out(make_pipeline: MakePipeline) -> None:
-    """A patient of the holdout is not among the rows to learn from, and all others stay."""
+    """Rows of a patient in the holdout are not training rows, and all other rows stay."""
     training, times = make_pipeline().training, _hours(date(2024, 1, 1), 91)
     patients = np.array([f"patient {number}" for number in range(50)], dtype=object)[np.arange(len(times)) // 8]
     patients[::20] = "patient 49"
