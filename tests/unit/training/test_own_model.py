@@ -34,7 +34,7 @@ class _Loaded:
 
 @pytest.fixture
 def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the clean process, which takes seconds and has tests of its own."""
+    """Leave out the fresh process, which takes seconds and has tests of its own."""
     monkeypatch.setattr(own_model, "measure_reload", lambda *_, **__: _Loaded())
 
 
@@ -70,9 +70,9 @@ def test_what_can_be_kept_passes(
     [
         pytest.param("Scaled", rf"holds {TEAM}\.Scale, and .* add trusted_types: \[{TEAM}\.Scale\]$", id="a helper"),
         pytest.param("KindHeld", rf"add trusted_types: \[{TEAM}\.Scale\]$", id="a class"),
-        pytest.param("Lambda", r"team_models\.<lambda>, to which no import path leads .*at the top", id="a lambda"),
-        pytest.param("Local", r"team_models\.inner, to which no import path leads", id="a function in a function"),
-        pytest.param("Inner", r"team_models\.Part, to which no import path leads", id="a class in a class"),
+        pytest.param("Lambda", r"team_models\.<lambda>, which has no import path .*at the top level", id="a lambda"),
+        pytest.param("Local", r"team_models\.inner, which has no import path", id="a function in a function"),
+        pytest.param("Inner", r"team_models\.Part, which has no import path", id="a class in a class"),
         pytest.param("Circular", r"cannot be written to a model file \(RecursionError", id="itself"),
     ],
 )
@@ -100,7 +100,7 @@ def test_a_class_works_in_a_clean_process(make_pipeline: MakePipeline, make_fram
 
 def test_what_only_this_process_knows_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
     """A class that keeps what it has learned outside of itself predicts nothing where it is loaded."""
-    with pytest.raises(ConfigError, match=r"does not work in a clean process.*has no attribute 'kept'"):
+    with pytest.raises(ConfigError, match=r"does not work in a fresh process.*has no attribute 'kept'"):
         check_fitted(_pipeline(make_pipeline, f"{TEAM}.OfTheProcess"), make_frame())
 
 
@@ -111,7 +111,7 @@ def test_a_module_that_only_this_process_finds_is_refused(
     (tmp_path / "beside_the_dags.py").write_text(f"from {TEAM} import Mean\n\n\nclass Ours(Mean):\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"clean process.*cannot be imported here \(No module named 'beside_the_dags"):
+    with pytest.raises(ConfigError, match=r"fresh process.*cannot be imported here \(No module named 'beside_the_dags"):
         check_fitted(_pipeline(make_pipeline, "beside_the_dags.Ours"), make_frame())
 
 

@@ -1,4 +1,4 @@
-"""A model file is loaded in a clean process as it would be served, and what comes of that is told and never raised."""
+"""A model file is loaded in a fresh process as it would be served, and any fault is returned, never raised."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_sound_file_predicts_the_same(
 
 
 def test_a_changed_file_is_refused(tmp_path: Path, model: Model, pipeline: Pipeline, frame: pd.DataFrame) -> None:
-    """The clean process verifies the digest by itself."""
+    """The fresh process verifies the digest by itself."""
     path = tmp_path / "model.skops"
     sha256 = save_model(model, path)
     path.write_bytes(path.read_bytes() + b"\0")
@@ -99,7 +99,7 @@ def test_a_changed_file_is_refused(tmp_path: Path, model: Model, pipeline: Pipel
 
 
 def test_a_foreign_type_is_refused(tmp_path: Path, model: Model, pipeline: Pipeline, frame: pd.DataFrame) -> None:
-    """The clean process holds to the list of allowed types, whatever the digest."""
+    """The fresh process loads allowed types only, whatever the digest."""
     path = tmp_path / "model.skops"
     skops.io.dump(Model([("call", FunctionTransformer(eval)), ("model", model)]), path)
     expected = predict(model, frame, pipeline.training, CLASSES)
@@ -151,7 +151,7 @@ class TestWithoutAProcess:
         """What cannot be compared is told."""
         found = measured(lambda folder, _: np.save(folder / reload.PREDICTIONS, np.ones(3)) or 0)
 
-        assert found.error == "it predicts an array of shape (3,), and one of shape (600, 3) was expected"
+        assert found.error == "it predicts an array of shape (3,), expected shape (600, 3)"
         assert math.isnan(found.largest_difference)
 
     @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ class TestWithoutAProcess:
 
         found = measured(process, limit_seconds=1.5)
 
-        assert found.error == "it was not loaded and asked within 1.5 seconds"
+        assert found.error == "loading and predicting took more than 1.5 seconds"
 
     def test_a_process_that_cannot_start_is_told(self, measured: Any) -> None:
         """A machine without room for a process is no reason to raise."""
@@ -205,7 +205,7 @@ class TestWithoutAProcess:
         def process(*_: object) -> int:
             raise OSError(12, "Cannot allocate memory")
 
-        assert measured(process).error == "no process could be started (Cannot allocate memory)"
+        assert measured(process).error == "the process could not be started (Cannot allocate memory)"
 
     def test_rows_that_arrow_cannot_hold_are_told(self, measured: Any, frame: pd.DataFrame) -> None:
         """A column of mixed values is named, before any process is started."""
@@ -214,5 +214,5 @@ class TestWithoutAProcess:
         found = measured(lambda *_: pytest.fail("a process was started"), rows=mixed)
 
         assert not found.loaded
-        assert str(found.error).startswith("the feature rows cannot be handed over as Arrow (")
+        assert str(found.error).startswith("the feature rows cannot be written as Arrow (")
         assert "store" in str(found.error)
