@@ -1,4 +1,4 @@
-"""What cannot be learned from is refused in a sentence, before any time is spent on it."""
+"""A table that no model can be trained on is refused in a sentence, before any time is spent on it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def _split(pipeline: Pipeline, frame: pd.DataFrame, days: int = 60) -> Split:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_good_table_is_accepted(task: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Nothing is said of a table that can be learned from."""
+    """A usable table raises nothing."""
     pipeline, frame = make_pipeline(task), make_frame(task)
 
     check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_too_few_rows_are_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says how many rows of which days there are, how many it takes, and what to do."""
+    """The sentence has the number of rows and their days, the number needed, and what to do."""
     pipeline, frame = make_pipeline(), make_frame(rows_per_day=2)
 
     with pytest.raises(
@@ -52,7 +52,7 @@ def test_too_few_rows_are_refused(make_pipeline: MakePipeline, make_frame: MakeF
 
 
 def test_an_empty_table_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table without a row is too few rows, and not an error of an array."""
+    """An empty table has too few rows; it raises no array error."""
     pipeline, frame = make_pipeline(), make_frame().iloc[:0]
 
     with pytest.raises(TrainingImpossible, match="has 0 labelled rows"):
@@ -75,7 +75,7 @@ def test_a_holdout_without_rows_is_refused(make_pipeline: MakePipeline, make_fra
 def test_too_few_days_for_the_folds_are_refused(
     days: int, accepted: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Two folds and a gap of a day need four days, however many rows a day has."""
+    """Two folds and a gap of one day need four days, for any number of rows per day."""
     pipeline = make_pipeline(holdout_days=5)
     frame = make_frame(days=days + 6, rows_per_day=50)
     split = _split(pipeline, frame, days=days + 6)
@@ -91,7 +91,7 @@ def test_too_few_days_for_the_folds_are_refused(
 
 
 def test_no_feature_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table with only key, time and label has nothing to learn from."""
+    """A table with only key, time and label has no features."""
     pipeline, frame = make_pipeline(), make_frame()[["row", "prediction_time", "label"]]
 
     with pytest.raises(TrainingImpossible, match=r"no feature column left; shorten features\.exclude"):
@@ -99,7 +99,7 @@ def test_no_feature_is_refused(make_pipeline: MakePipeline, make_frame: MakeFram
 
 
 def test_a_binary_label_other_than_0_and_1_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence shows values that were found, and offers the task that they fit."""
+    """The sentence shows the values found, and the task that fits them."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     frame["label"] += 1
 
@@ -124,7 +124,7 @@ def test_a_single_class_is_refused(value: int, make_pipeline: MakePipeline, make
 
 
 def test_an_infinite_label_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence counts the rows whose label is not a number to learn from."""
+    """The sentence counts the rows with an infinite label."""
     pipeline, frame = make_pipeline(), make_frame()
     frame.loc[[3, 4], "label"] = np.inf
 
@@ -133,7 +133,7 @@ def test_an_infinite_label_is_refused(make_pipeline: MakePipeline, make_frame: M
 
 
 def test_the_limit_of_rows_is_inclusive(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Exactly as many rows as are needed are enough."""
+    """Exactly the needed number of rows is enough."""
     pipeline, frame = make_pipeline(), make_frame()
     split = split_by_time(
         frame["prediction_time"].to_numpy(), np.full(len(frame), True), pipeline.training, date(2024, 1, 25)
@@ -144,7 +144,7 @@ def test_the_limit_of_rows_is_inclusive(make_pipeline: MakePipeline, make_frame:
 
 
 def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says that all rows are without a label, and where its rule is."""
+    """The sentence says that no row has a label, and where its rule is."""
     pipeline, frame = make_pipeline(), make_frame().assign(label=np.nan)
 
     with pytest.raises(
@@ -216,18 +216,18 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         ),
     ],
 )
-def test_columns_that_nothing_can_be_learned_from_are_refused(
+def test_unusable_columns_are_refused(
     task: str, changes: dict[str, Any], sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """The sentence names the column, how many rows it is about, and what to do."""
+    """The sentence names the column, the number of rows, and what to do."""
     pipeline, frame = make_pipeline(task), make_frame(task).assign(**changes)
 
     with pytest.raises(TrainingImpossible, match=rf"^shop: .*{sentence}"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_an_excluded_column_is_not_looked_at(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The cure that the sentences name is one."""
+def test_an_excluded_column_is_not_checked(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The advice of the sentences works."""
     pipeline = make_pipeline()
     features = pipeline.features.model_copy(update={"exclude": ["noise", "store"]})
     pipeline = pipeline.model_copy(update={"features": features})
@@ -237,7 +237,7 @@ def test_an_excluded_column_is_not_looked_at(make_pipeline: MakePipeline, make_f
 
 
 def test_an_automated_feature_may_be_empty(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Nobody wrote it, so nobody is asked to correct it; the models pass over it."""
+    """Nobody wrote it, so nobody has to correct it; models ignore it."""
     made = {"of_sales": {"source": "sales", "by": ["store"], "values": ["visitors"], "windows_days": [7]}}
     pipeline = make_pipeline()
     fields = pipeline.features.model_dump() | {"automated": {"aggregates": made}}
@@ -262,7 +262,7 @@ def test_an_automated_feature_may_be_empty(make_pipeline: MakePipeline, make_fra
 def test_a_class_that_a_fold_lacks_is_refused(
     first: int, last: int, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A fold of one class has no score, and the sentence names its days."""
+    """A fold with one class has no score, and the sentence names its days."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     day = (frame["prediction_time"] - pd.Timestamp(factories.FIRST_DAY)).dt.days
     frame.loc[day.between(first, last), "label"] = 0.0
@@ -272,10 +272,10 @@ def test_a_class_that_a_fold_lacks_is_refused(
 
 
 @pytest.mark.parametrize(("metric", "accepted"), [("log_loss", True), ("roc_auc_ovr", False)])
-def test_a_rare_class_is_refused_only_where_its_absence_leaves_no_score(
+def test_a_rare_class_is_refused_only_if_its_absence_leaves_no_score(
     metric: str, accepted: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A class that is missing on some days is predicted with 0 then, but the mean over classes needs all of them."""
+    """A class that a fold lacks gets probability 0, but the mean over classes needs all of them."""
     pipeline, frame = make_pipeline("multiclass", metric=metric), make_frame("multiclass")
     frame.loc[frame["prediction_time"] >= "2024-02-01", "label"] = "small"
     frame.loc[frame.index[::7], "label"] = "middle"
@@ -332,7 +332,7 @@ def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
 
 
 def test_a_label_of_0_under_mape_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence names the metric, the days, how many labels, why, and the cure."""
+    """The sentence names the metric, the days, the number of labels, the reason, and what to do."""
     pipeline, frame = make_pipeline(metric="mape"), make_frame().assign(label=np.arange(600) % 2)
 
     with pytest.raises(
@@ -344,8 +344,8 @@ def test_a_label_of_0_under_mape_is_one_sentence(make_pipeline: MakePipeline, ma
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_a_class_that_comes_up_in_the_holdout_only_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The mean over all classes needs rows of each in every fold, and no fold can have one that is not known yet."""
+def test_a_class_of_the_holdout_alone_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The mean over classes needs rows of each class in every fold, and the folds lack the new one."""
     pipeline, frame = make_pipeline("multiclass", metric="roc_auc_ovr"), make_frame("multiclass")
     frame.loc[frame.index[-20:], "label"] = "huge"
 
@@ -354,10 +354,10 @@ def test_a_class_that_comes_up_in_the_holdout_only_is_told(make_pipeline: MakePi
 
 
 @pytest.mark.parametrize(("label", "sentence"), [(2.0, "must be 0 or 1 for the task binary"), (np.inf, "is infinite")])
-def test_a_label_of_the_holdout_is_looked_at_too(
+def test_labels_of_the_holdout_are_checked_too(
     label: float, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """What does not fit the task is refused, whichever side of the split it is on."""
+    """A label that does not fit the task is refused on either side of the split."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     frame.loc[frame.index[-1], "label"] = label
 
@@ -365,7 +365,7 @@ def test_a_label_of_the_holdout_is_looked_at_too(
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_groups_that_come_again_every_day_leave_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+def test_groups_that_appear_every_day_leave_no_training_row(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
     """The sentence names the column whose groups were left out of training."""
     pipeline, frame = make_pipeline(group="patient"), make_frame()
     frame["patient"] = np.arange(len(frame)) % 10
@@ -375,7 +375,7 @@ def test_groups_that_come_again_every_day_leave_nothing(make_pipeline: MakePipel
 
 
 def test_groups_that_leave_a_fold_empty_are_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Groups that are new in the holdout may still be the same in all days before."""
+    """Groups may be new in the holdout and still repeat on all earlier days."""
     pipeline, frame = make_pipeline(group="patient"), make_frame()
     held_out = frame["prediction_time"] >= "2024-02-15"
     frame["patient"] = np.arange(len(frame)) % 10 + 100 * held_out
