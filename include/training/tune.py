@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from include.core.errors import NightshiftError, TrainingImpossible
+from include.core.errors import TrainingImpossible
 from include.training import studies, trial_storage
 from include.training.allocation import next_family, trial_share
+from include.training.run_trial import TrialLimits, check_results, fit_folds, mean_score
 from include.training.tuning_result import TuningResult
 from include.training.work_clock import WorkClock
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from include.training.allocation import Progress
     from include.training.candidates import Candidate, Params
     from include.training.folds import Folds
-
-log = logging.getLogger(__name__)
 
 
 class Search:
@@ -157,60 +154,19 @@ class Search:
             studies.decline(study, trial)
             return clock.seconds
         # the search needs a result, so the first trial is finished however long it takes
-        patient = not self._has_result()
-        spare = math.inf if patient else left
-        fold_results = []
-        state = TrialState.COMPLETE
-        try:
-            params = candidate.suggest(trial)
-            for number in range(len(folds.folds)):
-                if number and clock.seconds > spare:
-                    trial.set_user_attr("error", "the seconds were used up")
-                    state = TrialState.PRUNED
-                    break
-                stop = min(spare - clock.seconds, fold_seconds)
-                with clock.fitting():
-                    until = None if math.isinf(stop) else time.monotonic() + stop
-                    fold_results.append(folds.fit(candidate, params, number, until))
-                mean = math.fsum(each.score for each in fold_results) / len(fold_results)
-                trial.set_user_attr("seconds", clock.seconds)  # the seconds spent, in case the process is killed
-                trial.report(mean, number)
-                if number + 1 < len(folds.folds) and not patient and trial.should_prune():
-                    state = TrialState.PRUNED
-                    break
-        except NightshiftError:
-            _interrupt(study, trial)
-            raise
-        except Exception as error:
-            if trial_storage.is_storage_error(error):
-                raise
-            # a team's own estimator may raise anything; the other families go on
-            state = TrialState.FAIL
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            trial.set_user_attr("error", reason)
-            log.warning("trial %s of %s failed, the search continues: %s", trial.number, family, reason)
-        except BaseException:
-            _interrupt(study, trial)
-            raise
-        trial.set_user_attr("fold_scores", [each.score for each in fold_results])
-        trial.set_user_attr("seconds", clock.seconds)
+        has_result = self._has_result()
+        limits = TrialLimits(left if has_result else math.inf, fold_seconds, may_prune=has_result)
+        state, results = fit_folds(study, trial, candidate, folds, clock, limits)
+        if state == TrialState.COMPLETE:
+            state = check_results(trial, candidate, results, self.training.metric)
         if state != TrialState.COMPLETE:
             study.tell(trial, state=state, skip_if_finished=True)
             return clock.seconds
-        if candidate.rounds:
-            fold_rounds = [each.rounds or 1 for each in fold_results]
-            trial.set_user_attr("fold_rounds", fold_rounds)
-            trial.set_user_attr("rounds", {candidate.rounds: max(1, round(float(np.mean(fold_rounds))))})
-        if not math.isfinite(mean):
-            finite = all(np.isfinite(each.predictions).all() for each in fold_results)
-            undefined = f"its {self.training.metric} is not defined"
-            trial.set_user_attr("error", undefined if finite else "it predicts NaN or infinity for some rows")
-            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-            return clock.seconds
+        mean = mean_score(results)
         best = studies.best_trial(study, self.sign)
         # the first of equal trials counts, and a parallel task may begin one earlier and report it later
         if best is None or (self.sign * mean, -trial.number) > (self.sign * best.value, -best.number):
-            keep(family, trial.number, np.concatenate([each.predictions for each in fold_results]))
+            keep(family, trial.number, np.concatenate([each.predictions for each in results]))
         study.tell(trial, mean, skip_if_finished=True)
         return clock.seconds
 
@@ -259,9 +215,3 @@ class Search:
             note=note,
             max_rows=None if best is None else best.user_attrs.get("max_rows"),
         )
-
-
-def _interrupt(study: optuna.Study, trial: optuna.Trial) -> None:
-    """End a trial that was stopped from outside; it does not count as a failure of its family."""
-    trial.set_user_attr("error", studies.INTERRUPTED)
-    study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)

@@ -399,6 +399,18 @@ def test_a_deterministic_search_ignores_the_clock(
     assert _found(none) == _found(many)
 
 
+def test_a_deterministic_search_prunes_too(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No limit of seconds does not mean that every trial is completed; only the first one is."""
+    monkeypatch.setattr(optuna.Trial, "should_prune", lambda _: True)
+    pipeline = make_pipeline(candidates=["linear"], deterministic=True, tuning={"trials": 3, "folds": 2})
+
+    search, _ = _search(pipeline, make_frame(), tmp_path, seconds=0.0)
+
+    assert [trial.state for trial in search.results()["linear"].trials] == ["complete", "pruned", "pruned"]
+
+
 def test_the_note_says_why_the_only_trial_failed(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
