@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from include.core.errors import NightshiftError
 from include.training import trial_storage
-from include.training.studies import INTERRUPTED
+from include.training.trials import INTERRUPTED
 
 if TYPE_CHECKING:
     import optuna

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import TrialState
 
-from include.training import optuna_internals
+from include.training import optuna_internals, trials
 from include.training.allocation import Progress
-from include.training.tuning_result import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,60 +99,27 @@ def give_up(study: optuna.Study, worker: int) -> None:
 def interrupt(study: optuna.Study, worker: int) -> None:
     """End the trials that this worker left unfinished; they do not count as failures of their family."""
     for trial in unfinished(study, worker):
-        optuna_internals.set_user_attr(study, trial, "error", INTERRUPTED)
+        optuna_internals.set_user_attr(study, trial, "error", trials.INTERRUPTED)
         study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
 
 def decline(study: optuna.Study, trial: optuna.Trial) -> None:
     """Cancel a trial that exceeds its family's limit before it starts."""
-    trial.set_user_attr("error", SURPLUS)
+    trial.set_user_attr("error", trials.SURPLUS)
     study.tell(trial, state=TrialState.PRUNED)
 
 
 def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
     """Return the trials without a result, of one worker or (None) of all workers."""
-    running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]
+    running = [trial for trial in study.get_trials(deepcopy=False) if trials.is_running(trial)]
     return [trial for trial in running if worker is None or trial.user_attrs.get("worker") == worker]
-
-
-#: The error of a trial whose process died.
-DIED = "the task's process died during the fit; if memory ran out, lower training.tuning.sample_rows"
-#: The error of a trial that ended through no fault of its family.
-INTERRUPTED = "interrupted"
-#: The error of a trial that another task ran instead.
-SURPLUS = "surplus"
-
-
-def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process died, as far as is known."""
-    return not trial.state.is_finished() and bool(trial.user_attrs.get("given_up"))
-
-
-def is_running(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process has yet to report the result."""
-    return not trial.state.is_finished() and not is_lost(trial)
-
-
-def has_ended(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial has a result, which may be that its process died; cancelled trials have none."""
-    return not is_running(trial) and trial.user_attrs.get("error") != SURPLUS
-
-
-def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
-    """Return a trial's seconds of work; for a lost trial, those up to its last completed fold.
-
-    They may be fewer than the time from begin to end, in which the storage or the task may have been down.
-    """
-    return trial.user_attrs.get("seconds", 0.0)
 
 
 def lost_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the lost trials that were fitted on all rows: the family may try again on fewer."""
-    return [trial for trial in study.get_trials(deepcopy=False) if is_lost(trial) and not _is_limited(trial)]
-
-
-def _is_limited(trial: optuna.trial.FrozenTrial) -> bool:
-    return "max_rows" in trial.user_attrs
+    return [
+        trial for trial in study.get_trials(deepcopy=False) if trials.is_lost(trial) and not trials.is_limited(trial)
+    ]
 
 
 def describe_loss(study: optuna.Study) -> str | None:
@@ -161,21 +127,23 @@ def describe_loss(study: optuna.Study) -> str | None:
     lost = lost_trials(study)
     if not lost:
         return None
-    limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if _is_limited(trial)]
+    limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if trials.is_limited(trial)]
     then = f"tried again on at most {max(limits):,} rows" if limits else "there was no time to try again"
-    return f"trial {lost[0].number} was lost, {then}: {DIED}"
+    return f"trial {lost[0].number} was lost, {then}: {trials.DIED}"
 
 
 def count_interruptions(study: optuna.Study) -> int:
     """Return how many trials ended without a result through no fault of their family."""
-    trials = study.get_trials(deepcopy=False)
-    return sum(trial.user_attrs.get("error") in (INTERRUPTED, SURPLUS) for trial in trials)
+    without_blame = (trials.INTERRUPTED, trials.SURPLUS)
+    return sum(trial.user_attrs.get("error") in without_blame for trial in study.get_trials(deepcopy=False))
 
 
 def seconds_spent_by(study: optuna.Study, worker: int) -> float:
     """Return a worker's seconds of work on a study's trials."""
     return sum(
-        seconds_of(trial) for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("worker") == worker
+        trials.seconds_of(trial)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.user_attrs.get("worker") == worker
     )
 
 
@@ -195,10 +163,10 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     best: float | None = None
     begun = study.get_trials(deepcopy=False)
     for trial in begun:
-        seconds += seconds_of(trial) if trial.state.is_finished() else 0.0
+        seconds += trials.seconds_of(trial) if trial.state.is_finished() else 0.0
         if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
             continue
-        max_trial_seconds = max(max_trial_seconds, seconds_of(trial))
+        max_trial_seconds = max(max_trial_seconds, trials.seconds_of(trial))
         score = sign * trial.value
         if best is None or score > best:
             before = floor if best is None else best
@@ -215,8 +183,8 @@ def failure_of(study: optuna.Study) -> str | None:
     """
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
-        if is_lost(trial) and _is_limited(trial):
-            return f"left out after trial {trial.number}: {DIED}"
+        if trials.is_lost(trial) and trials.is_limited(trial):
+            return f"left out after trial {trial.number}: {trials.DIED}"
         if trial.state == TrialState.FAIL:
             in_a_row += 1
             if in_a_row >= MAX_FAILURES:
@@ -234,26 +202,3 @@ def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | N
         if trial.value is not None and math.isfinite(trial.value)
     ]
     return max(complete, key=lambda trial: (sign * trial.value, -trial.number), default=None)
-
-
-def trial_result(trial: optuna.trial.FrozenTrial) -> TrialResult:
-    """Return what is kept of a trial when the search is over."""
-    return TrialResult(
-        number=trial.number,
-        params=trial.params | trial.user_attrs.get("rounds", {}),
-        state="fail" if is_lost(trial) else _STATES[trial.state],
-        score=trial.value if trial.state == TrialState.COMPLETE else None,
-        fold_scores=trial.user_attrs.get("fold_scores", []),
-        seconds=seconds_of(trial),
-        worker=trial.user_attrs.get("worker"),
-        error=DIED if is_lost(trial) else trial.user_attrs.get("error"),
-    )
-
-
-_STATES: dict[TrialState, Literal["complete", "pruned", "fail", "running", "waiting"]] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "fail",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}

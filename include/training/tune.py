@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from include.core.errors import TrainingImpossible
-from include.training import studies, trial_storage
+from include.training import studies, trial_storage, trials
 from include.training.allocation import next_family, trial_share
 from include.training.run_trial import TrialLimits, check_results, fit_folds, mean_score
 from include.training.tuning_result import TuningResult
@@ -196,10 +196,10 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.trial_result(trial) for trial in study.get_trials(deepcopy=False) if studies.has_ended(trial)]
+        ended = [trials.trial_result(trial) for trial in study.get_trials(deepcopy=False) if trials.has_ended(trial)]
         note = studies.failure_of(study) or studies.describe_loss(study) or ""
         if best is None and not note:
-            failed = [each for each in trials if each.state == "fail"]
+            failed = [each for each in ended if each.state == "fail"]
             note = "no trial finished within the time budget"
             if failed:
                 note = f"trial {failed[-1].number} failed: {failed[-1].error}"
@@ -210,8 +210,8 @@ class Search:
             score=None if best is None else best.value,
             fold_scores=[] if best is None else best.user_attrs["fold_scores"],
             fold_rounds=None if best is None else best.user_attrs.get("fold_rounds"),
-            trials=trials,
-            seconds=math.fsum(each.seconds for each in trials),
+            trials=ended,
+            seconds=math.fsum(each.seconds for each in ended),
             note=note,
             max_rows=None if best is None else best.user_attrs.get("max_rows"),
         )

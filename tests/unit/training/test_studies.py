@@ -11,7 +11,7 @@ import pytest
 
 from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Metric
-from include.training import studies
+from include.training import studies, trials
 from include.training.folds import Folds
 from include.training.tune import Search
 from tests.unit.training.test_tune import ENOUGH_SECONDS, _broken, _folds
@@ -32,8 +32,8 @@ def search_of(pipeline: Pipeline, tmp_path: Path) -> Search:
 
 def ended(search: Search, family: str) -> list[TrialResult]:
     """Return a family's trials that are not running."""
-    trials = search.studies[family].get_trials()
-    return [studies.trial_result(trial) for trial in trials if not studies.is_running(trial)]
+    begun = search.studies[family].get_trials()
+    return [trials.trial_result(trial) for trial in begun if not trials.is_running(trial)]
 
 
 def test_the_first_parameters_are_tried_once(make_pipeline: MakePipeline, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_lost_trial_costs_what_its_whole_folds_took(make_pipeline: MakePipelin
 
     assert studies.seconds_spent_by(study, worker=0) == 2.5
     assert studies.failure_of(study) is None
-    assert studies.describe_loss(study) == f"trial 0 was lost, there was no time to try again: {studies.DIED}"
+    assert studies.describe_loss(study) == f"trial 0 was lost, there was no time to try again: {trials.DIED}"
 
 
 def test_a_trial_that_waited_for_its_storage_costs_what_it_worked(make_pipeline: MakePipeline, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(
     result = again.results()["linear"]
     assert [trial.state for trial in result.trials] == ["complete", "fail", "complete", "complete"]
     assert result.max_rows == half
-    assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {studies.DIED}"
+    assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {trials.DIED}"
 
 
 def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
@@ -121,7 +121,7 @@ def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
     again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
     results = again.results()
-    assert results["linear"].note == f"left out after trial 1: {studies.DIED}"
+    assert results["linear"].note == f"left out after trial 1: {trials.DIED}"
     assert results["linear"].trial is None
     assert results["baseline"].trial == 0
 
@@ -169,7 +169,7 @@ def test_a_search_that_was_killed_in_its_last_trial_is_not_over(
 
     assert again.is_over(ENOUGH_SECONDS, worker=0)
     assert [trial.state for trial in ended(again, "linear")] == ["complete", "fail", "complete"]
-    assert ended(again, "linear")[1].error == studies.DIED
+    assert ended(again, "linear")[1].error == trials.DIED
 
 
 def test_a_task_without_a_trial_left_waits_for_the_others(
