@@ -93,15 +93,16 @@ def choose_calibration(
     rarest = int(np.bincount(y[~last].astype("int64"), minlength=n_classes).min())
     if rarest < MIN_CLASS_ROWS:
         return none(f"the rarest class has {rarest} rows before the last fold, and calibration needs {MIN_CLASS_ROWS}")
-    judged, log_loss = (y[last], days[last]), replace(measure, metric="log_loss")
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed}
+    log_loss = replace(measure, metric="log_loss")
     choices: list[CalibrationChoice] = []
     for method in get_args(Method):
         if method == "isotonic" and (~last).sum() < MIN_ISOTONIC_ROWS:
             continue
         calibrator = _fit_calibrator(method, y[~last], predictions[~last], range(n_classes))
         after, before = _apply(calibrator, predictions[last]), predictions[last]
-        difference = paired_difference(log_loss, *judged, after, before, **how)
+        difference = paired_difference(
+            log_loss, y[last], days[last], after, before, rounds=rounds, confidence=confidence, seed=seed
+        )
         sentence = f"{method} probabilities have a log loss {format_difference(difference)}"
         if not difference.low > 0:
             choices.append(none(f"{sentence}, {NOT_ENOUGH}", difference))

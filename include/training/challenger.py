@@ -122,19 +122,24 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandida
     from include.training.single import choose_single
 
     training = pipeline.training
-    noise = {"rounds": ROUNDS, "confidence": pipeline.gate.confidence, "seed": training.seed}
+    confidence, seed = pipeline.gate.confidence, training.seed
     order = sorted(tuned, key=lambda each: -each.score if training.higher_is_better else each.score)
     by_family = {each.family: each for each in order}
     y, fold, days = folds.y[folds.validated], folds.fold_of, folds.days
     weights, reasons = {order[0].family: 1.0}, []
     if training.ensemble and len(order) > 1:
         predictions = {family: each.predictions for family, each in by_family.items()}
-        combination = choose_weights(predictions, y, fold, days, folds.measure, **noise)
+        combination = choose_weights(
+            predictions, y, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         weights = combination.weights
         reasons.append(combination.reason)
     if len(weights) == 1:
+        [best] = weights
         predictions = {each.family: each.predictions for each in tuned}
-        single, reason = choose_single(predictions, *weights, y, fold, days, folds.measure, **noise)
+        single, reason = choose_single(
+            predictions, best, y, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         weights = {single: 1.0}
         reasons += [reason] if reason else []
     members = [
@@ -145,7 +150,9 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandida
     predicted = weighted_mean({each.family: each.predictions for each in tuned}, weights)
     method, threshold = "none", None
     if training.classifies and training.calibrate:
-        calibration = choose_calibration(y, predicted, fold, days, folds.measure, **noise)
+        calibration = choose_calibration(
+            y, predicted, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         method = calibration.method
         reasons.append(calibration.reason)
     if training.task == "binary":

@@ -111,8 +111,9 @@ def choose_weights(
     if len(picked) < 2:
         return alone("no combination is better on the folds before the last")
     together = weighted_mean({name: known[name][last] for name in picked}, picked)
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed}
-    difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
+    difference = paired_difference(
+        measure, y[last], days[last], together, known[best][last], rounds=rounds, confidence=confidence, seed=seed
+    )
     if not difference.low > 0:
         return alone(
             f"{_format_weights(picked)} has a {measure.metric} {format_difference(difference)}, {NOT_ENOUGH}",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Metric
     from include.training.candidates import Candidate, Params
+    from include.training.candidates.candidate import Encoding
     from include.training.split import Split
 
 
@@ -128,7 +129,7 @@ class Folds:
             found.append(self.fit(candidate, fixed, number, None, watched=False).predictions)
         return np.concatenate(found)
 
-    def _encode(self, encoding: str, number: int) -> tuple[Any, Any]:
+    def _encode(self, encoding: Encoding, number: int) -> tuple[Any, Any]:
         """Return a fold's rows to fit on and to validate on, encoded by an encoder fitted on the former."""
         from include.training.candidates import encoder
 

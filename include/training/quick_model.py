@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.training import Training
+    from include.training.candidates import Params
     from include.training.columns import FeatureColumns
 
 _ROUNDS = 100
@@ -102,7 +103,7 @@ class QuickModel:
             if training.task == "binary"
             else {"objective": "multiclass", "num_class": self.classes},
         }[self.measure.metric]
-        params = {
+        params: Params = {
             "learning_rate": 0.1,
             "num_leaves": 15,
             "min_child_samples": max(5, min(100, len(self.fit) // 100)),

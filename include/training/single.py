@@ -49,11 +49,20 @@ def choose_single(
     numbers = np.unique(fold)
     if any(len(np.unique(days[fold == number])) < 2 for number in numbers):
         return best, None
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed, "fold": fold}
     for family, predicted in predictions.items():
         if family == best:
             break
-        found = paired_difference(measure, y, days, predictions[best], predicted, **how)
+        found = paired_difference(
+            measure,
+            y,
+            days,
+            predictions[best],
+            predicted,
+            rounds=rounds,
+            confidence=confidence,
+            seed=seed,
+            fold=fold,
+        )
         error = (found.high - found.low) / (2 * NormalDist().inv_cdf((1 + confidence) / 2))
         if math.isfinite(found.value) and math.isfinite(error) and found.value <= error:
             return family, (

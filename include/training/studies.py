@@ -164,10 +164,10 @@ def progress_of(study: optuna.Study, family: str, limit: int, floor: float | Non
     begun = study.get_trials(deepcopy=False)
     for trial in begun:
         seconds += trials.seconds_of(trial) if trial.state.is_finished() else 0.0
-        if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
+        if trial.state != TrialState.COMPLETE or not math.isfinite(trials.score_of(trial)):
             continue
         max_trial_seconds = max(max_trial_seconds, trials.seconds_of(trial))
-        score = sign * trial.value
+        score = sign * trials.score_of(trial)
         if best is None or score > best:
             before = floor if best is None else best
             gained = score - before if before is not None else abs(score)
@@ -201,4 +201,4 @@ def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | N
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if trial.value is not None and math.isfinite(trial.value)
     ]
-    return max(complete, key=lambda trial: (sign * trial.value, -trial.number), default=None)
+    return max(complete, key=lambda trial: (sign * trials.score_of(trial), -trial.number), default=None)

@@ -42,6 +42,12 @@ def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
     return trial.user_attrs.get("seconds", 0.0)
 
 
+def score_of(trial: optuna.trial.FrozenTrial) -> float:
+    """Return the score of a completed trial."""
+    assert trial.value is not None, "a completed trial has a score"
+    return trial.value
+
+
 def is_limited(trial: optuna.trial.FrozenTrial) -> bool:
     """Return whether a trial was fitted on fewer rows, after an earlier trial was lost."""
     return "max_rows" in trial.user_attrs

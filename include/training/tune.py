@@ -165,7 +165,7 @@ class Search:
         mean = mean_score(results)
         best = studies.best_trial(study, self.sign)
         # the first of equal trials counts, and a parallel task may begin one earlier and report it later
-        if best is None or (self.sign * mean, -trial.number) > (self.sign * best.value, -best.number):
+        if best is None or (self.sign * mean, -trial.number) > (self.sign * trials.score_of(best), -best.number):
             keep(family, trial.number, np.concatenate([each.predictions for each in results]))
         study.tell(trial, mean, skip_if_finished=True)
         return clock.seconds
@@ -177,7 +177,7 @@ class Search:
         floor = None
         if "baseline" in self.studies:
             best = studies.best_trial(self.studies["baseline"], self.sign)
-            floor = None if best is None else self.sign * best.value
+            floor = None if best is None else self.sign * trials.score_of(best)
         return [
             studies.progress_of(study, family, self._limit(family), floor, self.sign)
             for family, study in self.studies.items()

@@ -72,7 +72,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
 
     taken = estimator_params(params)
     positions = categorical_positions(columns) if params["categories"] == "grouped" else []
-    fixed = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
+    fixed: Params = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
     fixed["categorical_features"] = positions or None
     if training.classifies:
         return HistGradientBoostingClassifier(**fixed | taken)

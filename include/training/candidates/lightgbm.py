@@ -80,7 +80,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
 
     taken = estimator_params(params)
     # reproducible for a given number of threads, see LightGBM's parameter `deterministic`
-    fixed = {"random_state": training.seed, "n_jobs": threads, "verbose": -1, "deterministic": True}
+    fixed: Params = {"random_state": training.seed, "n_jobs": threads, "verbose": -1, "deterministic": True}
     fixed |= {"force_col_wise": True, "subsample_freq": 1, "n_estimators": MAX_ROUNDS}
     positions = categorical_positions(columns)
     if params["categories"] == "grouped" and positions:

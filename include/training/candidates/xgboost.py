@@ -74,7 +74,7 @@ def _make_estimator(columns: FeatureColumns, training: Training, params: Params,
     from xgboost import XGBClassifier, XGBRegressor
 
     taken = estimator_params(params)
-    fixed = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
+    fixed: Params = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
     fixed["n_estimators"] = MAX_ROUNDS
     if params["categories"] == "grouped" and columns.categorical:
         kinds = ["q"] * len(columns.numeric) + ["c"] * len(categorical_positions(columns))

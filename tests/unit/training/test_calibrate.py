@@ -218,7 +218,7 @@ def test_scores_that_are_no_probabilities_are_not_calibrated() -> None:
     found = rows.choose(rows.true + 1)
 
     assert found.method == "none"
-    assert "no defined difference" in found.reason
+    assert "an undefined difference" in found.reason
 
 
 def test_the_same_rows_give_the_same_choice() -> None:
