@@ -95,14 +95,14 @@ class QuickModel:
         import lightgbm
 
         training = self.training
-        objective = {
+        objectives: dict[str, Params] = {
             "mae": {"objective": "regression_l1"},
             "pinball": {"objective": "quantile", "alpha": training.quantile},
             "rmse": {"objective": "regression"},
             "log_loss": {"objective": "binary"}
             if training.task == "binary"
             else {"objective": "multiclass", "num_class": self.classes},
-        }[self.measure.metric]
+        }
         params: Params = {
             "learning_rate": 0.1,
             "num_leaves": 15,
@@ -114,7 +114,7 @@ class QuickModel:
             "verbose": -1,
         }
         learned = lightgbm.Dataset(self._stack(names, self.fit), self.y[self.fit])
-        return lightgbm.train(params | objective, learned, max(20, _ROUNDS // self.classes))
+        return lightgbm.train(params | objectives[self.measure.metric], learned, max(20, _ROUNDS // self.classes))
 
 
 def encode(rows: pd.DataFrame, columns: FeatureColumns, fit: np.ndarray) -> dict[str, np.ndarray]:
