@@ -58,7 +58,7 @@ def _labels(task: Task, folds: Any) -> np.ndarray:
 
 
 def _nightshift(task: Task, folds: Any, seconds: int) -> tuple[np.ndarray, str]:
-    from include.training.challenger import Tuned, choose_challenger, fit_challenger
+    from include.training.challenger import TunedCandidate, choose_challenger, fit_challenger
     from include.training.combine import weighted_mean
     from include.training.fit import predict
     from include.training.tune import Search
@@ -69,7 +69,13 @@ def _nightshift(task: Task, folds: Any, seconds: int) -> tuple[np.ndarray, str]:
         search.run(folds, seconds, 0, lambda family, trial, found: kept.update({(family, trial): found}))
         results = [result for result in search.results().values() if result.trial is not None]
     tuned = [
-        Tuned(each.family, each.params or {}, each.fold_rounds, each.score or 0.0, kept[each.family, each.trial or 0])
+        TunedCandidate(
+            family=each.family,
+            params=each.params or {},
+            fold_rounds=each.fold_rounds,
+            score=each.score or 0.0,
+            predictions=kept[each.family, each.trial or 0],
+        )
         for each in results
     ]
     chosen = choose_challenger(task.pipeline, folds, tuned)

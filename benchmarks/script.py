@@ -19,7 +19,7 @@ from include.evaluation.metrics import Metric
 from include.evaluation.paired_bootstrap import paired_difference
 from include.features.snapshot import pin_snapshot
 from include.training.candidates import Candidate, candidates_of
-from include.training.challenger import Tuned, choose_challenger, fit_challenger
+from include.training.challenger import TunedCandidate, choose_challenger, fit_challenger
 from include.training.columns import feature_columns
 from include.training.combine import weighted_mean
 from include.training.folds import Folds
@@ -60,8 +60,9 @@ def bare_retrain(pipeline: Pipeline, watch: Stopwatch) -> float:
         rows, y = frame.iloc[split.train], folds.y[folds.validated]
         model = fit_challenger(pipeline, rows, chosen, y, validated, settings.threads())
     with watch("evaluate_challenger"):
-        held, threshold = frame.iloc[split.holdout], (chosen.threshold or {})["value"]
-        metrics, better = _evaluate(pipeline, model, champion, rows, held, threshold)
+        held = frame.iloc[split.holdout]
+        assert chosen.threshold is not None, "the task is binary"
+        metrics, better = _evaluate(pipeline, model, champion, rows, held, chosen.threshold.value)
         importance = _importance(model, held, pipeline)
     with watch("register_model"):
         example = rows[chosen.features].dropna().head(5)
@@ -82,7 +83,7 @@ def _expect(frame: pd.DataFrame, pipeline: Pipeline) -> None:
     assert batch.validate(suite, result_format="SUMMARY").success
 
 
-def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, training: Training) -> Tuned:
+def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, training: Training) -> TunedCandidate:
     """Have the trials that Nightshift's search has: the defaults, the champion's parameters, and draws."""
     import numpy as np
     import optuna
@@ -93,7 +94,7 @@ def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, trai
     if known:
         searched = {name: value for name, value in known.items() if name in candidate.defaults}
         study.enqueue_trial(candidate.defaults | searched, skip_if_exists=True)
-    best: Tuned | None = None
+    best: TunedCandidate | None = None
     for _ in range(training.tuning.trials or 1 if candidate.searches else 1):
         study.sampler = optuna.samplers.TPESampler(seed=training.seed + len(study.trials), n_startup_trials=6)
         trial = study.ask()
@@ -113,7 +114,8 @@ def _tune(folds: Folds, candidate: Candidate, known: dict[str, Any] | None, trai
             rounds = [each.rounds or 1 for each in found] if candidate.rounds else None
             if candidate.rounds and rounds:
                 params = params | {candidate.rounds: max(1, round(float(np.mean(rounds))))}
-            best = Tuned(candidate.family, params, rounds, mean, np.concatenate([each.predictions for each in found]))
+            predictions = np.concatenate([each.predictions for each in found])
+            best = TunedCandidate(candidate.family, params, rounds, mean, predictions)
     assert best is not None, "the first trial is not pruned"
     return best
 

@@ -138,6 +138,6 @@ def _search(pipeline: Pipeline, frame: pd.DataFrame, as_of: date, known: dict[st
         search.run(folds, LONG, 0, lambda _, trial, __: when.update({trial: time.perf_counter() - start}))
         seconds = time.perf_counter() - start
         result = search.results()[FAMILY]
-    scores = {trial["number"]: trial["score"] for trial in result.trials}
+    scores = {trial.number: trial.score for trial in result.trials}
     bests = [(at, number + 1, scores[number]) for number, at in when.items()]
     return Found(bests, seconds, result.params or {})

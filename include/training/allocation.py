@@ -1,4 +1,4 @@
-"""Which family of models is tried next, so that a budget of seconds is shared by what it brings."""
+"""Which family gets the next trial, so that the time budget goes where it improves most."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the search of one family has come.
+    """The progress of one family's search.
 
     Attributes
     ----------
     trials
-        Trials that were begun, those that other tasks are running among them.
+        Number of trials begun, including those running in other tasks.
     seconds
-        What they took.
+        Seconds of work of these trials.
     best
-        The best score, as a number of which more is better; None before any trial was completed.
+        Best score, signed so that higher is better; None before a trial was completed.
     best_at, previous_at
-        The seconds of the family after which the best score was found, and the one before it (0 for none).
+        Seconds of the family after which the best score and the previous best score were found; 0 if there is none.
     gained
-        By how much the best score is better than the one before it, or than a model without features.
-    dearest
-        The seconds of the longest trial that was completed.
+        Improvement of the best score over the previous one, or over a model without features.
+    max_trial_seconds
+        Seconds of the longest completed trial.
     done
-        Whether the family may have no more trials.
+        Whether the family gets no further trial.
     """
 
     family: str
@@ -39,17 +39,17 @@ class Progress:
     best_at: float
     previous_at: float
     gained: float
-    dearest: float = 0.0
+    max_trial_seconds: float = 0.0
     done: bool = False
 
 
 def next_family(progress: Sequence[Progress]) -> str | None:
-    """Return the family of the next trial, or None where all are done.
+    """Return the family of the next trial, or None if all are done.
 
-    Each family has one trial first, in the order given, which is from the cheap to the dear. Then comes the one
-    with the least estimated cost of an improvement: the seconds since its last one, or between its last two,
-    whichever is more; and for a family that lies behind the leader, at least the seconds that it needs to catch
-    up at the speed of its last improvement, twice over (Wang, Wu, Weimer and Zhu, FLAML, MLSys 2021, section 4.2).
+    Each family gets one trial first, in the given order, from cheap to expensive. Then the family with the lowest
+    estimated cost of an improvement is next: the seconds since its last improvement or between its last two, whichever
+    is more. For a family behind the leader the cost is at least twice the seconds it needs to catch up at the speed of
+    its last improvement (Wang, Wu, Weimer and Zhu, FLAML, MLSys 2021, section 4.2).
     """
     waiting = [each for each in progress if not each.done]
     for each in waiting:
@@ -64,19 +64,19 @@ def next_family(progress: Sequence[Progress]) -> str | None:
     return chosen
 
 
-def trial_share(seconds: float, families: int, dearest: float) -> float:
-    """Return the seconds that one trial may take, by which a family that grows round by round is stopped.
+def trial_share(seconds: float, families: int, max_trial_seconds: float) -> float:
+    """Return the seconds that one trial may take before boosting is stopped.
 
-    The first one takes no more than half of what the family would have of an equal share of the budget; each
-    later one may take twice what the longest before it took, so that a family earns its dear parameters.
+    The first trial may take half of the family's equal share of the budget. Each later one may take twice as long as
+    the longest trial so far, so that a family earns its expensive parameters.
     """
-    return max(seconds / (2 * families), 2 * dearest)
+    return max(seconds / (2 * families), 2 * max_trial_seconds)
 
 
 def _cost_of_improvement(progress: Progress, leader: float | None) -> float:
-    """Return the seconds that an improvement of the family, or of the leader by it, is estimated to take."""
+    """Return the estimated seconds until the family improves on its best score, and on the leader's."""
     if progress.best is None or leader is None:
-        return 2 * progress.seconds  # nothing came of it yet
+        return 2 * progress.seconds  # no completed trial yet
     cost = max(progress.seconds - progress.best_at, progress.best_at - progress.previous_at)
     behind = leader - progress.best
     if behind > 0:

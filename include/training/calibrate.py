@@ -1,7 +1,7 @@
-"""Calibrates probabilities, where calibrated ones are better than those of the model itself.
+"""Calibrates probabilities if that makes them better than the model's own.
 
-A calibrator is a map from a model's probability to the share of rows that it comes true for. It is learned from
-out-of-fold predictions: on rows that a model was fitted on, it is surer than it has any right to be.
+A calibrator maps a model's probability to the observed frequency. It is fitted on out-of-fold predictions, because a
+model is overconfident on the rows it was fitted on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from include.core.errors import TrainingImpossible
 from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
-from include.training.out_of_fold import NOT_ENOUGH, refuse_unpredicted, told_difference, why_not_judged
+from include.training.out_of_fold import NOT_ENOUGH, format_difference, refuse_unpredicted, why_not_judged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
     from include.evaluation.metrics import Metric
 
-#: A curve of two parameters (Platt, 1999), and one of steps that only ascends (Zadrozny and Elkan, KDD 2002).
+#: A sigmoid of two parameters (Platt, 1999), and an increasing step function (Zadrozny and Elkan, KDD 2002).
 Method = Literal["sigmoid", "isotonic"]
 
-#: Rows of the rarest class that a calibrator needs.
+#: Minimum number of rows in the rarest class.
 MIN_CLASS_ROWS = 50
-#: Steps follow the noise of fewer rows than this, as scikit-learn's documentation warns.
+#: With fewer rows the steps follow the noise, as scikit-learn's documentation warns.
 MIN_ISOTONIC_ROWS = 1000
-#: A metric that is worse by less than this is so by rounding.
+#: A difference of a metric below this is rounding.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationChoice:
     """How the challenger's probabilities are calibrated, and why.
 
     Attributes
     ----------
     difference
-        By how much calibrated probabilities were better by log loss on the last fold; None where it was not judged.
+        Improvement of the log loss by calibration on the last fold; None if it was not measured.
     """
 
     method: Literal["none", "sigmoid", "isotonic"]
@@ -59,32 +59,32 @@ def choose_calibration(
     rounds: int,
     confidence: float,
     seed: int,
-) -> Calibration:
-    """Return the method that makes probabilities better by more than noise, or none.
+) -> CalibrationChoice:
+    """Return the calibration method that improves probabilities by more than noise, or none.
 
-    Each method is fitted on all folds but the last and judged on the last, by log loss: the interval of the paired
-    bootstrap over its days must lie above 0. The metric that is tuned for must not get worse there. Steps make
-    ties, which cost a ranking; and classes that were weighed to be equal are no longer equal once calibrated. F1 is
-    left out of this, since its threshold is chosen on calibrated probabilities.
+    Each method is fitted on all folds but the last and judged on the last by log loss: the interval of the paired
+    bootstrap over its days must lie above 0. The tuned metric must not get worse there: steps make ties, which hurt a
+    ranking, and calibration undoes the equal weights of classes. F1 is exempt, because its threshold is chosen on
+    calibrated probabilities.
 
     Parameters
     ----------
     y, fold, days
-        Label (0, 1 or codes), number of the fold and day of each row, of shape (n_rows,).
+        Label (0, 1 or codes), fold number and day of each row, of shape (n_rows,).
     predictions
         Out-of-fold probabilities, of shape (n_rows,) or (n_rows, n_classes).
 
     Raises
     ------
     TrainingImpossible
-        If a prediction is missing.
+        If a prediction is not finite.
     """
     import numpy as np
 
-    refuse_unpredicted(predictions, "the candidates that were chosen")
+    refuse_unpredicted(predictions, "the chosen candidates")
 
-    def none(reason: str, difference: PairedDifference | None = None) -> Calibration:
-        return Calibration("none", difference, f"not calibrated: {reason}")
+    def none(reason: str, difference: PairedDifference | None = None) -> CalibrationChoice:
+        return CalibrationChoice("none", difference, f"not calibrated: {reason}")
 
     if unjudgeable := why_not_judged(fold, days):
         return none(unjudgeable)
@@ -92,40 +92,41 @@ def choose_calibration(
     n_classes = 2 if predictions.ndim == 1 else predictions.shape[1]
     rarest = int(np.bincount(y[~last].astype("int64"), minlength=n_classes).min())
     if rarest < MIN_CLASS_ROWS:
-        return none(f"the rarest class has {rarest} rows before the last fold, and {MIN_CLASS_ROWS} are needed")
-    judged, log_loss = (y[last], days[last]), replace(measure, name="log_loss")
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed}
-    found: list[Calibration] = []
+        return none(f"the rarest class has {rarest} rows before the last fold, and calibration needs {MIN_CLASS_ROWS}")
+    log_loss = replace(measure, name="log_loss")
+    choices: list[CalibrationChoice] = []
     for method in get_args(Method):
         if method == "isotonic" and (~last).sum() < MIN_ISOTONIC_ROWS:
             continue
         calibrator = _fit_calibrator(method, y[~last], predictions[~last], range(n_classes))
         after, before = _apply(calibrator, predictions[last]), predictions[last]
-        difference = paired_difference(log_loss, *judged, after, before, **how)
-        told = f"{method} probabilities have a log loss {told_difference(difference)}"
+        difference = paired_difference(
+            log_loss, y[last], days[last], after, before, rounds=rounds, confidence=confidence, seed=seed
+        )
+        sentence = f"{method} probabilities have a log loss {format_difference(difference)}"
         if not difference.low > 0:
-            found.append(none(f"{told}, {NOT_ENOUGH}", difference))
+            choices.append(none(f"{sentence}, {NOT_ENOUGH}", difference))
         elif measure.name != "f1" and not _gain(measure, y[last], after, before) >= -ROUNDING:
-            found.append(none(f"{told}, and make {measure.name} worse", difference))
+            choices.append(none(f"{sentence}, and make {measure.name} worse", difference))
         else:
-            found.append(Calibration(method, difference, f"calibrated: {told}"))
-    chosen = [each for each in found if each.method != "none"]
-    return max(chosen or found, key=_by_value)
+            choices.append(CalibrationChoice(method, difference, f"calibrated: {sentence}"))
+    chosen = [each for each in choices if each.method != "none"]
+    return max(chosen or choices, key=_improvement)
 
 
 def calibrate_predictions(method: str, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return out-of-fold probabilities as the calibrated model would have given them, in the shape that they have.
+    """Return out-of-fold probabilities as the calibrated model would give them, in the same shape.
 
-    The calibrator is the one that `calibrated` gives the model, so a threshold that is chosen on its probabilities
-    is on the model's own scale. It learned from the same rows, but only ever ascends for two classes: which rows
-    are above a threshold is decided by the uncalibrated probabilities, which saw no label of theirs.
+    The calibrator is the one that `calibrated` adds to the model, so a threshold chosen on these probabilities is on
+    the model's own scale. It is fitted on the same rows, but for two classes it is increasing: which rows are above a
+    threshold depends on the uncalibrated probabilities alone, and those models have not seen the rows' labels.
 
     Parameters
     ----------
     y
         Labels (0, 1 or codes), of shape (n_rows,).
     """
-    refuse_unpredicted(predictions, "the candidates that were chosen")
+    refuse_unpredicted(predictions, "the chosen candidates")
     if method == "none":
         return predictions
     n_classes = 2 if predictions.ndim == 1 else predictions.shape[1]
@@ -135,23 +136,23 @@ def calibrate_predictions(method: str, y: np.ndarray, predictions: np.ndarray) -
 def calibrated(
     model: Model, method: str, y: np.ndarray, predictions: np.ndarray, classes: Sequence[Any] | None = None
 ) -> Model:
-    """Return a fitted model with a calibrator behind it, as one scikit-learn pipeline; with method none as it is.
+    """Return a fitted model followed by a calibrator, as one scikit-learn pipeline; method none returns it unchanged.
 
-    It consists of scikit-learn's own types and holds the fitted model once.
+    The pipeline consists of scikit-learn's own types and holds the fitted model once.
 
     Parameters
     ----------
     model
-        Fitted on all rows to learn from, which must not be those of `predictions` as this model predicts them.
+        A model that was fitted on all training rows. `predictions` must not be its own predictions of these rows.
     y, predictions
         Labels (0, 1 or codes) of shape (n_rows,) and out-of-fold probabilities of the same rows.
     classes
-        Labels that the codes stand for; by default 0 and 1.
+        The label of each code; by default 0 and 1.
 
     Raises
     ------
     TrainingImpossible
-        If a prediction is missing, or a class of the model has no row.
+        If a prediction is not finite, or a class of the model has no row.
     """
     import numpy as np
     from sklearn.base import clone
@@ -161,18 +162,18 @@ def calibrated(
 
     if method == "none":
         return model
-    refuse_unpredicted(predictions, "the candidates that were chosen")
+    refuse_unpredicted(predictions, "the chosen candidates")
     labels = np.asarray([0, 1] if classes is None else classes, dtype=model.classes_.dtype)
     seen = labels[np.unique(y).astype("int64")]
     if not (np.array_equal(seen, labels) and np.array_equal(labels, model.classes_)):
         raise TrainingImpossible(
             f"the model knows {len(model.classes_)} classes and the folds have rows of {len(seen)} of {len(labels)}, "
-            "so its probabilities cannot be calibrated; set training.calibrate to false, or leave the rare classes out"
+            "so its probabilities cannot be calibrated; set training.calibrate to false, or leave out the rare classes"
         )
     final = _fit_calibrator(method, y, predictions, labels)
     inner: Any = model
     if hasattr(model, "decision_function"):
-        # it would be asked for that instead of probabilities, which a vote of one has only
+        # the calibrator would use decision_function instead of probabilities; a vote of one has predict_proba only
         inner = VotingClassifier([("model", FrozenEstimator(model))], voting="soft").fit(None, labels)
         inner.estimators, inner.estimators_ = [("model", clone(model))], [model]
         del inner.named_estimators_
@@ -185,37 +186,37 @@ def calibrated(
 def _fit_calibrator(
     method: str, y: np.ndarray, predictions: np.ndarray, classes: Sequence[Any] | np.ndarray
 ) -> CalibratedClassifierCV:
-    """Fit a calibrator on probabilities, behind a stand-in whose features they are."""
+    """Fit a calibrator on probabilities, with a stand-in estimator that takes them as features."""
     import numpy as np
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
     class Given(ClassifierMixin, BaseEstimator):
-        """Predicts the probabilities that it is given."""
+        """Returns its features as probabilities."""
 
         def fit(self) -> None:
-            """Learn nothing; scikit-learn takes nothing for a classifier that cannot be fitted."""
+            """Do nothing; scikit-learn accepts no classifier without `fit`."""
 
         def predict_proba(self, given: np.ndarray) -> np.ndarray:
-            """Return what is given."""
+            """Return the features."""
             return given
 
-        predict = predict_proba  # never called, but a model without it is none
+        predict = predict_proba  # never called, but scikit-learn requires it
 
     given = Given()
     given.classes_ = np.asarray(classes)
-    # a frozen model is the same in each part, so the two parts only put the rows in order again
+    # the frozen model is the same in both parts, so cv=2 only predicts the rows in two parts
     calibrator = CalibratedClassifierCV(FrozenEstimator(given), method=method, cv=2, ensemble=False)
-    return calibrator.fit(_of_all_classes(predictions), given.classes_[y.astype("int64")])
+    return calibrator.fit(_with_both_classes(predictions), given.classes_[y.astype("int64")])
 
 
 def _apply(calibrator: CalibratedClassifierCV, predictions: np.ndarray) -> np.ndarray:
-    found = calibrator.predict_proba(_of_all_classes(predictions))
+    found = calibrator.predict_proba(_with_both_classes(predictions))
     return found[:, 1] if predictions.ndim == 1 else found
 
 
-def _of_all_classes(predictions: np.ndarray) -> np.ndarray:
+def _with_both_classes(predictions: np.ndarray) -> np.ndarray:
     import numpy as np
 
     given = predictions.astype("float64")
@@ -226,7 +227,7 @@ def _gain(measure: Metric, y: np.ndarray, after: np.ndarray, before: np.ndarray)
     return measure.sign * (measure.value(y, after) - measure.value(y, before))
 
 
-def _by_value(calibration: Calibration) -> float:
-    """Return the difference that was found; one that is not defined is the least."""
-    value = calibration.difference.value if calibration.difference else math.nan
+def _improvement(choice: CalibrationChoice) -> float:
+    """Return the measured difference; an undefined one is minus infinity."""
+    value = choice.difference.value if choice.difference else math.nan
     return -math.inf if math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""The challenger: what the search found, put together, calibrated and fitted."""
+"""The challenger: the best candidates of the search, weighted, calibrated and fitted."""
 
 from __future__ import annotations
 
@@ -6,32 +6,39 @@ from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, Any
 
+from include.training.threshold import ChosenThreshold, choose_threshold
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.training.candidates import Params
     from include.training.folds import Folds
 
-#: Draws by which noise is judged when the challenger is put together.
+#: Bootstrap resamples for every comparison on the folds.
 ROUNDS = 500
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """One family as the search left it.
+class TunedCandidate:
+    """The best trial of one family.
 
     Attributes
     ----------
+    fold_rounds
+        Best number of rounds on each fold, for families that stop early.
+    score
+        Mean of the metric over the folds.
     predictions
-        Of the folds' held-out rows, of shape (n_validated,) or (n_validated, n_classes).
+        Predictions of the folds' validation rows, of shape (n_validated,) or (n_validated, n_classes).
     max_rows
-        Rows that it was fitted on at most; None for all.
+        Maximum number of rows that it was fitted on; None for all rows.
     """
 
     family: str
-    params: dict[str, Any]
+    params: Params
     fold_rounds: list[int] | None
     score: float
     predictions: np.ndarray
@@ -40,50 +47,50 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Member:
-    """A family that the challenger consists of, how much it weighs, and the rows that it is fitted on at most."""
+    """One family of the challenger, with its weight and the maximum number of rows to fit it on."""
 
     family: str
     weight: float
-    params: dict[str, Any]
+    params: Params
     fold_rounds: list[int] | None
     score: float
     max_rows: int | None = None
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What the challenger will be.
+class ChallengerSpec:
+    """Everything that determines the challenger, before it is fitted on all training rows.
 
     Attributes
     ----------
     tuning_score
-        Of the best single family, over the folds.
+        Mean of the metric over the folds, of the best single family.
     calibration
-        How probabilities are calibrated: none, sigmoid or isotonic.
+        Method of calibration: none, sigmoid or isotonic.
     threshold
-        The probability from which a row counts as positive; None but for binary tasks.
+        Probability at or above which a row counts as positive; None unless the task is binary.
     classes
-        The labels of a multi-class task, in the order of its probabilities.
+        Labels of a multiclass task, in the order of the probability columns.
     reasons
-        A sentence for each choice.
+        One sentence for each choice.
     """
 
     members: list[Member]
     tuning_score: float
     calibration: str
-    threshold: dict[str, Any] | None
+    threshold: ChosenThreshold | None
     classes: list[Any] | None
     features: list[str]
     reasons: list[str]
 
     @property
     def weights(self) -> dict[str, float]:
-        """How much each family weighs."""
+        """The weight of each family."""
         return {member.family: member.weight for member in self.members}
 
     @property
     def family(self) -> str:
-        """The families' names, the weightiest first."""
+        """The names of the families, the one with the greatest weight first."""
         return " + ".join(member.family for member in self.members)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,42 +98,48 @@ class Chosen:
         return asdict(self) | {"family": self.family}
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Chosen:
-        """Make a choice of what `to_json` gave, whatever else is beside it."""
+    def from_json(cls, fields: dict[str, Any]) -> ChallengerSpec:
+        """Read what `to_json` wrote; other fields are ignored."""
         own = {field.name: fields[field.name] for field in dataclass_fields(cls)}
-        return cls(**own | {"members": [Member(**member) for member in fields["members"]]})
+        own["members"] = [Member(**member) for member in fields["members"]]
+        own["threshold"] = ChosenThreshold(**fields["threshold"]) if fields["threshold"] else None
+        return cls(**own)
 
 
-def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> Chosen:
-    """Choose a single family, or a few of them weighed, with calibration and threshold, by the folds alone.
+def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandidate]) -> ChallengerSpec:
+    """Choose one family or a weighted mean of several, the calibration and the threshold.
 
-    Nothing is looked at but predictions of rows that lay after those that were learned from, all of them
-    before the holdout.
+    Every choice uses out-of-fold predictions only: each predicted row is later than the rows its model was fitted on,
+    and all of them are earlier than the holdout.
 
     Parameters
     ----------
     tuned
-        The families that have a result, the simple ones first.
+        The families with a completed trial, the simple ones first.
     """
     from include.training.calibrate import calibrate_predictions, choose_calibration
     from include.training.combine import choose_weights, weighted_mean
     from include.training.single import choose_single
-    from include.training.threshold import choose_threshold
 
     training = pipeline.training
-    noise = {"rounds": ROUNDS, "confidence": pipeline.gate.confidence, "seed": training.seed}
+    confidence, seed = pipeline.gate.confidence, training.seed
     order = sorted(tuned, key=lambda each: -each.score if folds.measure.higher_is_better else each.score)
     by_family = {each.family: each for each in order}
     y, fold, days = folds.y[folds.validated], folds.fold_of, folds.days
     weights, reasons = {order[0].family: 1.0}, []
     if training.ensemble and len(order) > 1:
         predictions = {family: each.predictions for family, each in by_family.items()}
-        combination = choose_weights(predictions, y, fold, days, folds.measure, **noise)
+        combination = choose_weights(
+            predictions, y, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         weights = combination.weights
         reasons.append(combination.reason)
     if len(weights) == 1:
+        [best] = weights
         predictions = {each.family: each.predictions for each in tuned}
-        single, reason = choose_single(predictions, *weights, y, fold, days, folds.measure, **noise)
+        single, reason = choose_single(
+            predictions, best, y, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         weights = {single: 1.0}
         reasons += [reason] if reason else []
     members = [
@@ -137,26 +150,34 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[Tuned]) -> C
     predicted = weighted_mean({each.family: each.predictions for each in tuned}, weights)
     method, threshold = "none", None
     if training.classifies and training.calibrate:
-        calibration = choose_calibration(y, predicted, fold, days, folds.measure, **noise)
+        calibration = choose_calibration(
+            y, predicted, fold, days, folds.measure, rounds=ROUNDS, confidence=confidence, seed=seed
+        )
         method = calibration.method
         reasons.append(calibration.reason)
     if training.task == "binary":
-        chosen = choose_threshold(training.threshold, y, calibrate_predictions(method, y, predicted))
-        threshold = asdict(chosen)
-        reasons.append(chosen.reason)
-    return Chosen(members, order[0].score, method, threshold, folds.classes, folds.columns.all, reasons)
+        threshold = choose_threshold(training.threshold, y, calibrate_predictions(method, y, predicted))
+        reasons.append(threshold.reason)
+    return ChallengerSpec(
+        members=members,
+        tuning_score=order[0].score,
+        calibration=method,
+        threshold=threshold,
+        classes=folds.classes,
+        features=folds.columns.all,
+        reasons=reasons,
+    )
 
 
 def fit_challenger(
-    pipeline: Pipeline, rows: pd.DataFrame, chosen: Chosen, y: np.ndarray, validated: np.ndarray, threads: int
+    pipeline: Pipeline, rows: pd.DataFrame, chosen: ChallengerSpec, y: np.ndarray, validated: np.ndarray, threads: int
 ) -> Model:
-    """Fit what was chosen on all rows to learn from, as one scikit-learn pipeline over the raw feature frame.
+    """Fit the challenger on all training rows, as one scikit-learn pipeline over the raw feature frame.
 
     Parameters
     ----------
     y, validated
-        Labels and predictions of the folds' held-out rows, which the models that made them had not seen: the
-        calibrator learns from them.
+        Labels and out-of-fold predictions of the folds' validation rows, on which the calibrator is fitted.
     """
     from include.training.calibrate import calibrated
     from include.training.combine import build_model

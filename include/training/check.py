@@ -1,4 +1,4 @@
-"""What cannot be learned from is refused here, in a sentence, before any time is spent on it."""
+"""Refuses feature tables and candidates that cannot be trained, before any time is spent on them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.training.split import Split
 
-#: Fewer rows than this cannot be split into folds that say anything.
+#: Minimum number of training rows; fewer cannot be split into meaningful folds.
 MIN_TRAIN_ROWS = 100
 
 
 def check_candidates(pipeline: Pipeline) -> None:
-    """Refuse candidates that cannot be built here.
+    """Refuse candidates that cannot be built.
 
     Raises
     ------
     ConfigError
-        If an extra is not installed, or an estimator of the team's own does not import, does not take a
-        parameter, is not of the kind that the task needs, or cannot be kept in a model file.
+        If an extra is not installed, or a team's own estimator cannot be imported, does not take a parameter, does
+        not suit the task, or cannot be written to a model file.
     """
     from include.training.candidates import candidates_of
     from include.training.own_model import check_unfitted
@@ -42,15 +42,15 @@ def check_candidates(pipeline: Pipeline) -> None:
 
 
 def check_trainable(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
-    """Refuse a feature table, or candidates, that nothing can be learned with.
+    """Refuse a feature table or candidates with which no model can be trained.
 
     Raises
     ------
     ConfigError
-        If a candidate cannot be built, see `check_candidates`, or its fitted model cannot be kept.
+        If a candidate cannot be built, see `check_candidates`, or its fitted model cannot be written to a model file.
     TrainingImpossible
-        If there are too few rows or days, no held-out rows, rows without a group, features without a value or
-        with infinite ones, or labels that do not fit the task, leave nothing to learn, or leave the metric undefined.
+        If there are too few rows or days, no holdout rows, rows without a group, features without a value or with
+        infinite values, or labels that do not fit the task, are constant, or leave the metric undefined.
     """
     from include.training.own_model import check_fitted
 
@@ -77,21 +77,21 @@ def _check_rows(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> None:
             f"{pipeline.features.query}, and that the labels' source is published"
         )
     if len(split.train) < MIN_TRAIN_ROWS:
-        groups = f" whose {training.group} is not among the held-out rows" if training.group else ""
+        groups = f" whose {training.group} is not in the holdout" if training.group else ""
         raise TrainingImpossible(
-            f"{where} has {len(split.train):,} labelled rows of {split.train_start} to {split.train_end}{groups}, and "
-            f"at least {MIN_TRAIN_ROWS} are needed to learn from; ingest more history, or lower training.holdout_days"
+            f"{where} has {len(split.train):,} labelled rows from {split.train_start} to {split.train_end}{groups}, "
+            f"and training needs at least {MIN_TRAIN_ROWS}; ingest more history, or lower training.holdout_days"
         )
     if not len(split.holdout):
         raise TrainingImpossible(
-            f"{where} has no labelled row of the holdout, {split.holdout_start} to {split.holdout_end}; check that "
+            f"{where} has no labelled row in the holdout, {split.holdout_start} to {split.holdout_end}; check that "
             "the labels' source is published for these days, or raise training.gap_days"
         )
     times = frame["prediction_time"].to_numpy()[split.train].astype("datetime64[D]")
     days, needed = len(np.unique(times)), training.tuning.folds + training.gap_days + 1
     if days < needed:
         raise TrainingImpossible(
-            f"{where} has {days} days to learn from, and {training.tuning.folds} folds with a gap of "
+            f"{where} has {days} days of training rows, and {training.tuning.folds} folds with a gap of "
             f"{training.gap_days} need at least {needed}; ingest more history, or lower training.tuning.folds"
         )
 
@@ -104,12 +104,14 @@ def _check_features(pipeline: Pipeline, frame: pd.DataFrame, rows: pd.DataFrame)
     where, query = f"{pipeline.name}: the feature table", pipeline.features.query
     columns = feature_columns(pipeline, frame)
     if not columns.all:
-        raise TrainingImpossible(f"{where} has no column left to learn from; see features.exclude")
-    automated = set(automated_names(pipeline))  # nobody wrote these, and a model passes over an empty one
+        raise TrainingImpossible(
+            f"{where} has no feature column left; shorten features.exclude, or select more columns in {query}"
+        )
+    automated = set(automated_names(pipeline))  # nobody wrote these, and an empty one does no harm
     empty = [name for name in columns.all if name not in automated and rows[name].isna().all()]
     if empty:
         raise TrainingImpossible(
-            f"{where} has no value of {_listed(empty)} in any of the {len(rows):,} rows to learn from; correct "
+            f"{where} has no value of {_quote_all(empty)} in any of the {len(rows):,} training rows; correct "
             f"{query}, or name it in features.exclude"
         )
     for name in columns.numeric:
@@ -124,42 +126,42 @@ def _check_features(pipeline: Pipeline, frame: pd.DataFrame, rows: pd.DataFrame)
         known = rows[name].notna()
         if known.sum() >= MIN_TRAIN_ROWS and rows[name].nunique() == known.sum():
             raise TrainingImpossible(
-                f"{where} has another value of '{name}' in each of the {known.sum():,} rows to learn from, so it names "
-                "a row and says nothing of the next one; name it in features.exclude"
+                f"{where} has a different value of '{name}' in each of {known.sum():,} training rows, so it "
+                "identifies a row and says nothing about other rows; name it in features.exclude"
             )
 
 
 def _check_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray, groups: np.ndarray | None) -> None:
-    """Refuse folds in which nothing can be learned, or nothing measured."""
+    """Refuse folds on which no model can be fitted or scored."""
     import numpy as np
 
     training = pipeline.training
     times = rows["prediction_time"].to_numpy()
     classes = len(np.unique(y)) if training.classifies else 0
-    to_learn = min(classes, 2)  # a class that only comes up later is predicted with 0
-    to_measure = classes if Metric.of(training).definition.needs_every_class else min(classes, 1)
+    to_fit = min(classes, 2)  # a class that only comes up later is predicted with 0
+    to_score = classes if Metric.of(training).definition.needs_every_class else min(classes, 1)
     parts = time_ordered_folds(times, training.tuning.folds, training.gap_days, training.holdout_days, groups)
     for number, (fit, validate) in enumerate(parts, start=1):
         where = f"{pipeline.name}: fold {number} of {training.tuning.folds}"
         if not len(fit):
             raise TrainingImpossible(
-                f"{where} has no row to learn from, since every {training.group} comes again in the days after; lower "
-                "training.holdout_days or training.tuning.folds, or choose another training.group"
+                f"{where} has no row to fit on, since every {training.group} appears again in the validation days; "
+                "lower training.holdout_days or training.tuning.folds, or choose another training.group"
             )
-        for what, part, needed in (("learn from", fit, to_learn), ("be judged by", validate, to_measure)):
+        for what, part, needed in (("fit on", fit, to_fit), ("validate on", validate, to_score)):
             found = rows[pipeline.features.label].iloc[part].value_counts()
             if len(found) < needed:
                 start, end = (str(day.astype("datetime64[D]")) for day in (times[part].min(), times[part].max()))
                 shown = ", ".join(f"{count:,} of {value!r}" for value, count in found.head(5).items())
                 raise TrainingImpossible(
-                    f"{where} has {len(found)} of the {classes} classes among its {len(part):,} rows to {what}, of "
-                    f"{start} to {end} ({shown}), and {needed} are needed; lower training.tuning.folds, or raise "
+                    f"{where} has {len(found)} of the {classes} classes among its {len(part):,} rows to {what}, from "
+                    f"{start} to {end} ({shown}), and needs {needed}; lower training.tuning.folds, or raise "
                     "training.window_days or training.holdout_days"
                 )
 
 
 def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups: np.ndarray | None) -> None:
-    """Refuse labels of a fold or of the holdout for which not even a perfect prediction has the metric."""
+    """Refuse labels of a fold or of the holdout for which the metric of a perfect prediction is undefined."""
     import numpy as np
 
     training, label = pipeline.training, pipeline.features.label
@@ -176,7 +178,7 @@ def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups:
             continue
         start, end = (str(day.astype("datetime64[D]")) for day in (times[part].min(), times[part].max()))
         found = frame[label].iloc[part].value_counts()
-        shown = "they are " + ", ".join(f"{count:,} of {value!r}" for value, count in found.head(5).items())
+        shown = "the labels are " + ", ".join(f"{count:,} of {value!r}" for value, count in found.head(5).items())
         cure = "choose another training.metric, lower training.tuning.folds, or raise training.holdout_days"
         if training.metric == "mape":
             shown = f"{(y[part] == 0).sum():,} of {len(part):,} are 0"
@@ -184,10 +186,10 @@ def _check_metric(pipeline: Pipeline, frame: pd.DataFrame, split: Split, groups:
                 f"set training.metric to wape or mae, or leave out rows whose label is 0 in {pipeline.features.query}"
             )
         raise TrainingImpossible(
-            f"{pipeline.name}: {training.metric} has no value on the labels of {where}, {start} to {end}, however good "
-            f"a model is: {why_undefined(training.metric) or 'see the labels'}; {shown}; {cure}"
+            f"{pipeline.name}: {training.metric} is undefined on the labels of {where}, {start} to {end}, for any "
+            f"model: {why_undefined(training.metric) or 'see the labels'}; {shown}; {cure}"
         )
 
 
-def _listed(names: list[str]) -> str:
+def _quote_all(names: list[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)

@@ -1,4 +1,4 @@
-"""Which columns of a feature table a model learns from, and how it may treat them."""
+"""Which columns of a feature table are features, and whether they are numeric or categorical."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureColumns:
-    """The columns that a model learns from, in the feature table's order."""
+    """The feature columns of a model, in the feature table's order."""
 
     numeric: list[str]
     categorical: list[str]
@@ -29,19 +29,19 @@ class FeatureColumns:
         return [*self.numeric, *self.categorical]
 
     def known_in(self, rows: pd.DataFrame) -> FeatureColumns:
-        """Return the columns that have a value in some of the rows; from the others nothing can be learned."""
+        """Return the columns that have a value in at least one row."""
         known = rows[self.all].notna().any()
         return self.among([name for name in self.all if known[name]])
 
     def among(self, names: Collection[str]) -> FeatureColumns:
-        """Return the columns that bear one of some names."""
+        """Return the columns with the given names."""
         return FeatureColumns(
             [name for name in self.numeric if name in names], [name for name in self.categorical if name in names]
         )
 
 
 def kind_of(dtype: Any) -> Literal["number", "text"] | None:
-    """Return as what a model takes a column of a pandas type; None where it can take none of it."""
+    """Return whether a model treats a pandas type as a number or as text; None if it accepts neither."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_object_dtype, is_string_dtype
 
     if is_numeric_dtype(dtype) or is_bool_dtype(dtype):
@@ -50,12 +50,12 @@ def kind_of(dtype: Any) -> Literal["number", "text"] | None:
 
 
 def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
-    """Return the columns of `frame` that are neither key, prediction time, label, group nor excluded.
+    """Return the columns of `frame` except key, prediction time, label, group and excluded columns.
 
     Raises
     ------
     TrainingImpossible
-        If a column is neither a number, a truth value nor text.
+        If a column is neither a number, a boolean nor text.
     """
     numeric, categorical, unusable = [], [], []
     kept_out = pipeline.kept_out
@@ -72,14 +72,15 @@ def feature_columns(pipeline: Pipeline, frame: pd.DataFrame) -> FeatureColumns:
             unusable.append(f"'{name}' ({dtype})")
     if unusable:
         raise TrainingImpossible(
-            f"{pipeline.name}: the feature table's column {', '.join(unusable)} is neither a number nor text; turn "
-            f"it into one in {pipeline.features.query} (the hour, the days since), or name it in features.exclude"
+            f"{pipeline.name}: the feature table's column {', '.join(unusable)} is neither a number nor text; "
+            f"convert it in {pipeline.features.query} (such as to an hour or a number of days), or name it in "
+            "features.exclude"
         )
     return FeatureColumns(numeric, categorical)
 
 
 def groups_of(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray | None:
-    """Return the number of each row's group, of shape (n_rows,); None where training.group is not set.
+    """Return the group number of each row, of shape (n_rows,); None if training.group is not set.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def groups_of(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray | None:
     if unknown:
         raise TrainingImpossible(
             f"{pipeline.name}: training.group is '{name}', which is null in {unknown:,} of {len(frame):,} rows, and a "
-            f"row of no known group can be on neither side of a split; fill it or drop the rows in "
+            f"row without a group belongs to neither side of a split; fill it or drop the rows in "
             f"{pipeline.features.query}"
         )
     return groups

@@ -1,6 +1,6 @@
-"""Weighs candidates together, where that is better than the best of them alone.
+"""Combines candidates into a weighted mean if that is better than the best candidate alone.
 
-All is decided on out-of-fold predictions.
+Every decision uses out-of-fold predictions.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from include.evaluation.paired_bootstrap import PairedDifference, paired_differe
 from include.training.greedy import pick_weights
 from include.training.out_of_fold import (
     NOT_ENOUGH,
+    format_difference,
     mean_score,
     refuse_unpredicted,
-    told_difference,
     why_not_judged,
 )
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Combination:
-    """Which candidates make the challenger, and why.
+    """The candidates of the challenger with their weights, and the reason.
 
     Attributes
     ----------
     weights
-        By candidate, the greatest first, with the sum 1; of one candidate only where it is better alone.
+        Weights by candidate, the greatest first, with sum 1; only one candidate if it is better alone.
     difference
-        By how much a combination was better than the best candidate on the last fold; None where it was not judged.
+        Improvement of the combination over the best candidate on the last fold; None if it was not measured.
     """
 
     weights: dict[str, float]
@@ -59,29 +59,29 @@ def choose_weights(
     seed: int,
     max_members: int = 3,
 ) -> Combination:
-    """Return the weights of the candidates, all on the best one unless together they are better by more than noise.
+    """Return the weights of the candidates: all on the best one, unless a combination is better by more than noise.
 
     The weights are picked on all folds but the last (greedy selection with replacement: Caruana, Niculescu-Mizil,
-    Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004). The last fold, which they have not
-    seen, decides: the interval of the paired bootstrap over its days must lie above 0. The best candidate has the
-    best mean over all folds, the last one among them, so what favour there is goes to it.
+    Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004). The last fold, unseen by the weights,
+    decides: the interval of the paired bootstrap over its days must lie above 0. The best candidate is the one with
+    the best mean over all folds including the last, which favours it slightly over the combination.
 
-    Then the weights are picked again, on all folds. That is honest: what was judged is whether picking weights on
-    earlier rows helps on later ones, and it is done once more with one fold of rows more, as the parameters that
-    were found on folds are fitted on all rows. No number of the new weights is reported; that is for the gate,
-    whose holdout nothing here has seen.
+    Then the weights are picked again on all folds. This is sound: the last fold showed that picking weights on earlier
+    rows helps on later ones, and the same is now done with one more fold of rows, just as tuned parameters are fitted
+    again on all rows. No score of the new weights is reported; the gate measures them on the holdout, which nothing
+    here uses.
 
     Parameters
     ----------
     predictions
         Out-of-fold predictions by candidate, of shape (n_rows,) or (n_rows, n_classes).
     y, fold, days
-        Label, number of the fold and day of each row, of shape (n_rows,).
+        Label, fold number and day of each row, of shape (n_rows,).
 
     Raises
     ------
     TrainingImpossible
-        If a prediction is missing, or the metric is not defined for any candidate.
+        If a prediction is not finite, or the metric is undefined for every candidate.
     """
     import numpy as np
 
@@ -91,8 +91,8 @@ def choose_weights(
     means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     if not means:
         raise TrainingImpossible(
-            f"the {measure.name} of no candidate ({', '.join(predictions)}) is defined on every fold, so none can be "
-            "chosen; check the label, lower training.tuning.folds, or choose another training.metric"
+            f"the {measure.name} is undefined on some fold for every candidate ({', '.join(predictions)}), so none "
+            "can be chosen; check the label, lower training.tuning.folds, or choose another training.metric"
         )
     best = max(means, key=means.__getitem__)
 
@@ -111,21 +111,25 @@ def choose_weights(
     if len(picked) < 2:
         return alone("no combination is better on the folds before the last")
     together = weighted_mean({name: known[name][last] for name in picked}, picked)
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed}
-    difference = paired_difference(measure, y[last], days[last], together, known[best][last], **how)
+    difference = paired_difference(
+        measure, y[last], days[last], together, known[best][last], rounds=rounds, confidence=confidence, seed=seed
+    )
     if not difference.low > 0:
-        return alone(f"{_told(picked)} has a {measure.name} {told_difference(difference)}, {NOT_ENOUGH}", difference)
+        return alone(
+            f"{_format_weights(picked)} has a {measure.name} {format_difference(difference)}, {NOT_ENOUGH}",
+            difference,
+        )
     weights = pick_weights(known, np.asarray(y), fold, measure, max_members, seed)
     if len(weights) < 2:
         return alone("no combination is better on all folds", difference)
-    together_is = f"a combination has a {measure.name} {told_difference(difference)}"
-    return Combination(weights, difference, f"{_told(weights)}: {together_is}")
+    together_is = f"a combination has a {measure.name} {format_difference(difference)}"
+    return Combination(weights, difference, f"{_format_weights(weights)}: {together_is}")
 
 
 def weighted_mean(predictions: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """Return the mean of the predictions that have a weight, of the shape of each; a model of them predicts the same.
+    """Return the weighted mean of the predictions that have a weight; `build_model` predicts the same.
 
-    Rounding does not take the mean of probabilities above 1, where some metrics are not defined.
+    Rounding does not lift a mean of probabilities above 1, where some metrics are undefined.
     """
     import numpy as np
 
@@ -133,16 +137,16 @@ def weighted_mean(predictions: Mapping[str, np.ndarray], weights: Mapping[str, f
 
 
 def build_model(members: Sequence[tuple[str, float, Model]], task: Task) -> Model:
-    """Return one fitted model that predicts the weighted mean of fitted ones; one member is returned as it is.
+    """Return one fitted model that predicts the weighted mean of its members; a single member is returned as it is.
 
-    It consists of scikit-learn's own types. Each fitted member is held once, since a model file has a copy of
-    whatever is held twice; where scikit-learn keeps what was to be fitted, there are unfitted copies.
+    The model consists of scikit-learn's own types and holds each fitted member once, because a model file stores a
+    copy for every reference. Where scikit-learn keeps the estimators to fit, the model has unfitted copies.
 
     Parameters
     ----------
     members
-        Name, weight and model, each a pipeline over the same columns of the raw frame and, of a classifier, with
-        the same classes.
+        Name, weight and fitted model. All models are pipelines over the same raw columns, and classifiers have the same
+        classes.
 
     Raises
     ------
@@ -163,7 +167,7 @@ def build_model(members: Sequence[tuple[str, float, Model]], task: Task) -> Mode
         same = np.array_equal(model.feature_names_in_, first.feature_names_in_)
         if not same or (classifies and not np.array_equal(model.classes_, first.classes_)):
             raise ValueError(f"{name} and {members[0][0]} were fitted on different columns or classes")
-    # scikit-learn refuses a name with two underscores, and that of one of its own parameters
+    # scikit-learn refuses names with two underscores, and names of its own parameters
     names = [f"{number}_{name.replace('__', '_')}" for number, (name, _, _) in enumerate(members, start=1)]
     models, weights = [model for _, _, model in members], [weight for _, weight, _ in members]
     frozen = [(name, FrozenEstimator(model)) for name, model in zip(names, models, strict=True)]
@@ -177,5 +181,5 @@ def build_model(members: Sequence[tuple[str, float, Model]], task: Task) -> Mode
     return Pipeline([("model", voting)])
 
 
-def _told(weights: Mapping[str, float]) -> str:
+def _format_weights(weights: Mapping[str, float]) -> str:
     return " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())

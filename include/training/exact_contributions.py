@@ -1,4 +1,4 @@
-"""Contributions that a model itself can tell: of boosted trees, of linear models, and of their weighted mean."""
+"""Exact contributions: of boosted trees, of linear models, and of weighted means of these."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from include.core import settings
+from include.training.candidates import family_of
 from include.training.contributions import Contributions, Unit
+from include.training.fit import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import pandas as pd
     from sklearn.compose import ColumnTransformer
@@ -19,43 +18,38 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
 
-#: Base and contributions, of shape (n_rows,) and (n_rows, n_columns), of encoded rows.
-Parts = tuple["np.ndarray", "np.ndarray"]
-
 
 def exact_contributions(
     model: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training
 ) -> Contributions | None:
-    """Return what the model itself says that each feature adds, or None where it cannot say.
+    """Return the exact contribution of each feature, or None where the model has no exact ones.
 
-    Of a calibrated model it is what is added to the log-odds that the calibrator is given.
+    For a calibrated model these are contributions to the log-odds before calibration.
     """
     import numpy as np
-
-    from include.training.fit import predict
 
     if training.task == "multiclass":
         return None
     leaves, calibrated = _leaves(model)
     if leaves is None or (training.classifies and len(leaves) > 1):
-        return None  # log-odds of a mean are not the mean of log-odds
+        return None  # the log-odds of a mean are not the mean of the log-odds
     prediction = predict(leaves[0][1] if calibrated else model, rows, training)
     names = [str(name) for name in model.feature_names_in_]
     base, values, methods = np.zeros(len(rows)), dict.fromkeys(names, np.zeros(len(rows))), []
     for weight, leaf in leaves:
-        found = _of_leaf(leaf, rows, background, training)
-        if found is None:
+        part = _explain_leaf(leaf, rows, background, training)
+        if part is None:
             return None
-        methods.append(found.method)
-        base = base + weight * found.base
-        for name, each in found.values.items():
+        methods.append(part.method)
+        base = base + weight * part.base
+        for name, each in part.values.items():
             values[name] = values[name] + weight * each
     unit: Unit = "log-odds" if training.classifies else "value"
     return Contributions(base, values, prediction, unit, " and ".join(sorted(set(methods))), calibrated)
 
 
 def _leaves(model: Any) -> tuple[list[tuple[float, Model]] | None, bool]:
-    """Return the single families that a model is a weighted mean of, and whether a calibrator is behind them."""
+    """Return the weighted single-family models that a model averages, and whether a calibrator follows them."""
     import numpy as np
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import VotingClassifier, VotingRegressor
@@ -85,71 +79,40 @@ def _leaves(model: Any) -> tuple[list[tuple[float, Model]] | None, bool]:
             return None, calibrated
 
 
-def _of_leaf(leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training) -> Contributions | None:
-    """Return what each raw feature adds to what one family predicts."""
+def _explain_leaf(
+    leaf: Model, rows: pd.DataFrame, background: pd.DataFrame, training: Training
+) -> Contributions | None:
+    """Return the contribution of each raw feature to the predictions of one family."""
     import numpy as np
 
     encode, estimator = leaf.named_steps["encode"], leaf.named_steps["model"]
     names = [str(name) for name in leaf.feature_names_in_]
-    kind, line = type(estimator).__module__.partition(".")[0], _line(estimator)
-    if kind not in _TREES and line is None:
+    family, line = family_of(estimator), _linear_coefficients(estimator)
+    shap_values = family.shap_values if family else None
+    if shap_values is None and line is None:
         return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         x = encode.transform(rows[names])
-        if kind in _TREES:
-            method, (base, added) = "TreeSHAP", _TREES[kind](estimator, x)
+        if shap_values is not None:
+            values = np.asarray(shap_values(estimator, x), dtype="float64")
+            method, base, added = "TreeSHAP", values[:, -1], values[:, :-1]
         else:
-            assert line is not None, "one of the two is known"
+            assert line is not None, "checked above"
             method = "exact, of a linear model"
-            base, added = _of_line(*line, x, encode.transform(background[names]))
+            base, added = _linear_contributions(*line, x, encode.transform(background[names]))
     owners = column_owners(encode)
     if owners is None or added.shape[1] != len(owners):
         return None
-    values = {name: np.zeros(len(rows)) for name in names}
+    by_feature = {name: np.zeros(len(rows)) for name in names}
     for owner, column in zip(owners, added.T, strict=True):
-        values[owner] = values[owner] + column
-    # what it predicts is looked up once for all leaves
-    return Contributions(base, values, base, "log-odds" if training.classifies else "value", method)
+        by_feature[owner] = by_feature[owner] + column
+    # the caller predicts once for all leaves, so `prediction` is only a placeholder here
+    return Contributions(base, by_feature, base, "log-odds" if training.classifies else "value", method)
 
 
-def _of_lightgbm(estimator: Any, x: Any) -> Parts:
-    found = estimator.booster_.predict(x, pred_contrib=True, num_threads=settings.threads())
-    return _split(found)
-
-
-def _of_xgboost(estimator: Any, x: Any) -> Parts:
-    from xgboost import DMatrix
-
-    kinds = estimator.get_params().get("feature_types")
-    matrix = DMatrix(x, feature_types=kinds, enable_categorical=kinds is not None, nthread=settings.threads())
-    return _split(estimator.get_booster().predict(matrix, pred_contribs=True))
-
-
-def _of_catboost(estimator: Any, x: Any) -> Parts:
-    from catboost import Pool
-
-    pool = Pool(x, cat_features=estimator.get_cat_feature_indices())
-    return _split(estimator.get_feature_importance(pool, type="ShapValues", thread_count=settings.threads()))
-
-
-_TREES: dict[str, Callable[[Any, Any], Parts]] = {
-    "lightgbm": _of_lightgbm,
-    "xgboost": _of_xgboost,
-    "catboost": _of_catboost,
-}
-
-
-def _split(found: Any) -> Parts:
-    """Take the last column, which all three libraries have the base in, from the others."""
-    import numpy as np
-
-    values = np.asarray(found, dtype="float64")
-    return values[:, -1], values[:, :-1]
-
-
-def _line(estimator: Any) -> tuple[np.ndarray, float] | None:
-    """Return the coefficients and the intercept of a linear model of one output, in the unit of its prediction."""
+def _linear_coefficients(estimator: Any) -> tuple[np.ndarray, float] | None:
+    """Return coefficients and intercept of a linear model with one output, in the unit of its prediction."""
     import numpy as np
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.preprocessing import StandardScaler
@@ -166,15 +129,18 @@ def _line(estimator: Any) -> tuple[np.ndarray, float] | None:
     return (scale * coefficients, scale * float(intercept[0]) + shift) if len(intercept) == 1 else None
 
 
-def _of_line(coefficients: np.ndarray, intercept: float, x: np.ndarray, background: np.ndarray) -> Parts:
+def _linear_contributions(
+    coefficients: np.ndarray, intercept: float, x: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return base and contributions of encoded rows, of shape (n_rows,) and (n_rows, n_columns)."""
     import numpy as np
 
-    usual = background.mean(axis=0)
-    return np.full(len(x), intercept + float(usual @ coefficients)), (x - usual) * coefficients
+    mean = background.mean(axis=0)
+    return np.full(len(x), intercept + float(mean @ coefficients)), (x - mean) * coefficients
 
 
 def column_owners(encode: ColumnTransformer) -> list[str] | None:
-    """Return the raw column that each encoded one was made of, or None where that cannot be told."""
+    """Return the raw column of each encoded column; None for an unknown encoder."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder

@@ -1,4 +1,4 @@
-"""Fits estimators and models, and predicts with any model that was fitted here."""
+"""Fits estimators and models, and predicts with them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch", "fit_estimator", "fit_model", "predict", "predict_encoded", "row_weights"]
 
-#: Rounds of a model whose parameters do not say, and that has no rows to watch.
-USUAL_ROUNDS = 150
+#: Rounds of boosting if neither the parameters nor early stopping set them.
+DEFAULT_ROUNDS = 150
 
 
 def row_weights(training: Training, y: np.ndarray) -> np.ndarray | None:
-    """Return how much each row counts in a fit, with the mean 1, of shape (n_rows,); None for all the same.
+    """Return the weight of each row in a fit, with mean 1, of shape (n_rows,); None for equal weights.
 
-    With class_weight each class counts the same in all. For mape a row counts by the inverse of its label, with
-    which the absolute error is the absolute percentage error.
+    With class_weight, all classes have the same total weight. For mape, a row is weighted by the inverse of its label,
+    which turns the absolute error into the absolute percentage error.
     """
     import numpy as np
     from sklearn.utils.class_weight import compute_sample_weight
@@ -59,7 +59,7 @@ def fit_estimator(
     watch: Watch | None,
     threads: int,
 ) -> int | None:
-    """Fit an estimator in place; return the best number of rounds where the family stops early, else None.
+    """Fit an estimator in place; return the best number of rounds if the family stops early, else None.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def fit_estimator(
     weights
         See `row_weights`.
     watch
-        Rows that decide when to stop; None fits as many rounds as the estimator's parameters say.
+        Validation rows that decide when to stop; None fits the number of rounds of the estimator's parameters.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -77,20 +77,20 @@ def fit_estimator(
         kept = np.sort(np.random.default_rng(len(y)).choice(len(y), candidate.max_rows, replace=False))
         x, y, weights = x[kept], y[kept], None if weights is None else weights[kept]
     if watch is not None and candidate.fit_watched is not None:
-        watch = _of_known_classes(watch, y)
+        watch = _keep_known_classes(watch, y)
     with _warning_once(), threadpool_limits(limits=threads):
         if watch is not None and candidate.fit_watched is not None and len(watch.y):
             return candidate.fit_watched(estimator, x, y, weights, watch)
         if candidate.rounds and watch is not None:
-            estimator.set_params(**{candidate.rounds: USUAL_ROUNDS})  # nothing to watch
-        if weights is None or not _takes_weights(estimator):
+            estimator.set_params(**{candidate.rounds: DEFAULT_ROUNDS})  # no validation row of a known class
+        if weights is None or not _accepts_weights(estimator):
             estimator.fit(x, y)
         else:
             estimator.fit(x, y, sample_weight=weights)
     if "n_jobs" in estimator.get_params() and type(estimator).__module__.startswith("sklearn."):
-        # the threads of a forest add up what its trees predict in the order in which they end
+        # with several threads a forest sums its trees in the order in which they finish, which changes the last bit
         estimator.set_params(n_jobs=None)
-    return USUAL_ROUNDS if candidate.rounds and watch is not None else None
+    return DEFAULT_ROUNDS if candidate.rounds and watch is not None else None
 
 
 def fit_model(
@@ -101,9 +101,9 @@ def fit_model(
     Parameters
     ----------
     params
-        The family's parameters, with its rounds; a family that lacks them grows `USUAL_ROUNDS`.
+        The family's parameters with its rounds; without rounds it uses `DEFAULT_ROUNDS`.
     max_rows
-        Fit the estimator on a draw of at most so many rows; None for as many as the family takes.
+        Fit the estimator on a random sample of at most so many rows; None for the family's own limit.
     """
     from sklearn.ensemble import VotingClassifier
     from sklearn.pipeline import Pipeline as Model
@@ -115,25 +115,25 @@ def fit_model(
     x = encode.fit_transform(rows[columns.all])
     y = native_target(training, rows[pipeline.features.label])
     if candidate.rounds and candidate.rounds not in params:
-        params = params | {candidate.rounds: USUAL_ROUNDS}
+        params = params | {candidate.rounds: DEFAULT_ROUNDS}
     estimator = candidate.estimator(columns, training, params, threads)
     if training.task == "multiclass" and candidate.needs_codes:
-        # a vote of one: scikit-learn's own way to give an estimator codes and to speak of classes by name
+        # a vote of one encodes class names as codes for the estimator, with scikit-learn's own types
         estimator = VotingClassifier([(family, estimator)], voting="soft")
     fit_estimator(candidate, estimator, x, y, row_weights(training, y), None, threads)
     return Model([("encode", encode), ("model", estimator)])
 
 
 def predict(model: Model, frame: pd.DataFrame, training: Training, classes: Sequence[Any] | None = None) -> np.ndarray:
-    """Return what a model predicts of a feature frame.
+    """Return a model's predictions for a feature frame.
 
     Parameters
     ----------
     model
-        Any scikit-learn pipeline that was fitted on a feature frame, found by name: columns may be more, and in
-        another order.
+        Any scikit-learn pipeline that was fitted on a feature frame. Columns are found by name, so `frame` may have
+        more of them and in another order.
     classes
-        Of a multiclass task: the labels, in the order of the columns that are returned.
+        Labels of a multiclass task, in the order of the returned columns.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def predict(model: Model, frame: pd.DataFrame, training: Training, classes: Sequ
 
 
 def predict_encoded(estimator: Any, x: Any, training: Training, n_classes: int | None = None) -> np.ndarray:
-    """Return what an estimator that was fitted on encoded labels predicts of encoded rows; see `predict`."""
+    """Return the predictions of an estimator that was fitted on encoded labels, for encoded rows; see `predict`."""
     return _predict(estimator, x, training, range(n_classes) if n_classes is not None else None)
 
 
@@ -172,16 +172,16 @@ def _predict(estimator: Any, x: Any, training: Training, classes: Sequence[Any] 
             return np.asarray(estimator.predict(x), dtype="float64").reshape(-1)
         found = np.asarray(estimator.predict_proba(x), dtype="float64")
     if training.task == "binary":
-        return _in_order(found, estimator.classes_, [0, 1])[:, 1]
-    assert classes is not None, "probabilities are given in an order of classes"
-    aligned = _in_order(found, estimator.classes_, classes)
+        return _align_classes(found, estimator.classes_, [0, 1])[:, 1]
+    assert classes is not None, "multiclass probabilities need an order of classes"
+    aligned = _align_classes(found, estimator.classes_, classes)
     total = aligned.sum(axis=1, keepdims=True)
-    # what it gave to classes that are not asked for is shared by the others
+    # the probability of classes that are not asked for is shared among the others
     return np.where(total > 0, aligned / np.where(total > 0, total, 1), 1 / len(classes))
 
 
-def _in_order(found: np.ndarray, known: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
-    """Return probabilities in the order of `classes`, 0 for those that a model does not know."""
+def _align_classes(found: np.ndarray, known: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
+    """Return probabilities in the order of `classes`, 0 for classes that the model does not know."""
     import numpy as np
 
     position = {each: number for number, each in enumerate(np.asarray(known).tolist())}
@@ -189,8 +189,8 @@ def _in_order(found: np.ndarray, known: Sequence[Any], classes: Sequence[Any]) -
     return np.column_stack(columns)
 
 
-def _of_known_classes(watch: Watch, y: np.ndarray) -> Watch:
-    """Return a watch without the rows whose class is not among those that are learned from."""
+def _keep_known_classes(watch: Watch, y: np.ndarray) -> Watch:
+    """Return a watch without the rows of classes that the model is not fitted on."""
     import numpy as np
 
     if watch.measure.task not in ("binary", "multiclass"):
@@ -199,25 +199,25 @@ def _of_known_classes(watch: Watch, y: np.ndarray) -> Watch:
     return watch if known.all() else Watch(watch.x[known], watch.y[known], watch.measure, watch.deadline)
 
 
-def _takes_weights(estimator: Any) -> bool:
+def _accepts_weights(estimator: Any) -> bool:
     from sklearn.ensemble import VotingClassifier
     from sklearn.utils.validation import has_fit_parameter
 
     if isinstance(estimator, VotingClassifier):
-        return all(_takes_weights(each) for _, each in estimator.estimators)
-    regressor = getattr(estimator, "regressor", None)  # a transformed target's
+        return all(_accepts_weights(each) for _, each in estimator.estimators)
+    regressor = getattr(estimator, "regressor", None)  # of a TransformedTargetRegressor
     return has_fit_parameter(regressor if regressor is not None else estimator, "sample_weight")
 
 
-#: Where this process has shown a warning already, by category, file and line.
-_shown: set[tuple[type[Warning], str, int]] = set()
+#: Warnings that this process has shown already, by category, file and line.
+_shown_warnings: set[tuple[type[Warning], str, int]] = set()
 
 
 @contextmanager
 def _warning_once() -> Iterator[None]:
-    """Show a warning once in a process, and none that comes with every fit and whose consequence is in the score.
+    """Show each warning once per process, and hide those of every fit whose consequence is in the score.
 
-    Python would show it at each of hundreds of fits, since whoever changes its filters makes it forget what it showed.
+    Python itself would show a warning at each of hundreds of fits, because changed filters make it forget earlier ones.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -225,14 +225,14 @@ def _warning_once() -> Iterator[None]:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.filterwarnings("ignore", category=ConvergenceWarning)
-            # LightGBM remembers the encoder's column numbers as names, which its scikit-learn check then misses
+            # LightGBM stores the encoder's column numbers as names, which scikit-learn's check then misses
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            # the pipeline's threads are given to whatever takes them, which nobody has asked for
+            # every estimator with n_jobs gets the pipeline's threads, whether they have an effect or not
             warnings.filterwarnings("ignore", message="'n_jobs' has no effect")
             yield
     finally:
         for each in caught:
             place = (each.category, each.filename, each.lineno)
-            if place not in _shown:
-                _shown.add(place)
+            if place not in _shown_warnings:
+                _shown_warnings.add(place)
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

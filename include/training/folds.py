@@ -1,4 +1,4 @@
-"""The folds that a search is judged on: encoded once, fitted on often."""
+"""The folds on which the search scores candidates: encoded once, fitted on many times."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Metric
     from include.training.candidates import Candidate, Params
+    from include.training.candidates.candidate import Encoding
     from include.training.split import Split
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions into the rows to learn from: of those that are fitted on, and of the later ones predicted.
+    """Positions within the training rows: the rows to fit on, and the later rows to validate on.
 
     Attributes
     ----------
@@ -31,14 +32,14 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fit on one fold gave.
+    """The result of a fit on one fold.
 
     Attributes
     ----------
     predictions
-        Of the fold's later rows, of shape (n_validate,) or (n_validate, n_classes).
+        Predictions of the validation rows, of shape (n_validate,) or (n_validate, n_classes).
     rounds
-        The number of rounds that was best on them, for families that stop early.
+        Best number of rounds on the validation rows, for families that stop early.
     """
 
     predictions: np.ndarray
@@ -47,14 +48,14 @@ class FoldResult:
 
 
 class Folds:
-    """The rows before the holdout, cut into time-ordered folds.
+    """The training rows, split into time-ordered folds.
 
     Parameters
     ----------
     frame, split
-        The feature frame, and which of its rows are learned from.
+        The feature frame, and which of its rows are training rows.
     measure
-        What a prediction is scored by.
+        The metric that scores predictions.
     """
 
     def __init__(self, pipeline: Pipeline, frame: pd.DataFrame, split: Split, measure: Metric, threads: int) -> None:
@@ -72,54 +73,54 @@ class Folds:
 
     @property
     def validated(self) -> np.ndarray:
-        """Positions of all rows that are predicted, fold after fold, of shape (n_validated,)."""
+        """Positions of all validation rows, fold after fold, of shape (n_validated,)."""
         import numpy as np
 
         return np.concatenate([fold.validate for fold in self.folds])
 
     @property
     def fit_rows(self) -> int:
-        """Rows of the largest fold that are fitted on."""
+        """Number of rows to fit on in the largest fold."""
         return max(len(fold.fit) for fold in self.folds)
 
     @property
     def fold_of(self) -> np.ndarray:
-        """The number of the fold of each row in `validated`."""
+        """Number of the fold of each row in `validated`."""
         import numpy as np
 
         return np.repeat(np.arange(len(self.folds)), [len(fold.validate) for fold in self.folds])
 
     @property
     def days(self) -> np.ndarray:
-        """The day of each row in `validated`, datetime64."""
+        """Day of each row in `validated`, datetime64."""
         return self.rows["prediction_time"].to_numpy()[self.validated].astype("datetime64[D]")
 
     def fit(
         self, candidate: Candidate, params: Params, number: int, deadline: float | None, *, watched: bool = True
     ) -> FoldResult:
-        """Fit a candidate's estimator on one fold and predict the fold's later rows.
+        """Fit a candidate's estimator on one fold and predict its validation rows.
 
         Parameters
         ----------
         deadline
-            Of `time.monotonic`, at which a family that grows round by round stops; None for none.
+            Time of `time.monotonic` at which boosting stops; None for no deadline.
         watched
-            Whether such a family chooses its rounds by the held-out rows; else `params` has them.
+            Whether boosting chooses its rounds by the validation rows; otherwise `params` has them.
         """
         from include.training.fit import Watch, fit_estimator, predict_encoded, row_weights
 
         fold = self.folds[number]
-        learned, held = self._encode(candidate.encoding, number)
-        y_fit, y_held = self.y[fold.fit], self.y[fold.validate]
+        x_fit, x_validate = self._encode(candidate.encoding, number)
+        y_fit, y_validate = self.y[fold.fit], self.y[fold.validate]
         estimator = candidate.estimator(self.columns, self.training, params, self.threads)
-        watch = Watch(held, y_held, self.measure, deadline) if candidate.rounds and watched else None
+        watch = Watch(x_validate, y_validate, self.measure, deadline) if candidate.rounds and watched else None
         weights = row_weights(self.training, y_fit)
-        rounds = fit_estimator(candidate, estimator, learned, y_fit, weights, watch, self.threads)
-        found = predict_encoded(estimator, held, self.training, len(self.classes) if self.classes else None)
-        return FoldResult(found, self.measure.value(y_held, found), rounds)
+        rounds = fit_estimator(candidate, estimator, x_fit, y_fit, weights, watch, self.threads)
+        predictions = predict_encoded(estimator, x_validate, self.training, len(self.classes) if self.classes else None)
+        return FoldResult(predictions, self.measure.value(y_validate, predictions), rounds)
 
     def refit(self, candidate: Candidate, params: Params, fold_rounds: list[int] | None) -> np.ndarray:
-        """Return the predictions of all folds' held-out rows, with the rounds that a search found for each."""
+        """Return the predictions of all validation rows, with the rounds that the search found for each fold."""
         import numpy as np
 
         found = []
@@ -128,8 +129,8 @@ class Folds:
             found.append(self.fit(candidate, fixed, number, None, watched=False).predictions)
         return np.concatenate(found)
 
-    def _encode(self, encoding: str, number: int) -> tuple[Any, Any]:
-        """Return a fold's rows as numbers, by an encoder that was fitted on those that are fitted on."""
+    def _encode(self, encoding: Encoding, number: int) -> tuple[Any, Any]:
+        """Return a fold's rows to fit on and to validate on, encoded by an encoder fitted on the former."""
         from include.training.candidates import encoder
 
         if (number, encoding) not in self._encoded:
@@ -142,7 +143,7 @@ class Folds:
 
 
 def _draw_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray) -> list[Fold]:
-    """Return the folds, each of at most `sample_rows` rows on either side, drawn by the pipeline's seed."""
+    """Return the folds, each with at most `sample_rows` rows per side, drawn with the pipeline's seed."""
     import numpy as np
 
     from include.training.columns import groups_of
@@ -154,6 +155,9 @@ def _draw_folds(pipeline: Pipeline, rows: pd.DataFrame, y: np.ndarray) -> list[F
     classes = y if training.classifies else None
     draw = np.random.default_rng(training.seed)
     return [
-        Fold(*(draw_sample(side, tuning.sample_rows, classes, draw) for side in sides))
-        for sides in time_ordered_folds(times, tuning.folds, training.gap_days, training.holdout_days, groups)
+        Fold(
+            fit=draw_sample(fit, tuning.sample_rows, classes, draw),
+            validate=draw_sample(validate, tuning.sample_rows, classes, draw),
+        )
+        for fit, validate in time_ordered_folds(times, tuning.folds, training.gap_days, training.holdout_days, groups)
     ]

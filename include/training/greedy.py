@@ -1,6 +1,6 @@
-"""Greedy selection with replacement: which candidates to weigh, and how much.
+"""Greedy ensemble selection with replacement: picks the candidates of an ensemble and their weights.
 
-The way is that of Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004.
+The method is that of Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble selection from libraries of models, ICML 2004.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from include.evaluation.metrics import Metric
 
-#: More picks than this make the weights finer than the folds can tell.
+#: Maximum number of picks: with more, the weights are finer than the folds can distinguish.
 MAX_PICKS = 20
-#: Picks without a better score, after which the search for weights ends.
+#: The selection ends after so many picks without a better score.
 PATIENCE = 8
-#: Rows of a fold that weights are picked on; the last fold is judged on all of its rows.
+#: Maximum number of rows per fold for picking weights; the last fold is judged on all of its rows.
 MAX_FOLD_ROWS = 20_000
-#: A candidate that has less than this share of the best one's gain over a constant is far behind.
+#: A candidate with less than this share of the best candidate's gain over a constant is left out.
 LEAST_SHARE_OF_GAIN = 1 / 3
-#: A score must be better by this share of itself; less is rounding.
+#: Minimum relative improvement of a score; less is rounding.
 ROUNDING = 1e-9
 
 
@@ -38,29 +38,29 @@ def pick_weights(
     max_members: int,
     seed: int,
 ) -> dict[str, float]:
-    """Pick candidates one by one, each as often as it makes the mean of all picks better; return their shares.
+    """Pick candidates one by one, each as often as it improves the mean of all picks; return their weights.
 
-    The first pick is the best candidate. Those that are far behind it are not considered: a constant among them
-    would shrink predictions that overshoot, which is a calibrator's work.
+    The first pick is the best candidate. Candidates far behind it are left out: a constant would shrink predictions
+    that overshoot, and that is the calibrator's task.
 
     Parameters
     ----------
     predictions
         Out-of-fold predictions by candidate, of shape (n_rows,) or (n_rows, n_classes).
     y, fold
-        Label and number of the fold of each row, of shape (n_rows,).
+        Label and fold number of each row, of shape (n_rows,).
 
     Returns
     -------
     dict
-        Shares by candidate, the greatest first, with the sum 1; empty where no candidate is better than a constant.
+        Weights by candidate, the greatest first, with sum 1; empty if no candidate is better than a constant.
     """
     rows = _draw_rows(fold, seed)
     y, fold = y[rows], fold[rows]
     candidates = {name: by_fold(fold, y, predicted[rows]) for name, predicted in predictions.items()}
     scores = {name: mean_over_folds(measure, *folds) for name, folds in candidates.items()}
     shape = next(iter(predictions.values())).shape[1:]
-    worst = mean_score(measure, y, fold, _constant(measure, y, shape))
+    worst = mean_score(measure, y, fold, _best_constant(measure, y, shape))
     best = max((score for score in scores.values() if math.isfinite(score)), default=math.nan)
     if not best > worst:
         return {}
@@ -87,7 +87,7 @@ def pick_weights(
 
 
 def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
-    """Return positions of at most MAX_FOLD_ROWS rows of each fold, ascending."""
+    """Return positions of at most MAX_FOLD_ROWS rows of each fold, in ascending order."""
     import numpy as np
 
     draw = np.random.default_rng(seed)
@@ -96,8 +96,8 @@ def _draw_rows(fold: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(drawn))
 
 
-def _constant(measure: Metric, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the same prediction of a shape for every row, the best of those without any skill, or near it."""
+def _best_constant(measure: Metric, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return one prediction, of the given shape, for every row: the best constant for the metric, or close to it."""
     import numpy as np
 
     n_classes = shape[0] if shape else None

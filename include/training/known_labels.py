@@ -1,4 +1,4 @@
-"""On which days labels are known: a day on which most of them are missing says nothing of its rows."""
+"""Finds the days whose labels are known; a day that lacks most of its labels cannot be judged."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-#: A day lacks its labels where it has less than this share of those to expect, and chance leaves so few with this
-#: probability at most.
+#: A day lacks its labels if it has less than this share of the expected number, and chance alone would leave so few
+#: with at most this probability.
 LEAST_SHARE, CHANCE = 0.5, 0.01
-#: The same for a class that hardly a label has on the last days, though one row in so many was of it.
+#: The same for one class that is almost absent from the labels of the last days.
 LEAST_OF_CLASS, CHANCE_OF_CLASS = 0.1, 0.001
 
 
 @dataclass(frozen=True)
 class LabelledDays:
-    """The days that have rows, and whether their labels are known.
+    """The days that have rows, and whether they lack their labels.
 
     Attributes
     ----------
     days
-        In order, as datetime64[D], of shape (n_days,).
+        Ascending, as datetime64[D], of shape (n_days,).
     lacking
-        True where most labels that are to be expected of a day are missing, of shape (n_days,).
+        True if most of the labels expected for the day are missing, of shape (n_days,).
     """
 
     days: np.ndarray
@@ -32,15 +32,15 @@ class LabelledDays:
 
 
 def find_labelled_days(days: np.ndarray, labels: np.ndarray) -> LabelledDays:
-    """Return on which days labels are known, beside the share of rows that usually has one.
+    """Return the days and whether they lack their labels, given the usual share of labelled rows.
 
     Parameters
     ----------
     days
         The day of each row, datetime64[D], of shape (n_rows,).
     labels
-        The class of each row as a number from 0 on, 0 for all where there are no classes; -1 where the label is
-        unknown. Of shape (n_rows,).
+        Class of each row as a number from 0, or 0 for all rows if the task has no classes; -1 if the label is unknown.
+        Of shape (n_rows,).
     """
     import numpy as np
     from scipy.stats import binom
@@ -50,7 +50,7 @@ def find_labelled_days(days: np.ndarray, labels: np.ndarray) -> LabelledDays:
     known = np.bincount(day_of_row, labels >= 0, minlength=len(found)).astype("int64")
     if not known.any():
         return LabelledDays(found, np.zeros(len(found), dtype=bool))
-    # days on which nothing is known tell of what is usual only where chance alone leaves so many without a label
+    # a day without any label counts towards the usual share only if chance alone could leave it without one
     some = known > 0
     usual = known[some].sum() / rows[some].sum()
     counted = some | ((1 - usual) ** rows > CHANCE)
@@ -62,9 +62,9 @@ def find_labelled_days(days: np.ndarray, labels: np.ndarray) -> LabelledDays:
 def _lack_a_class(
     day_of_row: np.ndarray, labels: np.ndarray, rows: np.ndarray, known: np.ndarray, usual: float
 ) -> np.ndarray:
-    """Return the last days on which hardly a label is of a class that was there, which rows without one may be of.
+    """Return the last days on which a class is almost absent while unlabelled rows could belong to it.
 
-    Labels of one class may become known later than those of another, such as a fraud that is found out.
+    Labels of one class may become known later than those of another, such as fraud that is discovered.
     """
     import numpy as np
     from scipy.stats import binom
@@ -82,7 +82,7 @@ def _lack_a_class(
         missed &= binom.cdf(after, known_after, share) <= CHANCE_OF_CLASS
         if missed.any():
             first = int(missed.argmax())
-            # so few after them let days before seem to be among the last ones
+            # earlier days may look affected because the last ones have so few; skip those that have as many as before
             as_before = (of_class > 0) & (binom.cdf(of_class, known, share[first]) > CHANCE)
             first += int((~as_before[first:]).argmax())
             lacking[first:] = True
@@ -90,7 +90,7 @@ def _lack_a_class(
 
 
 def _sums(of_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many there are before each day, and from it on."""
+    """Return the totals before each day, and from the day on."""
     import numpy as np
 
     before = np.cumsum(of_day) - of_day

@@ -1,6 +1,6 @@
-"""The model file: written by skops, loaded only when its digest and every type in it are known.
+"""The model file: written by skops, loaded only if its digest and every type in it are known.
 
-A skops file names the types that it holds instead of running code to rebuild them, as a pickle does.
+A skops file names the types it holds, where a pickle runs code to rebuild its objects.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused
+from include.training.candidates import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,36 +24,27 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
 
-#: Types beyond those that skops itself holds harmless, which models of our families consist of. Only
-#: functools.partial can call something, and what it calls must be in this list as well. A booster of XGBoost
-#: and a model of CatBoost are bytes that their library reads as trees, as LightGBM reads its text.
-ALLOWED_TYPES = [
-    "catboost.core.CatBoostClassifier",
-    "catboost.core.CatBoostRegressor",
-    "collections.OrderedDict",
-    "functools.partial",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.utils.validation.check_array",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-]
+#: Types that a model file may hold beyond those that skops trusts by itself. Only functools.partial can call
+#: something, and what it calls must be in this list as well.
+ALLOWED_TYPES = sorted(
+    {
+        "functools.partial",
+        "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.utils.validation.check_array",
+        *(name for family in FAMILIES.values() for name in family.model_types),
+    }
+)
 
 _DISTANCES = "Chebyshev", "Euclidean", "Manhattan", "Minkowski"
 _KERNELS = (
     *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel"),
     *("Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel"),
 )
-#: What scikit-learn's own estimators consist of beyond that, by their package: trees, distances, kernels and losses,
-#: which hold numbers and call nothing. They are allowed only where an own candidate is of such a class.
+#: Further parts of scikit-learn's own estimators, by package: trees, distances, kernels and losses, which hold numbers
+#: and call nothing. They are allowed only if an own candidate has a class of that package.
 _PARTS_OF_SKLEARN = {
     "sklearn.gaussian_process": [
         "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
@@ -75,39 +67,39 @@ _PARTS_OF_SKLEARN = {
 
 
 def save_model(model: Model, path: Path) -> str:
-    """Write a fitted model to a file and return the file's SHA-256, as 64 hexadecimal digits."""
+    """Write a fitted model to a file and return the file's SHA-256 as 64 hexadecimal digits."""
     _skops_io().dump(model, path, compression=zipfile.ZIP_DEFLATED)
     return _sha256(path)
 
 
 def trusted_of(training: Training) -> list[str]:
-    """Return the exact types of a pipeline's own estimators, which a model file of it may hold as well.
+    """Return the exact types that the model files of a pipeline may hold in addition, for its own estimators.
 
-    They are the classes that pipeline.yaml names, under the names by which a model file knows them, and what it names
-    in trusted_types. Nothing else of their packages is among them.
+    They are the classes and trusted_types that pipeline.yaml names, under the names that a model file uses. Nothing
+    else of their packages is included.
     """
     found: set[str] = set()
     for own in training.own_candidates.values():
-        kind = _named(own.estimator)
+        kind = _import_or_none(own.estimator)
         if inspect.isclass(kind):
             found |= {part for each in kind.__mro__ for part in _PARTS_OF_SKLEARN.get(_package(each), [])}
         for path in (own.estimator, *own.trusted_types):
-            found.add(_name_in_file(_named(path)) or path)
+            found.add(_name_in_file(_import_or_none(path)) or path)
     return sorted(found)
 
 
-def _named(path: str) -> Any:
-    """Return what an import path names; None where it cannot be imported, so that only other models can be loaded."""
+def _import_or_none(path: str) -> Any:
+    """Return what an import path names; None if it cannot be imported, which leaves other models loadable."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)
-    except (Exception, SystemExit):  # noqa: BLE001  importing a module runs it, and it may raise whatever it likes
+    except (Exception, SystemExit):  # noqa: BLE001  importing a module runs it, which may raise anything
         return None
 
 
-def _name_in_file(named: Any) -> str | None:
-    """Return the name of a class or function where it was defined, which another module may have given a second one."""
-    module, name = getattr(named, "__module__", None), getattr(named, "__name__", None)
+def _name_in_file(imported: Any) -> str | None:
+    """Return the name of a class or function in the module that defines it, which may differ from the import path."""
+    module, name = getattr(imported, "__module__", None), getattr(imported, "__name__", None)
     return f"{module}.{name}" if module and name else None
 
 
@@ -116,17 +108,17 @@ def _package(kind: type) -> str:
 
 
 def load_model(path: Path, sha256: str, also: Iterable[str] = ()) -> Model:
-    """Load a model whose file has the given SHA-256 and holds allowed types only.
+    """Load a model if its file has the given SHA-256 and holds only allowed types.
 
     Parameters
     ----------
     also
-        Further types that are allowed, by their exact names, see `trusted_of`.
+        Exact names of further allowed types, see `trusted_of`.
 
     Raises
     ------
     ModelRefused
-        In every other case; nothing of the file has then been executed.
+        In every other case; nothing in the file has been executed.
     """
     skops_io = _skops_io()
     found = _sha256(path)
@@ -152,12 +144,12 @@ def load_model(path: Path, sha256: str, also: Iterable[str] = ()) -> Model:
 
 
 def foreign_types(path: Path, also: Iterable[str] = ()) -> list[str]:
-    """Return the types in a model file that are not allowed, see `load_model`, without loading any."""
+    """Return the types in a model file that are not allowed, see `load_model`; nothing is loaded."""
     return sorted(set(_skops_io().get_untrusted_types(file=path)) - {*ALLOWED_TYPES, *also})
 
 
 def _skops_io() -> ModuleType:
-    """Import skops quietly: it asks every loaded module for names, and Airflow's warn of each."""
+    """Import skops without warnings: it asks every loaded module for names, and Airflow's modules warn of each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import skops.io

@@ -1,7 +1,7 @@
-"""A model as an ONNX file, by which other languages can serve it; only where it predicts the same.
+"""Exports a model as an ONNX file, which other languages can serve, if both predict the same.
 
-ONNX computes in single precision: a number that lies on a tree's split to the seventh digit may fall to the other
-side, so what is exported is held against the model on rows that it has not seen.
+ONNX computes in single precision: a number within a tree's split to the seventh digit may fall on the other side. The
+export is therefore compared with the model on holdout rows.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib.util import find_spec
 from io import StringIO
 from typing import TYPE_CHECKING, Any
+
+from include.training.candidates import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,26 +28,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Predictions that differ by less, in parts of their size or of 1, are the same in single precision.
+#: Predictions that differ by less, relative to their size or to 1, are the same in single precision.
 TOLERANCE = 1e-4
-#: Versions of the operators, which onnxruntime has known for long.
+#: Versions of the operator sets, old enough for every onnxruntime in use.
 OPSETS = {"": 18, "ai.onnx.ml": 3}
-#: How a missing text is given, since ONNX has no null.
+#: Stands for a missing text, since ONNX has no null.
 MISSING = ""
 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """What came of an export.
+    """The result of an export.
 
     Attributes
     ----------
     content
-        The file; None where there is none.
+        The content of the file; None if the export failed.
     reason
-        Why there is none; empty where there is one.
+        Why the export failed; empty if it did not.
     largest_difference
-        Of the predictions of the rows that were compared; NaN where none were.
+        Largest difference of a prediction on the compared rows; NaN if none were compared.
     """
 
     content: bytes | None
@@ -52,25 +55,21 @@ class OnnxExport:
     largest_difference: float
     rows: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what is told of it, without the file."""
-        return {name: value for name, value in asdict(self).items() if name != "content"}
-
 
 def export_onnx(
     model: Model, columns: FeatureColumns, training: Training, frame: pd.DataFrame, expected: np.ndarray
 ) -> OnnxExport:
-    """Convert a model and compare its predictions with the model's own.
+    """Convert a model and compare the predictions of the ONNX file with the model's own.
 
-    Each feature is an input of its name, of shape (n_rows, 1): numbers as float, texts as string with the empty text
-    for a missing one. The last output has the probabilities, or the values.
+    Each feature is an input of the same name, of shape (n_rows, 1): numbers as float, text as string, with the empty
+    string for a missing one. The last output holds the probabilities, or the values.
 
     Parameters
     ----------
     columns
-        What the model takes.
+        The columns that the model takes.
     frame, expected
-        Rows and the model's own predictions of them, as `predict` returns them.
+        Rows, and the model's own predictions as `predict` returns them.
     """
     import numpy as np
 
@@ -81,19 +80,19 @@ def export_onnx(
             found = run_onnx(content, columns, frame)
     except ImportError as error:
         return OnnxExport(None, f"{error.name or error} is not installed; run `make extras`", nan, 0)
-    except Exception as error:  # noqa: BLE001  converters raise whatever they like where they do not know a model
+    except Exception as error:  # noqa: BLE001  converters may raise anything for a model they do not know
         reason = " ".join(str(error).split())[:300]
         return OnnxExport(None, f"the model cannot be converted ({type(error).__name__}: {reason})", nan, 0)
     found = found[:, 1] if training.task == "binary" else found
-    difference = _difference(np.asarray(expected, dtype="float64"), found)
+    difference = _largest_difference(np.asarray(expected, dtype="float64"), found)
     if not difference <= TOLERANCE:
-        reason = f"its predictions differ by up to {difference:.2g}, and {TOLERANCE:g} are allowed"
+        reason = f"its predictions differ by up to {difference:.2g}, and the limit is {TOLERANCE:g}"
         return OnnxExport(None, reason, difference, len(frame))
     return OnnxExport(content, "", difference, len(frame))
 
 
 def run_onnx(content: bytes, columns: FeatureColumns, frame: pd.DataFrame) -> np.ndarray:
-    """Return what an exported model predicts of feature rows.
+    """Return the predictions of an exported model for feature rows.
 
     Returns
     -------
@@ -118,7 +117,9 @@ def _convert(model: Model, columns: FeatureColumns, *, classifies: bool) -> byte
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    _know_boosted_trees()
+    for family in FAMILIES.values():
+        if family.register_onnx and (family.package is None or find_spec(family.package)):
+            family.register_onnx()
     kinds: list[Any] = [(name, FloatTensorType([None, 1])) for name in columns.numeric]
     kinds += [(name, StringTensorType([None, 1])) for name in columns.categorical]
     options = {"zipmap": False} if classifies else None
@@ -129,34 +130,8 @@ def _convert(model: Model, columns: FeatureColumns, *, classifies: bool) -> byte
     return converted.SerializeToString()
 
 
-def _know_boosted_trees() -> None:
-    """Tell skl2onnx of the families that are not scikit-learn's own."""
-    from lightgbm import LGBMClassifier, LGBMRegressor
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-        calculate_linear_regressor_output_shapes,
-    )
-
-    update_registered_converter(
-        LGBMClassifier,
-        "LightGbmLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
-    )
-    update_registered_converter(
-        LGBMRegressor,
-        "LightGbmLGBMRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-        options={"split": None},
-    )
-
-
-def _difference(expected: np.ndarray, found: np.ndarray) -> float:
-    """Return the largest difference, in parts of the size of what is expected where that is above 1."""
+def _largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
+    """Return the largest difference, relative to the expected value where that is above 1."""
     import numpy as np
 
     if expected.shape != found.shape or not np.isfinite(found).all():
@@ -166,7 +141,7 @@ def _difference(expected: np.ndarray, found: np.ndarray) -> float:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep what converters print and warn of out of the task's log."""
+    """Keep the output and the warnings of converters out of the task's log."""
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")
         yield

@@ -1,11 +1,11 @@
-"""Out-of-fold predictions: of rows that lay after those that their model was fitted on.
+"""Out-of-fold predictions: of rows that are later than the rows their model was fitted on.
 
-The folds are ordered in time and their numbers ascend, so what is learned from the predictions of all folds but the
-last can be judged on the last, which is the nearest that there is to the days to come.
+Folds are ordered in time and numbered in ascending order. What is fitted on the predictions of all folds but the last
+can therefore be judged on the last fold, which is closest to the days to come.
 
-One measure compares candidates, wherever that is done: the metric of each fold, and the mean over the folds. Each fold
-has a model of its own, so a score is comparable with other scores of its fold only; the metric of all rows at once
-would rank rows of one model against rows of another.
+Candidates are always compared by the mean of the metric over the folds. Each fold has its own model, so a score is
+comparable only with other scores of the same fold; one metric over all rows would rank rows of one model against rows
+of another.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from include.evaluation.metrics import Metric
     from include.evaluation.paired_bootstrap import PairedDifference
 
-#: Ends the sentence on a difference that changes nothing.
+#: Ends the sentence about a difference that is too small.
 NOT_ENOUGH = "and it must be better by more than noise"
 
 
 def mean_over_folds(measure: Metric, labels: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
-    """Return the mean of the metric over folds, of which more is better; NaN where one is not defined.
+    """Return the mean of the metric over the folds, signed so that higher is better; NaN if it is undefined on one.
 
     Parameters
     ----------
     labels, predicted
-        Of each fold, as `Metric.value` takes them.
+        Labels and predictions of each fold, as `Metric.value` takes them.
     """
     values = [measure.value(*each) for each in zip(labels, predicted, strict=True)]
     return measure.sign * math.fsum(values) / len(values)
 
 
 def mean_score(measure: Metric, y: np.ndarray, fold: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the same of rows whose fold is told by its number."""
+    """Return `mean_over_folds` of rows whose fold is given by its number."""
     return mean_over_folds(measure, *by_fold(fold, y, predicted))
 
 
 def by_fold(fold: np.ndarray, y: np.ndarray, predicted: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return labels and predictions of each fold."""
+    """Return labels and predictions, split by fold."""
     import numpy as np
 
     rows = [fold == number for number in np.unique(fold)]
@@ -53,12 +53,12 @@ def by_fold(fold: np.ndarray, y: np.ndarray, predicted: np.ndarray) -> tuple[lis
 
 
 def refuse_unpredicted(predictions: np.ndarray, whose: str) -> None:
-    """Refuse out-of-fold predictions that are not all numbers.
+    """Refuse out-of-fold predictions that are not finite.
 
     Raises
     ------
     TrainingImpossible
-        If some row has none.
+        If the prediction of some row is NaN or infinite.
     """
     import numpy as np
 
@@ -72,20 +72,20 @@ def refuse_unpredicted(predictions: np.ndarray, whose: str) -> None:
 
 
 def why_not_judged(fold: np.ndarray, days: np.ndarray) -> str | None:
-    """Return why the last fold cannot judge what was learned on the others, or None where it can."""
+    """Return why the last fold cannot judge what was fitted on the other folds; None if it can."""
     import numpy as np
 
     last = fold == fold.max()
     if last.all():
-        return "there is a single fold, which leaves no other to judge on"
+        return "there is only one fold, and judging needs a second"
     if len(np.unique(days[last])) < 2:
-        return "the last fold has a single day, on which noise cannot be judged"
+        return "the last fold has only one day, and noise cannot be estimated from one day"
     return None
 
 
-def told_difference(difference: PairedDifference) -> str:
-    """Return a difference on the last fold in words, with its interval."""
+def format_difference(difference: PairedDifference) -> str:
+    """Return a sentence part about a difference on the last fold, with its interval."""
     if math.isnan(difference.value) or math.isnan(difference.low):
-        return "of no defined difference on the last fold"
+        return "with an undefined difference on the last fold"
     size, interval = abs(difference.value), f"interval {difference.low:.3g} to {difference.high:.3g}"
     return f"{'better' if difference.value >= 0 else 'worse'} by {size:.3g} on the last fold ({interval})"

@@ -1,4 +1,4 @@
-"""Whether a model of a team's own estimator can be kept in a model file, which is told before anything is searched."""
+"""Checks before the search that a model of a team's own estimator can be written to a model file and loaded again."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Rows of the fit that shows what a fitted model holds.
+#: Number of rows for the trial fit that shows what a fitted model holds.
 SAMPLE_ROWS = 300
-#: How long the clean process may take: on a busy machine it takes a minute to import what it needs.
+#: Time limit of the fresh process: on a busy machine its imports alone take a minute.
 PATIENCE_SECONDS = 600
 
 
 def check_unfitted(pipeline: Pipeline) -> None:
-    """Refuse an own estimator that cannot be kept even before it was fitted.
+    """Refuse an own estimator that cannot be written to a model file even before it is fitted.
 
     Raises
     ------
     ConfigError
-        If it holds what cannot be written to a model file, or what pipeline.yaml does not name.
+        If it holds an object that cannot be written to a model file, or a type that pipeline.yaml does not name.
     """
     training = pipeline.training
     candidates = candidates_of(training)
     for name, own in training.own_candidates.items():
         candidate = candidates[name]
         estimator = candidate.estimator(FeatureColumns([], []), training, candidate.defaults, 1)
-        _refuse_unkept(pipeline, name, own, estimator, None)
+        _refuse_unsaveable(pipeline, name, own, estimator, None)
 
 
 def check_fitted(pipeline: Pipeline, rows: pd.DataFrame) -> None:
-    """Refuse an own estimator whose fitted model cannot be kept: one is fitted on a few rows, kept and loaded again.
+    """Refuse an own estimator whose fitted model cannot be saved: fit it on a few rows, save it and load it again.
 
-    One that is not scikit-learn's is loaded in a clean process as well, since its module may be found in this one
-    only. What fails on a few rows has shown nothing, and is left to the search.
+    An estimator of another library than scikit-learn is also loaded in a fresh process, because its module may exist in
+    this process only. An estimator that cannot be fitted on a few rows is left to the search.
 
     Raises
     ------
     ConfigError
-        As `check_unfitted`, and if the model does not load in a clean process.
+        As `check_unfitted`, and if the model does not load in a fresh process.
     """
     import numpy as np
 
@@ -66,30 +66,31 @@ def check_fitted(pipeline: Pipeline, rows: pd.DataFrame) -> None:
         try:
             model = fit_model(pipeline, few, name, candidates_of(training)[name].defaults, 1)
             predict(model, few, training)
-        except Exception as error:  # noqa: BLE001  an estimator of anybody's raises whatever it likes
-            log.info("%s: %s cannot be tried on %s rows: %s", pipeline.name, name, len(few), _one_line(error))
+        except Exception as error:  # noqa: BLE001  a team's own estimator may raise anything
+            reason = _one_line(error)
+            log.info("%s: %s was not checked, its fit on %s rows failed: %s", pipeline.name, name, len(few), reason)
         else:
-            _refuse_unkept(pipeline, name, own, model, few)
+            _refuse_unsaveable(pipeline, name, own, model, few)
 
 
-def _refuse_unkept(pipeline: Pipeline, name: str, own: OwnCandidate, model: Any, rows: pd.DataFrame | None) -> None:
+def _refuse_unsaveable(pipeline: Pipeline, name: str, own: OwnCandidate, model: Any, rows: pd.DataFrame | None) -> None:
     where = f"{pipeline.name}: training.own_candidates.{name}: a model of {own.estimator}"
     trusted = trusted_of(pipeline.training)
     with TemporaryDirectory(prefix="own-") as folder:
         path = Path(folder) / "model.skops"
         try:
             sha256 = save_model(model, path)
-        except Exception as error:  # whatever an object says when it is asked for its state
+        except Exception as error:  # objects may raise anything when they are asked for their state
             raise ConfigError(
-                f"{where} cannot be written to a model file ({_one_line(error)}); keep what it holds as numbers, text, "
-                "arrays and objects of classes that a module has at its top"
+                f"{where} cannot be written to a model file ({_one_line(error)}); let it hold numbers, text, arrays "
+                "and objects of classes that are defined at the top level of a module"
             ) from error
         foreign = foreign_types(path, trusted)
-        hidden = [each for each in foreign if not _can_be_named(each)]
+        hidden = [each for each in foreign if not _is_importable(each)]
         if hidden:
             raise ConfigError(
-                f"{where} holds {', '.join(hidden)}, to which no import path leads (as with a lambda, or what is "
-                "defined in a function or a class), so it could not be loaded again; define it at the top of its module"
+                f"{where} holds {', '.join(hidden)}, which has no import path (such as a lambda, or a name defined "
+                "in a function or class), so it could not be loaded again; define it at the top level of its module"
             )
         if foreign:
             raise ConfigError(
@@ -98,23 +99,22 @@ def _refuse_unkept(pipeline: Pipeline, name: str, own: OwnCandidate, model: Any,
             )
         try:
             load_model(path, sha256, trusted)
-        except Exception as error:  # its own __setstate__ may raise whatever it likes
+        except Exception as error:  # its own __setstate__ may raise anything
             reason = _one_line(error.__cause__ or error)
             raise ConfigError(f"{where} cannot be loaded from its model file ({reason}); correct its class") from error
         if rows is None or own.estimator.startswith("sklearn."):
             return
         expected = predict(model, rows, pipeline.training)
-        again = measure_reload(path, sha256, pipeline.training, rows, expected, limit_seconds=PATIENCE_SECONDS)
-    if again.error:
+        reload = measure_reload(path, sha256, pipeline.training, rows, expected, limit_seconds=PATIENCE_SECONDS)
+    if reload.error:
         raise ConfigError(
-            f"{where} does not work in a clean process, such as the one that scores ({again.error}); put its module "
-            "into the project's root or a package that is installed, and let its predictions rest on nothing but what "
-            "it has learned"
+            f"{where} does not work in a fresh process, such as the scoring task ({reload.error}); put its module into "
+            "the project's root or an installed package, and let its predictions depend only on its fitted state"
         )
 
 
-def _can_be_named(path: str) -> bool:
-    """Return whether an import path leads somewhere."""
+def _is_importable(path: str) -> bool:
+    """Return whether an import path can be imported."""
     module, *names = path.split(".")
     try:
         found = import_module(module)

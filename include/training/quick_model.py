@@ -1,4 +1,4 @@
-"""A quick model that tells whether columns help on later rows."""
+"""A quick model that measures whether columns help on later rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.training import Training
+    from include.training.candidates import Params
     from include.training.columns import FeatureColumns
 
 _ROUNDS = 100
@@ -22,7 +23,7 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class QuickModel:
-    """A LightGBM of fixed parameters over some of the columns, judged on later rows.
+    """A LightGBM model with fixed parameters, fitted on some columns and scored on later rows.
 
     Attributes
     ----------
@@ -31,9 +32,9 @@ class QuickModel:
     y
         The target, of shape (n_rows,): 0 or 1, codes of classes, or values.
     fit, validate
-        Positions of the rows to fit on, and of the later ones.
+        Positions of the rows to fit on, and of the later rows to validate on.
     classes
-        How many classes the task multiclass has, else 1.
+        Number of classes of a multiclass task, else 1.
     """
 
     training: Training
@@ -49,25 +50,25 @@ class QuickModel:
         return Metric.of(self.training).loss_metric
 
     def score(self, names: list[str]) -> float:
-        """Return the metric of a model of some columns on the validated rows."""
-        return self._score(self._model(names), self._of(names, self.validate))
+        """Return the metric of a model of some columns on the validation rows."""
+        return self._score(self._model(names), self._stack(names, self.validate))
 
     def importances(self, names: list[str], judged: list[str], draw: np.random.Generator) -> dict[str, float]:
-        """Return by how much the metric gets worse, in the mean, when a column is permuted.
+        """Return the permutation importance of the judged columns: how much the metric gets worse on average.
 
-        There is none where the metric is not defined, as with labels of one class alone.
+        Returns nothing if the metric is undefined, such as with labels of a single class.
         """
         import numpy as np
 
         if not judged:
             return {}
         model = self._model(names)
-        rows = self._of(names, self.validate)
+        rows = self._stack(names, self.validate)
         base = self._score(model, rows)
         if not math.isfinite(base):
             return {}
         used = dict(zip(names, model.feature_importance("split"), strict=True))
-        found = dict.fromkeys(judged, 0.0)  # what no tree asks for can be permuted as one likes
+        found = dict.fromkeys(judged, 0.0)  # a column that no tree uses has importance 0
         for name in [name for name in judged if used[name]]:
             place, scores = names.index(name), []
             kept = rows[:, place].copy()
@@ -78,7 +79,7 @@ class QuickModel:
             found[name] = float(self.measure.sign * (base - np.mean(scores)))
         return found
 
-    def _of(self, names: list[str], rows: np.ndarray) -> np.ndarray:
+    def _stack(self, names: list[str], rows: np.ndarray) -> np.ndarray:
         import numpy as np
 
         return np.column_stack([self.matrix[name][rows] for name in names])
@@ -90,15 +91,15 @@ class QuickModel:
         import lightgbm
 
         training = self.training
-        objective = {
+        objectives: dict[str, Params] = {
             "mae": {"objective": "regression_l1"},
             "pinball": {"objective": "quantile", "alpha": training.quantile},
             "rmse": {"objective": "regression"},
             "log_loss": {"objective": "binary"}
             if training.task == "binary"
             else {"objective": "multiclass", "num_class": self.classes},
-        }[self.measure.name]
-        params = {
+        }
+        params: Params = {
             "learning_rate": 0.1,
             "num_leaves": 15,
             "min_child_samples": max(5, min(100, len(self.fit) // 100)),
@@ -108,12 +109,12 @@ class QuickModel:
             "force_col_wise": True,
             "verbose": -1,
         }
-        learned = lightgbm.Dataset(self._of(names, self.fit), self.y[self.fit])
-        return lightgbm.train(params | objective, learned, max(20, _ROUNDS // self.classes))
+        learned = lightgbm.Dataset(self._stack(names, self.fit), self.y[self.fit])
+        return lightgbm.train(params | objectives[self.measure.name], learned, max(20, _ROUNDS // self.classes))
 
 
 def encode(rows: pd.DataFrame, columns: FeatureColumns, fit: np.ndarray) -> dict[str, np.ndarray]:
-    """Return every column as float64: categories as codes of the rows to fit on, others of them NaN."""
+    """Return every column as float64, categories as codes that are fitted on `fit`, with NaN for unseen ones."""
     import numpy as np
     from sklearn.preprocessing import OrdinalEncoder
 

@@ -1,4 +1,4 @@
-"""Loads a model file in a clean process and compares its predictions: what serves a model has only its file."""
+"""Loads a model file in a fresh process and compares its predictions, since a server has nothing but the file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from include.config.training import Training
 
-#: What the process is given of the environment: where programs and modules are, and how many threads it may use.
-#: Neither connections nor addresses nor secrets are among it.
+#: Environment variables that the process inherits: the locations of programs and modules, and the number of threads.
+#: Connections, addresses and secrets are left out.
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "HOME", "PYTHONPATH", "PYTHONUSERBASE", "NIGHTSHIFT_THREADS")
-#: Names of the files by which the two processes speak.
+#: Files that the two processes exchange.
 REQUEST, ROWS, PREDICTIONS = "request.json", "rows.arrow", "predictions.npy"
-#: Longest text of an error that is kept.
+#: Maximum length of an error's text.
 LONGEST_ERROR = 300
 
 
@@ -44,43 +44,43 @@ def measure_reload(
     max_rows: int = 1000,
     limit_seconds: float = 60,
 ) -> Reload:
-    """Load a model file in a clean process, which verifies digest and types, and compare what it predicts.
+    """Load a model file in a fresh process, which verifies digest and types, and compare its predictions.
 
-    Whatever is wrong with the file or the model is told in `error` and never raised.
+    Anything wrong with the file or the model is returned in `error` and never raised.
 
     Parameters
     ----------
     path, sha256
         The model file and its digest.
     training
-        Says the task, and by its own estimators the packages whose types are allowed.
+        The task, and the own estimators whose types are allowed.
     frame
-        Feature rows with the columns that the model takes; others do no harm where Arrow can hold them.
+        Feature rows with the columns that the model takes; further columns are fine if Arrow can hold them.
     expected
-        What the model predicted of these rows in this process, of shape (n_rows,) or (n_rows, n_classes).
+        The model's predictions of these rows in this process, of shape (n_rows,) or (n_rows, n_classes).
     classes
-        Of a multiclass task: the labels, in the order of the columns of `expected`.
+        Labels of a multiclass task, in the order of the columns of `expected`.
     max_rows
-        Only as many rows, the first ones, are predicted again.
+        Number of rows, from the first, that are predicted again.
     """
     frame, expected = frame.iloc[:max_rows], expected[:max_rows]
     start = time.monotonic()
     with TemporaryDirectory(prefix="reload-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         failed = _write_request(folder, path, sha256, training, frame, classes) or _run(folder, limit_seconds)
-        found, error = (None, failed) if failed else _predictions(folder / PREDICTIONS)
+        found, error = (None, failed) if failed else _read_predictions(folder / PREDICTIONS)
     seconds = time.monotonic() - start
     if found is None:
         return Reload(False, math.nan, len(frame), seconds, error)
     if found.shape != expected.shape:
-        error = f"it predicts an array of shape {found.shape}, and one of shape {expected.shape} was expected"
+        error = f"it predicts an array of shape {found.shape}, expected shape {expected.shape}"
     return Reload(True, largest_difference(expected, found), len(frame), seconds, error)
 
 
 def _write_request(
     folder: Path, path: Path, sha256: str, training: Training, frame: pd.DataFrame, classes: Sequence[Any] | None
 ) -> str | None:
-    """Write what the process needs to know; return why that is not possible."""
+    """Write the request for the process; return the reason if that fails, else None."""
     import pyarrow as pa
 
     request = {
@@ -91,22 +91,22 @@ def _write_request(
     }
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
     try:
-        # the way by which a feature table becomes a frame, so that types are those of every other reader of it
+        # like every other reader of a feature table, so that the frame has the same types
         rows = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError, TypeError) as error:
-        return f"the feature rows cannot be handed over as Arrow ({_one_line(str(error))})"
+        return f"the feature rows cannot be written as Arrow ({_one_line(str(error))})"
     with pa.OSFile(str(folder / ROWS), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
         writer.write_table(rows)
     return None
 
 
 def _run(folder: Path, limit_seconds: float) -> str | None:
-    """Run the process; return why it did not end well."""
+    """Run the process; return the reason if it failed, else None."""
     known = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    told = folder / "stderr.txt"
+    stderr = folder / "stderr.txt"
     try:
-        with told.open("wb") as errors:  # a file: a pipe would be waited for as long as any process holds it
-            code = subprocess.run(  # noqa: S603  this project's own module, with a folder that was made here
+        with stderr.open("wb") as errors:  # a file, because reading a pipe waits for every process that holds it
+            code = subprocess.run(  # noqa: S603  this project's own module, with a folder created here
                 [sys.executable, "-m", "include.training.reload_model", str(folder)],
                 cwd=settings.root(),
                 env=known | {"TMPDIR": str(folder)},
@@ -117,18 +117,18 @@ def _run(folder: Path, limit_seconds: float) -> str | None:
                 check=False,
             ).returncode
     except subprocess.TimeoutExpired:
-        return f"it was not loaded and asked within {limit_seconds:g} seconds"
+        return f"loading and predicting took more than {limit_seconds:g} seconds"
     except OSError as error:
-        return f"no process could be started ({error.strerror or error})"
+        return f"the process could not be started ({error.strerror or error})"
     if code == 0:
         return None
-    lines = told.read_text(encoding="utf-8", errors="replace").split("\n")
+    lines = stderr.read_text(encoding="utf-8", errors="replace").split("\n")
     last = next((_one_line(line) for line in reversed(lines) if line.strip()), "")
     return f"the process ended by signal {-code}" if code < 0 else last or f"the process ended with status {code}"
 
 
-def _predictions(path: Path) -> tuple[np.ndarray | None, str | None]:
-    """Return what the process has predicted, or why that cannot be read."""
+def _read_predictions(path: Path) -> tuple[np.ndarray | None, str | None]:
+    """Return the predictions of the process, or the reason why they cannot be read."""
     import numpy as np
 
     try:

@@ -1,6 +1,6 @@
-"""The clean process of `include.training.reload`: `python -m include.training.reload_model <folder>`.
+"""The fresh process of `include.training.reload`: `python -m include.training.reload_model <folder>`.
 
-It loads a model file, by digest and allow-list, predicts the rows of the folder, and writes the predictions there.
+It loads a model file by digest and allowed types, predicts the rows in the folder, and writes the predictions there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from include.training.reload import PREDICTIONS, REQUEST, ROWS
 
 
 def reload_model(folder: Path) -> None:
-    """Do what the folder's request says."""
+    """Load the model of the folder's request and write its predictions."""
     import numpy as np
     import pyarrow as pa
 
@@ -31,5 +31,5 @@ def reload_model(folder: Path) -> None:
 if __name__ == "__main__":
     try:
         reload_model(Path(sys.argv[1]))
-    except Exception as error:  # noqa: BLE001  whatever it is, one line of it is what the other process reads
+    except Exception as error:  # noqa: BLE001  the other process reads one line of any error
         sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -1,4 +1,4 @@
-"""Chooses among the automated features: what does not help on later rows is dropped before tuning."""
+"""Selects the automated features: those that do not help on later rows are dropped before tuning."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from include.training.quick_model import QuickModel, encode
 from include.training.split import time_ordered_folds
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     import pandas as pd
 
@@ -24,55 +26,94 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# what a selection costs is bounded by rows and repeats, not by the clock: the same rows give the same selection
+# rows and repeats limit the cost of a selection, not the clock, so the same rows always give the same selection
 _FIT_ROWS, _VALIDATE_ROWS = 20_000, 10_000
 _BINS = 16
 _SHUFFLES = 10
 
 
-#: What is noted of each feature, by its name.
-Told = dict[str, dict[str, Any]]
+@dataclass
+class FeatureJudgement:
+    """What the selection found out about one automated feature.
+
+    Attributes
+    ----------
+    reason
+        Why the feature is dropped; None while it is kept.
+    mutual_information
+        Mutual information with the label in nats; None where it was not computed.
+    importance
+        Permutation importance on the last fold; None where it was not computed.
+    """
+
+    feature: str
+    reason: str | None = None
+    mutual_information: float | None = None
+    importance: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The metric on the last fold, with and without the kept features."""
+
+    metric: str
+    with_kept: float
+    without: float
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which automated features are learned from, and why the others are not.
+    """The automated features that are kept, and why the others are dropped.
 
     Attributes
     ----------
-    dropped
-        Each with `feature`, `reason`, `mutual_information` (nats) and `importance`, None where it was not
-        computed.
     measured
-        The `metric` on the last fold, `with` and `without` the kept features; None where nothing was compared.
+        None where nothing was compared.
     """
 
     kept: list[str]
-    dropped: list[dict[str, Any]]
-    measured: dict[str, Any] | None
+    dropped: list[FeatureJudgement]
+    measured: Comparison | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
-        return asdict(self)
+        measured = None
+        if self.measured is not None:
+            measured = {
+                "metric": self.measured.metric,
+                "with": self.measured.with_kept,
+                "without": self.measured.without,
+            }
+        return asdict(self) | {"measured": measured}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Selection:
+        """Read what `to_json` wrote."""
+        measured = fields["measured"]
+        return cls(
+            kept=fields["kept"],
+            dropped=[FeatureJudgement(**judgement) for judgement in fields["dropped"]],
+            measured=measured and Comparison(measured["metric"], measured["with"], measured["without"]),
+        )
 
 
 def select_features(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> Selection:
-    """Choose the automated features that help, by the rows to learn from alone.
+    """Select the automated features that help, from the training rows alone.
 
-    A feature is dropped that (1) never changes, (2) has no more mutual information with the label than
-    shuffled copies of itself, or (3) can be permuted on the last time-ordered fold without harm to the
-    predictions of a quick LightGBM. (4) Unless those that are left make the predictions of that fold no worse
-    than without them, all are dropped. Features of features.sql are never dropped.
+    A feature is dropped if it (1) never changes, (2) has no more mutual information with the label than shuffled
+    copies of itself, or (3) can be permuted on the last time-ordered fold without making the predictions of a quick
+    LightGBM worse. (4) All remaining features are dropped if together they make the predictions of that fold worse.
+    Features of features.sql are never dropped.
 
     Parameters
     ----------
     frame
-        The feature table; features and labels of the holdout have no part in the choice.
+        The feature table; features and labels of the holdout are not used.
 
     Raises
     ------
     TrainingImpossible, ConfigError
-        If nothing can be learned from the feature table, see `check_trainable`.
+        If no model can be trained on the feature table, see `check_trainable`.
     """
     import numpy as np
 
@@ -87,44 +128,52 @@ def select_features(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> Se
     draw = np.random.default_rng(training.seed)
     groups = groups_of(pipeline, frame)
     fit, validate = _last_fold(training, rows, None if groups is None else groups[split.train], draw)
-    told: Told = {
-        name: {"feature": name, "reason": None, "mutual_information": None, "importance": None} for name in names
-    }
-    _judge_alone(told, rows, y[fit].astype("int64") if training.classifies else _binned(y[fit]), fit, draw)
+    judgements = {name: FeatureJudgement(name) for name in names}
+    target = y[fit].astype("int64") if training.classifies else _bin_values(y[fit])
+    _judge_each(judgements.values(), rows, target, fit, draw)
     columns = feature_columns(pipeline, rows).known_in(rows.iloc[fit])
     quick = QuickModel(training, encode(rows, columns, fit), y, fit, validate, len(classes) if classes else 1)
-    measured = _judge_together(told, [name for name in columns.all if name not in told], quick, draw)
-    selection = Selection(_left(told), [each for each in told.values() if each["reason"]], measured)
-    _report(pipeline, selection, time.monotonic() - began)
+    others = [name for name in columns.all if name not in judgements]
+    measured = _judge_together(judgements, others, quick, draw)
+    dropped = [judgement for judgement in judgements.values() if judgement.reason]
+    selection = Selection(_kept(judgements.values()), dropped, measured)
+    _log_selection(pipeline, selection, time.monotonic() - began)
     return selection
 
 
-def _left(told: Told) -> list[str]:
-    return [name for name, each in told.items() if each["reason"] is None]
+def _kept(judgements: Collection[FeatureJudgement]) -> list[str]:
+    return [judgement.feature for judgement in judgements if judgement.reason is None]
 
 
-def _judge_alone(
-    told: Told, rows: pd.DataFrame, target: np.ndarray, fit: np.ndarray, draw: np.random.Generator
+def _judge_each(
+    judgements: Collection[FeatureJudgement],
+    rows: pd.DataFrame,
+    target: np.ndarray,
+    fit: np.ndarray,
+    draw: np.random.Generator,
 ) -> None:
-    """Note the reason of each feature that never changes, or that tells nothing of the label by itself."""
-    for name in told:
-        told[name]["reason"] = _unchanging(rows[name])
-    for name in _left(told):
-        found, noise = _mutual_information(_binned(rows[name].to_numpy("float64")[fit]), target, draw)
-        told[name]["mutual_information"] = found
-        if found <= noise:
-            told[name]["reason"] = "tells no more of the label than a shuffled copy of itself"
+    """Drop each feature that never changes, or that has no information about the label by itself."""
+    for judgement in judgements:
+        judgement.reason = _why_constant(rows[judgement.feature])
+    for judgement in judgements:
+        if judgement.reason is not None:
+            continue
+        binned = _bin_values(rows[judgement.feature].to_numpy("float64")[fit])
+        judgement.mutual_information, noise = _mutual_information(binned, target, draw)
+        if judgement.mutual_information <= noise:
+            judgement.reason = "has no more information about the label than a shuffled copy of itself"
 
 
 def _judge_together(
-    told: Told, others: list[str], quick: QuickModel, draw: np.random.Generator
-) -> dict[str, Any] | None:
-    """Note the reason of each feature that does not help beside the others, and return what was compared."""
-    for name, importance in quick.importances([*others, *_left(told)], _left(told), draw).items():
-        told[name]["importance"] = importance
+    judgements: dict[str, FeatureJudgement], others: list[str], quick: QuickModel, draw: np.random.Generator
+) -> Comparison | None:
+    """Drop each feature that does not help beside the others; return the comparison with and without the rest."""
+    candidates = _kept(judgements.values())
+    for name, importance in quick.importances([*others, *candidates], candidates, draw).items():
+        judgements[name].importance = importance
         if importance <= 0:
-            told[name]["reason"] = "can be permuted without making the predictions of later rows worse"
-    kept = _left(told)
+            judgements[name].reason = "can be permuted without making the predictions of later rows worse"
+    kept = _kept(judgements.values())
     if not kept or not others:
         return None
     with_kept, without = quick.score([*others, *kept]), quick.score(others)
@@ -133,12 +182,12 @@ def _judge_together(
     metric = quick.measure.name
     if quick.measure.sign * (with_kept - without) < 0:
         reason = (
-            "makes, with the others that were left, the predictions of later rows worse "
+            "makes the predictions of later rows worse, together with the other remaining features "
             f"({metric} {with_kept:.5g}, and {without:.5g} without them)"
         )
         for name in kept:
-            told[name]["reason"] = reason
-    return {"metric": metric, "with": with_kept, "without": without}
+            judgements[name].reason = reason
+    return Comparison(metric, with_kept, without)
 
 
 def _last_fold(
@@ -156,7 +205,7 @@ def _last_fold(
     return fit, validate
 
 
-def _unchanging(values: pd.Series) -> str | None:
+def _why_constant(values: pd.Series) -> str | None:
     known = values.dropna()
     if not len(known):
         return "is null in every row"
@@ -165,8 +214,8 @@ def _unchanging(values: pd.Series) -> str | None:
     return None
 
 
-def _binned(values: np.ndarray) -> np.ndarray:
-    """Return the number of each value's bin, bins of about as many rows each; what is null has one of its own."""
+def _bin_values(values: np.ndarray) -> np.ndarray:
+    """Return the number of each value's bin; bins hold about equally many rows, and nulls have a bin of their own."""
     import numpy as np
 
     known = values[~np.isnan(values)]
@@ -175,23 +224,21 @@ def _binned(values: np.ndarray) -> np.ndarray:
 
 
 def _mutual_information(binned: np.ndarray, target: np.ndarray, draw: np.random.Generator) -> tuple[float, float]:
-    """Return the mutual information of two columns of bins, and the most that shuffled copies have, in nats."""
+    """Return the mutual information of two binned columns, and the maximum over shuffled copies, in nats."""
     import numpy as np
     from sklearn.metrics import mutual_info_score
 
     high = int(target.max()) + 1
 
-    def of(bins: np.ndarray) -> float:
+    def information(bins: np.ndarray) -> float:
         table = np.bincount(bins * high + target, minlength=(int(bins.max()) + 1) * high)
         return float(mutual_info_score(None, None, contingency=table.reshape(-1, high)))
 
-    return of(binned), max(of(draw.permutation(binned)) for _ in range(_SHUFFLES))
+    return information(binned), max(information(draw.permutation(binned)) for _ in range(_SHUFFLES))
 
 
-def _report(pipeline: Pipeline, selection: Selection, seconds: float) -> None:
-    for each in selection.dropped:
-        log.info("%s: %s is dropped: it %s", pipeline.name, each["feature"], each["reason"])
-    log.info(
-        "%s: %s of %s automated features are kept, in %.1f s",
-        *(pipeline.name, len(selection.kept), len(selection.kept) + len(selection.dropped), seconds),
-    )
+def _log_selection(pipeline: Pipeline, selection: Selection, seconds: float) -> None:
+    kept, dropped = len(selection.kept), len(selection.dropped)
+    for judgement in selection.dropped:
+        log.info("%s: dropped feature %s: it %s", pipeline.name, judgement.feature, judgement.reason)
+    log.info("%s: kept %s of %s automated features, in %.1f s", pipeline.name, kept, kept + dropped, seconds)

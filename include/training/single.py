@@ -1,4 +1,4 @@
-"""Which single family is the challenger: the best one, or a simpler one that is about as good."""
+"""Chooses a single family for the challenger: the best one, or a simpler one that is about as good."""
 
 from __future__ import annotations
 
@@ -28,32 +28,41 @@ def choose_single(
     confidence: float,
     seed: int,
 ) -> tuple[str, str | None]:
-    """Return the simplest family that is within one standard error of the best, and a sentence where it is another.
+    """Return the simplest family within one standard error of the best, and the reason if it is not the best.
 
-    A family of many parameters has more chances to fit the validated rows by luck, the more trials it has had. The
-    rule is the one of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3).
-    What is compared is what the search ranks by, the mean of the metric over the folds; the error is that of the
-    paired difference when days are drawn within each fold. Where a fold has a single day there is no such error.
+    The more trials a family with many parameters has, the more likely it fits the validation rows by luck. The rule is
+    that of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3). Families are
+    compared by the mean of the metric over the folds, as in the search. The standard error is that of the paired
+    difference when days are resampled within each fold; it does not exist if a fold has only one day.
 
     Parameters
     ----------
     predictions
-        Out-of-fold predictions by family, the simple families first.
+        Out-of-fold predictions by family, simple families first.
     best
         The family with the best score.
     y, fold, days
-        Label, number of the fold and day of each row, of shape (n_rows,).
+        Label, fold number and day of each row, of shape (n_rows,).
     """
     import numpy as np
 
     numbers = np.unique(fold)
     if any(len(np.unique(days[fold == number])) < 2 for number in numbers):
         return best, None
-    how = {"rounds": rounds, "confidence": confidence, "seed": seed, "fold": fold}
     for family, predicted in predictions.items():
         if family == best:
             break
-        found = paired_difference(measure, y, days, predictions[best], predicted, **how)
+        found = paired_difference(
+            measure,
+            y,
+            days,
+            predictions[best],
+            predicted,
+            rounds=rounds,
+            confidence=confidence,
+            seed=seed,
+            fold=fold,
+        )
         error = (found.high - found.low) / (2 * NormalDist().inv_cdf((1 + confidence) / 2))
         if math.isfinite(found.value) and math.isfinite(error) and found.value <= error:
             return family, (

@@ -1,4 +1,4 @@
-"""Splits rows by time: what is learned from always lies before what is judged by."""
+"""Splits rows by time: training rows are always earlier than the rows that judge the model."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of the rows to learn from and of those held out, with the days that they span.
+    """Positions of the training rows and of the holdout, with the days they span.
 
     Attributes
     ----------
     train, holdout
-        Positions into the rows, ascending, of labelled rows only; of shape (n_train,) and (n_holdout,).
+        Positions of labelled rows, ascending, of shape (n_train,) and (n_holdout,).
     train_start, train_end, holdout_start, holdout_end
-        ISO days, inclusive; the end of training is the day of its newest row, where there is one.
+        ISO days, inclusive; train_end is the day of the newest training row, if there is one.
     lacking
-        ISO days that have rows, up to the last one that could be held out, and lack their labels. None of their rows
-        is held out.
+        ISO days that have rows but lack their labels, up to the last day that could be held out. None of their rows is
+        in the holdout.
     """
 
     train: np.ndarray
@@ -52,9 +52,9 @@ def split_by_time(
 ) -> Split:
     """Hold out the last days whose labels are known, and leave a gap before them.
 
-    The gap is as long as a label takes to become known: on the morning of the first held-out day, the
-    labels of the days of the gap were not there to learn from. Days that lack their labels are left out of the
-    holdout, which reaches further back instead, so that it always has as many days.
+    The gap is as long as a label takes to become known: on the morning of the first holdout day, the labels of the gap
+    were not yet known. Days that lack their labels are left out of the holdout, which reaches further back instead and
+    always has the same number of days.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ def split_by_time(
     labelled
         True where the label is known, of shape (n_rows,).
     through
-        The last day that may be held out.
+        Last day that may be held out.
     groups
-        Group of each row, of shape (n_rows,); nothing is learned from the groups of held-out rows.
+        Group of each row, of shape (n_rows,); the groups of the holdout are left out of training.
     classes
-        Class of each row as a number from 0 on, of shape (n_rows,), None where there are no classes.
+        Class of each row as a number from 0, of shape (n_rows,); None for other tasks.
     """
     import numpy as np
 
@@ -83,7 +83,7 @@ def split_by_time(
     holdout = labelled & (days >= np.datetime64(holdout_start)) & (days <= np.datetime64(holdout_end))
     holdout &= ~np.isin(days, lacking)
     train = _without_groups_of(holdout, train, groups)
-    first = days[train].min() if train.any() else train_start  # history may begin within the window
+    first = days[train].min() if train.any() else train_start  # the history may begin within the window
     return Split(
         train=np.flatnonzero(train),
         holdout=np.flatnonzero(holdout),
@@ -98,9 +98,9 @@ def split_by_time(
 def _last_known_days(
     days: np.ndarray, lacking: np.ndarray, count: int, first: date, through: date
 ) -> tuple[date, date]:
-    """Return the range of the last `count` days, those that lack their labels not counted.
+    """Return the range of the last `count` days, not counting days that lack their labels.
 
-    A day without rows counts, as a Sunday of a shop does; at the end it does not where the days before it lack theirs.
+    A day without rows counts, such as a shop's Sunday, but not at the end if the days before it lack their labels.
     """
     without = set(lacking.tolist())
     known = [day for day in days.tolist() if day not in without]
@@ -117,17 +117,17 @@ def _last_known_days(
 def time_ordered_folds(
     times: np.ndarray, folds: int, gap_days: int, validation_days: int, groups: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield positions to fit on and to validate on, the validation days always after the gap.
+    """Yield positions to fit on and to validate on, with the gap between them.
 
-    The last fold validates on the last days, each earlier one on the days before. Where there are too
-    few days for `validation_days` a fold, the days are shared equally.
+    The last fold validates on the last days, each earlier one on the days before. If there are too few days for
+    `validation_days` per fold, the days are shared equally.
 
     Parameters
     ----------
     times
         Prediction time of each row, datetime64, of shape (n_rows,).
     groups
-        Group of each row, of shape (n_rows,); a fold is not fitted on the groups that it validates on.
+        Group of each row, of shape (n_rows,); a fold does not fit on the groups that it validates on.
     """
     import numpy as np
     from sklearn.model_selection import TimeSeriesSplit
@@ -141,14 +141,14 @@ def time_ordered_folds(
 
 
 def draw_sample(rows: np.ndarray, count: int, y: np.ndarray | None, seed: int | np.random.Generator) -> np.ndarray:
-    """Draw at most `count` of some rows, ascending; with classes each keeps its share, and at least one row.
+    """Draw at most `count` rows, ascending; each class keeps its share, and at least one row.
 
     Parameters
     ----------
     rows
         Positions of shape (n_rows,).
     y
-        Encoded class of every position, None where there are no classes.
+        Encoded class of every position; None for tasks without classes.
     """
     import numpy as np
 
@@ -159,7 +159,7 @@ def draw_sample(rows: np.ndarray, count: int, y: np.ndarray | None, seed: int | 
         return np.sort(draw.choice(rows, count, replace=False))
     _, codes, sizes = np.unique(y[rows], return_inverse=True, return_counts=True)
     shares = np.maximum(1, sizes * count // len(rows))
-    # what rounding left over goes to the most frequent class, as does what the rare ones took
+    # the most frequent class absorbs the rounding, and what the rare classes got beyond their share
     shares[np.argmax(sizes)] += count - shares.sum()
     shares = np.clip(shares, 1, sizes)
     parts = [draw.choice(rows[codes == code], share, replace=False) for code, share in enumerate(shares)]
@@ -167,11 +167,11 @@ def draw_sample(rows: np.ndarray, count: int, y: np.ndarray | None, seed: int | 
 
 
 def _without_groups_of(held: np.ndarray, learned: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """Return which rows are learned from, without those whose group is among the held-out rows'."""
+    """Return the mask of training rows without the groups of the held-out rows."""
     import numpy as np
     import pandas as pd
 
     if groups is None:
         return learned
-    numbers, _ = pd.factorize(groups)  # text would be compared one by one
+    numbers, _ = pd.factorize(groups)  # comparing numbers is faster than comparing text
     return learned & ~np.isin(numbers, numbers[held])

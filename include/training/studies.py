@@ -1,34 +1,34 @@
-"""The trials of a search: how one is asked for, when one is lost, and what they have come to."""
+"""The trials of a search: how they begin, how they end, which ones are lost, and what they found."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import TrialState
 
 from include.evaluation.metrics import Metric
+from include.training import optuna_internals, trials
 from include.training.allocation import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import optuna
-
     from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate, Params
 
-#: More trials than this teach nothing, and the sampler's own work grows with them.
+#: Maximum number of trials per family: more find nothing better, and the sampler slows down with each.
 MAX_TRIALS = 1000
-#: A family that has failed so often in a row is not tried again.
+#: A family gets no further trial after so many failures in a row.
 MAX_FAILURES = 2
 
 
 def open_study(
     storage: optuna.storages.BaseStorage, name: str, pipeline: Pipeline, candidate: Candidate
 ) -> optuna.Study:
-    """Open the study of one family, made where it is not there yet."""
-    import optuna
-
+    """Open the study of one family; create it if it does not exist."""
     training = pipeline.training
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if training.tuning.prune else optuna.pruners.NopPruner()
     return optuna.create_study(
@@ -41,12 +41,12 @@ def open_study(
 
 
 def first_params(pipeline: Pipeline, candidate: Candidate, known: Mapping[str, Params]) -> list[Params]:
-    """Return what a family's first trials try: its defaults, then what was best in the champion's run.
+    """Return the parameters of a family's first trials: its defaults, then the best ones of the champion's run.
 
     Parameters
     ----------
     known
-        Parameters by family that were the best in the champion's run.
+        Best parameters of the champion's run, by family.
     """
     earlier = known.get(candidate.family) if pipeline.training.tuning.warm_start else None
     searched = {name: value for name, value in (earlier or {}).items() if name in candidate.defaults}
@@ -62,173 +62,130 @@ def ask(
     first: Sequence[Params] = (),
     max_rows: int | None = None,
 ) -> optuna.Trial:
-    """Return the study's next trial; what it draws depends on the seed and the trials before it only.
+    """Begin the study's next trial; what it draws depends only on the seed and the earlier trials.
 
     Parameters
     ----------
     worker, workers
-        The number of the task that asks, and how many search at the same time.
+        Number of the task that runs the trial, and how many tasks search in parallel.
     first
-        Parameters of the first trials, in their order.
+        Parameters of the first trials, in order.
     max_rows
-        Rows that the trial is fitted on at most, after one was lost. The first such trial has the first parameters
-        again, which are the cheapest.
+        Maximum number of rows to fit on, after a trial was lost. The first such trial repeats the first parameters,
+        which are the cheapest.
     """
-    import optuna
-
-    # its number is the one thing that no other task is given, so it alone decides what is drawn; and made in one
-    # piece, a trial is never without its worker, whenever the process is killed
+    # no other task gets the same trial number, so the number alone decides what is drawn
     retried = any("max_rows" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
     attributes = {"worker": worker} if max_rows is None else {"worker": worker, "max_rows": max_rows}
-    made = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attributes)
-    trial_id = study._storage.create_new_trial(study._study_id, made)
-    number = study._storage.get_trial(trial_id).number
+
+    def make_sampler(number: int) -> optuna.samplers.BaseSampler:
+        sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
+        fixed = first[:1] if max_rows is not None and not retried else first[number : number + 1]
+        return optuna.samplers.PartialFixedSampler(fixed[0], sampler) if fixed else sampler
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=6, constant_liar=workers > 1)
-        fixed = first[:1] if max_rows is not None and not retried else first[number : number + 1]
-        if fixed:
-            study.sampler = optuna.samplers.PartialFixedSampler(fixed[0], study.sampler)
-    return optuna.trial.Trial(study, trial_id)
+        return optuna_internals.begin_trial(study, attributes, make_sampler)
 
 
 def give_up(study: optuna.Study, worker: int) -> None:
-    """Mark the trials that this worker left unfinished: its process was killed while it fitted them.
+    """Mark the trials that this worker left unfinished because its process was killed.
 
-    They are not ended, since Airflow may take a task for dead that lives: what it still tells then counts.
+    They are not ended, because Airflow may mistake a running task for a dead one: a result it still reports counts.
     """
     for trial in unfinished(study, worker):
-        study._storage.set_trial_user_attr(trial._trial_id, "given_up", True)
+        optuna_internals.set_user_attr(study, trial, "given_up", True)
 
 
 def interrupt(study: optuna.Study, worker: int) -> None:
-    """End the trials that this worker left unfinished, without blame for their family."""
-    from optuna.trial import TrialState
-
+    """End the trials that this worker left unfinished; they do not count as failures of their family."""
     for trial in unfinished(study, worker):
-        study._storage.set_trial_user_attr(trial._trial_id, "error", INTERRUPTED)
-        study._storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
+        optuna_internals.set_user_attr(study, trial, "error", trials.INTERRUPTED)
+        study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
 
 def decline(study: optuna.Study, trial: optuna.Trial) -> None:
-    """End a trial that is more than its family may have, before it has begun."""
-    from optuna.trial import TrialState
-
-    trial.set_user_attr("error", SURPLUS)
+    """Cancel a trial that exceeds its family's limit before it starts."""
+    trial.set_user_attr("error", trials.SURPLUS)
     study.tell(trial, state=TrialState.PRUNED)
 
 
 def unfinished(study: optuna.Study, worker: int | None = None) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that nothing was told of yet, of one worker or (None) of all."""
-    running = [trial for trial in study.get_trials(deepcopy=False) if is_running(trial)]
+    """Return the trials without a result, of one worker or (None) of all workers."""
+    running = [trial for trial in study.get_trials(deepcopy=False) if trials.is_running(trial)]
     return [trial for trial in running if worker is None or trial.user_attrs.get("worker") == worker]
 
 
-#: Why a trial failed whose process is gone.
-DIED = "the task's process ended while it was fitted; if memory ran out, lower training.tuning.sample_rows"
-#: Why a trial was ended that no fault of its family ended.
-INTERRUPTED = "interrupted"
-#: Why a trial was ended that another task had in its place.
-SURPLUS = "surplus"
+def lost_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the lost trials that were fitted on all rows: the family may try again on fewer."""
+    return [
+        trial for trial in study.get_trials(deepcopy=False) if trials.is_lost(trial) and not trials.is_limited(trial)
+    ]
 
 
-def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process is gone, as far as is known."""
-    return not trial.state.is_finished() and bool(trial.user_attrs.get("given_up"))
-
-
-def is_running(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether a trial's process is still to tell what came of it."""
-    return not trial.state.is_finished() and not is_lost(trial)
-
-
-def was_had(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether something came of a trial, be it that its process is gone."""
-    return not is_running(trial) and trial.user_attrs.get("error") != SURPLUS
-
-
-def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
-    """Return the seconds that a trial worked; of one that was cut off, what they were after its last whole fold.
-
-    From its beginning to its end it may have taken longer: the storage may have been away, and the task with it.
-    """
-    return trial.user_attrs.get("seconds", 0.0)
-
-
-def losses(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials whose process is gone that were fitted on all rows: the family may try again on fewer."""
-    return [trial for trial in study.get_trials(deepcopy=False) if is_lost(trial) and not _is_limited(trial)]
-
-
-def _is_limited(trial: optuna.trial.FrozenTrial) -> bool:
-    return "max_rows" in trial.user_attrs
-
-
-def loss_of(study: optuna.Study) -> str | None:
-    """Return what became of a family after a trial was lost that did not end it, or None where none was."""
-    lost = losses(study)
+def describe_loss(study: optuna.Study) -> str | None:
+    """Return what happened after a trial of the family was lost; None if none was."""
+    lost = lost_trials(study)
     if not lost:
         return None
-    limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if _is_limited(trial)]
+    limits = [trial.user_attrs["max_rows"] for trial in study.get_trials(deepcopy=False) if trials.is_limited(trial)]
     then = f"tried again on at most {max(limits):,} rows" if limits else "there was no time to try again"
-    return f"trial {lost[0].number} was lost, {then}: {DIED}"
+    return f"trial {lost[0].number} was lost, {then}: {trials.DIED}"
 
 
-def interruptions(study: optuna.Study) -> int:
-    """Return how many trials came to nothing by no fault of their family."""
-    trials = study.get_trials(deepcopy=False)
-    return sum(trial.user_attrs.get("error") in (INTERRUPTED, SURPLUS) for trial in trials)
+def count_interruptions(study: optuna.Study) -> int:
+    """Return how many trials ended without a result through no fault of their family."""
+    without_blame = (trials.INTERRUPTED, trials.SURPLUS)
+    return sum(trial.user_attrs.get("error") in without_blame for trial in study.get_trials(deepcopy=False))
 
 
-def spent_by(study: optuna.Study, worker: int) -> float:
-    """Return the seconds that a worker has spent on a study's trials."""
+def seconds_spent_by(study: optuna.Study, worker: int) -> float:
+    """Return a worker's seconds of work on a study's trials."""
     return sum(
-        seconds_of(trial) for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("worker") == worker
+        trials.seconds_of(trial)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.user_attrs.get("worker") == worker
     )
 
 
 def progress_of(study: optuna.Study, family: str, limit: int, floor: float | None, sign: float) -> Progress:
-    """Return how far a family's search has come.
+    """Return the progress of a family's search.
 
     Parameters
     ----------
     limit
-        Trials that the family may have; those of other tasks that are running count.
+        Maximum number of trials; trials that run in other tasks count.
     floor
-        The score of a model without features, of which more is better; None where it is not known.
+        Score of a model without features, signed so that higher is better; None if it is unknown.
     sign
-        1 where more is better of the study's values, else -1.
+        1 if a higher value of the metric is better, else -1.
     """
-    from optuna.trial import TrialState
-
-    seconds = best_at = previous_at = gained = dearest = 0.0
+    seconds = best_at = previous_at = gained = max_trial_seconds = 0.0
     best: float | None = None
     begun = study.get_trials(deepcopy=False)
     for trial in begun:
-        seconds += seconds_of(trial) if trial.state.is_finished() else 0.0
-        if trial.state != TrialState.COMPLETE or not math.isfinite(trial.value):
+        seconds += trials.seconds_of(trial) if trial.state.is_finished() else 0.0
+        if trial.state != TrialState.COMPLETE or not math.isfinite(trials.score_of(trial)):
             continue
-        dearest = max(dearest, seconds_of(trial))
-        score = sign * trial.value
+        max_trial_seconds = max(max_trial_seconds, trials.seconds_of(trial))
+        score = sign * trials.score_of(trial)
         if best is None or score > best:
             before = floor if best is None else best
             gained = score - before if before is not None else abs(score)
             best, best_at, previous_at = score, seconds, best_at
     done = len(begun) >= limit or failure_of(study) is not None
-    return Progress(family, len(begun), seconds, best, best_at, previous_at, gained, dearest, done)
+    return Progress(family, len(begun), seconds, best, best_at, previous_at, gained, max_trial_seconds, done)
 
 
 def failure_of(study: optuna.Study) -> str | None:
-    """Return why a family is not tried any more, or None where it may be.
+    """Return why a family gets no further trial; None if it may.
 
-    A trial whose process is gone ends its family only if it had been given fewer rows, after an earlier one was lost.
+    A lost trial ends its family only if it was fitted on fewer rows, after an earlier one was lost.
     """
-    from optuna.trial import TrialState
-
     in_a_row = 0
     for trial in study.get_trials(deepcopy=False):
-        if is_lost(trial) and _is_limited(trial):
-            return f"left out after trial {trial.number}: {DIED}"
+        if trials.is_lost(trial) and trials.is_limited(trial):
+            return f"left out after trial {trial.number}: {trials.DIED}"
         if trial.state == TrialState.FAIL:
             in_a_row += 1
             if in_a_row >= MAX_FAILURES:
@@ -239,26 +196,10 @@ def failure_of(study: optuna.Study) -> str | None:
 
 
 def best_trial(study: optuna.Study, sign: float) -> optuna.trial.FrozenTrial | None:
-    """Return the completed trial with the best finite score; of equal ones the first."""
-    from optuna.trial import TrialState
-
+    """Return the completed trial with the best finite score; the first one if several are equal."""
     complete = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if trial.value is not None and math.isfinite(trial.value)
     ]
-    return max(complete, key=lambda trial: (sign * trial.value, -trial.number), default=None)
-
-
-def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    """Return what is kept of a trial when the search is over, as JSON types."""
-    return {
-        "number": trial.number,
-        "params": trial.params | trial.user_attrs.get("rounds", {}),
-        "state": "fail" if is_lost(trial) else trial.state.name.lower(),
-        "score": trial.value if trial.state.name == "COMPLETE" else None,
-        "fold_scores": trial.user_attrs.get("fold_scores", []),
-        "seconds": seconds_of(trial),
-        "worker": trial.user_attrs.get("worker"),
-        "error": DIED if is_lost(trial) else trial.user_attrs.get("error"),
-    }
+    return max(complete, key=lambda trial: (sign * trials.score_of(trial), -trial.number), default=None)

@@ -1,4 +1,4 @@
-"""The label as numbers: what estimators are fitted on while they compete, and what predictions are held against."""
+"""The label as numbers: what candidates are fitted on, and what predictions are compared with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.config.training import Training
 
-#: With fewer rows to a class than this, on average, the label is a name or a number and no class.
+#: Minimum average number of rows per class; with fewer the label is an identifier or a number, not a class.
 MIN_ROWS_PER_CLASS = 10
 
 
@@ -25,7 +25,7 @@ def class_list(labels: pd.Series) -> list[Any]:
     Raises
     ------
     TrainingImpossible
-        If a label is neither text nor a whole number, or they are of both kinds.
+        If a label is neither text nor a whole number, or the labels mix both.
     """
     found = labels.dropna().unique().tolist()
     if all(isinstance(each, str) for each in found):
@@ -41,23 +41,23 @@ def class_list(labels: pd.Series) -> list[Any]:
 
 
 def encode_target(training: Training, labels: pd.Series, classes: Sequence[Any] | None) -> np.ndarray:
-    """Return labels as float64 of shape (n_rows,), NaN where a label is unknown or not among the classes.
+    """Return labels as float64 of shape (n_rows,), NaN if a label is unknown or not among the classes.
 
-    They are 0 or 1 (binary), positions in `classes` (multiclass), or the values themselves.
+    The numbers are 0 or 1 (binary), positions in `classes` (multiclass), or the values themselves.
     """
     import numpy as np
 
     if training.task != "multiclass":
         return labels.to_numpy(dtype="float64", na_value=np.nan)
-    assert classes is not None, "a multiclass target is encoded by its classes"
+    assert classes is not None, "encoding a multiclass target needs its classes"
     code = {each: float(number) for number, each in enumerate(classes)}
     return labels.map(code).to_numpy(dtype="float64", na_value=np.nan)
 
 
 def native_target(training: Training, labels: pd.Series) -> np.ndarray:
-    """Return known labels as a final model is fitted on them, of shape (n_rows,).
+    """Return known labels as the final model is fitted on them, of shape (n_rows,).
 
-    A model that is loaded elsewhere then speaks of classes by their own names.
+    The model then has the classes' own names wherever it is loaded.
     """
     import numpy as np
 
@@ -69,12 +69,12 @@ def native_target(training: Training, labels: pd.Series) -> np.ndarray:
 
 
 def checked_target(pipeline: Pipeline, frame: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
-    """Return the encoded labels of the rows to learn from, of shape (n_rows,), if they fit the task.
+    """Return the encoded labels of the training rows, of shape (n_rows,).
 
     Raises
     ------
     TrainingImpossible
-        If they do not, or leave nothing to learn.
+        If the labels do not fit the task, or are constant.
     """
     if pipeline.training.task == "multiclass":
         return _checked_classes(pipeline, frame, rows)
@@ -92,14 +92,14 @@ def _checked_classes(pipeline: Pipeline, frame: pd.DataFrame, rows: pd.DataFrame
         raise TrainingImpossible(f"{pipeline.name}: {error}") from error
     if len(classes) > 2 and len(rows) < MIN_ROWS_PER_CLASS * len(classes):
         raise TrainingImpossible(
-            f"{where} has {len(classes):,} classes in {len(rows):,} rows to learn from, and each needs about "
-            f"{MIN_ROWS_PER_CLASS}; put the rare ones together in {query}, or set training.task to regression"
+            f"{where} has {len(classes):,} classes in {len(rows):,} training rows, and each class needs about "
+            f"{MIN_ROWS_PER_CLASS} rows; merge the rare ones in {query}, or set training.task to regression"
         )
     y = encode_target(training, rows[label], classes)
     if len(np.unique(y)) < 2:
         raise TrainingImpossible(
-            f"{where} is {classes[int(y[0])]!r} in all {len(y):,} rows to learn from, so there is nothing to tell "
-            f"apart; check its rule in {query}"
+            f"{where} is {classes[int(y[0])]!r} in all {len(y):,} training rows, so there is nothing to distinguish; "
+            f"check its rule in {query}"
         )
     return y
 
@@ -120,19 +120,18 @@ def _checked_numbers(pipeline: Pipeline, rows: pd.DataFrame) -> np.ndarray:
     infinite = int(np.isinf(y).sum())
     if infinite:
         raise TrainingImpossible(
-            f"{where} is infinite in {infinite:,} rows to learn from; make it null or a number in {query}"
+            f"{where} is infinite in {infinite:,} training rows; make it null or a number in {query}"
         )
     found = np.unique(y)
     if training.task == "binary" and not np.isin(found, (0, 1)).all():
         shown = ", ".join(f"{value:g}" for value in found[:5])
         raise TrainingImpossible(
-            f"{where} must be 0 or 1 for the task binary, and holds {shown}; correct {query}, or set training.task to "
-            "regression"
+            f"{where} must be 0 or 1 for the task binary, and has the values {shown}; correct {query}, or set "
+            "training.task to regression"
         )
     if len(found) < 2:
-        nothing = "nothing to tell apart" if training.task == "binary" else "nothing to predict"
+        nothing = "nothing to distinguish" if training.task == "binary" else "nothing to predict"
         raise TrainingImpossible(
-            f"{where} is {found[0]:g} in all {len(y):,} rows to learn from, so there is {nothing}; check its rule in "
-            f"{query}"
+            f"{where} is {found[0]:g} in all {len(y):,} training rows, so there is {nothing}; check its rule in {query}"
         )
     return y

@@ -1,4 +1,4 @@
-"""Chooses the probability from which a row counts as positive."""
+"""Chooses the threshold: the probability at or above which a row counts as positive."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChosenThreshold:
-    """A threshold, and what it gives on the rows that it was chosen on.
+    """A threshold, with its precision, recall and F1 on the rows it was chosen on.
 
     Attributes
     ----------
     value
-        A row counts as positive whose probability is at least this.
+        A row counts as positive if its probability is at least this.
     cost
-        Mean over all rows; None where no costs are configured.
+        Mean cost per row; None if no costs are configured.
     """
 
     value: float
@@ -35,27 +35,27 @@ class ChosenThreshold:
 
 
 def choose_threshold(threshold: Threshold, y: np.ndarray, probabilities: np.ndarray) -> ChosenThreshold:
-    """Return the threshold that the pipeline's rule chooses on out-of-fold probabilities.
+    """Return the threshold by the pipeline's rule, from out-of-fold probabilities.
 
-    Every distinct probability is tried, and one above all of them, from which no row is positive. By default F1 is
-    the greatest; or the threshold is the lowest with the precision that is asked for, or the one of the least cost
-    (with perfect probabilities, the cost of a false positive over the sum of both: Elkan, The foundations of
-    cost-sensitive learning, IJCAI 2001). Of thresholds that are equally good the highest is taken, which flags
-    the fewest rows; where no precision is high enough, the lowest of the best, which finds the most.
+    Tries every distinct probability, and one above all of them that makes no row positive. By default it maximises F1;
+    the pipeline may ask for the lowest threshold with a minimum precision, or for the lowest cost (with perfect
+    probabilities that is the cost of a false positive over the sum of both costs: Elkan, The foundations of
+    cost-sensitive learning, IJCAI 2001). Of equally good thresholds it takes the highest, which flags the fewest rows.
+    If no precision is high enough, it takes the lowest threshold with the best precision, which finds the most rows.
 
     Parameters
     ----------
     y, probabilities
-        Labels 0 or 1, and the probabilities of 1 as the model will give them, of shape (n_rows,).
+        Labels 0 or 1, and the calibrated probabilities of 1, of shape (n_rows,).
 
     Raises
     ------
     TrainingImpossible
-        If a probability is missing, or no row is positive.
+        If a probability is not finite, or no row is positive.
     """
     import numpy as np
 
-    refuse_unpredicted(probabilities, "the candidates that were chosen")
+    refuse_unpredicted(probabilities, "the chosen candidates")
     rows, positives = len(y), int((y == 1).sum())
     if not positives:
         raise TrainingImpossible(
@@ -68,23 +68,22 @@ def choose_threshold(threshold: Threshold, y: np.ndarray, probabilities: np.ndar
     values = np.append(np.nextafter(descending[0], np.inf), descending[last_of_tie])
     flagged = np.append(0, last_of_tie + 1)
     hits = np.append(0, np.cumsum(y[order] == 1)[last_of_tie])
-    precision = hits / np.maximum(flagged, 1)  # of no row flagged it is 0
+    precision = hits / np.maximum(flagged, 1)  # 0 if no row is flagged
     f1 = 2 * hits / (flagged + positives)
     cost = None
     if threshold.false_positive_cost is not None and threshold.false_negative_cost is not None:
         false_alarms, misses = flagged - hits, positives - hits
         cost = (threshold.false_positive_cost * false_alarms + threshold.false_negative_cost * misses) / rows
         at = int(np.argmin(cost))
-        reason = f"has the least cost, {cost[at]:.4g} a row"
-        reason += "" if at else ": that of counting no row as positive"
+        reason = f"has the lowest cost, {cost[at]:.4g} per row"
+        reason += "" if at else ", by counting no row as positive"
     elif threshold.precision is not None:
         enough = np.flatnonzero(precision >= threshold.precision)
         at = int(enough[-1] if len(enough) else np.flatnonzero(precision == precision.max())[-1])
         reason = f"is the lowest with a precision of at least {threshold.precision:g}"
         if not len(enough):
             reason = (
-                f"has the best precision, {precision[at]:.3g}, since none reaches the {threshold.precision:g} that "
-                "is asked for"
+                f"has the best precision, {precision[at]:.3g}, since none reaches the required {threshold.precision:g}"
             )
     else:
         at = int(np.argmax(f1))
@@ -95,5 +94,5 @@ def choose_threshold(threshold: Threshold, y: np.ndarray, probabilities: np.ndar
         recall=float(hits[at] / positives),
         f1=float(f1[at]),
         cost=None if cost is None else float(cost[at]),
-        reason=f"the threshold {values[at]:.4g} {reason}, on {rows:,} rows predicted out of fold",
+        reason=f"the threshold {values[at]:.4g} {reason}, on {rows:,} out-of-fold rows",
     )

@@ -1,16 +1,17 @@
-"""Tunes all candidates together: one search, one budget, trials that survive the task."""
+"""Tunes all candidates in one search with one time budget; its trials survive a killed task."""
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from typing import TYPE_CHECKING
 
-from include.core.errors import NightshiftError, TrainingImpossible
+from optuna.trial import TrialState
+
+from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Metric
-from include.training import studies, trial_storage
+from include.training import studies, trial_storage, trials
 from include.training.allocation import next_family, trial_share
+from include.training.run_trial import TrialLimits, check_results, fit_folds, mean_score
 from include.training.tuning_result import TuningResult
 from include.training.work_clock import WorkClock
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from include.training.candidates import Candidate, Params
     from include.training.folds import Folds
 
-log = logging.getLogger(__name__)
-
 
 class Search:
     """One search over all candidates of a pipeline.
@@ -35,11 +34,11 @@ class Search:
     Parameters
     ----------
     journal
-        File that keeps the trials, unless a database is configured.
+        File that stores the trials, unless a database is configured.
     name
-        Names the search in what keeps the trials; the same name goes on with the same trials.
+        Name of the search in the storage; a search of the same name continues with the same trials.
     known
-        Parameters by family that were the best in the champion's run.
+        Best parameters of the champion's run, by family.
     """
 
     def __init__(self, pipeline: Pipeline, journal: Path, name: str, known: Mapping[str, Params] | None = None) -> None:
@@ -60,23 +59,23 @@ class Search:
             }
 
     def run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
-        """Try parameters until this worker's seconds or all trials are used up.
+        """Run trials until this worker's seconds or all trials are used up.
 
-        Each family has its defaults tried first, on all folds, and then the champion's parameters where they are
-        known. A worker that was killed goes on with what is left of its seconds, which are seconds of work: waiting
-        for the storage is not charged. Where the pipeline is deterministic, only the number of trials ends the search.
+        Each family tries its defaults first, on all folds, and then the champion's parameters if they are known. A
+        worker that was killed continues with its remaining seconds. Only seconds of work count: waiting for the storage
+        is free. If the pipeline is deterministic, only the number of trials ends the search.
 
         Parameters
         ----------
         worker
-            Number of the task, of those that search at the same time.
+            Number of the task among those that search in parallel.
         keep
-            Is given the predictions of every trial that is the best of its family so far.
+            Receives the predictions of every trial that is the best of its family so far.
 
         Raises
         ------
         TrainingImpossible
-            If the database that keeps the trials does not answer any more.
+            If the database with the trials does not answer.
         """
         with trial_storage.reachable():
             self._run(folds, seconds, worker, keep)
@@ -84,38 +83,38 @@ class Search:
     def _run(self, folds: Folds, seconds: float, worker: int, keep: Callable[[str, int, np.ndarray], None]) -> None:
         for study in self.studies.values():
             studies.give_up(study, worker)
-        left = math.inf if self.training.deterministic else self._left(seconds, worker)
+        left = math.inf if self.training.deterministic else self._seconds_left(seconds, worker)
         while left > 0 or not self._has_result():
             progress = self._progress()
             family = next_family(progress)
             if family is None:
                 break
-            [dearest] = [each.dearest for each in progress if each.family == family]
-            share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), dearest)
-            left -= self._try(family, folds, worker, left, share / len(folds.folds), keep)
+            [max_trial_seconds] = [each.max_trial_seconds for each in progress if each.family == family]
+            share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), max_trial_seconds)
+            left -= self._run_trial(family, folds, worker, left, share / len(folds.folds), keep)
 
     def is_over(self, seconds: float, worker: int) -> bool:
-        """Return whether there is a result and this worker has no seconds left, or no family a trial.
+        """Return whether the search has a result, and this worker has no seconds left or no family a trial.
 
-        It is not while a trial of the worker's own is unfinished, which has to be given up first.
+        The search is not over while this worker has an unfinished trial, which has to be given up first.
         """
         if not self._has_result() or any(studies.unfinished(study, worker) for study in self.studies.values()):
             return False
-        spent = self._left(seconds, worker) <= 0 and not self.training.deterministic
+        spent = self._seconds_left(seconds, worker) <= 0 and not self.training.deterministic
         return spent or next_family(self._progress()) is None
 
     def interrupt(self, worker: int) -> None:
-        """End the trial that this worker left because the database did not answer: its family is tried again."""
+        """End the trial that this worker left because the database did not answer; its family is tried again."""
         with trial_storage.reachable():
             for study in self.studies.values():
                 studies.interrupt(study, worker)
 
     def waits_for_others(self) -> bool:
-        """Return whether the first result is still to come, from a task that searches at the same time."""
+        """Return whether there is no result yet, and a parallel task has a trial running."""
         return not self._has_result() and any(studies.unfinished(study) for study in self.studies.values())
 
     def results(self) -> dict[str, TuningResult]:
-        """Return what was found, by family.
+        """Return the result of each family.
 
         Raises
         ------
@@ -132,7 +131,7 @@ class Search:
             )
         return found
 
-    def _try(
+    def _run_trial(
         self,
         family: str,
         folds: Folds,
@@ -141,99 +140,56 @@ class Search:
         fold_seconds: float,
         keep: Callable[[str, int, np.ndarray], None],
     ) -> float:
-        """Have one trial of a family, and return its seconds of work; whatever it ends in is in its study.
+        """Run one trial of a family, record the outcome in its study, and return the seconds of work.
 
-        A family that grows round by round stops a fold's fit after `fold_seconds`, or when none are `left`, if it was
-        not done before.
+        Boosting stops a fold's fit after `fold_seconds`, or when no seconds are `left`.
         """
         import numpy as np
-        import optuna
 
         clock, study = WorkClock(), self.studies[family]
-        max_rows = folds.fit_rows // 2 if studies.losses(study) else None
+        max_rows = folds.fit_rows // 2 if studies.lost_trials(study) else None
         candidate = self.candidates[family].on_at_most(max_rows)
         workers, first = self.training.tuning.parallel, self.first[family]
         trial = studies.ask(study, self.training.seed, worker, workers, first, max_rows)
-        if trial.number >= self._limit(family):  # another task has asked for the last one at the same time
+        if trial.number >= self._limit(family):  # a parallel task began the last one at the same time
             studies.decline(study, trial)
             return clock.seconds
-        # the search must come to a result, so the first one is finished whatever it takes
-        patient = not self._has_result()
-        spare = math.inf if patient else left
-        fold_results = []
-        state = optuna.trial.TrialState.COMPLETE
-        try:
-            params = candidate.suggest(trial)
-            for number in range(len(folds.folds)):
-                if number and clock.seconds > spare:
-                    trial.set_user_attr("error", "the seconds were used up")
-                    state = optuna.trial.TrialState.PRUNED
-                    break
-                stop = min(spare - clock.seconds, fold_seconds)
-                with clock.fitting():
-                    until = None if math.isinf(stop) else time.monotonic() + stop
-                    fold_results.append(folds.fit(candidate, params, number, until))
-                mean = math.fsum(each.score for each in fold_results) / len(fold_results)
-                trial.set_user_attr("seconds", clock.seconds)  # what is spent, should the process be killed
-                trial.report(mean, number)
-                if number + 1 < len(folds.folds) and not patient and trial.should_prune():
-                    state = optuna.trial.TrialState.PRUNED
-                    break
-        except NightshiftError:
-            _interrupt(study, trial)
-            raise
-        except Exception as error:
-            if trial_storage.is_of_storage(error):
-                raise
-            # a candidate may be anybody's estimator; the others go on
-            state = optuna.trial.TrialState.FAIL
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            trial.set_user_attr("error", reason)
-            log.warning("%s: trial %s failed, the others go on: %s", family, trial.number, reason)
-        except BaseException:
-            _interrupt(study, trial)
-            raise
-        trial.set_user_attr("fold_scores", [each.score for each in fold_results])
-        trial.set_user_attr("seconds", clock.seconds)
-        if state != optuna.trial.TrialState.COMPLETE:
+        # the search needs a result, so the first trial is finished however long it takes
+        has_result = self._has_result()
+        limits = TrialLimits(left if has_result else math.inf, fold_seconds, may_prune=has_result)
+        state, results = fit_folds(study, trial, candidate, folds, clock, limits)
+        if state == TrialState.COMPLETE:
+            state = check_results(trial, candidate, results, self.training.metric)
+        if state != TrialState.COMPLETE:
             study.tell(trial, state=state, skip_if_finished=True)
             return clock.seconds
-        if candidate.rounds:
-            fold_rounds = [each.rounds or 1 for each in fold_results]
-            trial.set_user_attr("fold_rounds", fold_rounds)
-            trial.set_user_attr("rounds", {candidate.rounds: max(1, round(float(np.mean(fold_rounds))))})
-        if not math.isfinite(mean):
-            finite = all(np.isfinite(each.predictions).all() for each in fold_results)
-            undefined = f"its {self.training.metric} is not defined"
-            trial.set_user_attr("error", undefined if finite else "it predicts NaN or infinity for some rows")
-            study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-            return clock.seconds
+        mean = mean_score(results)
         best = studies.best_trial(study, self.sign)
-        # of equal ones the first counts, which another task may have begun earlier and told later
-        if best is None or (self.sign * mean, -trial.number) > (self.sign * best.value, -best.number):
-            keep(family, trial.number, np.concatenate([each.predictions for each in fold_results]))
+        # the first of equal trials counts, and a parallel task may begin one earlier and report it later
+        if best is None or (self.sign * mean, -trial.number) > (self.sign * trials.score_of(best), -best.number):
+            keep(family, trial.number, np.concatenate([each.predictions for each in results]))
         study.tell(trial, mean, skip_if_finished=True)
         return clock.seconds
 
-    def _left(self, seconds: float, worker: int) -> float:
-        return seconds - sum(studies.spent_by(study, worker) for study in self.studies.values())
+    def _seconds_left(self, seconds: float, worker: int) -> float:
+        return seconds - sum(studies.seconds_spent_by(study, worker) for study in self.studies.values())
 
     def _progress(self) -> list[Progress]:
         floor = None
         if "baseline" in self.studies:
             best = studies.best_trial(self.studies["baseline"], self.sign)
-            floor = None if best is None else self.sign * best.value
+            floor = None if best is None else self.sign * trials.score_of(best)
         return [
             studies.progress_of(study, family, self._limit(family), floor, self.sign)
             for family, study in self.studies.items()
         ]
 
     def _limit(self, family: str) -> int:
-        """Return how many trials a family may have: one, where there is nothing to search; a lost one is had again."""
+        """Return the maximum number of trials of a family: one without a search space; lost trials are repeated."""
         study = self.studies[family]
         if not self.candidates[family].searches:
-            return 1 + studies.interruptions(study) + len(studies.losses(study))
-        return (self.training.tuning.trials or studies.MAX_TRIALS) + len(studies.losses(study))
+            return 1 + studies.count_interruptions(study) + len(studies.lost_trials(study))
+        return (self.training.tuning.trials or studies.MAX_TRIALS) + len(studies.lost_trials(study))
 
     def _has_result(self) -> bool:
         return any(studies.best_trial(study, self.sign) for study in self.studies.values())
@@ -241,30 +197,22 @@ class Search:
     def _result(self, family: str) -> TuningResult:
         study = self.studies[family]
         best = studies.best_trial(study, self.sign)
-        trials = [studies.told(trial) for trial in study.get_trials(deepcopy=False) if studies.was_had(trial)]
-        note = studies.failure_of(study) or studies.loss_of(study) or ""
+        ended = [trials.trial_result(trial) for trial in study.get_trials(deepcopy=False) if trials.has_ended(trial)]
+        note = studies.failure_of(study) or studies.describe_loss(study) or ""
         if best is None and not note:
-            failed = [each for each in trials if each["state"] == "fail"]
-            note = "no trial was finished in the seconds that there were"
+            failed = [each for each in ended if each.state == "fail"]
+            note = "no trial finished within the time budget"
             if failed:
-                note = f"trial {failed[-1]['number']} failed: {failed[-1]['error']}"
+                note = f"trial {failed[-1].number} failed: {failed[-1].error}"
         return TuningResult(
-            family,
-            None if best is None else best.number,
-            None if best is None else best.params | best.user_attrs.get("rounds", {}),
-            None if best is None else best.value,
-            [] if best is None else best.user_attrs["fold_scores"],
-            None if best is None else best.user_attrs.get("fold_rounds"),
-            trials,
-            math.fsum(each["seconds"] for each in trials),
-            note,
-            None if best is None else best.user_attrs.get("max_rows"),
+            family=family,
+            trial=None if best is None else best.number,
+            params=None if best is None else best.params | best.user_attrs.get("rounds", {}),
+            score=None if best is None else best.value,
+            fold_scores=[] if best is None else best.user_attrs["fold_scores"],
+            fold_rounds=None if best is None else best.user_attrs.get("fold_rounds"),
+            trials=ended,
+            seconds=math.fsum(each.seconds for each in ended),
+            note=note,
+            max_rows=None if best is None else best.user_attrs.get("max_rows"),
         )
-
-
-def _interrupt(study: optuna.Study, trial: optuna.Trial) -> None:
-    """End a trial that was stopped from outside, without blame for its family."""
-    import optuna
-
-    trial.set_user_attr("error", studies.INTERRUPTED)
-    study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)

@@ -1,4 +1,4 @@
-"""What a trial is charged for: the seconds in which it works, and not those in which it waits."""
+"""Charges a trial for the seconds in which it works, not for those in which it waits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Drawing parameters and keeping what came of them takes less; a database that does not answer takes more.
-MOST_BESIDE_SECONDS = 1.0
+#: Drawing parameters and storing the result takes less; a database that does not answer takes more.
+MAX_OVERHEAD_SECONDS = 1.0
 
 
 class WorkClock:
-    """Counts the seconds that a trial fits models, and what it does besides up to `MOST_BESIDE_SECONDS`."""
+    """Counts the seconds in which a trial fits models, plus at most `MAX_OVERHEAD_SECONDS` of everything else."""
 
     def __init__(self) -> None:
         self._begun, self._fitted = time.monotonic(), 0.0
 
     @contextmanager
     def fitting(self) -> Iterator[None]:
-        """Count the block as a whole."""
+        """Count the whole block as work."""
         begun = time.monotonic()
         try:
             yield
@@ -30,6 +30,6 @@ class WorkClock:
 
     @property
     def seconds(self) -> float:
-        """The seconds of work so far; not within `fitting`."""
-        beside = time.monotonic() - self._begun - self._fitted
-        return self._fitted + min(beside, MOST_BESIDE_SECONDS)
+        """Seconds of work so far; do not read it within `fitting`."""
+        overhead = time.monotonic() - self._begun - self._fitted
+        return self._fitted + min(overhead, MAX_OVERHEAD_SECONDS)

@@ -61,7 +61,7 @@ def test_a_calibrated_ensemble_is_made_again(shop: Path, monkeypatch: pytest.Mon
     factories.write_shop(settings.pipelines_folder(), pipeline=CLASSIFIES, features=GOOD_DAYS)
     whole = challenger.choose_challenger
 
-    def together(pipeline: Pipeline, folds: Folds, tuned: list[challenger.Tuned]) -> challenger.Chosen:
+    def together(pipeline: Pipeline, folds: Folds, tuned: list[challenger.TunedCandidate]) -> challenger.ChallengerSpec:
         members = [challenger.Member(each.family, 0.5, each.params, each.fold_rounds, each.score) for each in tuned[:2]]
         return replace(whole(pipeline, folds, tuned), members=members, calibration="sigmoid")
 

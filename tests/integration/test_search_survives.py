@@ -89,8 +89,8 @@ def test_two_tasks_have_one_search(shop: Path, tmp_path: Path) -> None:
     assert_had_by_both(challenger, trials=6)
 
 
-def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
-    """A task that was given up for dead may live: its trial counts, and so does the one that was made in its place."""
+def test_a_task_that_seemed_dead_and_its_replacement_both_end(shop: Path, tmp_path: Path) -> None:
+    """A task that seemed dead may still run: its trial counts, and so does the one that replaced it."""
     pipeline = write_pipeline(shop, FAMILIES, trials=3)
     plan = prepare(pipeline)
     slow, go = start_until_fit(tmp_path / "meeting", "lightgbm", 2)
@@ -107,8 +107,8 @@ def test_a_task_and_its_twin_both_end(shop: Path, tmp_path: Path) -> None:
     assert_whole(results, trials=3)
 
 
-def test_twins_from_the_first_moment_both_end(shop: Path, tmp_path: Path) -> None:
-    """The same task twice at once ends with one whole result, and the run with one version."""
+def test_two_processes_of_one_task_both_end(shop: Path, tmp_path: Path) -> None:
+    """Two processes of one task end with one whole result, and the run with one version."""
     pipeline = write_pipeline(shop, FAMILIES, trials=4)
     prepare(pipeline)
 

@@ -143,7 +143,7 @@ def test_a_database_that_goes_away_is_one_sentence_and_nobodys_fault(
     last = printed.strip().splitlines()[-1]
 
     assert last.startswith(
-        "include.core.errors.TrainingImpossible: the trials cannot be kept in postgresql+psycopg2://"
+        "include.core.errors.TrainingImpossible: the trials cannot be stored in postgresql+psycopg2://"
     )
     assert trials in last
     assert postgres.password not in printed

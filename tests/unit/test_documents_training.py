@@ -20,7 +20,7 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import TrainingImpossible
 from include.training import calibrate, studies
 from include.training.candidates import candidates_of
-from include.training.candidates.simple import MAX_QUANTILE_ROWS
+from include.training.candidates.linear import MAX_QUANTILE_ROWS
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of
 from include.training.fit import fit_model, predict
@@ -216,7 +216,7 @@ def test_each_sentence_that_refuses_a_table_is_one_that_is_said() -> None:
     *refused, without_score, not_kept = parts
     for part, said in zip(refused, REFUSED, strict=True):
         assert part in said().replace("'label'", "'late'")
-    assert [without_score, not_kept] == ["no candidate has a finite mae", "the trials cannot be kept in"]
+    assert [without_score, not_kept] == ["no candidate has a finite mae", "the trials cannot be stored in"]
 
 
 def test_the_other_sentences_are_said_too(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,5 +224,5 @@ def test_the_other_sentences_are_said_too(shop: Path, tmp_path: Path, monkeypatc
     with pytest.raises(TrainingImpossible, match="no candidate has a finite mae"):
         Search(load_pipeline("shop"), tmp_path / "journal", "page").results()
     monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", f"sqlite:///{tmp_path}/nowhere/trials.db")
-    with pytest.raises(TrainingImpossible, match="the trials cannot be kept in"):
+    with pytest.raises(TrainingImpossible, match="the trials cannot be stored in"):
         open_storage(tmp_path / "journal")

@@ -24,7 +24,7 @@ def explanations_section(
     Parameters
     ----------
     contributions
-        The result of `include.training.contributions.summary`; None or empty where there are none.
+        As `ContributionSummary.to_json` gives them; None or empty where there are none.
     importance
         The result of `Importance.to_json` for each feature.
     metric

@@ -1,4 +1,4 @@
-"""What a family of models is to the search: its parameters, its encoder and its estimator."""
+"""A candidate: one family of models as the search sees it, with its parameters, encoder and estimator."""
 
 from __future__ import annotations
 
@@ -21,37 +21,35 @@ if TYPE_CHECKING:
 Params = dict[str, Any]
 Encoding = Literal["scaled", "ordinal", "coded", "none"]
 
-#: Rounds without a better value after which a family that grows round by round stops.
+#: Boosting stops after so many rounds without improvement.
 PATIENCE_ROUNDS = 40
-#: More rounds than this are never needed at the learning rates that are searched.
+#: No learning rate of the search space needs more rounds.
 MAX_ROUNDS = 3000
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One family of models.
+    """One family of models, for the task and metric of a pipeline.
 
     Attributes
     ----------
     encoding
-        Which encoder its estimator needs, see `include.training.candidates.encoding`.
+        The encoder that its estimator needs, see `include.training.candidates.encoding`.
     defaults
-        Parameters of the first trial: cheap, and known to work before anything was searched.
+        Parameters of the first trial: cheap, and known to work without a search.
     suggest
-        Draws parameters for a trial, by the same names as the defaults.
+        Draws parameters for a trial, with the same names as the defaults.
     estimator
-        Makes an unfitted estimator of columns, `training`, parameters and threads.
+        Returns an unfitted estimator for columns, `training`, parameters and threads.
     rounds
-        The parameter that early stopping decides, such as n_estimators; None where there is none.
-    max_rounds
-        The rounds that an estimator grows at most, where its parameters do not say.
+        The parameter that early stopping sets, such as n_estimators; None if the family does not stop early.
     fit_watched
-        Fits an estimator on x, y and weights (or None), stops early by a watch, and returns the best number of
-        rounds. The estimator then predicts with these rounds.
+        Fits an estimator on x, y and weights (or None), stops early as the watch says, and returns the best number of
+        rounds, with which the estimator then predicts.
     needs_codes
-        Whether the classes must be 0 to n_classes - 1.
+        Whether class labels must be 0 to n_classes - 1.
     max_rows
-        Fit on a draw of at most so many rows; None for all.
+        Fit on a random sample of at most so many rows; None for all rows.
     """
 
     family: str
@@ -60,25 +58,24 @@ class Candidate:
     suggest: Callable[[optuna.Trial], Params]
     estimator: Callable[[FeatureColumns, Training, Params, int], Any]
     rounds: str | None = None
-    max_rounds: int = 0
     fit_watched: Callable[[Any, Any, np.ndarray, np.ndarray | None, Watch], int] | None = None
     needs_codes: bool = False
     max_rows: int | None = None
 
     @property
     def searches(self) -> bool:
-        """Whether there is a parameter to search."""
+        """Whether the family has a parameter to search."""
         return bool(self.defaults)
 
     def on_at_most(self, rows: int | None) -> Candidate:
-        """Return the family as it is fitted on at most so many rows; None for no further limit."""
+        """Return the candidate with a lower limit of rows to fit on; None changes nothing."""
         if rows is None:
             return self
         return replace(self, max_rows=rows if self.max_rows is None else min(rows, self.max_rows))
 
 
 def estimator_params(params: Params) -> Params:
-    """Return the parameters that an estimator takes by their names: all but those that a family reads itself."""
+    """Return the parameters that go to the estimator as they are: all but those that the family interprets itself."""
     return {name: value for name, value in params.items() if name not in ("categories", "minimise")}
 
 
@@ -88,9 +85,9 @@ def loss_of(training: Training) -> Loss:
 
 
 def suggest_loss(trial: optuna.Trial, training: Training) -> Params:
-    """Draw what a family minimises, where the metric is the absolute error; nothing elsewhere.
+    """Draw the loss to minimise where the metric is the absolute error; draw nothing for other metrics.
 
-    With noise that is about symmetric the mean is the better estimate of the median, and with a long tail it is not.
+    If noise is roughly symmetric, the mean is the better estimate of the median; with a long tail it is not.
     """
     if loss_of(training) != "absolute":
         return {}
@@ -98,10 +95,10 @@ def suggest_loss(trial: optuna.Trial, training: Training) -> Params:
 
 
 def loss_defaults(training: Training) -> Params:
-    """Return the parameter of `suggest_loss` for the first trial."""
+    """Return the default of the parameter that `suggest_loss` draws."""
     return {"minimise": "absolute"} if loss_of(training) == "absolute" else {}
 
 
-def taken_loss(training: Training, params: Params) -> Loss:
-    """Return what an estimator is to minimise."""
+def loss_to_minimise(training: Training, params: Params) -> Loss:
+    """Return the loss that an estimator minimises."""
     return params.get("minimise", loss_of(training))

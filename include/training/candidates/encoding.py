@@ -1,4 +1,4 @@
-"""Encoders: they turn the raw feature frame into the numbers that an estimator takes."""
+"""Encoders: turn the raw feature frame into the numbers that an estimator takes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from include.training.candidates.candidate import Encoding
     from include.training.columns import FeatureColumns
 
-#: scikit-learn's histogram trees take at most 255 values of a category; rarer ones share one.
+#: Maximum number of codes per column; rarer values share one. scikit-learn's histogram trees take at most 255.
 MAX_CATEGORIES = 250
-#: One column each is made of the most frequent values of a category; rarer ones share one.
+#: Maximum number of one-hot columns per categorical column; rarer values share one.
 MAX_ONE_HOT = 50
 
 
 def encoder(encoding: Encoding, columns: FeatureColumns, rows: pd.DataFrame) -> ColumnTransformer:
-    """Return an unfitted encoder over the raw frame; numeric columns come first, then categories.
+    """Return an unfitted encoder of the raw frame; numeric columns come first, then categorical ones.
 
     Parameters
     ----------
     rows
-        What it is to be fitted on.
+        The rows that the encoder will be fitted on.
     encoding
-        scaled: numbers imputed and scaled, categories one-hot, no NaN. ordinal: numbers as they are, categories
-        as codes from 0, unseen and missing ones NaN. coded: the same as a frame, with whole numbers as codes,
-        where unseen and missing ones are -1. none: no columns at all.
+        scaled: imputes and scales numbers, one-hot encodes categories, leaves no NaN. ordinal: leaves numbers as they
+        are, codes categories from 0, with NaN for unseen and missing ones. coded: like ordinal, but returns a frame
+        with integer codes, -1 for unseen and missing ones. none: returns no columns.
     """
     import numpy as np
     from sklearn.compose import ColumnTransformer
@@ -43,7 +43,7 @@ def encoder(encoding: Encoding, columns: FeatureColumns, rows: pd.DataFrame) -> 
         return ColumnTransformer([("numeric", numeric, columns.numeric), ("categorical", one_hot, columns.categorical)])
     coded = encoding == "coded"
     missing = -1 if coded else np.nan
-    # without a bound scikit-learn need not count the values, which takes three times as long as all else
+    # without a limit scikit-learn does not count the values, which takes three times as long as everything else
     bounded = any(rows[name].nunique() > MAX_CATEGORIES for name in columns.categorical)
     codes = OrdinalEncoder(
         handle_unknown="use_encoded_value",
@@ -60,5 +60,5 @@ def encoder(encoding: Encoding, columns: FeatureColumns, rows: pd.DataFrame) -> 
 
 
 def categorical_positions(columns: FeatureColumns) -> list[int]:
-    """Return where the encoders `ordinal` and `coded` put the categories."""
+    """Return the positions of the categorical columns after the encoders `ordinal` and `coded`."""
     return list(range(len(columns.numeric), len(columns.all)))

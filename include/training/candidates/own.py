@@ -1,4 +1,4 @@
-"""Estimators of a team's own choice, named by their import path."""
+"""A team's own estimators, named by their import paths."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 def own_candidate(name: str, own: OwnCandidate, training: Training) -> Candidate:
     """Return the candidate that an entry of training.own_candidates describes.
 
-    Its seed and threads are set where it has a random_state and n_jobs that pipeline.yaml leaves alone.
+    It gets the pipeline's seed and threads if it has random_state and n_jobs and pipeline.yaml does not set them.
 
     Raises
     ------
     ConfigError
-        If its class cannot be imported, does not take a parameter, or is not what the task needs.
+        If its class cannot be imported, does not take a parameter, or does not suit the task.
     """
     where = f"training.own_candidates.{name}"
     kind = _import_class(where, own.estimator)
@@ -47,8 +47,8 @@ def own_candidate(name: str, own: OwnCandidate, training: Training) -> Candidate
         raise ConfigError(
             f"{where}: {own.estimator} cannot be made with these params ({type(error).__name__}: {error}); correct them"
         ) from error
-    _check_kind(where, own, example, training)
-    # scikit-learn's own take any classes; of another library's it is not known
+    _check_task(where, own, example, training)
+    # scikit-learn's estimators take any class labels; other libraries may not
     needs_codes = not own.estimator.startswith("sklearn.")
     return Candidate(name, own.preprocess, defaults, suggest, estimator, needs_codes=needs_codes)
 
@@ -57,7 +57,7 @@ def _import_class(where: str, path: str) -> Any:
     kind = import_named(where, path, "estimator")
     if not (inspect.isclass(kind) and hasattr(kind, "get_params") and hasattr(kind, "fit")):
         raise ConfigError(
-            f"{where}: {path} is not a scikit-learn estimator, which has fit and get_params; name a class"
+            f"{where}: {path} is not a scikit-learn estimator (a class with fit and get_params); name one"
         )
     return kind
 
@@ -65,7 +65,7 @@ def _import_class(where: str, path: str) -> Any:
 def _check_parameters(where: str, own: OwnCandidate, kind: Any) -> None:
     taken = inspect.signature(kind.__init__).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
-        return  # such as LightGBM's, whose further parameters have no list here
+        return  # such as LightGBM's: the signature does not list all parameters
     known = sorted(taken.keys() - {"self"})
     for field in ("params", "search"):
         for name in getattr(own, field):
@@ -73,27 +73,27 @@ def _check_parameters(where: str, own: OwnCandidate, kind: Any) -> None:
                 raise ConfigError(f"{where}.{field}: {own.estimator}: {unknown_name('parameter', name, known)}")
 
 
-def _check_kind(where: str, own: OwnCandidate, estimator: Any, training: Training) -> None:
+def _check_task(where: str, own: OwnCandidate, estimator: Any, training: Training) -> None:
     from sklearn.utils import get_tags
 
     path = own.estimator
     try:
         tags = get_tags(estimator)
-        kind, takes_gaps = tags.estimator_type, tags.input_tags.allow_nan
-    except (AttributeError, TypeError):  # of a library that follows an older scikit-learn
-        kind, takes_gaps = getattr(estimator, "_estimator_type", None), True
+        kind, allows_nan = tags.estimator_type, tags.input_tags.allow_nan
+    except (AttributeError, TypeError):  # the library follows an older scikit-learn
+        kind, allows_nan = getattr(estimator, "_estimator_type", None), True
     needed = "classifier" if training.classifies else "regressor"
     if kind != needed:
         raise ConfigError(f"{where}: {path} is not a {needed}, which the task {training.task} needs; name one")
     if training.classifies and not hasattr(estimator, "predict_proba"):
         raise ConfigError(
-            f"{where}: {path} gives no probabilities (predict_proba) with these parameters, and the task "
-            f"{training.task} needs them; choose another class, or the parameter that turns them on"
+            f"{where}: {path} has no predict_proba with these parameters, and the task {training.task} needs "
+            "probabilities; choose another class, or the parameter that enables them"
         )
-    if own.preprocess == "ordinal" and path.startswith("sklearn.") and not takes_gaps:
+    if own.preprocess == "ordinal" and path.startswith("sklearn.") and not allows_nan:
         raise ConfigError(
-            f"{where}: {path} takes no missing values, which preprocess: ordinal leaves as they are; set preprocess to "
-            "scaled"
+            f"{where}: {path} does not accept missing values, and preprocess: ordinal does not fill them; set "
+            "preprocess to scaled"
         )
 
 
@@ -107,19 +107,19 @@ def _suggest(trial: optuna.Trial, name: str, range_: Parameter) -> Any:
 
 
 def _ends(range_: Parameter) -> tuple[float, float, bool]:
-    """Return both ends of a range, and whether it is one of whole numbers."""
+    """Return both ends of a range, and whether it holds integers only."""
     low, high = range_.low, range_.high
     if low is None or high is None:
-        raise ValueError("a range has both ends, which the schema asks for")
+        raise ValueError("a range needs both ends; the schema requires them")
     return low, high, isinstance(low, int) and isinstance(high, int)
 
 
 def _default(kind: Any, name: str, range_: Parameter) -> Any:
-    """Return the class's own default where the search may draw it, else the middle of the range."""
+    """Return the class's own default if the search may draw it, else the middle of the range."""
     parameter = inspect.signature(kind.__init__).parameters.get(name)
     usual = parameter.default if parameter else inspect.Parameter.empty
     if range_.choices is not None:
-        return next((each for each in range_.choices if _same(each, usual)), range_.choices[0])
+        return next((each for each in range_.choices if _is_same(each, usual)), range_.choices[0])
     low, high, whole = _ends(range_)
     if isinstance(usual, (int, float)) and not isinstance(usual, bool) and low <= usual <= high:
         if not whole:
@@ -130,5 +130,5 @@ def _default(kind: Any, name: str, range_: Parameter) -> Any:
     return round(middle) if whole else float(middle)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other

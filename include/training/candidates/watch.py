@@ -1,4 +1,4 @@
-"""When a family that grows round by round stops: by later rows, and by the clock."""
+"""When boosting stops early: by the score on later rows, and by the clock."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Watch:
-    """Rows that tell when a model has learned enough, and when to stop whatever they tell.
+    """Validation rows for early stopping, and a deadline.
 
     Attributes
     ----------
     x, y
-        Encoded rows that the model does not learn from, of shape (n_rows, n_columns), and their encoded labels.
+        Encoded rows that the model is not fitted on, of shape (n_rows, n_columns), and their encoded labels.
     measure
-        The metric; a library's own one that is the same or near is watched, since it is asked every round.
+        The metric; each library uses its own metric that is the same or close, since it evaluates it every round.
     deadline
-        Of `time.monotonic`; None for none.
+        Time of `time.monotonic` at which to stop; None for no deadline.
     """
 
     x: Any
@@ -36,5 +36,5 @@ class Watch:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def seconds_left(self) -> float:
-        """Return the seconds until the deadline; infinity where there is none."""
+        """Return the seconds until the deadline; infinity without a deadline."""
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()

@@ -120,10 +120,11 @@ def _curves(
 
 
 def _contributions(pipeline: Pipeline, model: Model, holdout: Holdout, learned: pd.DataFrame) -> dict[str, Any]:
-    from include.evaluation.numbers import without_nan
-    from include.training.contributions import SUMMARY_ROWS, contributions, summary
+    from include.training.contribution_summary import SUMMARY_ROWS, summarize_contributions
+    from include.training.explain_predictions import explain_predictions
 
     training = pipeline.training
     rows = sample(holdout.frame, SUMMARY_ROWS, training.seed)
     background = sample(learned, BACKGROUND_ROWS, training.seed)
-    return without_nan(summary(contributions(model, rows, background, training, holdout.classes, training.seed), rows))
+    explained = explain_predictions(model, rows, background, training, holdout.classes, training.seed)
+    return summarize_contributions(explained, rows).to_json()

@@ -109,7 +109,7 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     from include.features.build import read_feature_rows
     from include.registry.champion import load_champion
     from include.reports.feature_page import newest_features
-    from include.training.contributions import contributions
+    from include.training.explain_predictions import explain_predictions
     from include.training.fit import predict
     from include.training.model_file import trusted_of
 
@@ -120,7 +120,7 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     found = _version(pipeline, version)
     model, training = load_champion(found, trusted_of(pipeline.training)), pipeline.training
     frame = rows.slice(position, 1).to_pandas()
-    added = contributions(model, frame, _background(rows, found, seed), training, None, seed)
+    added = explain_predictions(model, frame, _background(rows, found, seed), training, None, seed)
     predicted = predict(model, frame, training)[0]
     features = [
         FeatureShare(name, _plain(frame[name].iloc[0]), float(values[0])) for name, values in added.values.items()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.pipeline import Pipeline
-    from include.training.challenger import Tuned
+    from include.training.challenger import TunedCandidate
     from include.training.tune import Search
     from include.training.tuning_result import TuningResult
     from include.workflows.retrain.plan import RunPlan
@@ -126,9 +126,9 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def _tell(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
     """Log what the search found, the candidates without a result first."""
-    from include.training.tuning_result import told_unfinished, tuning_table
+    from include.training.tuning_result import format_unfinished, tuning_table
 
-    if unfinished := told_unfinished(results):
+    if unfinished := format_unfinished(results):
         log.warning("%s: %s", pipeline.name, unfinished)
     for line in tuning_table(results, pipeline.training.metric).splitlines():
         log.info("%s", line)
@@ -146,15 +146,15 @@ def _predictions_file(plan: RunPlan, digest: str, family: str, trial: int) -> UP
     return files.folder(plan) / f"predictions-{digest}-{family}-{trial}.npy"
 
 
-def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
+def _tuned(plan: RunPlan, digest: str, result: Any) -> TunedCandidate:
     """Return a family's result with the predictions of its best trial."""
     import numpy as np
 
-    from include.training.challenger import Tuned
+    from include.training.challenger import TunedCandidate
 
     path = _predictions_file(plan, digest, result.family, result.trial)
     try:
         predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except FileNotFoundError as error:
         raise RunMissing(f"the predictions of the best trial are not at {path}; start a new run") from error
-    return Tuned(result.family, result.params, result.fold_rounds, result.score, predictions, result.max_rows)
+    return TunedCandidate(result.family, result.params, result.fold_rounds, result.score, predictions, result.max_rows)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Metric
     from include.evaluation.refits import Refits
-    from include.training.challenger import Chosen
+    from include.training.challenger import ChallengerSpec
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def refit(
     digest: str,
     rows: pd.DataFrame,
     held: pd.DataFrame,
-    chosen: Chosen,
+    chosen: ChallengerSpec,
     y: np.ndarray,
     validated: np.ndarray,
     fit_seconds: float,

@@ -76,7 +76,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
     from include.features.build import compute_features
     from include.registry.version_record import load_version, read_record
     from include.training.candidates import candidates_of
-    from include.training.challenger import Chosen, fit_challenger
+    from include.training.challenger import ChallengerSpec, fit_challenger
     from include.training.combine import weighted_mean
     from include.training.fit import predict
     from include.training.folds import Folds
@@ -87,7 +87,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
         record = _as_decided(read_record(name, version))
     with run_files.refuse_other_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
-        chosen = Chosen.from_json(record.challenger)
+        chosen = ChallengerSpec.from_json(record.challenger)
     as_of = date.fromisoformat(plan.as_of)
     with _recorded_pipeline(name, record) as pipeline:
         training, label = pipeline.training, pipeline.features.label

@@ -1,4 +1,4 @@
-"""A pipeline and a feature table to learn from, for every task."""
+"""A pipeline and a feature table, for every task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimators as a team writes them in a module of its own, and what they hold once they are fitted."""
+"""Estimators that a team might write, and the objects they hold after the fit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class Mean(RegressorMixin, BaseEstimator):
-    """Predicts the mean of the label, and a shift."""
+    """Predicts the mean of the label plus a shift."""
 
     def __init__(self, shift: float = 0.0) -> None:
         self.shift = shift
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        """Learn the mean."""
+        """Fit the mean."""
         self.mean_, self.n_features_in_ = float(np.mean(y)), x.shape[1]
         self.held_ = self.hold()
         return self
 
     def hold(self) -> Any:
-        """Return what a fitted one holds besides."""
+        """Return a further object that a fitted model holds."""
         return None
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -36,11 +36,11 @@ class Mean(RegressorMixin, BaseEstimator):
 
 
 class Nearest(KNeighborsRegressor):
-    """A class of scikit-learn's, under a team's name."""
+    """A class of scikit-learn with a name of the team."""
 
 
 class Line(Ridge):
-    """Another one."""
+    """Another class of scikit-learn with a name of the team."""
 
 
 class Draws(Mean):
@@ -52,7 +52,7 @@ class Draws(Mean):
 
 
 class Scale:
-    """A helper of the team's."""
+    """A helper class of the team."""
 
     def __init__(self, by: float) -> None:
         self.by = by
@@ -62,7 +62,7 @@ class Scaled(Mean):
     """Holds a helper."""
 
     def hold(self) -> Any:
-        """Return an object of the team's."""
+        """Return an object of the team's class."""
         return Scale(2.0)
 
 
@@ -70,7 +70,7 @@ class KindHeld(Mean):
     """Holds a class."""
 
     def hold(self) -> Any:
-        """Return a class of the team's."""
+        """Return a class of the team."""
         return Scale
 
 
@@ -91,10 +91,10 @@ class Lambda(Mean):
 
 
 class Local(Mean):
-    """Holds a function that was defined in a function."""
+    """Holds a function defined in a function."""
 
     def hold(self) -> Any:
-        """Return a function that nothing else can reach."""
+        """Return a function without an import path."""
 
         def inner(value: float) -> float:
             return value
@@ -106,15 +106,15 @@ class Inner(Mean):
     """Holds an object of a class within a class."""
 
     class Part:
-        """A class that its module does not have at its top."""
+        """A class that is not at the top level of its module."""
 
     def hold(self) -> Any:
-        """Return such an object."""
+        """Return an object of the inner class."""
         return self.Part()
 
 
 class Circular(Mean):
-    """Holds a method of its own, and so itself."""
+    """Holds its own bound method, and so itself."""
 
     def hold(self) -> Any:
         """Return a bound method."""
@@ -122,17 +122,17 @@ class Circular(Mean):
 
 
 class OfTheProcess(Mean):
-    """Keeps what it has learned outside of itself."""
+    """Keeps its fitted state outside of itself."""
 
     kept: float
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        """Learn the mean, and leave it with the class."""
+        """Fit the mean and store it on the class."""
         type(self).kept = float(np.mean(y))
         return super().fit(x, y)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Predict what this process has learned."""
+        """Predict the mean that this process has fitted."""
         return np.full(x.shape[0], self.kept)
 
 
@@ -140,17 +140,17 @@ class NeedsManyRows(Mean):
     """Cannot be fitted on a few rows."""
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        """Learn of many rows only."""
+        """Fit on many rows only."""
         if len(y) < 1000:
             raise ValueError("too few rows")
         return super().fit(x, y)
 
 
 class Warns(ClassifierMixin, BaseEstimator):
-    """Predicts the share of positives, and warns whenever it is fitted."""
+    """Predicts the share of positives, and warns at every fit."""
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        """Learn the share."""
+        """Fit the share."""
         warnings.warn("the team's own words", stacklevel=1)
         self.classes_, self.share_ = np.unique(y), float(np.mean(y))
         return self
@@ -161,7 +161,7 @@ class Warns(ClassifierMixin, BaseEstimator):
 
 
 class Lost(Mean):
-    """Predicts nothing."""
+    """Predicts NaN."""
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Predict NaN for every row."""

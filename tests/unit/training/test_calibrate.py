@@ -1,4 +1,4 @@
-"""Probabilities are calibrated only where later days say that it makes them better."""
+"""Probabilities are calibrated only if later days show an improvement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from include.core.errors import TrainingImpossible
 from include.evaluation.metrics import Metric
-from include.training.calibrate import Calibration, calibrate_predictions, calibrated, choose_calibration
+from include.training.calibrate import CalibrationChoice, calibrate_predictions, calibrated, choose_calibration
 from include.training.combine import build_model
 from include.training.model_file import load_model, save_model
 
@@ -35,14 +35,14 @@ NOISE = {"rounds": 300, "confidence": 0.95, "seed": 7}
 
 @dataclass
 class Rows:
-    """Labels of three folds of ten days, and the probabilities that they were drawn with."""
+    """Labels of three folds of ten days, and the true probabilities they were drawn from."""
 
     y: np.ndarray
     true: np.ndarray
     fold: np.ndarray
     days: np.ndarray
 
-    def choose(self, predictions: np.ndarray, metric: str = "log_loss", **changes: Any) -> Calibration:
+    def choose(self, predictions: np.ndarray, metric: str = "log_loss", **changes: Any) -> CalibrationChoice:
         """Choose a calibration of predictions of these rows."""
         task = "binary" if predictions.ndim == 1 else "multiclass"
         return choose_calibration(self.y, predictions, self.fold, self.days, Metric(task, metric), **NOISE | changes)
@@ -62,7 +62,7 @@ def _rows(seed: int = 7, rows_per_day: int = 100, n_classes: int = 2) -> Rows:
 
 
 def _overconfident(true: np.ndarray) -> np.ndarray:
-    """Return probabilities that are surer than they should be, in the same order."""
+    """Return overconfident probabilities in the same order."""
     if true.ndim == 1:
         return expit(3 * logit(true))
     powers = true**3
@@ -71,7 +71,7 @@ def _overconfident(true: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_an_overconfident_model_is_calibrated(n_classes: int) -> None:
-    """What is too sure is better once calibrated, on days that the calibrator has not seen."""
+    """Calibration improves overconfident probabilities on days that the calibrator has not seen."""
     rows = _rows(n_classes=n_classes)
 
     found = rows.choose(_overconfident(rows.true))
@@ -84,7 +84,7 @@ def test_an_overconfident_model_is_calibrated(n_classes: int) -> None:
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_calibrated_model_is_left_as_it_is(seed: int, n_classes: int) -> None:
-    """Where probabilities are true already, no method makes them better by more than noise."""
+    """No method improves true probabilities by more than noise."""
     rows = _rows(seed, n_classes=n_classes)
 
     found = rows.choose(rows.true)
@@ -96,7 +96,7 @@ def test_a_calibrated_model_is_left_as_it_is(seed: int, n_classes: int) -> None:
 
 
 def test_what_helped_on_earlier_folds_only_is_not_used() -> None:
-    """A model that is too sure in the earlier folds and right in the last one is not calibrated."""
+    """A model that is overconfident on the earlier folds and right on the last is not calibrated."""
     rows = _rows()
 
     found = rows.choose(np.where(rows.fold < 2, _overconfident(rows.true), rows.true))
@@ -106,8 +106,8 @@ def test_what_helped_on_earlier_folds_only_is_not_used() -> None:
     assert "worse by" in found.reason
 
 
-def test_a_distortion_that_no_curve_has_is_mended_by_steps() -> None:
-    """Where the map is no sigmoid, isotonic probabilities are the better ones and are chosen."""
+def test_isotonic_calibration_corrects_what_a_sigmoid_cannot() -> None:
+    """If the distortion is no sigmoid, isotonic probabilities are better and are chosen."""
     rows = _rows()
 
     found = rows.choose(np.where(rows.true < 0.5, rows.true / 5, 0.8 + rows.true / 5))
@@ -115,8 +115,8 @@ def test_a_distortion_that_no_curve_has_is_mended_by_steps() -> None:
     assert found.method == "isotonic"
 
 
-def test_few_rows_are_not_mended_by_steps() -> None:
-    """Below a thousand rows steps follow noise, so only the curve is tried."""
+def test_few_rows_get_no_isotonic_calibration() -> None:
+    """Below a thousand rows the steps follow noise, so only the sigmoid is tried."""
     rows = _rows(rows_per_day=40)
 
     found = rows.choose(np.where(rows.true < 0.5, rows.true / 5, 0.8 + rows.true / 5))
@@ -126,7 +126,7 @@ def test_few_rows_are_not_mended_by_steps() -> None:
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
 def test_a_ranking_is_not_made_worse(metric: str) -> None:
-    """Steps tie rows that were told apart, so the curve is taken where a ranking is what is tuned for."""
+    """Steps make ties, so a sigmoid is chosen if the tuned metric is a ranking."""
     rows = _rows()
     bent = _overconfident(rows.true)
 
@@ -141,7 +141,7 @@ def test_a_ranking_is_not_made_worse(metric: str) -> None:
 
 
 def test_the_tuned_metric_is_not_made_worse() -> None:
-    """Classes that were weighed to be equal have the greater balanced accuracy, and are left so."""
+    """Equally weighted classes have the higher balanced accuracy, so they are not calibrated."""
     rows = _rows(n_classes=3)
     rare = np.array([0.1, 0.1, 0.8])
     draw = np.random.default_rng(8)
@@ -158,10 +158,10 @@ def test_the_tuned_metric_is_not_made_worse() -> None:
     assert by_recall.reason.endswith("and make balanced_accuracy worse")
 
 
-def test_f1_does_not_keep_from_calibrating() -> None:
-    """At the threshold of before F1 would be another; it is chosen anew on calibrated probabilities."""
+def test_f1_does_not_prevent_calibration() -> None:
+    """F1 changes at the old threshold, but the threshold is chosen again on calibrated probabilities."""
     rows = _rows()
-    # twice the odds: far more rows are above a half than should be
+    # twice the odds: far too many rows are above 0.5
     raised = expit(logit(rows.true) + 1.5)
     last, measure = rows.fold == 2, Metric("binary", "f1")
 
@@ -174,20 +174,20 @@ def test_f1_does_not_keep_from_calibrating() -> None:
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_rare_class_is_not_calibrated(n_classes: int) -> None:
-    """With too few rows of a class before the last fold nothing is learned, and the reason says how many."""
+    """With too few rows of a class before the last fold nothing is calibrated; the reason has the number."""
     rows = _rows(n_classes=n_classes)
     early = np.flatnonzero((rows.y == 1) & (rows.fold < 2))
     rows.y[early[49:]] = 0
 
     found = rows.choose(_overconfident(rows.true))
 
-    assert found == Calibration(
-        "none", None, "not calibrated: the rarest class has 49 rows before the last fold, and 50 are needed"
+    assert found == CalibrationChoice(
+        "none", None, "not calibrated: the rarest class has 49 rows before the last fold, and calibration needs 50"
     )
 
 
 def test_a_class_without_any_row_is_not_calibrated() -> None:
-    """A class that the folds never saw has no rows, though the model gives it probabilities."""
+    """A class may have no row in the folds although the model gives it a probability."""
     rows = _rows(n_classes=3)
     rows.y[rows.y == 2] = 1
 
@@ -197,28 +197,28 @@ def test_a_class_without_any_row_is_not_calibrated() -> None:
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("fold", "there is a single fold, which leaves no other to judge on"),
-        ("days", "the last fold has a single day, on which noise cannot be judged"),
+        ("fold", "there is only one fold, and judging needs a second"),
+        ("days", "the last fold has only one day, and noise cannot be estimated from one day"),
     ],
 )
-def test_where_nothing_can_be_judged_nothing_is_calibrated(field: str, reason: str) -> None:
+def test_without_a_fold_to_judge_on_nothing_is_calibrated(field: str, reason: str) -> None:
     """Without a later fold of several days there is no evidence for a calibration."""
     rows = _rows()
     setattr(rows, field, np.full(len(rows.y), getattr(rows, field)[-1]))
 
     found = rows.choose(_overconfident(rows.true))
 
-    assert found == Calibration("none", None, f"not calibrated: {reason}")
+    assert found == CalibrationChoice("none", None, f"not calibrated: {reason}")
 
 
 def test_scores_that_are_no_probabilities_are_not_calibrated() -> None:
-    """A log loss that is not defined is no evidence."""
+    """An undefined log loss is no evidence."""
     rows = _rows()
 
     found = rows.choose(rows.true + 1)
 
     assert found.method == "none"
-    assert "no defined difference" in found.reason
+    assert "an undefined difference" in found.reason
 
 
 def test_the_same_rows_give_the_same_choice() -> None:
@@ -229,7 +229,7 @@ def test_the_same_rows_give_the_same_choice() -> None:
 
 
 def test_isotonic_predictions_are_those_of_the_steps_themselves() -> None:
-    """What stands in for the model changes nothing: every probability and label reaches the calibrator once."""
+    """The stand-in for the model changes nothing: each probability and label reaches the calibrator once."""
     rows = _rows()
     bent = _overconfident(rows.true)
 
@@ -239,7 +239,7 @@ def test_isotonic_predictions_are_those_of_the_steps_themselves() -> None:
 
 
 def test_sigmoid_predictions_are_those_of_a_logistic_regression() -> None:
-    """The curve is the one of two parameters that fits best, by another implementation of it."""
+    """The sigmoid equals the best fit by another implementation."""
     rows = _rows()
     bent = _overconfident(rows.true)
 
@@ -250,8 +250,8 @@ def test_sigmoid_predictions_are_those_of_a_logistic_regression() -> None:
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_predictions_of_classes_are_calibrated_by_class(method: str) -> None:
-    """Each row of probabilities still has the sum 1, and is better by log loss."""
+def test_multiclass_probabilities_are_calibrated_per_class(method: str) -> None:
+    """Each row of probabilities still sums to 1, and the log loss is better."""
     rows = _rows(n_classes=3)
     bent = _overconfident(rows.true)
 
@@ -262,7 +262,7 @@ def test_predictions_of_classes_are_calibrated_by_class(method: str) -> None:
 
 
 def test_no_method_leaves_predictions_and_model_as_they_are() -> None:
-    """None is none."""
+    """Method none changes nothing."""
     rows, model = _rows(), Model([("model", GaussianNB())])
 
     assert calibrate_predictions("none", rows.y, rows.true) is rows.true
@@ -271,7 +271,7 @@ def test_no_method_leaves_predictions_and_model_as_they_are() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_row_without_a_prediction_is_refused(value: float) -> None:
-    """Out-of-fold predictions with a hole are refused, whatever is asked for."""
+    """Out-of-fold predictions that are not finite are refused, for every method."""
     rows = _rows(n_classes=3)
     rows.true[5, 1] = value
 
@@ -294,7 +294,7 @@ def _frame(count: int = 300) -> pd.DataFrame:
 
 
 def _fitted(kind: str, n_classes: int) -> Model:
-    """Return a fitted model: of a family that has a decision function, of one that has none, or of both."""
+    """Return a fitted model: of a family with a decision function, of one without, or of both."""
     frame = _frame()
     value = frame["signal"].to_numpy() + np.random.default_rng(8).normal(size=len(frame))
     edges = [0] if n_classes == 2 else [-1, 1]
@@ -315,8 +315,8 @@ each_method = pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 @each_kind
 @each_method
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_calibrated_model_predicts_by_the_calibrator_of_the_folds(method: str, kind: str, n_classes: int) -> None:
-    """The calibrator that learned from out-of-fold predictions is applied to the model's own probabilities."""
+def test_a_calibrated_model_uses_the_calibrator_of_the_folds(method: str, kind: str, n_classes: int) -> None:
+    """The calibrator fitted on out-of-fold predictions is applied to the model's own probabilities."""
     rows, frame, model = _rows(n_classes=n_classes), _frame(), _fitted(kind, n_classes)
     bent = _overconfident(rows.true)
 
@@ -326,7 +326,7 @@ def test_a_calibrated_model_predicts_by_the_calibrator_of_the_folds(method: str,
     if n_classes == 2:
         points, after = bent, calibrate_predictions(method, rows.y, bent)
         order = np.argsort(points)
-        # between neighbouring probabilities of the folds the map is read off by a line
+        # the map is linear between neighbouring probabilities of the folds
         expected = np.interp(raw[:, 1], points[order], after[order])
         assert found.predict_proba(frame)[:, 1] == pytest.approx(expected, abs=1e-3)
     else:
@@ -353,7 +353,7 @@ def test_a_calibrated_model_predicts_by_the_calibrator_of_the_folds(method: str,
 @each_method
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_calibrated_model_is_saved_and_loaded(method: str, kind: str, n_classes: int, tmp_path: Path) -> None:
-    """The file holds the fitted model once and no type of ours, and predicts the same to the last bit."""
+    """The file holds the fitted model once and no type of this project; it predicts the same to the last bit."""
     rows, frame, model = _rows(n_classes=n_classes), _frame(), _fitted(kind, n_classes)
     found = calibrated(model, method, rows.y, _overconfident(rows.true), LABELS[n_classes])
     path = tmp_path / "model.skops"
@@ -368,7 +368,7 @@ def test_a_calibrated_model_is_saved_and_loaded(method: str, kind: str, n_classe
 
 
 def test_the_model_itself_is_not_changed() -> None:
-    """Calibrating leaves the model that it is given as it was."""
+    """Calibration leaves the given model unchanged."""
     rows, frame, model = _rows(), _frame(), _fitted("linear", 2)
     before = model.predict_proba(frame)
 
@@ -379,7 +379,7 @@ def test_the_model_itself_is_not_changed() -> None:
 
 
 def test_a_class_that_the_folds_lack_cannot_be_calibrated() -> None:
-    """A model of three classes and labels of two are refused with what can be done."""
+    """A model of three classes with labels of two is refused, with advice."""
     rows = _rows(n_classes=3)
     rows.y[rows.y == 2] = 1
 

@@ -1,4 +1,4 @@
-"""The challenger is fitted as it was chosen, and what an older release has chosen can still be read."""
+"""The challenger is fitted as specified, and the specification of an older release can still be read."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from include.training.challenger import Chosen, Member, fit_challenger
+from include.training.challenger import ChallengerSpec, Member, fit_challenger
 from include.training.fit import predict
+from include.training.threshold import ChosenThreshold
 
 if TYPE_CHECKING:
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
-def _chosen(**member: Any) -> Chosen:
+def _chosen(**member: Any) -> ChallengerSpec:
     baseline = Member("baseline", 1.0, {}, None, 3.0, **member)
-    return Chosen([baseline], 3.0, "none", None, None, ["noise"], ["baseline alone"])
+    threshold = ChosenThreshold(value=0.3, precision=0.5, recall=1.0, f1=0.67, cost=None, reason="has the greatest F1")
+    return ChallengerSpec([baseline], 3.0, "none", threshold, None, ["noise"], ["baseline alone"])
 
 
 @pytest.mark.parametrize("rows", [None, 50])
-def test_a_family_that_was_tried_on_fewer_rows_is_fitted_on_fewer_rows(
+def test_a_family_that_was_tuned_on_fewer_rows_is_fitted_on_fewer_rows(
     rows: int | None, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Its process died on all of them while it was searched, and would at the end of the night."""
+    """Its process died on all rows during the search, and would die again in the final fit."""
     pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
     drawn = np.random.default_rng(len(frame)).choice(len(frame), rows or len(frame), replace=False)
 
@@ -33,13 +35,13 @@ def test_a_family_that_was_tried_on_fewer_rows_is_fitted_on_fewer_rows(
     assert predict(model, frame, pipeline.training)[0] == pytest.approx(frame["label"].iloc[drawn].median())
 
 
-def test_what_an_older_release_chose_is_read() -> None:
-    """A version that was registered before can be made again: its members have all rows."""
+def test_the_specification_of_an_older_release_is_read() -> None:
+    """A version that was registered without `max_rows` can be replayed: its members are fitted on all rows."""
     chosen = _chosen(max_rows=50)
     fields = json.loads(json.dumps(chosen.to_json()))
-    assert Chosen.from_json(fields) == chosen
+    assert ChallengerSpec.from_json(fields) == chosen
 
     for member in fields["members"]:
         del member["max_rows"]
 
-    assert Chosen.from_json(fields) == _chosen()
+    assert ChallengerSpec.from_json(fields) == _chosen()

@@ -1,4 +1,4 @@
-"""What cannot be learned from is refused in a sentence, before any time is spent on it."""
+"""A table that no model can be trained on is refused in a sentence, before any time is spent on it."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ def _split(pipeline: Pipeline, frame: pd.DataFrame, days: int = 60) -> Split:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_good_table_is_accepted(task: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Nothing is said of a table that can be learned from."""
+    """A usable table raises nothing."""
     pipeline, frame = make_pipeline(task), make_frame(task)
 
     check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_too_few_rows_are_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says how many rows of which days there are, how many it takes, and what to do."""
+    """The sentence has the number of rows and their days, the number needed, and what to do."""
     pipeline, frame = make_pipeline(), make_frame(rows_per_day=2)
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"^shop: the feature table has 90 labelled rows of 2024-01-01 to 2024-02-14, and at least 100 are "
-        r"needed to learn from; ingest more history, or lower training\.holdout_days$",
+        match=r"^shop: the feature table has 90 labelled rows from 2024-01-01 to 2024-02-14, and training "
+        r"needs at least 100; ingest more history, or lower training\.holdout_days$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_an_empty_table_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table without a row is too few rows, and not an error of an array."""
+    """An empty table has too few rows; it raises no array error."""
     pipeline, frame = make_pipeline(), make_frame().iloc[:0]
 
     with pytest.raises(TrainingImpossible, match="has 0 labelled rows"):
@@ -66,7 +66,7 @@ def test_a_holdout_without_rows_is_refused(make_pipeline: MakePipeline, make_fra
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"no labelled row of the holdout, 2024-02-16 to 2024-02-29; check .* or raise training\.gap_days$",
+        match=r"no labelled row in the holdout, 2024-02-16 to 2024-02-29; check .* or raise training\.gap_days$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
@@ -75,7 +75,7 @@ def test_a_holdout_without_rows_is_refused(make_pipeline: MakePipeline, make_fra
 def test_too_few_days_for_the_folds_are_refused(
     days: int, accepted: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Two folds and a gap of a day need four days, however many rows a day has."""
+    """Two folds and a gap of one day need four days, for any number of rows per day."""
     pipeline = make_pipeline(holdout_days=5)
     frame = make_frame(days=days + 6, rows_per_day=50)
     split = _split(pipeline, frame, days=days + 6)
@@ -85,55 +85,55 @@ def test_too_few_days_for_the_folds_are_refused(
         return
     with pytest.raises(
         TrainingImpossible,
-        match=r"has 3 days to learn from, and 2 folds with a gap of 1 need at least 4; .*training\.tuning\.folds$",
+        match=r"has 3 days of training rows, and 2 folds with a gap of 1 need at least 4; .*training\.tuning\.folds$",
     ):
         check_trainable(pipeline, frame, split)
 
 
 def test_no_feature_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A table with only key, time and label has nothing to learn from."""
+    """A table with only key, time and label has no features."""
     pipeline, frame = make_pipeline(), make_frame()[["row", "prediction_time", "label"]]
 
-    with pytest.raises(TrainingImpossible, match=r"no column left to learn from; see features\.exclude$"):
+    with pytest.raises(TrainingImpossible, match=r"no feature column left; shorten features\.exclude"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_a_binary_label_other_than_0_and_1_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence shows values that were found, and offers the task that they fit."""
+    """The sentence shows the values found, and the task that fits them."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     frame["label"] += 1
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"the label 'label' must be 0 or 1 for the task binary, and holds 1, 2; .*training\.task to regression$",
+        match=r"'label' must be 0 or 1 for the task binary, and has the values 1, 2; .*training\.task to regression$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_single_class_is_refused(value: int, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """One class in all rows to learn from leaves nothing to tell apart, even if the holdout has both."""
+    """One class in all training rows leaves nothing to distinguish, even if the holdout has both."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     split = _split(pipeline, frame)
     frame.loc[split.train, "label"] = value
 
     with pytest.raises(
-        TrainingImpossible, match=rf"the label 'label' is {value} in all 450 rows to learn from, so .*features\.sql$"
+        TrainingImpossible, match=rf"the label 'label' is {value} in all 450 training rows, so .*features\.sql$"
     ):
         check_trainable(pipeline, frame, split)
 
 
 def test_an_infinite_label_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence counts the rows whose label is not a number to learn from."""
+    """The sentence counts the rows with an infinite label."""
     pipeline, frame = make_pipeline(), make_frame()
     frame.loc[[3, 4], "label"] = np.inf
 
-    with pytest.raises(TrainingImpossible, match=r"the label 'label' is infinite in 2 rows"):
+    with pytest.raises(TrainingImpossible, match=r"the label 'label' is infinite in 2 training rows"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_the_limit_of_rows_is_inclusive(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Exactly as many rows as are needed are enough."""
+    """Exactly the needed number of rows is enough."""
     pipeline, frame = make_pipeline(), make_frame()
     split = split_by_time(
         frame["prediction_time"].to_numpy(), np.full(len(frame), True), pipeline.training, date(2024, 1, 25)
@@ -144,7 +144,7 @@ def test_the_limit_of_rows_is_inclusive(make_pipeline: MakePipeline, make_frame:
 
 
 def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says that all rows are without a label, and where its rule is."""
+    """The sentence says that no row has a label, and where its rule is."""
     pipeline, frame = make_pipeline(), make_frame().assign(label=np.nan)
 
     with pytest.raises(
@@ -159,7 +159,7 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "regression",
             {"noise": np.nan},
-            r"no value of 'noise' in any of the 450 rows to learn from; correct features\.sql, or name it in "
+            r"no value of 'noise' in any of the 450 training rows; correct features\.sql, or name it in "
             r"features\.exclude$",
             id="a feature without a value",
         ),
@@ -175,11 +175,14 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "regression",
             {"store": [f"ticket {number}" for number in range(600)]},
-            r"another value of 'store' in each of the 450 rows to learn from, .*features\.exclude$",
+            r"a different value of 'store' in each of 450 training rows, .*features\.exclude$",
             id="text that names the row",
         ),
         pytest.param(
-            "regression", {"label": 3.0}, "'label' is 3 in all 450 rows .* nothing to predict", id="a constant label"
+            "regression",
+            {"label": 3.0},
+            "'label' is 3 in all 450 training rows, .* nothing to predict",
+            id="a constant label",
         ),
         pytest.param(
             "regression",
@@ -202,26 +205,29 @@ def test_a_label_that_is_never_known_is_refused(make_pipeline: MakePipeline, mak
         pytest.param(
             "multiclass",
             {"label": np.arange(600)},
-            "has 600 classes in 450 rows to learn from, and each needs about 10",
+            "has 600 classes in 450 training rows, and each class needs about 10 rows",
             id="numbers as classes",
         ),
         pytest.param(
-            "multiclass", {"label": "one"}, "is 'one' in all 450 rows .* nothing to tell apart", id="a single class"
+            "multiclass",
+            {"label": "one"},
+            "is 'one' in all 450 training rows, .* nothing to distinguish",
+            id="a single class",
         ),
     ],
 )
-def test_columns_that_nothing_can_be_learned_from_are_refused(
+def test_unusable_columns_are_refused(
     task: str, changes: dict[str, Any], sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """The sentence names the column, how many rows it is about, and what to do."""
+    """The sentence names the column, the number of rows, and what to do."""
     pipeline, frame = make_pipeline(task), make_frame(task).assign(**changes)
 
     with pytest.raises(TrainingImpossible, match=rf"^shop: .*{sentence}"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_an_excluded_column_is_not_looked_at(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The cure that the sentences name is one."""
+def test_an_excluded_column_is_not_checked(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The advice of the sentences works."""
     pipeline = make_pipeline()
     features = pipeline.features.model_copy(update={"exclude": ["noise", "store"]})
     pipeline = pipeline.model_copy(update={"features": features})
@@ -231,7 +237,7 @@ def test_an_excluded_column_is_not_looked_at(make_pipeline: MakePipeline, make_f
 
 
 def test_an_automated_feature_may_be_empty(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Nobody wrote it, so nobody is asked to correct it; the models pass over it."""
+    """Nobody wrote it, so nobody has to correct it; models ignore it."""
     made = {"of_sales": {"source": "sales", "by": ["store"], "values": ["visitors"], "windows_days": [7]}}
     pipeline = make_pipeline()
     fields = pipeline.features.model_dump() | {"automated": {"aggregates": made}}
@@ -247,31 +253,29 @@ def test_an_automated_feature_may_be_empty(make_pipeline: MakePipeline, make_fra
 @pytest.mark.parametrize(
     ("first", "last", "sentence"),
     [
+        pytest.param(0, 20, "fold 1 of 2 has 1 of the 2 classes among its 160 rows to fit on", id="none to fit on"),
         pytest.param(
-            0, 20, "fold 1 of 2 has 1 of the 2 classes among its 160 rows to learn from", id="none to learn from"
-        ),
-        pytest.param(
-            31, 45, "fold 2 of 2 has 1 of the 2 classes among its 140 rows to be judged by", id="none to judge"
+            31, 45, "fold 2 of 2 has 1 of the 2 classes among its 140 rows to validate on", id="none to validate on"
         ),
     ],
 )
 def test_a_class_that_a_fold_lacks_is_refused(
     first: int, last: int, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A fold of one class has no score, and the sentence names its days."""
+    """A fold with one class has no score, and the sentence names its days."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     day = (frame["prediction_time"] - pd.Timestamp(factories.FIRST_DAY)).dt.days
     frame.loc[day.between(first, last), "label"] = 0.0
 
-    with pytest.raises(TrainingImpossible, match=rf"^shop: {sentence}, of 2024-0.*lower training\.tuning\.folds"):
+    with pytest.raises(TrainingImpossible, match=rf"^shop: {sentence}, from 2024-0.*lower training\.tuning\.folds"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 @pytest.mark.parametrize(("metric", "accepted"), [("log_loss", True), ("roc_auc_ovr", False)])
-def test_a_rare_class_is_refused_only_where_its_absence_leaves_no_score(
+def test_a_rare_class_is_refused_only_if_its_absence_leaves_no_score(
     metric: str, accepted: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A class that is missing on some days is predicted with 0 then, but the mean over classes needs all of them."""
+    """A class that a fold lacks gets probability 0, but the mean over classes needs all of them."""
     pipeline, frame = make_pipeline("multiclass", metric=metric), make_frame("multiclass")
     frame.loc[frame["prediction_time"] >= "2024-02-01", "label"] = "small"
     frame.loc[frame.index[::7], "label"] = "middle"
@@ -280,7 +284,7 @@ def test_a_rare_class_is_refused_only_where_its_absence_leaves_no_score(
     if accepted:
         check_trainable(pipeline, frame, split)
         return
-    with pytest.raises(TrainingImpossible, match=r"has 2 of the 3 classes among its .* rows to be judged by"):
+    with pytest.raises(TrainingImpossible, match=r"has 2 of the 3 classes among its .* rows to validate on"):
         check_trainable(pipeline, frame, split)
 
 
@@ -294,7 +298,7 @@ FOLD_2, HOLDOUT = slice(310, 450), slice(460, 600)
 def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
     task: str, metric: str, fault: str, part: slice, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """With mape and a label of 0, all seconds were searched, and then "no trial was finished in the seconds".
+    """With mape and a label of 0, the search used all its seconds and then said that no trial finished.
 
     For each metric and each kind of label that it may lack a value on, a fold and the holdout are refused exactly where
     a perfect prediction has no value, and the sentence says where.
@@ -322,38 +326,38 @@ def test_a_metric_that_no_model_can_have_is_refused_before_the_search(
         return
     where = "fold 2 of 2" if part == FOLD_2 else "the holdout"
     with pytest.raises(
-        TrainingImpossible, match=rf"^shop: ({metric} has no value on the labels of )?{where}(,| has \d of the)"
+        TrainingImpossible, match=rf"^shop: ({metric} is undefined on the labels of )?{where}(,| has \d of the)"
     ):
         check_trainable(pipeline, frame, split)
 
 
 def test_a_label_of_0_under_mape_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence names the metric, the days, how many labels, why, and the cure."""
+    """The sentence names the metric, the days, the number of labels, the reason, and what to do."""
     pipeline, frame = make_pipeline(metric="mape"), make_frame().assign(label=np.arange(600) % 2)
 
     with pytest.raises(
         TrainingImpossible,
-        match=r"^shop: mape has no value on the labels of fold 1 of 2, 2024-01-18 to 2024-01-31, however good a model "
-        r"is: a share of a label that is 0 is not defined, and wape has no such limit; 70 of 140 are 0; set "
+        match=r"^shop: mape is undefined on the labels of fold 1 of 2, 2024-01-18 to 2024-01-31, for any model: "
+        r"a share of a label that is 0 is not defined, and wape has no such limit; 70 of 140 are 0; set "
         r"training\.metric to wape or mae, or leave out rows whose label is 0 in features\.sql$",
     ):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_a_class_that_comes_up_in_the_holdout_only_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The mean over all classes needs rows of each in every fold, and no fold can have one that is not known yet."""
+def test_a_class_of_the_holdout_alone_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The mean over classes needs rows of each class in every fold, and the folds lack the new one."""
     pipeline, frame = make_pipeline("multiclass", metric="roc_auc_ovr"), make_frame("multiclass")
     frame.loc[frame.index[-20:], "label"] = "huge"
 
-    with pytest.raises(TrainingImpossible, match=r"roc_auc_ovr has no value on the labels of fold 1 of 2"):
+    with pytest.raises(TrainingImpossible, match=r"roc_auc_ovr is undefined on the labels of fold 1 of 2"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 @pytest.mark.parametrize(("label", "sentence"), [(2.0, "must be 0 or 1 for the task binary"), (np.inf, "is infinite")])
-def test_a_label_of_the_holdout_is_looked_at_too(
+def test_labels_of_the_holdout_are_checked_too(
     label: float, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """What does not fit the task is refused, whichever side of the split it is on."""
+    """A label that does not fit the task is refused on either side of the split."""
     pipeline, frame = make_pipeline("binary"), make_frame("binary")
     frame.loc[frame.index[-1], "label"] = label
 
@@ -361,22 +365,22 @@ def test_a_label_of_the_holdout_is_looked_at_too(
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
-def test_groups_that_come_again_every_day_leave_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The sentence says which groups the rows to learn from may not be of."""
+def test_groups_that_appear_every_day_leave_no_training_row(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The sentence names the column whose groups were left out of training."""
     pipeline, frame = make_pipeline(group="patient"), make_frame()
     frame["patient"] = np.arange(len(frame)) % 10
 
-    with pytest.raises(TrainingImpossible, match=r"has 0 labelled rows of .* whose patient is not among the held-out"):
+    with pytest.raises(TrainingImpossible, match=r"has 0 labelled rows from .* whose patient is not in the holdout"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 
 def test_groups_that_leave_a_fold_empty_are_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Groups that are new in the holdout may still be the same in all days before."""
+    """Groups may be new in the holdout and still repeat on all earlier days."""
     pipeline, frame = make_pipeline(group="patient"), make_frame()
     held_out = frame["prediction_time"] >= "2024-02-15"
     frame["patient"] = np.arange(len(frame)) % 10 + 100 * held_out
 
-    with pytest.raises(TrainingImpossible, match=r"fold 1 of 2 has no row to learn from, since every patient comes"):
+    with pytest.raises(TrainingImpossible, match=r"fold 1 of 2 has no row to fit on, since every patient appears"):
         check_trainable(pipeline, frame, _split(pipeline, frame))
 
 

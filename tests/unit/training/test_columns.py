@@ -1,4 +1,4 @@
-"""Which columns a model learns from."""
+"""Which columns are features."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
-def test_key_time_and_label_are_never_learned_from(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Only what is neither key, prediction time nor label is left, numbers and truth values before text."""
+def test_key_time_and_label_are_no_features(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """All other columns are features, numbers and booleans before text."""
     columns = feature_columns(make_pipeline(), make_frame())
 
     assert columns.numeric == ["signal", "noise", "holiday"]
@@ -24,7 +24,7 @@ def test_key_time_and_label_are_never_learned_from(make_pipeline: MakePipeline, 
 
 
 def test_an_excluded_column_is_kept_out(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A column that features.exclude names stays in the table and out of the model, whatever its type."""
+    """A column in features.exclude stays in the table and out of the model, whatever its type."""
     pipeline = make_pipeline()
     features = pipeline.features.model_copy(update={"exclude": ["noise", "store", "seen_at"]})
     pipeline = pipeline.model_copy(update={"features": features})
@@ -34,7 +34,7 @@ def test_an_excluded_column_is_kept_out(make_pipeline: MakePipeline, make_frame:
 
 
 def test_the_order_is_the_tables_order(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Within numbers and within text the columns stay as the features query names them."""
+    """Numbers and text each keep the order of the feature query."""
     frame = make_frame()[["store", "noise", "label", "row", "signal"]].assign(city="Bergen")
 
     assert feature_columns(make_pipeline(), frame).all == ["noise", "signal", "store", "city"]
@@ -50,7 +50,7 @@ def test_the_order_is_the_tables_order(make_pipeline: MakePipeline, make_frame: 
 def test_a_column_that_is_neither_number_nor_text_is_refused(
     values: object, kind: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """The sentence names the column, its type, and both ways out."""
+    """The sentence names the column, its type, and both remedies."""
     frame = make_frame().assign(seen=values)
 
     with pytest.raises(TrainingImpossible, match=rf"shop: .*'seen' \({kind}.*features\.sql.*features\.exclude"):
@@ -59,7 +59,7 @@ def test_a_column_that_is_neither_number_nor_text_is_refused(
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "float32", "bool", "boolean", "uint8"])
 def test_every_kind_of_number_is_numeric(dtype: str, make_pipeline: MakePipeline) -> None:
-    """Whole numbers, fractions and truth values, nullable or not, are numbers to a model."""
+    """Integers, floats and booleans, nullable or not, are numeric features."""
     frame = pd.DataFrame({"value": pd.array([1, 0, 1], dtype=dtype)})
 
     assert feature_columns(make_pipeline(), frame).numeric == ["value"]
@@ -67,14 +67,14 @@ def test_every_kind_of_number_is_numeric(dtype: str, make_pipeline: MakePipeline
 
 @pytest.mark.parametrize("dtype", ["object", "string"])
 def test_every_kind_of_text_is_categorical(dtype: str, make_pipeline: MakePipeline) -> None:
-    """Text is a category to a model, however pandas holds it."""
+    """Text is a categorical feature in every pandas type."""
     frame = pd.DataFrame({"value": pd.array(["a", None, "b"], dtype=dtype)})
 
     assert feature_columns(make_pipeline(), frame).categorical == ["value"]
 
 
 def test_the_group_is_no_feature(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The column that keeps splits apart would tell a model which rows belong together."""
+    """The column that separates the splits would show a model which rows belong together."""
     frame = make_frame().assign(patient="one")
 
     assert "patient" in feature_columns(make_pipeline(), frame).all
@@ -82,7 +82,7 @@ def test_the_group_is_no_feature(make_pipeline: MakePipeline, make_frame: MakeFr
 
 
 def test_groups_are_numbered(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Rows of one group have one number; without training.group there are none."""
+    """Rows of one group share a number; without training.group there are no numbers."""
     frame = make_frame().iloc[:3].assign(patient=["a", "b", "a"])
 
     groups = groups_of(make_pipeline(group="patient"), frame)
@@ -101,7 +101,7 @@ def test_a_group_that_is_missing_is_refused(make_pipeline: MakePipeline, make_fr
 
 
 def test_a_row_without_a_group_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A null is no group of its own, and the sentence counts the rows that have one."""
+    """Null is no group of its own, and the sentence counts such rows."""
     frame = make_frame()
 
     with pytest.raises(

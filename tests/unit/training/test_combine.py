@@ -1,4 +1,4 @@
-"""Candidates are weighed together only where days that the weights have not seen say that it is better."""
+"""Candidates are combined only if days that the weights have not seen show an improvement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOISE = {"rounds": 300, "confidence": 0.95, "seed": 7}
 
 @dataclass
 class Rows:
-    """Labels of three folds of ten days, made of two halves that a model may each know."""
+    """Labels of three folds of ten days, the sum of two halves that one model each may know."""
 
     y: np.ndarray
     fold: np.ndarray
@@ -66,7 +66,7 @@ def rows() -> Rows:
 
 
 def test_two_complementary_models_are_used_together(rows: Rows) -> None:
-    """Models that err independently are better in the mean, and share the weight about equally."""
+    """Models with independent errors are better on average, and get about equal weights."""
     predictions = {"linear": rows.y + rows.noise(1), "trees": rows.y + rows.noise(1)}
 
     found = rows.choose(predictions)
@@ -82,7 +82,7 @@ def test_two_complementary_models_are_used_together(rows: Rows) -> None:
     ("task", "metric"), [(task, metric) for task, metrics in METRICS.items() for metric in metrics]
 )
 def test_every_metric_chooses_the_combination_that_is_better_by_it(task: str, metric: str, rows: Rows) -> None:
-    """Whatever is tuned for and whichever direction it has, complementary models are told from a single one."""
+    """Complementary models are combined for every metric, whatever its direction."""
     first, second = rows.halves
     measure = Metric(task, metric, quantile=0.7)
     if task == "binary":
@@ -101,7 +101,7 @@ def test_every_metric_chooses_the_combination_that_is_better_by_it(task: str, me
     found = rows.choose(dict(zip(["one", "two"], halves, strict=True)), measure)
 
     if metric == "calibration_error":
-        # a constant has next to no calibration error, so no candidate has a gain to share
+        # a constant has almost no calibration error, so no candidate is better than a constant
         assert list(found.weights) in (["one"], ["two"])
     else:
         assert sorted(found.weights) == ["one", "two"]
@@ -109,7 +109,7 @@ def test_every_metric_chooses_the_combination_that_is_better_by_it(task: str, me
 
 
 def test_two_equal_models_are_not_combined(rows: Rows) -> None:
-    """The mean of the same predictions is the same, so the first one is used alone."""
+    """The mean of equal predictions is no better, so the first model is used alone."""
     predicted = rows.y + rows.noise(1)
 
     found = rows.choose({"linear": predicted, "trees": predicted.copy()})
@@ -119,7 +119,7 @@ def test_two_equal_models_are_not_combined(rows: Rows) -> None:
 
 
 def test_weights_that_lose_on_the_last_fold_are_not_used(rows: Rows) -> None:
-    """A model that knew the earlier folds by heart takes part there, and its share costs more than it brings later."""
+    """A model that memorised the earlier folds gets weight there and makes the last fold worse."""
     early = rows.fold < 2
     learned = np.where(early, rows.y + rows.noise(0.9), rows.y + rows.noise(3))
     steady = rows.y + rows.noise(1)
@@ -133,7 +133,7 @@ def test_weights_that_lose_on_the_last_fold_are_not_used(rows: Rows) -> None:
 
 
 def test_a_combination_within_noise_is_not_used() -> None:
-    """What makes next to no difference on the last fold is hardly ever used, and the reason says the interval."""
+    """A combination with almost no difference on the last fold is rarely used; the reason has the interval."""
     used = 0
     for seed in range(20):
         rows = _rows(seed)
@@ -145,12 +145,12 @@ def test_a_combination_within_noise_is_not_used() -> None:
         used += len(found.weights) > 1
         if len(found.weights) == 1:
             assert re.search(r"last fold \(interval -0\.\d+ to .*\), and it must be better by more", found.reason)
-    # each end of the interval is missed in 2.5 of 100, and a little more often with ten days only
+    # the true value is beyond each end of the interval in 2.5 of 100, and a little more often with only ten days
     assert used <= 3
 
 
-def test_the_better_model_weighs_more(rows: Rows) -> None:
-    """Weights follow what each brings, the greatest first."""
+def test_the_better_model_gets_more_weight(rows: Rows) -> None:
+    """Weights follow the contribution of each model, the greatest first."""
     found = rows.choose({"worse": rows.y + rows.noise(1.2), "better": rows.y + rows.noise(0.9)})
 
     assert list(found.weights) == ["better", "worse"]
@@ -158,7 +158,7 @@ def test_the_better_model_weighs_more(rows: Rows) -> None:
 
 
 def test_a_candidate_far_behind_is_not_considered(rows: Rows) -> None:
-    """A constant would shrink predictions that overshoot, and is no member all the same."""
+    """A constant is left out although it would shrink predictions that overshoot."""
     overshooting = 1.6 * rows.y
 
     found = rows.choose({"linear": overshooting, "baseline": np.zeros(900)}, Metric("regression", "rmse"))
@@ -168,7 +168,7 @@ def test_a_candidate_far_behind_is_not_considered(rows: Rows) -> None:
 
 
 def test_no_more_members_than_allowed(rows: Rows) -> None:
-    """Of five that would all help, three are used, or as many as are asked for."""
+    """Of five helpful models, three are used by default, or the requested number."""
     predictions = {f"model_{number}": rows.y + rows.noise(1) for number in range(5)}
 
     three, two, one = rows.choose(predictions), *(rows.choose(predictions, max_members=each) for each in (2, 1))
@@ -178,7 +178,7 @@ def test_no_more_members_than_allowed(rows: Rows) -> None:
 
 
 def test_the_best_alone_is_the_best_over_all_folds(rows: Rows) -> None:
-    """The last fold counts for the single candidate: one that leads on the earlier folds only does not become it."""
+    """The last fold counts for the single candidate too: leading on the earlier folds is not enough."""
     early = rows.fold < 2
     error = rows.noise(1)
     shared = {"early": rows.y + error * np.where(early, 0.9, 2.0), "late": rows.y + error}
@@ -189,7 +189,7 @@ def test_the_best_alone_is_the_best_over_all_folds(rows: Rows) -> None:
 
 
 def test_weights_are_picked_again_on_all_folds(rows: Rows) -> None:
-    """The last fold, once it has judged, is learned from too: the weights are not those of the earlier folds."""
+    """After the last fold has judged, it is used too: the weights differ from those of the earlier folds."""
     late = rows.fold == 2
     one, two = rows.y + rows.noise(1), rows.y + rows.noise(1) * np.where(late, 0.8, 1.0)
 
@@ -213,15 +213,15 @@ def test_the_same_rows_give_the_same_choice(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        pytest.param({"fold": lambda rows: np.zeros(900)}, "there is a single fold", id="one fold"),
+        pytest.param({"fold": lambda rows: np.zeros(900)}, "there is only one fold", id="one fold"),
         pytest.param(
             {"days": lambda rows: np.where(rows.fold == 2, rows.days[-1], rows.days)},
-            "the last fold has a single day, on which noise cannot be judged",
+            "the last fold has only one day, and noise cannot be estimated from one day",
             id="one day",
         ),
     ],
 )
-def test_where_nothing_can_be_judged_the_best_is_alone(change: dict[str, Any], reason: str, rows: Rows) -> None:
+def test_without_a_fold_to_judge_on_the_best_is_alone(change: dict[str, Any], reason: str, rows: Rows) -> None:
     """Without a later fold of several days there is no evidence for a combination, however good it looks."""
     predictions = {"linear": rows.y + rows.noise(1), "trees": rows.y + rows.noise(1.1)}
     for name, make in change.items():
@@ -234,7 +234,7 @@ def test_where_nothing_can_be_judged_the_best_is_alone(change: dict[str, Any], r
 
 
 def test_a_single_candidate_needs_no_choice(rows: Rows) -> None:
-    """With nothing to combine it with, the candidate is used and the reason says so."""
+    """A candidate without company is used, and the reason says so."""
     found = rows.choose({"linear": rows.y})
 
     assert found == Combination({"linear": 1.0}, None, "linear alone: there is no other candidate")
@@ -242,7 +242,7 @@ def test_a_single_candidate_needs_no_choice(rows: Rows) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_row_without_a_prediction_is_refused(value: float, rows: Rows) -> None:
-    """Out-of-fold predictions with a hole are named, with how many rows they lack."""
+    """The error names the candidate and the number of rows without a prediction."""
     holed = rows.y.copy()
     holed[[3, 5]] = value
 
@@ -250,21 +250,21 @@ def test_a_row_without_a_prediction_is_refused(value: float, rows: Rows) -> None
         rows.choose({"linear": rows.y, "trees": holed})
 
 
-def test_a_metric_that_is_never_defined_is_refused(rows: Rows) -> None:
-    """Where no candidate can be scored there is no best one, and the sentence names the metric."""
+def test_a_metric_that_is_undefined_for_every_candidate_is_refused(rows: Rows) -> None:
+    """If no candidate can be scored there is no best one, and the sentence names the metric."""
     rows.y[::100] = 0
 
-    with pytest.raises(TrainingImpossible, match=r"^the mape of no candidate \(linear, trees\) is defined"):
+    with pytest.raises(TrainingImpossible, match=r"^the mape is undefined .* every candidate \(linear, trees\)"):
         rows.choose({"linear": rows.y + 1, "trees": rows.y + 2}, Metric("regression", "mape"))
 
 
 def test_the_mean_of_certain_probabilities_is_not_above_one() -> None:
-    """Weights whose sum is 1 but for rounding leave a probability of 1 at 1, where log loss is still defined."""
+    """Weights that sum to 1 within rounding leave a probability of 1 at 1, where log loss is still defined."""
     weights = {str(number): weight for number, weight in enumerate([0.35, 0.35, 0.15, 0.1, 0.05])}
 
     mean = weighted_mean(dict.fromkeys(weights, np.ones(3)), weights)
 
-    assert np.cumsum([0.7, 0.2, 0.1])[-1] != 1  # not sum(), which makes up for rounding from Python 3.12 on
+    assert np.cumsum([0.7, 0.2, 0.1])[-1] != 1  # not sum(), which compensates rounding from Python 3.12 on
     assert (mean == 1).all()
 
 
@@ -296,8 +296,8 @@ def _members(task: str, frame: pd.DataFrame) -> list[tuple[str, float, Model]]:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
-def test_a_model_of_classifiers_predicts_the_weighted_mean(task: str) -> None:
-    """Probabilities are those of the members, weighed; the label is that of the greatest."""
+def test_combined_classifiers_predict_the_weighted_mean(task: str) -> None:
+    """Probabilities are weighted means of the members'; the label is the most likely class."""
     frame = _frame()
     members = _members(task, frame)
 
@@ -311,8 +311,8 @@ def test_a_model_of_classifiers_predicts_the_weighted_mean(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["regression", "forecasting"])
-def test_a_model_of_regressors_predicts_the_weighted_mean(task: str) -> None:
-    """Values are those of the members, weighed."""
+def test_combined_regressors_predict_the_weighted_mean(task: str) -> None:
+    """Values are weighted means of the members'."""
     frame = _frame()
     (_, first, linear), (_, second, forest) = members = _members(task, frame)
 
@@ -323,7 +323,7 @@ def test_a_model_of_regressors_predicts_the_weighted_mean(task: str) -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_built_model_is_what_scikit_learn_would_have_fitted(task: str) -> None:
-    """It has what a vote has that was really fitted on the same rows, and predicts the same."""
+    """It has the attributes of a voting model fitted on the same rows, and predicts the same."""
     frame = _frame()
     members, y = _members(task, frame), _labels(task, frame)
     parts = {"estimators": [(name, model) for name, _, model in members], "weights": [0.35, 0.65]}
@@ -332,7 +332,7 @@ def test_a_built_model_is_what_scikit_learn_would_have_fitted(task: str) -> None
 
     built = build_model(members, task).named_steps["model"]
 
-    # the members by name are left out, since the file of a model would hold them twice
+    # the members by name are left out, because the model file would hold them twice
     assert vars(really).keys() - vars(built).keys() == {"named_estimators_"}
     assert vars(built).keys() <= vars(really).keys()
     assert list(built.feature_names_in_) == list(really.feature_names_in_)
@@ -342,7 +342,7 @@ def test_a_built_model_is_what_scikit_learn_would_have_fitted(task: str) -> None
 
 
 def test_the_members_are_not_fitted_again() -> None:
-    """The very models that were given are asked, and what is left to be fitted is an unfitted copy."""
+    """The given models predict, and the estimators to fit are unfitted copies."""
     members = _members("binary", _frame())
 
     voting = build_model(members, "binary").named_steps["model"]
@@ -358,8 +358,8 @@ def test_a_single_member_is_returned_as_it_is() -> None:
     assert build_model([(name, 1.0, model)], "binary") is model
 
 
-def test_any_name_of_a_candidate_will_do() -> None:
-    """Names that scikit-learn refuses in a vote, and the same name twice after mending it, make a model."""
+def test_any_candidate_name_is_accepted() -> None:
+    """Names that scikit-learn refuses, and names that are equal after correction, still make a model."""
     frame = _frame()
     (_, _, one), (_, _, two) = _members("binary", frame)
 
@@ -369,7 +369,7 @@ def test_any_name_of_a_candidate_will_do() -> None:
 
 
 def test_members_of_other_columns_or_classes_are_refused() -> None:
-    """What cannot be averaged is an error at once, not a wrong prediction later."""
+    """Models that cannot be averaged are an error at once, not a wrong prediction later."""
     frame = _frame()
     member = _members("binary", frame)[0]
     other_classes = Model([("model", DummyClassifier())]).fit(frame, np.arange(300) % 3)
@@ -382,7 +382,7 @@ def test_members_of_other_columns_or_classes_are_refused() -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_a_built_model_is_saved_and_loaded(task: str, tmp_path: Path) -> None:
-    """The file holds no type of ours, and predicts the same to the last bit."""
+    """The file holds no type of this project, and its model predicts the same to the last bit."""
     frame = _frame()
     members = _members(task, frame)
     model, path = build_model(members, task), tmp_path / "model.skops"

@@ -1,4 +1,4 @@
-"""The weights that are picked are about the best there are for the rows that they are picked on."""
+"""The picked weights are close to the best for the rows they are picked on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RMSE = Metric("regression", "rmse")
 
 
 class Rows:
-    """Labels of two folds and predictions whose errors are independent, each larger than the one before."""
+    """Labels of two folds, and predictions with independent errors, each larger than the previous."""
 
     def __init__(self, seed: int = 7) -> None:
         draw = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ class Rows:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_picked_weights_are_near_the_best_of_a_grid(seed: int) -> None:
-    """No weights of two candidates in steps of a fiftieth are better by more than the twentieths can be off."""
+    """No weights of two candidates on a grid of fiftieths are better by more than steps of a twentieth allow."""
     rows = Rows(seed)
     del rows.predictions["c"]
 
@@ -43,7 +43,7 @@ def test_picked_weights_are_near_the_best_of_a_grid(seed: int) -> None:
 
 
 def test_less_error_is_more_weight() -> None:
-    """Of three candidates the greatest share comes first, and all shares have the sum 1."""
+    """The greatest of three weights comes first, and the weights sum to 1."""
     found = Rows().pick()
 
     assert list(found) == ["a", "b", "c"]
@@ -59,8 +59,8 @@ def test_the_mean_over_folds_counts_not_that_over_rows() -> None:
     assert mean_score(RMSE, y, fold, predicted) == -2.5
 
 
-def test_candidates_that_no_constant_is_worse_than_are_not_picked() -> None:
-    """Where nothing was learned there is nothing to weigh."""
+def test_candidates_no_better_than_a_constant_are_not_picked() -> None:
+    """Candidates without skill get no weight."""
     rows = Rows()
     rows.predictions = {name: predicted + 9 for name, predicted in rows.predictions.items()}
 
@@ -68,7 +68,7 @@ def test_candidates_that_no_constant_is_worse_than_are_not_picked() -> None:
 
 
 def test_weights_are_picked_on_a_draw_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large folds are drawn from, by the seed, and what comes of it is near what all rows say."""
+    """Large folds are sampled with the seed, and the weights are close to those of all rows."""
     rows = Rows()
     whole = rows.pick()
     monkeypatch.setattr(greedy, "MAX_FOLD_ROWS", 150)

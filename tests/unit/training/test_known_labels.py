@@ -1,4 +1,4 @@
-"""A day whose labels have not come is told from one whose rows never all get one."""
+"""Days whose labels are late are distinguished from days on which some rows never get a label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lacking(labels_by_day: list[np.ndarray]) -> list[int]:
 
 
 def by_day(rows: int, share: float = 1.0, **of_days: float) -> list[np.ndarray]:
-    """Return labels of each day, of which a share is known, on days named by `d<number>` another one."""
+    """Return labels of each day with a known share, and another share on the days named `d<number>`."""
     draw = np.random.default_rng(3)
     shares = [of_days.get(f"d{number}", share) for number in range(len(DAYS))]
     return [np.where(draw.random(rows) < each, 0, -1) for each in shares]
@@ -28,40 +28,40 @@ def by_day(rows: int, share: float = 1.0, **of_days: float) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("rows", [1, 3, 25, 1000])
 def test_days_without_labels_at_the_end_lack_them(rows: int) -> None:
-    """However few rows a day has, where each usually gets its label."""
+    """Even a day with few rows lacks its labels if each row usually gets one."""
     assert lacking(by_day(rows, d56=0, d57=0, d58=0, d59=0)) == [56, 57, 58, 59]
 
 
 def test_days_without_labels_in_the_middle_lack_them() -> None:
-    """The labels' source was away for some days."""
+    """The source of the labels was down for some days."""
     assert lacking(by_day(25, d40=0, d41=0)) == [40, 41]
 
 
 def test_a_day_of_which_less_than_half_is_known_lacks_its_labels() -> None:
-    """Which part is known is not by chance: what is known first is known first for a reason."""
+    """The labels that are known first are no random sample."""
     assert lacking(by_day(100, d58=0.8, d59=0.3)) == [59]
 
 
 @pytest.mark.parametrize("rows", [2, 10, 200])
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.9])
 def test_rows_that_never_get_a_label_are_usual(rows: int, share: float) -> None:
-    """Only the loans that were granted are known to be paid back or not; the others never are."""
+    """Only granted loans ever get a label; refused loans never do."""
     assert len(lacking(by_day(rows, share))) <= 1  # by chance, one day in a hundred
 
 
-def test_few_labels_are_missed_all_the_same_where_they_are_usual() -> None:
-    """A third of the rows gets a label, and of the last day none has."""
+def test_missing_labels_are_noticed_even_if_few_are_usual() -> None:
+    """A third of the rows usually gets a label, and no row of the last day has one."""
     assert lacking(by_day(100, 0.3, d59=0)) == [59]
 
 
 def test_a_history_without_labels_does_not_make_their_absence_usual() -> None:
-    """Labels were collected from the second month on, and stopped two days ago."""
+    """Labels began in the second month and stopped two days ago."""
     early = {f"d{number}": 0.0 for number in range(35)}
     assert lacking(by_day(50, 1.0, **early, d58=0, d59=0)) == [*range(35), 58, 59]
 
 
 def test_days_without_rows_and_without_any_label_are_no_error() -> None:
-    """Where nothing is known nothing is usual."""
+    """Without any label there is no usual share."""
     empty = by_day(20, d10=1)
     empty[10] = empty[10][:0]
     assert lacking(empty) == []
@@ -70,7 +70,7 @@ def test_days_without_rows_and_without_any_label_are_no_error() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.3])
 def test_days_that_lack_the_labels_of_one_class_lack_their_labels(share: float) -> None:
-    """Frauds are found out later than all else is settled: on the last days every label says that there was none."""
+    """Fraud is discovered late: on the last days every label says that there was none."""
     draw = np.random.default_rng(5)
     days = [(draw.random(200) < share).astype("int64") for _ in DAYS]
     late = [np.where((each == 1) & (number >= 52), -1, each) for number, each in enumerate(days)]
@@ -79,8 +79,8 @@ def test_days_that_lack_the_labels_of_one_class_lack_their_labels(share: float) 
     assert lacking(late) == list(range(52, 60))
 
 
-def test_a_class_of_which_some_labels_have_come_lacks_its_labels_all_the_same() -> None:
-    """A few frauds are found out at once, on the last days too."""
+def test_a_class_with_a_few_early_labels_still_lacks_its_labels() -> None:
+    """A few frauds are discovered at once, also on the last days."""
     draw = np.random.default_rng(5)
     days = [(draw.random(200) < 0.3).astype("int64") for _ in DAYS]
     late = [np.where((each == 1) & (number >= 52), -1, each) for number, each in enumerate(days)]
@@ -90,7 +90,7 @@ def test_a_class_of_which_some_labels_have_come_lacks_its_labels_all_the_same() 
     assert lacking(late) == list(range(52, 60))
 
 
-def test_a_class_that_is_gone_is_no_lack_where_all_labels_are_known() -> None:
+def test_a_class_may_disappear_if_all_labels_are_known() -> None:
     """The world may have changed."""
     draw = np.random.default_rng(5)
     days = [(draw.random(200) < 0.1).astype("int64") * (number < 50) for number in range(len(DAYS))]

@@ -36,7 +36,7 @@ FAMILIES = list(get_args(Family))
 
 
 class Sneaky(DummyClassifier):
-    """A class that no model of Nightshift has, and that leaves a trace where it is made or set."""
+    """A class that is not allowed, and that leaves a trace when it is created or restored."""
 
     def __setstate__(self, state: dict[str, object]) -> None:
         os.environ["SNEAKY_WAS_MADE"] = "1"
@@ -71,7 +71,7 @@ def _fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
 def test_a_saved_model_predicts_the_same(
     family: str, task: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Every family comes back as it was written, to the last bit of its predictions."""
+    """Every family is loaded as it was written, to the last bit of its predictions."""
     frame, pipeline = make_frame(task), make_pipeline(task, candidates=[family])
     model = _fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
@@ -88,7 +88,7 @@ def test_a_saved_model_predicts_the_same(
 def test_a_model_of_another_loss_is_not_refused(
     family: str, metric: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A model of the mean, or of a quantile, brings no type that is not allowed."""
+    """A model of the mean, or of a quantile, holds allowed types only."""
     frame, pipeline = make_frame(), make_pipeline(metric=metric, quantile=0.9, candidates=[family])
     model = _fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
@@ -103,7 +103,7 @@ def test_a_model_of_another_loss_is_not_refused(
 def test_a_model_of_one_kind_of_column_is_not_refused(
     dropped: list[str], family: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """What a model's encoder leaves out brings no type that is not allowed."""
+    """A model whose encoder has only numbers or only text holds allowed types only."""
     frame, pipeline = make_frame().drop(columns=dropped), make_pipeline(candidates=[family])
     model = _fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
@@ -121,7 +121,7 @@ def test_a_model_of_one_kind_of_column_is_not_refused(
 def test_all_families_together_are_not_refused(
     task: str, method: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A vote of every family, calibrated or not, comes back as it was written."""
+    """A vote of every family, calibrated or not, is loaded as it was written."""
     frame, pipeline = make_frame(task), make_pipeline(task, candidates=FAMILIES)
     members = [(family, 1 / len(FAMILIES), _fitted(pipeline, frame, family)) for family in FAMILIES]
     model = build_model(members, pipeline.training.task)
@@ -140,7 +140,7 @@ def test_all_families_together_are_not_refused(
 def test_types_of_an_own_estimator_are_loaded_only_where_they_are_named(
     tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """What pipeline.yaml names may be loaded for that pipeline, and nothing else of another package with it."""
+    """The types that pipeline.yaml names may be loaded for that pipeline, and no others."""
     own = {"neighbours": {"estimator": "sklearn.neighbors.KNeighborsRegressor"}}
     frame, pipeline = make_frame(), make_pipeline(candidates=[], own_candidates=own)
     model = fit_model(pipeline, frame, "neighbours", {}, 1)
@@ -155,8 +155,8 @@ def test_types_of_an_own_estimator_are_loaded_only_where_they_are_named(
     assert np.array_equal(predict(loaded, frame, pipeline.training), predict(model, frame, pipeline.training))
 
 
-def test_a_named_package_brings_no_other_along(tmp_path: Path) -> None:
-    """A function of the system stays refused, whichever packages are named."""
+def test_a_named_package_allows_no_other(tmp_path: Path) -> None:
+    """A system function stays refused, whichever packages are named."""
     path = tmp_path / "model.skops"
     skops.io.dump(Model([("encode", FunctionTransformer(os.system)), ("model", DummyClassifier())]), path)
 
@@ -168,7 +168,7 @@ def test_a_named_package_brings_no_other_along(tmp_path: Path) -> None:
 def test_a_changed_byte_is_refused(
     at: float, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """A file that differs anywhere from the one that was written is not loaded, and both digests are shown."""
+    """A file with any changed byte is not loaded, and the error shows both digests."""
     path = tmp_path / "model.skops"
     sha256 = save_model(fit_model(make_pipeline(), make_frame(), "linear", {"strength": 1.0}, 1), path)
     content = bytearray(path.read_bytes())
@@ -181,7 +181,7 @@ def test_a_changed_byte_is_refused(
 
 @pytest.mark.parametrize("function", [os.system, eval, open], ids=lambda function: function.__name__)
 def test_a_function_in_the_file_is_refused_and_not_called(function: object, tmp_path: Path) -> None:
-    """A transformer over a function of the system is named and never made, even with the right digest."""
+    """A transformer with a system function is named and never created, even with the right digest."""
     path = tmp_path / "model.skops"
     steps = [("encode", FunctionTransformer(function)), ("model", DummyClassifier())]
     skops.io.dump(Model(steps), path)
@@ -191,7 +191,7 @@ def test_a_function_in_the_file_is_refused_and_not_called(function: object, tmp_
 
 
 def test_a_foreign_class_is_refused_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A class that no model of ours consists of is named, and its code has not run."""
+    """A class that is not allowed is named, and its code has not run."""
     path = tmp_path / "model.skops"
     skops.io.dump(Sneaky().fit([[0], [1]], [0, 1]), path)
     monkeypatch.delenv("SNEAKY_WAS_MADE", raising=False)
@@ -203,7 +203,7 @@ def test_a_foreign_class_is_refused_and_not_made(tmp_path: Path, monkeypatch: py
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
-    """A pickle under the model's name is no model file, and what it would call is not called."""
+    """A pickle with the model's name is refused, and the function it names is not called."""
     path, trace = tmp_path / "model.skops", tmp_path / "trace"
     path.write_bytes(pickle.dumps(Opens(str(trace))))
 
@@ -234,7 +234,7 @@ def _zip(path: Path, name: str, content: str) -> None:
     ],
 )
 def test_a_file_of_something_else_is_refused(write: object, tmp_path: Path) -> None:
-    """Whatever else bears the name and the digest, the answer is one named error."""
+    """Any other file with the model's name and digest gives one named error."""
     path = tmp_path / "model.skops"
     write(path)  # type: ignore[operator]
 
@@ -243,7 +243,7 @@ def test_a_file_of_something_else_is_refused(write: object, tmp_path: Path) -> N
 
 
 def test_a_torn_file_is_refused(tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Half a model file is refused, even by its own digest."""
+    """Half a model file is refused, even with its own digest."""
     path = tmp_path / "model.skops"
     save_model(fit_model(make_pipeline(), make_frame(), "linear", {"strength": 1.0}, 1), path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -1,4 +1,4 @@
-"""An exported model predicts what the model predicts, or there is none and it says why."""
+"""An exported model predicts the same as the model, or the export fails with a reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _export(pipeline: Pipeline, frame: pd.DataFrame, family: str, **changed: Any
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_lightgbm_is_exported(task: str, make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """With gaps, texts and truth values among its features."""
+    """Its features have missing values, text and booleans."""
     pipeline, frame = make_pipeline(task, candidates=["lightgbm"]), make_frame(task)
 
     export = _export(pipeline, frame, "lightgbm")
@@ -50,8 +50,8 @@ def test_lightgbm_is_exported(task: str, make_pipeline: MakePipeline, make_frame
     assert export.rows == len(frame)
 
 
-def test_what_predicts_otherwise_is_not_exported(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """The difference is told, and there is no file."""
+def test_a_file_with_other_predictions_is_not_exported(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The reason has the difference, and there is no file."""
     pipeline, frame = make_pipeline("regression", candidates=["lightgbm"]), make_frame("regression")
 
     export = _export(pipeline, frame, "lightgbm", expected=np.zeros(len(frame)))
@@ -60,13 +60,13 @@ def test_what_predicts_otherwise_is_not_exported(make_pipeline: MakePipeline, ma
     assert export.reason.startswith("its predictions differ by up to ")
 
 
-def test_a_model_that_no_converter_knows_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """It is no failure of the run."""
+def test_a_model_without_a_converter_is_not_exported(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """The run does not fail."""
     pipeline, frame = make_pipeline("binary", candidates=["lightgbm"]), make_frame("binary")
     _, columns = _fitted(pipeline, frame, "lightgbm")
 
     class Unknown:
-        """What nobody converts."""
+        """A model without a converter."""
 
     export = export_onnx(Model([("model", Unknown())]), columns, pipeline.training, frame, np.zeros(len(frame)))
 
@@ -74,10 +74,10 @@ def test_a_model_that_no_converter_knows_is_told(make_pipeline: MakePipeline, ma
     assert export.reason.startswith("the model cannot be converted (")
 
 
-def test_without_the_packages_it_says_how_to_get_them(
+def test_without_the_packages_the_reason_says_how_to_install_them(
     make_pipeline: MakePipeline, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are an extra."""
+    """ONNX is an extra."""
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
 
     export = _export(make_pipeline("binary", candidates=["lightgbm"]), make_frame("binary"), "lightgbm")
@@ -86,8 +86,8 @@ def test_without_the_packages_it_says_how_to_get_them(
     assert "run `make extras`" in export.reason
 
 
-def test_a_file_is_served_by_its_inputs_names(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Each feature is an input, in any order; a text that is missing or new does no harm."""
+def test_inputs_are_found_by_name(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Each feature is an input, in any order; missing and new text does no harm."""
     pipeline, frame = make_pipeline("binary", candidates=["lightgbm"]), make_frame("binary")
     export = _export(pipeline, frame, "lightgbm")
     model, columns = _fitted(pipeline, frame, "lightgbm")

@@ -1,4 +1,4 @@
-"""A team's own estimator competes like the others, and one that cannot is refused in a sentence."""
+"""A team's own estimator competes like the others, or is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _own(make_pipeline: MakePipeline, task: str = "regression", **own: Any) -> C
 def test_it_is_fitted_like_any_other(
     task: str, estimator: str, preprocess: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """An estimator with fixed parameters learns from the untidy frame, whatever its classes are called."""
+    """An estimator with fixed parameters is fitted on the untidy frame, whatever the class names."""
     own = {"estimator": estimator, "params": {"max_depth": 4}, "preprocess": preprocess}
     pipeline = make_pipeline(task, candidates=[], own_candidates={"mine": own})
     frame = make_frame(task)
@@ -47,7 +47,7 @@ def test_it_is_fitted_like_any_other(
 
 
 def test_its_search_space_is_drawn_from(make_pipeline: MakePipeline) -> None:
-    """Whole ends give whole numbers, others fractions, and choices are themselves."""
+    """Integer ends give integers, other ends give fractions, and choices are drawn as they are."""
     search = {
         "max_depth": {"low": 2, "high": 9},
         "ccp_alpha": {"low": 0.001, "high": 0.1, "log": True},
@@ -80,14 +80,14 @@ def test_its_search_space_is_drawn_from(make_pipeline: MakePipeline) -> None:
 def test_the_first_trial_has_the_usual_value_or_the_middle(
     name: str, search: dict[str, Any], default: object, make_pipeline: MakePipeline
 ) -> None:
-    """Where the search may draw the class's own default that comes first, else the middle of the range."""
+    """The class's own default comes first if the search may draw it, else the middle of the range."""
     candidate = _own(make_pipeline, estimator="sklearn.neighbors.KNeighborsRegressor", search={name: search})
 
     assert candidate.defaults == {name: default}
 
 
 def test_seed_and_threads_are_the_pipelines(make_pipeline: MakePipeline) -> None:
-    """They are set where the estimator takes them, and left alone where pipeline.yaml says otherwise."""
+    """They are set if the estimator takes them, unless pipeline.yaml sets them."""
     pipeline = make_pipeline(seed=3)
     path = "sklearn.ensemble.RandomForestRegressor"
 
@@ -144,18 +144,18 @@ def test_seed_and_threads_are_the_pipelines(make_pipeline: MakePipeline) -> None
         pytest.param(
             "multiclass",
             {"estimator": "sklearn.svm.LinearSVC"},
-            r"\(predict_proba\) .* task multiclass",
+            "has no predict_proba .* task multiclass",
             id="classes only",
         ),
         pytest.param(
             "regression",
             {"estimator": "sklearn.linear_model.Lasso", "preprocess": "ordinal"},
-            "takes no missing values.*set preprocess to scaled",
+            "does not accept missing values.*set preprocess to scaled",
             id="no gaps",
         ),
     ],
 )
-def test_what_cannot_be_used_is_refused(
+def test_an_unsuitable_estimator_is_refused(
     task: str, own: dict[str, Any], sentence: str, make_pipeline: MakePipeline
 ) -> None:
     """The sentence names the entry, what is wrong with its class, and what to do."""

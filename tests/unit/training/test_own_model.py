@@ -1,4 +1,4 @@
-"""A night was searched and fitted for an estimator that no model file could hold; now that is known before."""
+"""An estimator that no model file can hold is refused before the search, not after a night of fits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Loaded:
 
 @pytest.fixture
 def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the clean process, which takes seconds and has tests of its own."""
+    """Skip the fresh process, which takes seconds and has its own tests."""
     monkeypatch.setattr(own_model, "measure_reload", lambda *_, **__: _Loaded())
 
 
@@ -52,13 +52,13 @@ def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("sklearn.neural_network.MLPRegressor", {"params": {"max_iter": 2}}, id="a network"),
         pytest.param("sklearn.gaussian_process.GaussianProcessRegressor", {}, id="a Gaussian process"),
         pytest.param("xgboost.XGBRFRegressor", {"params": {"n_estimators": 2}}, id="of an extra"),
-        pytest.param(f"{TEAM}.NeedsManyRows", {}, id="one that a few rows say nothing of"),
+        pytest.param(f"{TEAM}.NeedsManyRows", {}, id="cannot be fitted on a few rows"),
     ],
 )
-def test_what_can_be_kept_passes(
+def test_an_estimator_that_can_be_saved_passes(
     estimator: str, own: dict[str, Any], make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """The class that pipeline.yaml names, what scikit-learn's classes consist of, and what it names besides."""
+    """Allowed are the named class, the parts of scikit-learn's classes, and the trusted_types."""
     pipeline = _pipeline(make_pipeline, estimator, **own)
 
     check_unfitted(pipeline)
@@ -70,16 +70,16 @@ def test_what_can_be_kept_passes(
     [
         pytest.param("Scaled", rf"holds {TEAM}\.Scale, and .* add trusted_types: \[{TEAM}\.Scale\]$", id="a helper"),
         pytest.param("KindHeld", rf"add trusted_types: \[{TEAM}\.Scale\]$", id="a class"),
-        pytest.param("Lambda", r"team_models\.<lambda>, to which no import path leads .*at the top", id="a lambda"),
-        pytest.param("Local", r"team_models\.inner, to which no import path leads", id="a function in a function"),
-        pytest.param("Inner", r"team_models\.Part, to which no import path leads", id="a class in a class"),
+        pytest.param("Lambda", r"team_models\.<lambda>, which has no import path .*at the top level", id="a lambda"),
+        pytest.param("Local", r"team_models\.inner, which has no import path", id="a function in a function"),
+        pytest.param("Inner", r"team_models\.Part, which has no import path", id="a class in a class"),
         pytest.param("Circular", r"cannot be written to a model file \(RecursionError", id="itself"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_before_the_search(
+def test_an_estimator_that_cannot_be_saved_is_refused_before_the_search(
     estimator: str, sentence: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """The sentence names the entry, what the model holds, and what to add or to change."""
+    """The sentence names the entry, what the model holds, and what to add or change."""
     pipeline = _pipeline(make_pipeline, f"{TEAM}.{estimator}")
 
     check_unfitted(pipeline)
@@ -87,38 +87,38 @@ def test_what_cannot_be_kept_is_refused_before_the_search(
         check_fitted(pipeline, make_frame())
 
 
-def test_what_is_held_from_the_start_is_refused_without_data(make_pipeline: MakePipeline) -> None:
-    """An unfitted estimator shows it, which is all that validate-config has."""
+def test_an_unfitted_estimator_is_refused_without_data(make_pipeline: MakePipeline) -> None:
+    """validate-config has no data, and the unfitted estimator already holds the object."""
     with pytest.raises(ConfigError, match=rf"add trusted_types: \[{TEAM}\.Scale\]$"):
         check_unfitted(_pipeline(make_pipeline, f"{TEAM}.ScaledFromTheStart"))
 
 
-def test_a_class_works_in_a_clean_process(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A module beside include is found by every process of the project."""
+def test_a_class_works_in_a_fresh_process(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Every process of the project finds a module beside include."""
     check_fitted(_pipeline(make_pipeline, f"{TEAM}.Mean"), make_frame())
 
 
-def test_what_only_this_process_knows_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A class that keeps what it has learned outside of itself predicts nothing where it is loaded."""
-    with pytest.raises(ConfigError, match=r"does not work in a clean process.*has no attribute 'kept'"):
+def test_state_outside_of_the_model_is_refused(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """A class that keeps its fitted state outside of itself cannot predict after loading."""
+    with pytest.raises(ConfigError, match=r"does not work in a fresh process.*has no attribute 'kept'"):
         check_fitted(_pipeline(make_pipeline, f"{TEAM}.OfTheProcess"), make_frame())
 
 
 def test_a_module_that_only_this_process_finds_is_refused(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow's tasks find modules beside the DAGs, and the process that scores does not."""
+    """Airflow's tasks find modules beside the DAGs, but the scoring process does not."""
     (tmp_path / "beside_the_dags.py").write_text(f"from {TEAM} import Mean\n\n\nclass Ours(Mean):\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"clean process.*cannot be imported here \(No module named 'beside_the_dags"):
+    with pytest.raises(ConfigError, match=r"fresh process.*cannot be imported here \(No module named 'beside_the_dags"):
         check_fitted(_pipeline(make_pipeline, "beside_the_dags.Ours"), make_frame())
 
 
 def test_nothing_but_the_named_class_is_trusted(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A class beside it, in the same module, stays refused; and one name more or less is another type."""
+    """Another class of the same module stays refused, and so do longer and shorter names."""
     frame, ours = make_frame(), _pipeline(make_pipeline, f"{TEAM}.Mean")
     other = _pipeline(make_pipeline, f"{TEAM}.Draws")
     path = tmp_path / "model.skops"
@@ -135,7 +135,7 @@ def test_nothing_but_the_named_class_is_trusted(
 def test_a_class_is_trusted_where_it_was_defined(
     make_pipeline: MakePipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package that passes a class on has it under a second name, and a model file has the first."""
+    """A package may re-export a class under a second name, but a model file has the first."""
     (tmp_path / "passing_on.py").write_text(f"from {TEAM} import Mean, Scale\n")
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -149,7 +149,7 @@ def test_a_class_is_trusted_where_it_was_defined(
 def test_a_file_whose_module_is_gone_is_refused_by_that_name(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who scores is told which module is missing, and not that the file is broken."""
+    """The error names the missing module, and does not call the file broken."""
     import sys
 
     (tmp_path / "soon_gone.py").write_text(f"from {TEAM} import Mean\n\n\nclass Ours(Mean):\n    pass\n")

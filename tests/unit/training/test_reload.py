@@ -1,4 +1,4 @@
-"""A model file is loaded in a clean process as it would be served, and what comes of that is told and never raised."""
+"""A model file is loaded in a fresh process as it would be served, and any fault is returned, never raised."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def _as_read(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def pipeline(make_pipeline: MakePipeline) -> Pipeline:
-    """Return a pipeline of several classes, whose order matters."""
+    """Return a multiclass pipeline, in which the order of classes matters."""
     return make_pipeline("multiclass")
 
 
 @pytest.fixture
 def frame(make_frame: MakeFrame) -> pd.DataFrame:
-    """Return its feature table."""
+    """Return the feature table of the pipeline."""
     return _as_read(make_frame("multiclass"))
 
 
 @pytest.fixture
 def model(pipeline: Pipeline, frame: pd.DataFrame) -> Model:
-    """Return a model of it."""
+    """Return a model of the pipeline."""
     return fit_model(pipeline, frame, "linear", {"strength": 1.0}, 1)
 
 
@@ -62,7 +62,7 @@ def test_a_sound_file_predicts_the_same(
     frame: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A process that has nothing but the file loads it, and agrees on nulls, text and the order of classes."""
+    """A process with nothing but the file loads it, and agrees on nulls, text and the order of classes."""
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", "postgres://user:secret@shop/db")
     environments: list[dict[str, str]] = []
     run = subprocess.run
@@ -85,7 +85,7 @@ def test_a_sound_file_predicts_the_same(
 
 
 def test_a_changed_file_is_refused(tmp_path: Path, model: Model, pipeline: Pipeline, frame: pd.DataFrame) -> None:
-    """The clean process verifies the digest by itself."""
+    """The fresh process verifies the digest by itself."""
     path = tmp_path / "model.skops"
     sha256 = save_model(model, path)
     path.write_bytes(path.read_bytes() + b"\0")
@@ -99,7 +99,7 @@ def test_a_changed_file_is_refused(tmp_path: Path, model: Model, pipeline: Pipel
 
 
 def test_a_foreign_type_is_refused(tmp_path: Path, model: Model, pipeline: Pipeline, frame: pd.DataFrame) -> None:
-    """The clean process holds to the list of allowed types, whatever the digest."""
+    """The fresh process loads allowed types only, whatever the digest."""
     path = tmp_path / "model.skops"
     skops.io.dump(Model([("call", FunctionTransformer(eval)), ("model", model)]), path)
     expected = predict(model, frame, pipeline.training, CLASSES)
@@ -112,13 +112,13 @@ def test_a_foreign_type_is_refused(tmp_path: Path, model: Model, pipeline: Pipel
 
 
 class TestWithoutAProcess:
-    """What the two processes say to each other, in one."""
+    """The exchange between the two processes, run in one process."""
 
     @pytest.fixture
     def measured(
         self, tmp_path: Path, model: Model, pipeline: Pipeline, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
     ) -> Any:
-        """Return a function that measures, with something else than a process that does what is asked."""
+        """Return a function that measures with a stand-in for the process."""
         path = tmp_path / "model.skops"
         sha256 = save_model(model, path)
         expected = predict(model, frame, pipeline.training, CLASSES)
@@ -133,25 +133,25 @@ class TestWithoutAProcess:
 
         return measure
 
-    def test_the_module_does_what_is_asked(self, measured: Any) -> None:
-        """The process's own function reads the request and leaves the predictions."""
+    def test_the_module_answers_the_request(self, measured: Any) -> None:
+        """The module reads the request and writes the predictions."""
         found = measured(lambda folder, _: reload_model(folder) or 0)
 
         assert (found.loaded, found.error, found.rows) == (True, None, 600)
         assert found.largest_difference <= TOLERANCE
 
     def test_another_prediction_is_a_difference(self, measured: Any, frame: pd.DataFrame) -> None:
-        """A file of another model loads, and is found out by what it says."""
+        """The file of another model loads, and its predictions give it away."""
         found = measured(lambda folder, _: reload_model(folder) or 0, np.full((len(frame), 3), 1 / 3))
 
         assert found.loaded
         assert found.largest_difference > 0.01
 
     def test_predictions_of_another_shape_are_an_error(self, measured: Any) -> None:
-        """What cannot be compared is told."""
+        """The error names both shapes."""
         found = measured(lambda folder, _: np.save(folder / reload.PREDICTIONS, np.ones(3)) or 0)
 
-        assert found.error == "it predicts an array of shape (3,), and one of shape (600, 3) was expected"
+        assert found.error == "it predicts an array of shape (3,), expected shape (600, 3)"
         assert math.isnan(found.largest_difference)
 
     @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ class TestWithoutAProcess:
             (-9, "a warning\n", "the process ended by signal 9"),
         ],
     )
-    def test_the_end_of_the_process_is_told(self, code: int, stderr: str, told: str, measured: Any) -> None:
-        """The last line that the process says, or how it ended, is the reason."""
+    def test_the_error_says_how_the_process_ended(self, code: int, stderr: str, told: str, measured: Any) -> None:
+        """The error is the last line of the process, or its signal or status."""
 
         def process(_: Path, options: dict[str, Any]) -> int:
             options["stderr"].write(stderr.encode())
@@ -177,7 +177,7 @@ class TestWithoutAProcess:
         "content", [None, b"", b"no array", b"\x80\x04N."], ids=["none", "empty", "text", "pickle"]
     )
     def test_predictions_that_cannot_be_read_are_an_error(self, content: bytes | None, measured: Any) -> None:
-        """An answer is an array of numbers and nothing else; a pickle is not read."""
+        """Only an array of numbers is read; a pickle is refused."""
 
         def process(folder: Path, _: object) -> int:
             if content is not None:
@@ -189,30 +189,30 @@ class TestWithoutAProcess:
         assert not found.loaded
         assert str(found.error).startswith("the process left no predictions (")
 
-    def test_a_process_that_does_not_end_is_given_up(self, measured: Any) -> None:
-        """The time limit is told; the process gets it too."""
+    def test_a_process_that_exceeds_its_time_is_given_up(self, measured: Any) -> None:
+        """The error names the time limit, which the process gets too."""
 
         def process(_: Path, options: dict[str, Any]) -> int:
             raise subprocess.TimeoutExpired("python", options["timeout"])
 
         found = measured(process, limit_seconds=1.5)
 
-        assert found.error == "it was not loaded and asked within 1.5 seconds"
+        assert found.error == "loading and predicting took more than 1.5 seconds"
 
-    def test_a_process_that_cannot_start_is_told(self, measured: Any) -> None:
-        """A machine without room for a process is no reason to raise."""
+    def test_a_process_that_cannot_start_is_an_error(self, measured: Any) -> None:
+        """A machine without memory for a process gives an error and raises nothing."""
 
         def process(*_: object) -> int:
             raise OSError(12, "Cannot allocate memory")
 
-        assert measured(process).error == "no process could be started (Cannot allocate memory)"
+        assert measured(process).error == "the process could not be started (Cannot allocate memory)"
 
-    def test_rows_that_arrow_cannot_hold_are_told(self, measured: Any, frame: pd.DataFrame) -> None:
-        """A column of mixed values is named, before any process is started."""
+    def test_rows_that_arrow_cannot_hold_are_an_error(self, measured: Any, frame: pd.DataFrame) -> None:
+        """The error names a column of mixed values, before any process starts."""
         mixed = frame.assign(store=[1, "north"] * 300)
 
         found = measured(lambda *_: pytest.fail("a process was started"), rows=mixed)
 
         assert not found.loaded
-        assert str(found.error).startswith("the feature rows cannot be handed over as Arrow (")
+        assert str(found.error).startswith("the feature rows cannot be written as Arrow (")
         assert "store" in str(found.error)

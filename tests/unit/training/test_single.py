@@ -1,4 +1,4 @@
-"""Of families that are about as good, the simplest becomes the challenger."""
+"""Among about equally good families, the simplest becomes the challenger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _table(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
 
 
 def test_a_simpler_family_within_a_standard_error_is_taken() -> None:
-    """Two that differ by luck are the same, and the sentence says by how much."""
+    """A difference within one standard error counts as luck, and the sentence has its size."""
     y, days, draw = _table(seed=1)
     noise = draw.normal(size=(2, ROWS))
     simple, best = sorted((y + noise[0], y + noise[1]), key=lambda each: mean_score(MEASURE, y, FOLD, each))
@@ -34,7 +34,7 @@ def test_a_simpler_family_within_a_standard_error_is_taken() -> None:
 
 
 def test_a_family_that_is_better_by_more_is_taken() -> None:
-    """What is gained for certain is worth the complexity."""
+    """A certain gain is worth the complexity."""
     y, days, draw = _table()
     noise = draw.normal(size=ROWS)
 
@@ -43,8 +43,8 @@ def test_a_family_that_is_better_by_more_is_taken() -> None:
     assert found == ("lightgbm", None)
 
 
-def test_a_family_that_is_less_simple_than_the_best_is_not_asked() -> None:
-    """The order is from the simple families to the others."""
+def test_a_family_less_simple_than_the_best_is_not_considered() -> None:
+    """The families are ordered from simple to complex."""
     y, days, draw = _table()
     noise = draw.normal(size=ROWS)
 
@@ -56,7 +56,7 @@ def test_a_family_that_is_less_simple_than_the_best_is_not_asked() -> None:
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "f1", "log_loss", "brier"])
 def test_a_score_is_compared_with_scores_of_its_own_fold(metric: str) -> None:
-    """A churn model led the search by 0.03 and was replaced by a line, because its folds' scores had other scales.
+    """A churn model once led by 0.03 and lost to a linear model, because the folds' scores had different scales.
 
     Each fold has a model of its own. Of all rows at once, a row of a fold whose scores are low ranks below every row of
     the fold whose scores are high, which says nothing of either model.
@@ -80,8 +80,8 @@ def test_a_score_is_compared_with_scores_of_its_own_fold(metric: str) -> None:
 
 
 @pytest.mark.parametrize("broken", ["one day", "undefined"])
-def test_where_noise_cannot_be_judged_the_best_stays(broken: str) -> None:
-    """Without an interval there is no standard error to be within."""
+def test_without_a_standard_error_the_best_stays(broken: str) -> None:
+    """Without an interval there is no standard error."""
     y, days, draw = _table()
     simple, best = y + draw.normal(size=ROWS), y + 0.99 * draw.normal(size=ROWS)
     if broken == "one day":

@@ -1,4 +1,4 @@
-"""What is learned from always lies before what is judged by."""
+"""Training rows are always earlier than the rows that judge the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THROUGH = date(2024, 3, 31)
 
 
 def _hours(first: date, days: int, every: int = 6) -> np.ndarray:
-    """Return a time every few hours, from the first moment of a day to the last of another."""
+    """Return a time every few hours, from the first moment of one day to the last of another."""
     start = np.datetime64(first, "us")
     return np.arange(start, start + np.timedelta64(days, "D"), np.timedelta64(every, "h"))
 
@@ -51,7 +51,7 @@ def test_train_then_gap_then_holdout_on_the_exact_days(
 
 
 def test_unlabelled_rows_are_in_neither_part(make_pipeline: MakePipeline) -> None:
-    """A row whose label is unknown is neither learned from nor judged by."""
+    """A row without a label is neither a training row nor in the holdout."""
     times = _hours(date(2024, 1, 1), 91)
     labelled = np.arange(len(times)) % 3 > 0
 
@@ -63,7 +63,7 @@ def test_unlabelled_rows_are_in_neither_part(make_pipeline: MakePipeline) -> Non
 
 
 def test_rows_need_no_order(make_pipeline: MakePipeline) -> None:
-    """Shuffled rows are split into the same rows, and positions ascend."""
+    """Shuffled rows are split the same way, and positions are ascending."""
     training, times = make_pipeline().training, _hours(date(2024, 1, 1), 91)
     shuffled = np.random.default_rng(7).permutation(times)
     labelled = np.full(len(times), True)
@@ -76,7 +76,7 @@ def test_rows_need_no_order(make_pipeline: MakePipeline) -> None:
 
 
 def test_train_start_is_the_first_day_with_a_row(make_pipeline: MakePipeline) -> None:
-    """Where history begins within the window, the split says from when on it really learns."""
+    """If the history begins within the window, the split names the first day with a training row."""
     times = _hours(date(2024, 2, 20), 41)
 
     split = split_by_time(times, np.full(len(times), True), make_pipeline().training, THROUGH)
@@ -85,7 +85,7 @@ def test_train_start_is_the_first_day_with_a_row(make_pipeline: MakePipeline) ->
 
 
 def test_without_a_row_both_parts_are_empty(make_pipeline: MakePipeline) -> None:
-    """No labelled row leaves empty parts with their days, for the error that follows to name them."""
+    """Without a labelled row both parts are empty and keep their days, which the later error names."""
     times = _hours(date(2024, 1, 1), 91)
 
     split = split_by_time(times, np.full(len(times), False), make_pipeline().training, THROUGH)
@@ -98,7 +98,7 @@ def test_without_a_row_both_parts_are_empty(make_pipeline: MakePipeline) -> None
 @pytest.mark.parametrize("folds", [2, 3, 5])
 @pytest.mark.parametrize("days", [15, 16, 90])
 def test_folds_always_validate_after_the_gap(days: int, folds: int, gap_days: int) -> None:
-    """Between the last day that a fold fits on and the first that it validates on lies the whole gap."""
+    """The whole gap lies between the last day to fit on and the first day to validate on."""
     times = _hours(date(2024, 1, 1), days)
 
     parts = list(time_ordered_folds(times, folds, gap_days, validation_days=14))
@@ -110,7 +110,7 @@ def test_folds_always_validate_after_the_gap(days: int, folds: int, gap_days: in
 
 
 def test_folds_validate_on_the_last_days_one_after_another() -> None:
-    """With days enough each fold validates on `validation_days`, and the last one ends with the rows."""
+    """With enough days each fold validates on `validation_days`, and the last fold ends with the rows."""
     times = _hours(date(2024, 1, 1), 90)
 
     validated = [_days(times[validate]) for _, validate in time_ordered_folds(times, 3, 1, validation_days=14)]
@@ -120,7 +120,7 @@ def test_folds_validate_on_the_last_days_one_after_another() -> None:
 
 
 def test_few_days_are_shared_equally() -> None:
-    """Where there are too few days for `validation_days`, folds validate on fewer and still fit on something."""
+    """With too few days for `validation_days`, folds validate on fewer days and still have days to fit on."""
     times = _hours(date(2024, 1, 1), 13)
 
     parts = list(time_ordered_folds(times, 3, 1, validation_days=14))
@@ -131,7 +131,7 @@ def test_few_days_are_shared_equally() -> None:
 
 @pytest.mark.parametrize(("folds", "gap_days"), [(2, 0), (3, 1), (5, 4)])
 def test_the_fewest_days_that_training_accepts_can_be_folded(folds: int, gap_days: int) -> None:
-    """The limit of `check_trainable`, folds + gap + 1 days, is enough for every fold to have a day of each."""
+    """At the limit of `check_trainable`, folds + gap + 1 days, every fold has a day to fit and to validate on."""
     times = _hours(date(2024, 1, 1), folds + gap_days + 1)
 
     parts = list(time_ordered_folds(times, folds, gap_days, validation_days=14))
@@ -140,7 +140,7 @@ def test_the_fewest_days_that_training_accepts_can_be_folded(folds: int, gap_day
 
 
 def test_days_without_rows_only_widen_the_gap() -> None:
-    """A day on which nothing happened counts for nothing, so a gap is never shorter than asked for."""
+    """Days without rows are not counted, so a gap is never shorter than configured."""
     times = _hours(date(2024, 1, 1), 60)
     times = times[times.astype("datetime64[D]").astype(int) % 3 != 0]
 
@@ -149,8 +149,8 @@ def test_days_without_rows_only_widen_the_gap() -> None:
         assert (first - last).astype(int) >= 3
 
 
-def test_nothing_is_learned_from_the_groups_that_are_held_out(make_pipeline: MakePipeline) -> None:
-    """A patient of the holdout is not among the rows to learn from, and all others stay."""
+def test_groups_of_the_holdout_are_no_training_rows(make_pipeline: MakePipeline) -> None:
+    """Rows of a patient in the holdout are not training rows, and all other rows stay."""
     training, times = make_pipeline().training, _hours(date(2024, 1, 1), 91)
     patients = np.array([f"patient {number}" for number in range(50)], dtype=object)[np.arange(len(times)) // 8]
     patients[::20] = "patient 49"
@@ -168,7 +168,7 @@ def test_nothing_is_learned_from_the_groups_that_are_held_out(make_pipeline: Mak
 
 
 def test_a_fold_is_not_fitted_on_the_groups_that_it_validates_on() -> None:
-    """What is validated on stays whole; a group of it is left out of what is fitted on, in that fold only."""
+    """Validation rows stay complete; their groups are left out of the rows to fit on, in that fold only."""
     times = _hours(date(2024, 1, 1), 60)
     groups = np.random.default_rng(7).integers(0, 300, len(times))
 
@@ -183,7 +183,7 @@ def test_a_fold_is_not_fitted_on_the_groups_that_it_validates_on() -> None:
 
 @pytest.mark.parametrize("seed", [7, np.random.default_rng(7)], ids=["number", "generator"])
 def test_a_draw_keeps_the_share_of_each_class(seed: int | np.random.Generator) -> None:
-    """Of 10,000 rows with three in a thousand of one class, a tenth has three of them and each row once."""
+    """A tenth of 10,000 rows, with a class of three in a thousand, has three rows of it and no row twice."""
     rows = np.arange(5, 10_005)
     y = np.zeros(10_005)
     y[rows[:30]] = 1.0
@@ -198,7 +198,7 @@ def test_a_draw_keeps_the_share_of_each_class(seed: int | np.random.Generator) -
 
 
 def test_a_draw_keeps_every_class_however_rare() -> None:
-    """A class of a single row is in each draw."""
+    """A class with a single row is in every draw."""
     y = np.zeros(1000)
     y[[17, 400]] = 1.0, 2.0
 
@@ -209,7 +209,7 @@ def test_a_draw_keeps_every_class_however_rare() -> None:
 
 
 def test_a_draw_of_numbers_is_by_chance_and_repeatable() -> None:
-    """Without classes each row is as likely as another; the same seed draws the same, and few rows are all taken."""
+    """Without classes all rows are equally likely; a seed reproduces the draw, and few rows are all taken."""
     rows = np.arange(1000)
 
     first, second, other = (draw_sample(rows, 100, None, seed) for seed in (1, 1, 2))
@@ -219,8 +219,8 @@ def test_a_draw_of_numbers_is_by_chance_and_repeatable() -> None:
     assert draw_sample(rows, 1000, None, 1).tolist() == rows.tolist()
 
 
-def test_days_without_labels_are_left_out_and_the_holdout_is_as_long(make_pipeline: MakePipeline) -> None:
-    """The labels of the last eight days had not come, and a champion was promoted on 332 of 706 rows."""
+def test_days_without_labels_are_left_out_and_the_holdout_keeps_its_length(make_pipeline: MakePipeline) -> None:
+    """A champion was once promoted on 332 of 706 rows, since the labels of the last eight days were missing."""
     training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
     times = _hours(date(2024, 1, 3), 90)
     days = times.astype("datetime64[D]")
@@ -235,7 +235,7 @@ def test_days_without_labels_are_left_out_and_the_holdout_is_as_long(make_pipeli
 
 
 def test_an_outage_of_the_labels_within_the_holdout_is_left_out(make_pipeline: MakePipeline) -> None:
-    """Also of a day of which a few labels are known: they are not held out, and the holdout reaches further back."""
+    """A day with a few known labels is left out too, and the holdout reaches further back."""
     training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
     times = _hours(date(2024, 1, 3), 90, every=1)
     outage = (times >= np.datetime64("2024-03-20T05:00")) & (times < np.datetime64("2024-03-22"))
@@ -250,7 +250,7 @@ def test_an_outage_of_the_labels_within_the_holdout_is_left_out(make_pipeline: M
 
 
 def test_a_day_without_rows_is_a_day_of_the_holdout(make_pipeline: MakePipeline) -> None:
-    """A shop that is closed on Sundays, as the last day is, has a holdout of as many days as any other."""
+    """A shop that is closed on Sunday, here the last day, has a holdout of the usual number of days."""
     training = make_pipeline(window_days=90, holdout_days=14, gap_days=1).training
     times = _hours(date(2024, 1, 3), 90)
     open_at = times[(times.astype("datetime64[D]").astype("int64") + 3) % 7 != 6]

@@ -1,4 +1,4 @@
-"""Trials that several tasks have together: whose they are, when one is lost, and what it counts."""
+"""Trials that several tasks share: which worker runs them, when one is lost, and what it costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Metric
-from include.training import studies
+from include.training import studies, trials
 from include.training.folds import Folds
 from include.training.tune import Search
 from tests.unit.training.test_tune import ENOUGH_SECONDS, _broken, _folds
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.training.candidates import Candidate
+    from include.training.tuning_result import TrialResult
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 
@@ -29,14 +30,14 @@ def search_of(pipeline: Pipeline, tmp_path: Path) -> Search:
     return Search(pipeline, tmp_path / "search.journal", "a search")
 
 
-def told(search: Search, family: str) -> list[dict[str, Any]]:
+def ended(search: Search, family: str) -> list[TrialResult]:
     """Return a family's trials that are not running."""
-    trials = search.studies[family].get_trials()
-    return [studies.told(trial) for trial in trials if not studies.is_running(trial)]
+    begun = search.studies[family].get_trials()
+    return [trials.trial_result(trial) for trial in begun if not trials.is_running(trial)]
 
 
-def test_the_first_parameters_are_had_once(make_pipeline: MakePipeline, tmp_path: Path) -> None:
-    """Two tasks that open a search at the same time do not both try the defaults, nor the champion's parameters."""
+def test_the_first_parameters_are_tried_once(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """Two tasks that open a search at the same time try the defaults and the champion's parameters only once."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"parallel": 2})
     first, second = search_of(pipeline, tmp_path), search_of(pipeline, tmp_path)
     candidate = first.candidates["linear"]
@@ -52,39 +53,39 @@ def test_the_first_parameters_are_had_once(make_pipeline: MakePipeline, tmp_path
 
 
 def test_a_lost_trial_costs_what_its_whole_folds_took(make_pipeline: MakePipeline, tmp_path: Path) -> None:
-    """The wait until a killed task is started again is not taken for seconds of search."""
+    """The wait until a killed task restarts does not count as search."""
     study = search_of(make_pipeline(candidates=["linear"]), tmp_path).studies["linear"]
     trial = studies.ask(study, 7, worker=0, workers=1)
     trial.set_user_attr("seconds", 2.5)
 
     studies.give_up(study, worker=0)
 
-    assert studies.spent_by(study, worker=0) == 2.5
+    assert studies.seconds_spent_by(study, worker=0) == 2.5
     assert studies.failure_of(study) is None
-    assert studies.loss_of(study) == f"trial 0 was lost, there was no time to try again: {studies.DIED}"
+    assert studies.describe_loss(study) == f"trial 0 was lost, there was no time to try again: {trials.DIED}"
 
 
 def test_a_trial_that_waited_for_its_storage_costs_what_it_worked(make_pipeline: MakePipeline, tmp_path: Path) -> None:
-    """A database that was away for twelve of twenty seconds was charged for, and the retry had next to none left."""
+    """A database was once down for twelve of twenty seconds, and the retry had almost no seconds left."""
     search = search_of(make_pipeline(candidates=["linear"]), tmp_path)
     study = search.studies["linear"]
     trial = studies.ask(study, 7, worker=0, workers=1)
     trial.set_user_attr("seconds", 0.1)
-    time.sleep(0.2)  # the database was away
+    time.sleep(0.2)  # the database is down
     search.interrupt(worker=0)
 
-    assert studies.spent_by(study, worker=0) == 0.1
+    assert studies.seconds_spent_by(study, worker=0) == 0.1
 
 
 def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """It begins again with the cheapest parameters and half of the rows, and keeps to them for the rest of the run."""
+    """It restarts with the cheapest parameters and half of the rows, and keeps that limit for the rest of the run."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
     dead = search_of(pipeline, tmp_path)
     study = dead.studies["linear"]
     study.tell(studies.ask(study, 7, worker=0, workers=1, first=dead.first["linear"]), 300.0)
-    studies.ask(study, 7, worker=0, workers=1)  # and then nothing more was heard of it
+    studies.ask(study, 7, worker=0, workers=1)  # and then its process died
     folds, again = _folds(pipeline, make_frame()), search_of(pipeline, tmp_path)
     fitted: list[tuple[int | None, Any]] = []
     fit = folds.fit
@@ -100,15 +101,15 @@ def test_a_family_whose_trial_was_lost_is_tried_again_on_fewer_rows(
     assert {rows for rows, _ in fitted} == {half}
     assert fitted[0][1] == again.candidates["linear"].defaults
     result = again.results()["linear"]
-    assert [trial["state"] for trial in result.trials] == ["complete", "fail", "complete", "complete"]
+    assert [trial.state for trial in result.trials] == ["complete", "fail", "complete", "complete"]
     assert result.max_rows == half
-    assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {studies.DIED}"
+    assert result.note == f"trial 1 was lost, tried again on at most {half} rows: {trials.DIED}"
 
 
 def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """Once more is once: the search ends with the families that let it live."""
+    """There is only one second try; the search ends with the other families."""
     pipeline = make_pipeline(candidates=["baseline", "linear"], tuning={"trials": 3, "folds": 2})
     for max_rows in (None, 100):
         dead = search_of(pipeline, tmp_path)
@@ -120,7 +121,7 @@ def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
     again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
     results = again.results()
-    assert results["linear"].note == f"left out after trial 1: {studies.DIED}"
+    assert results["linear"].note == f"left out after trial 1: {trials.DIED}"
     assert results["linear"].trial is None
     assert results["baseline"].trial == 0
 
@@ -128,7 +129,7 @@ def test_a_family_that_is_lost_on_fewer_rows_too_is_left_out(
 def test_a_family_without_a_search_space_is_tried_again_too(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """The one trial that it may have is had after all."""
+    """It still gets its only trial."""
     pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2})
     studies.ask(search_of(pipeline, tmp_path).studies["baseline"], 7, worker=0, workers=1)
 
@@ -138,8 +139,8 @@ def test_a_family_without_a_search_space_is_tried_again_too(
     assert again.results()["baseline"].trial == 1
 
 
-def test_a_lost_trial_that_is_told_after_all_counts(make_pipeline: MakePipeline, tmp_path: Path) -> None:
-    """A task that was only taken for dead tells its score, and its family is as good as any."""
+def test_a_lost_trial_that_still_reports_counts(make_pipeline: MakePipeline, tmp_path: Path) -> None:
+    """A task that only seemed dead reports its score, and its family goes on."""
     study = search_of(make_pipeline(candidates=["linear"]), tmp_path).studies["linear"]
     trial = studies.ask(study, 7, worker=0, workers=1)
     studies.give_up(study, worker=0)
@@ -155,26 +156,26 @@ def test_a_lost_trial_that_is_told_after_all_counts(make_pipeline: MakePipeline,
 def test_a_search_that_was_killed_in_its_last_trial_is_not_over(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """The trial has to be given up first, so that the run says what became of it."""
+    """The trial has to be given up first, so that the run says what happened to it."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2})
     dead = search_of(pipeline, tmp_path)
     study = dead.studies["linear"]
     study.tell(studies.ask(study, 7, worker=0, workers=1), 3.0)
-    studies.ask(study, 7, worker=0, workers=1)  # and then nothing more was heard of it
+    studies.ask(study, 7, worker=0, workers=1)  # and then its process died
 
     again = search_of(pipeline, tmp_path)
     assert not again.is_over(ENOUGH_SECONDS, worker=0)
     again.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
     assert again.is_over(ENOUGH_SECONDS, worker=0)
-    assert [trial["state"] for trial in told(again, "linear")] == ["complete", "fail", "complete"]
-    assert told(again, "linear")[1]["error"] == studies.DIED
+    assert [trial.state for trial in ended(again, "linear")] == ["complete", "fail", "complete"]
+    assert ended(again, "linear")[1].error == trials.DIED
 
 
-def test_a_task_that_finds_every_trial_begun_leaves_the_result_to_the_others(
+def test_a_task_without_a_trial_left_waits_for_the_others(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """Nothing is fitted twice, and no result yet is no error while another task is at it."""
+    """Nothing is fitted twice, and a missing result is no error while another task runs its trial."""
     pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2, "parallel": 2})
     other = search_of(pipeline, tmp_path)
     running = studies.ask(other.studies["baseline"], 7, worker=1, workers=2)
@@ -182,16 +183,16 @@ def test_a_task_that_finds_every_trial_begun_leaves_the_result_to_the_others(
     search = search_of(pipeline, tmp_path)
     search.run(_folds(pipeline, make_frame()), ENOUGH_SECONDS, 0, lambda *_: None)
 
-    assert told(search, "baseline") == []
+    assert ended(search, "baseline") == []
     assert search.waits_for_others()
     other.studies["baseline"].tell(running, 3.0)
     assert not search.waits_for_others()
 
 
-def test_of_equal_trials_the_one_that_counts_is_kept(
+def test_predictions_of_the_first_of_equal_trials_are_kept(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A trial that began earlier and is told later than an equal one is the best, so its predictions are needed."""
+    """A trial that begins earlier and reports later than an equal one is the best, so its predictions are kept."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "parallel": 2})
     monkeypatch.setattr(Metric, "value", lambda *_: 3.0)
     other, search = search_of(pipeline, tmp_path), search_of(pipeline, tmp_path)
@@ -213,10 +214,10 @@ def test_of_equal_trials_the_one_that_counts_is_kept(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), EvaluationFailed("no such class")], ids=["signal", "named"])
-def test_what_stops_the_task_is_not_the_familys_fault(
+def test_an_error_that_stops_the_task_is_no_failure_of_the_family(
     error: BaseException, make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """Even a family that has one trial only has it at the next try, and nobody speaks of memory."""
+    """Even a family with a single trial runs it at the next try, and no note mentions memory."""
     pipeline = make_pipeline(candidates=["baseline"], tuning={"folds": 2})
     search = search_of(pipeline, tmp_path)
     whole = search.candidates["baseline"]
@@ -230,6 +231,6 @@ def test_what_stops_the_task_is_not_the_familys_fault(
     again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
 
     result = again.results()["baseline"]
-    assert [trial["state"] for trial in result.trials] == ["pruned", "complete"]
+    assert [trial.state for trial in result.trials] == ["pruned", "complete"]
     assert result.note == ""
     assert math.isfinite(result.score or np.nan)

@@ -1,4 +1,4 @@
-"""Labels become numbers in one way, and are themselves again in a final model."""
+"""Labels become numbers for the search, and the final model has the original labels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
         pytest.param(pd.array(["b", None, "a"], dtype="str"), ["a", "b"], id="text as the lake is read"),
         pytest.param([10.0, np.nan, 2.0, 10.0], [2, 10], id="whole numbers with a gap"),
         pytest.param(pd.array([10, None, 2], dtype="Int64"), [2, 10], id="nullable whole numbers"),
-        pytest.param([True, False, None], [0, 1], id="truth values"),
+        pytest.param([True, False, None], [0, 1], id="booleans"),
         pytest.param([None, None], [], id="nothing known"),
     ],
 )
 def test_classes_are_the_known_labels_in_order(labels: Any, classes: list[Any]) -> None:
-    """Each label is named once, sorted, as text or as a whole number that JSON can hold."""
+    """Each label appears once, sorted, as text or as an integer that JSON can hold."""
     found = class_list(pd.Series(labels))
 
     assert found == classes
@@ -36,13 +36,13 @@ def test_classes_are_the_known_labels_in_order(labels: Any, classes: list[Any]) 
 
 @pytest.mark.parametrize("labels", [[0.5, 1.0], ["a", 1], [np.inf, 1.0]], ids=["fraction", "both kinds", "infinite"])
 def test_labels_that_are_no_classes_are_refused(labels: list[Any]) -> None:
-    """The sentence names the label, shows what was found, and offers the task for numbers."""
+    """The sentence names the label, shows the values found, and suggests the task regression."""
     with pytest.raises(TrainingImpossible, match=r"'size' must be text or a whole .* training\.task to regression$"):
         class_list(pd.Series(labels, name="size"))
 
 
 def test_classes_become_their_positions(make_pipeline: MakePipeline) -> None:
-    """A label that is unknown, or not among the classes, is NaN."""
+    """An unknown label, or one that is no class, is NaN."""
     training = make_pipeline("multiclass").training
 
     text = encode_target(training, pd.Series(["b", None, "a", "c"]), ["a", "b"])
@@ -54,8 +54,8 @@ def test_classes_become_their_positions(make_pipeline: MakePipeline) -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_numbers_and_truth_values_are_themselves(task: str, make_pipeline: MakePipeline) -> None:
-    """However a number is held, it is the same float64, and NaN where it is unknown."""
+def test_numbers_and_booleans_become_floats(task: str, make_pipeline: MakePipeline) -> None:
+    """Every numeric type becomes the same float64, and NaN if the label is unknown."""
     training = make_pipeline(task).training
 
     for labels in (pd.Series([1.0, None, 0.0]), pd.Series([True, None, False]), pd.array([1, None, 0], dtype="Int64")):
@@ -76,7 +76,7 @@ def test_numbers_and_truth_values_are_themselves(task: str, make_pipeline: MakeP
 def test_a_final_model_is_fitted_on_labels_as_they_are(
     task: str, labels: list[Any], native: list[Any], kind: str, make_pipeline: MakePipeline
 ) -> None:
-    """Text stays text, whole numbers are integers, and no array holds Python objects."""
+    """Text stays text, whole numbers become integers, and no array holds Python objects."""
     found = native_target(make_pipeline(task).training, pd.Series(labels))
 
     assert found.tolist() == native

@@ -1,4 +1,4 @@
-"""The search starts from what is known to work, keeps to its budget, survives, and never prefers what is no number."""
+"""The search starts from known parameters, keeps to its budget, survives a kill, and never prefers a NaN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.training import studies, work_clock
 from include.training.folds import Folds
 from include.training.split import split_by_time
 from include.training.tune import Search
-from include.training.tuning_result import told_unfinished, tuning_table
+from include.training.tuning_result import format_unfinished, tuning_table
 from tests import factories
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def _search(
 
 
 def _found(search: Search) -> list[object]:
-    """Return what a search found, without what the clock has a part in."""
+    """Return the results of a search without anything that depends on the clock."""
     results = search.results().values()
-    return [[result.params, result.score, [{**each, "seconds": None} for each in result.trials]] for result in results]
+    return [[result.params, result.score, [replace(each, seconds=0.0) for each in result.trials]] for result in results]
 
 
 def test_every_family_has_its_defaults_tried_first(
@@ -65,27 +65,25 @@ def test_every_family_has_its_defaults_tried_first(
     for family, result in search.results().items():
         first = result.trials[0]
         defaults = search.candidates[family].defaults
-        assert {name: first["params"][name] for name in defaults} == pytest.approx(defaults)
-        assert first["score"] == pytest.approx(np.mean(first["fold_scores"]))
+        assert {name: first.params[name] for name in defaults} == pytest.approx(defaults)
+        assert first.score == pytest.approx(np.mean(first.fold_scores))
         assert len(result.trials) == 2
 
 
-def test_there_is_a_result_however_few_the_seconds(
-    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
-) -> None:
-    """A budget that is used up before it began still yields one whole trial, and no more."""
+def test_any_budget_gives_a_result(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
+    """A budget of 0 seconds still yields one whole trial, and no more."""
     pipeline = make_pipeline(candidates=["linear", "lightgbm"], tuning={"folds": 2})
     search, kept = _search(pipeline, make_frame(), tmp_path, seconds=0.0)
 
     assert [len(result.trials) for result in search.results().values()] == [1, 0]
     assert list(kept) == [("linear", 0)]
-    assert "no trial was finished" in search.results()["lightgbm"].note
+    assert "no trial finished" in search.results()["lightgbm"].note
 
 
 def test_a_family_without_a_search_space_is_fitted_once(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """Nothing is learned from fitting the baseline a second time."""
+    """A second fit of the baseline finds nothing new."""
     pipeline = make_pipeline(candidates=["baseline", "linear"], tuning={"trials": 3, "folds": 2})
     search, _ = _search(pipeline, make_frame(), tmp_path)
 
@@ -93,7 +91,7 @@ def test_a_family_without_a_search_space_is_fitted_once(
 
 
 def test_the_same_seed_finds_the_same(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """With trials for a limit and seconds enough, two searches of the same data are equal in every number."""
+    """With a limit of trials and enough seconds, two searches of the same data agree in every number."""
     pipeline = make_pipeline(candidates=["linear", "lightgbm"], tuning={"trials": 4, "folds": 2})
 
     first, second = (_search(pipeline, make_frame(), tmp_path / name)[0] for name in ("first", "second"))
@@ -101,8 +99,10 @@ def test_the_same_seed_finds_the_same(make_pipeline: MakePipeline, make_frame: M
     assert _found(first) == _found(second)
 
 
-def test_a_search_goes_on_where_it_was(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """Trials that an earlier attempt had are not had again, and one that is resumed finds what one in a piece finds."""
+def test_a_search_continues_where_it_stopped(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """A resumed search repeats no trial, and finds what an uninterrupted search finds."""
     fewer, all_ = (
         make_pipeline(candidates=["linear"], tuning={"trials": trials, "folds": 2, "prune": False}) for trials in (2, 5)
     )
@@ -116,14 +116,16 @@ def test_a_search_goes_on_where_it_was(make_pipeline: MakePipeline, make_frame: 
     assert _found(resumed) == _found(whole)
 
 
-def test_what_was_spent_is_spent(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """A worker that is started again after its seconds are used up has no further trial."""
+def test_a_restarted_worker_keeps_its_spent_seconds(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """A worker that restarts after its seconds are used up runs no further trial."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2})
     search, _ = _search(pipeline, make_frame(), tmp_path, seconds=2.0)
     before = len(search.results()["linear"].trials)
     assert before > 1
 
-    spent = sum(each["seconds"] for each in search.results()["linear"].trials)
+    spent = sum(each.seconds for each in search.results()["linear"].trials)
     again = Search(pipeline, tmp_path / "search.journal", "a search")
     assert again.is_over(spent, worker=0)
     assert not again.is_over(spent, worker=1)
@@ -132,7 +134,7 @@ def test_what_was_spent_is_spent(make_pipeline: MakePipeline, make_frame: MakeFr
 def test_the_predictions_of_the_best_trial_are_kept(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """They are of every validated row, and score what the trial scored."""
+    """They cover every validation row, and have the score of the trial."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 5, "folds": 3})
     frame = make_frame()
     search, kept = _search(pipeline, frame, tmp_path)
@@ -150,25 +152,25 @@ def test_the_predictions_of_the_best_trial_are_kept(
 def test_the_champions_parameters_are_tried_early(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """The second trial has what was best in the champion's run; what the space does not have is left out."""
+    """The second trial has the champion's best parameters; those outside the search space are left out."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2})
     search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125, "retired": 3})
 
-    assert search.results()["linear"].trials[1]["params"] == {"strength": 0.125}
+    assert search.results()["linear"].trials[1].params == {"strength": 0.125}
 
 
-def test_without_a_warm_start_the_champion_is_not_asked(
+def test_without_a_warm_start_the_champions_parameters_are_not_tried(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
     """The switch in pipeline.yaml has an effect."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 2, "folds": 2, "warm_start": False})
     search, _ = _search(pipeline, make_frame(), tmp_path, linear={"strength": 0.125})
 
-    assert search.results()["linear"].trials[1]["params"] != {"strength": 0.125}
+    assert search.results()["linear"].trials[1].params != {"strength": 0.125}
 
 
 def test_early_stopping_decides_the_rounds(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """The rounds of the final fit are the mean of what was best on the folds, which are kept as well."""
+    """The final fit has the mean of the folds' best rounds, and the rounds of each fold are kept."""
     pipeline = make_pipeline(candidates=["lightgbm"], tuning={"trials": 1, "folds": 3})
     result = _search(pipeline, make_frame(), tmp_path)[0].results()["lightgbm"]
 
@@ -181,7 +183,7 @@ def test_early_stopping_decides_the_rounds(make_pipeline: MakePipeline, make_fra
 def test_a_refit_with_the_kept_rounds_predicts_the_same(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """What a replay fits without looking at the validated rows is what the search had predicted, to the last bit."""
+    """A replay fits without early stopping and predicts what the search predicted, to the last bit."""
     pipeline = make_pipeline(candidates=["lightgbm"], tuning={"trials": 2, "folds": 2})
     frame = make_frame()
     search, kept = _search(pipeline, frame, tmp_path)
@@ -194,7 +196,7 @@ def test_a_refit_with_the_kept_rounds_predicts_the_same(
 
 
 def _broken(search: Search, family: str, error: BaseException) -> None:
-    """Let a family's estimator fail."""
+    """Make a family's estimator fail."""
 
     def fail(*_: object) -> None:
         raise error
@@ -212,7 +214,7 @@ def test_a_family_that_crashes_is_reported_and_the_others_go_on(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Two failures in a row and the family is left out, with the reason in the result and in the log."""
+    """After two failures in a row the family is left out, with the reason in the result and in the log."""
     pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning={"trials": 5, "folds": 2})
     search = Search(pipeline, tmp_path / "search.journal", "a search")
     _broken(search, "lightgbm", error)
@@ -226,11 +228,11 @@ def test_a_family_that_crashes_is_reported_and_the_others_go_on(
     assert len(results["linear"].trials) == 5
     assert str(error) in tuning_table(results, "mae")
     assert "lightgbm                     no result" in tuning_table(results, "mae")
-    assert told_unfinished(results) == "1 of 2 candidates without a result: lightgbm"
+    assert format_unfinished(results) == "1 of 2 candidates without a result: lightgbm"
 
 
 def test_no_family_left_is_one_sentence(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """Where every candidate crashes, the error names each with its reason."""
+    """If every candidate crashes, the error names each with its reason."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2})
     search = Search(pipeline, tmp_path / "search.journal", "a search")
     _broken(search, "linear", ValueError("singular matrix"))
@@ -241,10 +243,10 @@ def test_no_family_left_is_one_sentence(make_pipeline: MakePipeline, make_frame:
         search.results()
 
 
-def test_a_task_that_is_stopped_leaves_no_blame(
+def test_a_stopped_task_is_no_failure_of_the_family(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A trial that is interrupted by a signal is ended, and its family is tried again."""
+    """A trial that a signal interrupts is ended, and its family is tried again."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
     search = Search(pipeline, tmp_path / "search.journal", "a search")
     whole = search.candidates["linear"]
@@ -258,18 +260,18 @@ def test_a_task_that_is_stopped_leaves_no_blame(
     again.run(folds, ENOUGH_SECONDS, 0, lambda *_: None)
 
     result = again.results()["linear"]
-    assert [trial["state"] for trial in result.trials] == ["pruned", "complete", "complete"]
-    assert result.trials[0]["error"] == "interrupted"
+    assert [trial.state for trial in result.trials] == ["pruned", "complete", "complete"]
+    assert result.trials[0].error == "interrupted"
     assert not result.note
 
 
-def test_a_family_that_took_its_process_along_has_a_second_try(
+def test_a_family_whose_process_died_gets_a_second_try(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """A trial that a killed process left running is given up by the next attempt, which says so; all families go on."""
+    """The next attempt gives up a trial that a killed process left running, says so, and continues all families."""
     pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning={"trials": 2, "folds": 2})
     dead = Search(pipeline, tmp_path / "search.journal", "a search")
-    studies.ask(dead.studies["lightgbm"], 7, worker=0, workers=1)  # and then nothing more was heard of it
+    studies.ask(dead.studies["lightgbm"], 7, worker=0, workers=1)  # and then its process died
 
     search, _ = _search(pipeline, make_frame(), tmp_path)
 
@@ -283,7 +285,7 @@ def test_a_family_that_took_its_process_along_has_a_second_try(
 def test_waiting_for_the_storage_is_not_charged(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a search's twenty seconds a database took twelve by not answering, and few trials were had."""
+    """A database once used up twelve of twenty seconds by not answering, which left few trials."""
     now = [0.0]
     monkeypatch.setattr(work_clock, "time", SimpleNamespace(monotonic=lambda: now[0]))
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2, "trials": 50})
@@ -304,14 +306,14 @@ def test_waiting_for_the_storage_is_not_charged(
     search.run(folds, 20.0, 0, lambda *_: None)
 
     trials = search.results()["linear"].trials
-    assert [trial["seconds"] for trial in trials if trial["state"] == "complete"] == [5.0] * 4
+    assert [trial.seconds for trial in trials if trial.state == "complete"] == [5.0] * 4
     assert search.is_over(20.0, worker=0)
 
 
 def test_another_workers_running_trial_is_left_alone(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """Tasks that search at the same time do not end each other's trials."""
+    """Parallel tasks do not end each other's trials."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 4, "folds": 2, "parallel": 2})
     other = Search(pipeline, tmp_path / "search.journal", "a search")
     running = studies.ask(other.studies["linear"], 7, worker=1, workers=2)
@@ -323,10 +325,10 @@ def test_another_workers_running_trial_is_left_alone(
     assert not search.results()["linear"].note
 
 
-def test_a_family_has_no_more_trials_than_it_may_have(
+def test_parallel_tasks_keep_to_a_familys_limit(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two tasks that see at the same time that one trial is left ask for two; the later one is declined."""
+    """Two tasks that both see one trial left begin two; the later trial is cancelled."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
     ask = studies.ask
 
@@ -339,15 +341,15 @@ def test_a_family_has_no_more_trials_than_it_may_have(
     search, kept = _search(pipeline, make_frame(), tmp_path)
 
     result = search.results()["linear"]
-    assert [trial["number"] for trial in result.trials] == [0, 1, 2]
+    assert [trial.number for trial in result.trials] == [0, 1, 2]
     assert all(number < 3 for _, number in kept)
     assert search.is_over(ENOUGH_SECONDS, worker=0)
 
 
-def test_a_score_that_is_no_number_is_no_result(
+def test_a_score_of_nan_is_no_result(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A NaN is neither best nor kept."""
+    """A NaN is never the best score, and its predictions are not kept."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"trials": 3, "folds": 2})
     monkeypatch.setattr(Metric, "value", lambda *_: math.nan)
     search, kept = _search(pipeline, make_frame(), tmp_path)
@@ -369,10 +371,10 @@ def test_a_database_that_does_not_answer_is_one_sentence(
     assert "127.0.0.1:1/trials" in str(caught.value)
 
 
-def test_a_dear_first_trial_is_cut_to_its_share(
+def test_an_expensive_first_trial_is_limited_to_its_share(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A family that grows round by round is asked to stop when its share is used up, and still has a score."""
+    """Boosting stops when the share of the family is used up, and still has a score."""
     from include.training import tune
 
     monkeypatch.setattr(tune, "trial_share", lambda *_: 0.0)
@@ -383,10 +385,10 @@ def test_a_dear_first_trial_is_cut_to_its_share(
     assert result.score is not None
 
 
-def test_a_deterministic_search_does_not_look_at_the_clock(
+def test_a_deterministic_search_ignores_the_clock(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """With no seconds at all, every trial is had and none is cut short."""
+    """With 0 seconds, every trial runs and none is cut short."""
     tuning = {"trials": 2, "folds": 2, "prune": False}
     pipeline = make_pipeline(candidates=["lightgbm", "linear"], tuning=tuning, deterministic=True)
 
@@ -397,8 +399,22 @@ def test_a_deterministic_search_does_not_look_at_the_clock(
     assert _found(none) == _found(many)
 
 
-def test_why_the_only_trial_failed_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
-    """With one trial allowed, its failure was told as "no trial was finished in the seconds that there were"."""
+def test_a_deterministic_search_prunes_too(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No limit of seconds does not mean that every trial is completed; only the first one is."""
+    monkeypatch.setattr(optuna.Trial, "should_prune", lambda _: True)
+    pipeline = make_pipeline(candidates=["linear"], deterministic=True, tuning={"trials": 3, "folds": 2})
+
+    search, _ = _search(pipeline, make_frame(), tmp_path, seconds=0.0)
+
+    assert [trial.state for trial in search.results()["linear"].trials] == ["complete", "pruned", "pruned"]
+
+
+def test_the_note_says_why_the_only_trial_failed(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
+) -> None:
+    """With one trial allowed, its failure was reported as "no trial finished within the time budget"."""
     pipeline = make_pipeline(candidates=["linear"], tuning={"folds": 2, "trials": 1})
     search = Search(pipeline, tmp_path / "search.journal", "a search")
     _broken(search, "linear", ValueError("singular matrix"))
@@ -409,10 +425,10 @@ def test_why_the_only_trial_failed_is_told(make_pipeline: MakePipeline, make_fra
         search.results()
 
 
-def test_predictions_that_are_no_numbers_are_told_from_an_undefined_metric(
+def test_predictions_of_nan_are_distinguished_from_an_undefined_metric(
     make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path
 ) -> None:
-    """An estimator that predicts NaN is at fault, and not the label."""
+    """The note blames an estimator that predicts NaN, not the label."""
     own = {"lost": {"estimator": "tests.unit.training.team_models.Lost"}}
     pipeline = make_pipeline(metric="pinball", candidates=["baseline"], own_candidates=own, tuning={"folds": 2})
     search, _ = _search(pipeline, make_frame(), tmp_path)

@@ -1,4 +1,4 @@
-"""Base and contributions add up to the prediction, whichever family a model is of."""
+"""Base plus contributions equals the prediction, for every family."""
 
 from __future__ import annotations
 
@@ -6,64 +6,58 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from include.core.errors import EvaluationFailed
 from include.training.calibrate import calibrated
+from include.training.candidates import FAMILIES, candidates_of
 from include.training.combine import build_model
-from include.training.contributions import Contributions, contributions, summary
 from include.training.exact_contributions import exact_contributions
+from include.training.explain_predictions import explain_predictions
 from include.training.fit import fit_model, predict
 from include.training.sampled_contributions import sampled_contributions
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.training.contributions import Contributions
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-PARAMS: dict[str, dict[str, Any]] = {
-    "linear": {"strength": 1.0},
-    "extra_trees": {"max_leaf_nodes": 16, "min_samples_leaf": 3, "max_features": 0.7},
-    "lightgbm": {"n_estimators": 20, "num_leaves": 7, "categories": "grouped", "min_child_samples": 10},
-    "hist_gradient_boosting": {"max_iter": 10, "categories": "grouped"},
-    "xgboost": {"n_estimators": 20, "max_depth": 3, "categories": "grouped"},
-    "catboost": {"iterations": 20, "depth": 3},
-}
 FEATURES = ["holiday", "noise", "signal", "store"]
 
 
 def fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
     """Fit one family on all rows."""
-    pytest.importorskip(family) if family in ("xgboost", "catboost") else None
-    return fit_model(pipeline, frame, family, PARAMS[family], 1)
+    pytest.importorskip(FAMILIES[family].package or "sklearn")
+    candidate = candidates_of(pipeline.training)[family]
+    return fit_model(
+        pipeline, frame, family, candidate.defaults | ({candidate.rounds: 20} if candidate.rounds else {}), 1
+    )
 
 
-def of(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) -> Contributions:
-    """Explain the first rows beside some that lie behind them."""
-    return contributions(model, frame.head(rows), frame.iloc[100:200], pipeline.training)
+def explain(pipeline: Pipeline, frame: pd.DataFrame, model: Model, rows: int = 20) -> Contributions:
+    """Explain the first rows against a background of later rows."""
+    return explain_predictions(model, frame.head(rows), frame.iloc[100:200], pipeline.training)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
 @pytest.mark.parametrize(
-    ("family", "method", "within"),
-    [
-        ("linear", "exact, of a linear model", 1e-6),
-        ("lightgbm", "TreeSHAP", 1e-6),
-        ("catboost", "TreeSHAP", 1e-6),
-        ("xgboost", "TreeSHAP", 1e-4),  # of single precision
-    ],
+    ("family", "method"),
+    [("linear", "exact, of a linear model")]
+    + [(name, "TreeSHAP") for name, family in FAMILIES.items() if family.shap_values is not None],
 )
 def test_a_models_own_contributions_add_up_to_its_prediction(
-    task: str, family: str, method: str, within: float, make_pipeline: MakePipeline, make_frame: MakeFrame
+    task: str, family: str, method: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Trees and lines tell exactly what each raw feature adds, missing values and categories among them."""
+    """Boosted trees and linear models have exact contributions, also for missing values and categories."""
     pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task)
     model = fitted(pipeline, frame, family)
 
-    found = of(pipeline, frame, model)
+    found = explain(pipeline, frame, model)
 
+    within = 1e-4 if family == "xgboost" else 1e-6  # XGBoost sums in single precision
     assert (found.method, found.unit) == (method, "log-odds" if task == "binary" else "value")
     assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=within, rel=within)
     assert sorted(found.values) == FEATURES
@@ -76,11 +70,11 @@ def test_a_models_own_contributions_add_up_to_its_prediction(
 def test_contributions_of_other_models_are_sampled_and_add_up_too(
     task: str, family: str, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Of several classes they are of the most likely one's probability."""
+    """A multiclass model is explained by the probability of the most likely class."""
     pipeline, frame = make_pipeline(task, candidates=[family]), make_frame(task)
     model = fitted(pipeline, frame, family)
 
-    found = of(pipeline, frame, model)
+    found = explain(pipeline, frame, model)
 
     predicted = predict(model, frame.head(20), pipeline.training)
     assert (found.method, found.unit) == (
@@ -91,19 +85,19 @@ def test_contributions_of_other_models_are_sampled_and_add_up_too(
     assert found.agrees
 
 
-def test_a_line_through_a_quantile_is_exact(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Its label was scaled, and what features add is in the label's own unit."""
+def test_a_quantile_regression_is_exact(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+    """Its label is scaled for the fit, and contributions are in the label's own unit."""
     pipeline, frame = make_pipeline("regression", metric="pinball", quantile=0.8, candidates=["linear"]), make_frame()
     model = fitted(pipeline, frame, "linear")
 
-    found = of(pipeline, frame, model)
+    found = explain(pipeline, frame, model)
 
     assert found.method == "exact, of a linear model"
     assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-6)
 
 
 def test_the_sampled_estimate_is_close_to_the_exact_one(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """Of a line both are known; with the same background they are nearly the same, and the same for a seed."""
+    """A linear model has both; they nearly agree on the same background, and a seed reproduces the sample."""
     pipeline, frame = make_pipeline(candidates=["linear"]), make_frame()
     model, rows, background = fitted(pipeline, frame, "linear"), frame.head(10), frame.iloc[100:200]
 
@@ -118,10 +112,10 @@ def test_the_sampled_estimate_is_close_to_the_exact_one(make_pipeline: MakePipel
     assert sampled.base == pytest.approx(exact.base)
 
 
-def test_members_of_a_mean_are_weighed_and_a_vote_of_probabilities_is_sampled(
+def test_a_mean_of_values_is_exact_and_a_mean_of_probabilities_is_sampled(
     make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Values of a weighted mean add up exactly; the log-odds of a mean are not the mean of log-odds."""
+    """Weighted values add up exactly, but the log-odds of a mean are not the mean of the log-odds."""
     for task, method in (("regression", "TreeSHAP and exact, of a linear model"), ("binary", "sampled Shapley values")):
         pipeline, frame = make_pipeline(task, candidates=["linear", "lightgbm"]), make_frame(task)
         members = [
@@ -129,7 +123,7 @@ def test_members_of_a_mean_are_weighed_and_a_vote_of_probabilities_is_sampled(
         ]
         model = build_model(members, task)  # type: ignore[arg-type]
 
-        found = of(pipeline, frame, model)
+        found = explain(pipeline, frame, model)
 
         assert found.method == method
         assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-6)
@@ -139,87 +133,69 @@ def test_members_of_a_mean_are_weighed_and_a_vote_of_probabilities_is_sampled(
 def test_a_calibrated_model_is_explained_before_its_calibrator(
     family: str, exact: bool, make_pipeline: MakePipeline, make_frame: MakeFrame
 ) -> None:
-    """Trees and lines tell what they add to the log-odds that the calibrator is given; others are sampled whole."""
+    """Exact contributions are to the log-odds before calibration; other models are sampled after calibration."""
     pipeline, frame = make_pipeline("binary", candidates=[family]), make_frame("binary")
     inner = fitted(pipeline, frame, family)
     before = predict(inner, frame, pipeline.training)
     model = calibrated(inner, "sigmoid", frame["label"].to_numpy(), before)
 
-    found = of(pipeline, frame, model)
+    found = explain(pipeline, frame, model)
 
     after = predict(model, frame.head(20), pipeline.training)
     assert found.before_calibration is exact
     assert found.explained == pytest.approx(before[:20] if exact else after, abs=1e-6)
 
 
-def test_contributions_that_do_not_add_up_are_not_shown(
+def test_exact_contributions_that_do_not_add_up_are_replaced(
     make_pipeline: MakePipeline, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a model says of itself is held against its prediction, and sampled where it is something else."""
-    from include.training import exact_contributions as module
-
+    """Exact contributions are compared with the prediction, and sampled ones replace them if they differ."""
     pipeline, frame = make_pipeline(candidates=["linear"]), make_frame()
     model = fitted(pipeline, frame, "linear")
-    real = module.exact_contributions
 
     def wrong(*args: Any) -> Contributions | None:
-        found = real(*args)
+        found = exact_contributions(*args)
         return found and replace(found, base=found.base + 50)
 
-    monkeypatch.setattr(module, "exact_contributions", wrong)
+    monkeypatch.setattr("include.training.explain_predictions.exact_contributions", wrong)
 
-    assert of(pipeline, frame, model).method == "sampled Shapley values"
+    assert explain(pipeline, frame, model).method == "sampled Shapley values"
 
 
-def test_a_missing_column_is_told(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
+def test_a_missing_column_is_named(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
     """A model cannot be explained on rows that lack what it was fitted on."""
     pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame()
     model = fitted(pipeline, frame, "extra_trees")
 
     with pytest.raises(EvaluationFailed, match="noise"):
-        of(pipeline, frame.drop(columns="noise"), model)
+        explain(pipeline, frame.drop(columns="noise"), model)
 
 
 def test_a_model_without_features_adds_nothing(make_pipeline: MakePipeline, make_frame: MakeFrame) -> None:
-    """A guess is all base."""
+    """The prediction of a constant is its base."""
     pipeline, frame = make_pipeline(candidates=["baseline"]), make_frame()
-    PARAMS["baseline"] = {}
 
-    found = of(pipeline, frame, fitted(pipeline, frame, "baseline"))
+    found = explain(pipeline, frame, fitted(pipeline, frame, "baseline"))
 
     assert all(not each.any() for each in found.values.values())
     assert found.base == pytest.approx(found.prediction)
 
 
-def test_a_summary_puts_the_weightiest_feature_first_and_tells_its_direction() -> None:
-    """A number that adds more the larger it is has the direction 1, and text has none."""
-    rows = pd.DataFrame({"size": [1.0, 2.0, np.nan, 4.0], "store": ["a", "b", "c", "a"]})
-    values = {"store": np.array([0.1, 0, 0, 0.1]), "size": np.array([-3.0, 1.0, 0.0, 2.0])}
-
-    told = summary(Contributions(np.full(4, 10.0), values, np.zeros(4), "value", "TreeSHAP"), rows)
-
-    first, second = told["features"]
-    assert (first["feature"], first["mean"], first["direction"]) == ("size", 1.5, 1.0)
-    assert first["points"] == [[-3.0, 0.0], [1.0, 0.5], [0.0, None], [2.0, 1.0]]
-    assert (second["feature"], second["direction"]) == ("store", None)
-    assert (told["base"], told["rows"], told["unit"]) == (10.0, 4, "value")
-
-
-def test_a_slow_model_is_walked_less_and_its_contributions_add_up_all_the_same(
+def test_fewer_walks_of_a_slow_model_still_add_up(
     make_pipeline: MakePipeline,
     make_frame: MakeFrame,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """When its seconds have passed, what was walked until then is told."""
+    """When the seconds have passed, the log names the number of finished walks."""
     from include.training import sampled_contributions as module
 
-    monkeypatch.setattr(module, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 500)
     pipeline, frame = make_pipeline(candidates=["extra_trees"]), make_frame()
     model = fitted(pipeline, frame, "extra_trees")
 
-    found = of(pipeline, frame, model)
+    found = explain(pipeline, frame, model)
 
     assert found.explained == pytest.approx(predict(model, frame.head(20), pipeline.training), abs=1e-9)
     assert "of 400 walks" in caplog.text

@@ -1,9 +1,10 @@
-"""XGBoost: an extra, for where it is installed."""
+"""XGBoost: boosted trees; an optional extra."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
 from include.training.candidates.candidate import (
     MAX_ROUNDS,
     PATIENCE_ROUNDS,
@@ -11,10 +12,11 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: XGBoost's own metrics that are watched; elsewhere that of its objective.
+#: XGBoost's own metrics for early stopping; for other metrics it uses the metric of its objective.
 _WATCHED = {"roc_auc": "auc", "average_precision": "aucpr"}
 _OBJECTIVES = {"squared": "reg:squarederror", "absolute": "reg:absoluteerror", "quantile": "reg:quantileerror"}
 
 
 def xgboost(training: Training) -> Candidate:
-    """Return the family, its objective chosen by the metric."""
+    """Return the family with the objective that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
@@ -57,30 +59,29 @@ def xgboost(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "xgboost",
-        "ordinal",
-        defaults,
-        suggest,
-        _estimator,
-        "n_estimators",
-        MAX_ROUNDS,
+        family="xgboost",
+        encoding="ordinal",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="n_estimators",
         fit_watched=_fit_watched,
         needs_codes=True,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from xgboost import XGBClassifier, XGBRegressor
 
     taken = estimator_params(params)
-    fixed = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
+    fixed: Params = {"random_state": training.seed, "n_jobs": threads, "verbosity": 0, "tree_method": "hist"}
     fixed["n_estimators"] = MAX_ROUNDS
     if params["categories"] == "grouped" and columns.categorical:
         kinds = ["q"] * len(columns.numeric) + ["c"] * len(categorical_positions(columns))
         fixed |= {"enable_categorical": True, "feature_types": kinds}
     if training.classifies:
         return XGBClassifier(**fixed | taken)
-    loss = taken_loss(training, params)
+    loss = loss_to_minimise(training, params)
     if loss == "quantile":
         fixed["quantile_alpha"] = training.quantile
     return XGBRegressor(**fixed | taken, objective=_OBJECTIVES[loss])
@@ -91,13 +92,13 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     from xgboost.callback import EarlyStopping
 
     class StopInTime(EarlyStopping):
-        """Ends the fit at the deadline as well."""
+        """Stops the fit at the deadline too."""
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             return super().after_iteration(model, epoch, evals_log) or watch.is_over()
 
     if watch.measure.task == "multiclass":
-        # classes must be gapless, so one that is missing here gets a row without any weight
+        # XGBoost needs every class up to the highest, so a missing one gets a row of weight 0
         gaps = np.setdiff1d(np.arange(y.max()), y)
         weights = np.ones(len(y)) if weights is None else weights
         x, y = np.vstack([x, x[: len(gaps)]]), np.concatenate([y, gaps])
@@ -107,3 +108,22 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     estimator.fit(x, y, sample_weight=weights, eval_set=[(watch.x, watch.y)], verbose=False)
     estimator.set_params(callbacks=None)
     return estimator.best_iteration + 1
+
+
+def _shap_values(estimator: Any, x: Any) -> np.ndarray:
+    from xgboost import DMatrix
+
+    kinds = estimator.get_params().get("feature_types")
+    matrix = DMatrix(x, feature_types=kinds, enable_categorical=kinds is not None, nthread=settings.threads())
+    return estimator.get_booster().predict(matrix, pred_contribs=True)
+
+
+FAMILY = Family(
+    name="xgboost",
+    first_trial=4,
+    make=xgboost,
+    package="xgboost",
+    # a booster is bytes, which XGBoost reads as trees
+    model_types=("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
+    shap_values=_shap_values,
+)

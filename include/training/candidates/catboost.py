@@ -1,19 +1,21 @@
-"""CatBoost: an extra, for where it is installed; strong where much is in the categories."""
+"""CatBoost: boosted trees that make good use of categories; an optional extra."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
 from include.training.candidates.candidate import (
     PATIENCE_ROUNDS,
     Candidate,
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: A round of its balanced trees takes longer than those of the other families.
+#: A round of its balanced trees takes longer than a round of the other families.
 MAX_ROUNDS = 2000
 
 
 def catboost(training: Training) -> Candidate:
-    """Return the family, its loss chosen by the metric."""
+    """Return the family with the loss that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
@@ -49,28 +51,35 @@ def catboost(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "catboost", "coded", defaults, suggest, _estimator, "iterations", MAX_ROUNDS, fit_watched=_fit_watched
+        family="catboost",
+        encoding="coded",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="iterations",
+        fit_watched=_fit_watched,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     taken = estimator_params(params)
     fixed: Params = {"random_seed": training.seed, "thread_count": threads, "logging_level": "Silent"}
     fixed |= {"allow_writing_files": False, "bootstrap_type": "Bernoulli", "iterations": MAX_ROUNDS}
     if columns.categorical:
-        fixed["cat_features"] = tuple(categorical_positions(columns))  # a list would not be the same after cloning
+        # a tuple: scikit-learn's clone copies a list and then refuses it as changed
+        fixed["cat_features"] = tuple(categorical_positions(columns))
     if training.classifies:
         loss = "Logloss" if training.task == "binary" else "MultiClass"
         return CatBoostClassifier(**fixed | taken, loss_function=loss)
     losses = {"squared": "RMSE", "absolute": "MAE", "quantile": f"Quantile:alpha={training.quantile}"}
-    return CatBoostRegressor(**fixed | taken, loss_function=losses[taken_loss(training, params)])
+    return CatBoostRegressor(**fixed | taken, loss_function=losses[loss_to_minimise(training, params)])
 
 
 def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | None, watch: Watch) -> int:
     class StopInTime:
-        """Ends the fit at the deadline."""
+        """Stops the fit at the deadline."""
 
         def after_iteration(self, info: Any) -> bool:
             return not watch.is_over()
@@ -85,3 +94,21 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
         callbacks=[StopInTime()],
     )
     return estimator.tree_count_
+
+
+def _shap_values(estimator: Any, x: Any) -> np.ndarray:
+    from catboost import Pool
+
+    pool = Pool(x, cat_features=estimator.get_cat_feature_indices())
+    return estimator.get_feature_importance(pool, type="ShapValues", thread_count=settings.threads())
+
+
+FAMILY = Family(
+    name="catboost",
+    first_trial=6,
+    make=catboost,
+    package="catboost",
+    # a model is bytes, which CatBoost reads as trees
+    model_types=("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
+    shap_values=_shap_values,
+)

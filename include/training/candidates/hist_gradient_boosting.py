@@ -12,10 +12,11 @@ from include.training.candidates.candidate import (
     Params,
     estimator_params,
     loss_defaults,
+    loss_to_minimise,
     suggest_loss,
-    taken_loss,
 )
 from include.training.candidates.encoding import categorical_positions
+from include.training.candidates.family import Family
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: Rounds that are fitted before the clock is looked at; then as many more as there were, if there is time.
+#: Rounds before the first look at the clock; after each look, up to as many more as there are already.
 FIRST_ROUNDS = 20
-#: Metrics that are watched themselves; elsewhere the loss.
+#: Metrics for early stopping; for other metrics it uses the loss.
 _WATCHED = {"roc_auc": "roc_auc", "average_precision": "average_precision"}
 _LOSSES = {"squared": "squared_error", "absolute": "absolute_error", "quantile": "quantile"}
 
 
 def hist_gradient_boosting(training: Training) -> Candidate:
-    """Return the family, its loss chosen by the metric."""
+    """Return the family with the loss that fits the metric."""
 
     def suggest(trial: optuna.Trial) -> Params:
         return {
@@ -56,27 +57,26 @@ def hist_gradient_boosting(training: Training) -> Candidate:
         **loss_defaults(training),
     }
     return Candidate(
-        "hist_gradient_boosting",
-        "ordinal",
-        defaults,
-        suggest,
-        _estimator,
-        "max_iter",
-        MAX_ROUNDS,
+        family="hist_gradient_boosting",
+        encoding="ordinal",
+        defaults=defaults,
+        suggest=suggest,
+        estimator=_make_estimator,
+        rounds="max_iter",
         fit_watched=_fit_watched,
     )
 
 
-def _estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
+def _make_estimator(columns: FeatureColumns, training: Training, params: Params, threads: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     taken = estimator_params(params)
     positions = categorical_positions(columns) if params["categories"] == "grouped" else []
-    fixed = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
+    fixed: Params = {"random_state": training.seed, "early_stopping": False, "max_iter": MAX_ROUNDS}
     fixed["categorical_features"] = positions or None
     if training.classifies:
         return HistGradientBoostingClassifier(**fixed | taken)
-    loss = taken_loss(training, params)
+    loss = loss_to_minimise(training, params)
     if loss == "quantile":
         fixed["quantile"] = training.quantile
     return HistGradientBoostingRegressor(**fixed | taken, loss=_LOSSES[loss])
@@ -86,7 +86,7 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
     import numpy as np
 
     limit, rounds = estimator.max_iter, min(FIRST_ROUNDS, estimator.max_iter)
-    # it has no callback, so it is fitted on in a few parts with a look at the clock between them
+    # scikit-learn has no callback here, so fit in a few parts and look at the clock between them
     estimator.set_params(scoring=_WATCHED.get(watch.measure.name, "loss"))
     estimator.set_params(warm_start=True, early_stopping=True, n_iter_no_change=PATIENCE_ROUNDS, tol=0.0)
     start = time.monotonic()
@@ -99,7 +99,15 @@ def _fit_watched(estimator: Any, x: Any, y: np.ndarray, weights: np.ndarray | No
         if affordable < 1:
             break
         rounds = min(limit, rounds + int(min(rounds, affordable)))
-    # the first of the scores is that of no round at all
+    # the first score is that of zero rounds
     best = max(1, int(np.argmax(estimator.validation_score_)))
-    del estimator._predictors[best:]  # it has no other way to predict with fewer rounds
+    del estimator._predictors[best:]  # scikit-learn has no other way to predict with fewer rounds
     return best
+
+
+FAMILY = Family(
+    name="hist_gradient_boosting",
+    first_trial=5,
+    make=hist_gradient_boosting,
+    model_types=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
+)
