@@ -11,12 +11,12 @@ from include.cli.backup import backup, restore
 from include.cli.check import schema, validate_config
 from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
-from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
 from include.cli.ingest import ingest
 from include.cli.monitor import monitor
-from include.cli.night import replay_version, run
+from include.cli.quarantine import quarantine
 from include.cli.registry import hold, promote, release, rollback
+from include.cli.run import replay_version, run
 from include.cli.score import score
 from include.cli.shared import sources_folder
 from include.cli.stack import airflow, demo, sources, up

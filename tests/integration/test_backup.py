@@ -22,7 +22,7 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
-from include.ops.production.contents import read_contents
+from include.ops.production.backup_manifest import read_manifest
 from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
 from include.registry.records.chain import read_all
@@ -190,7 +190,7 @@ def test_backups_taken_while_a_night_runs_are_whole(
     [
         ("include.ops.production.backup.dump", "after", 1),
         ("include.ops.production.backup.digest_of", "before", 3),
-        ("include.ops.production.contents.Contents.write", "after", 1),
+        ("include.ops.production.backup_manifest.BackupManifest.write", "after", 1),
     ],
 )
 def test_a_killed_backup_is_none_and_the_next_one_clears_it_away(
@@ -349,14 +349,14 @@ def test_the_key_of_airflow_is_not_in_the_backup_and_is_asked_for(
 
 def test_a_backup_says_of_itself_what_it_holds_and_is_its_owners_alone(backup: Path) -> None:
     """Sizes, digests, versions and the heads of the chains; no file can be read by others."""
-    contents = read_contents(backup)
+    manifest = read_manifest(backup)
 
-    assert set(contents.parts) == {"airflow", "lake-decisions", "mlflow", "artifacts", "lake-tables"}
+    assert set(manifest.parts) == {"airflow", "lake-decisions", "mlflow", "artifacts", "lake-tables"}
     assert {path.name: path.stat().st_size for path in backup.iterdir() if path.name != "backup.json"} == {
-        part.file: part.bytes for part in contents.parts.values()
+        part.file: part.bytes for part in manifest.parts.values()
     }
-    assert set(contents.versions) == {"nightshift", "airflow", "mlflow"}
-    assert list(contents.heads) == ["shop"]
+    assert set(manifest.versions) == {"nightshift", "airflow", "mlflow"}
+    assert list(manifest.heads) == ["shop"]
     assert {path.stat().st_mode & 0o077 for path in [backup, *backup.iterdir()]} == {0}
 
 

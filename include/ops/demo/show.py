@@ -107,7 +107,7 @@ def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
 
 def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
     """Return a client, once Airflow knows the DAGs."""
-    client = AirflowClient.embedded(stack.places)
+    client = AirflowClient.embedded(stack.paths)
     deadline = time.monotonic() + PARSE_SECONDS
     while not all(client.has_dag(dag_id) for dag_id in dag_ids):
         stack.check()
@@ -119,10 +119,10 @@ def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
 
 
 def _print_addresses(stack: Stack, console: Console) -> None:
-    password = stack_secrets(stack.places.home)["admin_password"]
+    password = stack_secrets(stack.paths.home)["admin_password"]
     console.print(
-        f"  Airflow  {stack.places.airflow_url}   login {ADMIN}, password {password}\n"
-        f"  MLflow   {stack.places.mlflow_url}",
+        f"  Airflow  {stack.paths.airflow_url}   login {ADMIN}, password {password}\n"
+        f"  MLflow   {stack.paths.mlflow_url}",
         markup=False,
         highlight=False,
         soft_wrap=True,

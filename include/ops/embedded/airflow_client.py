@@ -10,7 +10,7 @@ from include.core.errors import EmbeddedStackError
 from include.ops.embedded.environment import ADMIN, stack_secrets
 
 if TYPE_CHECKING:
-    from include.ops.embedded.environment import Places
+    from include.ops.embedded.environment import StackPaths
 
 
 class AirflowClient:
@@ -35,9 +35,9 @@ class AirflowClient:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     @classmethod
-    def embedded(cls, places: Places) -> AirflowClient:
+    def embedded(cls, paths: StackPaths) -> AirflowClient:
         """Return a session with the embedded stack's own Airflow."""
-        return cls(places.airflow_url, ADMIN, stack_secrets(places.home)["admin_password"])
+        return cls(paths.airflow_url, ADMIN, stack_secrets(paths.home)["admin_password"])
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether Airflow has parsed a DAG."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from include.core.alembic_revisions import read_revisions_apart
 from include.core.database_file import DatabaseFile
 from include.core.errors import EmbeddedStackError
-from include.ops.embedded.environment import MARK, Places, stack_environment
+from include.ops.embedded.environment import MARK, StackPaths, stack_environment
 from include.ops.embedded.ports import choose_port
 from include.registry.store import migrate_store
 
@@ -57,7 +57,7 @@ class Part:
 class Stack:
     """A running stack."""
 
-    places: Places
+    paths: StackPaths
     environment: dict[str, str]
     parts: list[Part]
 
@@ -102,16 +102,16 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
         for port, usual, name in ((airflow_port, 8080, "Airflow"), (mlflow_port, 5000, "MLflow")):
             if port != usual:
                 tell(f"{name} uses port {port}")
-        places = Places(home, airflow_port, mlflow_port)
-        environment = stack_environment(places, connections)
-        for folder in (places.airflow_home, places.mlflow_home, places.logs):
+        paths = StackPaths(home, airflow_port, mlflow_port)
+        environment = stack_environment(paths, connections)
+        for folder in (paths.airflow_home, paths.mlflow_home, paths.logs):
             folder.mkdir(parents=True, exist_ok=True)
-        places.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
-        stack = Stack(places, environment, [])
+        paths.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
+        stack = Stack(paths, environment, [])
         try:
-            with _readable(places.mlflow_home / "mlflow.db") as database:
+            with _readable(paths.mlflow_home / "mlflow.db") as database:
                 migrate_store(database, tell)
-            stack.parts.append(_start(stack, "mlflow", _mlflow_command(places)))
+            stack.parts.append(_start(stack, "mlflow", _mlflow_command(paths)))
             migrate_airflow(stack, tell)
             stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
             stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
@@ -119,10 +119,10 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
             stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
             stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
             # without a scheduler that lives, the API would answer and no task would ever begin
-            _await(stack, f"{places.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
+            _await(stack, f"{paths.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
             # Airflow builds its API for tasks at the first call, which would be inside of the first task
-            _await(stack, f"{places.airflow_url}/execution/health")
-            _await(stack, f"{places.mlflow_url}/health")
+            _await(stack, f"{paths.airflow_url}/execution/health")
+            _await(stack, f"{paths.mlflow_url}/health")
             yield stack
         finally:
             _stop(stack)
@@ -160,23 +160,23 @@ def _airflow(*command: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *command]
 
 
-def _mlflow_command(places: Places) -> list[str]:
+def _mlflow_command(paths: StackPaths) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(places.mlflow_port)),
-        *("--backend-store-uri", f"sqlite:///{places.mlflow_home / 'mlflow.db'}"),
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(paths.mlflow_port)),
+        *("--backend-store-uri", f"sqlite:///{paths.mlflow_home / 'mlflow.db'}"),
         # tasks write artifacts to the folder themselves: no upload through the server
-        *("--no-serve-artifacts", "--default-artifact-root", (places.mlflow_home / "artifacts").as_uri()),
+        *("--no-serve-artifacts", "--default-artifact-root", (paths.mlflow_home / "artifacts").as_uri()),
         *("--workers", "1"),
     ]
 
 
 def _start(stack: Stack, name: str, command: list[str], settings: dict[str, str] | None = None) -> Part:
-    log = stack.places.logs / f"{name}.log"
+    log = stack.paths.logs / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             env=stack.environment | (settings or {}),
-            cwd=stack.places.home,
+            cwd=stack.paths.home,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -197,7 +197,7 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
     """
     (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
     migrations = Path(package) / "migrations"
-    path = stack.places.airflow_home / "airflow.db"
+    path = stack.paths.airflow_home / "airflow.db"
     file = DatabaseFile(
         path, "Airflow", version("apache-airflow-core"), lambda: read_revisions_apart(migrations, stack.environment)
     )
@@ -260,7 +260,7 @@ def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: Tr
             pass
         if time.monotonic() > deadline:
             raise EmbeddedStackError(
-                f"{url} did not answer within {START_SECONDS} s; the logs are in {stack.places.logs}"
+                f"{url} did not answer within {START_SECONDS} s; the logs are in {stack.paths.logs}"
             )
         time.sleep(0.1)
 
@@ -276,7 +276,7 @@ def _stop(stack: Stack) -> None:
         except subprocess.TimeoutExpired:
             _send(-part.process.pid, signal.SIGKILL)
             part.process.wait()
-    stop_marked(stack.places.home)
+    stop_marked(stack.paths.home)
 
 
 def _marked(home: Path) -> list[int]:

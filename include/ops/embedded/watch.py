@@ -42,7 +42,7 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
                 key = (task["task_id"], task["map_index"], "asks")
                 if task["state"] == "awaiting_input" and key not in shown:
                     shown.add(key)
-                    page = f"{stack.places.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
+                    page = f"{stack.paths.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
                     told = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
                     console.print(told, markup=False, highlight=False, soft_wrap=True)
             running = [task for task in tasks if task["state"] == "running"]

@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import BackupFailed, ModelRefused
 from include.ops.production.archive import Archive, digest_of, files_below
-from include.ops.production.contents import Contents, Part
+from include.ops.production.backup_manifest import BackupManifest, Part
+from include.ops.production.backup_targets import BackupTargets, Database, Tree, find_targets
 from include.ops.production.databases import dump, identity, is_there, part_name
 from include.ops.production.lake_files import add_named_files, add_naming_files, refuse_torn_tables
-from include.ops.production.places import Database, Places, Tree, find_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,16 +64,16 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
     TrackingUnavailable
         If MLflow's database does not answer.
     """
-    places = find_places()
-    for tree in (places.artifacts, places.lake):
+    targets = find_targets()
+    for tree in (targets.artifacts, targets.lake):
         if tree.folder and to.resolve().is_relative_to(tree.folder.resolve()):
             raise BackupFailed(f"{to} lies in {tree.folder}, which is backed up; name a folder elsewhere")
     made_at = datetime.now(UTC)
     name = f"nightshift-{made_at.strftime('%Y%m%dT%H%M%S')}.{made_at.microsecond // 1000:03d}Z"
     try:
         with _only_one(to), _scratch(to / f".{name}{_PARTIAL}") as scratch:
-            contents = _copy(places, scratch, made_at, tell)
-            contents.write(scratch)
+            manifest = _copy(targets, scratch, made_at, tell)
+            manifest.write(scratch)
             _share(scratch)
             _sync(scratch)
             scratch.rename(to / name)
@@ -87,16 +87,16 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
     return to / name
 
 
-def databases_of(places: Places) -> list[Database]:
+def databases_of(targets: BackupTargets) -> list[Database]:
     """Return the databases in the order in which they are copied, one that serves several purposes once."""
     found: dict[tuple[object, ...], Database] = {}
-    for each in (places.mlflow, places.auth, places.trials, places.airflow):
+    for each in (targets.mlflow, targets.auth, targets.trials, targets.airflow):
         if each:
             found.setdefault(identity(each), each)
     return list(found.values())[::-1]
 
 
-def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> Contents:
+def _copy(targets: BackupTargets, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> BackupManifest:
     parts: dict[str, Part] = {}
     notes: list[str] = []
 
@@ -106,7 +106,7 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
         notes.extend(f"left out, since it is not a file: {each}" for each in left_out or [])
 
     def copy_database(database: Database) -> None:
-        if database not in databases_of(places):
+        if database not in databases_of(targets):
             return
         path = folder / part_name(database)
         if not is_there(database):
@@ -115,23 +115,23 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
         dump(database, path)
         done(database.name, path)
 
-    for database in filter(None, (places.airflow, places.trials)):
+    for database in filter(None, (targets.airflow, targets.trials)):
         copy_database(database)
-    lake, heads = places.lake.folder, {}
+    lake, heads = targets.lake.folder, {}
     if lake:
         with Archive(folder / "lake-decisions.tar") as archive:
             add_naming_files(archive, lake)
             heads = _complete_records(archive, lake)
         decisions = archive
         done("lake-decisions", folder / "lake-decisions.tar", archive.left_out)
-    champions = _champions(places.mlflow)
-    for database in filter(None, (places.auth, places.mlflow)):
+    champions = _champions(targets.mlflow)
+    for database in filter(None, (targets.auth, targets.mlflow)):
         copy_database(database)
     model_sizes: dict[str, int] | None = None
-    if places.artifacts.folder:
+    if targets.artifacts.folder:
         with Archive(folder / "artifacts.tar") as archive:
-            for path in files_below(places.artifacts.folder):
-                archive.add(places.artifacts.folder, path)
+            for path in files_below(targets.artifacts.folder):
+                archive.add(targets.artifacts.folder, path)
         model_sizes = archive.sizes
         done("artifacts", folder / "artifacts.tar", archive.left_out)
     lake_sizes: dict[str, int] | None = None
@@ -143,9 +143,9 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
         tables = refuse_torn_tables(lake_sizes, lake)
         tell(f"{tables} table{'s' * (tables != 1)}: every file that the newest version needs is in the backup")
     for champion in champions:
-        _refuse_without_files(champion, places.artifacts, model_sizes, lake_sizes)
+        _refuse_without_files(champion, targets.artifacts, model_sizes, lake_sizes)
         tell(f"{champion.name}: its champion, version {champion.number}, is in the backup with all its files")
-    for tree in (places.artifacts, places.lake):
+    for tree in (targets.artifacts, targets.lake):
         if tree.folder is None:
             notes.append(
                 f"{tree.name}: {tree.uri} is an object store and was not copied; its own versioning or replication "
@@ -153,8 +153,8 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
             )
     for note in notes:
         tell(note)
-    return Contents(
-        made_at.isoformat(timespec="seconds"), _versions(), parts, _folders(places), places.fernet, heads, notes
+    return BackupManifest(
+        made_at.isoformat(timespec="seconds"), _versions(), parts, _folders(targets), targets.fernet, heads, notes
     )
 
 
@@ -213,8 +213,8 @@ def _refuse_without_files(
         )
 
 
-def _folders(places: Places) -> dict[str, str]:
-    return {tree.name: str(tree.folder) for tree in (places.artifacts, places.lake) if tree.folder}
+def _folders(targets: BackupTargets) -> dict[str, str]:
+    return {tree.name: str(tree.folder) for tree in (targets.artifacts, targets.lake) if tree.folder}
 
 
 def _versions() -> dict[str, str]:

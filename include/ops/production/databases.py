@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from include.core.errors import NightshiftError
-    from include.ops.production.places import Database
+    from include.ops.production.backup_targets import Database
 
 #: Seconds for which a copy waits for a writer.
 WAIT_SECONDS = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from include.ops.embedded.environment import Places, stack_environment, stack_secrets
+from include.ops.embedded.environment import StackPaths, stack_environment, stack_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def test_two_homes_have_different_secrets(home: Path, tmp_path: Path) -> None:
 
 def test_everything_is_on_this_machine_only(home: Path) -> None:
     """Each address in the environment is 127.0.0.1."""
-    environment = stack_environment(Places(home, 8080, 5000), {})
+    environment = stack_environment(StackPaths(home, 8080, 5000), {})
 
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
     addresses = [value for value in environment.values() if value.startswith("http://")]
@@ -49,7 +49,7 @@ def test_the_environment_has_the_last_word(home: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "7")
     monkeypatch.setenv("AIRFLOW_CONN_LANDING", "mine")
 
-    environment = stack_environment(Places(home, 8080, 5000), {"AIRFLOW_CONN_LANDING": "the demo's"})
+    environment = stack_environment(StackPaths(home, 8080, 5000), {"AIRFLOW_CONN_LANDING": "the demo's"})
 
     assert environment["AIRFLOW__CORE__PARALLELISM"] == "7"
     assert environment["AIRFLOW_CONN_LANDING"] == "mine"

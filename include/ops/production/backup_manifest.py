@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Contents:
+class BackupManifest:
     """A backup as a whole.
 
     Attributes
@@ -65,7 +65,7 @@ class Contents:
         write_private(folder / NAME, text + "\n")
 
 
-def read_contents(folder: Path) -> Contents:
+def read_manifest(folder: Path) -> BackupManifest:
     """Return what a backup says of itself; its parts are not looked at yet.
 
     Raises
@@ -91,7 +91,7 @@ def read_contents(folder: Path) -> Contents:
     if digest != _digest(content):
         raise RestoreRefused(f"{path} is not as it was written; take another backup; nothing was restored")
     del content["format"]
-    return Contents(**content | {"parts": {name: Part(**part) for name, part in content["parts"].items()}})
+    return BackupManifest(**content | {"parts": {name: Part(**part) for name, part in content["parts"].items()}})
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Places:
+class BackupTargets:
     """All that belongs together.
 
     Attributes
@@ -67,7 +67,7 @@ class Places:
     fernet: str | None
 
 
-def find_places() -> Places:
+def find_targets() -> BackupTargets:
     """Return what the environment names, and the embedded stack's places where it names nothing.
 
     Raises
@@ -80,7 +80,7 @@ def find_places() -> Places:
     airflow = named or f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     trials = settings.tuning_storage()
     auth = _auth_url()
-    return Places(
+    return BackupTargets(
         Database("airflow", airflow, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
         Database("mlflow", _mlflow_url(), "MLFLOW_BACKEND_STORE_URI"),
         Database("mlflow-logins", auth, "database_uri in MLFLOW_AUTH_CONFIG_PATH") if auth else None,
