@@ -80,7 +80,7 @@ def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
 
 
 def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
-    """Each address is told by a callback of its own, and a run that hangs is told of too."""
+    """Each address has a callback of its own, and a run that hangs is reported too."""
     found = dags(shop, ALL)
     assert {"ingest", "retrain", "monitor"} <= found.keys()
     for kind, dag in found.items():
@@ -94,7 +94,7 @@ def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: P
 
 
 def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
-    """Who wants verdicts is not told of failures."""
+    """An address that wants verdicts gets no failures."""
     found = dags(shop, VERDICTS)
 
     assert callbacks(found["retrain"]) == {"summarize_run": ["VerdictNotifier"]}
@@ -176,7 +176,7 @@ def test_the_first_wait_for_a_service_is_told_of(
 
 
 def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook) -> None:
-    """A password that an error shows in no form that could be told is known to Airflow by its value."""
+    """Airflow knows a password by its value, whatever form an error shows it in."""
     mask_secret("a-password-of-no-form")
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("a-password-of-no-form was refused")))
@@ -260,7 +260,7 @@ def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None
 def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
     processed: Callable[..., None], chat: webhook.Webhook, knows_a_task: bool
 ) -> None:
-    """Airflow calls it for both, and the task has told of itself."""
+    """Airflow calls it for both, and the task has reported its own failure."""
     processed("task_failure", knows_a_task=knows_a_task)
     processed("timed_out", knows_a_task=knows_a_task)
 
@@ -317,13 +317,13 @@ def test_an_approval_leads_to_the_page_of_the_answer(
 
 
 def test_an_address_that_refuses_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
-    """The warning says who was not told and why."""
+    """The warning names the address that was not notified, and why."""
     chat.status = 403
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
 
     [warning] = [each for each in caplog.records if each.levelno == logging.WARNING]
-    assert warning.getMessage().startswith("shop: webhook (connection 'chat') was not told: AirflowException: 403:")
+    assert warning.getMessage().startswith("shop: webhook (connection 'chat') was not notified: AirflowException: 403:")
 
 
 def test_the_path_of_a_webhook_is_in_no_log(
@@ -334,7 +334,7 @@ def test_the_path_of_a_webhook_is_in_no_log(
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
 
-    assert "was not told: ConnectionError: " in caplog.text
+    assert "was not notified: ConnectionError: " in caplog.text
     assert caplog.text.count("url: /***") == 2
     assert webhook.PATH not in caplog.text
     assert redact(f"Max retries exceeded with url: {webhook.PATH}") == "Max retries exceeded with url: /***"
@@ -342,12 +342,12 @@ def test_the_path_of_a_webhook_is_in_no_log(
 
 @pytest.mark.parametrize("to", ["email", "webhook"])
 def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A name that Airflow does not know is told in the log of the task."""
+    """The task's log names a connection that Airflow does not know."""
     address = Notify(to=to, connection="nowhere", recipients=["a@b.c"] if to == "email" else [])
 
     FailureNotifier("shop", address)(failed(ValueError("x")))
 
-    assert f"shop: {to} (connection 'nowhere') was not told: " in caplog.text
+    assert f"shop: {to} (connection 'nowhere') was not notified: " in caplog.text
 
 
 def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -357,7 +357,7 @@ def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.L
 
     VerdictNotifier("shop", TO_CHAT)({"ti": task})
 
-    assert "shop: webhook (connection 'chat') was not told: RunMissing: " in caplog.text
+    assert "shop: webhook (connection 'chat') was not notified: RunMissing: " in caplog.text
 
 
 def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +392,7 @@ def test_a_provider_that_is_missing_is_named(
 
     FailureNotifier("shop", Notify(to=to, connection="chat"))(failed(ValueError("x")))
 
-    assert f"notify: {to} needs the package {package}, which is not installed where the task ran" in caplog.text
+    assert f"notify: {to} needs the package {package}, which is not installed on the task's worker" in caplog.text
 
 
 def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,9 +416,9 @@ def test_apprise_is_sent_plain_text_and_its_failure_is_told(
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
 
     FailureNotifier("shop", Notify(to="apprise", connection="one"))(failed(ValueError("a < b")))
-    assert "was not told" not in caplog.text
+    assert "was not notified" not in caplog.text
     FailureNotifier("shop", Notify(to="apprise", connection="both"))(failed(ValueError("a < b")))
 
     assert [each["title"] for each in chat.posted] == ["shop: sales.validate failed in shop.ingest"] * 2
     assert chat.posted[0]["message"].startswith("ValueError: a < b\n")
-    assert "shop: apprise (connection 'both') was not told: RuntimeError: Apprise could not deliver it" in caplog.text
+    assert "shop: apprise (connection 'both') was not notified: RuntimeError: Apprise could not deliver" in caplog.text

@@ -102,7 +102,7 @@ def test_the_monitor_tells_drift_and_asks_for_a_retraining(run_dags: RunDags, sh
     assert outcome.state == "success", outcome.log[-3000:]
     assert outcome.tasks == dict.fromkeys(["plan_monitoring", "measure_drift", "ask_retraining"], "success")
     assert re.search(r"alert +feature_shift +revenue_last_day ", outcome.log)
-    assert "a retraining is asked for, because of " in outcome.log
+    assert "a retraining is requested because of " in outcome.log
     assert lake.days_with_rows(lake.monitoring_uri("shop")) == ["2024-03-20"]
 
 
