@@ -17,7 +17,7 @@ from include.core.private_file import write_private
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Every process of a stack has it in its environment, with the stack's home folder as its value.
+#: Environment variable that marks every process of a stack; its value is the stack's home folder.
 MARK = "NIGHTSHIFT_STACK"
 
 ADMIN = "admin"
@@ -25,7 +25,7 @@ ADMIN = "admin"
 
 @dataclass(frozen=True)
 class StackPaths:
-    """Where the stack's parts are, on this machine only."""
+    """Folders and addresses of a stack on this machine."""
 
     home: Path
     airflow_port: int
@@ -58,10 +58,10 @@ class StackPaths:
 
 
 def stack_environment(paths: StackPaths, connections: dict[str, str]) -> dict[str, str]:
-    """Return the environment that every part of the stack runs in.
+    """Return the environment of every part of the stack.
 
-    What the environment or .env sets wins over `config/embedded.env` and over `connections`; addresses,
-    ports and secrets are the stack's own.
+    The environment and .env override `config/embedded.env` and `connections`; addresses, ports and secrets are always
+    the stack's own.
     """
     keys = stack_secrets(paths.home)
     root = settings.root()
@@ -89,9 +89,9 @@ def stack_environment(paths: StackPaths, connections: dict[str, str]) -> dict[st
 
 
 def run_airflow(arguments: tuple[str, ...]) -> int:
-    """Run Airflow's command on the stack's database, whether the stack runs or not; return its status."""
+    """Run an Airflow command on the stack's database, whether the stack runs or not; return its exit status."""
     environment = stack_environment(StackPaths(settings.home(), 8080, 5000), {})
-    del environment[MARK]  # not a part of the stack, and not to be stopped with it
+    del environment[MARK]  # the command is no part of the stack, and must not be stopped with it
     return subprocess.run([sys.executable, "-m", "airflow", *arguments], env=environment, check=False).returncode
 
 
@@ -101,19 +101,19 @@ def read_env(path: Path) -> dict[str, str]:
 
 
 def stack_secrets(home: Path) -> dict[str, str]:
-    """Return the stack's secrets, drawn once and kept in a file that only its owner can read."""
+    """Return the stack's secrets; the first call generates them into a file that only its owner can read."""
     path = home / "secrets.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        drawn = {
+        generated = {
             "admin_password": secrets.token_urlsafe(12),
             "api_secret_key": secrets.token_hex(32),
             "jwt_secret": secrets.token_hex(32),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
-    _write_json(path, drawn)
-    return drawn
+    _write_json(path, generated)
+    return generated
 
 
 def _passwords_file(paths: StackPaths, keys: dict[str, str]) -> Path:

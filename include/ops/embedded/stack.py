@@ -1,4 +1,4 @@
-"""The embedded stack: Airflow and MLflow on this machine, started together and stopped together."""
+"""The embedded stack: Airflow and MLflow on this machine, started and stopped together."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from include.registry.store import migrate_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Seconds that a part may take to answer, on a busy machine at its first start.
+#: Seconds until a part must answer; a first start on a busy machine is slow.
 START_SECONDS = 180
-#: Seconds that a part is given to end by itself.
+#: Seconds in which a part may end by itself.
 STOP_SECONDS = 15
 
 
@@ -67,7 +67,7 @@ class Stack:
         Raises
         ------
         EmbeddedStackError
-            With the end of that part's log.
+            With the last lines of that part's log.
         """
         for part in self.parts:
             part.check()
@@ -75,16 +75,16 @@ class Stack:
 
 @contextmanager
 def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str], None]) -> Iterator[Stack]:
-    """Start the stack, yield it once it answers, and stop every process of it at the end.
+    """Start the stack, yield it when it answers, and stop all its processes at the end.
 
     Parameters
     ----------
     home
-        Folder of all that the stack keeps; one stack at a time may use it.
+        Folder for the stack's files; only one stack at a time can use it.
     connections
         Airflow Connections, as environment variables.
     tell
-        Called with what a person at the terminal should know.
+        Called with lines for the person at the terminal.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
     home.mkdir(parents=True, exist_ok=True)
     with _only_one(home):
         if stop_marked(home):
-            tell("stopped what was left of an earlier stack that had been killed")
+            tell("stopped processes that an earlier, killed stack had left")
         airflow_port = choose_port("NIGHTSHIFT_AIRFLOW_PORT", 8080)
         mlflow_port = choose_port("NIGHTSHIFT_MLFLOW_PORT", 5000, taken=(airflow_port,))
         for port, usual, name in ((airflow_port, 8080, "Airflow"), (mlflow_port, 5000, "MLflow")):
@@ -106,7 +106,7 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
         environment = stack_environment(paths, connections)
         for folder in (paths.airflow_home, paths.mlflow_home, paths.logs):
             folder.mkdir(parents=True, exist_ok=True)
-        paths.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
+        paths.airflow_home.chmod(0o700)  # Airflow writes keys into its settings file there
         stack = Stack(paths, environment, [])
         try:
             with _readable(paths.mlflow_home / "mlflow.db") as database:
@@ -115,12 +115,12 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
             migrate_airflow(stack, tell)
             stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
             stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
-            # logs are read from the folder; the servers for them would listen on every address
+            # logs are read from the folder; log servers would listen on every address
             stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
             stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
-            # without a scheduler that lives, the API would answer and no task would ever begin
-            _await(stack, f"{paths.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
-            # Airflow builds its API for tasks at the first call, which would be inside of the first task
+            # the API also answers without a scheduler, but then no task would ever start
+            _await(stack, f"{paths.airflow_url}/api/v2/monitor/health", lambda answer: _healthy(answer, "scheduler"))
+            # Airflow builds its API for tasks at the first call; do not make the first task wait for it
             _await(stack, f"{paths.airflow_url}/execution/health")
             _await(stack, f"{paths.mlflow_url}/health")
             yield stack
@@ -129,9 +129,9 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
 
 
 def stop_marked(home: Path) -> int:
-    """End every process that bears the stack's mark in its environment; return how many there were.
+    """Stop every process with the stack's mark in its environment; return their number.
 
-    This finds what a killed stack left, and tasks that had begun a session of their own.
+    This also finds processes that a killed stack left, and tasks in sessions of their own.
     """
     found = _marked(home)
     for sent in (signal.SIGTERM, signal.SIGKILL):
@@ -164,7 +164,7 @@ def _mlflow_command(paths: StackPaths) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(paths.mlflow_port)),
         *("--backend-store-uri", f"sqlite:///{paths.mlflow_home / 'mlflow.db'}"),
-        # tasks write artifacts to the folder themselves: no upload through the server
+        # tasks write artifacts to the folder directly, without an upload through the server
         *("--no-serve-artifacts", "--default-artifact-root", (paths.mlflow_home / "artifacts").as_uri()),
         *("--workers", "1"),
     ]
@@ -180,20 +180,20 @@ def _start(stack: Stack, name: str, command: list[str], settings: dict[str, str]
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us to handle: the parts are then stopped in order
+            start_new_session=True,  # Ctrl-C must not reach the parts: `_stop` stops them in order
         )
     return Part(name, process, log)
 
 
 def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
-    """Bring Airflow's database to this version, or make it; remembered, since only asking takes seconds.
+    """Create Airflow's database or migrate it to this version; a note spares later starts the check.
 
     Raises
     ------
     OtherRelease
-        If a newer Airflow wrote it; it is as it was.
+        If a newer Airflow wrote the database; it is unchanged.
     EmbeddedStackError
-        If Airflow's own migration fails; an older database is as it was.
+        If Airflow's own migration fails; an older database is unchanged.
     """
     (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
     migrations = Path(package) / "migrations"
@@ -206,7 +206,7 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
             return
         if file.state() == "older":
             file.migrate(lambda copied: _run_migration(stack, copied), tell)
-        else:  # it is made; or a provider's tables in it, which have revisions of their own, may be older
+        else:  # creates it, or migrates a provider's tables, which have their own revisions
             _run_migration(stack, path)
         file.settle()
 
@@ -224,8 +224,8 @@ def _readable(database: Path) -> Iterator[Path]:
         ) from error
     except sqlite3.DatabaseError as error:
         raise EmbeddedStackError(
-            f"{database} cannot be used ({error}); stop what else uses it and make room on its disk, or bring it back "
-            "from a copy"
+            f"{database} cannot be used ({error}); stop other programs that use it, make room on its disk, or restore "
+            "it from a copy"
         ) from error
 
 
@@ -237,15 +237,15 @@ def _run_migration(stack: Stack, path: Path) -> None:
         part.process.wait(START_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise EmbeddedStackError(
-            f"airflow db migrate did not end in {START_SECONDS} s; its log is {part.log}"
+            f"airflow db migrate did not end within {START_SECONDS} s; its log is {part.log}"
         ) from error
     if part.process.returncode:
         part.check()
 
 
-def _healthy(told: bytes, part: str) -> bool:
-    """Return whether Airflow's own report of its health calls a part healthy."""
-    return json.loads(told).get(part, {}).get("status") == "healthy"
+def _healthy(answer: bytes, part: str) -> bool:
+    """Return whether a part is healthy in Airflow's health report."""
+    return json.loads(answer).get(part, {}).get("status") == "healthy"
 
 
 def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: True) -> None:
@@ -253,7 +253,7 @@ def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: Tr
     while True:
         stack.check()
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  an http address of our own
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own http address
                 if answer.status == 200 and ready(answer.read()):
                     return
         except (OSError, urllib.error.URLError):
@@ -266,7 +266,7 @@ def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: Tr
 
 
 def _stop(stack: Stack) -> None:
-    # the scheduler first, so that nothing new begins while the others end
+    # the scheduler first, so that no task starts while the others end
     for part in sorted(stack.parts, key=lambda part: part.name != "scheduler"):
         _send(-part.process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -280,7 +280,7 @@ def _stop(stack: Stack) -> None:
 
 
 def _marked(home: Path) -> list[int]:
-    """Return the processes that bear the mark, on systems that show processes as files."""
+    """Return the process ids with the mark; needs a system with /proc."""
     mark, own = f"{MARK}={home}".encode(), os.getpid()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
@@ -289,7 +289,7 @@ def _marked(home: Path) -> list[int]:
             if running and mark in entry.joinpath("environ").read_bytes().split(b"\0") and int(entry.name) != own:
                 found.append(int(entry.name))
         except OSError:
-            continue  # it has ended, or is someone else's
+            continue  # it has ended, or belongs to another user
     return found
 
 

@@ -135,7 +135,7 @@ def test_a_reason_says_something(asked: list[tuple[Any, ...]]) -> None:
     result = call("hold", "shop", "--reason", " ")
 
     assert result.exit_code == 2
-    assert "it is empty; say in a few words why" in result.output
+    assert "it is empty; give the reason in a few words" in result.output
     assert asked == []
     assert chain.read_all("shop") == []
 
