@@ -137,7 +137,7 @@ def test_an_empty_home_gets_the_same_champion_and_history_and_goes_on(
 
     assert result.exit_code == 0, result.output
     assert "shop: 3 records, the last with the digest " in result.output
-    assert "the champion is version 1; all are as they were written" in result.output
+    assert "the champion is version 1; all are unchanged" in result.output
     assert (find_champion("shop"), history(), features(), read_all("shop")) == before
     champion = find_champion("shop")
     assert champion is not None
@@ -224,7 +224,7 @@ def test_a_flipped_bit_is_refused_and_nothing_is_restored(
     (copied / part).write_bytes(content)
     home = use(tmp_path / "restored", monkeypatch)
 
-    with pytest.raises(RestoreRefused, match=rf"{part} is not as it was written.*nothing was restored"):
+    with pytest.raises(RestoreRefused, match=rf"{part} was changed after the backup.*nothing was restored"):
         restore(copied)
 
     assert not home.exists()
@@ -241,7 +241,7 @@ def test_a_backup_without_a_part_or_with_changed_contents_is_refused(
 
     text = (copied / "backup.json").read_text()
     (copied / "backup.json").write_text(text.replace("/mlflow/artifacts", "/mlflow/others"))
-    with pytest.raises(RestoreRefused, match=r"backup\.json is not as it was written"):
+    with pytest.raises(RestoreRefused, match=r"backup\.json was changed after the backup"):
         restore(copied)
 
 
@@ -289,8 +289,8 @@ def test_a_restore_that_was_broken_off_in_unpacking_is_begun_again(
     ("lost", "told"),
     [
         ("mlflow/artifacts/*/models/*/artifacts/model.skops", r"version 1 of shop is the champion, and .*model\.skops"),
-        ("lake/shop/manifests/*.json", "the champion of shop is not whole: the manifest"),
-        ("lake/shop/raw/sales/ds=2024-03-20/*.parquet", r"version \d+ needs ds=2024-03-20/.* was not there"),
+        ("lake/shop/manifests/*.json", "the champion of shop is incomplete: the manifest"),
+        ("lake/shop/raw/sales/ds=2024-03-20/*.parquet", r"version \d+ needs ds=2024-03-20/.* and the file is missing"),
     ],
 )
 def test_a_backup_in_which_something_would_be_missing_is_refused(
@@ -344,7 +344,7 @@ def test_the_key_of_airflow_is_not_in_the_backup_and_is_asked_for(
     monkeypatch.delenv("AIRFLOW__CORE__FERNET_KEY")
     use(tmp_path / "other", monkeypatch)
     restore(made, told.append)
-    assert [line for line in told if "was encrypted with another key" in line]
+    assert [line for line in told if "were encrypted with another key" in line]
 
 
 def test_a_backup_says_of_itself_what_it_holds_and_is_its_owners_alone(backup: Path) -> None:

@@ -1,7 +1,7 @@
-"""Restore: put a backup into empty places, and prove what was put there.
+"""Restore: put a backup into empty databases and folders, and verify the result.
 
-Everything is looked at first: the digest of every part, and that each place is empty. The parts are put in place in
-the opposite order of the backup's, so that a restore that is broken off leaves nothing that names what is missing.
+A restore first checks the digest of every part, and that every target is empty. It restores the parts in the opposite
+order of the backup, so that an interrupted restore leaves no reference to a missing object.
 """
 
 from __future__ import annotations
@@ -26,49 +26,49 @@ if TYPE_CHECKING:
 
 
 def restore(backup: Path, tell: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Restore a backup into what the environment names, and return what is wrong with it afterwards, in sentences.
+    """Restore a backup into the targets that the environment names, and return the problems found afterwards.
 
     Parameters
     ----------
     tell
-        Called with a line about each part, and about each pipeline.
+        Called with a line about each part and each pipeline.
 
     Raises
     ------
     RestoreRefused
-        If the backup is not what was written, or a place is not empty or does not fit; nothing is then restored.
+        If the backup was changed, or a target is not empty or does not fit; nothing is restored.
     """
     manifest, targets = read_manifest(backup), find_targets()
     _refuse_changed(backup, manifest)
     _refuse_misfits(manifest, targets)
-    tell(f"{backup.name}: {len(manifest.parts)} parts are as they were written at {manifest.made_at}")
+    tell(f"{backup.name}: {len(manifest.parts)} parts are unchanged since {manifest.made_at}")
     try:
-        _put(backup, manifest, targets, tell)
+        _restore_parts(backup, manifest, targets, tell)
     except OSError as error:
         raise RestoreRefused(
-            f"{error.filename or backup} could not be read or written ({error.strerror or error}); the restore is not "
-            "complete: check permissions and free space, empty the places again, then run this again"
+            f"{error.filename or backup} could not be read or written ({error.strerror or error}); the restore is "
+            "incomplete; check permissions and free space, empty the databases and folders, then run this again"
         ) from error
     for line in _notes(manifest, targets):
         tell(line)
-    return _prove(manifest, targets, tell)
+    return _verify(manifest, targets, tell)
 
 
 def _refuse_changed(backup: Path, manifest: BackupManifest) -> None:
     for part in manifest.parts.values():
         path = backup / part.file
         if Path(part.file).name != part.file or not path.is_file():
-            raise RestoreRefused(f"{path} is missing; take another backup; nothing was restored")
+            raise RestoreRefused(f"{path} is missing; use another backup; nothing was restored")
         size = path.stat().st_size
         if size != part.bytes or digest_of(path) != part.sha256:
             raise RestoreRefused(
-                f"{path} is not as it was written: it has {size:,} bytes and another SHA-256 than {part.sha256[:12]}… "
-                f"({part.bytes:,} bytes); take another backup; nothing was restored"
+                f"{path} was changed after the backup: it has {size:,} bytes, and expected were {part.bytes:,} bytes "
+                f"with the SHA-256 {part.sha256[:12]}…; use another backup; nothing was restored"
             )
 
 
 def _refuse_misfits(manifest: BackupManifest, targets: BackupTargets) -> None:
-    """Refuse what has no place, and a place that is not empty."""
+    """Refuse a part without a fitting target, and a target that is not empty."""
     databases = {database.name: database for database in databases_of(targets)}
     trees = {"artifacts": targets.artifacts, "lake-decisions": targets.lake, "lake-tables": targets.lake}
     settings_of = {"mlflow-logins": "MLFLOW_AUTH_CONFIG_PATH", "trials": "NIGHTSHIFT_TUNING_STORAGE"}
@@ -77,25 +77,25 @@ def _refuse_misfits(manifest: BackupManifest, targets: BackupTargets) -> None:
             _folder(trees[name])
         elif name not in databases:
             raise RestoreRefused(
-                f"the backup has {part.file}, and nothing says where that goes; set {settings_of.get(name, name)} as "
-                "it was; nothing was restored"
+                f"the backup has {part.file}, and no setting names its target; set {settings_of.get(name, name)} as it "
+                "was when the backup was made; nothing was restored"
             )
         elif part_name(databases[name]) != part.file:
             raise RestoreRefused(
-                f"{part.file} cannot be restored into {databases[name].shown}: SQLite goes into SQLite, and PostgreSQL "
-                f"into PostgreSQL; set {databases[name].setting}; nothing was restored"
+                f"{part.file} cannot be restored into {databases[name].shown}: a backup of SQLite needs SQLite, and "
+                f"one of PostgreSQL needs PostgreSQL; change {databases[name].setting}; nothing was restored"
             )
     for name in manifest.parts:
         if name in databases:
             refuse_unless_empty(databases[name])
         elif not is_empty(_folder(trees[name])):
             raise RestoreRefused(
-                f"{trees[name].folder} is not empty, and a backup is only restored into an empty place; name another "
-                f"one in {trees[name].setting} or NIGHTSHIFT_HOME, or move away what is there; nothing was restored"
+                f"{trees[name].folder} is not empty, and a backup is only restored into an empty folder; name another "
+                f"folder in {trees[name].setting} or NIGHTSHIFT_HOME, or move its files away; nothing was restored"
             )
 
 
-def _put(backup: Path, manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> None:
+def _restore_parts(backup: Path, manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> None:
     databases = {database.name: database for database in databases_of(targets)}
 
     def put_tree(name: str, tree: Tree) -> None:
@@ -127,14 +127,14 @@ def _put(backup: Path, manifest: BackupManifest, targets: BackupTargets, tell: C
 def _folder(tree: Tree) -> Path:
     if tree.folder is None:
         raise RestoreRefused(
-            f"the backup has the files of {tree.name}, and {tree.setting} names {tree.uri}, an object store; name a "
+            f"the backup has the files of {tree.name}, and {tree.setting} names the object store {tree.uri}; name a "
             "folder, and copy it to the store afterwards; nothing was restored"
         )
     return tree.folder
 
 
 def _readdress(mlflow: Database, manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> None:
-    """Let MLflow's database name its files where they are now."""
+    """Change the addresses of files in MLflow's database to the new folder."""
     from include.registry.stored import move_artifacts
 
     before = manifest.folders.get("artifacts")
@@ -142,11 +142,11 @@ def _readdress(mlflow: Database, manifest: BackupManifest, targets: BackupTarget
         return
     changed = move_artifacts(mlflow.url, Path(before), _folder(targets.artifacts))
     if changed:
-        tell(f"mlflow: {changed} addresses of files name {targets.artifacts.folder} instead of {before}")
+        tell(f"mlflow: {changed} addresses of files were changed from {before} to {targets.artifacts.folder}")
 
 
 def _readdress_runs(manifest: BackupManifest, targets: BackupTargets) -> None:
-    """Let the folders of runs name the feature table where it is now, for tasks that are cleared."""
+    """Change the address of the feature table in the folders of runs, so that cleared tasks find it."""
     before = manifest.folders.get("lake")
     if before is None or Path(before) == targets.lake.folder:
         return
@@ -159,19 +159,19 @@ def _readdress_runs(manifest: BackupManifest, targets: BackupTargets) -> None:
 
 
 def _notes(manifest: BackupManifest, targets: BackupTargets) -> list[str]:
-    """Return what is to be known of a restore that went well."""
+    """Return the notes for the user of a successful restore."""
     notes = [f"not in the backup: {note}" for note in manifest.notes]
     if "airflow" in manifest.parts and manifest.fernet != targets.fernet:
         notes.append(
-            "Airflow's database was encrypted with another key than the one that is set here, so connections and "
-            "variables that were kept in it cannot be read; put the old key back before Airflow starts "
+            "Airflow cannot read the connections and variables in its database, because they were encrypted with "
+            "another key than the present one; set the old key before Airflow starts "
             "(AIRFLOW__CORE__FERNET_KEY, or secrets.json of the embedded stack)"
         )
     return notes
 
 
-def _prove(manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> list[str]:
-    """Hold every pipeline's records and models against their digests, as `./nightshift verify` does."""
+def _verify(manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> list[str]:
+    """Compare every pipeline's records and models with their digests, as `./nightshift verify` does."""
     from include.registry.records.chain import examine
     from include.registry.stored import prove_stored, stored_champions
 
@@ -187,6 +187,6 @@ def _prove(manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str
         tell(
             f"{pipeline}: {len(records)} record{'s' * (len(records) != 1)}, the last with the digest {head}; "
             f"{f'the champion is version {champion}' if champion else 'no champion'}; "
-            + ("; ".join(wrong) if wrong else "all are as they were written")
+            + ("; ".join(wrong) if wrong else "all are unchanged")
         )
     return problems
