@@ -59,7 +59,7 @@ def dags(folder: Path, notify: str) -> dict[str, DAG]:
 
 
 def callbacks(dag: DAG) -> dict[str, list[str]]:
-    """Return the names of the callbacks of a DAG and of its tasks, where there are any."""
+    """Return the names of the callbacks of a DAG and of its tasks."""
     found = {}
     for each in (dag, *dag.tasks):
         kinds = ("on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback")
@@ -103,7 +103,7 @@ def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
 
 
 def test_parsing_with_notifications_loads_nothing_heavy(tmp_path: Path) -> None:
-    """Not even the client of the mail server is imported before there is something to send."""
+    """The mail client is imported only when there is something to send."""
     factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + ALL)
 
     found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
@@ -129,7 +129,7 @@ def closed_port() -> int:
 
 
 def failed(error: BaseException) -> Any:
-    """Return what Airflow gives to the callback of a failed task."""
+    """Return Airflow's context for the callback of a failed task."""
     task = SimpleNamespace(
         dag_id="shop.ingest", task_id="sales.validate", run_id="night", try_number=5, log_url="http://airflow/log"
     )
@@ -188,7 +188,7 @@ def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook)
 
 @pytest.fixture
 def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that lets Airflow's DAG processor call what the retraining's DAG asks for.
+    """Return a function that lets Airflow's DAG processor run the callbacks of the retraining DAG.
 
     It takes why a run has failed, and nothing for a task that was killed.
     """
@@ -246,7 +246,7 @@ def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 
 
 def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
-    """The DAG processor has no exception to give."""
+    """The DAG processor has no exception to pass on."""
     processed()
 
     [told] = chat.posted
@@ -270,7 +270,7 @@ def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
 
 
 def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webhook) -> None:
-    """A night without one is nobody's news."""
+    """A nightly run without an alert sends no message."""
     from include.config.loader import load_pipeline
 
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "drift"))
@@ -293,7 +293,7 @@ def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webh
 def test_an_approval_leads_to_the_page_of_the_answer(
     shop: Path, chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message has what Airflow's own page shows, and what silence means."""
+    """The message has the text of Airflow's own page, and the effect of no answer."""
     from include.config.loader import load_pipeline
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
@@ -329,7 +329,7 @@ def test_an_address_that_refuses_is_a_warning(chat: webhook.Webhook, caplog: pyt
 def test_the_path_of_a_webhook_is_in_no_log(
     closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The errors of requests show it, and Airflow's hook logs them before it raises them: both lines are masked."""
+    """The errors of requests show the path, and Airflow's hook logs them before raising: both lines are masked."""
     monkeypatch.setenv("AIRFLOW_CONN_CHAT", webhook.Webhook(closed_port).connection())
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
@@ -351,7 +351,7 @@ def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.Log
 
 
 def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever goes wrong before the message is whole is no error of the task's either."""
+    """An error while the message is built does not fail the task either."""
     task = failed(ValueError("x"))["ti"]
     task.xcom_pull = lambda **_: None
 
@@ -361,7 +361,7 @@ def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.L
 
 
 def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line break in a subject would start a header of its own."""
+    """A line break in a subject would start a new header."""
     with smtp.serve() as box:
         monkeypatch.setenv("AIRFLOW_CONN_MAIL", box.connection())
         address = Notify(to="email", connection="mail", recipients=["a@example.org"])
@@ -396,7 +396,7 @@ def test_a_provider_that_is_missing_is_named(
 
 
 def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the incoming webhook that the connection has as its password."""
+    """The message goes to the incoming webhook in the connection's password."""
     pytest.importorskip("airflow.providers.slack")
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": chat.url}))
 
@@ -409,7 +409,7 @@ def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.Mon
 def test_apprise_is_sent_plain_text_and_its_failure_is_told(
     chat: webhook.Webhook, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each of the connection's services gets it; one that does not answer is a warning."""
+    """Each service of the connection gets the message; a service that does not answer is a warning."""
     pytest.importorskip("airflow.providers.apprise")
     services = [{"path": f"json://127.0.0.1:{port}{webhook.PATH}", "tag": "x"} for port in (chat.port, closed_port)]
     for name, config in (("BOTH", services), ("ONE", services[0])):

@@ -29,7 +29,7 @@ def call(*arguments: str) -> Result:
 
 @pytest.fixture
 def records(shop: Path) -> list[Record]:
-    """Record three nights of the shop."""
+    """Record three nightly runs of the shop."""
     return [
         chain.append("shop", "retrain", f"night-{day}", by="ada", content={"as_of": f"2024-03-{day}"}, now=NOW)
         for day in (20, 21, 22)
@@ -37,7 +37,7 @@ def records(shop: Path) -> list[Record]:
 
 
 def test_the_history_is_a_table_of_all_records_or_the_last(records: list[Record]) -> None:
-    """`--last` leaves out the older ones."""
+    """`--last` leaves out older records."""
     every, last = call("history", "shop"), call("history", "shop", "--last", "2")
 
     assert every.exit_code == last.exit_code == 0
@@ -47,7 +47,7 @@ def test_the_history_is_a_table_of_all_records_or_the_last(records: list[Record]
 
 
 def test_the_history_as_json_has_the_documents_and_their_digests(records: list[Record]) -> None:
-    """A program reads what the files hold."""
+    """The JSON output has the contents of the record files."""
     result = call("history", "shop", "--json", "--last", "1")
 
     [document] = json.loads(result.stdout)
@@ -55,7 +55,7 @@ def test_the_history_as_json_has_the_documents_and_their_digests(records: list[R
 
 
 def test_a_pipeline_without_records_says_so(shop: Path) -> None:
-    """Before the first run nothing is recorded, and nothing is wrong."""
+    """Before the first run there is no record and no problem."""
     assert call("history", "shop").output == "shop: nothing is recorded yet\n"
     assert call("history", "shop", "--json").output == "[]\n"
     assert call("verify", "shop").output == "ok: 0 records of shop\n"
@@ -72,14 +72,14 @@ def test_a_misspelt_pipeline_is_told_the_nearest(records: list[Record], command:
 
 @pytest.mark.parametrize("command", ["history", "verify"])
 def test_the_records_of_a_pipeline_that_was_given_up_are_shown(records: list[Record], shop: Path, command: str) -> None:
-    """Its folder is gone or has mistakes, and what was decided stays decided."""
+    """Records stay readable if the pipeline's folder is gone or has mistakes."""
     (shop / "pipeline.yaml").unlink()
 
     assert call(command, "shop").exit_code == 0
 
 
 def test_a_whole_chain_is_ok_and_its_last_digest_is_told(records: list[Record]) -> None:
-    """That digest, kept elsewhere, proves the chain up to here for ever."""
+    """The digest, stored elsewhere, verifies the chain up to this record at any time."""
     result = call("verify", "shop")
 
     assert result.output == f"ok: 3 records of shop, the last has the digest {records[-1].digest}\n"
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_told_and_the_status_is_not_0(records: list[Record], ho
 
 
 def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Path) -> None:
-    """Deleted records are found by a digest that a run's log told."""
+    """A digest from a run's log reveals deleted records."""
     (home / "lake" / "shop" / "records" / "00000003.json").unlink()
 
     result = call("verify", "shop", "--head", records[-1].digest)
@@ -114,7 +114,7 @@ def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Pa
 
 
 def test_the_models_are_proven_too(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is proven of the models gets the pipeline and the records, and its problems count."""
+    """The check of the models gets the pipeline and its records, and its problems count."""
     asked = []
 
     def proof(pipeline: str, given: list[Record]) -> list[str]:

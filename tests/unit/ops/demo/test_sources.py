@@ -1,4 +1,4 @@
-"""The demo's sources: real flights, moved next to today, known only once they would be."""
+"""The demo's sources: real flights, moved next to today, and visible only when they would be known."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_night_finds_new_flights_for_a_year(year: DemoSources) -> None:
 
 
 def test_the_views_show_nothing_of_the_future(year: DemoSources) -> None:
-    """The database shows a flight once it is announced, and its end once that is known."""
+    """The database shows a flight when it is announced, and its outcome when that is known."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     for table, column in (("schedule", "published_at"), ("outcomes", "known_at")):
         assert ask(year, f"SELECT count(*) FROM {table} WHERE {column} > '{now}'") == [(0,)]
@@ -81,7 +81,7 @@ def test_prepared_sources_are_used_again(year: DemoSources) -> None:
 
 
 def test_sources_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
-    """After the horizon the year is moved again; a folder that was left half-made does not stand in the way."""
+    """After the horizon the year is moved again, also if a half-written folder was left."""
     folder = tmp_path / "sources"
     (tmp_path / ".sources.making").mkdir()
     prepare_sources(folder, date(2014, 1, 1), days=(FIRST_DAY, FIRST_DAY))

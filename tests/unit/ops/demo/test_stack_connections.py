@@ -23,7 +23,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("before", ["", "AIRFLOW_CONN_SHOP={}", "AIRFLOW_CONN_SHOP={}\n"])
 def test_the_connections_are_added_once(file: Path, capsys: pytest.CaptureFixture[str], before: str) -> None:
-    """What is in the file stays, and a second time changes nothing."""
+    """Existing lines are kept, and a second call changes nothing."""
     if before:
         file.write_text(before)
     stack_connections.main()

@@ -30,7 +30,7 @@ def test_keys_that_sign_are_long_enough_for_their_algorithm(home: Path) -> None:
 
 
 def test_two_homes_have_different_secrets(home: Path, tmp_path: Path) -> None:
-    """No secret is the same for all who clone the repository."""
+    """Two clones of the repository have different secrets."""
     assert not set(stack_secrets(home).values()) & set(stack_secrets(tmp_path / "other").values())
 
 
@@ -45,7 +45,7 @@ def test_everything_is_on_this_machine_only(home: Path) -> None:
 
 
 def test_the_environment_has_the_last_word(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting of Airflow's that a person exports wins over the project's, and a connection over the demo's."""
+    """An exported Airflow setting overrides the project's, and an exported connection the demo's."""
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "7")
     monkeypatch.setenv("AIRFLOW_CONN_LANDING", "mine")
 

@@ -21,7 +21,7 @@ AIRFLOW, MLFLOW = "airflow-3.1.0.sql.gz", "mlflow-3.1.4.sql.gz"
 
 @pytest.fixture
 def stack(home: Path) -> Stack:
-    """Return a stack of which nothing runs."""
+    """Return a stack without running parts."""
     paths = StackPaths(home, 8080, 5000)
     for folder in (paths.airflow_home, paths.logs):
         folder.mkdir(parents=True)
@@ -29,13 +29,13 @@ def stack(home: Path) -> Stack:
 
 
 def asked(path: Path, query: str) -> str:
-    """Return the one value that a query finds."""
+    """Return the single value of a query."""
     with closing(sqlite3.connect(path)) as there:
         return there.execute(query).fetchone()[0]
 
 
 def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stack) -> None:
-    """Runs, variables and connections of before are in the new tables, and the file as it was is beside them."""
+    """The new tables have the old runs, variables and connections, and the old file is saved next to them."""
     path = factories.write_database(stack.paths.airflow_home / "airflow.db", AIRFLOW)
     before, told = asked(path, "SELECT version_num FROM alembic_version"), []
 
@@ -57,7 +57,7 @@ def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stac
 
 @pytest.mark.parametrize(("program", "dump"), [("airflow", AIRFLOW), ("mlflow", MLFLOW)])
 def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program: str, dump: str) -> None:
-    """Who has gone back to an older lock is told which file is newer, and it is left alone."""
+    """After a return to an older lock the sentence names the newer file, which is left unchanged."""
     path = factories.write_database(home / program / f"{program}.db", dump, revision="ffffffffffff")
     before = path.read_bytes()
 
@@ -71,7 +71,7 @@ def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program
 
 
 def test_a_database_that_is_none_is_told_by_name(stack: Stack) -> None:
-    """A broken file is one sentence with its path, and not Airflow's traceback."""
+    """A broken file is reported in one sentence with its path, not by Airflow's traceback."""
     (stack.paths.airflow_home / "airflow.db").write_bytes(b"this is no database" * 100)
 
     with pytest.raises(EmbeddedStackError, match=r"airflow\.db cannot be used \(file is not a database\)"):

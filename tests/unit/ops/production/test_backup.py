@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
-    """It would clear away what the first one is writing."""
+    """It would remove what the first backup is writing."""
     (tmp_path / "backups").mkdir()
     with (tmp_path / "backups" / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -29,7 +29,7 @@ def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    """The place is named; here it is a file."""
+    """The sentence names the path, which is a file here."""
     (tmp_path / "backups").write_text("a file")
 
     with pytest.raises(BackupFailed, match=r"backups could not be read or written \(.*exists\).*nothing was left"):
@@ -37,7 +37,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_path: Path, home: Path) -> None:
-    """A container writes as its own user: whoever asked for the backup reads and removes it by their group."""
+    """A container writes as its own user, so its group must be able to read and remove the backup."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)
     (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
     modes = {}
@@ -52,7 +52,7 @@ def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_
 
 
 def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written of the backup is removed, so that there is room again."""
+    """The partial backup is removed, which frees its space."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)
     (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
 
@@ -67,7 +67,7 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypa
 
 
 def test_a_record_that_a_listing_missed_is_copied_as_well(tmp_path: Path) -> None:
-    """A chain has no gap; its head is the last of those that were listed."""
+    """The copied chain has no gap; its head is the last listed record."""
     records = tmp_path / "shop" / "records"
     records.mkdir(parents=True)
     for number in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""What a backup says of itself."""
+"""The manifest of a backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MANIFEST = BackupManifest(
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    """Every field comes back as it was, and the file is its owner's alone."""
+    """Every field is read back unchanged, and only the owner can read the file."""
     MANIFEST.write(tmp_path)
 
     assert read_manifest(tmp_path) == MANIFEST
@@ -36,7 +36,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused_with_the_release_that_wrote_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older release does not guess at what it does not know."""
+    """An older release does not guess at a newer format."""
     with monkeypatch.context() as newer:
         newer.setattr(module, "FORMAT", module.FORMAT + 1)
         MANIFEST.write(tmp_path)
@@ -55,21 +55,21 @@ def test_what_is_no_contents_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_an_edited_field_is_refused(tmp_path: Path) -> None:
-    """A digest that somebody has put in the place of another is noticed, unless they know how it is made."""
+    """A replaced digest is noticed, unless its author knows how it is computed."""
     MANIFEST.write(tmp_path)
     content = json.loads((tmp_path / module.NAME).read_text())
     content["parts"]["mlflow"]["sha256"] = "2" * 64
     (tmp_path / module.NAME).write_text(json.dumps(content))
 
-    with pytest.raises(RestoreRefused, match="is not as it was written"):
+    with pytest.raises(RestoreRefused, match="was changed after the backup"):
         read_manifest(tmp_path)
 
 
 def test_a_folder_of_backups_names_the_newest(tmp_path: Path) -> None:
-    """Whoever names the folder above it is told which one to name."""
+    """The sentence for the parent folder names the newest backup in it."""
     for name in ("nightshift-1", "nightshift-2"):
         (tmp_path / name).mkdir()
         MANIFEST.write(tmp_path / name)
 
-    with pytest.raises(RestoreRefused, match=r"the newest backup in it is .*nightshift-2; name the folder of one"):
+    with pytest.raises(RestoreRefused, match=r"the newest backup in it is .*nightshift-2; name the folder of a backup"):
         read_manifest(tmp_path)

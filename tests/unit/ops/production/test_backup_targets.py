@@ -1,4 +1,4 @@
-"""Where a backup looks, and what it says where it cannot."""
+"""The targets of a backup, and the sentences about missing settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_server_without_its_own_settings_is_refused(monkeypatch: pytest.Monkey
 
 
 def test_a_database_with_two_purposes_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials may be kept beside MLflow's tables."""
+    """Trials can share a database with MLflow's tables."""
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://one@postgres/both")
     monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", "postgresql+psycopg2://one@postgres/both")
 
@@ -66,7 +66,7 @@ def test_the_key_is_known_by_its_digest_wherever_it_is(home: Path, monkeypatch: 
 def test_a_store_is_not_copied_and_a_database_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The backup says what is not in it, without the password of an address."""
+    """The backup notes what it lacks, without the password of an address."""
     monkeypatch.setenv("LAKE_URI", "s3://bucket/lake")
 
     manifest = read_manifest(back_up(tmp_path / "backups"))
@@ -77,8 +77,8 @@ def test_a_store_is_not_copied_and_a_database_that_is_not_there_is_told(
 
 
 def test_a_backup_into_what_it_copies_is_refused(home: Path) -> None:
-    """It would hold itself."""
-    with pytest.raises(BackupFailed, match="which is backed up; name a folder elsewhere"):
+    """The backup would contain itself."""
+    with pytest.raises(BackupFailed, match="which the backup copies; name a folder elsewhere"):
         back_up(home / "lake" / "backups")
 
     assert not (home / "lake").exists()
@@ -96,11 +96,11 @@ def test_another_kind_of_database_is_refused(url: str, tmp_path: Path, monkeypat
 
 
 def test_login_settings_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is not there, and one without the address."""
+    """A missing file, and a file without the address."""
     monkeypatch.setenv("MLFLOW_AUTH_CONFIG_PATH", str(tmp_path / "auth.ini"))
-    with pytest.raises(BackupFailed, match="does not say where MLflow keeps its logins"):
+    with pytest.raises(BackupFailed, match="does not name the database of MLflow's logins"):
         find_targets()
 
     (tmp_path / "auth.ini").write_text("[mlflow]\nadmin_username = admin\n")
-    with pytest.raises(BackupFailed, match="does not say where MLflow keeps its logins"):
+    with pytest.raises(BackupFailed, match="does not name the database of MLflow's logins"):
         find_targets()

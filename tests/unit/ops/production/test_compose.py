@@ -23,12 +23,12 @@ WRITING = ("postgres", "mlflow", *TASKS, "backup", *NOBODY)
 
 
 def environment(service: str) -> str:
-    """Return all that a service is told, as text."""
+    """Return the settings of a service as text."""
     return str(SERVICES[service].get("environment", {})) + str(SERVICES[service].get("command", ""))
 
 
 def secrets_of(service: str) -> set[str]:
-    """Return the secrets that a service is given."""
+    """Return the secrets of a service."""
     return set(re.findall(r"\$\{(NIGHTSHIFT_\w+)", environment(service))) & SECRETS.keys()
 
 
@@ -82,7 +82,7 @@ def test_only_the_pages_are_published_and_on_this_machine() -> None:
 
 
 def test_every_secret_is_drawn_and_none_is_written() -> None:
-    """Compose takes each from .env and names none that `make stack` does not draw."""
+    """Compose takes each secret from .env and names only secrets that `make stack` generates."""
     used = {name for service in SERVICES for name in secrets_of(service)}
     named = set(re.findall(r"\$\{(NIGHTSHIFT_\w*(?:PASSWORD|SECRET|KEY)\w*)", TEXT))
 
@@ -90,7 +90,7 @@ def test_every_secret_is_drawn_and_none_is_written() -> None:
 
 
 def test_a_missing_secret_stops_compose() -> None:
-    """Where a service is given one, an empty one is refused by Compose itself."""
+    """Compose itself refuses an empty secret of a service."""
     for name in SECRETS:
         assert f"${{{name}:?run make stack}}" in TEXT
 

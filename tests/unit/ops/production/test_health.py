@@ -16,7 +16,7 @@ HEALTH = "http://api-server:8080/api/v2/monitor/health"
 
 
 def answers(pages: dict[str, object]) -> Callable[[str], bytes]:
-    """Return what answers some addresses, and refuses the others."""
+    """Return a function that answers some addresses and refuses the others."""
 
     def answer(url: str) -> bytes:
         if url not in pages:
@@ -30,7 +30,7 @@ def answers(pages: dict[str, object]) -> Callable[[str], bytes]:
     ("service", "part"), [("scheduler", "scheduler"), ("dag-processor", "dag_processor"), ("triggerer", "triggerer")]
 )
 def test_a_part_is_well_while_its_heart_beats(monkeypatch: pytest.MonkeyPatch, service: str, part: str) -> None:
-    """The API knows the last heartbeat of each."""
+    """The API returns the last heartbeat of each part."""
     monkeypatch.setattr(health, "_answer", answers({HEALTH: {part: {"status": "healthy"}}}))
     assert health.main(service) == 0
 
@@ -45,7 +45,7 @@ def test_a_part_is_well_while_its_heart_beats(monkeypatch: pytest.MonkeyPatch, s
 def test_a_server_is_well_when_it_answers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], service: str, page: str
 ) -> None:
-    """No answer is told with its reason."""
+    """The message gives the reason of a missing answer."""
     monkeypatch.setattr(health, "_answer", answers({page: "ok"}))
     assert health.main(service) == 0
 
@@ -55,7 +55,7 @@ def test_a_server_is_well_when_it_answers(
 
 
 def test_a_service_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """The names that there are help to correct it."""
+    """The message lists the known names."""
     assert health.main("sheduler") == 1
 
-    assert "'sheduler', and not one of api-server, dag-processor" in capsys.readouterr().err
+    assert "'sheduler', which is not one of api-server, dag-processor" in capsys.readouterr().err
