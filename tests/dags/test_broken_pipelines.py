@@ -178,7 +178,7 @@ def test_a_broken_pipeline_has_dags_that_name_the_fault(parsed: dict, name: str)
 
 
 @pytest.mark.parametrize("error", [RecursionError("too deep"), SyntaxError("own check"), ImportError("no module")])
-def test_any_error_while_a_dag_is_made_is_shown_by_that_dag(
+def test_a_dag_shows_any_error_of_its_own_construction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """An unexpected error does not remove the DAGs of other pipelines either."""

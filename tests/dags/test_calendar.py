@@ -185,7 +185,9 @@ def test_rows_of_a_database_are_in_the_partition_of_their_utc_day(machine: str, 
 
 
 @pytest.mark.parametrize("machine", MACHINES, indirect=True)
-def test_rows_of_a_database_with_offsets_are_too(machine: str, shop: Path, tmp_path: Path) -> None:
+def test_rows_of_a_database_with_offsets_are_in_the_partition_of_their_utc_day(
+    machine: str, shop: Path, tmp_path: Path
+) -> None:
     """Text with an offset is compared by the database's own function for UTC; that of SQLite knows milliseconds."""
     rows = expected(*WRITTEN, smallest=timedelta(milliseconds=1))
     write_database(tmp_path / "shop.db", rows)
@@ -212,7 +214,7 @@ def test_rows_of_csv_files_are_in_the_partition_of_their_utc_day(
     assert published() == expected(*WRITTEN)
 
 
-def test_a_day_by_another_clock_is_refused(shop: Path, tmp_path: Path) -> None:
+def test_a_day_in_another_time_zone_is_refused(shop: Path, tmp_path: Path) -> None:
     """A query that compares local times as text with the bounds returns rows of another UTC day: none is published."""
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         database.execute("UPDATE sales SET day = date(day) || ' 00:30:00+02:00'")

@@ -116,7 +116,7 @@ def test_kubernetes_knows_each_field(kind: str, content: Any) -> None:
     assert as_the_client_reads_it(kind, content) == content
 
 
-def test_a_tasks_pod_is_as_the_other_parts_are() -> None:
+def test_a_tasks_pod_matches_the_other_parts() -> None:
     """Settings, secrets, user, rights and volumes match the values, as do the names of the chart's objects."""
     spec, container = POD["spec"], POD["spec"]["containers"][0]
 
@@ -139,7 +139,7 @@ def test_a_tasks_pod_knows_none_of_airflows_own_secrets() -> None:
     assert [name for name in secrets if name in json.dumps(POD)] == []
 
 
-def test_the_values_name_what_the_rest_of_the_project_has() -> None:
+def test_the_values_agree_with_the_rest_of_the_project() -> None:
     """The training pool is created, tasks find the API server, and Airflow has the locked version."""
     locked = re.search(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     [made] = [words for words in commands_of(VALUES["migrateDatabaseJob"]) if words[0] == "pools"]

@@ -69,7 +69,7 @@ def callbacks(dag: DAG) -> dict[str, list[str]]:
     return found
 
 
-def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
+def test_without_notify_there_are_no_callbacks(shop: Path) -> None:
     """By default no DAG and no task has a callback of any kind, nor does Airflow think so."""
     found = dags(shop, "")
     assert {"ingest", "retrain", "monitor"} <= found.keys()
@@ -79,7 +79,7 @@ def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
         assert not any(task.has_on_failure_callback or task.has_on_success_callback for task in dag.tasks)
 
 
-def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
+def test_every_task_reports_its_failure_and_the_last_one_the_verdict(shop: Path) -> None:
     """Each address has a callback of its own, and a run that hangs is reported too."""
     found = dags(shop, ALL)
     assert {"ingest", "retrain", "monitor"} <= found.keys()
@@ -93,7 +93,7 @@ def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: P
         assert callbacks(dag) == expected, kind
 
 
-def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
+def test_an_address_gets_only_the_events_that_it_asked_for(shop: Path) -> None:
     """An address that wants verdicts gets no failures."""
     found = dags(shop, VERDICTS)
 
@@ -155,7 +155,7 @@ def test_an_error_is_sent_as_it_is_and_not_as_a_template(chat: webhook.Webhook) 
         (None, 1, False),
     ],
 )
-def test_the_first_wait_for_a_service_is_told_of(
+def test_the_first_wait_for_a_service_is_reported(
     chat: webhook.Webhook, error: Exception | None, try_number: int, sent: bool
 ) -> None:
     """Once for all tries of a task, and neither another error nor a killed process is an outage."""
@@ -175,7 +175,7 @@ def test_the_first_wait_for_a_service_is_told_of(
     assert subjects == ["shop: register_model waits for a service in shop.retrain"] * sent
 
 
-def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook) -> None:
+def test_secrets_that_airflow_masks_in_logs_are_masked_in_messages(chat: webhook.Webhook) -> None:
     """Airflow knows a password by its value, whatever form an error shows it in."""
     mask_secret("a-password-of-no-form")
 
@@ -245,7 +245,7 @@ def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     return process
 
 
-def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
+def test_a_killed_task_is_reported_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
     """The DAG processor has no exception to pass on."""
     processed()
 
@@ -257,7 +257,7 @@ def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None
 
 
 @pytest.mark.parametrize("knows_a_task", [True, False])
-def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
+def test_a_timeout_of_a_run_is_reported_and_a_failed_task_is_not_reported_twice(
     processed: Callable[..., None], chat: webhook.Webhook, knows_a_task: bool
 ) -> None:
     """Airflow calls it for both, and the task has reported its own failure."""
@@ -269,7 +269,7 @@ def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
     assert told["links"] == {"Run": "https://airflow.example/dags/shop.retrain/runs/a%2Bb"}
 
 
-def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webhook) -> None:
+def test_drift_is_reported_only_with_an_alert(shop: Path, chat: webhook.Webhook) -> None:
     """A nightly run without an alert sends no message."""
     from include.config.loader import load_pipeline
 
@@ -316,7 +316,7 @@ def test_an_approval_leads_to_the_page_of_the_answer(
     assert told["links"] == {"Answer": answer}
 
 
-def test_an_address_that_refuses_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_delivery_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
     """The warning names the address that was not notified, and why."""
     chat.status = 403
 
@@ -341,7 +341,7 @@ def test_the_path_of_a_webhook_is_in_no_log(
 
 
 @pytest.mark.parametrize("to", ["email", "webhook"])
-def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_connection_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
     """The task's log names a connection that Airflow does not know."""
     address = Notify(to=to, connection="nowhere", recipients=["a@b.c"] if to == "email" else [])
 
@@ -350,7 +350,7 @@ def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.Log
     assert f"shop: {to} (connection 'nowhere') was not notified: " in caplog.text
 
 
-def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_verdict_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An error while the message is built does not fail the task either."""
     task = failed(ValueError("x"))["ti"]
     task.xcom_pull = lambda **_: None
@@ -384,7 +384,7 @@ def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytes
         ("apprise", "airflow.providers.apprise.hooks.apprise", "apache-airflow-providers-apprise"),
     ],
 )
-def test_a_provider_that_is_missing_is_named(
+def test_a_missing_provider_is_named(
     to: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The warning says what to install."""
@@ -395,7 +395,7 @@ def test_a_provider_that_is_missing_is_named(
     assert f"notify: {to} needs the package {package}, which is not installed on the task's worker" in caplog.text
 
 
-def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slack_gets_its_own_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message goes to the incoming webhook in the connection's password."""
     pytest.importorskip("airflow.providers.slack")
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": chat.url}))
@@ -406,7 +406,7 @@ def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.Mon
     assert told["text"].startswith("*shop: sales.validate failed in shop.ingest*\nValueError: a &lt; b\n")
 
 
-def test_apprise_is_sent_plain_text_and_its_failure_is_told(
+def test_apprise_gets_plain_text_and_its_failure_is_a_warning(
     chat: webhook.Webhook, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each service of the connection gets the message; a service that does not answer is a warning."""

@@ -51,7 +51,9 @@ class FailingOperator(PipelineStepOperator):
         (TrackingUnavailable("no answer"), ServiceAway),
     ],
 )
-def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: NightshiftError, kind: type[Exception]) -> None:
+def test_only_errors_that_a_retry_can_fix_are_retried(
+    shop: Path, error: NightshiftError, kind: type[Exception]
+) -> None:
     """An error that waiting cannot fix fails the task at once, with one sentence and without our traceback."""
     operator = FailingOperator(task_id="fail", pipeline="shop", error=error)
 
@@ -80,7 +82,7 @@ def test_the_cause_is_logged_above_the_sentence_without_its_password(
     assert "hunter2" not in caplog.text
 
 
-def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path) -> None:
+def test_only_an_alert_that_a_retraining_can_fix_starts_one(shop: Path) -> None:
     """A skipped task updates no asset."""
     operator = AskRetrainingOperator(task_id="ask_retraining", pipeline="shop", measured="measure_drift")
     found = {"as_of": "2024-03-20", "summary": "1 alert, 0 unknown, 3 ok"}
@@ -121,7 +123,7 @@ def test_a_run_ingests_the_day_of_its_schedule_or_of_its_form(
     assert days_of_run(context(*interval, **params)) == days
 
 
-def test_a_schedule_that_leaves_out_days_ingests_them_with_the_next_run() -> None:
+def test_the_next_run_ingests_the_days_that_a_schedule_leaves_out() -> None:
     """The run of a Monday after a Friday ingests the days between, so that no day is lost."""
     friday, monday = datetime(2024, 3, 1, 0, 15, tzinfo=UTC), datetime(2024, 3, 4, 0, 15, tzinfo=UTC)
 
@@ -163,7 +165,7 @@ def ask(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, str 
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx`")  # FastAPI's own client
-def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask: Callable[..., Any]) -> None:
+def test_a_validation_page_needs_the_right_to_read_the_ingest_logs(home: Path, ask: Callable[..., Any]) -> None:
     """A page shows values of the source, like the task's log: users who may not read the log see no page."""
     from plugins.web.validation_pages import app
 
@@ -180,9 +182,7 @@ def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx`")
-def test_the_page_of_the_features_is_for_those_who_may_read_the_logs_of_the_retraining(
-    home: Path, ask: Callable[..., Any]
-) -> None:
+def test_the_feature_page_needs_the_right_to_read_the_retraining_logs(home: Path, ask: Callable[..., Any]) -> None:
     """The right to read ingestion logs is not enough; the browser must run no script of the page."""
     from plugins.web.feature_pages import app
 
@@ -242,7 +242,7 @@ def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.
     assert "/nightshift/validations" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
 
 
-def test_a_step_that_a_signal_ends_says_where_it_was() -> None:
+def test_a_step_that_a_signal_ends_logs_its_place_in_the_code() -> None:
     """A query with too many columns killed the task's process, and its log ended without a word."""
     step = (
         "import os, signal\n"

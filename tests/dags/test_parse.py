@@ -82,7 +82,7 @@ def test_parsing_loads_no_heavy_library(parsed: dict) -> None:
     assert set(HEAVY) & set(parsed["modules"]) == set()
 
 
-def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
+def test_every_dag_has_documentation_and_an_owner(parsed: dict) -> None:
     """The UI shows documentation, an owner and tags for each DAG."""
     for dag in parsed["dags"].values():
         assert dag["doc"]
@@ -90,7 +90,7 @@ def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
         assert len(dag["tags"]) == 2
 
 
-def test_a_dag_that_somebody_asks_for_is_not_paused(parsed: dict) -> None:
+def test_a_dag_without_a_schedule_is_not_paused(parsed: dict) -> None:
     """A triggered run of a paused DAG would wait forever; scheduled DAGs wait for their owner."""
     awake = {dag_id for dag_id, dag in parsed["dags"].items() if dag["paused"] is False}
     assert {dag_id.rpartition(".")[2] for dag_id in awake} == {"promote", "quarantine", "rollback"}
@@ -112,7 +112,7 @@ def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:
     ]
 
 
-def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> None:
+def test_predictions_update_an_asset_and_go_before_training(parsed: dict) -> None:
     """Other DAGs can be scheduled on them; scoring has two tasks, with a priority between ingestion and retraining."""
     dags = parsed["dags"]
     assert dags["flight_delays.score"]["tasks"] == ["plan_scoring", "score_rows"]
@@ -124,7 +124,7 @@ def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> No
     assert min(turns["ingest"]) > max(turns["score"]) >= min(turns["score"]) > max(turns["retrain"])
 
 
-def test_the_monitor_starts_with_the_predictions_and_is_nobodys_hurry(parsed: dict) -> None:
+def test_the_monitor_starts_with_the_predictions_at_a_low_priority(parsed: dict) -> None:
     """Its two tasks run after scoring and started retrainings, and before another training."""
     dags = parsed["dags"]
     assert dags["flight_delays.monitor"]["tasks"] == ["plan_monitoring", "measure_drift"]
@@ -150,7 +150,7 @@ def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
 RESOURCES = "resources: {default: {cpu: 1, memory: 1Gi}}\n"
 
 
-def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
+def test_resources_are_only_used_for_pods(tmp_path: Path) -> None:
     """Under another executor `resources` changes nothing and does not import the Kubernetes client."""
     factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + RESOURCES)
 
@@ -161,7 +161,7 @@ def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
     assert "kubernetes" not in found["modules"]
 
 
-def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> None:
+def test_every_task_has_a_priority_and_can_request_resources(tmp_path: Path) -> None:
     """Every task has a priority, and `resources` knows exactly the tasks that a pipeline can have."""
     text = factories.SHOP_YAML.replace(
         "  label: revenue\n",

@@ -57,7 +57,7 @@ def last_values(container: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
-def test_a_task_gets_what_it_asks_for_and_no_more(pods: dict[str, Any]) -> None:
+def test_a_task_gets_exactly_the_resources_that_it_requests(pods: dict[str, Any]) -> None:
     """Requests equal limits; a named task has its own resources and the others the default."""
     tuning = base_of(pods["shop.retrain tune_candidates"])
     asked = {"cpu": "2500m", "memory": "8Gi", "nvidia.com/gpu": "1"}
@@ -69,7 +69,7 @@ def test_a_task_gets_what_it_asks_for_and_no_more(pods: dict[str, Any]) -> None:
         assert last_values(base_of(pods[name]))["NIGHTSHIFT_THREADS"] == "1"
 
 
-def test_a_pipeline_that_asks_for_nothing_gets_the_templates_resources(pods: dict[str, Any]) -> None:
+def test_a_pipeline_without_resources_gets_those_of_the_template(pods: dict[str, Any]) -> None:
     """Every task has a memory limit, so that no task can exhaust its node."""
     template = yaml.safe_load(TEMPLATE.read_text())["spec"]["containers"][0]["resources"]
 
@@ -78,7 +78,7 @@ def test_a_pipeline_that_asks_for_nothing_gets_the_templates_resources(pods: dic
     assert template["limits"]["memory"] == template["requests"]["memory"]
 
 
-def test_what_is_asked_for_takes_nothing_else_of_the_template_away(pods: dict[str, Any]) -> None:
+def test_requested_resources_keep_the_rest_of_the_template(pods: dict[str, Any]) -> None:
     """User, rights, settings, secrets, volumes, image and command are the same as without resources."""
     pod = pods["shop.retrain tune_candidates"]
     template = yaml.safe_load(TEMPLATE.read_text())
@@ -102,7 +102,7 @@ def test_a_pod_without_a_database_of_trials_does_not_start(pods: dict[str, Any])
         assert storage["valueFrom"]["secretKeyRef"] == {"name": "nightshift-tasks", "key": "NIGHTSHIFT_TUNING_STORAGE"}
 
 
-def test_a_task_is_nobody_in_particular() -> None:
+def test_a_tasks_pod_has_no_special_rights() -> None:
     """The pod's user is not root and cannot become root, writes only to volumes, and has no cluster token."""
     spec = yaml.safe_load(TEMPLATE.read_text())["spec"]
     container = spec["containers"][0]

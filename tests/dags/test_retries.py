@@ -33,7 +33,7 @@ def test_a_service_is_waited_for_at_least_half_an_hour(waits: tuple[timedelta, .
 
 
 @pytest.mark.parametrize("error", [KeyError("a bug"), AirflowException("SourceEmpty: no rows yet")])
-def test_any_other_error_is_tried_again_as_often_as_before(error: Exception) -> None:
+def test_other_errors_are_retried_only_briefly(error: Exception) -> None:
     """Only unavailable services are retried for half an hour."""
     policy = WaitForService(WAITS, others=1)
 

@@ -83,7 +83,7 @@ def test_a_dry_run_registers_nothing(run_dags: RunDags, shop: Path) -> None:
     assert "VERDICT  promote" in outcome.log
 
 
-def test_the_monitor_tells_drift_and_asks_for_a_retraining(run_dags: RunDags, shop: Path) -> None:
+def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, shop: Path) -> None:
     """An alert fails no task: the day is published, the log has the table, and a retraining is requested."""
     text = factories.SHOP_YAML + "schedule: {retrain: when_needed}\nmonitoring: {min_rows: 20, max_feature_shift: 1}\n"
     changed = factories.sales()

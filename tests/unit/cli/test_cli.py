@@ -29,7 +29,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_a_night_runs_in_one_process(shop: Path) -> None:
+def test_a_nightly_run_needs_only_one_process(shop: Path) -> None:
     """`run` shows each step, the verdict and the registered version."""
     result = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
 
@@ -55,7 +55,7 @@ def test_an_error_is_one_sentence_without_a_traceback(shop: Path) -> None:
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_an_unknown_pipeline_is_told_the_nearest(shop: Path) -> None:
+def test_an_unknown_pipeline_gets_a_suggestion(shop: Path) -> None:
     """A misspelt name gets a suggestion."""
     result = call("run", "shopp", "--as-of", "2024-03-20")
 
@@ -84,7 +84,7 @@ def test_validate_config_names_every_mistake_of_every_pipeline(shop: Path) -> No
     assert "mistakes found" in result.output
 
 
-def test_validate_config_tries_the_suites_on_the_columns_that_there_are(shop: Path) -> None:
+def test_validate_config_checks_the_suites_against_the_columns(shop: Path) -> None:
     """Mistakes that would fail every nightly run are reported before, for sources and features."""
     factories.write_shop(
         shop.parent,
@@ -105,7 +105,7 @@ def test_validate_config_tries_the_suites_on_the_columns_that_there_are(shop: Pa
     )
 
 
-def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path) -> None:
+def test_a_pipeline_that_cannot_be_checked_does_not_stop_the_others(shop: Path) -> None:
     """An unexpected fault is reported with the pipeline's name, and the command continues."""
     factories.write_shop(shop.parent, "a_first")
     (shop.parent / "a_first" / "expectations" / "sales.yaml").unlink()
@@ -119,7 +119,7 @@ def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path)
     assert "shop: ok" in result.output
 
 
-def test_code_of_a_team_that_ends_the_process_leaves_the_others_checked(
+def test_a_module_that_exits_does_not_stop_the_checks_of_others(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A module that called sys.exit during its import ended the command before other pipelines were checked."""
@@ -139,7 +139,7 @@ def test_code_of_a_team_that_ends_the_process_leaves_the_others_checked(
     assert "shop: ok" in result.output
 
 
-def test_the_pipelines_of_the_repository_are_sound() -> None:
+def test_the_pipelines_of_the_repository_are_valid() -> None:
     """`validate-config` finds no mistake in the shipped pipelines."""
     result = call("validate-config")
 
@@ -199,7 +199,7 @@ def test_a_first_suite_is_suggested_from_the_source_and_then_from_the_lake(witho
     assert again.stdout.startswith("# Suggested by ./nightshift suggest-expectations shop sales from 35 rows")
 
 
-def test_a_suite_that_is_there_is_not_replaced_unless_it_is_forced(shop: Path) -> None:
+def test_an_existing_suite_is_replaced_only_by_force(shop: Path) -> None:
     """An existing suite is kept; --print shows the suggestion and --force replaces the suite."""
     path = shop / "expectations" / "sales.yaml"
     written, days = path.read_text(), ("--end", "2024-02-28")
@@ -225,7 +225,7 @@ def test_a_suite_that_is_there_is_not_replaced_unless_it_is_forced(shop: Path) -
         (("shop", "sales", "--print"), "SourceEmpty: shop: source 'sales'"),
     ],
 )
-def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_a_source_without_a_suggestion_is_refused(shop: Path, arguments: tuple[str, ...], told: str) -> None:
     """An unknown name, contradictory days, and a source without rows yesterday are refused."""
     result = call("suggest-expectations", *arguments)
 
@@ -234,7 +234,7 @@ def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_features_are_documented_beside_their_table_or_where_one_wants(shop: Path, tmp_path: Path) -> None:
+def test_the_feature_page_is_written_next_to_its_table_or_to_a_named_file(shop: Path, tmp_path: Path) -> None:
     """The page shows the newest feature table, and the command prints its path."""
     refused = call("document-features", "shop")
     pipeline = load_pipeline("shop")
@@ -276,7 +276,7 @@ def test_days_that_cannot_be_ingested_are_refused(shop: Path, days: tuple[str, .
     assert "start must not be after end" in result.output
 
 
-def test_data_that_ended_in_the_past_are_told_how_to_be_run(shop: Path) -> None:
+def test_a_source_that_ended_in_the_past_gets_a_hint_about_as_of(shop: Path) -> None:
     """The shop's sales end in March 2024, and a run without a day needs yesterday's."""
     assert "if the data end before" in call("run", "shop").output
 

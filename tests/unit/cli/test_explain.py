@@ -29,7 +29,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_a_night_leaves_a_card_and_its_predictions_can_be_explained(shop: Path, home: Path) -> None:
+def test_predictions_of_a_nightly_run_can_be_explained(shop: Path, home: Path) -> None:
     """Base and contributions add up to the prediction; unknown versions and keys are refused."""
     assert "no run has built features yet" in call("explain-row", "shop", "--key", KEY).output
     night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")

@@ -36,7 +36,7 @@ def records(shop: Path) -> list[Record]:
     ]
 
 
-def test_the_history_is_a_table_of_all_records_or_the_last(records: list[Record]) -> None:
+def test_the_history_is_a_table_of_all_or_the_last_records(records: list[Record]) -> None:
     """`--last` leaves out older records."""
     every, last = call("history", "shop"), call("history", "shop", "--last", "2")
 
@@ -62,7 +62,7 @@ def test_a_pipeline_without_records_says_so(shop: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["history", "verify"])
-def test_a_misspelt_pipeline_is_told_the_nearest(records: list[Record], command: str) -> None:
+def test_a_misspelt_pipeline_gets_a_suggestion(records: list[Record], command: str) -> None:
     """A name without records and without a folder is a mistake."""
     result = call(command, "shopp")
 
@@ -71,14 +71,14 @@ def test_a_misspelt_pipeline_is_told_the_nearest(records: list[Record], command:
 
 
 @pytest.mark.parametrize("command", ["history", "verify"])
-def test_the_records_of_a_pipeline_that_was_given_up_are_shown(records: list[Record], shop: Path, command: str) -> None:
+def test_the_records_of_a_removed_pipeline_are_shown(records: list[Record], shop: Path, command: str) -> None:
     """Records stay readable if the pipeline's folder is gone or has mistakes."""
     (shop / "pipeline.yaml").unlink()
 
     assert call(command, "shop").exit_code == 0
 
 
-def test_a_whole_chain_is_ok_and_its_last_digest_is_told(records: list[Record]) -> None:
+def test_an_intact_chain_is_ok_and_its_last_digest_is_printed(records: list[Record]) -> None:
     """The digest, stored elsewhere, verifies the chain up to this record at any time."""
     result = call("verify", "shop")
 
@@ -86,7 +86,7 @@ def test_a_whole_chain_is_ok_and_its_last_digest_is_told(records: list[Record]) 
     assert call("verify", "shop", "--head", records[0].digest).exit_code == 0
 
 
-def test_what_is_wrong_is_told_and_the_status_is_not_0(records: list[Record], home: Path) -> None:
+def test_problems_are_printed_and_the_exit_status_is_not_0(records: list[Record], home: Path) -> None:
     """Each problem is a line; a record that cannot be read does not hide the others."""
     folder = home / "lake" / "shop" / "records"
     (folder / "00000001.json").write_text("{")
@@ -102,7 +102,7 @@ def test_what_is_wrong_is_told_and_the_status_is_not_0(records: list[Record], ho
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Path) -> None:
+def test_a_missing_digest_is_a_problem(records: list[Record], home: Path) -> None:
     """A digest from a run's log reveals deleted records."""
     (home / "lake" / "shop" / "records" / "00000003.json").unlink()
 
@@ -113,7 +113,7 @@ def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Pa
     assert "1 problem found" in result.stderr
 
 
-def test_the_models_are_proven_too(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_models_are_verified_too(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of the models gets the pipeline and its records, and its problems count."""
     asked = []
 

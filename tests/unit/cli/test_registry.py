@@ -102,7 +102,7 @@ def test_the_version_and_the_person_are_passed_on(
     assert asked == [("rollback", "shop", 7, {"reason": "it was better", "by": "bob", "trusted": []})]
 
 
-def test_a_rollback_asked_for_again_is_one_record(asked: list[tuple[Any, ...]]) -> None:
+def test_a_repeated_rollback_is_one_record(asked: list[tuple[Any, ...]]) -> None:
     """A decision that was killed after it took effect is recorded once, by the next try."""
     call("rollback", "shop", *BECAUSE)
     call("rollback", "shop", *BECAUSE)
@@ -110,7 +110,7 @@ def test_a_rollback_asked_for_again_is_one_record(asked: list[tuple[Any, ...]]) 
     assert len(chain.read_all("shop")) == 1
 
 
-def test_a_release_of_nothing_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_without_a_hold_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The output says that no hold was set."""
     monkeypatch.setattr(promotion, "release", lambda *_, **__: (Change("shop", 2, 2, None), None))
 
@@ -130,7 +130,7 @@ def test_a_decision_needs_a_reason(command: str, asked: list[tuple[Any, ...]]) -
     assert asked == []
 
 
-def test_a_reason_says_something(asked: list[tuple[Any, ...]]) -> None:
+def test_an_empty_reason_is_refused(asked: list[tuple[Any, ...]]) -> None:
     """An empty reason is refused: no decision is made or recorded."""
     result = call("hold", "shop", "--reason", " ")
 
@@ -140,7 +140,7 @@ def test_a_reason_says_something(asked: list[tuple[Any, ...]]) -> None:
     assert chain.read_all("shop") == []
 
 
-def test_what_is_refused_is_one_sentence_and_no_record(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_decision_is_one_sentence_without_a_record(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The champion is unchanged, and no record is written."""
 
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -167,7 +167,7 @@ def test_what_is_refused_is_one_sentence_and_no_record(shop: Path, monkeypatch: 
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_pipeline_that_is_none_is_told(arguments: tuple[str, ...], asked: list[tuple[Any, ...]]) -> None:
+def test_an_invalid_pipeline_name_is_refused(arguments: tuple[str, ...], asked: list[tuple[Any, ...]]) -> None:
     """A mistyped name causes no call to MLflow."""
     result = call(*arguments)
 

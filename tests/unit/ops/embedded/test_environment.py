@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_secrets_are_drawn_once_and_only_their_owner_reads_them(home: Path) -> None:
+def test_secrets_are_generated_once_and_only_their_owner_reads_them(home: Path) -> None:
     """A second start has the same login; no other user of the machine can read it."""
     first = stack_secrets(home)
 
@@ -22,7 +22,7 @@ def test_secrets_are_drawn_once_and_only_their_owner_reads_them(home: Path) -> N
     assert len(set(first.values())) == len(first)
 
 
-def test_keys_that_sign_are_long_enough_for_their_algorithm(home: Path) -> None:
+def test_signing_keys_are_long_enough_for_their_algorithm(home: Path) -> None:
     """Airflow signs tokens by HMAC with SHA-512 and warns, in every log, of a key of fewer than 64 bytes."""
     drawn = stack_secrets(home)
 
@@ -34,7 +34,7 @@ def test_two_homes_have_different_secrets(home: Path, tmp_path: Path) -> None:
     assert not set(stack_secrets(home).values()) & set(stack_secrets(tmp_path / "other").values())
 
 
-def test_everything_is_on_this_machine_only(home: Path) -> None:
+def test_the_stack_listens_on_this_machine_only(home: Path) -> None:
     """Each address in the environment is 127.0.0.1."""
     environment = stack_environment(StackPaths(home, 8080, 5000), {})
 
@@ -44,7 +44,7 @@ def test_everything_is_on_this_machine_only(home: Path) -> None:
     assert all(address.startswith("http://127.0.0.1:") for address in addresses)
 
 
-def test_the_environment_has_the_last_word(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_other_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exported Airflow setting overrides the project's, and an exported connection the demo's."""
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "7")
     monkeypatch.setenv("AIRFLOW_CONN_LANDING", "mine")

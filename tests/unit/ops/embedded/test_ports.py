@@ -30,7 +30,7 @@ def test_a_taken_port_gives_way_to_the_next(taken: int) -> None:
     assert taken < choose_port(VARIABLE, taken) < taken + 20
 
 
-def test_a_port_that_is_promised_already_is_not_given_twice(taken: int) -> None:
+def test_a_port_is_not_chosen_twice(taken: int) -> None:
     """Two parts of the stack never get the same port, even before the first one listens."""
     first = choose_port(VARIABLE, taken)
 
@@ -46,7 +46,7 @@ def test_a_named_port_that_is_taken_is_an_error(taken: int, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("value", ["eighty", "0", "70000"])
-def test_a_named_port_must_be_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_port_must_be_valid(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the invalid value and the allowed range."""
     monkeypatch.setenv(VARIABLE, value)
 

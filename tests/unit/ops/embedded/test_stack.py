@@ -34,7 +34,7 @@ def asked(path: Path, query: str) -> str:
         return there.execute(query).fetchone()[0]
 
 
-def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stack) -> None:
+def test_an_upgrade_keeps_the_contents_of_an_older_airflow(stack: Stack) -> None:
     """The new tables have the old runs, variables and connections, and the old file is saved next to them."""
     path = factories.write_database(stack.paths.airflow_home / "airflow.db", AIRFLOW)
     before, told = asked(path, "SELECT version_num FROM alembic_version"), []
@@ -70,7 +70,7 @@ def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program
     assert path.read_bytes() == before
 
 
-def test_a_database_that_is_none_is_told_by_name(stack: Stack) -> None:
+def test_an_invalid_database_address_is_refused_by_its_setting(stack: Stack) -> None:
     """A broken file is reported in one sentence with its path, not by Airflow's traceback."""
     (stack.paths.airflow_home / "airflow.db").write_bytes(b"this is no database" * 100)
 

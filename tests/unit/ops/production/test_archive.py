@@ -39,7 +39,7 @@ def test_files_come_back_with_their_content_and_time(tmp_path: Path) -> None:
     assert int((again / "a/b/deep").stat().st_mtime) == int((tree / "a/b/deep").stat().st_mtime)
 
 
-def test_symlinks_are_left_out_and_told(tmp_path: Path) -> None:
+def test_symlinks_are_left_out_and_listed(tmp_path: Path) -> None:
     """No link to a file or a folder is followed, because it may lead to a secret."""
     tree = tmp_path / "tree"
     tree.mkdir()
@@ -53,7 +53,7 @@ def test_symlinks_are_left_out_and_told(tmp_path: Path) -> None:
     assert sorted(archive.left_out) == [str(tree / "file"), str(tree / "folder")]
 
 
-def test_a_file_that_is_gone_since_it_was_listed_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_was_removed_after_the_listing_is_skipped(tmp_path: Path) -> None:
     """Maintenance may remove old files during a backup."""
     with Archive(tmp_path / "tree.tar") as archive:
         archive.add(tmp_path, "gone")
@@ -61,7 +61,7 @@ def test_a_file_that_is_gone_since_it_was_listed_is_not_there(tmp_path: Path) ->
     assert archive.sizes == {}
 
 
-def test_a_member_that_leads_out_is_refused(tmp_path: Path) -> None:
+def test_a_member_outside_the_folder_is_refused(tmp_path: Path) -> None:
     """A forged archive writes nothing outside its folder."""
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         member = tarfile.TarInfo("../outside")
@@ -106,7 +106,7 @@ def test_only_plain_files_below_the_folder_are_unpacked(tmp_path: Path, name: st
     assert not any(path.is_symlink() or path.is_file() for path in (tmp_path / "folder").rglob("*"))
 
 
-def test_what_a_broken_off_unpacking_left_is_nothing(tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_unpacking_do_not_count(tmp_path: Path) -> None:
     """The folder still counts as empty, and is cleared; so does that of a new disk."""
     (tmp_path / "empty").mkdir()
     archived(tmp_path / "empty", tmp_path / "empty.tar")

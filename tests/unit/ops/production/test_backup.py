@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
+def test_a_second_backup_at_the_same_time_is_refused(tmp_path: Path) -> None:
     """It would remove what the first backup is writing."""
     (tmp_path / "backups").mkdir()
     with (tmp_path / "backups" / ".lock").open("w") as other:
@@ -28,7 +28,7 @@ def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
     assert back_up(tmp_path / "backups").is_dir()
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     """The sentence names the path, which is a file here."""
     (tmp_path / "backups").write_text("a file")
 
@@ -51,7 +51,7 @@ def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_
     assert modes == {"own": (0o700, {0o600}), "shared": (0o2770, {0o640})}
 
 
-def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_backup(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The partial backup is removed, which frees its space."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)
     (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
@@ -66,7 +66,7 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypa
     assert [path.name for path in (tmp_path / "backups").iterdir()] == [".lock"]
 
 
-def test_a_record_that_a_listing_missed_is_copied_as_well(tmp_path: Path) -> None:
+def test_a_record_that_a_listing_missed_is_copied(tmp_path: Path) -> None:
     """The copied chain has no gap; its head is the last listed record."""
     records = tmp_path / "shop" / "records"
     records.mkdir(parents=True)

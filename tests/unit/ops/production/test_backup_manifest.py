@@ -25,7 +25,7 @@ MANIFEST = BackupManifest(
 )
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Every field is read back unchanged, and only the owner can read the file."""
     MANIFEST.write(tmp_path)
 
@@ -46,7 +46,7 @@ def test_a_newer_format_is_refused_with_the_release_that_wrote_it(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "new"}', "\x00"])
-def test_what_is_no_contents_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path, text: str) -> None:
     """Half a file, another file, or none of our fields."""
     (tmp_path / module.NAME).write_text(text)
 

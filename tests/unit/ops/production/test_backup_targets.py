@@ -48,7 +48,7 @@ def test_a_database_with_two_purposes_is_copied_once(monkeypatch: pytest.MonkeyP
     assert [database.name for database in databases_of(find_targets())] == ["airflow", "mlflow"]
 
 
-def test_the_key_is_known_by_its_digest_wherever_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_identified_by_its_digest(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded stack keeps it in a file, the other in the environment."""
     home.mkdir()
     (home / "secrets.json").write_text(json.dumps({"fernet_key": "the-key"}))
@@ -63,9 +63,7 @@ def test_the_key_is_known_by_its_digest_wherever_it_is(home: Path, monkeypatch: 
     assert find_targets().fernet != of_file
 
 
-def test_a_store_is_not_copied_and_a_database_that_is_not_there_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_object_stores_and_missing_databases_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backup notes what it lacks, without the password of an address."""
     monkeypatch.setenv("LAKE_URI", "s3://bucket/lake")
 
@@ -76,7 +74,7 @@ def test_a_store_is_not_copied_and_a_database_that_is_not_there_is_told(
     assert "s3://bucket/lake is an object store and was not copied" in manifest.notes[-1]
 
 
-def test_a_backup_into_what_it_copies_is_refused(home: Path) -> None:
+def test_a_backup_into_a_copied_folder_is_refused(home: Path) -> None:
     """The backup would contain itself."""
     with pytest.raises(BackupFailed, match="which the backup copies; name a folder elsewhere"):
         back_up(home / "lake" / "backups")
@@ -95,7 +93,7 @@ def test_another_kind_of_database_is_refused(url: str, tmp_path: Path, monkeypat
     assert [path.name for path in (tmp_path / "backups").iterdir()] == [".lock"]
 
 
-def test_login_settings_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_login_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing file, and a file without the address."""
     monkeypatch.setenv("MLFLOW_AUTH_CONFIG_PATH", str(tmp_path / "auth.ini"))
     with pytest.raises(BackupFailed, match="does not name the database of MLflow's logins"):

@@ -22,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_first_use_draws_every_secret_for_its_owner_alone(project: Path) -> None:
+def test_the_first_use_generates_every_secret_for_its_owner_alone(project: Path) -> None:
     """The file has every secret, each strong and different, and only its owner can read it."""
     assert env_file.main() == 0
 
@@ -37,7 +37,7 @@ def test_the_first_use_draws_every_secret_for_its_owner_alone(project: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_there_stays_to_the_letter(project: Path) -> None:
+def test_existing_lines_are_unchanged(project: Path) -> None:
     """A team's lines and secrets are kept; only missing secrets are added."""
     path = project / ".env"
     path.write_text("# ours\nLAKE_URI=s3://bucket/lake\nNIGHTSHIFT_REDIS_PASSWORD=a-long-one-of-our-own")
@@ -69,7 +69,7 @@ def test_a_second_use_changes_nothing(project: Path) -> None:
         ("NIGHTSHIFT_PUBLISH_ADDRESS=0.0.0.0", "NIGHTSHIFT_PUBLISH_ADDRESS is 0.0.0.0"),
     ],
 )
-def test_what_the_stack_would_refuse_is_told_before_it_starts(
+def test_refusals_are_reported_before_the_stack_starts(
     project: Path, capsys: pytest.CaptureFixture[str], line: str, why: str
 ) -> None:
     """The exit status reports a failure, and the sentence names the variable without its value."""

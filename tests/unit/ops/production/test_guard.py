@@ -12,7 +12,7 @@ from include.ops.production.guard import refusals
 
 
 @pytest.mark.parametrize("value", ["", "postgres", "Admin123!", "changeme", "airflow-2024", "0123456789a"])
-def test_a_secret_that_is_none_is_refused(value: str) -> None:
+def test_a_weak_secret_is_refused(value: str) -> None:
     """Empty, well-known and short secrets are named, never with their values."""
     (why,) = refusals({"NIGHTSHIFT_POSTGRES_PASSWORD": value})
 
@@ -20,7 +20,7 @@ def test_a_secret_that_is_none_is_refused(value: str) -> None:
     assert not value or f"'{value}'" not in why
 
 
-def test_a_secret_that_is_missing_is_named() -> None:
+def test_a_missing_secret_is_named() -> None:
     """One sentence names all missing secrets."""
     (why,) = refusals({}, ["NIGHTSHIFT_FERNET_KEY", "NIGHTSHIFT_JWT_SECRET"])
 

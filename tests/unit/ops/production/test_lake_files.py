@@ -30,7 +30,7 @@ def copy(lake: Path, to: Path) -> Archive:
     return archive
 
 
-def test_logs_come_before_data_and_features_before_what_they_are_made_of(tmp_path: Path) -> None:
+def test_logs_are_copied_before_data_and_features_before_raw_tables(tmp_path: Path) -> None:
     """A log that is copied first only needs files that are copied later."""
     for name in ("raw/sales", "features"):
         publish(tmp_path / "lake" / "shop" / name, "2024-01-01", "2024-01-02")
@@ -45,7 +45,7 @@ def test_logs_come_before_data_and_features_before_what_they_are_made_of(tmp_pat
     assert set(found) == set(range(len(kinds)))
 
 
-def test_each_file_is_in_one_of_the_two_parts_but_for_leases_and_scratch_files(tmp_path: Path) -> None:
+def test_each_file_is_in_one_of_the_two_parts_except_leases_and_scratch_files(tmp_path: Path) -> None:
     """An unknown folder of a future release may refer to versions, so it is copied early."""
     lake = tmp_path / "lake"
     early = ["shop/records/00000001.json", "shop/runs/night/plan.json", "shop/features.html", "shop/predictions/file"]
@@ -95,7 +95,7 @@ def test_a_checkpointed_table_opens_at_every_version(tmp_path: Path) -> None:
     assert rows == [1, 2, 3]
 
 
-def test_a_table_whose_file_was_not_copied_whole_is_refused(tmp_path: Path) -> None:
+def test_a_table_with_an_incomplete_file_is_refused(tmp_path: Path) -> None:
     """A missing file and a file of another size are refused; names with spaces and signs are found."""
     lake = tmp_path / "lake"
     publish(lake / "shop" / "raw" / "sales", "a day/with: signs %")

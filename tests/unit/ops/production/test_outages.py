@@ -36,7 +36,7 @@ def record_of(message: str, error: Exception | None = None, *args: object) -> lo
 
 
 @pytest.mark.parametrize("text", [AWAY, GONE, CUT])
-def test_an_outage_s_traceback_is_a_line(text: str) -> None:
+def test_the_traceback_of_an_outage_becomes_one_line(text: str) -> None:
     """A minute without PostgreSQL wrote thousands of lines, which hid the lines of other faults."""
     record = record_of("Failed operation %s.  Retrying %s more times.", database_error(text), "_store_result", 2)
     shorten(record)
@@ -46,7 +46,7 @@ def test_an_outage_s_traceback_is_a_line(text: str) -> None:
     assert told == f"Failed operation _store_result.  Retrying 2 more times.: the database is unavailable: {first}"
 
 
-def test_frames_within_a_message_are_a_line() -> None:
+def test_frames_in_a_message_become_one_line() -> None:
     """Airflow's API server writes the frames of an error into its message, without the error."""
     try:
         create_engine("postgresql+psycopg2://nobody@127.0.0.1:9/nothing").connect()
@@ -91,7 +91,7 @@ def test_a_message_of_one_line_stays() -> None:
     assert outage(record.getMessage()) == AWAY
 
 
-def test_no_record_is_an_error_of_its_own() -> None:
+def test_a_log_record_that_cannot_be_shortened_stays() -> None:
     """A worker makes a record from a dictionary, first without a level; and its arguments may be wrong."""
     code = (
         "import logging; from include.ops.production.outages import install; install()\n"
@@ -106,7 +106,7 @@ def test_no_record_is_an_error_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("raised", "lines"), [("OperationalError", 1), ("KeyError", 4)])
-def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: int) -> None:
+def test_a_process_that_an_outage_ends_prints_one_line(raised: str, lines: int) -> None:
     """The scheduler ends with one line, and the engine restarts it; other errors keep their traceback."""
     code = (
         "from include.ops.production.outages import install; install(); from psycopg2 import OperationalError\n"
