@@ -17,7 +17,8 @@ from include.core import settings
 from include.core.errors import EmbeddedStackError
 from include.ops.embedded.airflow_client import AirflowClient
 from include.ops.embedded.environment import stack_secrets
-from include.ops.embedded.stack import running_stack, stop_marked
+from include.ops.embedded.processes import stop_marked
+from include.ops.embedded.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

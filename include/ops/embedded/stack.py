@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -22,8 +21,9 @@ from typing import TYPE_CHECKING
 from include.core.alembic_revisions import read_revisions_apart
 from include.core.database_file import DatabaseFile
 from include.core.errors import EmbeddedStackError
-from include.ops.embedded.environment import MARK, StackPaths, stack_environment
+from include.ops.embedded.environment import StackPaths, stack_environment
 from include.ops.embedded.ports import choose_port
+from include.ops.embedded.processes import STOP_SECONDS, send_signal, stop_marked
 from include.registry.store import migrate_store
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Seconds until a part must answer; a first start on a busy machine is slow.
 START_SECONDS = 180
-#: Seconds in which a part may end by itself.
-STOP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -126,21 +124,6 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
             yield stack
         finally:
             _stop(stack)
-
-
-def stop_marked(home: Path) -> int:
-    """Stop every process with the stack's mark in its environment; return their number.
-
-    This also finds processes that a killed stack left, and tasks in sessions of their own.
-    """
-    found = _marked(home)
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        for pid in _marked(home):
-            _send(pid, sent)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _marked(home) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    return len(found)
 
 
 @contextmanager
@@ -268,36 +251,12 @@ def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: Tr
 def _stop(stack: Stack) -> None:
     # the scheduler first, so that no task starts while the others end
     for part in sorted(stack.parts, key=lambda part: part.name != "scheduler"):
-        _send(-part.process.pid, signal.SIGTERM)
+        send_signal(-part.process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     for part in stack.parts:
         try:
             part.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _send(-part.process.pid, signal.SIGKILL)
+            send_signal(-part.process.pid, signal.SIGKILL)
             part.process.wait()
     stop_marked(stack.paths.home)
-
-
-def _marked(home: Path) -> list[int]:
-    """Return the process ids with the mark; needs a system with /proc."""
-    mark, own = f"{MARK}={home}".encode(), os.getpid()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            running = entry.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
-            if running and mark in entry.joinpath("environ").read_bytes().split(b"\0") and int(entry.name) != own:
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it has ended, or belongs to another user
-    return found
-
-
-def _send(pid: int, sent: signal.Signals) -> None:
-    try:
-        if pid < 0:
-            os.killpg(-pid, sent)
-        else:
-            os.kill(pid, sent)
-    except ProcessLookupError:
-        pass
