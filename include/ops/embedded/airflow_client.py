@@ -78,10 +78,18 @@ class AirflowClient:
         return self.get(f"{path}?deserialize=false&stringify=false")["value"]
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
-        """Return the log lines of a task's last try."""
+        """Return the log lines of a task's last try; an error is a line without its traceback."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task['task_id']}/logs/{task['try_number'] or 1}"
         content = self.get(f"{path}?map_index={task['map_index']}")["content"]
-        return [f"{each['event']} {each.get('error_detail') or ''}".strip() for each in content if "event" in each]
+        lines = []
+        for record in content:
+            if "event" in record:
+                lines.append(record["event"])
+                # Airflow lists an error before its causes
+                lines += [
+                    f"{each['exc_type']}: {each['exc_value']}" for each in (record.get("error_detail") or [])[::-1]
+                ]
+        return lines
 
     def get(self, path: str, **missing: Any) -> Any:
         """Return the answer of a path of the API; if `missing` is given, return it in place of a 404."""
