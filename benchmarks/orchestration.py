@@ -83,7 +83,7 @@ def _stack_with_benchmark_dags() -> Iterator[tuple[Stack, AirflowClient]]:
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([bundle])
     try:
         with running_stack(home, connections(home / "sources"), tell) as stack:
-            client = AirflowClient.embedded(stack.places)
+            client = AirflowClient.embedded(stack.paths)
             while not (client.has_dag(RETRAIN) and client.has_dag(EMPTY)):
                 stack.check()
                 assert not client.import_errors(), "\n".join(client.import_errors())
@@ -100,7 +100,7 @@ def _run(stack: Stack, client: AirflowClient, dag_id: str, form: dict[str, Any])
     while (state := client.state(dag_id, run_id)) not in ("success", "failed") and time.monotonic() < deadline:
         stack.check()
         time.sleep(1)
-    assert state == "success", f"{dag_id}: {state}; see the tasks' logs below {stack.places.airflow_home / 'logs'}"
+    assert state == "success", f"{dag_id}: {state}; see the tasks' logs below {stack.paths.airflow_home / 'logs'}"
     run = client.run(dag_id, run_id)
     began, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
     return (ended - began).total_seconds()

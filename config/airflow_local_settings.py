@@ -1,10 +1,8 @@
-"""Imports the heavy libraries once, in the process from which tasks are forked, so that they have them.
+"""Imports the heavy libraries once, in the process that forks the tasks: LocalExecutor's scheduler or Celery's worker.
 
-That is the scheduler with the LocalExecutor, and Celery's worker.
-
-Airflow imports this module in each of its processes; the others stay light. A table of what it saves is
-in docs/explanation/benchmarks.md. Nothing is computed here: threads would not live on in a forked task. The parts of
-the production stack log an outage of PostgreSQL in short.
+Airflow imports this module in each of its processes, and the other processes stay light; docs/explanation/benchmarks.md
+has the savings. Nothing is computed here, because threads do not survive the fork of a task. In the production stack
+this module also shortens the log lines about an outage of PostgreSQL.
 """
 
 import importlib
@@ -34,7 +32,7 @@ HEAVY = (
     "upath",
 )
 
-if os.environ.get("NIGHTSHIFT_SERVICE"):  # docker-compose.yaml names each part by it
+if os.environ.get("NIGHTSHIFT_SERVICE"):  # docker-compose.yaml sets it to the name of the part
     from include.ops.production.outages import install
 
     install()
@@ -43,10 +41,10 @@ FORKS_TASKS = {"CeleryExecutor": ["celery", "worker"], "LocalExecutor": ["schedu
 COMMAND = FORKS_TASKS.get(conf.get("core", "executor"))
 
 if COMMAND and sys.argv[1 : 1 + len(COMMAND)] == COMMAND:
-    import include.validation  # noqa: F401  quietens Great Expectations before it is imported
+    import include.validation  # noqa: F401  silences Great Expectations before its import
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # skops asks every loaded module for names, and Airflow's warn of each
+        warnings.simplefilter("ignore")  # skops reads attributes of every loaded module, and Airflow's modules warn
         for name in HEAVY:
             try:
                 importlib.import_module(name)

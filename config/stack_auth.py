@@ -1,4 +1,4 @@
-"""Who may do what in the production stack: Airflow's own roles, and approvers by their names."""
+"""Access rules of the production stack: Airflow's own roles, and approvers by their login names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class StackAuthManager(FabAuthManager):
-    """Airflow's logins with roles, in which `approval.approvers` of pipeline.yaml names users as they log in.
+    """Airflow's logins with roles; `approval.approvers` in pipeline.yaml contains login names.
 
-    FAB knows a user by a number, which nobody could write into a file that is reviewed.
+    FAB identifies a user by a number, which nobody would recognise in a reviewed file.
     """
 
     def is_authorized_hitl_task(self, *, assigned_users: set[str], user: User) -> bool:
-        """Return whether a question is put to a user."""
+        """Return whether a user may answer a question."""
         return user.get_name() in assigned_users

@@ -1,9 +1,9 @@
-"""Ingest: every source of a pipeline is extracted, validated and published, day by day.
+"""Ingest: extract, validate and publish every source of a pipeline, day by day.
 
-Each run covers the day that its schedule stands for, or the days that its form names: a year of history
-is one run with a first and a last day. A day is replaced as a whole, so a run may be repeated at will;
-Airflow's backfill does any range, a run a day. When all sources are published, the asset of the
-pipeline's raw tables is updated, which starts the retraining.
+A run covers the day of its schedule, or the days in its form: one run with a first and a last day can ingest a
+year of history. Publishing replaces a whole day, so you can repeat a run at any time. Airflow's backfill covers any
+range with one run a day. When all sources are published, the run updates the asset of the pipeline's raw tables,
+which starts the retraining.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORM = {
         type=["null", "string"],
         format="date",
         title="Last day",
-        description="Last UTC day to ingest. Empty: yesterday, where a first day is given.",
+        description="Last UTC day to ingest. Empty: yesterday, if a first day is given.",
     ),
 }
 
@@ -47,7 +47,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
     cron = pipeline.schedule.ingest
     with DAG(
         dag_id=f"{name}.ingest",
-        description=f"Bring the sources of {name} into the lake",
+        description=f"Ingest the sources of {name} into the lake",
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
@@ -56,7 +56,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
         on_failure_callback=overdue_callbacks(pipeline),
         params=FORM,
         tags=["ingest", name],
-        # what a source has not delivered yet may come within the next hour; what waiting cannot mend does not wait
+        # a late delivery may arrive within the next hour; errors that waiting cannot fix fail at once
         default_args=task_defaults(
             pipeline,
             INGEST,
@@ -76,7 +76,7 @@ def ingest_dag(name: str, pipeline: Pipeline) -> DAG:
                     task_id=task_ids.PUBLISH,
                     pipeline=name,
                     batch=validate.output,
-                    max_active_tis_per_dag=1,  # runs of a backfill write to the same table one after another
+                    max_active_tis_per_dag=1,  # parallel runs of a backfill write to the table in turn
                 )
                 publish >> announce
     return dag

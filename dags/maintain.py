@@ -1,9 +1,9 @@
-"""Maintain: the lake stays quick to read, and no larger than `keep_days` in pipeline.yaml asks for.
+"""Maintain: keep the lake fast to read, and no larger than `keep_days` in pipeline.yaml allows.
 
-Each table's small files are merged, a day at a time; the files that no version of the last `keep_days` days
-needs are removed, and a checkpoint is written. Then staged batches, validation pages and folders of runs of
-that age go. A run may be repeated at will, and started while another DAG runs: a publication that it meets
-stands, or is tried again. What each task removed is in its log, in numbers.
+For each table, a task merges small files day by day, removes files that no version of the last `keep_days` days
+needs, and writes a checkpoint. The last task removes staged batches, validation pages and run folders of that age. You
+can repeat a run at any time, also while another DAG runs: a publication that conflicts with it wins or is retried.
+Each task logs how much it removed.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def maintain_dag(name: str, pipeline: Pipeline) -> DAG:
-    """Return the DAG that maintains a pipeline's part of the lake."""
+    """Return the DAG that maintains the lake tables of a pipeline."""
     cron = pipeline.schedule.maintain
     with DAG(
         dag_id=f"{name}.maintain",
-        description=f"Merge small files of {name}'s tables and remove what is older than {pipeline.keep_days} days",
+        description=f"Merge small files of {name}'s tables and remove files older than {pipeline.keep_days} days",
         doc_md=__doc__,
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
-        max_active_tasks=1,  # one table after another, and one that is broken keeps no other from its turn
+        max_active_tasks=1,  # one table at a time; a broken table does not stop the others
         dagrun_timeout=timedelta(hours=12),
         on_failure_callback=overdue_callbacks(pipeline),
         tags=["maintain", name],

@@ -1,11 +1,11 @@
-"""Monitor: hold the world against what the champion was trained on, and its predictions against what came.
+"""Monitor: measure drift from the champion's training data, and how good its predictions were.
 
-Once a day's predictions are published, the features and predictions of the last days are held against what the
-champion has learned from, and predictions whose labels have come against those. The last task's log has what was
-found as a table, the worst first; it becomes a day of the table `monitoring`. An alert fails nothing: it tells
-those whom `notify` in pipeline.yaml names. The first task pins the day, the tables and the version, so a cleared
-task finds the same again; start a new run to look at newer data. Where schedule.retrain is when_needed, an alert that
-a newer model may mend starts the retraining.
+After a day's predictions are published, a run compares the features and predictions of the last days with the
+champion's training data, and compares older predictions with their labels. `measure_drift` logs the results as a
+table, worst first, and appends them to the table `monitoring`. An alert fails no task: it notifies the addresses of
+`notify` in pipeline.yaml. The first task pins the day, the table versions and the model version, so a cleared task
+repeats the same measurement; start a new run to measure newer data. If schedule.retrain is when_needed, an alert that
+retraining can fix starts the retraining.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 FORM = {
-    "as_of": as_of_param("the last day predicted; where schedule.monitor is not after_score, the last day ingested"),
+    "as_of": as_of_param("the last day predicted, or the last day ingested if schedule.monitor is not after_score"),
 }
 
 
@@ -36,7 +36,7 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
     schedule = pipeline.schedule.monitor
     with DAG(
         dag_id=f"{name}.monitor",
-        description=f"Say whether the world is still as the champion of {name} knows it",
+        description=f"Measure the drift and the errors of {name}'s champion",
         doc_md=__doc__,
         schedule=[predictions(name)] if schedule == "after_score" else schedule,
         start_date=datetime(2013, 1, 1, tzinfo=UTC),

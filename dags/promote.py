@@ -1,8 +1,9 @@
-"""Promote by hand: make a version champion that the gate has not promoted, once somebody else agrees.
+"""Promote by hand: make a version the champion that the gate did not promote, if a second user approves.
 
-Trigger it with the version and a reason. Another user than the one who triggered it then approves or rejects under
-Required Actions; no answer in time is a rejection. The version's files are verified and it is loaded before
-anything changes, and the record keeps who asked, who approved and why. A hold stays in force.
+Trigger this DAG with the version and a reason. A user other than the one who triggered it then approves or rejects
+the promotion under Required Actions; no answer in time counts as a rejection. The task verifies the version's files
+and loads the model before it changes the champion. The record names who asked, who approved and why. A hold on
+automatic promotion stays in force.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ HOURS = 12
 def form() -> dict[str, Param]:
     """Return the form of a promotion."""
     return {
-        "version": Param(type="integer", minimum=1, title="Version", description="The version to promote."),
-        "reason": Param(type="string", minLength=1, title="Reason", description="Kept in the record."),
+        "version": Param(type="integer", minimum=1, title="Version", description="Registered version to promote."),
+        "reason": Param(type="string", minLength=1, title="Reason", description="Why; kept in the decision record."),
     }
 
 
@@ -35,10 +36,10 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
     """Return the DAG that promotes a version by hand."""
     with DAG(
         dag_id=f"{name}.promote",
-        description=f"Make a version of {name} champion, with the approval of another",
+        description=f"Make a version of {name} the champion, with the approval of a second user",
         doc_md=__doc__,
         schedule=None,
-        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
+        is_paused_upon_creation=False,  # it has no schedule; a run that somebody triggers must start at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(),
         tags=["champion", name],
@@ -50,8 +51,8 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
         ask = AskAnotherOperator(
             task_id=task_ids.ASK_ANOTHER,
             subject=f"{name}: may version {{{{ params.version }}}} become the champion?",
-            body="{{ dag_run.triggering_user_name }} asks to promote version {{ params.version }}, whatever the gate "
-            "said of it: {{ params.reason }}\n\nWhoever asked cannot approve.",
+            body="{{ dag_run.triggering_user_name }} asks to promote version {{ params.version }}, whatever the "
+            "gate decided: {{ params.reason }}\n\nThe user who asked cannot approve.",
             defaults=AskAnotherOperator.REJECT,
             response_timeout=timedelta(hours=HOURS),
             notifiers=approval_notifiers(pipeline),

@@ -1,9 +1,8 @@
-"""Quarantine: release or discard rows that broke an expectation and were not published.
+"""Quarantine: release or discard rows that were not published because they break an expectation.
 
-The rows of a day are listed by `./nightshift quarantine list <pipeline>`, with the reason of each. Released
-rows are published although they break an expectation; discarded ones are given up. Their batch is judged
-and published anew, so a day that was held back as a whole can go on: clear its failed `validate` task in the
-ingest DAG afterwards, and the night continues from there.
+`./nightshift quarantine list <pipeline>` lists the quarantined rows with their reasons. Release publishes rows although
+they break an expectation; discard drops them for good. The task then validates and publishes their batch again. If the
+whole day was held back, clear its failed `validate` task in the ingest DAG afterwards: the nightly run continues there.
 """
 
 from __future__ import annotations
@@ -31,34 +30,38 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
             type="string",
             enum=["release", "discard", "hold"],
             title="Decision",
-            description="release: publish the rows as they are. discard: give them up. hold: take a decision back.",
+            description="release: publish the rows as they are. discard: drop them. hold: undo an earlier decision.",
         ),
-        "source": Param(sources[0], type="string", enum=sources, title="Source"),
+        "source": Param(sources[0], type="string", enum=sources, title="Source", description="Source of the rows."),
         "start": Param(
             None, type=["null", "string"], format="date", title="First day", description="First UTC day of the rows."
         ),
         "end": Param(
-            None, type=["null", "string"], format="date", title="Last day", description="Empty: the first day alone."
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Last day",
+            description="Last UTC day of the rows. Empty: the first day.",
         ),
         "rows": Param(
             [],
             type="array",
             items={"type": "string"},
             title="Rows",
-            description="Ids of rows, a line each. Empty: all.",
+            description="Row ids, one a line. Empty: all rows of these days.",
         ),
-        "note": Param("", type="string", title="Why", description="It is kept with the rows."),
+        "note": Param("", type="string", title="Why", description="Reason of the decision; stored with the rows."),
     }
 
 
 def quarantine_dag(name: str, pipeline: Pipeline) -> DAG:
-    """Return the DAG that decides about a pipeline's quarantined rows."""
+    """Return the DAG that releases or discards a pipeline's quarantined rows."""
     with DAG(
         dag_id=f"{name}.quarantine",
         description=f"Release or discard quarantined rows of {name}",
         doc_md=__doc__,
         schedule=None,
-        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
+        is_paused_upon_creation=False,  # it has no schedule; a run that somebody triggers must start at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(pipeline),
         tags=["quarantine", name],

@@ -1,8 +1,8 @@
 """Retrain: tune, train and evaluate a challenger, and promote it only when it has earned it.
 
-The first task pins what the run reads (table versions), compares with (the champion) and may spend;
-every later task follows that plan, so a cleared task repeats the run as it was. Start a new run to see
-newer data. The last task's log has the verdict as a table.
+The first task pins the table versions to read, the champion to compare with and the tuning budget. Every later task
+follows that plan, so a cleared task repeats the run on the same data; start a new run to use newer data. The last task
+logs the verdict as a table.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
             type="integer",
             minimum=1,
             title="Tuning seconds",
-            description="Seconds of search, shared by the candidates.",
+            description="Time budget of the search in seconds, shared by all candidates.",
         ),
         "dry_run": Param(
             False,
             type="boolean",
             title="Dry run",
-            description="Stop at the verdict: register nothing in MLflow.",
+            description="Stop after the verdict and register nothing in MLflow.",
         ),
     }
 
@@ -55,7 +55,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
     """Return the DAG that retrains a pipeline's model."""
     training, schedule, approval = pipeline.training, pipeline.schedule.retrain, pipeline.needs_approval
     assets = {"after_ingest": [raw_tables(name)], "when_needed": [retrain_wanted(name)]}
-    # a run that hangs must not keep the next night from starting; one that waits for an answer may
+    # a run that hangs must not block the next nightly run; a run that waits for an answer may
     longest = timedelta(hours=12 + (approval.hours if approval else 0))
     with DAG(
         dag_id=f"{name}.retrain",
@@ -72,7 +72,7 @@ def retrain_dag(name: str, pipeline: Pipeline) -> DAG:
         default_args=task_defaults(
             pipeline,
             FINISH,
-            do_xcom_push=False,  # steps hand on by the run's folder; each value would cost as much as a task's start
+            do_xcom_push=False,  # steps exchange data through the run's folder; each XCom value costs some 35 ms
         ),
     ) as dag:
         trains = training_task()

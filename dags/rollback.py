@@ -1,8 +1,9 @@
 """Roll back: make an earlier version the champion again, and hold automatic promotion.
 
-Trigger it with a reason. Without a version it goes back to the champion before. The version's files are verified
-and it is loaded before anything changes. No run promotes afterwards until the hold is released, by another run of
-this DAG or by `./nightshift release <pipeline>`; retraining goes on meanwhile and registers challengers.
+Trigger this DAG with a reason. Without a version it restores the previous champion. The task verifies the version's
+files and loads the model before it changes the champion. Afterwards no run promotes a version until somebody releases
+the hold, with another run of this DAG or `./nightshift release <pipeline>`. Retraining continues and registers
+challengers.
 """
 
 from __future__ import annotations
@@ -29,27 +30,27 @@ def form() -> dict[str, Param]:
             type="string",
             enum=["rollback", "hold", "release"],
             title="Decision",
-            description="rollback: go back and hold. hold: let no run promote. release: let runs promote again.",
+            description="rollback: restore a champion and hold. hold: stop promotions. release: allow them again.",
         ),
         "version": Param(
             None,
             type=["null", "integer"],
             minimum=1,
             title="Version",
-            description="To go back to. Empty: the champion before the one that is.",
+            description="Version to restore. Empty: the previous champion.",
         ),
-        "reason": Param("", type="string", title="Reason", description="Kept in the record."),
+        "reason": Param("", type="string", title="Reason", description="Why; kept in the decision record."),
     }
 
 
 def rollback_dag(name: str, pipeline: Pipeline) -> DAG:
-    """Return the DAG that takes a pipeline's champion back."""
+    """Return the DAG that rolls a pipeline's champion back."""
     with DAG(
         dag_id=f"{name}.rollback",
-        description=f"Take the champion of {name} back, or hold and release promotions",
+        description=f"Roll the champion of {name} back, or hold and release promotions",
         doc_md=__doc__,
         schedule=None,
-        is_paused_upon_creation=False,  # it runs only when somebody asks, and then at once
+        is_paused_upon_creation=False,  # it has no schedule; a run that somebody triggers must start at once
         start_date=datetime(2013, 1, 1, tzinfo=UTC),
         params=form(),
         tags=["champion", name],

@@ -1,9 +1,9 @@
-"""Score: the champion predicts the next day's rows, and they become a day of the table of predictions.
+"""Score: predict the next day's rows with the champion, and publish them as a day of the predictions table.
 
-As of a day it predicts all rows that are asked on it, up to the midnight (UTC) that ends it, whether what will come
-of them is known or not. The first task pins the day, the tables and the version, so a cleared task does the
-same again; start a new run to have newer data or a new champion. A day is replaced as a whole. When it is
-published, the asset of the pipeline's predictions is updated, on which other DAGs can be scheduled.
+A run predicts every row whose prediction time lies in the day, up to midnight UTC, whether its label is known or not.
+The first task pins the day, the table versions and the model version, so a cleared task repeats the same predictions;
+start a new run to use newer data or a new champion. Publishing replaces a whole day and updates the asset of the
+pipeline's predictions, on which other DAGs can be scheduled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORM = {"as_of": as_of_param()}
 
 
 def score_dag(name: str, pipeline: Pipeline) -> DAG:
-    """Return the DAG that publishes what a pipeline's champion predicts."""
+    """Return the DAG that publishes the predictions of a pipeline's champion."""
     schedule = pipeline.schedule.score
     with DAG(
         dag_id=f"{name}.score",

@@ -1,4 +1,4 @@
-"""Airflow's plugin for Data Docs: the pages of validations and of features in its web server, and the links to them."""
+"""The Airflow plugin that serves the pages of validations and features, and adds links to them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 async def validation_pages(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request by the web application, which is imported for the first one.
+    """Answer a request with the web application, imported at the first request.
 
-    Every process of Airflow imports its plugins, and only the API server needs a web framework.
+    Every Airflow process imports the plugins, but only the API server needs a web framework.
     """
     from plugins.web.validation_pages import app
 
@@ -23,7 +23,7 @@ async def validation_pages(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def feature_pages(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request by the web application, which is imported for the first one."""
+    """Answer a request with the web application, imported at the first request."""
     from plugins.web.feature_pages import app
 
     await app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Hand a message to Airflow's notifier of an address."""
+"""Send a message through the Airflow notifier of its address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def _mask(record: logging.LogRecord) -> bool:
-    """Mask a line here: Airflow masks a task's own log, and not the copy that the LocalExecutor writes of it."""
+    """Mask secrets in a line: Airflow masks a task's log, but not the copy that the LocalExecutor prints."""
     from airflow.sdk.log import redact
 
     record.msg, record.args = redact(record.getMessage()), ()
@@ -25,16 +25,16 @@ def _mask(record: logging.LogRecord) -> bool:
 
 log.addFilter(_mask)
 
-#: Airflow ends a task's process this long after its outcome is known (core.task_success_overtime is 20 by default),
-#: and the addresses are told one after another.
+#: Airflow ends a task's process 20 seconds after its outcome is known (core.task_success_overtime), and messages are
+#: sent one after another.
 TIMEOUT_SECONDS = 10
 
 
 def send(address: Notify, message: Message, context: Context) -> None:
-    """Hand a message to Airflow's notifier of an address.
+    """Send a message through the Airflow notifier of its address.
 
-    Its `notify` is called and not the notifier, which would take the text for a Jinja template: an error may hold
-    braces, and a template may read every connection.
+    Calls the notifier's `notify`: calling the notifier itself would render the text as a Jinja template. An error may
+    contain braces, and a template can read every connection.
     """
     {"email": _email, "slack": _slack, "webhook": _webhook, "apprise": _apprise}[address.to](address, message, context)
 
@@ -59,10 +59,12 @@ def _webhook(address: Notify, message: Message, context: Context) -> None:
     host = urlsplit(Connection.get(address.connection).host or "")
     for secret in (host.path.strip("/"), host.query):
         if secret:
-            mask_secret(secret)  # whoever knows a webhook's path may post to it, and errors of requests show it
+            mask_secret(
+                secret
+            )  # anybody who knows a webhook's path can post to it, and errors of requests show the path
 
     class Hook(HttpHook):
-        log = log  # type: ignore[assignment]  # it logs such errors itself
+        log = log  # type: ignore[assignment]  # the hook logs such errors itself
 
     notifier = HttpNotifier(
         http_conn_id=address.connection, json=message.json(), extra_options={"timeout": TIMEOUT_SECONDS}
@@ -87,17 +89,17 @@ def _apprise(address: Notify, message: Message, context: Context) -> None:
         from apprise import Apprise, NotifyFormat
     except ImportError as error:
         raise _not_installed(address, "apache-airflow-providers-apprise") from error
-    # the hook and not the notifier, which says nothing when Apprise could not deliver
+    # the hook, because the notifier ignores a failed delivery
     hook, services = AppriseHook(address.connection), Apprise()
     hook.set_config_from_conn(hook.get_connection(address.connection), services)
     if not services.notify(body=message.plain(), title=message.subject, body_format=NotifyFormat.TEXT):
-        raise RuntimeError("Apprise could not deliver it to each of the connection's services; its own lines say why")
+        raise RuntimeError("Apprise could not deliver to every service of the connection; the lines above say why")
 
 
 def _not_installed(address: Notify, package: str) -> Exception:
     from include.core.errors import ConfigError
 
     return ConfigError(
-        f"notify: {address.to} needs the package {package}, which is not installed where the task ran; "
+        f"notify: {address.to} needs the package {package}, which is not installed on the task's worker; "
         f"install it there with `pip install -c requirements.txt {package}`"
     )

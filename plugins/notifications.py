@@ -1,7 +1,7 @@
-"""Tell people what became of a run: from `notify` in pipeline.yaml to Airflow's notifiers.
+"""Notify people of the outcome of runs: from `notify` in pipeline.yaml to Airflow's notifiers.
 
-A notification that cannot be sent is a warning in the task's log and nothing else: Airflow has decided about the
-task before it runs these callbacks, and an operator that calls a notifier itself gets no error from it.
+A notification that cannot be sent is only a warning in the task's log: Airflow has decided the task's state before it
+runs these callbacks, and a notifier raises no error in an operator that calls it.
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ if TYPE_CHECKING:
 
 
 def failure_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:
-    """Return what to call when a task has failed its last try; nothing where nobody asked for it."""
-    return [FailureNotifier(pipeline.name, address) for address in _told_of("failure", pipeline)]
+    """Return the notifiers for a task that failed its last try."""
+    return [FailureNotifier(pipeline.name, address) for address in _addresses("failure", pipeline)]
 
 
 def outage_callbacks(pipeline: Pipeline) -> list[BaseNotifier]:
-    """Return what to call when a task is tried again; only the first wait for a service is reported."""
-    return [OutageNotifier(pipeline.name, address) for address in _told_of("outage", pipeline)]
+    """Return the notifiers for a task that is retried; they report only the first wait for a service."""
+    return [OutageNotifier(pipeline.name, address) for address in _addresses("outage", pipeline)]
 
 
 def overdue_callbacks(pipeline: Pipeline) -> list[BaseNotifier] | None:
-    """Return what to call when a run fails as a whole; None where nobody asked for it.
+    """Return the notifiers for a run that the scheduler ended, or None.
 
-    An empty list will not do: Airflow would send each failed run to its DAG processor, for nothing.
+    None, because Airflow would send each failed run to its DAG processor for an empty list.
     """
-    return [OverdueNotifier(pipeline.name, address) for address in _told_of("failure", pipeline)] or None
+    return [OverdueNotifier(pipeline.name, address) for address in _addresses("failure", pipeline)] or None
 
 
 def verdict_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
-    """Return what to call when the summary of a run has succeeded."""
-    return [VerdictNotifier(pipeline.name, address) for address in _told_of("verdict", pipeline)]
+    """Return the notifiers of a run's verdict."""
+    return [VerdictNotifier(pipeline.name, address) for address in _addresses("verdict", pipeline)]
 
 
 def drift_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
-    """Return what to call when the monitor has measured."""
-    return [DriftNotifier(pipeline.name, address) for address in _told_of("drift", pipeline)]
+    """Return the notifiers of the monitor's alerts."""
+    return [DriftNotifier(pipeline.name, address) for address in _addresses("drift", pipeline)]
 
 
 def approval_notifiers(pipeline: Pipeline) -> list[BaseNotifier]:
-    """Return the notifiers of an operator that waits for an answer."""
-    return [ApprovalNotifier(pipeline.name, address) for address in _told_of("approval", pipeline)]
+    """Return the notifiers of a question that waits for an answer."""
+    return [ApprovalNotifier(pipeline.name, address) for address in _addresses("approval", pipeline)]
 
 
-def _told_of(event: Event, pipeline: Pipeline) -> list[Notify]:
+def _addresses(event: Event, pipeline: Pipeline) -> list[Notify]:
     return [address for address in pipeline.notify if event in address.events]
 
 
 class PipelineNotifier(BaseNotifier):
-    """Tells one address of one kind of event.
+    """Notifies one address of one kind of event.
 
     Parameters
     ----------
@@ -75,45 +75,45 @@ class PipelineNotifier(BaseNotifier):
         self.pipeline, self.address = pipeline, address
 
     def notify(self, context: Context) -> None:
-        """Send the message; what keeps it from being sent is logged."""
+        """Send the message, and log a delivery that fails."""
         try:
             message = self.message(context)
             if message is not None:
                 send(self.address, message, context)
-        except Exception as error:  # noqa: BLE001  whatever it is, the run is as good
+        except Exception as error:  # noqa: BLE001  no error here may fail the task
             whom = (self.pipeline, self.address.to, self.address.connection)
-            log.warning("%s: %s (connection '%s') was not told: %s: %s", *whom, type(error).__name__, error)
+            log.warning("%s: %s (connection '%s') was not notified: %s: %s", *whom, type(error).__name__, error)
         else:
             if message is not None:
-                log.info("%s: told %s (connection '%s')", self.pipeline, self.address.to, self.address.connection)
+                log.info("%s: notified %s (connection '%s')", self.pipeline, self.address.to, self.address.connection)
 
     @abstractmethod
     def message(self, context: Context) -> Message | None:
-        """Return what is to be told; None for nothing."""
+        """Return the message, or None to send nothing."""
 
 
 class FailureNotifier(PipelineNotifier):
-    """Tells that a task has failed its last try.
+    """Reports that a task failed its last try.
 
-    Airflow calls it in the worker, with the task's exception. Where the process was killed or its machine went away,
-    the DAG processor calls it instead, and there is no exception to tell of.
+    Airflow calls it in the worker with the task's exception. If the process was killed or its machine was lost, the DAG
+    processor calls it without an exception.
     """
 
     def message(self, context: Context) -> Message:
-        """Return the task and its error, without what Airflow knows to be secret."""
+        """Return the task and its error, without the secrets that Airflow knows."""
         from include.reports.messages import Link, failure_message
 
-        task, told = context["ti"], _error_text(context)
+        task, error = context["ti"], _error_text(context)
         return failure_message(
-            self.pipeline, task.dag_id, task.task_id, task.run_id, task.try_number, told, [Link("Log", task.log_url)]
+            self.pipeline, task.dag_id, task.task_id, task.run_id, task.try_number, error, [Link("Log", task.log_url)]
         )
 
 
 class OutageNotifier(PipelineNotifier):
-    """Reports that a task waits for a service that is away, once for all of its tries."""
+    """Reports that a task waits for an unavailable service, once for all tries."""
 
     def message(self, context: Context) -> Message | None:
-        """Return what is away; None for another error, and for any try but the first."""
+        """Return the unavailable service; None for other errors and for later tries."""
         from include.reports.messages import Link, outage_message
         from plugins.retries import ServiceAway, is_first_attempt
 
@@ -126,10 +126,10 @@ class OutageNotifier(PipelineNotifier):
 
 
 class OverdueNotifier(PipelineNotifier):
-    """Tells that a run was ended by the scheduler; Airflow calls it in the DAG processor, where its log is too."""
+    """Reports a run that the scheduler ended; Airflow calls it in the DAG processor, whose log has its lines."""
 
     def message(self, context: Context) -> Message | None:
-        """Return why; None where a task failed, since that was told already."""
+        """Return the reason; None if a task failed, because that was already reported."""
         from include.reports.messages import Link, overdue_message
 
         reason: str = context.get("reason") or ""  # type: ignore[assignment]
@@ -140,10 +140,10 @@ class OverdueNotifier(PipelineNotifier):
 
 
 class VerdictNotifier(PipelineNotifier):
-    """Tells what a retraining came to, from what its last task returned and the run's folder holds."""
+    """Reports the verdict of a retraining, from its last task's result and the files of the run."""
 
     def message(self, context: Context) -> Message:
-        """Return the reason, the version and the metrics."""
+        """Return the verdict with its reason, the version and the metrics."""
         from include.registry.pages import version_page
         from include.reports.messages import Link, verdict_message
         from include.workflows.retrain import files
@@ -160,10 +160,10 @@ class VerdictNotifier(PipelineNotifier):
 
 
 class DriftNotifier(PipelineNotifier):
-    """Tells of the monitor's alerts, from what its last task returned."""
+    """Reports the monitor's alerts, from its last task's result."""
 
     def message(self, context: Context) -> Message | None:
-        """Return the alerts; None where there are none."""
+        """Return the alerts, or None if there are none."""
         from include.reports.messages import Link, drift_message
 
         task = context["ti"]
@@ -174,10 +174,10 @@ class DriftNotifier(PipelineNotifier):
 
 
 class ApprovalNotifier(PipelineNotifier):
-    """Tells that a task waits for somebody's answer; the operator calls it once it has asked."""
+    """Reports that a task waits for an answer; the operator calls it after it asked."""
 
     def message(self, context: Context) -> Message:
-        """Return what is asked, what is shown with it, and where to answer."""
+        """Return the question, its evidence, and where to answer."""
         from include.reports.messages import Link, approval_message
 
         task = context["ti"]
@@ -194,14 +194,14 @@ class ApprovalNotifier(PipelineNotifier):
 
 
 def _error_text(context: Context) -> str | None:
-    """Return the text of the task's error without what Airflow knows to be secret; None where it left none."""
+    """Return the text of the task's error without the secrets that Airflow knows, or None without an error."""
     from airflow.sdk.exceptions import AirflowException
     from airflow.sdk.log import redact
 
     error = context.get("exception")
     if error is None:
         return None
-    # those of Airflow and ours begin with their own name
+    # the texts of these errors begin with the name of their class
     return str(redact(str(error) if isinstance(error, AirflowException) else f"{type(error).__name__}: {error}"))
 
 

@@ -1,4 +1,4 @@
-"""Hand what pipeline.yaml's `resources` asks for to the Kubernetes executor, where Airflow runs tasks by it."""
+"""Pass `resources` of pipeline.yaml to the Kubernetes executor."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.config.resources import Ask
 
-#: The container of a task's pod in which Airflow runs the task, by the name that it must have.
+#: Airflow's fixed name of the container in which a pod runs its task.
 CONTAINER = "base"
 GPU = "nvidia.com/gpu"
 
 
 def ask_for_resources(dag: DAG, pipeline: Pipeline) -> None:
-    """Let each task of a DAG ask for what its pipeline.yaml says; nothing changes under another executor."""
+    """Set the resource requests of a DAG's tasks; changes nothing under another executor."""
     if pipeline.resources is None or not runs_in_pods():
         return
     for task in dag.tasks:
@@ -34,17 +34,17 @@ def ask_for_resources(dag: DAG, pipeline: Pipeline) -> None:
 
 
 def runs_in_pods() -> bool:
-    """Return whether one of the executors that Airflow is set to starts a pod for each task."""
+    """Return whether a configured executor starts a pod for each task."""
     from airflow.sdk.configuration import conf
 
     return "KubernetesExecutor" in conf.get("core", "executor")
 
 
 def pod_override(ask: Ask) -> Any:
-    """Return a `kubernetes.client.models.V1Pod` that has nothing but resources and the threads to use them.
+    """Return a `kubernetes.client.models.V1Pod` with the resources and the number of threads to use.
 
-    A task gets what it asks for and no more, so that what it was seen to need on one node is what it has on
-    another. The number of threads is given because a container sees every core of its node, whatever its limit.
+    Requests equal limits, so that a task has the same resources on every node. The number of threads is set because a
+    container sees every core of its node, whatever its limit.
     """
     from kubernetes.client import models as k8s
 

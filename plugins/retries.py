@@ -1,4 +1,4 @@
-"""When a task is tried again: patiently while a service is away, and soon given up where waiting cannot help."""
+"""When a task is retried: patiently while a service is unavailable, and only briefly after other errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-#: Pauses of a task that costs little: 32 minutes in all, the first of them short, since most outages are.
+#: Pauses between tries of a cheap task: 32 minutes in all; the first are short, since most outages are.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 10, 15))
 
-#: Pauses of a task that trains: as long in all, and few, since a process that was killed is tried again as often.
+#: Pauses between tries of a training task: the same time in fewer tries, because a killed process is retried as often.
 TRAINING_WAITS = tuple(timedelta(minutes=minutes) for minutes in (2, 10, 20))
 
 
@@ -24,12 +24,12 @@ class ServiceAway(AirflowException):
 
 
 class WaitForService(RetryPolicy):
-    """Try a task again for at least half an hour while a service is away, and less often after any other error.
+    """Retry a task for at least half an hour while a service is unavailable, and less often after other errors.
 
     Parameters
     ----------
     waits
-        Pauses between two tries while a service is away; as many as the task's `retries`.
+        Pauses between two tries while a service is unavailable; as many as the task's `retries`.
     others
         Retries after any other error, each after the task's `retry_delay`.
     """
@@ -44,19 +44,21 @@ class WaitForService(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Return whether and when the task is tried again."""
+        """Return whether and when to retry the task."""
         attempt = _attempt(try_number, max_tries, len(self.waits))
         if isinstance(exception, ServiceAway):
             wait = self.waits[min(attempt, len(self.waits)) - 1]
             minutes = wait // timedelta(minutes=1)
-            return RetryDecision.retry(wait, f"a service is away; the next try, if one is left, is in {minutes} min")
+            return RetryDecision.retry(
+                wait, f"a service is unavailable; the next try, if one is left, starts in {minutes} min"
+            )
         if attempt > self.others:
-            return RetryDecision.fail("the error is not of a service that is away, so the task is not tried again")
+            return RetryDecision.fail("no service is unavailable, so a retry cannot help")
         return RetryDecision.default()
 
 
 def retried(waits: tuple[timedelta, ...] = WAITS, *, others: int = 1) -> dict[str, Any]:
-    """Return a task's arguments that say when it is tried again, see `WaitForService`."""
+    """Return the retry arguments of a task, see `WaitForService`."""
     return {
         "retries": len(waits),
         "retry_delay": timedelta(minutes=2),
@@ -65,10 +67,10 @@ def retried(waits: tuple[timedelta, ...] = WAITS, *, others: int = 1) -> dict[st
 
 
 def is_first_attempt(task: RuntimeTaskInstanceProtocol) -> bool:
-    """Return whether a task was tried for the first time since its run began or it was cleared."""
+    """Return whether this is a task's first try since its run began or it was cleared."""
     return _attempt(task.try_number, task.max_tries, task.task.retries or 0) == 1
 
 
 def _attempt(try_number: int, max_tries: int, retries: int) -> int:
-    """Return which try it is since the run began or the task was cleared, which raises both numbers; from 1."""
+    """Return the number of the try, from 1, since the run began or the task was cleared (which raises both numbers)."""
     return try_number - (max_tries - retries)

@@ -1,4 +1,4 @@
-"""The command line: the same steps without Airflow, checks of the configuration, and the demo."""
+"""The command line: the steps without Airflow, checks of the configuration, operations, and the demo."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from include.cli.backup import backup, restore
 from include.cli.check import schema, validate_config
 from include.cli.explain import explain_row
 from include.cli.features import document_features, prove_features
-from include.cli.held_rows import quarantine
 from include.cli.history import history, verify
 from include.cli.ingest import ingest
 from include.cli.monitor import monitor
-from include.cli.night import replay_version, run
+from include.cli.quarantine import quarantine
 from include.cli.registry import hold, promote, release, rollback
+from include.cli.run import replay_version, run
 from include.cli.score import score
 from include.cli.shared import sources_folder
 from include.cli.stack import airflow, demo, sources, up
@@ -26,7 +26,7 @@ from include.core.errors import NightshiftError
 
 
 class _Group(click.Group):
-    """Shows a named error as its one sentence, without a traceback."""
+    """Shows a Nightshift error as one sentence, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -55,7 +55,7 @@ for command in (
 
 
 def _demo_environment() -> None:
-    """Read .env, and offer the demo's connections where they are not defined."""
+    """Set the variables of .env and the demo's connections, unless the environment already has them."""
     from include.ops.demo.sources import connections
 
     for name, value in (settings.env_file() | connections(sources_folder())).items():

@@ -1,4 +1,4 @@
-"""`backup` and `restore`: Airflow's and MLflow's databases, MLflow's files and the lake, together."""
+"""`backup` and `restore`: the databases of Airflow and MLflow, MLflow's files and the lake, as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("to", type=click.Path(file_okay=False, path_type=Path))
 def backup(to: Path) -> None:
-    """Copy the databases, the models' files and the lake into a new folder below TO, while all is in use."""
+    """Copy the databases, the model files and the lake into a new folder below TO, while they are in use."""
     from include.ops.production.backup import back_up
 
     click.echo(f"backup: {back_up(to, click.echo)}")
@@ -19,9 +19,9 @@ def backup(to: Path) -> None:
 @click.command()
 @click.argument("source", metavar="FROM", type=click.Path(file_okay=False, path_type=Path))
 def restore(source: Path) -> None:
-    """Put the backup FROM into empty places, and prove its records and models.
+    """Restore the backup FROM into empty databases and folders, and verify its records and models.
 
-    The exit status is 0 only if they are as they were written.
+    The exit status is 0 only if they are unchanged.
     """
     from include.ops.production.restore import restore as put_back
 

@@ -1,4 +1,4 @@
-"""`validate-config` and `schema`: the configuration, held against what can be run."""
+"""`validate-config` and `schema`: check that the configuration can run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("validate-config")
 @click.argument("pipelines", nargs=-1)
 def validate_config(pipelines: tuple[str, ...]) -> None:
-    """Name every mistake in every pipeline's folder (or in those of PIPELINES)."""
+    """Report every mistake in the folders of PIPELINES; default: all pipelines."""
     names = pipelines or loader.pipeline_names()
     if not names:
         raise click.ClickException(f"{settings.pipelines_folder()} holds no folder with a pipeline.yaml")
@@ -50,7 +50,7 @@ def schema() -> None:
 
 
 def _mistakes(name: str) -> list[str]:
-    """Name every mistake in one pipeline's folder; what needs a sound file is checked once it is."""
+    """Return every mistake in a pipeline's folder; later checks run only if pipeline.yaml is valid."""
     from include.features.query import feature_schema
     from include.validation.suite import read_items, suite_path
     from include.validation.trial import source_columns, try_suite
@@ -76,7 +76,7 @@ def _mistakes(name: str) -> list[str]:
 
 
 def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
-    """Name what keeps queries from being read, candidates and checks from being made, predictions from being there."""
+    """Return the mistakes that only show when queries, candidates, gate checks and the prediction key are loaded."""
     from include.gate.selection import check_gate
     from include.training.check import check_candidates
     from include.workflows.score.plan import check_key

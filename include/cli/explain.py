@@ -1,4 +1,4 @@
-"""`explain-row`: one prediction, from the row's raw values to what each adds to it."""
+"""`explain-row`: one prediction, as the contributions of the row's values."""
 
 from __future__ import annotations
 
@@ -13,24 +13,34 @@ from include.config import loader
 if TYPE_CHECKING:
     from include.workflows.retrain.explain_row import RowExplained
 
-#: Features that are printed, unless --all is given.
+#: Number of printed features without --all.
 PRINTED = 20
-#: Letters of a value that are printed.
+#: Maximum printed length of a value.
 LETTERS = 40
 
 
 @click.command("explain-row")
 @click.argument("pipeline")
 @click.option(
-    "--key", "keys", multiple=True, required=True, metavar="VALUE", help="The row's key; one for each column of it."
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="VALUE",
+    help="Value of the row's key; give one for each key column.",
 )
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Default: the champion.")
-@click.option("--all", "everything", is_flag=True, help=f"Every feature; default: the {PRINTED} weightiest.")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"Show every feature; default: the {PRINTED} with the largest contributions.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_row(pipeline: str, keys: tuple[str, ...], version: int | None, everything: bool, as_json: bool) -> None:
-    """Explain what PIPELINE's champion predicts of one row of its newest feature table.
+    """Explain the prediction of PIPELINE's champion for one row of the newest feature table.
 
-    Base and contributions add up to the prediction. They describe the model, not causes.
+    Base and contributions add up to the prediction. They show what the model uses; they are not causes.
     """
     from include.workflows.retrain.explain_row import explain_row as explained
 
@@ -77,7 +87,7 @@ def _sum(found: RowExplained) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """Return a raw value as it is, shortened."""
+    """Return a raw value as short text."""
     if value is None:
         return "missing"
     text = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())

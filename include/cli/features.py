@@ -1,4 +1,4 @@
-"""`prove-features` and `document-features`: what the features know, and what they are."""
+"""`prove-features` and `document-features`: the leakage check and the feature page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 @click.command("prove-features")
 @click.argument("pipeline")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: the last one ingested.")
-@click.option("--cut-offs", type=click.IntRange(min=1), default=20, show_default=True, help="How many times to check.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another one draws other times.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: the last day ingested.")
+@click.option(
+    "--cut-offs", type=click.IntRange(min=1), default=20, show_default=True, help="Number of cut-off times to check."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random cut-off times.")
 def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: int) -> None:
-    """Prove that no feature of PIPELINE knows the future.
+    """Check PIPELINE's features for leakage from the future.
 
-    At several times, the rows of the day before are built again of what was known then, and must be the same.
+    At several cut-off times, the check rebuilds the rows of the day before from the data known then. A value that
+    changes has used data from the future.
     """
     from include.features.proof import prove_newest
 
@@ -30,9 +33,11 @@ def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: i
 
 @click.command("document-features")
 @click.argument("pipeline")
-@click.option("--output", type=click.Path(dir_okay=False), help="Write the page there; default: beside the table.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False), help="File for the page; default: next to the feature table."
+)
 def document_features(pipeline: str, output: str | None) -> None:
-    """Write the page of PIPELINE's features: what each is, where it comes from, what the champion has of it."""
+    """Write the page of PIPELINE's features: definition, lineage, and importance for the champion."""
     from pathlib import Path
 
     from include.core.errors import ConfigError

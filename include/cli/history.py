@@ -1,4 +1,4 @@
-"""`history` and `verify`: what was decided about a pipeline's models, and the proof that it is unchanged."""
+"""`history` and `verify`: the decision records of a pipeline's models, and whether they are unchanged."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("pipeline")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N records; default: all.")
-@click.option("--json", "as_json", is_flag=True, help="The records as they are, with the digests of their files.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON, with the digests of their files.")
 def history(pipeline: str, last: int | None, as_json: bool) -> None:
-    """Show what was decided about PIPELINE's models, the oldest first."""
+    """Show the decisions about PIPELINE's models, oldest first."""
     from include.registry.records.chain import read_all
     from include.registry.records.table import history_table
 
@@ -36,12 +36,12 @@ def history(pipeline: str, last: int | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--head", metavar="DIGEST", help="Digest of a record, as a run's log told it; it must be there still.")
-@click.option("--models/--no-models", default=True, help="Hold every version's files in MLflow against their digests.")
+@click.option("--head", metavar="DIGEST", help="Digest of a record from a run's log; the record must still exist.")
+@click.option("--models/--no-models", default=True, help="Compare every version's files in MLflow with their digests.")
 def verify(pipeline: str, head: str | None, models: bool) -> None:
-    """Prove that PIPELINE's records, and the models that they name, are those that were written.
+    """Verify that PIPELINE's decision records, and the models that they name, are unchanged.
 
-    The exit status is 0 only if they are. Records deleted from the end are found only with --head.
+    The exit status is 0 only if they are. Deleted records at the end are found only with --head.
     """
     from include.registry.champion import find_champion
     from include.registry.proof import champion_note, prove_models
@@ -68,6 +68,6 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
 
 
 def _known(pipeline: str, records: list[Record]) -> None:
-    """Tell a misspelt name; a pipeline that was given up has its records still."""
+    """Refuse an unknown name without records; a removed pipeline still has its records."""
     if not records:
         loader.load_pipeline(pipeline)

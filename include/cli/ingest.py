@@ -1,4 +1,4 @@
-"""`ingest`: days of every source, brought into the lake in this process."""
+"""`ingest`: extract, validate and publish days of every source in this process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from include.config import loader
 @click.option("--from", "first", type=DAY, help="First UTC day; default: the last one.")
 @click.option("--to", "last", type=DAY, help="Last UTC day; default: yesterday.")
 def ingest(pipeline: str, first: datetime | None, last: datetime | None) -> None:
-    """Ingest days of every source of PIPELINE, in this process: extract, validate and publish them.
+    """Ingest days of every source of PIPELINE in this process: extract, validate and publish them.
 
-    A day is replaced as a whole, so it may be repeated at will.
+    Publishing replaces a whole day, so you can repeat it at any time.
     """
     from include.core.connections import EnvironmentConnections
     from include.ingestion.days import chosen_days, shown_range

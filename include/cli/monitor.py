@@ -1,4 +1,4 @@
-"""`monitor`: whether the world is still as the champion knows it, measured in this process."""
+"""`monitor`: measure drift and prediction errors of the champion in this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from include.config import loader
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--as-of", type=DAY, help="Last UTC day known; default: the last one predicted.")
+@click.option("--as-of", type=DAY, help="Last UTC day known; default: the last day predicted.")
 def monitor(pipeline: str, as_of: datetime | None) -> None:
-    """Hold the last days of PIPELINE against what its champion has learned from, in this process.
+    """Compare the last days of PIPELINE with the champion's training data, in this process.
 
-    The exit status is 0 whatever is found: an alert is no failure.
+    The exit status is 0 also with alerts: an alert is not a failure.
     """
     from include.workflows.monitor.measure import measure_drift
     from include.workflows.monitor.plan import plan_monitoring

@@ -1,4 +1,4 @@
-"""`promote`, `rollback`, `hold` and `release`: what a person decides about the champion."""
+"""`promote`, `rollback`, `hold` and `release`: a person's decisions about the champion."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from include.registry.promotion import Change
 
 
-def _said(context: click.Context, option: click.Parameter, value: str) -> str:
-    """Return a reason that says something."""
+def _not_empty(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse an empty reason."""
     if not value.strip():
-        raise click.BadParameter("it is empty; say in a few words why, for whoever reads the record")
+        raise click.BadParameter("it is empty; give the reason in a few words, for the readers of the decision record")
     return value
 
 
-_why = click.option("--reason", required=True, callback=_said, help="Why; it is kept with the decision.")
+_why = click.option("--reason", required=True, callback=_not_empty, help="Why; kept in the decision record.")
 _who = click.option("--by", default=getuser, show_default="you", help="Who decides.")
 
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--version", type=click.IntRange(min=1), required=True, help="Version that is to be champion.")
+@click.option("--version", type=click.IntRange(min=1), required=True, help="Version to promote.")
 @_why
 @_who
 def promote(pipeline: str, version: int, reason: str, by: str) -> None:
-    """Make a registered version of PIPELINE the champion, whatever the gate said of it.
+    """Make a registered version of PIPELINE the champion, whatever the gate decided.
 
-    Its files are verified and it is loaded before anything changes. A hold stays in force.
+    The command verifies the version's files and loads the model before it changes anything. A hold stays in force.
     """
     from include.workflows.retrain import decisions
 
@@ -41,13 +41,13 @@ def promote(pipeline: str, version: int, reason: str, by: str) -> None:
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--version", type=click.IntRange(min=1), help="Version to go back to; default: the champion before.")
+@click.option("--version", type=click.IntRange(min=1), help="Version to restore; default: the previous champion.")
 @_why
 @_who
 def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
     """Make an earlier version of PIPELINE the champion again, and hold automatic promotion.
 
-    Its files are verified and it is loaded before anything changes.
+    The command verifies the version's files and loads the model before it changes anything.
     """
     from include.workflows.retrain import decisions
 
@@ -59,7 +59,7 @@ def rollback(pipeline: str, version: int | None, reason: str, by: str) -> None:
 @_why
 @_who
 def hold(pipeline: str, reason: str, by: str) -> None:
-    """Let no run of PIPELINE promote until the hold is released; runs go on and register challengers."""
+    """Stop automatic promotion for PIPELINE until `release`; runs continue and register challengers."""
     from include.workflows.retrain import decisions
 
     _show(decisions.hold(loader.load_pipeline(pipeline), reason=reason, by=by))
@@ -69,7 +69,7 @@ def hold(pipeline: str, reason: str, by: str) -> None:
 @click.argument("pipeline")
 @_who
 def release(pipeline: str, by: str) -> None:
-    """Let runs of PIPELINE promote again; the next one that passes the gate does."""
+    """Allow automatic promotion for PIPELINE again, from the next run that passes the gate."""
     from include.workflows.retrain import decisions
 
     change, was = decisions.release(loader.load_pipeline(pipeline), by=by)
@@ -78,7 +78,7 @@ def release(pipeline: str, by: str) -> None:
 
 
 def _show(change: Change) -> None:
-    """Print which version was champion and is, and what is held."""
+    """Print the champion before and after, and whether promotion is on hold."""
     from include.workflows.retrain import decisions
 
     for line in decisions.told(change):

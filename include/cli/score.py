@@ -1,4 +1,4 @@
-"""`score`: the champion's predictions of a day, made and published in this process."""
+"""`score`: predict a day with the champion, and publish it in this process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from include.config import loader
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--as-of", type=DAY, help="Last UTC day known; default: the last one ingested.")
+@click.option("--as-of", type=DAY, help="Last UTC day known; default: the last day ingested.")
 def score(pipeline: str, as_of: datetime | None) -> None:
-    """Predict the next day's rows of PIPELINE with its champion, and publish them, in this process."""
+    """Predict the next day's rows of PIPELINE with its champion, and publish them in this process."""
     from include.workflows.score.plan import plan_scoring
     from include.workflows.score.score import score_rows
 

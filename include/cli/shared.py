@@ -1,4 +1,4 @@
-"""What several commands share: the console, the demo's sources, and a source's name."""
+"""Shared by several commands: the console, the demo's sources, and the check of a source's name."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.workflows.retrain.run import Progress
 
-#: A day as it is given on the command line.
+#: Format of a day on the command line.
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def named_source(pipeline: Pipeline, name: str) -> str:
-    """Return a source's name, if the pipeline has it."""
+    """Return the name of a source; refuse a name that the pipeline does not have."""
     if name not in pipeline.sources:
         raise click.ClickException(f"{pipeline.name}: {unknown_name('source', name, list(pipeline.sources))}")
     return name
@@ -42,7 +42,7 @@ def reads_demo(pipeline: Pipeline) -> bool:
 
 
 def prepare_demo(pipeline: Pipeline, today: date, progress: Progress) -> None:
-    """Write the demo's sources up to today, where a pipeline reads them."""
+    """Write the demo's sources up to today if the pipeline reads them."""
     from include.ops.demo.sources import prepare_sources
 
     if reads_demo(pipeline):
@@ -56,14 +56,14 @@ def sources_folder() -> Path:
 
 
 def new_console() -> Console:
-    """Return a console of rich."""
+    """Return a Rich console."""
     from rich.console import Console
 
     return Console()
 
 
 def show_progress(console: Console) -> Progress:
-    """Return what shows a step while it runs, and its seconds afterwards."""
+    """Return a context manager that shows a running step, and its duration afterwards."""
 
     @contextmanager
     def progress(step: str) -> Iterator[None]:

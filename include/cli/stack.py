@@ -10,9 +10,11 @@ from include.cli.shared import sources_folder
 
 
 @click.command()
-@click.option("--exit", "exit_after", is_flag=True, help="End after the verdict; status 0 only if promoted.")
+@click.option(
+    "--exit", "exit_after", is_flag=True, help="Stop after the verdict; exit status 0 only if a version was promoted."
+)
 def demo(exit_after: bool) -> None:
-    """Show the whole night on real data: Airflow, MLflow, ingest, retrain, verdict."""
+    """Run a whole night on real data: Airflow, MLflow, ingest, retrain, verdict."""
     from include.ops.demo.show import run_demo
 
     raise SystemExit(run_demo(exit_after=exit_after))
@@ -20,7 +22,7 @@ def demo(exit_after: bool) -> None:
 
 @click.command()
 def up() -> None:
-    """Start Airflow and MLflow on this machine, until Ctrl-C."""
+    """Start Airflow and MLflow on this machine; Ctrl-C stops them."""
     from include.ops.demo.show import run_up
 
     raise SystemExit(run_up())

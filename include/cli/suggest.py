@@ -1,4 +1,4 @@
-"""`suggest-expectations`: a first suite from a source's rows."""
+"""`suggest-expectations`: write a first suite from the rows of a source."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from include.core.errors import ConfigError
 @click.command("suggest-expectations")
 @click.argument("pipeline")
 @click.argument("source")
-@click.option("--days", type=click.IntRange(min=1), help="Look at so many of the last published days; default: 28.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Read the source itself from this UTC day on.")
+@click.option("--days", type=click.IntRange(min=1), help="Number of the last published days to look at; default: 28.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Read the source itself from this UTC day.")
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Read the source itself to this UTC day.")
 @click.option("--print", "print_only", is_flag=True, help="Print the suite instead of writing it.")
-@click.option("--force", is_flag=True, help="Replace the suite that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing suite.")
 def suggest_expectations(
     pipeline: str,
     source: str,
@@ -30,8 +30,8 @@ def suggest_expectations(
 ) -> None:
     """Write a first suite for SOURCE of PIPELINE from its rows, for you to edit.
 
-    The rows are the published ones. Where there are none yet, or with --start or --end, the source itself is
-    read: those days, by default yesterday.
+    The rows are the published ones. If none are published, or with --start or --end, the command reads these days from
+    the source itself; default: yesterday.
     """
     from include.core.connections import EnvironmentConnections
     from include.core.suggestions import unknown_name
@@ -44,7 +44,9 @@ def suggest_expectations(
     last = end.date() if end else today - timedelta(days=1)
     first = start.date() if start else last
     if days and (start or end):
-        raise click.UsageError("--days counts published days; --start and --end name days that are read anew")
+        raise click.UsageError(
+            "--days counts published days, and --start and --end read the source; use one or the other"
+        )
     if first > last:
         raise click.UsageError(f"--start ({first}) is after --end ({last})")
     loaded = loader.load_pipeline(pipeline)

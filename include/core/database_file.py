@@ -1,7 +1,7 @@
-"""A SQLite file whose tables are another program's: the revision it is at, and a migration that is whole or not at all.
+"""A SQLite file with the tables of another program: its revision, and a migration that is whole or not at all.
 
-Both MLflow and Airflow number the revisions of their tables with Alembic. Alembic is asked which revisions a program
-knows; that takes seconds, so a note beside the file remembers a file that was found to be at the newest revision.
+Both MLflow and Airflow number the revisions of their tables with Alembic. Asking Alembic which revisions a
+program knows takes seconds, so a note next to the file remembers that the file is at the newest revision.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
     from include.core.alembic_revisions import Revisions
 
-#: none: there are no tables yet. newest: as the installed program has them. older: it can be migrated.
+#: none: no tables yet. newest: the installed program's revision. older: can be migrated.
 State = Literal["none", "newest", "older"]
 
 
 @dataclass(frozen=True)
 class DatabaseFile:
-    """A program's database; what SQLite cannot do raises `sqlite3.DatabaseError`.
+    """The database of a program; SQLite's errors are raised as `sqlite3.DatabaseError`.
 
     Attributes
     ----------
     path
-        Where it is, or will be.
+        Path of the file, which may not exist yet.
     program, release
-        Whose tables these are, such as MLflow 3.17.2, as installed.
+        The installed program that owns the tables, such as MLflow 3.17.2.
     revisions
         Reads the revisions that the program knows.
     """
@@ -45,23 +45,23 @@ class DatabaseFile:
     revisions: Callable[[], Revisions]
 
     def is_settled(self) -> bool:
-        """Return whether this release was told by `settle` that the file is as it should be, and it still is."""
+        """Return whether `settle` was called for this release and the file's present revision."""
         try:
-            return self._note.read_text(encoding="utf-8") == self._noted(self._revision())
+            return self._note.read_text(encoding="utf-8") == self._note_text(self._revision())
         except FileNotFoundError:
             return False
 
     def settle(self) -> None:
-        """Remember that the file is at the newest revision: to find that out again takes longer."""
-        self._note.write_text(self._noted(self._revision()), encoding="utf-8")
+        """Remember that the file is at the newest revision, which takes seconds to find out again."""
+        self._note.write_text(self._note_text(self._revision()), encoding="utf-8")
 
     def state(self) -> State:
-        """Return how the file stands to the installed release.
+        """Return how the file's revision compares with the installed release.
 
         Raises
         ------
         OtherRelease
-            If its revision is not one that the installed release knows.
+            If the installed release does not know the file's revision.
         """
         revision = self._revision()
         if revision is None:
@@ -73,15 +73,15 @@ class DatabaseFile:
             return "older"
         raise OtherRelease(
             f"{self.path} is at revision {revision}, which {self.program} {self.release} does not know: a newer "
-            f"{self.program} wrote it, or one that is too old; go back to the release of Nightshift that wrote it, or "
-            f"put the copy in its place that was kept before it was migrated; it was not changed"
+            f"or a much older {self.program} wrote it; go back to the release of Nightshift that wrote it, or restore "
+            "the copy that was saved before the migration; the file was not changed"
         )
 
     def migrate(self, upgrade: Callable[[Path], None], tell: Callable[[str], None]) -> Path | None:
-        """Bring an older file to the newest revision and return the copy of it that is kept.
+        """Migrate an older file to the newest revision, and return the saved copy of the old file.
 
-        A copy is migrated and then written over the file in one transaction: whoever is killed leaves the old tables
-        or the new ones. None where another process has done it meanwhile.
+        A copy is migrated and then written over the file in one transaction, so a killed process leaves the old tables
+        or the new ones. Returns None if another process has already migrated the file.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class DatabaseFile:
         Raises
         ------
         OtherRelease
-            If the file cannot be migrated, or was written to meanwhile; it is as it was.
+            If the file cannot be migrated, or another program wrote to it during the migration; it is unchanged.
         """
         with self._alone(), closing(self._open()) as there:
             if self.state() != "older":
@@ -104,33 +104,33 @@ class DatabaseFile:
                 if scratch.state() != "newest":
                     raise OtherRelease(
                         f"{self.path}: the migration by {self.program} {self.release} did not reach its newest "
-                        "revision; the file is as it was; go back to the release of Nightshift that wrote it"
+                        "revision; the file was not changed; go back to the release of Nightshift that wrote it"
                     )
                 kept = self._keep(there)
                 if there.execute("PRAGMA data_version").fetchone() != before:
                     kept.unlink()
                     raise OtherRelease(
-                        f"{self.path} was written to while it was migrated to {self.program} {self.release}; it is as "
-                        "that left it; stop what else uses it, then start again"
+                        f"{self.path} was written to while it was migrated to {self.program} {self.release}, so the "
+                        "migration was dropped; stop the other program that uses the file, then start again"
                     )
                 with closing(sqlite3.connect(scratch.path)) as migrated:
                     migrated.backup(there)
-        tell(f"{self.path} was migrated to {self.program} {self.release}; as it was before, it is kept in {kept}")
+        tell(f"{self.path} was migrated to {self.program} {self.release}; the old file was saved as {kept}")
         return kept
 
     @property
     def _note(self) -> Path:
         return self.path.with_name(f"{self.path.name}.migrated")
 
-    def _noted(self, revision: str | None) -> str:
+    def _note_text(self, revision: str | None) -> str:
         return f"{self.release} {revision}"
 
     def _open(self) -> sqlite3.Connection:
-        # an address, since a path would be made where there is none
+        # mode=rw, because SQLite would otherwise create a missing file
         return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
 
     def _revision(self) -> str | None:
-        """Return the revision that stands in the file; None where there is no file, or no table of revisions."""
+        """Return the file's revision; None without a file or a table of revisions."""
         if not self.path.is_file():
             return None
         with closing(self._open()) as there:
@@ -139,13 +139,13 @@ class DatabaseFile:
         return row[0] if row else None
 
     def _keep(self, there: sqlite3.Connection) -> Path:
-        """Copy the file to a name beside it that is free yet."""
+        """Copy the file to a free name next to it."""
         number, kept = 1, self.path.with_stem(f"{self.path.stem}-before-{self.release}")
         while kept.exists():
             number += 1
             kept = self.path.with_stem(f"{self.path.stem}-before-{self.release}-{number}")
         scratch = kept.with_name(f".{kept.name}")
-        scratch.unlink(missing_ok=True)  # of a migration that was killed
+        scratch.unlink(missing_ok=True)  # left by a killed migration
         _copy(there, scratch)
         return scratch.replace(kept)
 

@@ -1,4 +1,4 @@
-"""Airflow's Connections, as what a source needs of them."""
+"""Turns Airflow's Connections into engines, folders and clients for the sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AirflowConnections:
         if connection.conn_type == "sqlite":
             return sqlite_engine(connection_id, connection.host or connection.schema or "")
         try:
-            # of the extra field, the hook tells SQLAlchemy nothing: not even that the server is to be verified
+            # the hook ignores the extra field, even the setting that verifies the server
             arguments = driver_arguments(connection.conn_type, connection.extra_dejson)
             return connection.get_hook().get_sqlalchemy_engine({"connect_args": arguments} if arguments else None)
         except ImportError as error:
@@ -48,7 +48,7 @@ class AirflowConnections:
             raise ConnectionMissing(no_database(connection_id, connection.conn_type)) from error
 
     def folder(self, connection_id: str) -> UPath:
-        """Return the folder of a connection; one in an object store by the filesystem of Airflow's provider."""
+        """Return the folder of a connection; Airflow's provider opens a folder in an object store."""
         from airflow.sdk import ObjectStoragePath
 
         path = self._get(connection_id).extra_dejson.get("path")
@@ -64,11 +64,11 @@ class AirflowConnections:
         session = HttpHook(method="GET", http_conn_id=connection_id).get_conn()
         endpoint = api_endpoint(connection_id, address, fields, session)
         for secret in endpoint.secrets:
-            mask_secret(secret)  # Airflow masks what is named token or api_key, and not X-Api-Key
+            mask_secret(secret)  # Airflow masks fields called token or api_key, but not X-Api-Key
         return endpoint
 
     def kafka(self, connection_id: str) -> dict[str, Any]:
-        """Return the Kafka client's settings as Airflow's own hook makes them: with callbacks and cloud tokens."""
+        """Return the Kafka client's settings as Airflow's own hook makes them: including callbacks and cloud tokens."""
         from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 
         class Settings(KafkaBaseHook):
@@ -81,7 +81,7 @@ class AirflowConnections:
             return Settings(connection_id).get_conn
         except (AirflowException, ImportError, ValueError) as error:
             raise ConnectionMissing(
-                f"connection '{connection_id}' has settings that Airflow cannot make a Kafka client from ({error}); "
+                f"connection '{connection_id}' has settings from which Airflow cannot make a Kafka client ({error}); "
                 "correct its extra field"
             ) from error
 

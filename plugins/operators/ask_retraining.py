@@ -1,4 +1,4 @@
-"""Ask for a retraining where the monitor has found that one may help."""
+"""Start a retraining when the monitor found an alert that it can fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AskRetrainingOperator(PipelineStepOperator):
-    """Succeed, and so announce the task's outlet, only on an alert of now that a retraining may mend; else be skipped.
+    """Update the task's outlet on a current alert that a retraining can fix; skip the task otherwise.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class AskRetrainingOperator(PipelineStepOperator):
         self.measured = measured
 
     def run_step(self, pipeline: Pipeline, context: Context) -> list[str]:
-        """Return what is to be mended."""
+        """Return the alerts that a retraining can fix."""
         from include.workflows.monitor.lines import mended_by_retraining
 
         if as_of(context):
-            raise AirflowSkipException("a day was asked for by hand, which is no reason to retrain now")
+            raise AirflowSkipException("a day was asked for by hand, and an alert of a past day starts no retraining")
         found: dict[str, Any] = context["ti"].xcom_pull(task_ids=self.measured)
         wanted = mended_by_retraining(found["alerts"])
         if not wanted:
             raise AirflowSkipException(f"as of {found['as_of']} no alert asks for a retraining: {found['summary']}")
-        self.log.info("%s: a retraining is asked for, because of %s", pipeline.name, ", ".join(wanted))
+        self.log.info("%s: a retraining is requested because of %s", pipeline.name, ", ".join(wanted))
         return wanted

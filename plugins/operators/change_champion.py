@@ -1,4 +1,4 @@
-"""Carry out what a person decides about the champion: roll back, hold, release."""
+"""Carry out a person's decision about the champion: roll back, hold or release."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class ChangeChampionOperator(PipelineStepOperator):
 
 def asked_by(context: Context) -> str:
     """Return the Airflow user who started the run."""
-    return getattr(context["dag_run"], "triggering_user_name", None) or "a user who is not known"
+    return getattr(context["dag_run"], "triggering_user_name", None) or "an unknown user"

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 
 class DecideQuarantineOperator(PipelineStepOperator):
-    """Do what the run's form says about the rows of some days: its params are the decision."""
+    """Apply the decision in the run's form to the quarantined rows of some days."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return how many rows were decided about."""
+        """Return the number of rows and their new status."""
         from include.core.errors import ConfigError
         from include.validation.decide import decide_rows
 
         params, run = context["params"], context["dag_run"]
         if not params.get("start"):
-            raise ConfigError("the form names no first day; trigger the run again with the day of the rows as `start`")
+            raise ConfigError(
+                "the form has no first day; trigger the DAG again with the first day of the rows as `start`"
+            )
         start = date.fromisoformat(params["start"])
         end = date.fromisoformat(params["end"]) if params.get("end") else start
         status = {"release": "released", "discard": "discarded", "hold": "held"}[params["decision"]]

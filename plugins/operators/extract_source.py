@@ -38,13 +38,13 @@ class ExtractSourceOperator(PipelineStepOperator):
 def days_of_run(context: Context) -> tuple[date, date]:
     """Return the first and last day that a run ingests, both inclusive.
 
-    Without a form these are the days of the schedule's interval: one for a daily cron, three for the Monday
-    of one that leaves out the weekend.
+    Without a form these are the days of the schedule's interval: one day for a daily cron, and three for the Monday run
+    of a cron without weekends.
 
     Raises
     ------
     ConfigError
-        If the run's params name a day that has not ended, or end before they start.
+        If a day in the run's params has not ended yet, or `end` is before `start`.
     """
     from include.ingestion.days import chosen_days
 

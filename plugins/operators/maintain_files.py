@@ -1,4 +1,4 @@
-"""Maintain the files beside the lake's tables."""
+"""Maintain the files next to the lake's tables."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class MaintainFilesOperator(PipelineStepOperator):
-    """Remove staged batches, pages and folders of runs that nothing can ask for any more."""
+    """Remove staged batches, pages and run folders that nothing can use any longer."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return what came of each folder."""
+        """Return what was removed from each folder."""
         from include.lake.maintenance import maintain_files
 
         return {folder: upkeep.to_json() for folder, upkeep in maintain_files(pipeline).items()}

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class MaintainTableOperator(PipelineStepOperator):
-    """Merge a table's small files, and remove those that only versions older than `keep_days` need.
+    """Merge a table's small files, and remove files that only versions older than `keep_days` need.
 
     Parameters
     ----------
     layer
         Which kind of table.
     source
-        Name of the source in pipeline.yaml; the pipeline's other tables have none.
+        Name of the source in pipeline.yaml; None for tables that belong to no source.
     """
 
     def __init__(self, *, layer: Layer, source: str | None = None, **kwargs: Any) -> None:
@@ -30,7 +30,7 @@ class MaintainTableOperator(PipelineStepOperator):
         self.source = source
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any] | None:
-        """Return what came of it, or None where there is no such table yet."""
+        """Return what was merged and removed, or None if the table does not exist yet."""
         from include.lake.maintenance import maintain_table
 
         upkeep = maintain_table(pipeline, self.layer, self.source)

@@ -1,4 +1,4 @@
-"""Measure whether the world is as it was when the champion was trained, and how good its predictions were."""
+"""Measure drift from the champion's training data, and how good its predictions were."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class MeasureDriftOperator(PipelineStepOperator):
-    """Follow the plan that the run's first task made, and log what was found as a table; an alert is no failure."""
+    """Follow the run's plan, and log the monitoring results as a table; an alert does not fail the task."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return the day, the alerts and the table."""
+        """Return the day, the alerts and the table of results."""
         from include.workflows.monitor.measure import measure_drift
         from include.workflows.monitor.plan import MonitoringPlan
 

@@ -1,4 +1,4 @@
-"""The links from tasks to the pages of what they have validated, of the pipeline's features, and of its model."""
+"""Links from tasks to the pages of validations, features and models."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ FEATURES, VALIDATIONS = "/nightshift/features", "/nightshift/validations"
 
 
 class FeaturePageLink(BaseOperatorLink):
-    """Leads to what each feature is, where it comes from and what it is worth; the page is that of the newest run."""
+    """Links to the feature page of the newest run: definition, lineage and importance of each feature."""
 
     name = "Features"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address at the API server."""
+        """Return the page's address on the API server."""
         return _address(FEATURES, operator.pipeline)  # type: ignore[attr-defined]
 
 
 class ValidationPageLink(BaseOperatorLink):
-    """Leads to the Data Docs of what a task validated, whether it passed or not."""
+    """Links to the Data Docs of a validation, whether it passed or failed."""
 
     name = "Data Docs"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address at the API server."""
+        """Return the page's address on the API server."""
         from include.lake.run_files import file_name
 
         source = operator.batch["source"]  # type: ignore[attr-defined]
@@ -38,12 +38,12 @@ class ValidationPageLink(BaseOperatorLink):
 
 
 class VersionPageLink(BaseOperatorLink):
-    """Leads to the version that predicted, in MLflow; nowhere, where it has no server."""
+    """Links to the scoring version in MLflow; has no address if MLflow runs without a server."""
 
     name = "Model"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address at MLflow's server, of the version that the run's plan names."""
+        """Return the MLflow page of the version that the run's plan names."""
         from include.core.errors import RunMissing
         from include.registry.pages import version_page
         from include.workflows.score.plan import ScoringPlan

@@ -1,4 +1,4 @@
-"""Plan a run of the monitor: pin its day, its tables and the champion."""
+"""Plan a monitoring run: pin its day, its table versions and the champion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PlanMonitoringOperator(PipelineStepOperator):
-    """Pin all that decides what the run finds; the run's one param is `as_of`."""
+    """Pin everything that the run's results depend on; the form's one field is `as_of`."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""
@@ -29,7 +29,7 @@ class PlanMonitoringOperator(PipelineStepOperator):
 
     @staticmethod
     def _announced(context: Context) -> date | None:
-        """Return the newest day that was published, by the events that started the run."""
+        """Return the newest day in the asset events that started the run."""
         events = [event for of_asset in context["triggering_asset_events"].values() for event in of_asset]
         days = [event.extra["as_of"] for event in events if "as_of" in event.extra]
         return max(map(date.fromisoformat, days), default=None)

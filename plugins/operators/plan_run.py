@@ -1,4 +1,4 @@
-"""Plan a retraining run: pin its tables, its champion and its budget."""
+"""Plan a retraining run: pin its table versions, the champion and the tuning budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlanRunOperator(PipelineStepOperator):
-    """Pin all that decides what the run does; the run's params are `as_of`, `tuning_seconds`, `dry_run`."""
+    """Pin everything that the run's result depends on; the form has `as_of`, `tuning_seconds` and `dry_run`."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""

@@ -1,4 +1,4 @@
-"""Plan a scoring run: pin its day, its tables and the champion."""
+"""Plan a scoring run: pin its day, its table versions and the champion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlanScoringOperator(PipelineStepOperator):
-    """Pin all that decides what the run predicts; the run's one param is `as_of`."""
+    """Pin everything that the predictions depend on; the form's one field is `as_of`."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the plan."""

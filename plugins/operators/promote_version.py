@@ -1,4 +1,4 @@
-"""Make a version champion that the gate has not promoted, once somebody else agrees."""
+"""Make a version the champion that the gate did not promote, if a second user approves."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class AskAnotherOperator(ApprovalOperator):
-    """Wait for the answer of somebody else than who started the run: four eyes."""
+    """Wait for the answer of a user other than the one who started the run (four-eyes principle)."""
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Refuse the answer of the one who asked; a rejection skips the promotion."""
+        """Refuse an approval by the user who asked; a rejection skips the promotion."""
         person, asked = event.get("responded_by_user"), asked_by(context)
         approved = event.get("chosen_options") == [self.APPROVE]
         if approved and (person is None or asked in (person["name"], person["id"])):
             who = person["name"] if person else "nobody"
             raise AirflowFailException(
-                f"{who} approved a promotion that {asked} has asked for: somebody else must; start a new run, and let "
-                "another user answer"
+                f"{who} approved a promotion that {asked} asked for, and another user must approve it; start a new "
+                "run, and let another user answer"
             )
         return super().execute_complete(context, event)
 
 
 class PromoteVersionOperator(PipelineStepOperator):
-    """Promote the version of the run's form.
+    """Promote the version in the run's form.
 
     Parameters
     ----------
     approval
-        Id of the task that asked.
+        Id of the task that asked for approval.
     """
 
     def __init__(self, *, approval: str, **kwargs: Any) -> None:

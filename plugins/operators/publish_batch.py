@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PublishBatchOperator(PipelineStepOperator):
-    """Replace a batch's days in its source's raw table, in one commit.
+    """Replace the days of a batch in its source's raw table, in one commit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Stand in for the tasks of a pipeline whose configuration cannot be read."""
+"""Report the mistakes of a pipeline whose DAG cannot be built."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class ReportMistakesOperator(BaseOperator):
-    """Fail with the mistakes of a pipeline.yaml.
+    """Fail with the mistakes in a pipeline.yaml.
 
     Parameters
     ----------
     mistakes
-        A sentence a line.
+        One sentence a line.
     """
 
     def __init__(self, *, mistakes: str, **kwargs: Any) -> None:
@@ -25,5 +25,5 @@ class ReportMistakesOperator(BaseOperator):
         self.mistakes = mistakes
 
     def execute(self, context: Context) -> NoReturn:
-        """Fail."""
+        """Raise the mistakes."""
         raise AirflowFailException(f"pipeline.yaml has mistakes, so nothing was run:\n{self.mistakes}")

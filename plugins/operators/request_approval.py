@@ -1,4 +1,4 @@
-"""Ask somebody whether a version that has earned it may become the champion."""
+"""Ask a person whether a version that passed the gate may become the champion."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Approval
 
-#: Written in the answer's form, and kept in the record.
+#: Field of the answer's form; the decision record keeps it.
 REASON = "reason"
 
 
 class RequestApprovalOperator(ApprovalOperator):
-    """Wait for an answer where the gate's verdict is `promote`; in every other case there is nothing to ask.
+    """Wait for an answer if the gate's verdict is `promote`; otherwise ask nobody.
 
-    A rejection does not skip what follows: the version stays registered, and the summary says who rejected it.
+    A rejection does not skip the later tasks: the version stays registered, and the summary says who rejected it.
 
     Parameters
     ----------
     pipeline
         Name of the pipeline's folder.
     approval
-        Its section of pipeline.yaml.
+        The section `approval` of its pipeline.yaml.
     notifiers
-        Told once that an answer is waited for.
+        Send one message when the question is asked.
     params
-        The form of the answer; `FORM` is meant.
+        The form of the answer, normally `FORM`.
     """
 
     FORM: ClassVar[dict[str, Param]] = {
-        REASON: Param("", type="string", title="Reason", description="Needed for either answer; kept in the record."),
+        REASON: Param(
+            "", type="string", title="Reason", description="Required for either answer; kept in the decision record."
+        ),
     }
 
     def __init__(
@@ -57,7 +59,7 @@ class RequestApprovalOperator(ApprovalOperator):
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> Any:
-        """Ask, with the gate's table and what the champion would be replaced by; or return, where nothing is asked."""
+        """Ask with the gate's table and the two versions, or return if the verdict is not `promote`."""
         from include.config.loader import load_pipeline
         from include.workflows.retrain import steps
         from include.workflows.retrain.plan import RunPlan
@@ -66,21 +68,21 @@ class RequestApprovalOperator(ApprovalOperator):
             plan = RunPlan.load(self.pipeline, context["dag_run"].run_id)
             question = steps.approval_request(load_pipeline(self.pipeline), plan)
         if question is None:
-            self.log.info("%s: the verdict promotes nothing, so nobody is asked", self.pipeline)
+            self.log.info("%s: nobody is asked, because the verdict is not promote", self.pipeline)
             return None
         self.subject, self.body = question.subject, question.body
-        self.hitl_summary_extra["plain"] = question.plain  # for the message
+        self.hitl_summary_extra["plain"] = question.plain  # for the notification
         self.log.info("%s Answer it on this task's page, under Required Action.", question.subject)
         for line in question.plain.splitlines():
             self.log.info("%s", line)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Keep the answer, who gave it and why; no answer in time is one as well."""
+        """Store the answer, its author and the reason; no answer in time counts as the default answer."""
         from include.workflows.retrain import steps
         from include.workflows.retrain.plan import RunPlan
 
-        # not the parent's, which would skip what follows a rejection
+        # not the parent's method, which would skip the later tasks after a rejection
         answer = HITLOperator.execute_complete(self, context, event)
         person = answer["responded_by_user"]
         with airflow_errors():

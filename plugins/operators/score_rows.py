@@ -1,4 +1,4 @@
-"""Predict a day's rows with the champion, and publish them."""
+"""Predict the rows of a day with the champion, and publish the predictions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class ScoreRowsOperator(PipelineStepOperator):
-    """Follow the plan that the run's first task made, and log what was published; its outlet is told the day."""
+    """Follow the run's plan, log what was published, and attach the day to the outlet's asset event."""
 
     operator_extra_links = (VersionPageLink(),)
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return the day, the version, the rows and where they are."""
+        """Return the day, the version, the number of rows and their table."""
         from include.workflows.score.plan import ScoringPlan
         from include.workflows.score.score import score_rows
 

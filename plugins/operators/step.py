@@ -1,4 +1,4 @@
-"""What the operators share: a step of a pipeline, whose failure is one sentence in the task's log."""
+"""The base of the operators: a step of a pipeline that fails with one sentence in the task's log."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _airflow_error(error: NightshiftError) -> AirflowException:
 
 
 def as_of(context: Context) -> date | None:
-    """Return the day that the run's form names, or None."""
+    """Return the day in the run's form, or None."""
     named = context["params"].get("as_of")
     return date.fromisoformat(named) if named else None
 
@@ -83,7 +83,7 @@ class PipelineStepOperator(BaseOperator):
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> Any:
-        """Run the step; an error that no retry can mend fails the task at once."""
+        """Run the step; an error that no retry can fix fails the task at once."""
         from include.config.loader import load_pipeline
 
         with airflow_errors():
@@ -91,4 +91,4 @@ class PipelineStepOperator(BaseOperator):
 
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
-        """Do the work and return a small JSON reference to it."""
+        """Do the work, and return a small JSON reference to the result."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ValidateBatchOperator(PipelineStepOperator):
-    """Hold a staged batch against its source's expectations.
+    """Check a staged batch against the expectations of its source.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class ValidateBatchOperator(PipelineStepOperator):
         self.batch = batch
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
-        """Return the batch, for the task that publishes it."""
+        """Return the batch for the publishing task."""
         from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 

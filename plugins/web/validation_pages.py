@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from include.core.html_page import POLICY
 from include.lake.run_files import validations_folder
 
-# FastAPI reads the annotations of these functions when they are defined: no `from __future__ import annotations`
+# no `from __future__ import annotations`: FastAPI reads the annotations when the functions are defined
 
 app = FastAPI(title="Nightshift's validations", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -18,15 +18,15 @@ _NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9_.=+-]*")
 
 
 def may_read_logs(pipeline: str, request: Request, user: GetUserDep) -> None:
-    """Refuse whoever may not read the logs of the pipeline's ingest, which tell of the same rows as its pages."""
+    """Refuse users who may not read the logs of the pipeline's ingest, because they show the same rows."""
     requires_access_dag("GET", DagAccessEntity.TASK_LOGS, f"{pipeline}.ingest")(request, user)
 
 
 @app.get("/{pipeline}/{source}/{page}", dependencies=[Depends(may_read_logs)])
 def show_page(pipeline: str, source: str, page: str) -> HTMLResponse:
-    """Return a validation's page; a browser may show it and run nothing."""
+    """Return a validation's page; the browser may show it but run no script in it."""
     if not all(_NAME.fullmatch(part) for part in (pipeline, source, page)):
-        raise HTTPException(404, "there is no such page")
+        raise HTTPException(404, "this page does not exist")
     try:
         content = (validations_folder(pipeline, source) / f"{page}.html").read_text(encoding="utf-8")
     except FileNotFoundError as error:

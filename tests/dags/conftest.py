@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class DagOutcome:
-    """What became of a run: its state, its tasks' states, and all that was logged."""
+    """The outcome of a run: its state, its tasks' states, and its log."""
 
     state: str
     tasks: dict[str, str]

@@ -1,4 +1,4 @@
-"""Runs DAGs one after another by Airflow's own `dag.test()`, and writes what became of their tasks as JSON.
+"""Runs DAGs one after another with Airflow's `dag.test()`, and writes their tasks' states as JSON.
 
 A script of its own, since Airflow reads its settings once in a process. Arguments: a JSON list of a DAG's
 id and its run's params each, and the file to write.
@@ -17,7 +17,7 @@ from include.core import settings
 
 
 def main(runs: list[tuple[str, dict[str, object]]], result: Path) -> None:
-    """Run the DAGs and write each run's state and the states of its tasks; a marker parts their logs."""
+    """Run the DAGs and write the states of each run and its tasks; a marker separates their logs."""
     socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
     bag = DagBag(str(settings.root() / "dags"))
     assert not bag.import_errors, bag.import_errors

@@ -32,7 +32,7 @@ from include.core import settings
 
 
 def main(question: dict[str, Any], result: Path) -> None:
-    """Write the tasks that are started, in their order, or the pods of all."""
+    """Write the started tasks in order, or the pods of all tasks."""
     folder = settings.root() / "dags"
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     assert not bag.import_errors, bag.import_errors
@@ -63,7 +63,7 @@ def main(question: dict[str, Any], result: Path) -> None:
 
 
 def run_of(bag: BundleDagBag, dag_id: str, number: int, params: dict[str, Any] | None, session: Any) -> Any:
-    """Return a run of a DAG that has begun, at a time of its own."""
+    """Return a running DAG run with its own time."""
     now = timezone.utcnow()
     return get_or_create_dagrun(
         dag=DagSerialization.deserialize_dag(DagSerialization.serialize_dag(bag.dags[dag_id])),
@@ -80,7 +80,7 @@ def run_of(bag: BundleDagBag, dag_id: str, number: int, params: dict[str, Any] |
 
 
 def pod_of(task: Any) -> dict[str, Any]:
-    """Return the pod that the KubernetesExecutor would make of a task, without a cluster to make it in."""
+    """Return the pod that the KubernetesExecutor would create for a task, without a cluster."""
     from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types import KubernetesJob
     from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_utils import AirflowKubernetesScheduler
     from airflow.providers.cncf.kubernetes.kube_config import KubeConfig

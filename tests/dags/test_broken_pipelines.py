@@ -1,4 +1,4 @@
-"""A folder that no DAG can be made of takes nobody else's DAGs away, and says in the UI what is wrong with it."""
+"""A folder whose DAGs cannot be built leaves other pipelines alone, and the UI shows its mistakes."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ if os.geteuid():  # root may read everything
 
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Parse the DAG files once, over one healthy pipeline among all the broken ones."""
+    """Parse the DAG files once, with one healthy pipeline among all the broken ones."""
     home = tmp_path_factory.mktemp("broken")
     pipelines = home / "pipelines"
     factories.write_shop(pipelines)
@@ -159,7 +159,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_the_healthy_pipeline_has_all_of_its_dags(parsed: dict) -> None:
-    """Each DAG file is read to its end, whatever stands beside the healthy folder."""
+    """Each DAG file is read to its end, whatever folders are next to the healthy one."""
     assert parsed["errors"] == {}
     for kind in KINDS:
         assert "report_mistakes" not in parsed["dags"][f"shop.{kind}"]["tasks"]
@@ -167,7 +167,7 @@ def test_the_healthy_pipeline_has_all_of_its_dags(parsed: dict) -> None:
 
 @pytest.mark.parametrize("name", [*TEXTS, *FOLDERS])
 def test_a_broken_pipeline_has_dags_that_name_the_fault(parsed: dict, name: str) -> None:
-    """Every kind of DAG is there, with one task that fails with the fault, and its documentation tells it."""
+    """Every kind of DAG exists with one task that fails with the mistake, and its documentation shows the mistake."""
     _, told = TEXTS[name] if name in TEXTS else FOLDERS[name]
     found = {dag_id: dag for dag_id, dag in parsed["dags"].items() if _is_of(dag_id.rpartition(".")[0], name)}
 
@@ -178,10 +178,10 @@ def test_a_broken_pipeline_has_dags_that_name_the_fault(parsed: dict, name: str)
 
 
 @pytest.mark.parametrize("error", [RecursionError("too deep"), SyntaxError("own check"), ImportError("no module")])
-def test_any_error_while_a_dag_is_made_is_shown_by_that_dag(
+def test_a_dag_shows_any_error_of_its_own_construction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """What nobody has thought of takes no other pipeline's DAG away either."""
+    """An unexpected error does not remove the DAGs of other pipelines either."""
     from airflow.sdk import DAG
 
     from dags.pipelines import for_each_pipeline
@@ -203,5 +203,5 @@ def test_any_error_while_a_dag_is_made_is_shown_by_that_dag(
 
 
 def _is_of(pipeline: str, name: str) -> bool:
-    """Return whether a DAG is of a folder: a name that no id can have is followed by a digest."""
+    """Return whether a DAG belongs to a folder; an invalid name is followed by a digest."""
     return pipeline.startswith(name) if name.endswith("-") else pipeline == name

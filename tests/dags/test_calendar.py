@@ -1,4 +1,4 @@
-"""Days: which of them a run ingests, and which of them a row belongs to, whatever clock the machine goes by."""
+"""Days: which days a run ingests, and which day a row belongs to, whatever the machine's time zone."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ print("TOLD" + json.dumps(told))
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Let this process go by a machine's local clock."""
+    """Set the time zone of this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", request.param)
         time.tzset()
@@ -84,7 +84,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("zone", MACHINES)
 def test_each_day_is_ingested_by_one_run(zone: str, shop: Path, tmp_path: Path) -> None:
-    """From the DAG's first day on no day is missing and none comes twice: not where clocks change, nor in a leap year.
+    """From the DAG's first day on no day is missing or repeated, also at clock changes and in leap years.
 
     The local clock of the machine and of Airflow's UI make no difference.
     """
@@ -124,7 +124,7 @@ Rows = dict[str, list[tuple[str, datetime]]]
 
 
 def expected(*ways: str, smallest: timedelta = timedelta(microseconds=1)) -> Rows:
-    """Return by UTC day the rows of its first and last moment and of local midnights, each written in some ways."""
+    """Return rows at the first and last moment of each UTC day and at local midnights, in several notations."""
     found: Rows = {}
     for day in DAYS:
         first = datetime(day.year, day.month, day.day)
@@ -137,7 +137,7 @@ def expected(*ways: str, smallest: timedelta = timedelta(microseconds=1)) -> Row
 
 
 def as_written(key: str, moment: datetime, separator: str) -> str:
-    """Return a row's moment in the way that its key names."""
+    """Return a row's time in the notation that its key names."""
     zone = WRITTEN[key.split()[-1]]
     if zone is None:
         return moment.replace(tzinfo=None).isoformat(separator)
@@ -146,7 +146,7 @@ def as_written(key: str, moment: datetime, separator: str) -> str:
 
 
 def published() -> Rows:
-    """Return what the lake has, by partition."""
+    """Return the lake's rows by partition."""
     rows = lake.read_days(lake.raw_uri("shop", "sales"), "ds")
     assert rows is not None
     found: Rows = {}
@@ -156,7 +156,7 @@ def published() -> Rows:
 
 
 def write_database(path: Path, rows: Rows) -> None:
-    """Write rows into the shop's database, in the ways that their keys name."""
+    """Write rows into the shop's database, in the notations that their keys name."""
     written = [(key, as_written(key, moment, " ")) for day in rows.values() for key, moment in day]
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DROP TABLE sales")
@@ -165,7 +165,7 @@ def write_database(path: Path, rows: Rows) -> None:
 
 
 def ingest_each_day(folder: Path, source: str = "", sql: str = factories.SHOP_SQL) -> None:
-    """Ingest the days around ours, each by itself; a day may be without rows."""
+    """Ingest the days around the tested day one by one; a day may have no rows."""
     of_sql = "    kind: sql\n    connection: shop\n    query: sql/sales.sql\n"
     text = factories.SHOP_YAML.replace(of_sql, source or of_sql).replace("{min: 1, max: 100}", "{min: 0}")
     factories.write_shop(folder.parent, pipeline=text, sales_sql=sql)
@@ -185,7 +185,9 @@ def test_rows_of_a_database_are_in_the_partition_of_their_utc_day(machine: str, 
 
 
 @pytest.mark.parametrize("machine", MACHINES, indirect=True)
-def test_rows_of_a_database_with_offsets_are_too(machine: str, shop: Path, tmp_path: Path) -> None:
+def test_rows_of_a_database_with_offsets_are_in_the_partition_of_their_utc_day(
+    machine: str, shop: Path, tmp_path: Path
+) -> None:
     """Text with an offset is compared by the database's own function for UTC; that of SQLite knows milliseconds."""
     rows = expected(*WRITTEN, smallest=timedelta(milliseconds=1))
     write_database(tmp_path / "shop.db", rows)
@@ -212,8 +214,8 @@ def test_rows_of_csv_files_are_in_the_partition_of_their_utc_day(
     assert published() == expected(*WRITTEN)
 
 
-def test_a_day_by_another_clock_is_refused(shop: Path, tmp_path: Path) -> None:
-    """A query that compares local times as text with the bounds brings rows of another UTC day: none is published."""
+def test_a_day_in_another_time_zone_is_refused(shop: Path, tmp_path: Path) -> None:
+    """A query that compares local times as text with the bounds returns rows of another UTC day: none is published."""
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         database.execute("UPDATE sales SET day = date(day) || ' 00:30:00+02:00'")
 

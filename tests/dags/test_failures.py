@@ -22,7 +22,7 @@ PASSWORD = "hunter2-of-the-shop"
 def test_the_log_has_the_drivers_error_above_the_sentence_and_no_password(
     run_dags: Callable[..., list[DagOutcome]], shop: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    """MLflow repeats an address that it does not know, and the HTTP library the part of it that it cannot read."""
+    """MLflow repeats an unknown address, and the HTTP library repeats the part that it cannot parse."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 

@@ -1,4 +1,4 @@
-"""The files for Kubernetes: they fit together, and Airflow and Kubernetes' client know what is in them.
+"""The files for Kubernetes fit together, and Airflow and Kubernetes' client know every field in them.
 
 The chart itself is not here, so whether it knows each value is not tested.
 """
@@ -56,7 +56,7 @@ print("TOLD" + json.dumps(told))
 
 
 def commands_of(values: Any) -> list[list[str]]:
-    """Return the words after `airflow` of each command in the values, wherever it stands."""
+    """Return the arguments of each `airflow` command anywhere in the values."""
     if isinstance(values, dict):
         return [found for each in values.values() for found in commands_of(each)]
     if isinstance(values, list):
@@ -66,13 +66,13 @@ def commands_of(values: Any) -> list[list[str]]:
 
 
 def as_the_client_reads_it(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Return what Kubernetes' client makes of an object; it drops what it does not know."""
+    """Return an object after a round trip through Kubernetes' client, which drops unknown fields."""
     client = ApiClient(configuration=Configuration())
     return client.sanitize_for_serialization(client._ApiClient__deserialize(content, kind))
 
 
 def test_airflow_knows_each_setting_and_takes_each_command(tmp_path: Path) -> None:
-    """Its own description has each option, and its own parser takes the commands of the job and of the probes."""
+    """Airflow's configuration has each option, and its parser accepts the commands of the job and the probes."""
     options = [name.lower().split("__")[1:] for name in SETTINGS if name.startswith("AIRFLOW__")]
     options += [[section, option] for section, given in VALUES["config"].items() for option in given]
     commands = commands_of(VALUES)
@@ -91,7 +91,7 @@ def test_airflow_knows_each_setting_and_takes_each_command(tmp_path: Path) -> No
 
 
 def test_every_other_setting_is_one_of_ours() -> None:
-    """The page of the configuration names it, or it is of a library that is named here."""
+    """The configuration page names each variable, or it belongs to a library that is named here."""
     page = (ROOT / "docs" / "how-to" / "configure.md").read_text()
     ours = {name for name in SETTINGS if not name.startswith("AIRFLOW_")} - OF_OTHERS
 
@@ -112,12 +112,12 @@ def test_every_other_setting_is_one_of_ours() -> None:
     ],
 )
 def test_kubernetes_knows_each_field(kind: str, content: Any) -> None:
-    """Nothing that is written gets lost, as a field with a wrong name would."""
+    """No field is lost, as a field with a wrong name would be."""
     assert as_the_client_reads_it(kind, content) == content
 
 
-def test_a_tasks_pod_is_as_the_other_parts_are() -> None:
-    """Settings, secrets, user, rights and volumes are those of the values, as are the names of what the chart makes."""
+def test_a_tasks_pod_matches_the_other_parts() -> None:
+    """Settings, secrets, user, rights and volumes match the values, as do the names of the chart's objects."""
     spec, container = POD["spec"], POD["spec"]["containers"][0]
 
     assert container["envFrom"] == yaml.safe_load(VALUES["extraEnvFrom"])
@@ -130,7 +130,7 @@ def test_a_tasks_pod_is_as_the_other_parts_are() -> None:
 
 
 def test_a_tasks_pod_knows_none_of_airflows_own_secrets() -> None:
-    """Whoever gets hold of a task's environment has neither the database of Airflow nor its keys."""
+    """A task's environment has neither Airflow's database address nor its keys."""
     secrets = {VALUES["data"]["metadataSecretName"]} | {
         VALUES[name] for name in ("fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName")
     }
@@ -139,8 +139,8 @@ def test_a_tasks_pod_knows_none_of_airflows_own_secrets() -> None:
     assert [name for name in secrets if name in json.dumps(POD)] == []
 
 
-def test_the_values_name_what_the_rest_of_the_project_has() -> None:
-    """The pool that tasks train in is made, the API server is where tasks look for it, Airflow is the one locked."""
+def test_the_values_agree_with_the_rest_of_the_project() -> None:
+    """The training pool is created, tasks find the API server, and Airflow has the locked version."""
     locked = re.search(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     [made] = [words for words in commands_of(VALUES["migrateDatabaseJob"]) if words[0] == "pools"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_every_table_of_a_pipeline_and_its_files_are_maintained(
     run_dags: Callable[..., list[DagOutcome]], shop: Path
 ) -> None:
-    """Each table has a task, those that are not there yet are passed over, and each folder's line has its numbers."""
+    """Each table has a task, missing tables are skipped, and each folder's log line has its numbers."""
     _, outcome = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-03"}), ("shop.maintain", {}))
 
     assert outcome.tasks == dict.fromkeys(

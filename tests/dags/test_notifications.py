@@ -59,7 +59,7 @@ def dags(folder: Path, notify: str) -> dict[str, DAG]:
 
 
 def callbacks(dag: DAG) -> dict[str, list[str]]:
-    """Return the names of the callbacks of a DAG and of its tasks, where there are any."""
+    """Return the names of the callbacks of a DAG and of its tasks."""
     found = {}
     for each in (dag, *dag.tasks):
         kinds = ("on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback")
@@ -69,7 +69,7 @@ def callbacks(dag: DAG) -> dict[str, list[str]]:
     return found
 
 
-def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
+def test_without_notify_there_are_no_callbacks(shop: Path) -> None:
     """By default no DAG and no task has a callback of any kind, nor does Airflow think so."""
     found = dags(shop, "")
     assert {"ingest", "retrain", "monitor"} <= found.keys()
@@ -79,8 +79,8 @@ def test_nothing_is_called_where_nobody_asked(shop: Path) -> None:
         assert not any(task.has_on_failure_callback or task.has_on_success_callback for task in dag.tasks)
 
 
-def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: Path) -> None:
-    """Each address is told by a callback of its own, and a run that hangs is told of too."""
+def test_every_task_reports_its_failure_and_the_last_one_the_verdict(shop: Path) -> None:
+    """Each address has a callback of its own, and a run that hangs is reported too."""
     found = dags(shop, ALL)
     assert {"ingest", "retrain", "monitor"} <= found.keys()
     for kind, dag in found.items():
@@ -93,8 +93,8 @@ def test_every_task_tells_of_its_failure_and_the_last_one_of_the_verdict(shop: P
         assert callbacks(dag) == expected, kind
 
 
-def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
-    """Who wants verdicts is not told of failures."""
+def test_an_address_gets_only_the_events_that_it_asked_for(shop: Path) -> None:
+    """An address that wants verdicts gets no failures."""
     found = dags(shop, VERDICTS)
 
     assert callbacks(found["retrain"]) == {"summarize_run": ["VerdictNotifier"]}
@@ -103,7 +103,7 @@ def test_only_the_events_that_were_asked_for_are_told(shop: Path) -> None:
 
 
 def test_parsing_with_notifications_loads_nothing_heavy(tmp_path: Path) -> None:
-    """Not even the client of the mail server is imported before there is something to send."""
+    """The mail client is imported only when there is something to send."""
     factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + ALL)
 
     found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
@@ -129,7 +129,7 @@ def closed_port() -> int:
 
 
 def failed(error: BaseException) -> Any:
-    """Return what Airflow gives to the callback of a failed task."""
+    """Return Airflow's context for the callback of a failed task."""
     task = SimpleNamespace(
         dag_id="shop.ingest", task_id="sales.validate", run_id="night", try_number=5, log_url="http://airflow/log"
     )
@@ -155,7 +155,7 @@ def test_an_error_is_sent_as_it_is_and_not_as_a_template(chat: webhook.Webhook) 
         (None, 1, False),
     ],
 )
-def test_the_first_wait_for_a_service_is_told_of(
+def test_the_first_wait_for_a_service_is_reported(
     chat: webhook.Webhook, error: Exception | None, try_number: int, sent: bool
 ) -> None:
     """Once for all tries of a task, and neither another error nor a killed process is an outage."""
@@ -175,8 +175,8 @@ def test_the_first_wait_for_a_service_is_told_of(
     assert subjects == ["shop: register_model waits for a service in shop.retrain"] * sent
 
 
-def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook) -> None:
-    """A password that an error shows in no form that could be told is known to Airflow by its value."""
+def test_secrets_that_airflow_masks_in_logs_are_masked_in_messages(chat: webhook.Webhook) -> None:
+    """Airflow knows a password by its value, whatever form an error shows it in."""
     mask_secret("a-password-of-no-form")
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("a-password-of-no-form was refused")))
@@ -188,7 +188,7 @@ def test_what_airflow_masks_in_logs_is_masked_in_messages(chat: webhook.Webhook)
 
 @pytest.fixture
 def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that lets Airflow's DAG processor call what the retraining's DAG asks for.
+    """Return a function that lets Airflow's DAG processor run the callbacks of the retraining DAG.
 
     It takes why a run has failed, and nothing for a task that was killed.
     """
@@ -245,8 +245,8 @@ def processed(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     return process
 
 
-def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
-    """The DAG processor has no exception to give."""
+def test_a_killed_task_is_reported_without_an_error(processed: Callable[..., None], chat: webhook.Webhook) -> None:
+    """The DAG processor has no exception to pass on."""
     processed()
 
     [told] = chat.posted
@@ -257,10 +257,10 @@ def test_a_killed_task_is_told_of_without_an_error(processed: Callable[..., None
 
 
 @pytest.mark.parametrize("knows_a_task", [True, False])
-def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
+def test_a_timeout_of_a_run_is_reported_and_a_failed_task_is_not_reported_twice(
     processed: Callable[..., None], chat: webhook.Webhook, knows_a_task: bool
 ) -> None:
-    """Airflow calls it for both, and the task has told of itself."""
+    """Airflow calls it for both, and the task has reported its own failure."""
     processed("task_failure", knows_a_task=knows_a_task)
     processed("timed_out", knows_a_task=knows_a_task)
 
@@ -269,8 +269,8 @@ def test_a_run_that_timed_out_is_told_of_and_one_whose_task_failed_is_not_again(
     assert told["links"] == {"Run": "https://airflow.example/dags/shop.retrain/runs/a%2Bb"}
 
 
-def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webhook) -> None:
-    """A night without one is nobody's news."""
+def test_drift_is_reported_only_with_an_alert(shop: Path, chat: webhook.Webhook) -> None:
+    """A nightly run without an alert sends no message."""
     from include.config.loader import load_pipeline
 
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + VERDICTS.replace("verdict", "drift"))
@@ -293,7 +293,7 @@ def test_drift_is_told_of_where_there_is_an_alert(shop: Path, chat: webhook.Webh
 def test_an_approval_leads_to_the_page_of_the_answer(
     shop: Path, chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message has what Airflow's own page shows, and what silence means."""
+    """The message has the text of Airflow's own page, and the effect of no answer."""
     from include.config.loader import load_pipeline
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
@@ -314,52 +314,52 @@ def test_an_approval_leads_to_the_page_of_the_answer(
     assert told["links"] == {"Answer": answer}
 
 
-def test_an_address_that_refuses_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
-    """The warning says who was not told and why."""
+def test_a_failed_delivery_is_a_warning(chat: webhook.Webhook, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning names the address that was not notified, and why."""
     chat.status = 403
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
 
     [warning] = [each for each in caplog.records if each.levelno == logging.WARNING]
-    assert warning.getMessage().startswith("shop: webhook (connection 'chat') was not told: AirflowException: 403:")
+    assert warning.getMessage().startswith("shop: webhook (connection 'chat') was not notified: AirflowException: 403:")
 
 
 def test_the_path_of_a_webhook_is_in_no_log(
     closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The errors of requests show it, and Airflow's hook logs them before it raises them: both lines are masked."""
+    """The errors of requests show the path, and Airflow's hook logs them before raising: both lines are masked."""
     monkeypatch.setenv("AIRFLOW_CONN_CHAT", webhook.Webhook(closed_port).connection())
 
     FailureNotifier("shop", TO_CHAT)(failed(ValueError("x")))
 
-    assert "was not told: ConnectionError: " in caplog.text
+    assert "was not notified: ConnectionError: " in caplog.text
     assert caplog.text.count("url: /***") == 2
     assert webhook.PATH not in caplog.text
     assert redact(f"Max retries exceeded with url: {webhook.PATH}") == "Max retries exceeded with url: /***"
 
 
 @pytest.mark.parametrize("to", ["email", "webhook"])
-def test_a_connection_that_is_not_there_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A name that Airflow does not know is told in the log of the task."""
+def test_an_unknown_connection_is_a_warning(to: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The task's log names a connection that Airflow does not know."""
     address = Notify(to=to, connection="nowhere", recipients=["a@b.c"] if to == "email" else [])
 
     FailureNotifier("shop", address)(failed(ValueError("x")))
 
-    assert f"shop: {to} (connection 'nowhere') was not told: " in caplog.text
+    assert f"shop: {to} (connection 'nowhere') was not notified: " in caplog.text
 
 
-def test_a_verdict_that_cannot_be_read_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever goes wrong before the message is whole is no error of the task's either."""
+def test_an_unreadable_verdict_is_a_warning(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An error while the message is built does not fail the task either."""
     task = failed(ValueError("x"))["ti"]
     task.xcom_pull = lambda **_: None
 
     VerdictNotifier("shop", TO_CHAT)({"ti": task})
 
-    assert "shop: webhook (connection 'chat') was not told: RunMissing: " in caplog.text
+    assert "shop: webhook (connection 'chat') was not notified: RunMissing: " in caplog.text
 
 
 def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line break in a subject would start a header of its own."""
+    """A line break in a subject would start a new header."""
     with smtp.serve() as box:
         monkeypatch.setenv("AIRFLOW_CONN_MAIL", box.connection())
         address = Notify(to="email", connection="mail", recipients=["a@example.org"])
@@ -382,7 +382,7 @@ def test_an_email_has_its_subject_in_one_line_and_any_letters(monkeypatch: pytes
         ("apprise", "airflow.providers.apprise.hooks.apprise", "apache-airflow-providers-apprise"),
     ],
 )
-def test_a_provider_that_is_missing_is_named(
+def test_a_missing_provider_is_named(
     to: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The warning says what to install."""
@@ -390,11 +390,11 @@ def test_a_provider_that_is_missing_is_named(
 
     FailureNotifier("shop", Notify(to=to, connection="chat"))(failed(ValueError("x")))
 
-    assert f"notify: {to} needs the package {package}, which is not installed where the task ran" in caplog.text
+    assert f"notify: {to} needs the package {package}, which is not installed on the task's worker" in caplog.text
 
 
-def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the incoming webhook that the connection has as its password."""
+def test_slack_gets_its_own_markup(chat: webhook.Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message goes to the incoming webhook in the connection's password."""
     pytest.importorskip("airflow.providers.slack")
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": chat.url}))
 
@@ -404,19 +404,19 @@ def test_slack_is_sent_its_markup(chat: webhook.Webhook, monkeypatch: pytest.Mon
     assert told["text"].startswith("*shop: sales.validate failed in shop.ingest*\nValueError: a &lt; b\n")
 
 
-def test_apprise_is_sent_plain_text_and_its_failure_is_told(
+def test_apprise_gets_plain_text_and_its_failure_is_a_warning(
     chat: webhook.Webhook, closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each of the connection's services gets it; one that does not answer is a warning."""
+    """Each service of the connection gets the message; a service that does not answer is a warning."""
     pytest.importorskip("airflow.providers.apprise")
     services = [{"path": f"json://127.0.0.1:{port}{webhook.PATH}", "tag": "x"} for port in (chat.port, closed_port)]
     for name, config in (("BOTH", services), ("ONE", services[0])):
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
 
     FailureNotifier("shop", Notify(to="apprise", connection="one"))(failed(ValueError("a < b")))
-    assert "was not told" not in caplog.text
+    assert "was not notified" not in caplog.text
     FailureNotifier("shop", Notify(to="apprise", connection="both"))(failed(ValueError("a < b")))
 
     assert [each["title"] for each in chat.posted] == ["shop: sales.validate failed in shop.ingest"] * 2
     assert chat.posted[0]["message"].startswith("ValueError: a < b\n")
-    assert "shop: apprise (connection 'both') was not told: RuntimeError: Apprise could not deliver it" in caplog.text
+    assert "shop: apprise (connection 'both') was not notified: RuntimeError: Apprise could not deliver" in caplog.text

@@ -1,4 +1,4 @@
-"""The operators: what they pass on, and how an error ends a task."""
+"""The operators: the values that they pass on, and how an error ends a task."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
 class FailingOperator(PipelineStepOperator):
-    """Raises what it is given."""
+    """Raises the given error."""
 
     def __init__(self, *, error: NightshiftError, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -51,8 +51,10 @@ class FailingOperator(PipelineStepOperator):
         (TrackingUnavailable("no answer"), ServiceAway),
     ],
 )
-def test_only_what_a_retry_can_mend_is_tried_again(shop: Path, error: NightshiftError, kind: type[Exception]) -> None:
-    """An error that waiting cannot mend fails the task at once, with its sentence once and without our traceback."""
+def test_only_errors_that_a_retry_can_fix_are_retried(
+    shop: Path, error: NightshiftError, kind: type[Exception]
+) -> None:
+    """An error that waiting cannot fix fails the task at once, with one sentence and without our traceback."""
     operator = FailingOperator(task_id="fail", pipeline="shop", error=error)
 
     with pytest.raises(AirflowException) as raised:
@@ -80,8 +82,8 @@ def test_the_cause_is_logged_above_the_sentence_without_its_password(
     assert "hunter2" not in caplog.text
 
 
-def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path) -> None:
-    """A task that is skipped announces nothing."""
+def test_only_an_alert_that_a_retraining_can_fix_starts_one(shop: Path) -> None:
+    """A skipped task updates no asset."""
     operator = AskRetrainingOperator(task_id="ask_retraining", pipeline="shop", measured="measure_drift")
     found = {"as_of": "2024-03-20", "summary": "1 alert, 0 unknown, 3 ok"}
     task = Mock()
@@ -97,7 +99,7 @@ def test_a_retraining_is_announced_only_on_an_alert_that_it_may_mend(shop: Path)
 
 
 def context(*interval: datetime | None, **params: str | None) -> Any:
-    """Return what days_of_run reads of Airflow's context."""
+    """Return the parts of Airflow's context that days_of_run reads."""
     first, last = interval
     return {"dag_run": SimpleNamespace(data_interval_start=first, data_interval_end=last), "params": params}
 
@@ -121,8 +123,8 @@ def test_a_run_ingests_the_day_of_its_schedule_or_of_its_form(
     assert days_of_run(context(*interval, **params)) == days
 
 
-def test_a_schedule_that_leaves_out_days_ingests_them_with_the_next_run() -> None:
-    """The run of a Monday, after a Friday, has the days between, so that none is lost."""
+def test_the_next_run_ingests_the_days_that_a_schedule_leaves_out() -> None:
+    """The run of a Monday after a Friday ingests the days between, so that no day is lost."""
     friday, monday = datetime(2024, 3, 1, 0, 15, tzinfo=UTC), datetime(2024, 3, 4, 0, 15, tzinfo=UTC)
 
     assert days_of_run(context(friday, monday)) == (date(2024, 3, 1), date(2024, 3, 3))
@@ -137,14 +139,14 @@ def test_a_run_by_hand_ingests_no_day_that_has_not_ended() -> None:
     "params", [{"start": "2024-02-02", "end": "2024-02-01"}, {"start": "2024-01-01", "end": "2999-01-01"}]
 )
 def test_days_that_cannot_be_ingested_are_refused(params: dict[str, str]) -> None:
-    """A range that ends before it starts, or in the future, is named with what is allowed."""
+    """The sentence about an invalid range names the allowed days."""
     with pytest.raises(ConfigError, match=f"end not after {YESTERDAY}"):
         days_of_run(context(None, None, **params))
 
 
 @pytest.fixture
 def ask(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, str | None], Any]:
-    """Return a function that asks an application for a path, as one who may read the logs of one DAG or of none."""
+    """Return a function that requests a path as a user who may read the logs of one DAG or of none."""
     from airflow.api_fastapi.core_api import security
     from fastapi.testclient import TestClient
 
@@ -163,8 +165,8 @@ def ask(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, str 
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx`")  # FastAPI's own client
-def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask: Callable[..., Any]) -> None:
-    """A page has values of the source, as the task's log has: who may not read that sees no page of the pipeline."""
+def test_a_validation_page_needs_the_right_to_read_the_ingest_logs(home: Path, ask: Callable[..., Any]) -> None:
+    """A page shows values of the source, like the task's log: users who may not read the log see no page."""
     from plugins.web.validation_pages import app
 
     folder = home / "lake" / "shop" / "validations" / "sales"
@@ -180,10 +182,8 @@ def test_a_page_is_for_those_who_may_read_the_logs_of_its_ingest(home: Path, ask
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx`")
-def test_the_page_of_the_features_is_for_those_who_may_read_the_logs_of_the_retraining(
-    home: Path, ask: Callable[..., Any]
-) -> None:
-    """The right to read what the ingestion logs is another one; a browser is told to run nothing of the page."""
+def test_the_feature_page_needs_the_right_to_read_the_retraining_logs(home: Path, ask: Callable[..., Any]) -> None:
+    """The right to read ingestion logs is not enough; the browser must run no script of the page."""
     from plugins.web.feature_pages import app
 
     (home / "lake" / "shop").mkdir(parents=True)
@@ -201,7 +201,7 @@ def test_the_page_of_the_features_is_for_those_who_may_read_the_logs_of_the_retr
 
 
 def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link is the address at which the plugin answers, and Airflow knows of it."""
+    """The link is the address of the plugin, and Airflow knows the link."""
     from plugins.data_docs import DataDocsPlugin
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080/")
@@ -225,7 +225,7 @@ def test_a_step_of_the_retraining_is_found_by_its_name() -> None:
 
 
 def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link names the pipeline, the source and the run, by the file that the run's page is in."""
+    """The link names the pipeline, the source, and the file of the run's page."""
     from include.validation.data_docs import page_path
     from plugins.data_docs import DataDocsPlugin
 
@@ -242,8 +242,8 @@ def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.
     assert "/nightshift/validations" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
 
 
-def test_a_step_that_a_signal_ends_says_where_it_was() -> None:
-    """A query that was too wide ended the process of the task, and its log ended in the middle without a word."""
+def test_a_step_that_a_signal_ends_logs_its_place_in_the_code() -> None:
+    """A query with too many columns killed the task's process, and its log ended without a word."""
     step = (
         "import os, signal\n"
         "from plugins.operators.step import airflow_errors\n"

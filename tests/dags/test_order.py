@@ -1,4 +1,4 @@
-"""Which of the waiting tasks Airflow's scheduler starts first, and how many of those that train at once."""
+"""Which waiting tasks Airflow's scheduler starts first, and how many training tasks it runs at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BEFORE_TRAINING = [
 
 @pytest.fixture
 def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[list[str]]]:
-    """Return a function that lets the scheduler start four tasks, and then all that it would, where two shops tune.
+    """Return a function that lets the scheduler start four tasks, and then all others, while two shops tune.
 
     Each of them has three tasks that search at once; the pool `training` has two slots.
     """
@@ -46,7 +46,7 @@ def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[l
 
 
 def test_training_cannot_keep_ingestion_from_starting(started: Callable[[dict[str, str]], list[list[str]]]) -> None:
-    """With a pool, no more train at once than it has slots, and all else starts before them or beside them."""
+    """With a pool, its slots limit the training tasks, and all other tasks start before or beside them."""
     four, others = started({"NIGHTSHIFT_TRAINING_POOL": "training"})
 
     assert four == BEFORE_TRAINING
@@ -54,7 +54,7 @@ def test_training_cannot_keep_ingestion_from_starting(started: Callable[[dict[st
 
 
 def test_without_a_pool_the_order_is_the_same(started: Callable[[dict[str, str]], list[list[str]]]) -> None:
-    """An Airflow that nobody has made a pool in runs everything, as many at once as it can."""
+    """An Airflow without the pool runs as many tasks at once as it can."""
     four, others = started({})
 
     assert four == BEFORE_TRAINING

@@ -69,7 +69,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_each_pipeline_has_its_dags(parsed: dict) -> None:
-    """The DAGs are those that the pipelines' folders ask for, and no file fails to import."""
+    """Every pipeline has each kind of DAG, and every file can be imported."""
     assert parsed["errors"] == {}
     kinds = ("ingest", "maintain", "monitor", "promote", "quarantine", "retrain", "rollback", "score")
     assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in kinds}
@@ -82,7 +82,7 @@ def test_parsing_loads_no_heavy_library(parsed: dict) -> None:
     assert set(HEAVY) & set(parsed["modules"]) == set()
 
 
-def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
+def test_every_dag_has_documentation_and_an_owner(parsed: dict) -> None:
     """The UI shows documentation, an owner and tags for each DAG."""
     for dag in parsed["dags"].values():
         assert dag["doc"]
@@ -90,8 +90,8 @@ def test_every_dag_says_what_it_is_and_whose(parsed: dict) -> None:
         assert len(dag["tags"]) == 2
 
 
-def test_a_dag_that_somebody_asks_for_is_not_paused(parsed: dict) -> None:
-    """A run of a paused DAG that the API triggers would wait for ever; what has a schedule waits for its owner."""
+def test_a_dag_without_a_schedule_is_not_paused(parsed: dict) -> None:
+    """A triggered run of a paused DAG would wait forever; scheduled DAGs wait for their owner."""
     awake = {dag_id for dag_id, dag in parsed["dags"].items() if dag["paused"] is False}
     assert {dag_id.rpartition(".")[2] for dag_id in awake} == {"promote", "quarantine", "rollback"}
 
@@ -112,8 +112,8 @@ def test_the_retraining_is_a_chain_of_coarse_tasks(parsed: dict) -> None:
     ]
 
 
-def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> None:
-    """Others can be scheduled on them; the scoring is two tasks, whose turn is between ingestion and retraining."""
+def test_predictions_update_an_asset_and_go_before_training(parsed: dict) -> None:
+    """Other DAGs can be scheduled on them; scoring has two tasks, with a priority between ingestion and retraining."""
     dags = parsed["dags"]
     assert dags["flight_delays.score"]["tasks"] == ["plan_scoring", "score_rows"]
     assert dags["flight_delays.score"]["outlets"] == ["flight_delays.predictions"]
@@ -124,8 +124,8 @@ def test_predictions_are_announced_and_go_before_what_trains(parsed: dict) -> No
     assert min(turns["ingest"]) > max(turns["score"]) >= min(turns["score"]) > max(turns["retrain"])
 
 
-def test_the_monitor_starts_with_the_predictions_and_is_nobodys_hurry(parsed: dict) -> None:
-    """Two tasks, after the scoring and a retraining that began, and before another trains."""
+def test_the_monitor_starts_with_the_predictions_at_a_low_priority(parsed: dict) -> None:
+    """Its two tasks run after scoring and started retrainings, and before another training."""
     dags = parsed["dags"]
     assert dags["flight_delays.monitor"]["tasks"] == ["plan_monitoring", "measure_drift"]
     assert dags["flight_delays.monitor"]["starts"] == ["flight_delays.predictions"]
@@ -134,7 +134,7 @@ def test_the_monitor_starts_with_the_predictions_and_is_nobodys_hurry(parsed: di
 
 
 def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
-    """A pipeline.yaml with a mistake gets DAGs that name it; the other pipelines keep theirs."""
+    """A pipeline.yaml with a mistake gets DAGs that name the mistake; the other pipelines keep theirs."""
     pipelines = tmp_path / "pipelines"
     factories.write_shop(pipelines)
     factories.write_shop(pipelines, "broken", pipeline=factories.SHOP_YAML.replace("metric: mae", "metric: mse"))
@@ -150,8 +150,8 @@ def test_a_mistake_in_one_pipeline_stops_no_other(tmp_path: Path) -> None:
 RESOURCES = "resources: {default: {cpu: 1, memory: 1Gi}}\n"
 
 
-def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
-    """Under another executor `resources` changes nothing, and no process loads the client of Kubernetes for it."""
+def test_resources_are_only_used_for_pods(tmp_path: Path) -> None:
+    """Under another executor `resources` changes nothing and does not import the Kubernetes client."""
     factories.write_shop(tmp_path / "pipelines", pipeline=factories.SHOP_YAML + RESOURCES)
 
     found = parse(tmp_path, NIGHTSHIFT_PIPELINES=str(tmp_path / "pipelines"))
@@ -161,8 +161,8 @@ def test_what_tasks_ask_for_is_for_pods_alone(tmp_path: Path) -> None:
     assert "kubernetes" not in found["modules"]
 
 
-def test_every_task_has_its_turn_and_may_ask_for_resources(tmp_path: Path) -> None:
-    """No task is left to Airflow's own order, and `resources` knows exactly the tasks that a pipeline can have."""
+def test_every_task_has_a_priority_and_can_request_resources(tmp_path: Path) -> None:
+    """Every task has a priority, and `resources` knows exactly the tasks that a pipeline can have."""
     text = factories.SHOP_YAML.replace(
         "  label: revenue\n",
         "  label: revenue\n  automated: {aggregates: {trade: {source: sales, by: [store], values: [visitors]}}}\n",

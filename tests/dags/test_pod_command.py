@@ -1,4 +1,4 @@
-"""The command of a task's pod, run with the variables of that pod and no others."""
+"""The command of a task's pod, run with only the variables of that pod."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = yaml.safe_load((ROOT / "config" / "kubernetes" / "values.yaml").read_te
 
 @contextmanager
 def api_server(home: Path, log: Path) -> Iterator[str]:
-    """Serve what tasks ask of Airflow, and give its address."""
+    """Serve Airflow's API for tasks, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -61,7 +61,7 @@ def api_server(home: Path, log: Path) -> Iterator[str]:
 
 
 def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_path: Path) -> None:
-    """It ends well without Airflow's database and keys: a token of its own is enough, and its work is in the lake.
+    """The task succeeds without Airflow's database and keys: a token is enough, and its result is in the lake.
 
     Of the settings, those that name a place of the cluster or of the image name one of this machine instead.
     """

@@ -31,7 +31,7 @@ resources:
 
 @pytest.fixture(scope="module")
 def pods(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Render pods of two pipelines, of which the one named plain asks for nothing."""
+    """Render the pods of two pipelines; the pipeline `plain` requests no resources."""
     folder = tmp_path_factory.mktemp("pods")
     factories.write_shop(folder / "pipelines", "shop", pipeline=factories.SHOP_YAML + RESOURCES)
     factories.write_shop(folder / "pipelines", "plain")
@@ -46,19 +46,19 @@ def pods(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 def base_of(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return the one container of a task's pod."""
+    """Return the container of a task's pod."""
     [container] = pod["spec"]["containers"]
     assert container["name"] == "base"
     return container
 
 
 def last_values(container: dict[str, Any]) -> dict[str, str]:
-    """Return a container's variables but those of a secret; of one that is given twice, Kubernetes takes the last."""
+    """Return a container's variables without secrets; Kubernetes uses the last of duplicate variables."""
     return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
-def test_a_task_gets_what_it_asks_for_and_no_more(pods: dict[str, Any]) -> None:
-    """Requests are limits, a named task has its own and the others the default, on the scheduler's way to the pod."""
+def test_a_task_gets_exactly_the_resources_that_it_requests(pods: dict[str, Any]) -> None:
+    """Requests equal limits; a named task has its own resources and the others the default."""
     tuning = base_of(pods["shop.retrain tune_candidates"])
     asked = {"cpu": "2500m", "memory": "8Gi", "nvidia.com/gpu": "1"}
     assert tuning["resources"] == {"requests": asked, "limits": asked}
@@ -69,8 +69,8 @@ def test_a_task_gets_what_it_asks_for_and_no_more(pods: dict[str, Any]) -> None:
         assert last_values(base_of(pods[name]))["NIGHTSHIFT_THREADS"] == "1"
 
 
-def test_a_pipeline_that_asks_for_nothing_gets_the_templates_resources(pods: dict[str, Any]) -> None:
-    """No task is without a limit that it could drag its node down by."""
+def test_a_pipeline_without_resources_gets_those_of_the_template(pods: dict[str, Any]) -> None:
+    """Every task has a memory limit, so that no task can exhaust its node."""
     template = yaml.safe_load(TEMPLATE.read_text())["spec"]["containers"][0]["resources"]
 
     for task in ("plan_run", "tune_candidates"):
@@ -78,8 +78,8 @@ def test_a_pipeline_that_asks_for_nothing_gets_the_templates_resources(pods: dic
     assert template["limits"]["memory"] == template["requests"]["memory"]
 
 
-def test_what_is_asked_for_takes_nothing_else_of_the_template_away(pods: dict[str, Any]) -> None:
-    """User, rights, settings, secrets, volumes and the image are as without resources, and the command is the task."""
+def test_requested_resources_keep_the_rest_of_the_template(pods: dict[str, Any]) -> None:
+    """User, rights, settings, secrets, volumes, image and command are the same as without resources."""
     pod = pods["shop.retrain tune_candidates"]
     template = yaml.safe_load(TEMPLATE.read_text())
     container, given = base_of(pod), template["spec"]["containers"][0]
@@ -96,14 +96,14 @@ def test_what_is_asked_for_takes_nothing_else_of_the_template_away(pods: dict[st
 
 
 def test_a_pod_without_a_database_of_trials_does_not_start(pods: dict[str, Any]) -> None:
-    """Training reads what tuning has searched, in another pod: a file of the pod's own would be lost between them."""
+    """Training reads the trials of the tuning pod; a file inside that pod would be lost."""
     for pod in pods.values():
         [storage] = [each for each in base_of(pod)["env"] if each["name"] == "NIGHTSHIFT_TUNING_STORAGE"]
         assert storage["valueFrom"]["secretKeyRef"] == {"name": "nightshift-tasks", "key": "NIGHTSHIFT_TUNING_STORAGE"}
 
 
-def test_a_task_is_nobody_in_particular() -> None:
-    """Its user is not root and cannot become it, it writes in volumes alone, and it has no token of the cluster's."""
+def test_a_tasks_pod_has_no_special_rights() -> None:
+    """The pod's user is not root and cannot become root, writes only to volumes, and has no cluster token."""
     spec = yaml.safe_load(TEMPLATE.read_text())["spec"]
     container = spec["containers"][0]
 

@@ -1,4 +1,4 @@
-"""Retries: patient while a service is away, and few where waiting cannot help."""
+"""Retries: patient while a service is unavailable, and few if waiting cannot help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AWAY = ServiceAway("TrackingUnavailable: MLflow does not answer")
 @pytest.mark.parametrize("waits", [WAITS, TRAINING_WAITS])
 @pytest.mark.parametrize("earlier_tries", [0, 4])
 def test_a_service_is_waited_for_at_least_half_an_hour(waits: tuple[timedelta, ...], earlier_tries: int) -> None:
-    """MLflow was away for three minutes and a person had to clear the task; a cleared task is as patient again."""
+    """MLflow was unavailable for three minutes and a person had to clear the task; a cleared task is patient again."""
     policy, retries = WaitForService(waits, others=1), len(waits)
 
     decisions = [policy.evaluate(AWAY, earlier_tries + each, earlier_tries + retries) for each in range(1, retries + 1)]
@@ -33,8 +33,8 @@ def test_a_service_is_waited_for_at_least_half_an_hour(waits: tuple[timedelta, .
 
 
 @pytest.mark.parametrize("error", [KeyError("a bug"), AirflowException("SourceEmpty: no rows yet")])
-def test_any_other_error_is_tried_again_as_often_as_before(error: Exception) -> None:
-    """Half an hour of patience is for services alone."""
+def test_other_errors_are_retried_only_briefly(error: Exception) -> None:
+    """Only unavailable services are retried for half an hour."""
     policy = WaitForService(WAITS, others=1)
 
     assert policy.evaluate(error, 1, len(WAITS)).action == RetryAction.DEFAULT
@@ -42,7 +42,7 @@ def test_any_other_error_is_tried_again_as_often_as_before(error: Exception) -> 
 
 
 def test_every_task_waits_for_services(shop: Path) -> None:
-    """Whatever kind of DAG; an ingestion waits for deliveries too, and is tried for longer anyway."""
+    """Every kind of DAG; ingestion also waits for late deliveries, with longer retries."""
     for kind, dag in dags(shop, "").items():
         for task in dag.tasks:
             arguments = task.partial_kwargs if task.is_mapped else vars(task)

@@ -83,8 +83,8 @@ def test_a_dry_run_registers_nothing(run_dags: RunDags, shop: Path) -> None:
     assert "VERDICT  promote" in outcome.log
 
 
-def test_the_monitor_tells_drift_and_asks_for_a_retraining(run_dags: RunDags, shop: Path) -> None:
-    """An alert fails no task: the day is published, the log has the table, and the next model is asked for."""
+def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, shop: Path) -> None:
+    """An alert fails no task: the day is published, the log has the table, and a retraining is requested."""
     text = factories.SHOP_YAML + "schedule: {retrain: when_needed}\nmonitoring: {min_rows: 20, max_feature_shift: 1}\n"
     changed = factories.sales()
     changed.loc[changed["day"] >= "2024-03-14 00:00:00", "revenue"] *= 10
@@ -102,12 +102,12 @@ def test_the_monitor_tells_drift_and_asks_for_a_retraining(run_dags: RunDags, sh
     assert outcome.state == "success", outcome.log[-3000:]
     assert outcome.tasks == dict.fromkeys(["plan_monitoring", "measure_drift", "ask_retraining"], "success")
     assert re.search(r"alert +feature_shift +revenue_last_day ", outcome.log)
-    assert "a retraining is asked for, because of " in outcome.log
+    assert "a retraining is requested because of " in outcome.log
     assert lake.days_with_rows(lake.monitoring_uri("shop")) == ["2024-03-20"]
 
 
 def short_weeks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the pipeline of the repository windows that fit a few weeks of data."""
+    """Give the repository's pipeline short windows for a few weeks of data."""
     import shutil
 
     import yaml

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_the_first_task_says_that_a_champion_comes_first(run_dags: Callable[..., list[DagOutcome]], shop: Path) -> None:
-    """Where nothing was promoted yet nothing is predicted, and the sentence names the DAG to run."""
+    """Without a champion nothing is predicted, and the sentence names the DAG to run."""
     _, outcome = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-03"}), ("shop.score", {}))
 
     assert outcome.state == "failed"
@@ -32,7 +32,7 @@ def test_the_first_task_says_that_a_champion_comes_first(run_dags: Callable[...,
 
 
 def test_a_task_that_predicts_leads_to_its_version(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link is the page of the version that the run's plan names, where MLflow has a server."""
+    """The link leads to the page of the planned version if MLflow has a server."""
     from plugins.data_docs import DataDocsPlugin
 
     champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")

@@ -81,9 +81,9 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
         patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(folder / "shop.db")}))
         with running_stack(home, {}, lambda _: None) as running:
             login = {"username": ADMIN, "password": stack_secrets(home)["admin_password"]}
-            answer = requests.post(f"{running.places.airflow_url}/auth/token", json=login, timeout=60)
-            client = AirflowClient.embedded(running.places)
-            found = Airflow(home, running.places.airflow_url, answer.json()["access_token"], client)
+            answer = requests.post(f"{running.paths.airflow_url}/auth/token", json=login, timeout=60)
+            client = AirflowClient.embedded(running.paths)
+            found = Airflow(home, running.paths.airflow_url, answer.json()["access_token"], client)
             run = found.started("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"})
             assert found.ended("shop.ingest", run) == "success"
             yield found

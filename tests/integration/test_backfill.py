@@ -153,12 +153,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         patch.setenv("NIGHTSHIFT_PIPELINES", str(pipelines))
         patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": str(database)}))
         with running_stack(home, {}, lambda _: None) as running:
-            client = AirflowClient.embedded(running.places)
+            client = AirflowClient.embedded(running.paths)
             wait_for("the DAGs", lambda: client.has_dag(INGEST) and client.has_dag("shop.quarantine"))
             login = {"username": ADMIN, "password": stack_secrets(home)["admin_password"]}
-            answer = requests.post(f"{running.places.airflow_url}/auth/token", json=login, timeout=60)
+            answer = requests.post(f"{running.paths.airflow_url}/auth/token", json=login, timeout=60)
             token = answer.json()["access_token"]
-            yield Night(home, pipelines, database, running.places.airflow_url, client, token)
+            yield Night(home, pipelines, database, running.paths.airflow_url, client, token)
 
 
 @pytest.fixture

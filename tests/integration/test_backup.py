@@ -22,7 +22,7 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
-from include.ops.production.contents import read_contents
+from include.ops.production.backup_manifest import read_manifest
 from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
 from include.registry.records.chain import read_all
@@ -137,7 +137,7 @@ def test_an_empty_home_gets_the_same_champion_and_history_and_goes_on(
 
     assert result.exit_code == 0, result.output
     assert "shop: 3 records, the last with the digest " in result.output
-    assert "the champion is version 1; all are as they were written" in result.output
+    assert "the champion is version 1; all are unchanged" in result.output
     assert (find_champion("shop"), history(), features(), read_all("shop")) == before
     champion = find_champion("shop")
     assert champion is not None
@@ -190,7 +190,7 @@ def test_backups_taken_while_a_night_runs_are_whole(
     [
         ("include.ops.production.backup.dump", "after", 1),
         ("include.ops.production.backup.digest_of", "before", 3),
-        ("include.ops.production.contents.Contents.write", "after", 1),
+        ("include.ops.production.backup_manifest.BackupManifest.write", "after", 1),
     ],
 )
 def test_a_killed_backup_is_none_and_the_next_one_clears_it_away(
@@ -224,7 +224,7 @@ def test_a_flipped_bit_is_refused_and_nothing_is_restored(
     (copied / part).write_bytes(content)
     home = use(tmp_path / "restored", monkeypatch)
 
-    with pytest.raises(RestoreRefused, match=rf"{part} is not as it was written.*nothing was restored"):
+    with pytest.raises(RestoreRefused, match=rf"{part} was changed after the backup.*nothing was restored"):
         restore(copied)
 
     assert not home.exists()
@@ -241,7 +241,7 @@ def test_a_backup_without_a_part_or_with_changed_contents_is_refused(
 
     text = (copied / "backup.json").read_text()
     (copied / "backup.json").write_text(text.replace("/mlflow/artifacts", "/mlflow/others"))
-    with pytest.raises(RestoreRefused, match=r"backup\.json is not as it was written"):
+    with pytest.raises(RestoreRefused, match=r"backup\.json was changed after the backup"):
         restore(copied)
 
 
@@ -289,8 +289,8 @@ def test_a_restore_that_was_broken_off_in_unpacking_is_begun_again(
     ("lost", "told"),
     [
         ("mlflow/artifacts/*/models/*/artifacts/model.skops", r"version 1 of shop is the champion, and .*model\.skops"),
-        ("lake/shop/manifests/*.json", "the champion of shop is not whole: the manifest"),
-        ("lake/shop/raw/sales/ds=2024-03-20/*.parquet", r"version \d+ needs ds=2024-03-20/.* was not there"),
+        ("lake/shop/manifests/*.json", "the champion of shop is incomplete: the manifest"),
+        ("lake/shop/raw/sales/ds=2024-03-20/*.parquet", r"version \d+ needs ds=2024-03-20/.* and the file is missing"),
     ],
 )
 def test_a_backup_in_which_something_would_be_missing_is_refused(
@@ -344,19 +344,19 @@ def test_the_key_of_airflow_is_not_in_the_backup_and_is_asked_for(
     monkeypatch.delenv("AIRFLOW__CORE__FERNET_KEY")
     use(tmp_path / "other", monkeypatch)
     restore(made, told.append)
-    assert [line for line in told if "was encrypted with another key" in line]
+    assert [line for line in told if "were encrypted with another key" in line]
 
 
 def test_a_backup_says_of_itself_what_it_holds_and_is_its_owners_alone(backup: Path) -> None:
     """Sizes, digests, versions and the heads of the chains; no file can be read by others."""
-    contents = read_contents(backup)
+    manifest = read_manifest(backup)
 
-    assert set(contents.parts) == {"airflow", "lake-decisions", "mlflow", "artifacts", "lake-tables"}
+    assert set(manifest.parts) == {"airflow", "lake-decisions", "mlflow", "artifacts", "lake-tables"}
     assert {path.name: path.stat().st_size for path in backup.iterdir() if path.name != "backup.json"} == {
-        part.file: part.bytes for part in contents.parts.values()
+        part.file: part.bytes for part in manifest.parts.values()
     }
-    assert set(contents.versions) == {"nightshift", "airflow", "mlflow"}
-    assert list(contents.heads) == ["shop"]
+    assert set(manifest.versions) == {"nightshift", "airflow", "mlflow"}
+    assert list(manifest.heads) == ["shop"]
     assert {path.stat().st_mode & 0o077 for path in [backup, *backup.iterdir()]} == {0}
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from include.core import settings
-from include.ops.embedded.stack import stop_marked
+from include.ops.embedded.processes import stop_marked
 
 if TYPE_CHECKING:
     from pathlib import Path

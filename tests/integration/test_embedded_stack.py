@@ -17,7 +17,8 @@ from include.core import settings
 from include.core.errors import EmbeddedStackError
 from include.ops.embedded.airflow_client import AirflowClient
 from include.ops.embedded.environment import stack_secrets
-from include.ops.embedded.stack import running_stack, stop_marked
+from include.ops.embedded.processes import stop_marked
+from include.ops.embedded.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def test_a_night_runs_by_itself_and_everything_ends(shop: Path, home: Path) -> N
     before = listening_elsewhere()
     told: list[str] = []
     with running_stack(home, {}, told.append) as stack:
-        client = AirflowClient.embedded(stack.places)
+        client = AirflowClient.embedded(stack.paths)
         wait_for("the DAGs", lambda: client.has_dag("shop.ingest") and client.has_dag("shop.retrain"))
         client.pause("shop.retrain", False)
         run = client.trigger("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"})
@@ -74,7 +75,7 @@ def test_a_night_runs_by_itself_and_everything_ends(shop: Path, home: Path) -> N
     assert [part.process.poll() is not None for part in stack.parts] == [True] * len(stack.parts)
     assert stop_marked(home) == 0
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", stack.places.airflow_port)) != 0
+        assert probe.connect_ex(("127.0.0.1", stack.paths.airflow_port)) != 0
     logs = "\n".join(path.read_text(errors="replace") for path in home.rglob("*.log"))
     assert {"api-server.log", "scheduler.log", "mlflow.log"} <= {path.name for path in home.rglob("*.log")}
     assert "VERDICT" in logs  # the tasks' logs are among them

@@ -101,7 +101,7 @@ def test_servers_that_are_down_change_nothing_but_the_log(
     chat: webhook.Webhook,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The task fails of its own error, warnings name who was not told, and the next address is told all the same."""
+    """The task keeps its own error, a warning names the address that failed, and the next address is notified."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -115,7 +115,7 @@ def test_servers_that_are_down_change_nothing_but_the_log(
     assert outcome.tasks["plan_run"] == "failed"
     assert outcome.tasks["summarize_run"] == "upstream_failed"
     assert "NotIngested: " in outcome.log
-    assert "shop: email (connection 'mail_of_the_team') was not told: ConnectionRefusedError" in outcome.log
-    assert "shop: webhook (connection 'chat_of_others') was not told: ConnectionError" in outcome.log
+    assert "shop: email (connection 'mail_of_the_team') was not notified: ConnectionRefusedError" in outcome.log
+    assert "shop: webhook (connection 'chat_of_others') was not notified: ConnectionError" in outcome.log
     assert webhook.PATH not in outcome.log
     assert [each["facts"]["task"] for each in chat.posted] == ["plan_run"]

@@ -151,7 +151,7 @@ def test_roles_and_four_eyes(stack: Stack) -> None:
         answer(viewer, own, "Approve")
     answer(operator, own, "Approve")
     assert stack.wait_run("promote", own) == "failed"
-    assert "somebody else must" in stack.log("promote", own, "ask_another")
+    assert "another user must approve" in stack.log("promote", own, "ask_another")
 
     asked = operator.trigger(dag, ask)
     answer(approver, asked, "Approve")

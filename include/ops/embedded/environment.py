@@ -17,15 +17,15 @@ from include.core.private_file import write_private
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Every process of a stack has it in its environment, with the stack's home folder as its value.
+#: Environment variable that marks every process of a stack; its value is the stack's home folder.
 MARK = "NIGHTSHIFT_STACK"
 
 ADMIN = "admin"
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the stack's parts are, on this machine only."""
+class StackPaths:
+    """Folders and addresses of a stack on this machine."""
 
     home: Path
     airflow_port: int
@@ -57,41 +57,41 @@ class Places:
         return self.home / "logs"
 
 
-def stack_environment(places: Places, connections: dict[str, str]) -> dict[str, str]:
-    """Return the environment that every part of the stack runs in.
+def stack_environment(paths: StackPaths, connections: dict[str, str]) -> dict[str, str]:
+    """Return the environment of every part of the stack.
 
-    What the environment or .env sets wins over `config/embedded.env` and over `connections`; addresses,
-    ports and secrets are the stack's own.
+    The environment and .env override `config/embedded.env` and `connections`; addresses, ports and secrets are always
+    the stack's own.
     """
-    keys = stack_secrets(places.home)
+    keys = stack_secrets(paths.home)
     root = settings.root()
     own = {
-        MARK: str(places.home),
-        "NIGHTSHIFT_HOME": str(places.home),
+        MARK: str(paths.home),
+        "NIGHTSHIFT_HOME": str(paths.home),
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "config")]),
         "PATH": os.pathsep.join([str(root / ".venv" / "bin"), os.environ.get("PATH", "")]),
-        "AIRFLOW_HOME": str(places.airflow_home),
+        "AIRFLOW_HOME": str(paths.airflow_home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(root / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(root / "plugins"),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{places.airflow_url}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(places, keys)),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow_home / 'airflow.db'}",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow_home / "logs"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{paths.airflow_url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(paths, keys)),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{paths.airflow_home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(paths.airflow_home / "logs"),
         "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(places.airflow_port),
-        "AIRFLOW__API__BASE_URL": places.airflow_url,
+        "AIRFLOW__API__PORT": str(paths.airflow_port),
+        "AIRFLOW__API__BASE_URL": paths.airflow_url,
         "AIRFLOW__API__SECRET_KEY": keys["api_secret_key"],
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet_key"],
-        "MLFLOW_TRACKING_URI": places.mlflow_url,
+        "MLFLOW_TRACKING_URI": paths.mlflow_url,
     }
     return read_env(root / "config" / "embedded.env") | connections | settings.env_file() | os.environ | own
 
 
 def run_airflow(arguments: tuple[str, ...]) -> int:
-    """Run Airflow's command on the stack's database, whether the stack runs or not; return its status."""
-    environment = stack_environment(Places(settings.home(), 8080, 5000), {})
-    del environment[MARK]  # not a part of the stack, and not to be stopped with it
+    """Run an Airflow command on the stack's database, whether the stack runs or not; return its exit status."""
+    environment = stack_environment(StackPaths(settings.home(), 8080, 5000), {})
+    del environment[MARK]  # the command is no part of the stack, and must not be stopped with it
     return subprocess.run([sys.executable, "-m", "airflow", *arguments], env=environment, check=False).returncode
 
 
@@ -101,23 +101,23 @@ def read_env(path: Path) -> dict[str, str]:
 
 
 def stack_secrets(home: Path) -> dict[str, str]:
-    """Return the stack's secrets, drawn once and kept in a file that only its owner can read."""
+    """Return the stack's secrets; the first call generates them into a file that only its owner can read."""
     path = home / "secrets.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        drawn = {
+        generated = {
             "admin_password": secrets.token_urlsafe(12),
             "api_secret_key": secrets.token_hex(32),
             "jwt_secret": secrets.token_hex(32),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         }
-    _write_json(path, drawn)
-    return drawn
+    _write_json(path, generated)
+    return generated
 
 
-def _passwords_file(places: Places, keys: dict[str, str]) -> Path:
-    path = places.airflow_home / "passwords.json"
+def _passwords_file(paths: StackPaths, keys: dict[str, str]) -> Path:
+    path = paths.airflow_home / "passwords.json"
     _write_json(path, {ADMIN: keys["admin_password"]})
     return path
 

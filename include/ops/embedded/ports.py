@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Free ports on this machine."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import socket
 
 from include.core.errors import EmbeddedStackError
 
-#: How many ports after the wanted one are tried.
+#: Number of ports to try, from the default on.
 TRIES = 20
 
 
 def choose_port(variable: str, default: int, taken: tuple[int, ...] = ()) -> int:
-    """Return a free port: the one that a variable names, or the first free one from the default on.
+    """Return the port in an environment variable, or the first free port from the default on.
 
     Raises
     ------
     EmbeddedStackError
-        If the port that the variable names is not free, or none is.
+        If the port in the variable is invalid or taken, or no port is free.
     """
     named = os.environ.get(variable)
     if named:
@@ -25,15 +25,15 @@ def choose_port(variable: str, default: int, taken: tuple[int, ...] = ()) -> int
             raise EmbeddedStackError(f"{variable} is '{named}'; set it to a port, 1 to 65535, or leave it out")
         if not _is_free(int(named)):
             raise EmbeddedStackError(
-                f"port {named} of 127.0.0.1, which {variable} names, is taken by another program; end that, or "
-                f"set {variable} to another port"
+                f"port {named} of 127.0.0.1, which {variable} names, is taken by another program; stop that "
+                f"program, or set {variable} to another port"
             )
         return int(named)
     for port in range(default, default + TRIES):
         if port not in taken and _is_free(port):
             return port
     raise EmbeddedStackError(
-        f"no port of 127.0.0.1 from {default} to {default + TRIES - 1} is free; set {variable} to one that is"
+        f"no port of 127.0.0.1 from {default} to {default + TRIES - 1} is free; set {variable} to a free port"
     )
 
 

@@ -1,10 +1,9 @@
-"""The embedded stack: Airflow and MLflow on this machine, started together and stopped together."""
+"""The embedded stack: Airflow and MLflow on this machine, started and stopped together."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -22,17 +21,16 @@ from typing import TYPE_CHECKING
 from include.core.alembic_revisions import read_revisions_apart
 from include.core.database_file import DatabaseFile
 from include.core.errors import EmbeddedStackError
-from include.ops.embedded.environment import MARK, Places, stack_environment
+from include.ops.embedded.environment import StackPaths, stack_environment
 from include.ops.embedded.ports import choose_port
+from include.ops.embedded.processes import STOP_SECONDS, send_signal, stop_marked
 from include.registry.store import migrate_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Seconds that a part may take to answer, on a busy machine at its first start.
+#: Seconds until a part must answer; a first start on a busy machine is slow.
 START_SECONDS = 180
-#: Seconds that a part is given to end by itself.
-STOP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Part:
 class Stack:
     """A running stack."""
 
-    places: Places
+    paths: StackPaths
     environment: dict[str, str]
     parts: list[Part]
 
@@ -67,7 +65,7 @@ class Stack:
         Raises
         ------
         EmbeddedStackError
-            With the end of that part's log.
+            With the last lines of that part's log.
         """
         for part in self.parts:
             part.check()
@@ -75,16 +73,16 @@ class Stack:
 
 @contextmanager
 def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str], None]) -> Iterator[Stack]:
-    """Start the stack, yield it once it answers, and stop every process of it at the end.
+    """Start the stack, yield it when it answers, and stop all its processes at the end.
 
     Parameters
     ----------
     home
-        Folder of all that the stack keeps; one stack at a time may use it.
+        Folder for the stack's files; only one stack at a time can use it.
     connections
         Airflow Connections, as environment variables.
     tell
-        Called with what a person at the terminal should know.
+        Called with lines for the person at the terminal.
 
     Raises
     ------
@@ -96,51 +94,36 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
     home.mkdir(parents=True, exist_ok=True)
     with _only_one(home):
         if stop_marked(home):
-            tell("stopped what was left of an earlier stack that had been killed")
+            tell("stopped processes that an earlier, killed stack had left")
         airflow_port = choose_port("NIGHTSHIFT_AIRFLOW_PORT", 8080)
         mlflow_port = choose_port("NIGHTSHIFT_MLFLOW_PORT", 5000, taken=(airflow_port,))
         for port, usual, name in ((airflow_port, 8080, "Airflow"), (mlflow_port, 5000, "MLflow")):
             if port != usual:
                 tell(f"{name} uses port {port}")
-        places = Places(home, airflow_port, mlflow_port)
-        environment = stack_environment(places, connections)
-        for folder in (places.airflow_home, places.mlflow_home, places.logs):
+        paths = StackPaths(home, airflow_port, mlflow_port)
+        environment = stack_environment(paths, connections)
+        for folder in (paths.airflow_home, paths.mlflow_home, paths.logs):
             folder.mkdir(parents=True, exist_ok=True)
-        places.airflow_home.chmod(0o700)  # Airflow writes keys into the settings file that it makes there
-        stack = Stack(places, environment, [])
+        paths.airflow_home.chmod(0o700)  # Airflow writes keys into its settings file there
+        stack = Stack(paths, environment, [])
         try:
-            with _readable(places.mlflow_home / "mlflow.db") as database:
+            with _readable(paths.mlflow_home / "mlflow.db") as database:
                 migrate_store(database, tell)
-            stack.parts.append(_start(stack, "mlflow", _mlflow_command(places)))
+            stack.parts.append(_start(stack, "mlflow", _mlflow_command(paths)))
             migrate_airflow(stack, tell)
             stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
             stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
-            # logs are read from the folder; the servers for them would listen on every address
+            # logs are read from the folder; log servers would listen on every address
             stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
             stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
-            # without a scheduler that lives, the API would answer and no task would ever begin
-            _await(stack, f"{places.airflow_url}/api/v2/monitor/health", lambda told: _healthy(told, "scheduler"))
-            # Airflow builds its API for tasks at the first call, which would be inside of the first task
-            _await(stack, f"{places.airflow_url}/execution/health")
-            _await(stack, f"{places.mlflow_url}/health")
+            # the API also answers without a scheduler, but then no task would ever start
+            _await(stack, f"{paths.airflow_url}/api/v2/monitor/health", lambda answer: _healthy(answer, "scheduler"))
+            # Airflow builds its API for tasks at the first call; do not make the first task wait for it
+            _await(stack, f"{paths.airflow_url}/execution/health")
+            _await(stack, f"{paths.mlflow_url}/health")
             yield stack
         finally:
             _stop(stack)
-
-
-def stop_marked(home: Path) -> int:
-    """End every process that bears the stack's mark in its environment; return how many there were.
-
-    This finds what a killed stack left, and tasks that had begun a session of their own.
-    """
-    found = _marked(home)
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        for pid in _marked(home):
-            _send(pid, sent)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _marked(home) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    return len(found)
 
 
 @contextmanager
@@ -160,44 +143,44 @@ def _airflow(*command: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *command]
 
 
-def _mlflow_command(places: Places) -> list[str]:
+def _mlflow_command(paths: StackPaths) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(places.mlflow_port)),
-        *("--backend-store-uri", f"sqlite:///{places.mlflow_home / 'mlflow.db'}"),
-        # tasks write artifacts to the folder themselves: no upload through the server
-        *("--no-serve-artifacts", "--default-artifact-root", (places.mlflow_home / "artifacts").as_uri()),
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(paths.mlflow_port)),
+        *("--backend-store-uri", f"sqlite:///{paths.mlflow_home / 'mlflow.db'}"),
+        # tasks write artifacts to the folder directly, without an upload through the server
+        *("--no-serve-artifacts", "--default-artifact-root", (paths.mlflow_home / "artifacts").as_uri()),
         *("--workers", "1"),
     ]
 
 
 def _start(stack: Stack, name: str, command: list[str], settings: dict[str, str] | None = None) -> Part:
-    log = stack.places.logs / f"{name}.log"
+    log = stack.paths.logs / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             env=stack.environment | (settings or {}),
-            cwd=stack.places.home,
+            cwd=stack.paths.home,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us to handle: the parts are then stopped in order
+            start_new_session=True,  # Ctrl-C must not reach the parts: `_stop` stops them in order
         )
     return Part(name, process, log)
 
 
 def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
-    """Bring Airflow's database to this version, or make it; remembered, since only asking takes seconds.
+    """Create Airflow's database or migrate it to this version; a note spares later starts the check.
 
     Raises
     ------
     OtherRelease
-        If a newer Airflow wrote it; it is as it was.
+        If a newer Airflow wrote the database; it is unchanged.
     EmbeddedStackError
-        If Airflow's own migration fails; an older database is as it was.
+        If Airflow's own migration fails; an older database is unchanged.
     """
     (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
     migrations = Path(package) / "migrations"
-    path = stack.places.airflow_home / "airflow.db"
+    path = stack.paths.airflow_home / "airflow.db"
     file = DatabaseFile(
         path, "Airflow", version("apache-airflow-core"), lambda: read_revisions_apart(migrations, stack.environment)
     )
@@ -206,7 +189,7 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
             return
         if file.state() == "older":
             file.migrate(lambda copied: _run_migration(stack, copied), tell)
-        else:  # it is made; or a provider's tables in it, which have revisions of their own, may be older
+        else:  # creates it, or migrates a provider's tables, which have their own revisions
             _run_migration(stack, path)
         file.settle()
 
@@ -224,8 +207,8 @@ def _readable(database: Path) -> Iterator[Path]:
         ) from error
     except sqlite3.DatabaseError as error:
         raise EmbeddedStackError(
-            f"{database} cannot be used ({error}); stop what else uses it and make room on its disk, or bring it back "
-            "from a copy"
+            f"{database} cannot be used ({error}); stop other programs that use it, make room on its disk, or restore "
+            "it from a copy"
         ) from error
 
 
@@ -237,15 +220,15 @@ def _run_migration(stack: Stack, path: Path) -> None:
         part.process.wait(START_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise EmbeddedStackError(
-            f"airflow db migrate did not end in {START_SECONDS} s; its log is {part.log}"
+            f"airflow db migrate did not end within {START_SECONDS} s; its log is {part.log}"
         ) from error
     if part.process.returncode:
         part.check()
 
 
-def _healthy(told: bytes, part: str) -> bool:
-    """Return whether Airflow's own report of its health calls a part healthy."""
-    return json.loads(told).get(part, {}).get("status") == "healthy"
+def _healthy(answer: bytes, part: str) -> bool:
+    """Return whether a part is healthy in Airflow's health report."""
+    return json.loads(answer).get(part, {}).get("status") == "healthy"
 
 
 def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: True) -> None:
@@ -253,51 +236,27 @@ def _await(stack: Stack, url: str, ready: Callable[[bytes], bool] = lambda _: Tr
     while True:
         stack.check()
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  an http address of our own
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own http address
                 if answer.status == 200 and ready(answer.read()):
                     return
         except (OSError, urllib.error.URLError):
             pass
         if time.monotonic() > deadline:
             raise EmbeddedStackError(
-                f"{url} did not answer within {START_SECONDS} s; the logs are in {stack.places.logs}"
+                f"{url} did not answer within {START_SECONDS} s; the logs are in {stack.paths.logs}"
             )
         time.sleep(0.1)
 
 
 def _stop(stack: Stack) -> None:
-    # the scheduler first, so that nothing new begins while the others end
+    # the scheduler first, so that no task starts while the others end
     for part in sorted(stack.parts, key=lambda part: part.name != "scheduler"):
-        _send(-part.process.pid, signal.SIGTERM)
+        send_signal(-part.process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     for part in stack.parts:
         try:
             part.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _send(-part.process.pid, signal.SIGKILL)
+            send_signal(-part.process.pid, signal.SIGKILL)
             part.process.wait()
-    stop_marked(stack.places.home)
-
-
-def _marked(home: Path) -> list[int]:
-    """Return the processes that bear the mark, on systems that show processes as files."""
-    mark, own = f"{MARK}={home}".encode(), os.getpid()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            running = entry.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
-            if running and mark in entry.joinpath("environ").read_bytes().split(b"\0") and int(entry.name) != own:
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it has ended, or is someone else's
-    return found
-
-
-def _send(pid: int, sent: signal.Signals) -> None:
-    try:
-        if pid < 0:
-            os.killpg(-pid, sent)
-        else:
-            os.kill(pid, sent)
-    except ProcessLookupError:
-        pass
+    stop_marked(stack.paths.home)

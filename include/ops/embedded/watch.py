@@ -1,4 +1,4 @@
-"""Follows a run in the terminal: which task, how long, and what went wrong."""
+"""Shows a run in the terminal: its tasks, their durations, and their errors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MAX_ERROR_LINES = 12
 
 
 def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, console: Console) -> bool:
-    """Show each task of a run as it ends, and those that run; return whether the run succeeded.
+    """Show the running and the ended tasks of a run; return whether the run succeeded.
 
     Raises
     ------
     EmbeddedStackError
-        If a part of the stack ends meanwhile.
+        If a part of the stack ends during the run.
     """
     shown: set[tuple[str | int, ...]] = set()
     with console.status(f"{dag_id}: waiting for its first task") as status:
@@ -37,17 +37,17 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
                 key = (task["task_id"], task["map_index"])
                 if task["state"] in ENDED and key not in shown:
                     shown.add(key)
-                    console.print(_ended(task), highlight=False)
+                    console.print(_result_line(task), highlight=False)
             for task in tasks:
                 key = (task["task_id"], task["map_index"], "asks")
                 if task["state"] == "awaiting_input" and key not in shown:
                     shown.add(key)
-                    page = f"{stack.places.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
-                    told = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
-                    console.print(told, markup=False, highlight=False, soft_wrap=True)
+                    page = f"{stack.paths.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
+                    line = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
             running = [task for task in tasks if task["state"] == "running"]
             retrying = [task for task in tasks if task["state"] == "up_for_retry"]
-            status.update(_running(running, retrying) or f"{dag_id}: {state}")
+            status.update(_status_line(running, retrying) or f"{dag_id}: {state}")
             if state in ("success", "failed"):
                 break
             time.sleep(POLL_SECONDS)
@@ -62,20 +62,20 @@ def _name(task: dict[str, Any]) -> str:
     return f"{task['task_id']} {mapped}".strip()
 
 
-def _ended(task: dict[str, Any]) -> str:
+def _result_line(task: dict[str, Any]) -> str:
     took = f"{task['duration']:7.1f} s" if task["duration"] is not None else " " * 9
     mark = MARKS.get(task["state"], "·")
     return f"  {mark} {_name(task):<44}{took}  {'' if task['state'] == 'success' else task['state']}"
 
 
-def _running(running: list[dict[str, Any]], retrying: list[dict[str, Any]]) -> str:
+def _status_line(running: list[dict[str, Any]], retrying: list[dict[str, Any]]) -> str:
     now = datetime.now(UTC)
-    told = []
+    parts = []
     for task in running:
         since = datetime.fromisoformat(task["start_date"]) if task["start_date"] else now
-        told.append(f"{_name(task)} {(now - since).total_seconds():.0f} s")
-    told += [f"{_name(task)} failed and is tried again later" for task in retrying]
-    return ", ".join(told)
+        parts.append(f"{_name(task)} {(now - since).total_seconds():.0f} s")
+    parts += [f"{_name(task)} failed and will be retried" for task in retrying]
+    return ", ".join(parts)
 
 
 def _show_error(client: AirflowClient, dag_id: str, run_id: str, task: dict[str, Any], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The production stack: its secrets, what it refuses, how it starts, whether it is well, and its backups.
+"""The production stack: secrets, start-up checks, health, and backups.
 
-Python's standard library is enough for `env_file` and `guard`, which run before anything is installed.
+`env_file` and `guard` need only Python's standard library, because they run before anything is installed.
 """

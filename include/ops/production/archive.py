@@ -1,7 +1,7 @@
-"""Tar archives that are hashed while they are written, and unpacked without leading anywhere else.
+"""Tar archives for backups, and their safe unpacking.
 
-Not compressed: Parquet, model files and pictures are compressed already, and a store that keeps equal blocks once
-finds those of yesterday's archive in today's.
+The archives are not compressed: Parquet and model files are compressed already, and deduplicating storage finds equal
+blocks in the archives of two days.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from include.core.errors import BackupFailed, RestoreRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Bytes that are read and written at once.
+#: Bytes per read and write.
 BLOCK = 1 << 20
 
-#: Bytes up to which a file is read before it is written.
+#: Largest file in bytes that is read as a whole before it is written.
 READ_AT_ONCE = 8 << 20
 
-#: How the folder begins into which a restore unpacks, inside of the one that it fills.
+#: Prefix of the folder for unpacking, inside the folder that a restore fills.
 UNPACKING = ".restoring-"
 
 
 class Archive:
-    """An archive that files are added to.
+    """An archive during writing.
 
     Attributes
     ----------
     sizes
-        Bytes of each file that is in it, by its path there.
+        Size of each archived file in bytes, by its path in the archive.
     left_out
-        Symlinks and special files, which are not followed or copied.
+        Symlinks and special files, which are neither followed nor copied.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,12 +59,12 @@ class Archive:
         self._file.close()
 
     def add(self, root: Path, relative: str) -> None:
-        """Add a file by its path below a folder; one that was removed since it was listed is not there.
+        """Add a file by its path below a folder; skip a file that was removed after the listing.
 
         Raises
         ------
         BackupFailed
-            If it became shorter while it was read, which no file of a lake or a model does.
+            If the file became shorter during the copy, which never happens to files of a lake or a model.
         """
         path = root / relative
         try:
@@ -78,7 +78,7 @@ class Archive:
             about = os.fstat(content.fileno())
             member = tarfile.TarInfo(relative)
             member.size, member.mtime, member.mode = about.st_size, about.st_mtime, stat.S_IMODE(about.st_mode)
-            # MLflow writes small files over in place, so they are read at once
+            # MLflow overwrites small files in place, so they are read as a whole
             whole = io.BytesIO(content.read()) if about.st_size <= READ_AT_ONCE else None
             if whole:
                 member.size = len(whole.getbuffer())
@@ -94,7 +94,7 @@ class Archive:
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Yield the paths of all that is below a folder and is not a folder, sorted; no symlink is followed."""
+    """Yield the sorted paths of all files and symlinks below a folder; follow no symlink."""
     for at, folders, names in os.walk(folder):
         folders.sort()
         links = [name for name in folders if (Path(at) / name).is_symlink()]
@@ -109,14 +109,14 @@ def digest_of(path: Path) -> str:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an archive into a new folder inside of the one that it is for, and return that.
+    """Unpack an archive into a new folder inside its target, and return the new folder.
 
-    What is unpacked is on the file system of its later place, which `move_in` then gives it by renaming.
+    The unpacked files are on the target's file system, so that `move_in` only renames them.
 
     Raises
     ------
     RestoreRefused
-        If a member is no plain file, or leads out of the folder.
+        If a member is not a regular file, or its path leads out of the folder.
     """
     inside = folder / f"{UNPACKING}{uuid.uuid4().hex}"
     inside.mkdir(parents=True)
@@ -126,17 +126,17 @@ def unpack(archive: Path, folder: Path) -> Path:
                 _unpack_file(tar, member, inside)
     except tarfile.TarError as error:
         raise RestoreRefused(
-            f"{archive} cannot be unpacked ({error}); nothing was put in place; take another backup"
+            f"{archive} cannot be unpacked ({error}); nothing was restored from it; use another backup"
         ) from error
     return inside
 
 
 def _unpack_file(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    # not tarfile's own way: its filters came with Python 3.11.4, and Debian's is older
+    # not tarfile's own filters, which came with Python 3.11.4: Debian's Python is older
     path = PurePosixPath(member.name)
     content = tar.extractfile(member) if member.isfile() else None
     if content is None or path.is_absolute() or ".." in path.parts:
-        raise tarfile.TarError(f"'{member.name}' is no plain file below the folder")
+        raise tarfile.TarError(f"'{member.name}' is not a regular file below the folder")
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
@@ -146,7 +146,7 @@ def _unpack_file(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
 
 
 def move_in(unpacked: Path, folder: Path) -> None:
-    """Give what was unpacked its place below a folder; folders that both have are merged, no file is replaced."""
+    """Move unpacked files into their target; merge folders, and replace no file."""
     for path in sorted(unpacked.iterdir()):
         target = folder / path.name
         if path.is_dir() and target.is_dir():
@@ -157,9 +157,9 @@ def move_in(unpacked: Path, folder: Path) -> None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether a folder has nothing in it, or is not there.
+    """Return whether a folder is empty or missing.
 
-    What a broken-off unpacking left is nothing, and so is the folder that a new disk has of its own.
+    The remains of an interrupted unpacking and the folder `lost+found` of a new disk do not count.
     """
     if not folder.exists():
         return True
@@ -167,6 +167,6 @@ def is_empty(folder: Path) -> bool:
 
 
 def clear_unpacked(folder: Path) -> None:
-    """Remove what a broken-off unpacking left in a folder."""
+    """Remove the remains of an interrupted unpacking."""
     for left in folder.glob(f"{UNPACKING}*"):
         shutil.rmtree(left)

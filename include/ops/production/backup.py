@@ -1,24 +1,24 @@
 """Backup: the databases of Airflow and MLflow, MLflow's files and the lake, copied while they are in use.
 
-Nothing is stopped, so the parts are of different moments, and the order is what makes them fit. Nightshift writes what
-is named before what names it: a day's files before the commit of its table, a model's files and their manifest before
-its version, the version before the alias, the alias before the record, the record before Airflow marks its task as
-done. So a backup copies in the opposite order. Whatever a part names was there before it was copied, and all that is
-named is never changed, so the parts that are copied later still have it:
+Nothing is stopped, so the parts are copied at different moments, and their order keeps them consistent. Nightshift
+always writes an object before the reference to it: a day's files before the commit of its table, a model's files and
+manifest before its version, the version before the alias, the alias before the decision record, and the record before
+Airflow marks its task as done. A backup copies in the opposite order. Every object exists before the reference to it is
+copied, and objects are never changed, so the later parts contain every referenced object:
 
-1. Airflow's database. What it calls done is done in all that follows. What was done after is not known to it, and is
-   done again by its tasks, each of which finds what it left.
-2. The trials of searches, which only tasks in the middle of one ask for.
-3. `lake-decisions`: the records, the runs, and what else of the lake names versions of models.
-4. MLflow's logins and its database: each version that a record or a login's permission names is in it.
+1. Airflow's database. Later parts contain the work of every task that it marks as done. Its tasks repeat newer work,
+   and find what they left.
+2. The trials of searches, which only a running search needs.
+3. `lake-decisions`: the records, the runs, and everything else in the lake that refers to versions of models.
+4. MLflow's logins and its database, with every version that a record or a permission refers to.
 5. `artifacts`: the files of every version in that database.
-6. `lake-tables`: the manifests of these versions, and the tables that they were made from; of each table first its
-   log, then its files.
+6. `lake-tables`: the manifests of these versions, and the tables that they were trained on; the log of a table before
+   its files.
 
-What may be removed in between is not named any more: files of old table versions, by maintenance, and models of killed
-attempts. That no table and no champion lacks a file is looked at all the same, and a backup that does is refused.
+Files that are removed during a backup are no longer referenced: maintenance removes files of old table versions, and
+models of killed attempts. The backup still checks that no table and no champion lacks a file, and fails otherwise.
 
-The backup is written to a folder with a name that begins with a dot, and renamed when it is complete and on disk.
+The backup is written to a folder with a leading dot in its name, and renamed when it is complete and on disk.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import BackupFailed, ModelRefused
 from include.ops.production.archive import Archive, digest_of, files_below
-from include.ops.production.contents import Contents, Part
+from include.ops.production.backup_manifest import BackupManifest, Part
+from include.ops.production.backup_targets import BackupTargets, Database, Tree, find_targets
 from include.ops.production.databases import dump, identity, is_there, part_name
 from include.ops.production.lake_files import add_named_files, add_naming_files, refuse_torn_tables
-from include.ops.production.places import Database, Places, Tree, find_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ _RECORD = re.compile(r"([^/]+)/records/(\d{8})\.json")
 
 
 def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
-    """Make a backup in a new folder below `to`, and return that.
+    """Make a backup in a new folder below `to`, and return the folder.
 
     Parameters
     ----------
@@ -60,20 +60,20 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
     Raises
     ------
     BackupFailed
-        If it cannot be made or would not be whole; nothing is left of it.
+        If the backup cannot be made or would be incomplete; nothing is left behind.
     TrackingUnavailable
         If MLflow's database does not answer.
     """
-    places = find_places()
-    for tree in (places.artifacts, places.lake):
+    targets = find_targets()
+    for tree in (targets.artifacts, targets.lake):
         if tree.folder and to.resolve().is_relative_to(tree.folder.resolve()):
-            raise BackupFailed(f"{to} lies in {tree.folder}, which is backed up; name a folder elsewhere")
+            raise BackupFailed(f"{to} lies in {tree.folder}, which the backup copies; name a folder elsewhere")
     made_at = datetime.now(UTC)
     name = f"nightshift-{made_at.strftime('%Y%m%dT%H%M%S')}.{made_at.microsecond // 1000:03d}Z"
     try:
         with _only_one(to), _scratch(to / f".{name}{_PARTIAL}") as scratch:
-            contents = _copy(places, scratch, made_at, tell)
-            contents.write(scratch)
+            manifest = _copy(targets, scratch, made_at, tell)
+            manifest.write(scratch)
             _share(scratch)
             _sync(scratch)
             scratch.rename(to / name)
@@ -87,26 +87,26 @@ def back_up(to: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
     return to / name
 
 
-def databases_of(places: Places) -> list[Database]:
-    """Return the databases in the order in which they are copied, one that serves several purposes once."""
+def databases_of(targets: BackupTargets) -> list[Database]:
+    """Return the distinct databases in the order of copying."""
     found: dict[tuple[object, ...], Database] = {}
-    for each in (places.mlflow, places.auth, places.trials, places.airflow):
+    for each in (targets.mlflow, targets.auth, targets.trials, targets.airflow):
         if each:
             found.setdefault(identity(each), each)
     return list(found.values())[::-1]
 
 
-def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> Contents:
+def _copy(targets: BackupTargets, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> BackupManifest:
     parts: dict[str, Part] = {}
     notes: list[str] = []
 
     def done(name: str, path: Path, left_out: list[str] | None = None) -> None:
         parts[name] = Part(path.name, path.stat().st_size, digest_of(path))
         tell(f"{path.name}: {parts[name].bytes:,} bytes")
-        notes.extend(f"left out, since it is not a file: {each}" for each in left_out or [])
+        notes.extend(f"left out, because it is not a regular file: {each}" for each in left_out or [])
 
     def copy_database(database: Database) -> None:
-        if database not in databases_of(places):
+        if database not in databases_of(targets):
             return
         path = folder / part_name(database)
         if not is_there(database):
@@ -115,23 +115,23 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
         dump(database, path)
         done(database.name, path)
 
-    for database in filter(None, (places.airflow, places.trials)):
+    for database in filter(None, (targets.airflow, targets.trials)):
         copy_database(database)
-    lake, heads = places.lake.folder, {}
+    lake, heads = targets.lake.folder, {}
     if lake:
         with Archive(folder / "lake-decisions.tar") as archive:
             add_naming_files(archive, lake)
             heads = _complete_records(archive, lake)
         decisions = archive
         done("lake-decisions", folder / "lake-decisions.tar", archive.left_out)
-    champions = _champions(places.mlflow)
-    for database in filter(None, (places.auth, places.mlflow)):
+    champions = _champions(targets.mlflow)
+    for database in filter(None, (targets.auth, targets.mlflow)):
         copy_database(database)
     model_sizes: dict[str, int] | None = None
-    if places.artifacts.folder:
+    if targets.artifacts.folder:
         with Archive(folder / "artifacts.tar") as archive:
-            for path in files_below(places.artifacts.folder):
-                archive.add(places.artifacts.folder, path)
+            for path in files_below(targets.artifacts.folder):
+                archive.add(targets.artifacts.folder, path)
         model_sizes = archive.sizes
         done("artifacts", folder / "artifacts.tar", archive.left_out)
     lake_sizes: dict[str, int] | None = None
@@ -141,25 +141,25 @@ def _copy(places: Places, folder: Path, made_at: datetime, tell: Callable[[str],
         lake_sizes = decisions.sizes | archive.sizes
         done("lake-tables", folder / "lake-tables.tar", archive.left_out)
         tables = refuse_torn_tables(lake_sizes, lake)
-        tell(f"{tables} table{'s' * (tables != 1)}: every file that the newest version needs is in the backup")
+        tell(f"{tables} table{'s' * (tables != 1)}: the backup has every file of the newest version")
     for champion in champions:
-        _refuse_without_files(champion, places.artifacts, model_sizes, lake_sizes)
-        tell(f"{champion.name}: its champion, version {champion.number}, is in the backup with all its files")
-    for tree in (places.artifacts, places.lake):
+        _refuse_without_files(champion, targets.artifacts, model_sizes, lake_sizes)
+        tell(f"{champion.name}: the backup has all files of the champion, version {champion.number}")
+    for tree in (targets.artifacts, targets.lake):
         if tree.folder is None:
             notes.append(
-                f"{tree.name}: {tree.uri} is an object store and was not copied; its own versioning or replication "
-                "brings it back to this moment"
+                f"{tree.name}: {tree.uri} is an object store and was not copied; restore it to this moment by "
+                "its own versioning or replication"
             )
     for note in notes:
         tell(note)
-    return Contents(
-        made_at.isoformat(timespec="seconds"), _versions(), parts, _folders(places), places.fernet, heads, notes
+    return BackupManifest(
+        made_at.isoformat(timespec="seconds"), _versions(), parts, _folders(targets), targets.fernet, heads, notes
     )
 
 
 def _complete_records(archive: Archive, lake: Path) -> dict[str, str]:
-    """Add the records that a listing has missed while others were written; return the digest of each last one."""
+    """Add records that a listing missed during concurrent writes; return the digest of each pipeline's last record."""
     numbers: dict[str, set[int]] = {}
     for named in filter(None, map(_RECORD.fullmatch, list(archive.sizes))):
         numbers.setdefault(named[1], set()).add(int(named[2]))
@@ -173,7 +173,7 @@ def _complete_records(archive: Archive, lake: Path) -> dict[str, str]:
 
 
 def _champions(mlflow: Database) -> list[StoredVersion]:
-    """Return the champions that Nightshift has registered."""
+    """Return the champions that Nightshift registered."""
     from include.registry.stored import stored_champions
 
     return [each for each in stored_champions(mlflow.url) if each.identity.sha256] if is_there(mlflow) else []
@@ -182,24 +182,26 @@ def _champions(mlflow: Database) -> list[StoredVersion]:
 def _refuse_without_files(
     champion: StoredVersion, artifacts: Tree, model_sizes: dict[str, int] | None, lake_sizes: dict[str, int] | None
 ) -> None:
-    """Refuse a backup in which a champion would lack its manifest or a file."""
+    """Refuse a backup that lacks the manifest or a file of a champion."""
     from include.registry.manifest import manifest_file
 
     try:
         files = champion.registered_files()
     except ModelRefused as error:
-        raise BackupFailed(f"the champion of {champion.name} is not whole: {error}") from error
+        raise BackupFailed(f"the champion of {champion.name} is incomplete: {error}") from error
     manifest = f"{champion.name}/manifests/{manifest_file(champion.name, champion.model_id).name}"
     if files is not None and lake_sizes is not None and manifest not in lake_sizes:
-        raise BackupFailed(f"the manifest of {champion.what}, the champion, was not there to be copied; run this again")
+        raise BackupFailed(
+            f"the manifest of {champion.what}, the champion, was missing during the copy; run this again"
+        )
     folder = champion.folder(artifacts.folder) if artifacts.folder else None
     if folder is None or artifacts.folder is None or model_sizes is None:
         return
     root = artifacts.folder.resolve()
     if not folder.resolve().is_relative_to(root):
         raise BackupFailed(
-            f"the files of {champion.what}, the champion, are in {folder}, and {artifacts.folder} is what is copied; "
-            f"set {artifacts.setting} to a folder that has them all, or promote a version that is there"
+            f"the files of {champion.what}, the champion, are in {folder}, outside the copied {artifacts.folder}; "
+            f"set {artifacts.setting} to a folder with all model files, or promote a version in that folder"
         )
     below = folder.resolve().relative_to(root).as_posix()
     copied = {path: size for path, size in model_sizes.items() if path.startswith(f"{below}/")}
@@ -213,8 +215,8 @@ def _refuse_without_files(
         )
 
 
-def _folders(places: Places) -> dict[str, str]:
-    return {tree.name: str(tree.folder) for tree in (places.artifacts, places.lake) if tree.folder}
+def _folders(targets: BackupTargets) -> dict[str, str]:
+    return {tree.name: str(tree.folder) for tree in (targets.artifacts, targets.lake) if tree.folder}
 
 
 def _versions() -> dict[str, str]:
@@ -227,7 +229,7 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _only_one(to: Path) -> Iterator[None]:
-    """Let one backup at a time write to a folder, and clear away what killed ones have left there."""
+    """Allow one backup at a time in a folder, and remove the remains of killed backups."""
     to.mkdir(parents=True, exist_ok=True)
     with (to / ".lock").open("a+") as lock:
         try:
@@ -241,7 +243,7 @@ def _only_one(to: Path) -> Iterator[None]:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Give a folder that only its owner can read, and remove it unless it was renamed."""
+    """Yield a folder that only its owner can read, and remove it unless it was renamed."""
     folder.mkdir(mode=0o700)
     before = os.umask(0o077)
     try:
@@ -252,7 +254,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _share(folder: Path) -> None:
-    """Let the group of a setgid folder read and remove a backup in it: such a folder is made to be shared."""
+    """Let the group of a setgid folder read and remove the backup: such a folder is meant to be shared."""
     if folder.parent.stat().st_mode & stat.S_ISGID:
         for path in folder.iterdir():
             path.chmod(0o640)
@@ -260,7 +262,7 @@ def _share(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Put what a folder has on disk: the names, and the files that other programs have written."""
+    """Flush a folder and its files to disk, including files that other programs wrote."""
     for path in [*folder.iterdir(), folder]:
         if path.is_file() or path == folder:
             descriptor = os.open(path, os.O_RDONLY)

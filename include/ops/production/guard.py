@@ -1,45 +1,47 @@
-"""What the production stack refuses to start with."""
+"""The settings with which the production stack refuses to start."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
 
-from include.ops.production.secrets import weak_ones
+from include.ops.production.secrets import weak_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: The address on which the ports of the UIs are published.
+#: Address on which the UIs are published.
 ADDRESS = "NIGHTSHIFT_PUBLISH_ADDRESS"
-#: Says that a proxy in front speaks TLS.
+#: Set to `in-front` if a proxy in front of the stack terminates TLS.
 TLS = "NIGHTSHIFT_TLS"
 
 
 def refusals(environment: Mapping[str, str], needed: Iterable[str] = ()) -> list[str]:
-    """Return why the stack must not start, a sentence each; none where it may.
+    """Return one sentence for each reason why the stack must not start.
 
     Parameters
     ----------
     environment
-        The variables of .env, or those of one service.
+        Variables of .env, or of one service.
     needed
-        Secrets that must be among them.
+        Secrets that must be set.
     """
-    told = []
+    reasons = []
     missing = [name for name in needed if name not in environment]
     if missing:
-        told.append(
-            f"{', '.join(missing)} is not set; run `make stack`, which draws what .env lacks, or write it there"
+        reasons.append(
+            f"{', '.join(missing)} is not set; run `make stack`, which adds missing secrets to .env, or set it there"
         )
-    told += [f"{weak}; remove its line from .env, and `make stack` draws one" for weak in weak_ones(environment)]
+    reasons += [
+        f"{weak}; remove its line from .env, and `make stack` generates a new one" for weak in weak_secrets(environment)
+    ]
     address = environment.get(ADDRESS) or "127.0.0.1"
     if not _is_local(address) and environment.get(TLS) != "in-front":
-        told.append(
-            f"{ADDRESS} is {address}, so that passwords would cross the network in plain text; publish on 127.0.0.1 "
-            f"behind a proxy that speaks TLS, or, where such a proxy is on another machine, set {TLS}=in-front"
+        reasons.append(
+            f"{ADDRESS} is {address}, so passwords would cross the network in plain text; publish on 127.0.0.1 behind "
+            f"a proxy that terminates TLS, or set {TLS}=in-front if the proxy is on another machine"
         )
-    return told
+    return reasons
 
 
 def _is_local(address: str) -> bool:

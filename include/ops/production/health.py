@@ -1,7 +1,7 @@
-"""`python -m include.ops.production.health`: is the service in this container well? The exit status says it.
+"""`python -m include.ops.production.health`: exit with 0 if the service in this container is healthy.
 
-Airflow's own checks start its command line, which takes seconds of a core, every few seconds in every container;
-here its API and Celery's broker are asked.
+The checks ask Airflow's API and Celery's broker. Airflow's own checks would start its command line every few seconds in
+every container, which takes seconds of a core.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import socket
 import sys
 import urllib.request
 
-#: Seconds for an answer.
+#: Seconds to wait for an answer.
 TIMEOUT = 8
 
 
 def main(service: str) -> int:
-    """Return 0 if the service is well; say why it is not."""
+    """Return 0 if the service is healthy; otherwise print the reason."""
     try:
         problem = _CHECKS[service]()
     except KeyError:
-        problem = f"NIGHTSHIFT_SERVICE is '{service}', and not one of {', '.join(_CHECKS)}"
+        problem = f"NIGHTSHIFT_SERVICE is '{service}', which is not one of {', '.join(_CHECKS)}"
     except OSError as error:
         problem = f"{service} does not answer: {error}"
     if problem:
@@ -40,7 +40,7 @@ def _api_server() -> str | None:
 
 
 def _beats(part: str) -> str | None:
-    """Ask the API for a part's last heartbeat, which each writes into the database."""
+    """Ask the API for the last heartbeat of a part, which the part writes into the database."""
     found = json.loads(_answer("http://api-server:8080/api/v2/monitor/health"))[part]
     if found["status"] != "healthy":
         return f"{part} is {found['status']}"

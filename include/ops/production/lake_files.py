@@ -1,12 +1,12 @@
 """Which files of a lake a backup copies, and in which order.
 
-A copy of a lake that is written to is whole if nothing in it names what is not in it. So what names comes before
-what is named: once the first is copied, the other is there already, and is copied later. `naming_files` are those
-that name versions of models in MLflow; they come before MLflow's database. `named_files` are those that MLflow's
-versions name, by their manifest or their snapshot; they come after it.
+A copy of a lake in use is consistent if every reference in it leads to an object in it. So a backup copies references
+before the objects that they refer to. `add_naming_files` adds the files that refer to model versions in MLflow; they
+come before MLflow's database. `add_named_files` adds the files that MLflow's versions refer to by their manifest or
+snapshot; they come after it.
 
-A Delta table is its log and its data files. Commits and data files are written once and never changed, so a log is
-cut at the last commit that was there when it was listed, and data files that belong to later commits do no harm.
+A Delta table consists of its log and its data files. Commits and data files are written once and never changed, so the
+copied log ends at the last commit that was listed, and data files of later commits do no harm.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from include.ops.production.archive import files_below
 if TYPE_CHECKING:
     from include.ops.production.archive import Archive
 
-#: Folders of a pipeline with what MLflow's versions name; the features first, since they are made of the raw tables.
+#: Folders of a pipeline that MLflow's versions refer to; features first, because they are made from the raw tables.
 NAMED = ("features", "raw", "quarantine", "staged", "manifests")
 
-#: A lease is somebody's who is not there after a restore.
+#: A lease belongs to a process that no longer exists after a restore.
 LEFT = ("locks",)
 
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.(?:checkpoint\..*parquet|crc)")
 
-#: A file that is being written has a name such as `.plan.json.<32 hex digits>`.
+#: Name of a file during writing, such as `.plan.json.<32 hex digits>`.
 _SCRATCH = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
 def add_naming_files(archive: Archive, lake: Path) -> None:
-    """Add the records, the runs, and all else of a pipeline that may name versions of models."""
+    """Add the records, the runs, and every other file of a pipeline that may refer to model versions."""
     for pipeline in _folders(lake):
         for name in sorted(path.name for path in pipeline.iterdir()):
             if name not in (*NAMED, *LEFT):
@@ -45,7 +45,7 @@ def add_naming_files(archive: Archive, lake: Path) -> None:
 
 
 def add_named_files(archive: Archive, lake: Path) -> None:
-    """Add the tables, the staged batches, and the manifests of models."""
+    """Add the tables, the staged batches and the manifests of models."""
     for pipeline in _folders(lake):
         for name in NAMED:
             if (pipeline / name).exists():
@@ -53,17 +53,17 @@ def add_named_files(archive: Archive, lake: Path) -> None:
 
 
 def refuse_torn_tables(sizes: dict[str, int], lake: Path) -> int:
-    """Make sure that the files which the newest copied version of each table needs were copied; count the tables.
+    """Check that all files of each table's newest copied version were copied; return the number of tables.
 
     Parameters
     ----------
     sizes
-        Bytes of the copied files, by their paths below the lake.
+        Size of each copied file in bytes, by its path below the lake.
 
     Raises
     ------
     BackupFailed
-        If one is not there, or is of another size.
+        If a file is missing or has another size.
     """
     from include.lake import files_of
 
@@ -79,7 +79,7 @@ def refuse_torn_tables(sizes: dict[str, int], lake: Path) -> int:
             if copied != size:
                 raise BackupFailed(
                     f"{lake / table}: version {version} needs {file} ({size:,} bytes), and "
-                    f"{'it was not there to be copied' if copied is None else f'{copied:,} bytes of it were copied'}; "
+                    f"{'the file is missing' if copied is None else f'{copied:,} bytes of it were copied'}; "
                     "if maintenance ran at the same time, run this again; otherwise the table is damaged"
                 )
     return len(newest)
@@ -90,7 +90,7 @@ def _folders(lake: Path) -> list[Path]:
 
 
 def _add_folder(archive: Archive, lake: Path, relative: str) -> None:
-    """Add what is below a folder: first the logs of its tables, then all else."""
+    """Add the files below a folder: first the logs of its tables, then the others."""
     at = lake / relative
     if not at.is_dir() or at.is_symlink():
         archive.add(lake, relative)
@@ -109,22 +109,22 @@ def _logs(folder: Path) -> list[Path]:
         folders.sort()
         if LOG in folders:
             found.append(Path(at) / LOG)
-            folders.clear()  # a table has no other below it, and years of days
+            folders.clear()  # a table contains no other table, but years of partitions
     return found
 
 
 def _add_log(archive: Archive, lake: Path, log: str) -> None:
-    """Add a table's log up to the last commit that has all others before it.
+    """Add a table's log up to the last commit without a gap before it.
 
-    `_last_checkpoint` is the one file of a log that is written over. It is left out: it only spares readers a
-    listing, and may name a checkpoint that was made after the rest was listed.
+    `_last_checkpoint` is the only file of a log that is overwritten. It is left out: it only spares readers a listing,
+    and may refer to a checkpoint that was written after the listing.
     """
     names = [path.name for path in (lake / log).iterdir()]
     commits = sorted(int(found[1]) for found in map(_COMMIT.fullmatch, names) if found)
     if not commits:
         return
     last = commits[0]
-    for number in commits[1:]:  # a listing may miss a commit that was made meanwhile, and have the next one
+    for number in commits[1:]:  # a listing may miss a concurrent commit and contain the next one
         if number != last + 1:
             break
         last = number

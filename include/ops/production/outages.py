@@ -1,7 +1,7 @@
-"""What Airflow's parts log while PostgreSQL is away: a line each time, where there were a hundred of traceback.
+"""Shortens what Airflow's parts log while PostgreSQL is unavailable: one line instead of a hundred for each attempt.
 
-Airflow's parts and Celery log the whole traceback at each attempt, and the API server writes its frames into a
-message. What failed is the same each time: the connection. A traceback of anything else stays.
+Airflow's parts and Celery log a whole traceback for each failed connection, and the API server writes the frames into a
+message. The tracebacks of all other errors stay.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: How libpq says that the server is not there, has gone, or is on its way up or down.
+#: libpq's messages for a server that is missing, lost, starting or stopping.
 _AWAY = re.compile(
     r"OperationalError\W+((?:connection to server|could not translate host name|server closed the connection"
     r"|terminating connection|SSL connection has been closed|could not receive data from server)[^\n]*)"
 )
-#: SQLAlchemy comes by here where no connection could be made, and where one was lost it does not.
+#: A SQLAlchemy function in the traceback of a connection that could not be made, but not of a lost one.
 _NO_CONNECTION = "_handle_dbapi_exception_noconnection"
 
 
 def outage(text: str) -> str | None:
-    """Return what an error's text says of a lost connection to PostgreSQL, or None if it is about anything else."""
+    """Return the part of an error's text about an unavailable PostgreSQL; None for other errors."""
     found = _AWAY.search(text)
     return found[1].strip() if found else None
 
 
 def shorten(record: logging.LogRecord) -> None:
-    """Make one line of a record that tells of an outage with a traceback, as its exception or within its message."""
+    """Shorten a log record about an outage to one line, whether the traceback is its exception or in its message."""
     error = record.exc_info[1] if record.exc_info else None
     if error:
         away = outage(f"{type(error).__name__}: {error}")
@@ -40,16 +40,16 @@ def shorten(record: logging.LogRecord) -> None:
     else:
         return
     if away:
-        with suppress(TypeError, ValueError, KeyError):  # arguments that do not fit, which logging itself will tell of
+        with suppress(TypeError, ValueError, KeyError):  # wrong arguments, which logging itself reports
             record.msg, record.args = (
-                f"{record.getMessage().splitlines()[0].rstrip()}: the database is away: {away}",
+                f"{record.getMessage().splitlines()[0].rstrip()}: the database is unavailable: {away}",
                 (),
             )
             record.exc_info = record.exc_text = None
 
 
 def install() -> None:
-    """Shorten what this process logs of outages, and what it says when it ends by one."""
+    """Shorten the log records of this process about outages, and the message when an outage ends it."""
     make, end = logging.getLogRecordFactory(), sys.excepthook
 
     def make_short(*arguments: object, **more: object) -> logging.LogRecord:
@@ -62,7 +62,10 @@ def install() -> None:
         if away is None:
             end(kind, error, traceback)
         else:
-            print(f"nightshift: this process ends, to be started again: the database is away: {away}", file=sys.stderr)
+            print(
+                f"nightshift: this process ends and will be restarted: the database is unavailable: {away}",
+                file=sys.stderr,
+            )
 
     logging.setLogRecordFactory(make_short)
     sys.excepthook = end_short

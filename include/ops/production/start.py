@@ -1,4 +1,4 @@
-"""The entry point of the image: `python -m include.ops.production.start COMMAND...` becomes the command, or refuses."""
+"""The image's entry point: `python -m include.ops.production.start COMMAND...` checks the settings and runs COMMAND."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from include.core.private_file import write_private
 from include.ops.production.guard import refusals
 
-#: Where MLflow's own logins are kept, as its server wants to be told: by a file.
+#: Path of the file from which MLflow's server reads the settings of its logins.
 _MLFLOW_AUTH = "MLFLOW_AUTH_CONFIG_PATH"
 
 
 def main(command: list[str]) -> None:
-    """Become the command, or exit with 78, which means a mistake in the configuration."""
+    """Replace this process by the command, or exit with 78 (a configuration error)."""
     refused = refusals(os.environ)
     for why in refused:
         print(f"nightshift: refusing to start: {why}", file=sys.stderr)
@@ -28,12 +28,12 @@ def main(command: list[str]) -> None:
 
 
 def _write_mlflow_auth(path: Path, uri: str) -> None:
-    """Write the file of MLflow's basic authentication, which may hold no secret but the database's."""
+    """Write the settings of MLflow's basic authentication; the database's password is the only secret in it."""
     config = configparser.ConfigParser(interpolation=None)
     config["mlflow"] = {
         "default_permission": "READ",
         "database_uri": uri,
-        # a password is hashed anew for each request otherwise, which takes longer than what is asked
+        # without a cache, hashing the password takes longer than the request itself
         "auth_cache_ttl_seconds": "60",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
     }

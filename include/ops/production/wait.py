@@ -1,4 +1,4 @@
-"""`python3 -m include.ops.production.wait`: wait until every part of the production stack is well, then say where."""
+"""`python3 -m include.ops.production.wait`: wait until every part of the stack is healthy, then print the addresses."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import time
 
 from include.core import settings
 
-#: Seconds until the stack is given up.
+#: Seconds to wait for the stack.
 PATIENCE = 300
-_WELL = ("healthy", "running", "done")
+_HEALTHY = ("healthy", "running", "done")
 
 
 def compose() -> list[str]:
-    """Return Compose's command: version 2 where it is there, 1.29 otherwise."""
+    """Return the command of Compose: version 2 if it is installed, otherwise 1.29."""
     second = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
     return ["docker", "compose"] if second else ["docker-compose"]
 
 
 def states() -> dict[str, str]:
-    """Return how each container of the project is, by its service: healthy, starting, unhealthy, done, failed."""
+    """Return the state of each service's container: healthy, starting, unhealthy, done or failed."""
     ids = _output([*compose(), "ps", "--all", "--quiet"]).split()
     inspected = json.loads(_output(["docker", "inspect", *ids])) if ids else []
     return {each["Config"]["Labels"]["com.docker.compose.service"]: _state(each) for each in inspected}
@@ -39,25 +39,28 @@ def _state(container: dict) -> str:
 
 
 def main() -> int:
-    """Wait, and return 1 with the names of those that are not well where it takes too long."""
+    """Wait for the stack; return 1 and print the unhealthy services if it fails or takes too long."""
     start, found = time.monotonic(), states()
-    while found and any(state not in _WELL for state in found.values()):
+    while found and any(state not in _HEALTHY for state in found.values()):
         failed = [name for name, state in found.items() if state.startswith("failed")]
         if failed or time.monotonic() - start > PATIENCE:
-            told = ", ".join(f"{name} is {state}" for name, state in sorted(found.items()) if state not in _WELL)
+            unhealthy = ", ".join(
+                f"{name} is {state}" for name, state in sorted(found.items()) if state not in _HEALTHY
+            )
             print(
-                f"the stack is not well: {told}; see `{' '.join(compose())} logs {' '.join(failed)}`", file=sys.stderr
+                f"the stack is not healthy: {unhealthy}; see `{' '.join(compose())} logs {' '.join(failed)}`",
+                file=sys.stderr,
             )
             return 1
         time.sleep(1)
         found = states()
     env = settings.parse_env((settings.root() / ".env").read_text(encoding="utf-8"))
     address = env.get("NIGHTSHIFT_PUBLISH_ADDRESS") or "127.0.0.1"
-    print(f"the stack is well, after {time.monotonic() - start:.0f} s")
+    print(f"the stack is healthy after {time.monotonic() - start:.0f} s")
     print(f"  Airflow  http://{address}:{env.get('NIGHTSHIFT_AIRFLOW_PORT') or 8080}")
     print(f"  MLflow   http://{address}:{env.get('NIGHTSHIFT_MLFLOW_PORT') or 5000}")
     print("  log in as admin, with NIGHTSHIFT_ADMIN_PASSWORD of .env")
-    print("  DAGs with a schedule are paused; what unpausing one starts is in docs/how-to/run-the-stack.md")
+    print("  DAGs with a schedule are paused; docs/how-to/run-the-stack.md")
     return 0
 
 

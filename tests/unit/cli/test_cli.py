@@ -1,4 +1,4 @@
-"""The command line: its commands, and the one sentence that an error is."""
+"""The command line: its commands, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_a_night_runs_in_one_process(shop: Path) -> None:
+def test_a_nightly_run_needs_only_one_process(shop: Path) -> None:
     """`run` shows each step, the verdict and the registered version."""
     result = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
 
@@ -44,7 +44,7 @@ def test_a_night_runs_in_one_process(shop: Path) -> None:
 
 
 def test_an_error_is_one_sentence_without_a_traceback(shop: Path) -> None:
-    """A query that fails is told by its name, file and connection, and the status is not 0."""
+    """The sentence names the failed query's source, file and connection, and the exit status is not 0."""
     (shop / "sql" / "sales.sql").write_text("SELECT revenue FROM nowhere")
 
     result = call("run", "shop", "--as-of", "2024-03-20")
@@ -55,7 +55,7 @@ def test_an_error_is_one_sentence_without_a_traceback(shop: Path) -> None:
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_an_unknown_pipeline_is_told_the_nearest(shop: Path) -> None:
+def test_an_unknown_pipeline_gets_a_suggestion(shop: Path) -> None:
     """A misspelt name gets a suggestion."""
     result = call("run", "shopp", "--as-of", "2024-03-20")
 
@@ -64,7 +64,7 @@ def test_an_unknown_pipeline_is_told_the_nearest(shop: Path) -> None:
 
 
 def test_validate_config_names_every_mistake_of_every_pipeline(shop: Path) -> None:
-    """All mistakes are listed with file and line, the sound pipelines are told to be, the status is not 0."""
+    """The command lists all mistakes with file and line, names the valid pipelines, and does not exit with 0."""
     wrong = factories.SHOP_YAML.replace("metric: mae", "metric: mse").replace("key: [store, day]", "key: [shop]")
     factories.write_shop(shop.parent, "wrong", pipeline=wrong)
     factories.write_shop(shop.parent, "broken", features="SELECT FROM")
@@ -84,8 +84,8 @@ def test_validate_config_names_every_mistake_of_every_pipeline(shop: Path) -> No
     assert "mistakes found" in result.output
 
 
-def test_validate_config_tries_the_suites_on_the_columns_that_there_are(shop: Path) -> None:
-    """What would fail every night is told before the first, of a source and of the features alike."""
+def test_validate_config_checks_the_suites_against_the_columns(shop: Path) -> None:
+    """Mistakes that would fail every nightly run are reported before, for sources and features."""
     factories.write_shop(
         shop.parent,
         sales_expectations="expectations:\n- expect_column_values_to_be_in_set: {column: store, value_set: [1]}\n",
@@ -105,8 +105,8 @@ def test_validate_config_tries_the_suites_on_the_columns_that_there_are(shop: Pa
     )
 
 
-def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path) -> None:
-    """A fault that nobody has thought of is told with the pipeline's name, and the command goes on."""
+def test_a_pipeline_that_cannot_be_checked_does_not_stop_the_others(shop: Path) -> None:
+    """An unexpected fault is reported with the pipeline's name, and the command continues."""
     factories.write_shop(shop.parent, "a_first")
     (shop.parent / "a_first" / "expectations" / "sales.yaml").unlink()
     (shop.parent / "a_first" / "expectations" / "sales.yaml").mkdir()
@@ -119,10 +119,10 @@ def test_a_pipeline_that_cannot_be_checked_leaves_the_others_checked(shop: Path)
     assert "shop: ok" in result.output
 
 
-def test_code_of_a_team_that_ends_the_process_leaves_the_others_checked(
+def test_a_module_that_exits_does_not_stop_the_checks_of_others(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A module that calls sys.exit while it is imported ended the command, and no other pipeline was checked."""
+    """A module that called sys.exit during its import ended the command before other pipelines were checked."""
     (tmp_path / "checks_that_exit.py").write_text("import sys\n\nsys.exit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
     checks = factories.SHOP_YAML + "  own_checks: [checks_that_exit.Mine]\n"
@@ -139,8 +139,8 @@ def test_code_of_a_team_that_ends_the_process_leaves_the_others_checked(
     assert "shop: ok" in result.output
 
 
-def test_the_pipelines_of_the_repository_are_sound() -> None:
-    """`validate-config` finds nothing wrong with what is shipped."""
+def test_the_pipelines_of_the_repository_are_valid() -> None:
+    """`validate-config` finds no mistake in the shipped pipelines."""
     result = call("validate-config")
 
     assert result.exit_code == 0, result.output
@@ -176,7 +176,7 @@ def test_every_command_says_what_it_does(command: str) -> None:
 
 @pytest.fixture
 def without_suite(shop: Path) -> Path:
-    """Take the shop its suite and return where it was."""
+    """Remove the shop's suite and return its path."""
     path = shop / "expectations" / "sales.yaml"
     path.unlink()
     path.parent.rmdir()
@@ -184,7 +184,7 @@ def without_suite(shop: Path) -> Path:
 
 
 def test_a_first_suite_is_suggested_from_the_source_and_then_from_the_lake(without_suite: Path) -> None:
-    """Before anything is published the source is read; the suite is sound, and a night that it judges passes."""
+    """Without published rows the command reads the source; a nightly run passes the suite."""
     first = call("suggest-expectations", "shop", "sales", "--start", "2024-02-01", "--end", "2024-02-28")
     assert first.exit_code == 0, first.output
     assert "Looked at 140 rows of 28 days (2024-02-01 to 2024-02-28), read from the source" in first.stderr
@@ -199,8 +199,8 @@ def test_a_first_suite_is_suggested_from_the_source_and_then_from_the_lake(witho
     assert again.stdout.startswith("# Suggested by ./nightshift suggest-expectations shop sales from 35 rows")
 
 
-def test_a_suite_that_is_there_is_not_replaced_unless_it_is_forced(shop: Path) -> None:
-    """What a person wrote stays; the suggestion can be seen, and has to be asked for."""
+def test_an_existing_suite_is_replaced_only_by_force(shop: Path) -> None:
+    """An existing suite is kept; --print shows the suggestion and --force replaces the suite."""
     path = shop / "expectations" / "sales.yaml"
     written, days = path.read_text(), ("--end", "2024-02-28")
 
@@ -225,8 +225,8 @@ def test_a_suite_that_is_there_is_not_replaced_unless_it_is_forced(shop: Path) -
         (("shop", "sales", "--print"), "SourceEmpty: shop: source 'sales'"),
     ],
 )
-def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple[str, ...], told: str) -> None:
-    """A wrong name, days that contradict each other, and a source without rows yesterday."""
+def test_a_source_without_a_suggestion_is_refused(shop: Path, arguments: tuple[str, ...], told: str) -> None:
+    """An unknown name, contradictory days, and a source without rows yesterday are refused."""
     result = call("suggest-expectations", *arguments)
 
     assert result.exit_code != 0
@@ -234,8 +234,8 @@ def test_what_nothing_can_be_suggested_from_is_told(shop: Path, arguments: tuple
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_features_are_documented_beside_their_table_or_where_one_wants(shop: Path, tmp_path: Path) -> None:
-    """The page is of the newest features that a run has built, and its place is printed."""
+def test_the_feature_page_is_written_next_to_its_table_or_to_a_named_file(shop: Path, tmp_path: Path) -> None:
+    """The page shows the newest feature table, and the command prints its path."""
     refused = call("document-features", "shop")
     pipeline = load_pipeline("shop")
     ingest(pipeline, factories.FIRST_DAY, factories.FIRST_DAY + timedelta(days=9), EnvironmentConnections())
@@ -257,7 +257,7 @@ def test_features_are_documented_beside_their_table_or_where_one_wants(shop: Pat
 
 
 def test_days_are_ingested_in_one_process(shop: Path) -> None:
-    """A range, and then the day that is its end, are brought into the lake without a run of Airflow."""
+    """A range of days and then its last day are ingested without Airflow."""
     result = call("ingest", "shop", "--from", "2024-01-01", "--to", "2024-01-05")
 
     assert result.exit_code == 0, result.output
@@ -269,15 +269,15 @@ def test_days_are_ingested_in_one_process(shop: Path) -> None:
 
 @pytest.mark.parametrize("days", [("--from", "2024-01-05", "--to", "2024-01-01"), ("--to", "2999-01-01")])
 def test_days_that_cannot_be_ingested_are_refused(shop: Path, days: tuple[str, ...]) -> None:
-    """A range that ends before it starts, or in the future, is told in a sentence."""
+    """A range that ends before it starts, or in the future, is refused in a sentence."""
     result = call("ingest", "shop", *days)
 
     assert result.exit_code == 1
     assert "start must not be after end" in result.output
 
 
-def test_data_that_ended_in_the_past_are_told_how_to_be_run(shop: Path) -> None:
-    """The shop's sales end in March 2024, and a run that names no day asks for yesterday's."""
+def test_a_source_that_ended_in_the_past_gets_a_hint_about_as_of(shop: Path) -> None:
+    """The shop's sales end in March 2024, and a run without a day needs yesterday's."""
     assert "if the data end before" in call("run", "shop").output
 
     call("ingest", "shop", "--from", "2024-01-01", "--to", "2024-03-30")

@@ -1,4 +1,4 @@
-"""`explain-row`: one prediction from raw values to contributions, and a sentence where there is none to explain."""
+"""`explain-row`: the contributions to one prediction, or a sentence why it cannot be explained."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_a_night_leaves_a_card_and_its_predictions_can_be_explained(shop: Path, home: Path) -> None:
-    """Base and contributions add up to the prediction; version and key are told where they are unknown."""
+def test_predictions_of_a_nightly_run_can_be_explained(shop: Path, home: Path) -> None:
+    """Base and contributions add up to the prediction; unknown versions and keys are refused."""
     assert "no run has built features yet" in call("explain-row", "shop", "--key", KEY).output
     night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
     assert night.exit_code == 0, night.output
@@ -70,7 +70,7 @@ def test_a_night_leaves_a_card_and_its_predictions_can_be_explained(shop: Path, 
 
 
 def test_without_a_champion_a_version_has_to_be_named(shop: Path) -> None:
-    """A challenger that was kept can be explained by its number."""
+    """A challenger is explained by its version number."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("minimum: 50", "minimum: 0.001"))
     night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
     assert night.exit_code == 0, night.output
@@ -85,7 +85,7 @@ def test_without_a_champion_a_version_has_to_be_named(shop: Path) -> None:
 
 
 def test_a_key_of_several_columns_is_given_in_order_or_by_name(shop: Path) -> None:
-    """The columns of features.key in their order, or each by its name; what is missing or no key is told."""
+    """Key values are given in order or by column name; missing and unknown columns are refused."""
     text = factories.SHOP_YAML.replace("key: [store_day]", "key: [store, day]")
     factories.write_shop(shop.parent, pipeline=text)
     pipeline = load_pipeline("shop")
@@ -99,7 +99,7 @@ def test_a_key_of_several_columns_is_given_in_order_or_by_name(shop: Path) -> No
 
 
 def test_the_page_shows_what_the_command_prints(shop: Path) -> None:
-    """Read a model card: its example has every line that the command has, in its order."""
+    """The example in the model card has every line of the command's output, in order."""
     page = (settings.root() / "docs" / "how-to" / "read-a-model-card.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```text\n(shop version.*?)```", page, re.DOTALL)
 

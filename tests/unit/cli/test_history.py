@@ -29,15 +29,15 @@ def call(*arguments: str) -> Result:
 
 @pytest.fixture
 def records(shop: Path) -> list[Record]:
-    """Record three nights of the shop."""
+    """Record three nightly runs of the shop."""
     return [
         chain.append("shop", "retrain", f"night-{day}", by="ada", content={"as_of": f"2024-03-{day}"}, now=NOW)
         for day in (20, 21, 22)
     ]
 
 
-def test_the_history_is_a_table_of_all_records_or_the_last(records: list[Record]) -> None:
-    """`--last` leaves out the older ones."""
+def test_the_history_is_a_table_of_all_or_the_last_records(records: list[Record]) -> None:
+    """`--last` leaves out older records."""
     every, last = call("history", "shop"), call("history", "shop", "--last", "2")
 
     assert every.exit_code == last.exit_code == 0
@@ -47,7 +47,7 @@ def test_the_history_is_a_table_of_all_records_or_the_last(records: list[Record]
 
 
 def test_the_history_as_json_has_the_documents_and_their_digests(records: list[Record]) -> None:
-    """A program reads what the files hold."""
+    """The JSON output has the contents of the record files."""
     result = call("history", "shop", "--json", "--last", "1")
 
     [document] = json.loads(result.stdout)
@@ -55,14 +55,14 @@ def test_the_history_as_json_has_the_documents_and_their_digests(records: list[R
 
 
 def test_a_pipeline_without_records_says_so(shop: Path) -> None:
-    """Before the first run nothing is recorded, and nothing is wrong."""
+    """Before the first run there is no record and no problem."""
     assert call("history", "shop").output == "shop: nothing is recorded yet\n"
     assert call("history", "shop", "--json").output == "[]\n"
     assert call("verify", "shop").output == "ok: 0 records of shop\n"
 
 
 @pytest.mark.parametrize("command", ["history", "verify"])
-def test_a_misspelt_pipeline_is_told_the_nearest(records: list[Record], command: str) -> None:
+def test_a_misspelt_pipeline_gets_a_suggestion(records: list[Record], command: str) -> None:
     """A name without records and without a folder is a mistake."""
     result = call(command, "shopp")
 
@@ -71,22 +71,22 @@ def test_a_misspelt_pipeline_is_told_the_nearest(records: list[Record], command:
 
 
 @pytest.mark.parametrize("command", ["history", "verify"])
-def test_the_records_of_a_pipeline_that_was_given_up_are_shown(records: list[Record], shop: Path, command: str) -> None:
-    """Its folder is gone or has mistakes, and what was decided stays decided."""
+def test_the_records_of_a_removed_pipeline_are_shown(records: list[Record], shop: Path, command: str) -> None:
+    """Records stay readable if the pipeline's folder is gone or has mistakes."""
     (shop / "pipeline.yaml").unlink()
 
     assert call(command, "shop").exit_code == 0
 
 
-def test_a_whole_chain_is_ok_and_its_last_digest_is_told(records: list[Record]) -> None:
-    """That digest, kept elsewhere, proves the chain up to here for ever."""
+def test_an_intact_chain_is_ok_and_its_last_digest_is_printed(records: list[Record]) -> None:
+    """The digest, stored elsewhere, verifies the chain up to this record at any time."""
     result = call("verify", "shop")
 
     assert result.output == f"ok: 3 records of shop, the last has the digest {records[-1].digest}\n"
     assert call("verify", "shop", "--head", records[0].digest).exit_code == 0
 
 
-def test_what_is_wrong_is_told_and_the_status_is_not_0(records: list[Record], home: Path) -> None:
+def test_problems_are_printed_and_the_exit_status_is_not_0(records: list[Record], home: Path) -> None:
     """Each problem is a line; a record that cannot be read does not hide the others."""
     folder = home / "lake" / "shop" / "records"
     (folder / "00000001.json").write_text("{")
@@ -102,8 +102,8 @@ def test_what_is_wrong_is_told_and_the_status_is_not_0(records: list[Record], ho
     assert isinstance(result.exception, SystemExit)  # and not the error itself, which would be a traceback
 
 
-def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Path) -> None:
-    """Deleted records are found by a digest that a run's log told."""
+def test_a_missing_digest_is_a_problem(records: list[Record], home: Path) -> None:
+    """A digest from a run's log reveals deleted records."""
     (home / "lake" / "shop" / "records" / "00000003.json").unlink()
 
     result = call("verify", "shop", "--head", records[-1].digest)
@@ -113,8 +113,8 @@ def test_a_digest_that_is_not_there_is_a_problem(records: list[Record], home: Pa
     assert "1 problem found" in result.stderr
 
 
-def test_the_models_are_proven_too(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is proven of the models gets the pipeline and the records, and its problems count."""
+def test_the_models_are_verified_too(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of the models gets the pipeline and its records, and its problems count."""
     asked = []
 
     def proof(pipeline: str, given: list[Record]) -> list[str]:

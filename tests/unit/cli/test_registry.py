@@ -29,7 +29,7 @@ def call(*arguments: str) -> Result:
 
 @pytest.fixture
 def asked(shop: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Answer in the place of MLflow, and return what was asked."""
+    """Stand in for MLflow, and return the calls."""
     asked: list[tuple[Any, ...]] = []
 
     def answer(name: str, result: Any) -> None:
@@ -81,7 +81,7 @@ HOLDS = (
 def test_a_decision_is_printed_and_recorded(
     arguments: tuple[str, ...], printed: str, kind: str, change: tuple[int, int], asked: list[tuple[Any, ...]]
 ) -> None:
-    """Which version was champion and is, what is held, and one record with who and why."""
+    """The output has the champion before and after and the hold; one record has the person and the reason."""
     result = call(*arguments)
 
     assert (result.exit_code, result.output) == (0, printed)
@@ -94,7 +94,7 @@ def test_a_decision_is_printed_and_recorded(
 def test_the_version_and_the_person_are_passed_on(
     asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without --by it is who is logged in."""
+    """The default of --by is the logged-in user."""
     monkeypatch.setenv("LOGNAME", "bob")
 
     call("rollback", "shop", "--version", "7", "--reason", "it was better")
@@ -102,16 +102,16 @@ def test_the_version_and_the_person_are_passed_on(
     assert asked == [("rollback", "shop", 7, {"reason": "it was better", "by": "bob", "trusted": []})]
 
 
-def test_a_rollback_asked_for_again_is_one_record(asked: list[tuple[Any, ...]]) -> None:
-    """One that was killed after it took effect is recorded by the next try, once."""
+def test_a_repeated_rollback_is_one_record(asked: list[tuple[Any, ...]]) -> None:
+    """A decision that was killed after it took effect is recorded once, by the next try."""
     call("rollback", "shop", *BECAUSE)
     call("rollback", "shop", *BECAUSE)
 
     assert len(chain.read_all("shop")) == 1
 
 
-def test_a_release_of_nothing_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says that nothing was held."""
+def test_a_release_without_a_hold_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output says that no hold was set."""
     monkeypatch.setattr(promotion, "release", lambda *_, **__: (Change("shop", 2, 2, None), None))
 
     result = call("release", "shop")
@@ -122,7 +122,7 @@ def test_a_release_of_nothing_records_nothing(shop: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("command", ["promote", "rollback", "hold"])
 def test_a_decision_needs_a_reason(command: str, asked: list[tuple[Any, ...]]) -> None:
-    """Nothing is asked of MLflow without one."""
+    """Without a reason the command does not call MLflow."""
     result = call(command, "shop", *(["--version", "2"] if command == "promote" else []))
 
     assert result.exit_code == 2
@@ -130,18 +130,18 @@ def test_a_decision_needs_a_reason(command: str, asked: list[tuple[Any, ...]]) -
     assert asked == []
 
 
-def test_a_reason_says_something(asked: list[tuple[Any, ...]]) -> None:
-    """An empty one is none: nothing is decided, and nothing is recorded."""
+def test_an_empty_reason_is_refused(asked: list[tuple[Any, ...]]) -> None:
+    """An empty reason is refused: no decision is made or recorded."""
     result = call("hold", "shop", "--reason", " ")
 
     assert result.exit_code == 2
-    assert "it is empty; say in a few words why" in result.output
+    assert "it is empty; give the reason in a few words" in result.output
     assert asked == []
     assert chain.read_all("shop") == []
 
 
-def test_what_is_refused_is_one_sentence_and_no_record(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The champion is as it was, and nothing is recorded."""
+def test_a_refused_decision_is_one_sentence_without_a_record(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The champion is unchanged, and no record is written."""
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise ModelRefused("shop has no version 7 in MLflow; there are 1, 2")
@@ -167,8 +167,8 @@ def test_what_is_refused_is_one_sentence_and_no_record(shop: Path, monkeypatch: 
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_pipeline_that_is_none_is_told(arguments: tuple[str, ...], asked: list[tuple[Any, ...]]) -> None:
-    """A mistyped name asks nothing of MLflow."""
+def test_an_invalid_pipeline_name_is_refused(arguments: tuple[str, ...], asked: list[tuple[Any, ...]]) -> None:
+    """A mistyped name causes no call to MLflow."""
     result = call(*arguments)
 
     assert result.exit_code == 1

@@ -85,7 +85,7 @@ def test_an_older_file_is_migrated_and_kept(file: DatabaseFile, journal: str) ->
     assert read(file.path) == ("c", [("run 0", "keep")])
     assert kept == file.path.with_name("store-before-2.0.db")
     assert read(kept) == ("a", [("run 0",)])
-    assert told == [f"{file.path} was migrated to Program 2.0; as it was before, it is kept in {kept}"]
+    assert told == [f"{file.path} was migrated to Program 2.0; the old file was saved as {kept}"]
     left = {path.name for path in file.path.parent.iterdir()}
     assert left == {"store.db", kept.name, ".store.db.migration"}
 

@@ -38,7 +38,7 @@ def test_the_champion_of_an_older_mlflow_is_found(home: Path, caplog: pytest.Log
     assert (champion.version, champion.family, champion.manifest) == (1, "lightgbm", None)
     (kept,) = path.parent.glob("mlflow-before-*.db")
     assert (revision(kept), revision(path) != before) == (before, True)
-    assert [told for told in caplog.messages if f"it is kept in {kept}" in told]
+    assert [told for told in caplog.messages if f"was saved as {kept}" in told]
 
     with caplog.at_level(logging.WARNING, "include"):
         caplog.clear()

@@ -1,4 +1,4 @@
-"""The demo's sources: real flights, moved next to today, known only once they would be."""
+"""The demo's sources: real flights, moved next to today, and visible only when they would be known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ask(sources: DemoSources, query: str) -> list[tuple]:
         return database.execute(query).fetchall()
 
 
-def test_the_year_is_all_there_once_as_it_was(year: DemoSources) -> None:
+def test_the_original_year_is_complete(year: DemoSources) -> None:
     """Every flight of 2013 is in the schedule and has an outcome."""
     for table, column in (("schedule", "flight_date"), ("outcomes", "flight_id")):
         assert ask(year, f"SELECT count(*) FROM {table} WHERE {column} LIKE '2013%'") == [(336_776,)]
@@ -57,8 +57,8 @@ def test_the_night_finds_new_flights_for_a_year(year: DemoSources) -> None:
     assert year.horizon >= TODAY + timedelta(days=350)
 
 
-def test_the_views_show_nothing_of_the_future(year: DemoSources) -> None:
-    """The database shows a flight once it is announced, and its end once that is known."""
+def test_the_views_show_no_future_rows(year: DemoSources) -> None:
+    """The database shows a flight when it is announced, and its outcome when that is known."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     for table, column in (("schedule", "published_at"), ("outcomes", "known_at")):
         assert ask(year, f"SELECT count(*) FROM {table} WHERE {column} > '{now}'") == [(0,)]
@@ -80,8 +80,8 @@ def test_prepared_sources_are_used_again(year: DemoSources) -> None:
     assert year.database.stat().st_mtime_ns == made
 
 
-def test_sources_that_have_run_out_are_made_anew(tmp_path: Path) -> None:
-    """After the horizon the year is moved again; a folder that was left half-made does not stand in the way."""
+def test_sources_that_have_run_out_are_replaced(tmp_path: Path) -> None:
+    """After the horizon the year is moved again, also if a half-written folder was left."""
     folder = tmp_path / "sources"
     (tmp_path / ".sources.making").mkdir()
     prepare_sources(folder, date(2014, 1, 1), days=(FIRST_DAY, FIRST_DAY))

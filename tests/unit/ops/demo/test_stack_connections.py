@@ -23,7 +23,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("before", ["", "AIRFLOW_CONN_SHOP={}", "AIRFLOW_CONN_SHOP={}\n"])
 def test_the_connections_are_added_once(file: Path, capsys: pytest.CaptureFixture[str], before: str) -> None:
-    """What is in the file stays, and a second time changes nothing."""
+    """Existing lines are kept, and a second call changes nothing."""
     if before:
         file.write_text(before)
     stack_connections.main()
@@ -40,7 +40,7 @@ def test_the_connections_are_added_once(file: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_connection_of_a_team_is_not_replaced(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that has the name of one of the demo's stays, and a sentence says so."""
+    """A connection with the name of a demo connection is kept, and a sentence says so."""
     own = 'AIRFLOW_CONN_LANDING={"conn_type": "fs", "extra": {"path": "/data/landing"}}\n'
     file.write_text(own)
     stack_connections.main()
@@ -48,7 +48,7 @@ def test_a_connection_of_a_team_is_not_replaced(file: Path, capsys: pytest.Captu
     text = file.read_text()
     assert text.startswith(own)
     assert text.count("AIRFLOW_CONN_LANDING=") == text.count("AIRFLOW_CONN_AIRLINE_OPS=") == 1
-    assert "AIRFLOW_CONN_LANDING is not the demo's and stays" in capsys.readouterr().err
+    assert "AIRFLOW_CONN_LANDING has a value of your own and was kept" in capsys.readouterr().err
 
 
 def test_the_folder_is_that_of_the_image() -> None:

@@ -1,4 +1,4 @@
-"""Ports: the wanted one, another one, or a clear sentence."""
+"""Ports: the requested port, another port, or a clear sentence."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_port_gives_way_to_the_next(taken: int) -> None:
-    """Where the usual port is taken, a later one is chosen."""
+    """If the usual port is taken, a later port is chosen."""
     assert taken < choose_port(VARIABLE, taken) < taken + 20
 
 
-def test_a_port_that_is_promised_already_is_not_given_twice(taken: int) -> None:
+def test_a_port_is_not_chosen_twice(taken: int) -> None:
     """Two parts of the stack never get the same port, even before the first one listens."""
     first = choose_port(VARIABLE, taken)
 
@@ -38,7 +38,7 @@ def test_a_port_that_is_promised_already_is_not_given_twice(taken: int) -> None:
 
 
 def test_a_named_port_that_is_taken_is_an_error(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that a person asked for is not silently replaced."""
+    """A requested port is not silently replaced."""
     monkeypatch.setenv(VARIABLE, str(taken))
 
     with pytest.raises(EmbeddedStackError, match=f"port {taken} of 127.0.0.1, which {VARIABLE} names, is taken"):
@@ -46,8 +46,8 @@ def test_a_named_port_that_is_taken_is_an_error(taken: int, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("value", ["eighty", "0", "70000"])
-def test_a_named_port_must_be_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not a port is named with what is allowed."""
+def test_a_named_port_must_be_valid(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the invalid value and the allowed range."""
     monkeypatch.setenv(VARIABLE, value)
 
     with pytest.raises(EmbeddedStackError, match="1 to 65535"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import EmbeddedStackError, OtherRelease
-from include.ops.embedded.environment import Places, stack_environment
+from include.ops.embedded.environment import StackPaths, stack_environment
 from include.ops.embedded.stack import Stack, migrate_airflow, running_stack
 from tests import factories
 
@@ -21,22 +21,22 @@ AIRFLOW, MLFLOW = "airflow-3.1.0.sql.gz", "mlflow-3.1.4.sql.gz"
 
 @pytest.fixture
 def stack(home: Path) -> Stack:
-    """Return a stack of which nothing runs."""
-    places = Places(home, 8080, 5000)
-    for folder in (places.airflow_home, places.logs):
+    """Return a stack without running parts."""
+    paths = StackPaths(home, 8080, 5000)
+    for folder in (paths.airflow_home, paths.logs):
         folder.mkdir(parents=True)
-    return Stack(places, stack_environment(places, {}), [])
+    return Stack(paths, stack_environment(paths, {}), [])
 
 
 def asked(path: Path, query: str) -> str:
-    """Return the one value that a query finds."""
+    """Return the single value of a query."""
     with closing(sqlite3.connect(path)) as there:
         return there.execute(query).fetchone()[0]
 
 
-def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stack) -> None:
-    """Runs, variables and connections of before are in the new tables, and the file as it was is beside them."""
-    path = factories.write_database(stack.places.airflow_home / "airflow.db", AIRFLOW)
+def test_an_upgrade_keeps_the_contents_of_an_older_airflow(stack: Stack) -> None:
+    """The new tables have the old runs, variables and connections, and the old file is saved next to them."""
+    path = factories.write_database(stack.paths.airflow_home / "airflow.db", AIRFLOW)
     before, told = asked(path, "SELECT version_num FROM alembic_version"), []
 
     migrate_airflow(stack, told.append)
@@ -48,7 +48,7 @@ def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stac
     assert asked(kept, "SELECT version_num FROM alembic_version") == before
     assert len(told) == 1
     assert str(kept) in told[0]
-    log = stack.places.logs / "migration.log"
+    log = stack.paths.logs / "migration.log"
     log.unlink()
     migrate_airflow(stack, told.append)  # which costs no process of Airflow any more
     assert not log.exists()
@@ -57,7 +57,7 @@ def test_what_was_kept_in_an_older_airflow_is_there_after_an_upgrade(stack: Stac
 
 @pytest.mark.parametrize(("program", "dump"), [("airflow", AIRFLOW), ("mlflow", MLFLOW)])
 def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program: str, dump: str) -> None:
-    """Who has gone back to an older lock is told which file is newer, and it is left alone."""
+    """After a return to an older lock the sentence names the newer file, which is left unchanged."""
     path = factories.write_database(home / program / f"{program}.db", dump, revision="ffffffffffff")
     before = path.read_bytes()
 
@@ -70,9 +70,9 @@ def test_a_stack_on_a_newer_programs_database_does_not_start(home: Path, program
     assert path.read_bytes() == before
 
 
-def test_a_database_that_is_none_is_told_by_name(stack: Stack) -> None:
-    """A broken file is one sentence with its path, and not Airflow's traceback."""
-    (stack.places.airflow_home / "airflow.db").write_bytes(b"this is no database" * 100)
+def test_an_invalid_database_address_is_refused_by_its_setting(stack: Stack) -> None:
+    """A broken file is reported in one sentence with its path, not by Airflow's traceback."""
+    (stack.paths.airflow_home / "airflow.db").write_bytes(b"this is no database" * 100)
 
     with pytest.raises(EmbeddedStackError, match=r"airflow\.db cannot be used \(file is not a database\)"):
         migrate_airflow(stack, pytest.fail)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def archived(folder: Path, path: Path) -> Archive:
-    """Archive all that is below a folder."""
+    """Archive every file below a folder."""
     with Archive(path) as archive:
         for each in files_below(folder):
             archive.add(folder, each)
@@ -24,7 +24,7 @@ def archived(folder: Path, path: Path) -> Archive:
 
 
 def test_files_come_back_with_their_content_and_time(tmp_path: Path) -> None:
-    """Folders below folders too; the sizes are known without reading the archive."""
+    """Nested folders are included, and the sizes are known without reading the archive."""
     tree = tmp_path / "tree"
     (tree / "a" / "b").mkdir(parents=True)
     (tree / "a" / "b" / "deep").write_bytes(b"12345")
@@ -39,8 +39,8 @@ def test_files_come_back_with_their_content_and_time(tmp_path: Path) -> None:
     assert int((again / "a/b/deep").stat().st_mtime) == int((tree / "a/b/deep").stat().st_mtime)
 
 
-def test_symlinks_are_left_out_and_told(tmp_path: Path) -> None:
-    """Neither one to a file nor one to a folder is followed: it may lead to a secret."""
+def test_symlinks_are_left_out_and_listed(tmp_path: Path) -> None:
+    """No link to a file or a folder is followed, because it may lead to a secret."""
     tree = tmp_path / "tree"
     tree.mkdir()
     (tmp_path / "secret").write_text("secret")
@@ -53,16 +53,16 @@ def test_symlinks_are_left_out_and_told(tmp_path: Path) -> None:
     assert sorted(archive.left_out) == [str(tree / "file"), str(tree / "folder")]
 
 
-def test_a_file_that_is_gone_since_it_was_listed_is_not_there(tmp_path: Path) -> None:
-    """Maintenance may remove old files meanwhile."""
+def test_a_file_that_was_removed_after_the_listing_is_skipped(tmp_path: Path) -> None:
+    """Maintenance may remove old files during a backup."""
     with Archive(tmp_path / "tree.tar") as archive:
         archive.add(tmp_path, "gone")
 
     assert archive.sizes == {}
 
 
-def test_a_member_that_leads_out_is_refused(tmp_path: Path) -> None:
-    """An archive that somebody has made writes nothing beside its folder."""
+def test_a_member_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    """A forged archive writes nothing outside its folder."""
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         member = tarfile.TarInfo("../outside")
         member.size = 3
@@ -95,18 +95,18 @@ def test_two_archives_fill_one_folder(tmp_path: Path) -> None:
     ],
 )
 def test_only_plain_files_below_the_folder_are_unpacked(tmp_path: Path, name: str, kind: bytes) -> None:
-    """An absolute path, one that leads out, and a link of either kind are refused, and none is made."""
+    """Absolute paths, paths that lead out, and links of both kinds are refused, and no file is written."""
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         member = tarfile.TarInfo(name)
         member.type, member.linkname = kind, "/etc/passwd"
         tar.addfile(member)
 
-    with pytest.raises(RestoreRefused, match="is no plain file below the folder"):
+    with pytest.raises(RestoreRefused, match="is not a regular file below the folder"):
         unpack(tmp_path / "bad.tar", tmp_path / "folder")
     assert not any(path.is_symlink() or path.is_file() for path in (tmp_path / "folder").rglob("*"))
 
 
-def test_what_a_broken_off_unpacking_left_is_nothing(tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_unpacking_do_not_count(tmp_path: Path) -> None:
     """The folder still counts as empty, and is cleared; so does that of a new disk."""
     (tmp_path / "empty").mkdir()
     archived(tmp_path / "empty", tmp_path / "empty.tar")

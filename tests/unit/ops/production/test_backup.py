@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
-    """It would clear away what the first one is writing."""
+def test_a_second_backup_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    """It would remove what the first backup is writing."""
     (tmp_path / "backups").mkdir()
     with (tmp_path / "backups" / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -28,8 +28,8 @@ def test_of_two_backups_at_once_the_second_is_refused(tmp_path: Path) -> None:
     assert back_up(tmp_path / "backups").is_dir()
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    """The place is named; here it is a file."""
+def test_an_unwritable_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    """The sentence names the path, which is a file here."""
     (tmp_path / "backups").write_text("a file")
 
     with pytest.raises(BackupFailed, match=r"backups could not be read or written \(.*exists\).*nothing was left"):
@@ -37,7 +37,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_path: Path, home: Path) -> None:
-    """A container writes as its own user: whoever asked for the backup reads and removes it by their group."""
+    """A container writes as its own user, so its group must be able to read and remove the backup."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)
     (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
     modes = {}
@@ -51,8 +51,8 @@ def test_a_backup_is_for_its_owner_and_in_a_setgid_folder_for_the_group_too(tmp_
     assert modes == {"own": (0o700, {0o600}), "shared": (0o2770, {0o640})}
 
 
-def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written of the backup is removed, so that there is room again."""
+def test_a_full_disk_leaves_no_partial_backup(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partial backup is removed, which frees its space."""
     (home / "lake" / "shop" / "records").mkdir(parents=True)
     (home / "lake" / "shop" / "records" / "00000001.json").write_text("{}")
 
@@ -66,8 +66,8 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, home: Path, monkeypa
     assert [path.name for path in (tmp_path / "backups").iterdir()] == [".lock"]
 
 
-def test_a_record_that_a_listing_missed_is_copied_as_well(tmp_path: Path) -> None:
-    """A chain has no gap; its head is the last of those that were listed."""
+def test_a_record_that_a_listing_missed_is_copied(tmp_path: Path) -> None:
+    """The copied chain has no gap; its head is the last listed record."""
     records = tmp_path / "shop" / "records"
     records.mkdir(parents=True)
     for number in (1, 2, 3):

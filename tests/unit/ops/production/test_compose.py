@@ -23,12 +23,12 @@ WRITING = ("postgres", "mlflow", *TASKS, "backup", *NOBODY)
 
 
 def environment(service: str) -> str:
-    """Return all that a service is told, as text."""
+    """Return the settings of a service as text."""
     return str(SERVICES[service].get("environment", {})) + str(SERVICES[service].get("command", ""))
 
 
 def secrets_of(service: str) -> set[str]:
-    """Return the secrets that a service is given."""
+    """Return the secrets of a service."""
     return set(re.findall(r"\$\{(NIGHTSHIFT_\w+)", environment(service))) & SECRETS.keys()
 
 
@@ -46,7 +46,7 @@ def test_every_service_has_bounds(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_root_does_nothing_but_give_a_volume_away(service: str) -> None:
+def test_root_only_changes_the_owner_of_a_volume(service: str) -> None:
     """Redis ran as root with the engine's usual capabilities. Who is root reaches no network and ends at once."""
     found = SERVICES[service]
     if service.startswith("own-"):
@@ -65,7 +65,7 @@ def test_root_does_nothing_but_give_a_volume_away(service: str) -> None:
         assert found["depends_on"][f"own-{service}"]["condition"] == "service_completed_successfully"
 
 
-def test_backups_are_written_for_the_group_of_whoever_asks() -> None:
+def test_the_group_of_the_requesting_user_can_read_backups() -> None:
     """The image's user is a member of it, and `make backup` shares the folder with it."""
     assert SERVICES["backup"]["group_add"] == ["${NIGHTSHIFT_BACKUP_GROUP:-50000}"]
     makefile = (settings.root() / "Makefile").read_text()
@@ -81,8 +81,8 @@ def test_only_the_pages_are_published_and_on_this_machine() -> None:
     assert all(port.startswith("${NIGHTSHIFT_PUBLISH_ADDRESS:-127.0.0.1}:") for (port,) in published.values())
 
 
-def test_every_secret_is_drawn_and_none_is_written() -> None:
-    """Compose takes each from .env and names none that `make stack` does not draw."""
+def test_every_secret_is_generated_and_none_is_in_the_repository() -> None:
+    """Compose takes each secret from .env and names only secrets that `make stack` generates."""
     used = {name for service in SERVICES for name in secrets_of(service)}
     named = set(re.findall(r"\$\{(NIGHTSHIFT_\w*(?:PASSWORD|SECRET|KEY)\w*)", TEXT))
 
@@ -90,13 +90,13 @@ def test_every_secret_is_drawn_and_none_is_written() -> None:
 
 
 def test_a_missing_secret_stops_compose() -> None:
-    """Where a service is given one, an empty one is refused by Compose itself."""
+    """Compose itself refuses an empty secret of a service."""
     for name in SECRETS:
         assert f"${{{name}:?run make stack}}" in TEXT
 
 
 @pytest.mark.parametrize("service", TASKS)
-def test_tasks_know_no_more_than_they_need(service: str) -> None:
+def test_tasks_get_only_the_secrets_that_they_need(service: str) -> None:
     """A task's code can read its environment: Airflow's database, its keys and its users are not there."""
     assert secrets_of(service) == {
         "NIGHTSHIFT_CELERY_DB_PASSWORD",
@@ -106,7 +106,7 @@ def test_tasks_know_no_more_than_they_need(service: str) -> None:
     }
 
 
-def test_parts_start_when_what_they_need_is_well() -> None:
+def test_parts_start_when_the_parts_that_they_need_are_healthy() -> None:
     """Nothing of Airflow starts before the migration has ended, and no worker before the API and MLflow answer."""
     for name in ("api-server", "scheduler", "dag-processor", "triggerer", *TASKS):
         assert SERVICES[name]["depends_on"]["migrate-airflow"]["condition"] == "service_completed_successfully"

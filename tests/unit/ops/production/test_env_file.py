@@ -1,4 +1,4 @@
-"""The production stack's secrets are drawn once and never changed."""
+"""The production stack's secrets are generated once and never changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from include.core import settings
 from include.ops.production import env_file
-from include.ops.production.secrets import SECRETS, weak_ones
+from include.ops.production.secrets import SECRETS, weak_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,23 +22,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_first_use_draws_every_secret_for_its_owner_alone(project: Path) -> None:
-    """The file has all of them, each good enough and another, and nobody else may read it."""
+def test_the_first_use_generates_every_secret_for_its_owner_alone(project: Path) -> None:
+    """The file has every secret, each strong and different, and only its owner can read it."""
     assert env_file.main() == 0
 
     path = project / ".env"
     drawn = settings.parse_env(path.read_text())
     assert drawn.keys() == SECRETS.keys()
     assert len(set(drawn.values())) == len(drawn)
-    assert weak_ones(drawn) == []
+    assert weak_secrets(drawn) == []
     Fernet(drawn["NIGHTSHIFT_FERNET_KEY"])
     # with a shorter key, HMAC with SHA-512 warns in every log
     assert all(len(drawn[f"NIGHTSHIFT_{name}"]) >= 64 for name in ("JWT_SECRET", "API_SECRET_KEY", "MLFLOW_SECRET_KEY"))
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_there_stays_to_the_letter(project: Path) -> None:
-    """A team's lines and secrets are kept; only what is lacking is added."""
+def test_existing_lines_are_unchanged(project: Path) -> None:
+    """A team's lines and secrets are kept; only missing secrets are added."""
     path = project / ".env"
     path.write_text("# ours\nLAKE_URI=s3://bucket/lake\nNIGHTSHIFT_REDIS_PASSWORD=a-long-one-of-our-own")
     env_file.main()
@@ -50,7 +50,7 @@ def test_what_is_there_stays_to_the_letter(project: Path) -> None:
 
 
 def test_a_second_use_changes_nothing(project: Path) -> None:
-    """Neither .env nor the files that a team fills are written again."""
+    """Neither .env nor the files of a team are written again."""
     env_file.main()
     (project / "connections.env").write_text("AIRFLOW_CONN_SHOP={}\n")
     before = {path.name: path.read_bytes() for path in project.iterdir()}
@@ -64,15 +64,15 @@ def test_a_second_use_changes_nothing(project: Path) -> None:
     ("line", "why"),
     [
         ("NIGHTSHIFT_ADMIN_PASSWORD=", "NIGHTSHIFT_ADMIN_PASSWORD is empty"),
-        ("NIGHTSHIFT_ADMIN_PASSWORD=Admin123", "NIGHTSHIFT_ADMIN_PASSWORD is one that everybody tries"),
+        ("NIGHTSHIFT_ADMIN_PASSWORD=Admin123", "NIGHTSHIFT_ADMIN_PASSWORD is a well-known default"),
         ("NIGHTSHIFT_ADMIN_PASSWORD=short", "NIGHTSHIFT_ADMIN_PASSWORD is shorter than 12 characters"),
         ("NIGHTSHIFT_PUBLISH_ADDRESS=0.0.0.0", "NIGHTSHIFT_PUBLISH_ADDRESS is 0.0.0.0"),
     ],
 )
-def test_what_the_stack_would_refuse_is_told_before_it_starts(
+def test_refusals_are_reported_before_the_stack_starts(
     project: Path, capsys: pytest.CaptureFixture[str], line: str, why: str
 ) -> None:
-    """The status is that of a failure, and the sentence names the variable and no secret."""
+    """The exit status reports a failure, and the sentence names the variable without its value."""
     (project / ".env").write_text(f"{line}\n")
 
     assert env_file.main() == 1

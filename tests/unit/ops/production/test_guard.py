@@ -1,4 +1,4 @@
-"""A production stack does not start with a password that everybody knows, nor in plain text on a network."""
+"""A production stack does not start with a well-known password, or in plain text on a network."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from include.ops.production.guard import refusals
 
 
 @pytest.mark.parametrize("value", ["", "postgres", "Admin123!", "changeme", "airflow-2024", "0123456789a"])
-def test_a_secret_that_is_none_is_refused(value: str) -> None:
-    """Empty, usual and short ones are, each by its name and never by its value."""
+def test_a_weak_secret_is_refused(value: str) -> None:
+    """Empty, well-known and short secrets are named, never with their values."""
     (why,) = refusals({"NIGHTSHIFT_POSTGRES_PASSWORD": value})
 
     assert why.startswith("NIGHTSHIFT_POSTGRES_PASSWORD is ")
     assert not value or f"'{value}'" not in why
 
 
-def test_a_secret_that_is_missing_is_named() -> None:
-    """All that are needed and not there are named in one sentence."""
+def test_a_missing_secret_is_named() -> None:
+    """One sentence names all missing secrets."""
     (why,) = refusals({}, ["NIGHTSHIFT_FERNET_KEY", "NIGHTSHIFT_JWT_SECRET"])
 
     assert why.startswith("NIGHTSHIFT_FERNET_KEY, NIGHTSHIFT_JWT_SECRET is not set; run `make stack`")
@@ -29,13 +29,13 @@ def test_a_secret_that_is_missing_is_named() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "[::1]", "localhost", "127.0.1.1", ""])
 def test_an_address_of_this_machine_needs_no_tls(address: str) -> None:
-    """What cannot be reached from elsewhere may be in plain text."""
+    """A local address may use plain text."""
     assert refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address}) == []
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.4", "nightshift.example.org"])  # noqa: S104
 def test_a_public_address_needs_tls_in_front(address: str) -> None:
-    """It is refused, unless .env says that a proxy with TLS is in front."""
+    """A public address is refused unless .env sets a TLS proxy in front."""
     (why,) = refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address})
     assert address in why
     assert "TLS" in why
@@ -55,14 +55,14 @@ def _start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_container_becomes_its_command() -> None:
-    """With good secrets the command runs in the place of the entry point."""
+    """With strong secrets the command replaces the entry point."""
     done = _start({"NIGHTSHIFT_REDIS_PASSWORD": "r" * 30})
 
     assert (done.returncode, done.stdout) == (0, "started\n")
 
 
 def test_a_container_refuses_to_start() -> None:
-    """With a usual one it does not run, and the status is that of a mistake in the configuration."""
+    """With a weak secret the command does not run, and the exit status means a configuration error."""
     done = _start({"NIGHTSHIFT_REDIS_PASSWORD": "redis"})
 
     assert (done.returncode, done.stdout) == (78, "")

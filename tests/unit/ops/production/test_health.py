@@ -16,7 +16,7 @@ HEALTH = "http://api-server:8080/api/v2/monitor/health"
 
 
 def answers(pages: dict[str, object]) -> Callable[[str], bytes]:
-    """Return what answers some addresses, and refuses the others."""
+    """Return a function that answers some addresses and refuses the others."""
 
     def answer(url: str) -> bytes:
         if url not in pages:
@@ -29,8 +29,8 @@ def answers(pages: dict[str, object]) -> Callable[[str], bytes]:
 @pytest.mark.parametrize(
     ("service", "part"), [("scheduler", "scheduler"), ("dag-processor", "dag_processor"), ("triggerer", "triggerer")]
 )
-def test_a_part_is_well_while_its_heart_beats(monkeypatch: pytest.MonkeyPatch, service: str, part: str) -> None:
-    """The API knows the last heartbeat of each."""
+def test_a_part_with_a_heartbeat_is_healthy(monkeypatch: pytest.MonkeyPatch, service: str, part: str) -> None:
+    """The API returns the last heartbeat of each part."""
     monkeypatch.setattr(health, "_answer", answers({HEALTH: {part: {"status": "healthy"}}}))
     assert health.main(service) == 0
 
@@ -42,10 +42,10 @@ def test_a_part_is_well_while_its_heart_beats(monkeypatch: pytest.MonkeyPatch, s
     ("service", "page"),
     [("api-server", "http://127.0.0.1:8080/api/v2/version"), ("mlflow", "http://127.0.0.1:5000/health")],
 )
-def test_a_server_is_well_when_it_answers(
+def test_a_server_that_answers_is_healthy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], service: str, page: str
 ) -> None:
-    """No answer is told with its reason."""
+    """The message gives the reason of a missing answer."""
     monkeypatch.setattr(health, "_answer", answers({page: "ok"}))
     assert health.main(service) == 0
 
@@ -54,8 +54,8 @@ def test_a_server_is_well_when_it_answers(
     assert capsys.readouterr().err.startswith(f"{service} does not answer: ")
 
 
-def test_a_service_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """The names that there are help to correct it."""
+def test_an_unknown_service_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message lists the known names."""
     assert health.main("sheduler") == 1
 
-    assert "'sheduler', and not one of api-server, dag-processor" in capsys.readouterr().err
+    assert "'sheduler', which is not one of api-server, dag-processor" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Which files of a lake are copied: what names before what is named, and logs without a gap."""
+"""The files of a lake that a backup copies: references before their objects, and logs without a gap."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def publish(table: Path, *days: str) -> None:
 
 
 def copy(lake: Path, to: Path) -> Archive:
-    """Copy what MLflow's versions name into an archive."""
+    """Archive the files that MLflow's versions refer to."""
     with Archive(to) as archive:
         add_named_files(archive, lake)
     return archive
 
 
-def test_logs_come_before_data_and_features_before_what_they_are_made_of(tmp_path: Path) -> None:
-    """So the log that was copied first needs nothing that is not copied later."""
+def test_logs_are_copied_before_data_and_features_before_raw_tables(tmp_path: Path) -> None:
+    """A log that is copied first only needs files that are copied later."""
     for name in ("raw/sales", "features"):
         publish(tmp_path / "lake" / "shop" / name, "2024-01-01", "2024-01-02")
     (tmp_path / "lake" / "shop" / "manifests").mkdir()
@@ -45,8 +45,8 @@ def test_logs_come_before_data_and_features_before_what_they_are_made_of(tmp_pat
     assert set(found) == set(range(len(kinds)))
 
 
-def test_each_file_is_in_one_of_the_two_parts_but_for_leases_and_scratch_files(tmp_path: Path) -> None:
-    """What a release to come keeps beside the tables is taken to name versions, and is copied early."""
+def test_each_file_is_in_one_of_the_two_parts_except_leases_and_scratch_files(tmp_path: Path) -> None:
+    """An unknown folder of a future release may refer to versions, so it is copied early."""
     lake = tmp_path / "lake"
     early = ["shop/records/00000001.json", "shop/runs/night/plan.json", "shop/features.html", "shop/predictions/file"]
     late = ["shop/staged/sales/batch.json", "shop/manifests/m-1.json"]
@@ -63,7 +63,7 @@ def test_each_file_is_in_one_of_the_two_parts_but_for_leases_and_scratch_files(t
 
 
 def test_a_commit_after_one_that_the_listing_missed_is_cut_off(tmp_path: Path) -> None:
-    """The copy is the table as it was before, and opens."""
+    """The copy opens as the table before the gap."""
     table = tmp_path / "lake" / "shop" / "raw" / "sales"
     publish(table, "2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04")
     (table / "_delta_log" / f"{2:020}.json").rename(tmp_path / "written while it was listed")
@@ -77,7 +77,7 @@ def test_a_commit_after_one_that_the_listing_missed_is_cut_off(tmp_path: Path) -
 
 
 def test_a_checkpointed_table_opens_at_every_version(tmp_path: Path) -> None:
-    """Its checkpoint is copied, and the pointer to it, which is written over, is not."""
+    """Its checkpoint is copied; the pointer to it, which is overwritten, is not."""
     table = tmp_path / "lake" / "shop" / "raw" / "sales"
     publish(table, "2024-01-01", "2024-01-02")
     DeltaTable(table).create_checkpoint()
@@ -95,15 +95,15 @@ def test_a_checkpointed_table_opens_at_every_version(tmp_path: Path) -> None:
     assert rows == [1, 2, 3]
 
 
-def test_a_table_whose_file_was_not_copied_whole_is_refused(tmp_path: Path) -> None:
-    """A missing file and one of another size; names with blanks and signs are found."""
+def test_a_table_with_an_incomplete_file_is_refused(tmp_path: Path) -> None:
+    """A missing file and a file of another size are refused; names with spaces and signs are found."""
     lake = tmp_path / "lake"
     publish(lake / "shop" / "raw" / "sales", "a day/with: signs %")
     sizes = copy(lake, tmp_path / "tables.tar").sizes
     assert refuse_torn_tables(sizes, lake) == 1
     [data] = [path for path in sizes if path.endswith(".parquet")]
 
-    with pytest.raises(BackupFailed, match="it was not there to be copied"):
+    with pytest.raises(BackupFailed, match="the file is missing"):
         refuse_torn_tables({path: size for path, size in sizes.items() if path != data}, lake)
     with pytest.raises(BackupFailed, match="7 bytes of it were copied"):
         refuse_torn_tables(sizes | {data: 7}, lake)

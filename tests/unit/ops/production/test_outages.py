@@ -1,4 +1,4 @@
-"""An outage of PostgreSQL is a line in the logs of Airflow's parts, and every other error keeps its traceback."""
+"""An outage of PostgreSQL is one line in the logs of Airflow's parts; other errors keep their tracebacks."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CUT = "server closed the connection unexpectedly\n\tThis probably means the serv
 
 
 def database_error(text: str, kind: type[OperationalError | ProgrammingError] = OperationalError) -> Exception:
-    """Return an error as SQLAlchemy raises it of the driver's."""
+    """Return SQLAlchemy's error for an error of the driver."""
     return kind("SELECT 1", {}, psycopg2.OperationalError(text))
 
 
 def record_of(message: str, error: Exception | None = None, *args: object) -> logging.LogRecord:
-    """Return what a logger makes of a message and an error."""
+    """Return the log record of a message and an error."""
     exc_info = None
     if error:
         with pytest.raises(type(error)) as caught:
@@ -36,18 +36,18 @@ def record_of(message: str, error: Exception | None = None, *args: object) -> lo
 
 
 @pytest.mark.parametrize("text", [AWAY, GONE, CUT])
-def test_an_outage_s_traceback_is_a_line(text: str) -> None:
-    """A minute without PostgreSQL wrote thousands of lines, in which nobody found the one of another fault."""
+def test_the_traceback_of_an_outage_becomes_one_line(text: str) -> None:
+    """A minute without PostgreSQL wrote thousands of lines, which hid the lines of other faults."""
     record = record_of("Failed operation %s.  Retrying %s more times.", database_error(text), "_store_result", 2)
     shorten(record)
 
     told = logging.Formatter().format(record)
     first = text.splitlines()[0]
-    assert told == f"Failed operation _store_result.  Retrying 2 more times.: the database is away: {first}"
+    assert told == f"Failed operation _store_result.  Retrying 2 more times.: the database is unavailable: {first}"
 
 
-def test_frames_within_a_message_are_a_line() -> None:
-    """Airflow's API server writes the frames of an error into its message, and not the error."""
+def test_frames_in_a_message_become_one_line() -> None:
+    """Airflow's API server writes the frames of an error into its message, without the error."""
     try:
         create_engine("postgresql+psycopg2://nobody@127.0.0.1:9/nothing").connect()
     except OperationalError as error:
@@ -57,7 +57,7 @@ def test_frames_within_a_message_are_a_line() -> None:
     for each in (record, other):
         shorten(each)
 
-    told = "Error with id Z1mycOPN, statement: None: the database is away: no connection could be made"
+    told = "Error with id Z1mycOPN, statement: None: the database is unavailable: no connection could be made"
     assert record.getMessage() == told
     assert other.getMessage().endswith("in do_execute\n")
 
@@ -73,7 +73,7 @@ def test_frames_within_a_message_are_a_line() -> None:
     ids=["table", "deadlock", "words", "key"],
 )
 def test_any_other_error_keeps_its_traceback(error: Exception) -> None:
-    """Its lines are what finds the fault; words about a connection do not make an outage."""
+    """Its traceback leads to the fault; words about a connection alone do not mean an outage."""
     record = record_of("It failed", error)
     before = logging.Formatter().format(record)
     shorten(record)
@@ -91,8 +91,8 @@ def test_a_message_of_one_line_stays() -> None:
     assert outage(record.getMessage()) == AWAY
 
 
-def test_no_record_is_an_error_of_its_own() -> None:
-    """A record that a worker makes of a dictionary has no level at first; and arguments may not fit."""
+def test_a_log_record_that_cannot_be_shortened_stays() -> None:
+    """A worker makes a record from a dictionary, first without a level; and its arguments may be wrong."""
     code = (
         "import logging; from include.ops.production.outages import install; install()\n"
         "print(logging.makeLogRecord({'msg': 'a record', 'levelno': 20}).getMessage())\n"
@@ -106,8 +106,8 @@ def test_no_record_is_an_error_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("raised", "lines"), [("OperationalError", 1), ("KeyError", 4)])
-def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: int) -> None:
-    """The scheduler ends and is started again by the engine; by any other error it ends with its traceback."""
+def test_a_process_that_an_outage_ends_prints_one_line(raised: str, lines: int) -> None:
+    """The scheduler ends with one line, and the engine restarts it; other errors keep their traceback."""
     code = (
         "from include.ops.production.outages import install; install(); from psycopg2 import OperationalError\n"
         f"raise {raised}({AWAY!r})"
@@ -120,5 +120,5 @@ def test_a_process_that_ends_by_an_outage_says_so_in_a_line(raised: str, lines: 
     told = done.stderr.strip().splitlines()
     assert ("Traceback" in told[0]) == (raised == "KeyError")
     assert raised == "KeyError" or told == [
-        f"nightshift: this process ends, to be started again: the database is away: {AWAY}"
+        f"nightshift: this process ends and will be restarted: the database is unavailable: {AWAY}"
     ]

@@ -1,4 +1,4 @@
-"""What a backup consists of and where it is, as the environment says it."""
+"""The databases and folders that a backup copies, as the environment names them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.core.errors import BackupFailed
 
 @dataclass(frozen=True)
 class Database:
-    """A database; `name` is its part of the backup, `setting` what names its address, which has a password in it."""
+    """A database; `name` is its part of the backup, `setting` the variable with its address and password."""
 
     name: str
     url: str
@@ -35,9 +35,9 @@ class Tree:
     Attributes
     ----------
     uri
-        Its address.
+        Address of the folder.
     folder
-        As it is named, since MLflow writes it down so; None where it is an object store.
+        Path as the setting has it, because MLflow stores it in this form; None for an object store.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Places:
-    """All that belongs together.
+class BackupTargets:
+    """Everything that a backup copies together.
 
     Attributes
     ----------
     auth, trials
-        None where MLflow has no logins, and where the trials of a search are in the lake.
+        None if MLflow has no logins, or if the trials of a search are stored in the lake.
     fernet
-        A digest of the key with which Airflow's database is encrypted, None where there is none.
+        Digest of the key that encrypts Airflow's database, or None without a key.
     """
 
     airflow: Database
@@ -67,20 +67,20 @@ class Places:
     fernet: str | None
 
 
-def find_places() -> Places:
-    """Return what the environment names, and the embedded stack's places where it names nothing.
+def find_targets() -> BackupTargets:
+    """Return the targets in the environment; their defaults are the files of the embedded stack.
 
     Raises
     ------
     BackupFailed
-        If MLflow is a server, and nothing says where that keeps its database and files.
+        If MLflow is a server, and no setting names its database and files.
     """
     home = settings.home()
     named = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
     airflow = named or f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     trials = settings.tuning_storage()
     auth = _auth_url()
-    return Places(
+    return BackupTargets(
         Database("airflow", airflow, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
         Database("mlflow", _mlflow_url(), "MLFLOW_BACKEND_STORE_URI"),
         Database("mlflow-logins", auth, "database_uri in MLFLOW_AUTH_CONFIG_PATH") if auth else None,
@@ -95,8 +95,8 @@ def _mlflow_url() -> str:
     named = os.environ.get("MLFLOW_BACKEND_STORE_URI") or settings.tracking_uri()
     if named.startswith(("http:", "https:")):
         raise BackupFailed(
-            f"MLflow is the server at {settings.shown_tracking_uri()}, and nothing says where that keeps its database; "
-            "set MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION as the server has them, then run this again"
+            f"MLflow is the server at {settings.shown_tracking_uri()}, and no setting names its database; set "
+            "MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION to the server's own values, then run this again"
         )
     return named
 
@@ -105,14 +105,14 @@ def _artifacts_uri() -> str:
     named = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or settings.artifact_root()
     if not named or named.startswith("mlflow-artifacts:"):
         raise BackupFailed(
-            "MLflow's server keeps the files of models, and nothing says where; set MLFLOW_ARTIFACTS_DESTINATION as "
-            "the server has it, to a folder that can be read from here, then run this again"
+            "no setting names the folder in which MLflow's server stores model files; set MLFLOW_ARTIFACTS_DESTINATION "
+            "to the server's own value, a folder that this machine can read, then run this again"
         )
     return named
 
 
 def _auth_url() -> str | None:
-    """Return the address of MLflow's logins, which its own settings file has."""
+    """Return the address of the database of MLflow's logins, from MLflow's own settings file."""
     path = os.environ.get("MLFLOW_AUTH_CONFIG_PATH")
     if not path:
         return None
@@ -123,7 +123,7 @@ def _auth_url() -> str | None:
         return settings_file["mlflow"]["database_uri"]
     except (OSError, configparser.Error, KeyError) as error:
         raise BackupFailed(
-            f"{path}, which MLFLOW_AUTH_CONFIG_PATH names, does not say where MLflow keeps its logins "
+            f"{path}, which MLFLOW_AUTH_CONFIG_PATH names, does not name the database of MLflow's logins "
             f"({type(error).__name__}); expected [mlflow] with database_uri in it"
         ) from error
 
@@ -143,5 +143,5 @@ def _fernet_digest(home: Path) -> str | None:
             key = json.loads((home / "secrets.json").read_text(encoding="utf-8"))["fernet_key"]
         except (OSError, ValueError, KeyError):
             return None
-    # the key is random: nobody finds it by its digest
+    # the key is random, so nobody can guess it from its digest
     return hashlib.sha256(b"nightshift fernet " + str(key).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""`run` and `replay`: a night in this process, and a version made again."""
+"""`run` and `replay`: a nightly run in this process, and a rebuilt version."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from include.core.errors import NotIngested, SourceEmpty, SourceUnreadable, Trai
 @click.command()
 @click.argument("pipeline")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day known; default: yesterday.")
-@click.option("--tuning-seconds", type=click.IntRange(min=1), help="Instead of pipeline.yaml's.")
-@click.option("--dry-run", is_flag=True, help="Stop at the verdict: register nothing.")
+@click.option(
+    "--tuning-seconds", type=click.IntRange(min=1), help="Search budget in seconds; default: pipeline.yaml's."
+)
+@click.option("--dry-run", is_flag=True, help="Stop after the verdict and register nothing.")
 def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_run: bool) -> None:
-    """Ingest what is missing and retrain PIPELINE, in this process."""
+    """Ingest missing days and retrain PIPELINE in this process."""
     from include.core.connections import EnvironmentConnections
     from include.workflows.retrain.run import ended_earlier
-    from include.workflows.retrain.run import run as run_night
+    from include.workflows.retrain.run import run as run_pipeline
 
     console = new_console()
     now = datetime.now(UTC)
@@ -31,7 +33,7 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
     console.print(f"[bold]{pipeline}[/] as of {day}")
     prepare_demo(loaded, now.date(), progress)
     try:
-        result = run_night(
+        result = run_pipeline(
             loaded,
             f"local-{day}-{now:%Y%m%dT%H%M%S%f}",
             day,
@@ -53,9 +55,9 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
 @click.argument("pipeline")
 @click.argument("version", type=click.IntRange(min=1))
 def replay_version(pipeline: str, version: int) -> None:
-    """Make VERSION of PIPELINE's model again from what its run recorded, and compare predictions.
+    """Rebuild VERSION of PIPELINE's model from its decision record, and compare the predictions.
 
-    The features are built from the recorded table versions, and nothing is written. The exit status is 0 only if
+    The command builds the features from the recorded table versions and writes nothing. The exit status is 0 only if
     both models predict the same.
     """
     from include.workflows.retrain.replay import replay

@@ -1,4 +1,4 @@
-"""What a backup says of itself: `backup.json`, written last, without a secret in it."""
+"""The manifest of a backup, `backup.json`: it is written last and contains no secret."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 NAME = "backup.json"
 
-#: The form of backups that this release writes; it is raised when an older release could not read it.
+#: Format of the backups of this release; increased when an older release cannot read them.
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file of the backup; `bytes` is its size."""
+    """A file of a backup; `bytes` is its size."""
 
     file: str
     bytes: int
@@ -29,25 +29,25 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """A backup as a whole.
+class BackupManifest:
+    """What a backup contains.
 
     Attributes
     ----------
     made_at
-        ISO time in UTC at which it was begun.
+        ISO time in UTC at which the backup began.
     versions
-        Of Nightshift's code, Airflow and MLflow.
+        Versions of Nightshift's code, Airflow and MLflow.
     parts
-        By their names; one that is not there was not copied.
+        Files by part name; a missing part was not copied.
     folders
-        Where MLflow's files and the lake were.
+        Folders of MLflow's files and of the lake.
     fernet
-        Digest of the key that Airflow's database is encrypted with; the key is not in the backup.
+        Digest of the key that encrypts Airflow's database; the key itself is not in the backup.
     heads
-        The digest of each pipeline's last record.
+        Digest of each pipeline's last decision record.
     notes
-        What is not in it, in sentences.
+        Sentences about what the backup lacks.
     """
 
     made_at: str
@@ -59,19 +59,19 @@ class Contents:
     notes: list[str]
 
     def write(self, folder: Path) -> None:
-        """Write it into the folder of the backup."""
+        """Write the manifest into the backup's folder."""
         content = {"format": FORMAT} | asdict(self)
         text = json.dumps(content | {"sha256": _digest(content)}, indent=1, ensure_ascii=False)
         write_private(folder / NAME, text + "\n")
 
 
-def read_contents(folder: Path) -> Contents:
-    """Return what a backup says of itself; its parts are not looked at yet.
+def read_manifest(folder: Path) -> BackupManifest:
+    """Return the manifest of a backup, without checking the backup's parts.
 
     Raises
     ------
     RestoreRefused
-        If it is no backup, was changed, or is of a release that is newer than this one.
+        If the folder is not a backup, the manifest was changed, or a newer release wrote it.
     """
     path = folder / NAME
     try:
@@ -80,18 +80,20 @@ def read_contents(folder: Path) -> Contents:
     except FileNotFoundError as error:
         there = sorted(each.parent.name for each in folder.glob(f"*/{NAME}")) if folder.is_dir() else []
         hint = f"; the newest backup in it is {folder / there[-1]}" if there else ""
-        raise RestoreRefused(f"{folder} is not a backup: it has no {NAME}{hint}; name the folder of one") from error
+        raise RestoreRefused(
+            f"{folder} is not a backup: it has no {NAME}{hint}; name the folder of a backup"
+        ) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RestoreRefused(f"{path} cannot be read ({error}); take another backup; nothing was restored") from error
+        raise RestoreRefused(f"{path} cannot be read ({error}); use another backup; nothing was restored") from error
     if form > FORMAT:
         raise RestoreRefused(
             f"{folder} has the format {form}, and this release reads formats up to {FORMAT}; restore it with the "
             f"release that wrote it or a newer one (code {content.get('versions', {}).get('nightshift', 'unknown')})"
         )
     if digest != _digest(content):
-        raise RestoreRefused(f"{path} is not as it was written; take another backup; nothing was restored")
+        raise RestoreRefused(f"{path} was changed after the backup; use another backup; nothing was restored")
     del content["format"]
-    return Contents(**content | {"parts": {name: Part(**part) for name, part in content["parts"].items()}})
+    return BackupManifest(**content | {"parts": {name: Part(**part) for name, part in content["parts"].items()}})
 
 
 def _digest(content: dict[str, Any]) -> str:

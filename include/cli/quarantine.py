@@ -1,4 +1,4 @@
-"""`quarantine`: rows that were not fit to be published."""
+"""`quarantine`: rows that broke an expectation and were not published."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def quarantine() -> None:
-    """Show and decide about rows that were not fit to be published."""
+    """List, release or discard rows that broke an expectation and were not published."""
 
 
 @quarantine.command("list")
 @click.argument("pipeline")
 @click.argument("source", required=False)
-@click.option("--all", "everything", is_flag=True, help="Also what was decided.")
+@click.option("--all", "everything", is_flag=True, help="Show decided rows, too.")
 def list_quarantine(pipeline: str, source: str | None, everything: bool) -> None:
-    """Show the rows of PIPELINE (or of one SOURCE) that are held, with their reasons."""
+    """List the quarantined rows of PIPELINE (or of one SOURCE) with their reasons."""
     from include.ingestion.quarantine import quarantined
 
     loaded = loader.load_pipeline(pipeline)
@@ -41,15 +41,15 @@ def list_quarantine(pipeline: str, source: str | None, everything: bool) -> None
 
 
 def _decision(name: str, status: Status, text: str) -> None:
-    """Add the command that releases rows, or the one that discards them."""
+    """Add a command that changes the status of quarantined rows."""
 
     @quarantine.command(name, help=text)
     @click.argument("pipeline")
     @click.argument("source")
     @click.option("--start", type=DAY, required=True, help="First day of the rows.")
     @click.option("--end", type=DAY, help="Last day of the rows; default: the first.")
-    @click.option("--row", "rows", multiple=True, help="Id of a row; may be given several times. Default: every row.")
-    @click.option("--note", required=True, help="Why; it is kept with the rows.")
+    @click.option("--row", "rows", multiple=True, help="Row id; can be repeated. Default: every row.")
+    @click.option("--note", required=True, help="Reason of the decision; stored with the rows.")
     def decide(
         pipeline: str, source: str, start: datetime, end: datetime | None, rows: tuple[str, ...], note: str
     ) -> None:
@@ -66,6 +66,10 @@ def _decision(name: str, status: Status, text: str) -> None:
         click.echo(f"{count} row{'' if count == 1 else 's'} {status}; what there is to publish is published")
 
 
-_decision("release", "released", "Publish held rows of SOURCE although they break an expectation.")
-_decision("hold", "held", "Take a decision about rows of SOURCE back; they are judged and held as before.")
-_decision("discard", "discarded", "Give up held rows of SOURCE; the rest of their day may then be published.")
+_decision("release", "released", "Publish quarantined rows of SOURCE although they break an expectation.")
+_decision(
+    "hold", "held", "Undo a decision about rows of SOURCE; they are quarantined again if they break an expectation."
+)
+_decision(
+    "discard", "discarded", "Drop quarantined rows of SOURCE for good; the rest of their day can then be published."
+)

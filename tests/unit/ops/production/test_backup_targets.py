@@ -1,4 +1,4 @@
-"""Where a backup looks, and what it says where it cannot."""
+"""The targets of a backup, and the sentences about missing settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from include.core.errors import BackupFailed
 from include.ops.production.backup import back_up, databases_of
-from include.ops.production.contents import read_contents
-from include.ops.production.places import find_places
+from include.ops.production.backup_manifest import read_manifest
+from include.ops.production.backup_targets import find_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,67 +18,65 @@ if TYPE_CHECKING:
 
 def test_the_embedded_stack_needs_no_setting(home: Path) -> None:
     """Everything is in the home folder."""
-    places = find_places()
+    targets = find_targets()
 
-    assert (places.airflow.url, places.mlflow.url) == (
+    assert (targets.airflow.url, targets.mlflow.url) == (
         f"sqlite:///{home / 'airflow' / 'airflow.db'}",
         f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
     )
-    assert (places.artifacts.folder, places.lake.folder) == (home / "mlflow" / "artifacts", home / "lake")
-    assert (places.auth, places.trials, places.fernet) == (None, None, None)
+    assert (targets.artifacts.folder, targets.lake.folder) == (home / "mlflow" / "artifacts", home / "lake")
+    assert (targets.auth, targets.trials, targets.fernet) == (None, None, None)
 
 
 def test_a_server_without_its_own_settings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's address does not say where the server keeps its database and files."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:secret@mlflow:5000")
     with pytest.raises(BackupFailed, match="MLFLOW_BACKEND_STORE_URI") as caught:
-        find_places()
+        find_targets()
     assert "secret" not in str(caught.value)
 
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://mlflow@postgres/mlflow")
     with pytest.raises(BackupFailed, match="set MLFLOW_ARTIFACTS_DESTINATION"):
-        find_places()
+        find_targets()
 
 
 def test_a_database_with_two_purposes_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials may be kept beside MLflow's tables."""
+    """Trials can share a database with MLflow's tables."""
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://one@postgres/both")
     monkeypatch.setenv("NIGHTSHIFT_TUNING_STORAGE", "postgresql+psycopg2://one@postgres/both")
 
-    assert [database.name for database in databases_of(find_places())] == ["airflow", "mlflow"]
+    assert [database.name for database in databases_of(find_targets())] == ["airflow", "mlflow"]
 
 
-def test_the_key_is_known_by_its_digest_wherever_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_identified_by_its_digest(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded stack keeps it in a file, the other in the environment."""
     home.mkdir()
     (home / "secrets.json").write_text(json.dumps({"fernet_key": "the-key"}))
-    of_file = find_places().fernet
+    of_file = find_targets().fernet
     (home / "secrets.json").unlink()
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "the-key")
 
-    assert find_places().fernet == of_file
+    assert find_targets().fernet == of_file
     assert of_file
     assert "the-key" not in of_file
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "another-key")
-    assert find_places().fernet != of_file
+    assert find_targets().fernet != of_file
 
 
-def test_a_store_is_not_copied_and_a_database_that_is_not_there_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The backup says what is not in it, without the password of an address."""
+def test_object_stores_and_missing_databases_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup notes what it lacks, without the password of an address."""
     monkeypatch.setenv("LAKE_URI", "s3://bucket/lake")
 
-    contents = read_contents(back_up(tmp_path / "backups"))
+    manifest = read_manifest(back_up(tmp_path / "backups"))
 
-    assert list(contents.parts) == ["artifacts"]
-    assert [note.partition(":")[0] for note in contents.notes] == ["airflow", "mlflow", "lake"]
-    assert "s3://bucket/lake is an object store and was not copied" in contents.notes[-1]
+    assert list(manifest.parts) == ["artifacts"]
+    assert [note.partition(":")[0] for note in manifest.notes] == ["airflow", "mlflow", "lake"]
+    assert "s3://bucket/lake is an object store and was not copied" in manifest.notes[-1]
 
 
-def test_a_backup_into_what_it_copies_is_refused(home: Path) -> None:
-    """It would hold itself."""
-    with pytest.raises(BackupFailed, match="which is backed up; name a folder elsewhere"):
+def test_a_backup_into_a_copied_folder_is_refused(home: Path) -> None:
+    """The backup would contain itself."""
+    with pytest.raises(BackupFailed, match="which the backup copies; name a folder elsewhere"):
         back_up(home / "lake" / "backups")
 
     assert not (home / "lake").exists()
@@ -95,12 +93,12 @@ def test_another_kind_of_database_is_refused(url: str, tmp_path: Path, monkeypat
     assert [path.name for path in (tmp_path / "backups").iterdir()] == [".lock"]
 
 
-def test_login_settings_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is not there, and one without the address."""
+def test_unreadable_login_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file, and a file without the address."""
     monkeypatch.setenv("MLFLOW_AUTH_CONFIG_PATH", str(tmp_path / "auth.ini"))
-    with pytest.raises(BackupFailed, match="does not say where MLflow keeps its logins"):
-        find_places()
+    with pytest.raises(BackupFailed, match="does not name the database of MLflow's logins"):
+        find_targets()
 
     (tmp_path / "auth.ini").write_text("[mlflow]\nadmin_username = admin\n")
-    with pytest.raises(BackupFailed, match="does not say where MLflow keeps its logins"):
-        find_places()
+    with pytest.raises(BackupFailed, match="does not name the database of MLflow's logins"):
+        find_targets()

@@ -1,0 +1,52 @@
+"""The processes of a stack are found by its mark, and only these are stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.ops.embedded.environment import MARK
+from include.ops.embedded.processes import send_signal, stop_marked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLEEP = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)"]
+
+
+def start(**environment: str) -> subprocess.Popen[bytes]:
+    """Start a process that sleeps, in a session of its own."""
+    process = subprocess.Popen(
+        SLEEP, env=os.environ | environment, stdout=subprocess.PIPE, start_new_session=True, text=False
+    )
+    assert process.stdout
+    process.stdout.readline()
+    return process
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows the environment of processes")
+def test_only_the_processes_of_the_stack_are_stopped(tmp_path: Path) -> None:
+    """A process of another stack on this machine goes on."""
+    ours, other = start(**{MARK: str(tmp_path / "ours")}), start(**{MARK: str(tmp_path / "other")})
+    try:
+        assert stop_marked(tmp_path / "ours") == 1
+        assert ours.wait(10) == -signal.SIGTERM
+        assert other.poll() is None
+        assert stop_marked(tmp_path / "ours") == 0
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_signal_to_a_process_that_has_ended_is_ignored() -> None:
+    """A process can end between the search for it and the signal."""
+    process = start()
+    process.kill()
+    process.wait()
+
+    send_signal(process.pid, signal.SIGTERM)
