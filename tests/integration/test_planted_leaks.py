@@ -20,7 +20,7 @@ from include.cli import main
 from include.config.loader import load_pipeline
 from include.core.errors import FeatureLeak, FeatureQueryFailed, NotIngested
 from include.features.build import build_features
-from include.features.proof import Proof, prove, prove_newest
+from include.features.leakage_check import Proof, prove, prove_newest
 from include.features.snapshot import pin_snapshot
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from include.config.pipeline import Pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureLeak
-from include.features.proof import prove_newest
+from include.features.leakage_check import prove_newest
 from include.workflows.retrain.run import ingest, run
 
 if TYPE_CHECKING:

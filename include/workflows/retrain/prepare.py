@@ -35,7 +35,7 @@ def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Show on a sample that no feature knows the future; return what was compared."""
-    from include.features.proof import prove as prove_table
+    from include.features.leakage_check import prove as prove_table
 
     # another sample every night: after some weeks most of the table's times have had their turn
     day = date.fromisoformat(plan.as_of)

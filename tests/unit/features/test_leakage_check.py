@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.features.proof import Proof, choose_cut_offs
+from include.features.leakage_check import Proof, choose_cut_offs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
