@@ -22,10 +22,10 @@ def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: i
 
     At several times, the rows of the day before are built again of what was known then, and must be the same.
     """
-    from include.features.leakage_check import prove_newest
+    from include.features.leakage_check import check_newest_features
 
     day = as_of.date() if as_of else None
-    prove_newest(loader.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, told=click.echo)
+    check_newest_features(loader.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, report_line=click.echo)
 
 
 @click.command("document-features")

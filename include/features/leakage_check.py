@@ -38,7 +38,7 @@ CUT_OFFS = 2
 
 
 @dataclass(frozen=True)
-class Proof:
+class LeakageReport:
     """What was compared and found the same.
 
     Attributes
@@ -65,43 +65,43 @@ class Proof:
 
     def __str__(self) -> str:
         if not self.cut_offs:
-            return "no rows, so there is nothing to prove"
+            return "no rows, so there is nothing to check"
         several = "" if len(self.cut_offs) == 1 else "s"
-        told = (
+        text = (
             f"{len(self.cut_offs)} cut-off{several}, {self.rows:,} rows, {self.features} features: "
             "nothing from the future"
         )
         if self.own_labels:
-            told += f", and no feature moved when the labels of {self.own_labels:,} rows were changed"
+            text += f", and no feature moved when the labels of {self.own_labels:,} rows were changed"
         if self.unchanged_labels:
-            told += (
+            text += (
                 f"; {self.unchanged_labels:,} rows have a label when they are asked, and changing raw values did not "
                 "change it, so it is not known whether their features know it"
             )
-        return told
+        return text
 
 
-def prove_newest(
+def check_newest_features(
     pipeline: Pipeline,
     as_of: date | None = None,
     *,
     cut_offs: int,
     seed: int | str,
-    told: Callable[[str], object],
-) -> Proof:
-    """Build or find the features of the lake's newest snapshot, and prove them as `prove` does.
+    report_line: Callable[[str], object],
+) -> LeakageReport:
+    """Build or find the features of the lake's newest snapshot, and check them as `check_leakage` does.
 
     Raises
     ------
     NotIngested
         If the lake does not hold every source up to `as_of` (None: the last day that each of them has).
     """
-    day, snapshot = pin_day(pipeline, as_of, asked="the proof is asked", instead="prove")
+    day, snapshot = pin_day(pipeline, as_of, asked="the leakage check is asked", instead="check")
     table = build_features(pipeline, snapshot, day)
-    return prove(pipeline, table, snapshot, day, cut_offs=cut_offs, seed=seed, told=told)
+    return check_leakage(pipeline, table, snapshot, day, cut_offs=cut_offs, seed=seed, report_line=report_line)
 
 
-def prove(
+def check_leakage(
     pipeline: Pipeline,
     table: FeatureTable,
     snapshot: dict[str, int],
@@ -109,8 +109,8 @@ def prove(
     *,
     cut_offs: int = CUT_OFFS,
     seed: int | str = 0,
-    told: Callable[[str], object] = log.info,
-) -> Proof:
+    report_line: Callable[[str], object] = log.info,
+) -> LeakageReport:
     """Build the rows of the day up to each of some cut-offs again, of the raw rows known by then, and compare.
 
     Where rows have a label already then, it is changed in the raw tables, and no feature of theirs may move.
@@ -122,7 +122,7 @@ def prove(
         What `build_features` made of `snapshot` and `as_of`.
     cut_offs
         How many; they are drawn by `choose_cut_offs` with `seed`.
-    told
+    report_line
         Is given a line for each cut-off, and then one for each feature that differs, or one for all.
 
     Raises
@@ -147,7 +147,7 @@ def prove(
         same = partial(compare, key=key, columns=columns)
         differences = same(full, again)
         rows += full.num_rows
-        told(f"{at} UTC: {full.num_rows:,} rows of the day up to then: {_outcome(differences)}")
+        report_line(f"{at} UTC: {full.num_rows:,} rows of the day up to then: {_outcome(differences)}")
         if differences:
             # what is read within the lookback is less: only all that was known tells the future from the past
             whole = rebuilding.rows(at, bounded=False) if pipeline.features.lookback_days else again
@@ -163,18 +163,18 @@ def prove(
         for difference in own.leaks:
             found[difference.about] = Leak("own_label", difference)
     for name, made_of in shared.items():
-        told(
+        report_line(
             f"{pipeline.name}: {shown(name)} is made of {made_of}, as the label is; if that is not known when the row "
             "is asked, say so with label_known_after"
         )
     if found:
         worst_first = sorted(found.values(), key=lambda leak: STRONGEST_FIRST.index(leak.cause))
         for leak in worst_first:
-            told(leak_sentence(pipeline, leak))
+            report_line(leak_sentence(pipeline, leak))
         raise FeatureLeak(leaks_sentence(pipeline, worst_first))
-    proof = Proof([at.isoformat() for at in chosen], rows, len(columns), own_labels, unchanged)
-    told(f"{pipeline.name}: {proof}")
-    return proof
+    report = LeakageReport([at.isoformat() for at in chosen], rows, len(columns), own_labels, unchanged)
+    report_line(f"{pipeline.name}: {report}")
+    return report
 
 
 def choose_cut_offs(times: np.ndarray, count: int, seed: int | str) -> list[datetime]:

@@ -20,7 +20,7 @@ from include.cli import main
 from include.config.loader import load_pipeline
 from include.core.errors import FeatureLeak, FeatureQueryFailed, NotIngested
 from include.features.build import build_features
-from include.features.leakage_check import Proof, prove, prove_newest
+from include.features.leakage_check import LeakageReport, check_leakage, check_newest_features
 from include.features.snapshot import pin_snapshot
 
 if TYPE_CHECKING:
@@ -79,19 +79,19 @@ ASOF LEFT JOIN routes ON routes.route = orders.route AND routes.available_at <= 
 
 
 @dataclass
-class Told:
-    """What a proof tells, line by line."""
+class Lines:
+    """Collects the lines of a leakage check."""
 
-    lines: list[str] = field(default_factory=list)
+    all: list[str] = field(default_factory=list)
 
     def __call__(self, line: str) -> None:
         """Keep a line."""
-        self.lines.append(line)
+        self.all.append(line)
 
     @property
     def cut_offs(self) -> list[datetime]:
         """The cut-offs that were looked at."""
-        return [datetime.fromisoformat(line.split(" UTC")[0]) for line in self.lines if " UTC: " in line[:40]]
+        return [datetime.fromisoformat(line.split(" UTC")[0]) for line in self.all if " UTC: " in line[:40]]
 
 
 class Parcels:
@@ -107,18 +107,19 @@ class Parcels:
         (self.folder / "pipeline.yaml").write_text(yaml)
         (self.folder / "features.sql").write_text(sql)
 
-    def prove(self, cut_offs: int = 4, as_of: date = LAST) -> tuple[Proof, Told]:
-        """Build the features and prove them."""
-        pipeline, told = load_pipeline("parcels"), Told()
+    def check(self, cut_offs: int = 4, as_of: date = LAST) -> tuple[LeakageReport, Lines]:
+        """Build the features and check them for leakage."""
+        pipeline, lines = load_pipeline("parcels"), Lines()
         snapshot = pin_snapshot(pipeline)
         table = build_features(pipeline, snapshot, as_of)
-        return prove(pipeline, table, snapshot, as_of, cut_offs=cut_offs, seed="night", told=told), told
+        report = check_leakage(pipeline, table, snapshot, as_of, cut_offs=cut_offs, seed="night", report_line=lines)
+        return report, lines
 
     def leaks(self, sql: str, yaml: str = YAML, cut_offs: int = 4) -> str:
         """Return the sentence of what is found in a query."""
         self.write(sql, yaml)
         with pytest.raises(FeatureLeak, match=r"^parcels/features\.sql: ") as error:
-            self.prove(cut_offs)
+            self.check(cut_offs)
         assert "\n" not in str(error.value)
         return str(error.value)
 
@@ -182,17 +183,18 @@ def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
 
 def test_the_clean_query_passes(parcels: Parcels) -> None:
     """Every prediction time of the window is looked at, and nothing differs, though labels became known since."""
-    proof, told = parcels.prove(cut_offs=1000)
+    report, lines = parcels.check(cut_offs=1000)
 
-    assert len(proof.cut_offs) == 2 * 10 - 2, "two questions a day in the window, but for the last day's"
-    assert proof.features == 5
-    assert proof.rows == PARCELS * len(proof.cut_offs) - PARCELS // 2, "a day for each; the first has a half before it"
-    assert told.lines[-1] == (
-        f"parcels: 18 cut-offs, {proof.rows:,} rows, 5 features: nothing from the future, and no feature moved when "
-        f"the labels of {proof.own_labels} rows were changed"
+    assert len(report.cut_offs) == 2 * 10 - 2, "two questions a day in the window, but for the last day's"
+    assert report.features == 5
+    whole_days = PARCELS * len(report.cut_offs)
+    assert report.rows == whole_days - PARCELS // 2, "a day for each cut-off, but half a day for the first"
+    assert lines.all[-1] == (
+        f"parcels: 18 cut-offs, {report.rows:,} rows, 5 features: nothing from the future, and no feature moved when "
+        f"the labels of {report.own_labels} rows were changed"
     )
-    assert proof.own_labels > 50, "parcels that arrived within the day"
-    assert all(line.endswith("the same") for line in told.lines[:-1])
+    assert report.own_labels > 50, "parcels that arrived within the day"
+    assert all(line.endswith("the same") for line in lines.all[:-1])
 
 
 @pytest.mark.parametrize(
@@ -254,8 +256,8 @@ def test_a_question_that_moves_after_the_fact_is_found(parcels: Parcels) -> None
 
 def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
     """One row of all at one cut-off is found: its key, its time and both values are told."""
-    _, told = parcels.prove()
-    at = told.cut_offs[2]
+    _, lines = parcels.check()
+    at = lines.cut_offs[2]
     features = lake.read_table(lake.features_uri("parcels"), 0).to_pandas()
     asked = features[features["prediction_time"] == at]
     row = asked.iloc[len(asked) // 2]
@@ -263,7 +265,7 @@ def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
 
     sentence = parcels.leaks(SQL.replace("    orders.weight,", f"    {planted} AS weight,"))
 
-    compared = int(told.lines[2].split("UTC: ")[1].split(" rows")[0])
+    compared = int(lines.all[2].split("UTC: ")[1].split(" rows")[0])
     assert compared == PARCELS
     assert sentence == (
         f"parcels/features.sql: 'weight' knows the future: 1 of {compared} rows differ when only what was known then "
@@ -276,18 +278,18 @@ def test_a_leak_in_what_is_not_learned_from_is_none(parcels: Parcels) -> None:
     """An excluded column may tell what happened, as the label does."""
     parcels.write(plant("arrivals.hours"), YAML.replace("label: hours", "label: hours\n  exclude: [planted]"))
 
-    proof, _ = parcels.prove()
+    report, _ = parcels.check()
 
-    assert proof.features == 5
+    assert report.features == 5
 
 
 def test_a_lookback_that_is_long_enough_passes(parcels: Parcels) -> None:
     """A week of arrivals, and the orders of up to two days before them, are within ten days."""
     parcels.write(yaml=YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
 
-    proof, _ = parcels.prove(cut_offs=1000)
+    report, _ = parcels.check(cut_offs=1000)
 
-    assert len(proof.cut_offs) == 18
+    assert len(report.cut_offs) == 18
 
 
 def test_a_table_that_a_night_went_on_with_passes(parcels: Parcels, caplog: pytest.LogCaptureFixture) -> None:
@@ -295,8 +297,8 @@ def test_a_table_that_a_night_went_on_with_passes(parcels: Parcels, caplog: pyte
     parcels.write(yaml=YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
     caplog.set_level("INFO", "include")
     for ago in (2, 1, 0):
-        proof, _ = parcels.prove(as_of=LAST - timedelta(days=ago))
-        assert proof.rows
+        report, _ = parcels.check(as_of=LAST - timedelta(days=ago))
+        assert report.rows
 
     assert sum("built the rows of" in line for line in caplog.messages) == 2
 
@@ -353,9 +355,9 @@ def test_a_feature_since_the_beginning_begins_where_the_table_did(parcels: Parce
     assert query != SQL
     parcels.write(query, YAML.replace("history_days: 25", "history_days: 12"))
 
-    proof, _ = parcels.prove(cut_offs=1000)
+    report, _ = parcels.check(cut_offs=1000)
 
-    assert len(proof.cut_offs) == 18
+    assert len(report.cut_offs) == 18
 
 
 def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
@@ -364,7 +366,7 @@ def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
     parcels.write(plant(f"CASE WHEN {early} THEN CAST(error('too few arrivals') AS INTEGER) END"))
 
     with pytest.raises(FeatureQueryFailed, match=r"too few arrivals.* what was known at 2024-03-\S+ \S+ UTC alone"):
-        parcels.prove()
+        parcels.check()
 
 
 def test_the_command_tells_each_cut_off(parcels: Parcels) -> None:
@@ -396,15 +398,15 @@ def test_the_command_tells_every_feature_that_differs(parcels: Parcels) -> None:
 
 def test_a_day_that_the_lake_does_not_hold_cannot_be_proved(parcels: Parcels) -> None:
     """The sentence names the last day that there is."""
-    with pytest.raises(NotIngested, match=rf"up to {LAST}, and the proof is asked as of 2024-06-01; run the DAG"):
-        prove_newest(load_pipeline("parcels"), date(2024, 6, 1), cut_offs=1, seed=0, told=Told())
+    with pytest.raises(NotIngested, match=rf"up to {LAST}, and the leakage check is asked as of 2024-06-01"):
+        check_newest_features(load_pipeline("parcels"), date(2024, 6, 1), cut_offs=1, seed=0, report_line=Lines())
 
 
 def test_a_table_without_rows_has_nothing_to_prove(parcels: Parcels) -> None:
     """No row, no leak: what that means is for the training to say."""
     parcels.write(SQL + "WHERE orders.route = 'none'")
 
-    proof, told = parcels.prove()
+    report, lines = parcels.check()
 
-    assert (proof.cut_offs, proof.rows) == ([], 0)
-    assert told.lines == ["parcels: no rows, so there is nothing to prove"]
+    assert (report.cut_offs, report.rows) == ([], 0)
+    assert lines.all == ["parcels: no rows, so there is nothing to check"]

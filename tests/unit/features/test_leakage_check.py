@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.features.leakage_check import Proof, choose_cut_offs
+from include.features.leakage_check import LeakageReport, choose_cut_offs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,22 +85,23 @@ def test_a_short_table_has_fewer_and_its_last_day_only_where_it_is_all(
 
 def test_a_proof_says_what_was_compared() -> None:
     """One line for a person, and JSON for the record; nothing compared is not called proved."""
-    proof = Proof(["2024-01-09T00:00:00", "2024-02-01T00:00:00"], 12000, 7)
+    report = LeakageReport(["2024-01-09T00:00:00", "2024-02-01T00:00:00"], 12000, 7)
 
-    assert str(proof) == "2 cut-offs, 12,000 rows, 7 features: nothing from the future"
-    assert proof.to_json() == {
+    assert str(report) == "2 cut-offs, 12,000 rows, 7 features: nothing from the future"
+    assert report.to_json() == {
         "cut_offs": ["2024-01-09T00:00:00", "2024-02-01T00:00:00"],
         "rows": 12000,
         "features": 7,
         "own_labels": 0,
         "unchanged_labels": 0,
     }
-    assert str(Proof([], 0, 0)) == "no rows, so there is nothing to prove"
+    assert str(LeakageReport([], 0, 0)) == "no rows, so there is nothing to check"
 
 
 def test_a_proof_says_of_how_many_rows_the_label_was_changed() -> None:
     """Labels that are known when the question is asked are counted, and those that nothing is known of are told."""
-    changed, unchanged = Proof(["2024-01-09T00:00:00"], 120, 7, 90, 0), Proof(["2024-01-09T00:00:00"], 120, 7, 0, 90)
+    changed = LeakageReport(["2024-01-09T00:00:00"], 120, 7, own_labels=90)
+    unchanged = LeakageReport(["2024-01-09T00:00:00"], 120, 7, unchanged_labels=90)
 
     assert str(changed).endswith("from the future, and no feature moved when the labels of 90 rows were changed")
     assert "90 rows have a label when they are asked, and changing raw values did not change it" in str(unchanged)
