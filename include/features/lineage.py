@@ -10,9 +10,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from include.features.column_origins import Tracer
 from include.features.query_tables import query_tables
 from include.features.select_list import Item, read_select_lists
-from include.features.trace import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from include.config.pipeline import Aggregates, Pipeline, Series
+    from include.features.column_origins import Origin
     from include.features.query_tables import QueryTable
-    from include.features.trace import Origin
 
 log = logging.getLogger(__name__)
 
