@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import FeatureQueryFailed
 from include.features.compare import compare, moved_at
-from include.features.lineage import trace_columns
+from include.features.lineage import column_lineage
 from include.features.perturb import Perturbation
 from include.features.query import PREDICTION_TIME, columns_behind
 from include.features.query_tables import query_tables
@@ -67,7 +67,7 @@ def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
 
     Those that name a row, or say when it was, are left out.
     """
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
     label = lineage.of(pipeline.features.label)
     asked = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
     origins = set(label.values) or set(label.origins)

@@ -10,7 +10,7 @@ from include.core.formatting import number, share
 from include.core.html_page import html_page
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.column_stats import column_stats
-from include.features.lineage import trace_columns
+from include.features.lineage import column_lineage
 from include.lake import run_files
 from include.reports.feature_table import STYLE, column_table, learned_columns
 
@@ -77,7 +77,7 @@ def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImpo
             f"{pipeline.name}: the feature table, version {table.version}, has no column '{pipeline.features.label}', "
             f"since pipeline.yaml has changed after it was built; run the DAG {pipeline.name}.retrain first"
         )
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
     body = [
         f"<header><h1>{escape(pipeline.name)}: features</h1><p>{escape(pipeline.description)}</p></header>",
         _facts(pipeline, table, figures, champion),
