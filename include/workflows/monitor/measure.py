@@ -13,8 +13,8 @@ from include.core.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Metric
 from include.evaluation.sketch import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
-from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows
+from include.features.prediction_runs import asked_days, asked_since
 from include.features.query import PREDICTION_TIME
 from include.registry.champion import read_beside_model
 from include.registry.records.chain import read_all

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.affected import defined_by, digest
-from include.features.asked import asked_rows
+from include.features.prediction_runs import asked_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,9 +11,9 @@ import pytest
 from include.config.loader import load_pipeline
 from include.core.as_of import end_of, midnight
 from include.core.connections import EnvironmentConnections
-from include.features import asked, build
-from include.features.asked import asked_days, asked_rows
+from include.features import build, prediction_runs
 from include.features.build import build_features, read_features
+from include.features.prediction_runs import asked_days, asked_rows
 from include.features.query import run_features_query
 from include.features.snapshot import pin_snapshot
 from include.workflows.retrain.run import ingest
@@ -185,7 +185,9 @@ def test_a_query_at_other_times_is_run_once(pipelines: Path, monkeypatch: pytest
     pipeline, rows = write(pipelines, f"{WHEN_KNOWN} + INTERVAL 1 SECOND"), readings(timedelta(0))
     lake_of(monkeypatch, rows)
     runs: list[date] = []
-    monkeypatch.setattr(asked, "compute_rows", lambda *told: runs.append(told[2]) or build.compute_rows(*told))
+    monkeypatch.setattr(
+        prediction_runs, "compute_rows", lambda *told: runs.append(told[2]) or build.compute_rows(*told)
+    )
 
     asked_rows(pipeline, {}, DAYS[1])
 
