@@ -1,4 +1,4 @@
-"""Which run asks a question: the rows that each run predicts, so that every row is predicted once."""
+"""Assigns each feature row to the run that predicts it, so that every row is predicted exactly once."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 
-def asked_rows(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pa.Table:
-    """Return the feature rows that the run as of a day predicts, as `build_features` makes them."""
+def rows_to_predict(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pa.Table:
+    """Return the feature rows that the run as of a day predicts, equal to those of `build_features`."""
     import pyarrow as pa
 
     rows = compute_rows(pipeline, snapshot, as_of, midnight(as_of))
     keys = rows.select(list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME]))).to_pandas()
-    return rows.filter(pa.array(asked_since(pipeline, snapshot, keys, as_of), pa.bool_()))
+    return rows.filter(pa.array(predicted_since(pipeline, snapshot, keys, as_of), pa.bool_()))
 
 
-def asked_since(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
-    """Return which rows the runs as of a day and of later ones predict; boolean, of shape (n_rows,).
+def predicted_since(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
+    """Return which rows the run as of a day or a later run predicts; boolean, of shape (n_rows,).
 
-    Of the rows that are asked at the midnight that begins the day, these are the rows that came too late for the run
-    as of the day before, and yet were known when they were asked.
+    The midnight that begins the day belongs to two runs. The run as of the day before predicts the rows with this
+    prediction time that it can see; the run as of the day predicts those that arrived too late for it and yet were
+    available at midnight.
 
     Parameters
     ----------
@@ -38,31 +39,32 @@ def asked_since(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame
         With the key and `prediction_time`.
     """
     first = midnight(day)
-    since, at_first = (rows[PREDICTION_TIME] >= first).to_numpy(copy=True), (rows[PREDICTION_TIME] == first).to_numpy()
+    since = (rows[PREDICTION_TIME] >= first).to_numpy(copy=True)
+    at_first = (rows[PREDICTION_TIME] == first).to_numpy()
     if at_first.any():
-        since &= ~_asked_before(pipeline, snapshot, rows, day)
+        since &= ~_predicted_before(pipeline, snapshot, rows, day)
     if (since & at_first).any():
         known = compute_rows(pipeline, snapshot, day, first, known_at=first)
         since &= ~at_first | _is_among(rows, known, pipeline.features.key)
     return since
 
 
-def _asked_before(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
-    """Return which rows are asked at the midnight that begins a day, and predicted by the run as of the day before."""
+def _predicted_before(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame, day: date) -> np.ndarray:
+    """Return which rows have the midnight that begins a day and are predicted by the run as of the day before."""
     first = midnight(day)
     before = compute_rows(pipeline, snapshot, day - timedelta(days=1), first)
     return (rows[PREDICTION_TIME] == first).to_numpy() & _is_among(rows, before, pipeline.features.key)
 
 
 def _is_among(rows: pd.DataFrame, others: pa.Table, key: list[str]) -> np.ndarray:
-    """Return which rows have the key of one of the others."""
+    """Return which rows have a key that is also among the others."""
     import pandas as pd
 
     return pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(others.select(key).to_pandas()))
 
 
-def asked_days(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame) -> np.ndarray:
-    """Return the day as of which each row is predicted, as ISO text of shape (n_rows,).
+def prediction_days(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame) -> np.ndarray:
+    """Return the day of the run that predicts each row, as ISO text of shape (n_rows,).
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def asked_days(pipeline: Pipeline, snapshot: dict[str, int], rows: pd.DataFrame)
 
     times = rows[PREDICTION_TIME].to_numpy().astype("datetime64[us]")
     days = calendar_days(times)
-    asked = days.copy()
+    predicted_on = days.copy()
     for day in np.unique(days[times == days]).tolist():
-        asked[_asked_before(pipeline, snapshot, rows, day)] -= np.timedelta64(1, "D")
-    return asked.astype(str)
+        predicted_on[_predicted_before(pipeline, snapshot, rows, day)] -= np.timedelta64(1, "D")
+    return predicted_on.astype(str)
