@@ -23,7 +23,7 @@ Kind = Literal["value", "missing", "extra"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class ColumnDifference:
     """What is not the same in the feature table and in the rows that were built again.
 
     Attributes
@@ -54,7 +54,7 @@ class Difference:
         return self.kind, self.feature
 
 
-def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[str]) -> list[Difference]:
+def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[str]) -> list[ColumnDifference]:
     """Return what differs between the rows of two tables, which are matched by their key and prediction time.
 
     Parameters
@@ -66,7 +66,7 @@ def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[s
 
     Returns
     -------
-    list of Difference
+    list of ColumnDifference
         First of rows that one table lacks, then of columns in their order. Nulls are equal to nulls only;
         floats are equal up to the order in which they were added.
     """
@@ -92,7 +92,7 @@ def compare(full: pa.Table, again: pa.Table, key: list[str], columns: Iterable[s
                 *keys, in_table, now = map(shown, values)
                 named = ", ".join(f"{each} {value}" for each, value in zip(key, keys, strict=True))
                 told = (f"{named} asked at {at} UTC", in_table, now)
-                differences.append(Difference(kind, name, rows, full.num_rows, *told))
+                differences.append(ColumnDifference(kind, name, rows, full.num_rows, *told))
     return differences
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.features.build import FeatureTable
-    from include.features.compare import Difference
+    from include.features.compare import ColumnDifference
     from include.features.own_label import OwnLabels
     from include.features.perturb import Perturbation
 
@@ -302,6 +302,6 @@ def _read(features: Dataset, columns: list[str], after: datetime, until: datetim
     return features.to_table(columns=list(dict.fromkeys(columns)), filter=(asked >= after) & (asked <= until))
 
 
-def _outcome(differences: list[Difference]) -> str:
+def _outcome(differences: list[ColumnDifference]) -> str:
     names = [shown(each.feature) if each.feature else "the rows" for each in differences]
     return f"{', '.join(names)} differ" if names else "the same"

@@ -9,7 +9,7 @@ from include.features.compare import shown
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.features.compare import Difference
+    from include.features.compare import ColumnDifference
 
 Cause = Literal["chance", "own_label", "future", "either", "lookback"]
 
@@ -30,7 +30,7 @@ class Leak:
     """
 
     cause: Cause
-    difference: Difference
+    difference: ColumnDifference
 
     def together_with(self, other: Leak | None) -> Leak:
         """Return the leak with the rows that another cut-off has of the same, and the stronger one's example."""
@@ -42,7 +42,10 @@ class Leak:
 
 
 def explain(
-    differences: list[Difference], leaks: list[Difference], short: list[Difference], chance: list[Difference]
+    differences: list[ColumnDifference],
+    leaks: list[ColumnDifference],
+    short: list[ColumnDifference],
+    chance: list[ColumnDifference],
 ) -> list[Leak]:
     """Tell what comes of the future from what comes of a lookback that is too short, or of chance.
 

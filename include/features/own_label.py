@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.config.pipeline import Pipeline
-    from include.features.compare import Difference
+    from include.features.compare import ColumnDifference
     from include.features.perturb import Column
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class OwnLabels:
 
     rows: int = 0
     changed: int = 0
-    leaks: list[Difference] = field(default_factory=list)
+    leaks: list[ColumnDifference] = field(default_factory=list)
     shared: dict[str, list[Column]] = field(default_factory=dict)
 
 
@@ -174,7 +174,7 @@ class OwnLabelCheck:
 
     def _leaks(
         self, every: Perturbation, built: pa.Table, moments: dict[datetime, int]
-    ) -> tuple[dict[str, tuple[datetime, Difference]], dict[str, list[Column]]]:
+    ) -> tuple[dict[str, tuple[datetime, ColumnDifference]], dict[str, list[Column]]]:
         """Return the features that move with labels of their own moment alone, each with one such moment.
 
         A feature may know the labels of earlier rows, and a label may lie in a later row. So the labels of single
@@ -185,7 +185,7 @@ class OwnLabelCheck:
         if not moved:
             return {}, {}
         moved_when = moved_at(self.rows, built, self.key, moved)
-        leaks: dict[str, tuple[datetime, Difference]] = {}
+        leaks: dict[str, tuple[datetime, ColumnDifference]] = {}
         shared: dict[str, list[Column]] = {}
         tried: set[datetime] = set()
         every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
@@ -218,7 +218,9 @@ class OwnLabelCheck:
         forgetting = replace(alone, forget_after=at, copies=set(), changed=[])
         return at in self._label_moved(forgetting, self.rebuild(forgetting))
 
-    def _shared(self, every: Perturbation, leaks: dict[str, tuple[datetime, Difference]]) -> dict[str, list[Column]]:
+    def _shared(
+        self, every: Perturbation, leaks: dict[str, tuple[datetime, ColumnDifference]]
+    ) -> dict[str, list[Column]]:
         """Return the features that do not move with every column that moves the label, with those that they move with.
 
         One that moves with a copy of the label knows the label.
@@ -252,7 +254,7 @@ class OwnLabelCheck:
             rows, built = self.rows_later, self.rebuild_later(replace(perturbation, changed=[]))
         return moved_at(rows, built, self.key, [self.label])[self.label]
 
-    def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
+    def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[ColumnDifference]:
         """Return what differs at some moments; which rows there are may follow from a label."""
         asked = list(moments)
         found = compare(_at(self.rows, asked), _at(built, asked), self.key, names)

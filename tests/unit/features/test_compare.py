@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.features.compare import Difference, compare, moved_at
+from include.features.compare import ColumnDifference, compare, moved_at
 from include.features.query import PREDICTION_TIME
 
 AT = datetime(2024, 1, 9)
@@ -23,7 +23,7 @@ def rows(
     return pa.table({"key": pa.array(keys, pa.string()), "prediction_time": asked, "x": pa.array(values, kind)})
 
 
-def found(full: pa.Table, again: pa.Table) -> list[Difference]:
+def found(full: pa.Table, again: pa.Table) -> list[ColumnDifference]:
     """Compare the feature of two tables."""
     return compare(full, again, ["key"], ["x"])
 
@@ -81,7 +81,7 @@ def test_a_difference_tells_the_latest_row_with_its_two_values() -> None:
     full, again = rows([1.0, 2.0, 3.5, 4.0], **times), rows([9.0, 2.0, 3.25, 9.0], **times)
 
     assert found(full, again) == [
-        Difference("value", "x", 3, 4, "key 'k2' asked at 2024-01-09 00:00:00 UTC", "3.5", "3.25")
+        ColumnDifference("value", "x", 3, 4, "key 'k2' asked at 2024-01-09 00:00:00 UTC", "3.5", "3.25")
     ]
 
 
@@ -90,8 +90,8 @@ def test_rows_of_one_table_only_are_told_and_their_values_not_compared() -> None
     full, again = rows([1.0, 2.0], keys=["a", "b"]), rows([2.0, None, 3.0], pa.float64(), keys=["b", "c", "d"])
 
     assert found(full, again) == [
-        Difference("missing", "", 1, 2, "key 'a' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
-        Difference("extra", "", 2, 2, "key 'c' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
+        ColumnDifference("missing", "", 1, 2, "key 'a' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
+        ColumnDifference("extra", "", 2, 2, "key 'c' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
     ]
 
 

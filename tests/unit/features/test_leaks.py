@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.config.loader import load_pipeline
-from include.features.compare import Difference
+from include.features.compare import ColumnDifference
 from include.features.leaks import Cause, Leak, explain, leak_sentence, leaks_sentence
 from tests import factories
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 EXAMPLE = "store_day 's-1' asked at 2024-01-09 00:00:00 UTC"
 
 
-def differs(feature: str = "x", rows: int = 1, of: int = 10, example: str = EXAMPLE) -> Difference:
+def differs(feature: str = "x", rows: int = 1, of: int = 10, example: str = EXAMPLE) -> ColumnDifference:
     """Return a feature that differs."""
-    return Difference("value", feature, rows, of, example, "1.5", "null")
+    return ColumnDifference("value", feature, rows, of, example, "1.5", "null")
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_cut_offs_are_told_together_by_the_stronger_one(cause: Cause, first: Cau
             "to more, or bound in the query how old the rows may be",
         ),
         (
-            Leak("future", Difference("missing", "", 2, 10, EXAMPLE)),
+            Leak("future", ColumnDifference("missing", "", 2, 10, EXAMPLE)),
             f"2 of 10 rows are not there when only what was known then is read, such as {EXAMPLE}; the spine must come "
             "from what is known at prediction_time",
         ),
         (
-            Leak("future", Difference("extra", "", 2, 10, EXAMPLE)),
+            Leak("future", ColumnDifference("extra", "", 2, 10, EXAMPLE)),
             f"2 more rows are there when only what was known then is read, such as {EXAMPLE}; the spine must come from "
             "what is known at prediction_time",
         ),
