@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.core.suggestions import unknown_name
-from include.validation.fit import NULL_RULES, type_word
+from include.validation.typed_expectation import NULL_RULES, type_word
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult

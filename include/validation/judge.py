@@ -11,8 +11,8 @@ from include.core.sql_text import identifier, literal
 from include.profiling.rows import POSITION
 from include.validation.counting import Counted, counted
 from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
-from include.validation.fit import fit, is_named, type_word
 from include.validation.report import Failure
+from include.validation.typed_expectation import fit, is_named, type_word
 
 if TYPE_CHECKING:
     import pandas as pd

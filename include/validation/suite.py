@@ -11,7 +11,7 @@ from include.core.errors import ConfigError
 from include.core.suggestions import unknown_name
 from include.core.yaml_file import not_a_number, read_yaml
 from include.validation.arguments import wrong_set
-from include.validation.fit import keep_integers
+from include.validation.typed_expectation import keep_integers
 
 if TYPE_CHECKING:
     from pathlib import Path
