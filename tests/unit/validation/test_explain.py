@@ -53,7 +53,7 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
         (
             gxe.ExpectColumnValuesToMatchLikePattern(column="code", like_pattern="a%"),
             "column 'code': expect_column_values_to_match_like_pattern could not be judged: Great Expectations "
-            "judges it in SQL databases alone; use another, such as one with a regex",
+            "judges it only in SQL databases; use another one, such as one with a regex",
         ),
         (
             gxe.ExpectColumnMeanToBeBetween(column="code", min_value=0),

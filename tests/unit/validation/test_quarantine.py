@@ -18,8 +18,8 @@ from include.ingestion import quarantine
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.quarantine import quarantined
+from include.validation.broken_rows import no_rows
 from include.validation.decide import decide_rows
-from include.validation.judge import no_rows
 from include.validation.validate import validate_batch
 from tests import factories
 

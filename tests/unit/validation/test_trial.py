@@ -78,7 +78,7 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
             "value_pairs_set has the text 'a', and column 'visitors' holds numbers",
         ),
         ("expect_column_values_to_be_of_type: {column: revenue, type_: no_type}", "it fails for any rows"),
-        ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the columns are others"),
+        ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the source has other columns"),
         ("expect_column_values_to_be_between: {column: revenue, min_value: 9, max_value: 1}", "is more than max_value"),
         (
             "expect_column_values_to_be_between: {column: closed_at, min_value: 2024-01-02T00:00:00Z, "

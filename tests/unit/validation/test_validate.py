@@ -18,7 +18,8 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.lake import run_files
 from include.profiling.rows import rows_of_table
-from include.validation.judge import broken_rows, failures, rows_by_id, run_suite
+from include.validation.broken_rows import broken_rows, rows_by_id
+from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.validate import validate_batch, validate_features, validate_rows
 from tests import factories
@@ -213,7 +214,7 @@ def test_a_key_that_is_there_twice_is_told_where_it_is_declared(shop: Path) -> N
     sell(shop, store="store-9", day="2024-01-01 00:00:00")
     with pytest.raises(ExpectationsFailed) as refused:
         validate()
-    assert "or correct `key` and `available_at` of sources.sales in pipeline.yaml and run this one" in str(
+    assert "or correct `key` and `available_at` of sources.sales in pipeline.yaml and run this task" in str(
         refused.value
     )
 
