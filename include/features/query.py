@@ -149,15 +149,6 @@ def columns_behind(pipeline: Pipeline, column: str) -> dict[str, set[str]]:
         return used_columns(con, f"SELECT {identifier(column)} FROM {_VIEW}")
 
 
-def check_query(pipeline: Pipeline) -> str | None:
-    """Return what is wrong with features.sql, found on empty tables of the declared columns, or None."""
-    try:
-        feature_schema(pipeline)
-    except FeatureQueryFailed as error:
-        return str(error)
-    return None
-
-
 def feature_schema(pipeline: Pipeline) -> pa.Schema:
     """Return the columns of the feature table, found on empty tables of the declared columns.
 

@@ -76,12 +76,6 @@ def load_suite(folder: Path, name: str, columns: pa.Schema | None = None) -> lis
     return [item.expectation for item in items]
 
 
-def read_suite(path: Path) -> tuple[list[Expectation], list[str]]:
-    """Read a suite's file and return its expectations with all that is wrong with it."""
-    items, mistakes = read_items(path)
-    return [item.expectation for item in items], mistakes
-
-
 def read_items(path: Path) -> tuple[list[SuiteItem], list[str]]:
     """Read a suite's file and return its expectations with their places, and all that is wrong with the file."""
     shown = f"{path.parent.parent.name}/expectations/{path.name}"

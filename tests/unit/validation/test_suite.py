@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import ConfigError
-from include.validation.suite import load_suite, read_suite, suite_path
+from include.validation.suite import load_suite, read_items, suite_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def write(folder: Path, text: str) -> Path:
 
 def told(folder: Path, item: str) -> str:
     """Return the one sentence about a suite of one item, without its beginning."""
-    expectations, [sentence] = read_suite(write(folder, f"expectations:\n  - {item}\n"))
-    assert expectations == []
+    items, [sentence] = read_items(write(folder, f"expectations:\n  - {item}\n"))
+    assert items == []
     assert sentence.startswith("shop/expectations/sales.yaml:2: expectation 1: ")
     return sentence.removeprefix("shop/expectations/sales.yaml:2: expectation 1: ")
 
@@ -138,9 +138,9 @@ def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
         "  - expect_column_values_to_not_be_null: {}\n",
     )
 
-    expectations, mistakes = read_suite(path)
+    items, mistakes = read_items(path)
 
-    assert len(expectations) == 1
+    assert len(items) == 1
     assert ["expectation 1: " in mistakes[0], "expectation 3: " in mistakes[1], len(mistakes)] == [True, True, 2]
     with pytest.raises(ConfigError) as refused:
         load_suite(tmp_path / "shop", "sales")
@@ -154,7 +154,7 @@ def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_file_of_another_shape_is_told_what_it_should_hold(tmp_path: Path, text: str) -> None:
     """A suite has one field, and nothing in the file is silently not checked."""
-    _, [sentence] = read_suite(write(tmp_path, text))
+    _, [sentence] = read_items(write(tmp_path, text))
 
     assert sentence == "shop/expectations/sales.yaml: expected one field, `expectations:`, with a list below it"
 
@@ -164,9 +164,9 @@ def test_a_field_written_twice_is_refused_with_its_line(tmp_path: Path) -> None:
     item = "  - expect_column_values_to_be_between: {column: revenue, min_value: 0, min_value: -9}\n"
     text = f"expectations:\n{item}expectations:\n{item}"
 
-    expectations, mistakes = read_suite(write(tmp_path, text))
+    items, mistakes = read_items(write(tmp_path, text))
 
-    assert expectations == []
+    assert items == []
     assert [each.partition(": ")[0] for each in mistakes] == [f"shop/expectations/sales.yaml:{n}" for n in (2, 3, 4)]
 
 
@@ -178,13 +178,13 @@ def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, content: bytes, li
     path = write(tmp_path, "")
     path.write_bytes(content)
 
-    _, [sentence] = read_suite(path)
+    _, [sentence] = read_items(path)
 
     assert sentence.startswith(f"shop/expectations/sales.yaml{line}: this is not valid YAML: ")
 
 
 def test_malformed_yaml_is_told_in_one_line(tmp_path: Path) -> None:
     """Mistakes are joined by line ends, so each of them is one line."""
-    _, [sentence] = read_suite(write(tmp_path, "expectations:\n  - a: [1\n"))
+    _, [sentence] = read_items(write(tmp_path, "expectations:\n  - a: [1\n"))
 
     assert "\n" not in sentence
