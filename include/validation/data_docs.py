@@ -1,8 +1,8 @@
-"""Data Docs: what a validation found, as a page that Great Expectations renders and any browser shows offline.
+"""Data Docs: the page of a validation, rendered by Great Expectations for any browser, offline.
 
-Its own pages load styles and scripts from five other hosts. Here its renderer makes the content, and the
-page around it is `html_page`, whose policy lets a browser run no script, since examples of broken values are
-whatever a source delivered.
+Great Expectations' own pages load styles and scripts from five other hosts. Here its renderer makes only the content,
+and `html_page` makes the page around it. The policy of `html_page` forbids scripts, since examples of broken values
+are whatever a source delivered.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ i.fas { font-style: normal; font-weight: 700; font-size: 1.2em; }
 
 
 def page_path(pipeline: str, source: str, run: str) -> UPath:
-    """Return where the page of a source's validation in a run is kept."""
+    """Return the path of the page of a source's validation in a run."""
     return run_files.validations_folder(pipeline, source) / f"{run_files.file_name(run)}.html"
 
 
@@ -49,14 +49,14 @@ def write_page(path: UPath, title: str, judged: list[Judged], report: Validation
     Parameters
     ----------
     facts
-        What else is told of the validation, such as its batch.
+        Further facts to show, such as the batch.
     """
     run_files.write_bytes(path, render_page(title, judged, report, facts).encode())
 
 
 def render_page(title: str, judged: list[Judged], report: ValidationReport, facts: dict[str, str]) -> str:
     """Return a validation's page as HTML."""
-    told = facts | {
+    shown = facts | {
         "rows": f"{report.rows:,}",
         "rows in quarantine": f"{report.quarantined:,}",
         "expectations": f"{report.expectations}, of which {report.expectations - report.held} failed",
@@ -67,18 +67,18 @@ def render_page(title: str, judged: list[Judged], report: ValidationReport, fact
         "warning": "Passed, with warnings",
         "passed": "Passed",
     }[state]
-    facts_told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items())
+    facts_html = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in shown.items())
     body = [
         f'<header><h1>{html.escape(title)}</h1><p class="{state}">{verdict}</p></header>',
-        f"<dl>{facts_told}</dl>",
-        _found(report),
+        f"<dl>{facts_html}</dl>",
+        _failure_table(report),
         _sections([each.result for each in judged]),
     ]
     return html_page(title, "\n".join(body), _STYLE)
 
 
-def _found(report: ValidationReport) -> str:
-    """Return the failures as a table, the comparisons with earlier days among them."""
+def _failure_table(report: ValidationReport) -> str:
+    """Return the failures as a table, including those of comparisons with earlier days."""
     rows = "".join(
         f'<tr><td class="{"failed" if each.severity == "critical" else "warning"}">{each.severity}</td>'
         f"<td>{html.escape(each.column)}</td><td>{html.escape(f'{each.expectation} {each.explanation}')}</td></tr>"
@@ -88,7 +88,7 @@ def _found(report: ValidationReport) -> str:
 
 
 def _sections(results: list[ExpectationValidationResult]) -> str:
-    """Return Great Expectations' own rendering of its results, a section a column."""
+    """Return Great Expectations' rendering of its results, a section for each column."""
     if not results:
         return ""
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -118,7 +118,7 @@ def _sections(results: list[ExpectationValidationResult]) -> str:
 
 
 def _escaped(result: ExpectationValidationResult) -> ExpectationValidationResult:
-    """Return a copy whose examples are text for HTML: the renderer writes them into the page as they are."""
+    """Return a copy with escaped examples, since the renderer does not escape them."""
     result = copy.deepcopy(result)
     for name in ("partial_unexpected_list", "partial_unexpected_counts", "observed_value"):
         if name in result.result:

@@ -323,6 +323,6 @@ def test_an_old_delivery_does_not_come_back_by_a_release(database: Path) -> None
     with pytest.raises(ExpectationsFailed):
         validate_batch(pipeline, old)
 
-    with pytest.raises(QuarantineRefused, match="a later delivery of 2024-01-01 is published"):
+    with pytest.raises(QuarantineRefused, match="a later delivery of 2024-01-01 is already published"):
         decide("released")
     assert published()["store-1"] == 50.0

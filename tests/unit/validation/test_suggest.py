@@ -328,7 +328,7 @@ def test_numbers_that_grow_with_the_days_have_no_bounds(shop_pipeline: Pipeline)
 
 def test_without_rows_nothing_is_suggested(shop_pipeline: Pipeline) -> None:
     """An empty batch says so."""
-    with pytest.raises(SourceEmpty, match="shop: source 'sales': there are no rows to look at"):
+    with pytest.raises(SourceEmpty, match="shop: source 'sales': there are no rows to survey"):
         suggest(shop_pipeline, {"a": []}, [])
 
 
@@ -366,7 +366,7 @@ def test_a_lake_that_cannot_be_read_is_told(shop: Path) -> None:
     [file] = Path(publish_batch(pipeline, batch).uri).glob("ds=*/*.parquet")
     file.unlink()
 
-    with pytest.raises(LakeError, match="shop: source 'sales': the rows published in the lake could not be looked at"):
+    with pytest.raises(LakeError, match="shop: source 'sales': the rows published in the lake could not be surveyed"):
         suggest_from_lake(pipeline, "sales", 28)
 
 
