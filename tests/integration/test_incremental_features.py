@@ -170,7 +170,7 @@ class Depot:
         with self.monkeypatch.context() as context:
             context.setenv("LAKE_URI", str(elsewhere))
             table, how = self.build(day)
-            assert how == "building all rows, since no build is there to go on from"
+            assert how == "building all rows: there is no earlier build to reuse"
             return read_features(table)
 
     def night(self, day: int) -> str:
@@ -289,7 +289,7 @@ def test_a_snapshot_of_before_that_changes_makes_all_anew(depot: Depot) -> None:
     """Any row may have read it, however old it is."""
     depot.publish_depots(0, (11, 20), known=FIRST)
 
-    assert depot.night(70) == "building all rows, since rows of the snapshot 'depots' changed that were known before"
+    assert depot.night(70) == "building all rows: rows of the snapshot 'depots' changed that the last build had read"
     assert depot.night(71).startswith("built the rows of 4 days")
 
 
@@ -309,7 +309,7 @@ def test_another_definition_makes_all_anew(depot: Depot, change: str) -> None:
 
     table, how = depot.build(70)
 
-    assert how == "building all rows, since the features are defined otherwise than in the last build"
+    assert how == "building all rows: the definition of the features changed since the last build"
     assert_frame_equal(read_features(table), depot.build_all(70), rtol=1e-9)
 
 
@@ -329,7 +329,7 @@ def test_an_earlier_day_is_built_by_itself_and_the_next_night_goes_on_from_it(de
     """A run as of a day of before is no base for what was known before its end, and may be one for what follows."""
     depot.publish_orders(70)
 
-    assert depot.hold(65) == "building all rows, since the last build is as of 2024-03-10, which is later"
+    assert depot.hold(65) == "building all rows: the last build is as of 2024-03-10, which is later"
     assert depot.hold(70).startswith("built the rows of ")
 
 
@@ -338,16 +338,14 @@ def test_a_wider_window_makes_all_anew(depot: Depot) -> None:
     assert depot.night(70).startswith("built the rows of ")
     write(depot.folder, DEPOT_YAML.replace("window_days: 60", "window_days: 65"))
 
-    assert depot.night(71) == "building all rows, since the last build begins on 2024-01-12, which is later"
+    assert depot.night(71) == "building all rows: the last build begins on 2024-01-12, which is later"
 
 
 def test_a_change_of_long_ago_makes_all_anew(depot: Depot) -> None:
     """Where most rows can have changed, those that cannot are not worth keeping apart."""
     depot.publish_deliveries(40, factor=2.0)
 
-    assert depot.night(
-        70
-    ) == "building all rows, since the rows of 45 of the window's days can differ from those of " + ("the last build")
+    assert depot.night(70) == "building all rows: 45 days of the window can differ from the last build"
 
 
 @pytest.mark.parametrize(
@@ -355,7 +353,11 @@ def test_a_change_of_long_ago_makes_all_anew(depot: Depot) -> None:
     [
         ("  lookback_days: 14\n", "", "features.lookback_days is not set"),
         ("history_days: 100", "history_days: 70", "history_days (70) is less than training.window_days (60) and "),
-        ("  gap_days: 1", "  gap_days: 1\n  deterministic: true\n  tuning: {trials: 2}", "training.deterministic asks"),
+        (
+            "  gap_days: 1",
+            "  gap_days: 1\n  deterministic: true\n  tuning: {trials: 2}",
+            "training.deterministic needs",
+        ),
     ],
 )
 def test_what_keeps_nights_from_being_cheap_is_told(depot: Depot, old: str, new: str, why: str) -> None:
@@ -363,7 +365,7 @@ def test_what_keeps_nights_from_being_cheap_is_told(depot: Depot, old: str, new:
     write(depot.folder, DEPOT_YAML.replace(old, new))
     depot.publish_orders(70)
 
-    assert depot.build(70)[1].startswith(f"building all rows, since {why}")
+    assert depot.build(70)[1].startswith(f"building all rows: {why}")
 
 
 def test_the_same_build_again_is_the_same_version(depot: Depot) -> None:
@@ -374,7 +376,7 @@ def test_the_same_build_again_is_the_same_version(depot: Depot) -> None:
     again, how = depot.build(70)
 
     assert again == first
-    assert how == f"the features of this snapshot are version {first.version} already"
+    assert how == f"the features of this snapshot are already built, as version {first.version}"
 
 
 def test_a_build_that_is_killed_before_its_commit_leaves_nothing(depot: Depot) -> None:
