@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from include.workflows.monitor.measure import measure_drift
-from include.workflows.monitor.plan import plan_monitoring
-from include.workflows.score.plan import plan_scoring
-from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, ScoringImpossible
+from include.workflows.monitor.measure import measure_drift
+from include.workflows.monitor.plan import plan_monitoring
 from include.workflows.retrain.run import ingest, run
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 from tests import factories
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def test_the_command_prints_the_table(after_nights: Pipeline) -> None:
 
 def test_a_day_that_the_lake_lacks_is_one_sentence(after_nights: Pipeline) -> None:
     """Nothing is published of it."""
-    with pytest.raises(NotIngested, match=r"holds every source up to 2024-03-20, and the monitor is asked as of"):
+    with pytest.raises(NotIngested, match=r"holds every source up to 2024-03-20, but the monitor needs"):
         plan_monitoring(after_nights, "night", date(2024, 4, 1))
     assert lake.latest_version(lake.monitoring_uri("shop")) is None
 

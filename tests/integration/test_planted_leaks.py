@@ -190,8 +190,8 @@ def test_the_clean_query_passes(parcels: Parcels) -> None:
     whole_days = PARCELS * len(report.cut_offs)
     assert report.rows == whole_days - PARCELS // 2, "a day for each cut-off, but half a day for the first"
     assert lines.all[-1] == (
-        f"parcels: 18 cut-offs, {report.rows:,} rows, 5 features: nothing from the future, and no feature moved when "
-        f"the labels of {report.own_labels} rows were changed"
+        f"parcels: 18 cut-offs, {report.rows:,} rows, 5 features: nothing from the future, and no feature changed "
+        f"with the labels of {report.own_labels} rows"
     )
     assert report.own_labels > 50, "parcels that arrived within the day"
     assert all(line.endswith("the same") for line in lines.all[:-1])
@@ -227,14 +227,14 @@ def test_a_leak_in_a_feature_is_found(parcels: Parcels, feature: str, words: str
 
     assert sentence.startswith("parcels/features.sql: 'planted' knows the future: ")
     assert words in sentence
-    assert "as well" not in sentence
+    assert "also differ" not in sentence
 
 
 def test_a_spine_that_exists_after_the_fact_is_found(parcels: Parcels) -> None:
     """Parcels that have arrived are no rows at the time of the question."""
     sentence = parcels.leaks(SQL.replace("LEFT JOIN arrivals USING", "JOIN arrivals USING"))
 
-    assert "rows are not there when only what was known then is read, such as parcel 'p-" in sentence
+    assert "rows are missing when only what was known then is read, such as parcel 'p-" in sentence
     assert "the spine must come from what is known at prediction_time" in sentence
 
 
@@ -242,7 +242,7 @@ def test_a_spine_that_loses_rows_after_the_fact_is_found(parcels: Parcels) -> No
     """Who leaves out what turned out to be slow has rows to predict that are in no table to learn from."""
     sentence = parcels.leaks(SQL + "WHERE arrivals.hours IS NULL OR arrivals.hours < 30")
 
-    assert "more rows are there when only what was known then is read, such as parcel 'p-" in sentence
+    assert "more rows appear when only what was known then is read, such as parcel 'p-" in sentence
     assert "the spine must come from what is known at prediction_time" in sentence
 
 
@@ -251,7 +251,7 @@ def test_a_question_that_moves_after_the_fact_is_found(parcels: Parcels) -> None
     moved = "coalesce(arrivals.arrived_at - INTERVAL 10 HOURS, orders.ships_at)"
     sentence = parcels.leaks(SQL.replace("orders.ships_at AS", f"{moved} AS"))
 
-    assert "rows are not there" in sentence
+    assert "rows are missing" in sentence
 
 
 def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
@@ -269,8 +269,8 @@ def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
     assert compared == PARCELS
     assert sentence == (
         f"parcels/features.sql: 'weight' knows the future: 1 of {compared} rows differ when only what was known then "
-        f"is read, such as parcel '{row['parcel']}' asked at {at} UTC, which has {float(row['hours'])!r} in the "
-        "table and null then; use only rows with available_at <= prediction_time"
+        f"is read, such as parcel '{row['parcel']}' at prediction_time {at} UTC, which has {float(row['hours'])!r} in "
+        "the table and null then; use only rows with available_at <= prediction_time"
     )
 
 
@@ -309,8 +309,8 @@ def test_a_lookback_that_is_too_short_is_told_from_a_leak(parcels: Parcels) -> N
 
     assert sentence.startswith("parcels/features.sql: 'mean_7d' reads further back than features.lookback_days (4): ")
     assert "only the partitions of 4 days are read" in sentence
-    assert "set features.lookback_days to more" in sentence
-    assert sentence.endswith("; 'arrivals_7d' differs as well")
+    assert "raise features.lookback_days" in sentence
+    assert sentence.endswith("; 'arrivals_7d' also differs")
     assert "future" not in sentence
 
 
@@ -337,15 +337,15 @@ def test_a_feature_is_told_once_by_what_is_certain(parcels: Parcels) -> None:
     sentence = parcels.leaks(planted, yaml, cut_offs=1000)
 
     assert sentence.startswith("parcels/features.sql: 'planted' knows the future: 2,625 of 2,625 rows differ")
-    assert "as well" not in sentence
+    assert "also differ" not in sentence
 
 
 def test_chance_is_told_from_the_future(parcels: Parcels) -> None:
     """A number that is drawn anew each time is no leak, and no feature either."""
     sentence = parcels.leaks(plant("random()"))
 
-    assert "'planted' is another each time the query runs" in sentence
-    assert "use no random()" in sentence
+    assert "'planted' changes each time the query runs" in sentence
+    assert "do not use random()" in sentence
     assert "future" not in sentence
 
 
@@ -365,7 +365,7 @@ def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
     early = "(SELECT max(available_at) FROM arrivals) < TIMESTAMP '2024-03-24'"
     parcels.write(plant(f"CASE WHEN {early} THEN CAST(error('too few arrivals') AS INTEGER) END"))
 
-    with pytest.raises(FeatureQueryFailed, match=r"too few arrivals.* what was known at 2024-03-\S+ \S+ UTC alone"):
+    with pytest.raises(FeatureQueryFailed, match=r"too few arrivals.* only on what was known at 2024-03-\S+ \S+ UTC"):
         parcels.check()
 
 
@@ -375,8 +375,8 @@ def test_the_command_tells_each_cut_off(parcels: Parcels) -> None:
 
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert [line.partition(" UTC: ")[2] for line in lines[:3]] == ["75 rows of the day up to then: the same"] + [
-        "150 rows of the day up to then: the same"
+    assert [line.partition(" UTC: ")[2] for line in lines[:3]] == ["75 rows of the 24 hours before: the same"] + [
+        "150 rows of the 24 hours before: the same"
     ] * 2
     [last] = lines[3:]
     assert last.startswith("parcels: 3 cut-offs, 375 rows, 5 features: nothing from the future")
@@ -393,12 +393,12 @@ def test_the_command_tells_every_feature_that_differs(parcels: Parcels) -> None:
     *_, first, second, error = result.output.splitlines()
     assert first.startswith("parcels/features.sql: 'planted' knows the future: ")
     assert second.startswith("parcels/features.sql: 'far' knows the future: ")
-    assert error == f"Error: FeatureLeak: {first}; 'far' differs as well"
+    assert error == f"Error: FeatureLeak: {first}; 'far' also differs"
 
 
 def test_a_day_that_the_lake_does_not_hold_cannot_be_proved(parcels: Parcels) -> None:
     """The sentence names the last day that there is."""
-    with pytest.raises(NotIngested, match=rf"up to {LAST}, and the leakage check is asked as of 2024-06-01"):
+    with pytest.raises(NotIngested, match=rf"up to {LAST}, but the leakage check needs 2024-06-01"):
         check_newest_features(load_pipeline("parcels"), date(2024, 6, 1), cut_offs=1, seed=0, report_line=Lines())
 
 

@@ -1,4 +1,4 @@
-"""Cut-offs are drawn by a seed, spread over the table's time, and one is always new."""
+"""Cut-offs are drawn by a seed, spread over the table's time, and one is always recent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from include.features.leakage_check import LeakageReport, choose_cut_offs
+from include.features.cut_offs import choose_cut_offs
+from include.features.leakage_check import LeakageReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ FIRST = datetime(2024, 1, 1)
 
 
 def times(hours: Iterable[float]) -> np.ndarray:
-    """Return times so many hours after the first."""
+    """Return times this many hours after the first."""
     return np.array([FIRST + timedelta(hours=each) for each in hours], dtype="datetime64[us]")
 
 
@@ -25,7 +26,7 @@ YEAR = times(range(0, 366 * 24, 24))
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    """A cleared task proves what it proved before; another run looks elsewhere."""
+    """A cleared task checks what it checked before; another run looks elsewhere."""
     assert choose_cut_offs(YEAR, 5, "run-1") == choose_cut_offs(YEAR, 5, "run-1")
     assert choose_cut_offs(YEAR, 5, "run-1") != choose_cut_offs(YEAR, 5, "run-2")
     assert choose_cut_offs(YEAR, 5, 0) != choose_cut_offs(YEAR, 5, 1)
@@ -46,8 +47,8 @@ def test_one_is_of_the_newest_week_and_the_others_are_spread(count: int, seed: i
         assert part[0].item() <= at <= part[-1].item()
 
 
-def test_cut_offs_are_times_of_questions() -> None:
-    """The rows asked at the very cut-off are those to which the least may be known."""
+def test_cut_offs_are_prediction_times() -> None:
+    """The rows at the cut-off itself may know the least."""
     uneven = times(np.random.default_rng(3).uniform(0, 2000, 500).cumsum() / 50)
 
     chosen = choose_cut_offs(uneven, 20, 0)
@@ -70,10 +71,10 @@ def test_cut_offs_are_times_of_questions() -> None:
     ],
     ids=["none", "one", "a day", "three days", "days", "few before the week", "more than there are", "none asked"],
 )
-def test_a_short_table_has_fewer_and_its_last_day_only_where_it_is_all(
+def test_a_short_table_has_fewer_and_its_last_day_only_if_it_has_no_other(
     hours: Iterable[float], count: int, expected: int
 ) -> None:
-    """Nothing is drawn twice, and the last day, after which nothing is known, is not drawn while there is another."""
+    """Nothing is drawn twice, and the last day, after which nothing is known, is drawn only if there is no other."""
     asked = times(hours)
 
     chosen = choose_cut_offs(asked, count, 0)
@@ -83,8 +84,8 @@ def test_a_short_table_has_fewer_and_its_last_day_only_where_it_is_all(
         assert all(at <= asked[-1].item() - timedelta(days=1) for at in chosen)
 
 
-def test_a_proof_says_what_was_compared() -> None:
-    """One line for a person, and JSON for the record; nothing compared is not called proved."""
+def test_a_report_says_what_was_compared() -> None:
+    """One line for a person, and JSON for the record; a check that compared nothing says so."""
     report = LeakageReport(["2024-01-09T00:00:00", "2024-02-01T00:00:00"], 12000, 7)
 
     assert str(report) == "2 cut-offs, 12,000 rows, 7 features: nothing from the future"
@@ -98,10 +99,12 @@ def test_a_proof_says_what_was_compared() -> None:
     assert str(LeakageReport([], 0, 0)) == "no rows, so there is nothing to check"
 
 
-def test_a_proof_says_of_how_many_rows_the_label_was_changed() -> None:
-    """Labels that are known when the question is asked are counted, and those that nothing is known of are told."""
+def test_a_report_counts_the_rows_whose_labels_were_changed() -> None:
+    """Changed labels are counted, and so are those that could not be changed."""
     changed = LeakageReport(["2024-01-09T00:00:00"], 120, 7, own_labels=90)
     unchanged = LeakageReport(["2024-01-09T00:00:00"], 120, 7, unchanged_labels=90)
 
-    assert str(changed).endswith("from the future, and no feature moved when the labels of 90 rows were changed")
-    assert "90 rows have a label when they are asked, and changing raw values did not change it" in str(unchanged)
+    assert str(changed).endswith("from the future, and no feature changed with the labels of 90 rows")
+    assert "90 rows already have a label at their prediction time, but no change of raw values changed it" in str(
+        unchanged
+    )
