@@ -154,7 +154,7 @@ def shown(judged: Judged) -> tuple[str, bool | None, object, object]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_both_ways_give_the_same_verdict(fault: str) -> None:
-    """Whether an expectation holds, and for how many rows it does not, does not depend on who counts."""
+    """Neither the verdict nor the number of broken rows depends on who counts."""
     with rows_of_table(table(FAULTS[fault])) as rows:
         pushed, in_pandas = run_suite(rows, SUITE), run_suite(rows, SUITE, push_down=False)
 
@@ -167,14 +167,14 @@ def test_both_ways_give_the_same_verdict(fault: str) -> None:
 
 
 def test_the_faults_break_something() -> None:
-    """A comparison of two ways that find nothing would compare nothing."""
+    """Otherwise the comparison would compare nothing."""
     for fault in FAULTS.keys() - {"none"}:
         with rows_of_table(table(FAULTS[fault])) as rows:
             assert failures(run_suite(rows, SUITE)), fault
 
 
 def test_most_of_the_suite_is_counted_by_duckdb() -> None:
-    """Only the pattern with a class of Python's own is left to pandas, and each kind that DuckDB knows is compared."""
+    """Pandas counts only the pattern with a class of Python's own; the suite covers all that DuckDB counts."""
     with rows_of_table(table(FAULTS["none"])) as rows:
         judged = run_suite(rows, SUITE)
 

@@ -1,4 +1,4 @@
-"""What failed is told in words that a person can act on, without those of a library."""
+"""A failure is explained in words that a person can act on, without those of a library."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
     ],
 )
 def test_a_failure_is_one_clause(expectation: gxe.Expectation, told: str) -> None:
-    """It was "observed None", or the numbers of NumPy, where the values that are missing were known."""
+    """It once said "observed None", or showed NumPy numbers, although the missing values were known."""
     with rows_of_table(TABLE) as rows:
         judged = run_suite(rows, [expectation])
 
@@ -71,7 +71,7 @@ def test_a_failure_is_one_clause(expectation: gxe.Expectation, told: str) -> Non
 
 
 def test_the_page_has_no_traceback() -> None:
-    """The page of a validation showed a traceback of Great Expectations where a column was missing."""
+    """The page once showed a traceback of Great Expectations if a column was missing."""
     with rows_of_table(TABLE) as rows:
         judged = run_suite(rows, [gxe.ExpectColumnMaxToBeBetween(column="numbr", max_value=3)])
 
@@ -81,8 +81,8 @@ def test_the_page_has_no_traceback() -> None:
     assert "did you mean &#x27;number&#x27;?" in page
 
 
-def test_a_comparison_that_fails_for_many_columns_is_one_of_the_expectations() -> None:
-    """Of 9 expectations 12 failed, it was said, and -3 held."""
+def test_a_comparison_that_fails_for_many_columns_counts_once() -> None:
+    """It once said that 12 of 9 expectations failed and -3 held."""
     many = [Failure(f"{HISTORY}distinct", f"column 'c{at}'", "warning", "") for at in range(10)]
     own = [Failure("expect_column_to_exist", "column 'x'", "critical", "")] * 2
 
