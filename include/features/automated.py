@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-    from include.config.pipeline import Pipeline, Series
+    from include.config.pipeline import Automated, Pipeline, Series
     from include.features.windows import Known, Spine
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, o
     if made is None or not made.sets:
         return rows
     where = f"{pipeline.name}: features.automated"
-    problem = _misfit(pipeline, rows.column_names)
+    problem = _misfit(pipeline, made, rows.column_names)
     if problem:
         raise FeatureQueryFailed(f"{where}: {problem}")
     if made.series and rows.num_rows:
@@ -91,8 +91,12 @@ def add_automated(con: DuckDBPyConnection, pipeline: Pipeline, rows: pa.Table, o
                 f"{where}.{key}: the columns of `by` cannot be compared with those of '{each.source}' "
                 f"({str(error).splitlines()[0]}); let the query return them with the source's types"
             ) from error
-        make = _aggregate_columns if isinstance(each, Aggregates) else _series_columns
-        for name, values in make(pipeline, key, spine, known, table in own, budget):
+        is_own = table in own
+        if isinstance(each, Aggregates):
+            columns = _aggregate_columns(pipeline, key, each, spine, known, is_own, budget)
+        else:
+            columns = _series_columns(pipeline, key, each, spine, known, is_own, budget)
+        for name, values in columns:
             # the appended NaN, at -1, is for rows without an entity or time
             found = np.append(values, np.nan)[spine.point_of_row]
             rows = rows.append_column(name, pa.array(found, mask=~np.isfinite(found)))
@@ -118,9 +122,10 @@ def _column_name(key: str, value: str | None, function: str, days: int) -> str:
 
 def _functions(made: Aggregates) -> list[tuple[str | None, list[str]]]:
     """Return the functions by the column that they apply to; `count` applies to rows and has none."""
-    functions = [each for each in dict.fromkeys(made.functions) if each != "count"]
-    counted: list[tuple[str | None, list[str]]] = [(None, ["count"])] if "count" in made.functions else []
-    return [*counted, *((value, functions) for value in _values(made))]
+    functions: list[str] = [each for each in dict.fromkeys(made.functions) if each != "count"]
+    listed: list[tuple[str | None, list[str]]] = [(None, ["count"])] if "count" in made.functions else []
+    listed += [(value, functions) for value in _values(made)]
+    return listed
 
 
 def _values(made: Aggregates | Series) -> list[str]:
@@ -132,18 +137,17 @@ def _windows(made: Aggregates | Series) -> list[int]:
 
 
 def _aggregate_columns(
-    pipeline: Pipeline, key: str, spine: Spine, known: Known, own: bool, budget: Budget
+    pipeline: Pipeline, key: str, made: Aggregates, spine: Spine, known: Known, own: bool, budget: Budget
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each column of a set of aggregates, of shape (n_points,)."""
     import numpy as np
 
-    made = pipeline.features.automated.aggregates[key]
     share = budget.start(
         f"{pipeline.name}: the aggregates '{key}'", len(spine.time), "use shorter windows or fewer functions"
     )
     part = 1 / len(_set_names(key, made))
     for days in _windows(made):
-        in_time = _in_time(pipeline, key, known, days)
+        in_time = _in_time(pipeline, key, made, known, days)
         for value, functions in _functions(made):
             keep = in_time if value is None else in_time & ~np.isnan(known.values[value])
             windows, at = find_windows(spine, known, days, keep, own=own), known.at[keep]
@@ -155,13 +159,12 @@ def _aggregate_columns(
 
 
 def _series_columns(
-    pipeline: Pipeline, key: str, spine: Spine, known: Known, own: bool, budget: Budget
+    pipeline: Pipeline, key: str, made: Series, spine: Spine, known: Known, own: bool, budget: Budget
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each column of a set of series, of shape (n_points,)."""
     import numpy as np
 
-    made = pipeline.features.automated.series[key]
-    in_time = _in_time(pipeline, key, known, made.window_days)
+    in_time = _in_time(pipeline, key, made, known, made.window_days)
     kept = {value: in_time & ~np.isnan(known.values[value]) for value in _values(made)}
     found = {value: find_windows(spine, known, made.window_days, keep, own=own) for value, keep in kept.items()}
     share = budget.start(
@@ -176,7 +179,7 @@ def _series_columns(
             yield f"{key}_{value}_{name}", column[windows.window_of_point]
 
 
-def _in_time(pipeline: Pipeline, key: str, known: Known, days: int) -> np.ndarray:
+def _in_time(pipeline: Pipeline, key: str, made: Aggregates | Series, known: Known, days: int) -> np.ndarray:
     """Return which rows became known so soon after their day that every night that needs them reads them.
 
     A night reads the partitions of `lookback_days` before its rows. A row counts or not by its own delay, so that it
@@ -184,7 +187,6 @@ def _in_time(pipeline: Pipeline, key: str, known: Known, days: int) -> np.ndarra
     """
     import numpy as np
 
-    made = pipeline.features.automated.sets[key]
     lookback = pipeline.features.lookback_days
     if lookback is None or pipeline.sources[made.source].arrives == "snapshot":
         return np.ones(len(known.at), dtype=bool)
@@ -199,13 +201,13 @@ def _in_time(pipeline: Pipeline, key: str, known: Known, days: int) -> np.ndarra
     return in_time
 
 
-def _misfit(pipeline: Pipeline, columns: list[str]) -> str | None:
+def _misfit(pipeline: Pipeline, automated: Automated, columns: list[str]) -> str | None:
     """Return the clause how the sets do not fit the query's columns or each other, or None if they do."""
     features = pipeline.features
-    if features.automated.series and not find_spec("tsfresh"):
+    if automated.series and not find_spec("tsfresh"):
         return "series need tsfresh, which is not installed; run `make extras`, or leave out `series`"
     taken = dict.fromkeys(columns, "the query returns it")
-    for key, made in features.automated.sets.items():
+    for key, made in automated.sets.items():
         missing = [name for name in made.by if name not in columns]
         if missing:
             return (

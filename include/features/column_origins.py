@@ -49,7 +49,7 @@ class ColumnOrigins:
                 self.known[output] = self.expression_origins(scope.expression, scope)
         return self.known[output]
 
-    def expression_origins(self, expression: exp.Expression, scope: Scope) -> set[Origin] | None:
+    def expression_origins(self, expression: exp.Expr, scope: Scope) -> set[Origin] | None:
         """Return the origins of the columns in an expression and of its GROUP BY and PARTITION BY keys."""
         from sqlglot import exp
 
@@ -80,6 +80,7 @@ class ColumnOrigins:
     def pass_through_path(self, scope: Scope, name: str) -> list[tuple[str, str]]:
         """Follow a column through the CTEs that only pass it on; return each CTE with its name of the column."""
         from sqlglot import exp
+        from sqlglot.optimizer.scope import Scope
 
         path: list[tuple[str, str]] = []
         while len(path) < 50 and isinstance(scope.expression, exp.Select):
@@ -88,7 +89,7 @@ class ColumnOrigins:
             if not isinstance(column, exp.Column) or column.table not in scope.selected_sources:
                 break
             node, source = scope.selected_sources[column.table]
-            if not hasattr(source, "selected_sources"):
+            if not isinstance(source, Scope):
                 break
             scope, name = source, column.name
             # a subquery in brackets has no select list of its own in `read_select_lists`
@@ -105,10 +106,11 @@ class ColumnOrigins:
             scope = scope.parent  # a subquery may use the columns of the query around it
         return None
 
-    def _source_origins(self, source: exp.Expression | Scope, name: str) -> set[Origin] | None:
+    def _source_origins(self, source: exp.Expr | Scope, name: str) -> set[Origin] | None:
         from sqlglot import exp
+        from sqlglot.optimizer.scope import Scope
 
-        if hasattr(source, "selected_sources"):
+        if isinstance(source, Scope):
             return self.output_origins(source, name)
         if isinstance(source.this, exp.Func):  # a table macro gets its tables as text
             named = {each.name.lower() for each in source.find_all(exp.Literal) if each.is_string}
@@ -118,6 +120,8 @@ class ColumnOrigins:
 
     def _counted_tables(self, scope: Scope) -> set[Origin] | None:
         """Return the tables whose rows the query counts; a LEFT JOIN adds none."""
+        from sqlglot.optimizer.scope import Scope
+
         if scope.set_operation_scopes:
             return _union([self._counted_tables(each) for each in scope.set_operation_scopes])
         arguments = scope.expression.args
@@ -126,14 +130,14 @@ class ColumnOrigins:
         found: list[set[Origin] | None] = []
         for part in [first, *joins] if first else []:
             source = scope.sources.get(part.alias_or_name)
-            if hasattr(source, "selected_sources"):
+            if isinstance(source, Scope):
                 found.append(self._counted_tables(source))
             elif source is not None:
                 found.append(self._source_origins(source, ""))
         return _union(found)
 
 
-def _value_nodes(expression: exp.Expression) -> list[exp.Expression]:
+def _value_nodes(expression: exp.Expr) -> list[exp.Expr]:
     """Return the nodes of an expression that its value is computed from, without those that arrange or find rows."""
     from sqlglot import exp
 
@@ -147,16 +151,24 @@ def _value_nodes(expression: exp.Expression) -> list[exp.Expression]:
     return [node for node in expression.walk() if id(node) not in left_out]
 
 
-def _output_expression(scope: Scope, name: str) -> exp.Expression | None:
+def _output_expression(scope: Scope, name: str) -> exp.Expr | None:
     """Return the expression of an output column."""
+    from sqlglot import exp
+
     wanted = name.lower()
-    return next((each for each in scope.expression.selects if each.alias_or_name.lower() == wanted), None)
+    selects = scope.expression.selects if isinstance(scope.expression, exp.Query) else []
+    return next((each for each in selects if each.alias_or_name.lower() == wanted), None)
 
 
 def _branches(scope: Scope, name: str) -> list[tuple[Scope, str]]:
     """Return the branches of a UNION, each with its own name of a column, matched by position unless BY NAME."""
+    from sqlglot import exp
+
+    queries = [(each, each.expression) for each in scope.set_operation_scopes]
     branches = [
-        (each, [named.lower() for named in each.expression.named_selects]) for each in scope.set_operation_scopes
+        (each, [named.lower() for named in query.named_selects])
+        for each, query in queries
+        if isinstance(query, exp.Query)
     ]
     if scope.expression.args.get("by_name"):
         return [(each, name) for each, named in branches if name.lower() in named]

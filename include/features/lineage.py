@@ -152,6 +152,8 @@ def query_lineage(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, 
         quote_identifiers=False,
     )
     root = build_scope(qualified)
+    if root is None:
+        return {}, "the query is not a SELECT"
     names = {name.lower(): name for name in tables}
     origins, values = ColumnOrigins(root, names), ColumnOrigins(root, names, values_only=True)
     columns = {}

@@ -79,7 +79,7 @@ def run_features_query(
     import duckdb
 
     where = f"{pipeline.name}/{pipeline.features.query}"
-    latest = min(bound for bound in (known_before, as_of and end_of(as_of)) if bound)
+    latest = min(bound for bound in (known_before, end_of(as_of) if as_of else None) if bound)
     with open_duckdb(_memory()) as con:
         if pipeline.training.deterministic:
             con.execute("SET threads = 1")  # a sum of floats depends on the order in which threads add

@@ -93,8 +93,15 @@ def _nullable() -> Callable[[pa.DataType], pd.api.extensions.ExtensionDtype | No
     import pandas as pd
     import pyarrow as pa
 
-    whole = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
     types: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
-        each: pd.api.types.pandas_dtype(str(each).replace("uint", "UInt").replace("int", "Int")) for each in whole
+        pa.int8(): pd.Int8Dtype(),
+        pa.int16(): pd.Int16Dtype(),
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.uint8(): pd.UInt8Dtype(),
+        pa.uint16(): pd.UInt16Dtype(),
+        pa.uint32(): pd.UInt32Dtype(),
+        pa.uint64(): pd.UInt64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
     }
-    return {**types, pa.bool_(): pd.BooleanDtype()}.get
+    return types.get

@@ -197,7 +197,7 @@ def _duplicates_sql(
 
 
 def _map_metric(expectation: Expectation) -> str:
-    return expectation.map_metric  # type: ignore[attr-defined]  # only the map expectations come here
+    return expectation.map_metric  # only map expectations come here
 
 
 def _filtered_rows(expectation: Expectation, judged: str) -> dict[str, str]:

@@ -189,14 +189,12 @@ def _check_distinct(case: Case, is_measured: bool) -> Iterator[Finding]:
 def _check_new_values(case: Case) -> Iterator[Finding]:
     """Report values that were never seen, if all values of the history are known."""
     now, past = case.now, case.with_values
-    if not case.is_enough(past) or not now.counted or not all(day.counted for day in past):
+    samples = [day.sample for day in past if day.sample and day.counted]
+    if not case.is_enough(past) or now.sample is None or not now.counted or len(samples) < len(past):
         return
-    known = {value for day in past for value in day.sample.values}
-    new = {
-        value: int(count)
-        for value, count in zip(now.sample.values, now.sample.weights, strict=True)
-        if value not in known
-    }
+    known = {value for sample in samples for value in sample.values}
+    counts = zip(now.sample.values, now.sample.weights, strict=True)
+    new = {value: int(count) for value, count in counts if value not in known}
     rows = sum(new.values())
     if len(known) <= KNOWN_VALUES and rows > NEW_SHARE * now.not_null and rows >= NEW_ROWS:
         named = some([_quoted(value) for value in sorted(new, key=lambda value: -new[value])])
@@ -215,10 +213,10 @@ def _check_distribution(case: Case, is_number: bool) -> Iterator[Finding]:
     past = [day for day in case.with_values if day.sample]
     if check.severity == "off" or case.now.sample is None or not case.is_enough(past):
         return
-    shift = population_shift(case.now.sample, [day.sample for day in past], is_number)
+    shift = population_shift(case.now.sample, [day.sample for day in past if day.sample], is_number)
     excess = shift.psi - max(shift.noise, MARGIN * shift.usual)
     if excess > check.limit:
-        usual = f", of which none had more than {shift.usual:.2f}" if len(past) > 1 else ""
+        usual = f" (at most {shift.usual:.2f} among themselves)" if len(past) > 1 else ""
         clause = (
             f"PSI {shift.psi:.2f} against {case.describe_span(past)}{usual}: most of it in {shift.where} "
             f"({_percent(shift.share)} of the rows, before {_percent(shift.before)})"

@@ -13,7 +13,8 @@ from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest
 from include.lake import run_files
-from include.profiling import profile
+from include.profiling import stored_profiles
+from include.profiling.profile import profile_rows
 from include.profiling.rows import rows_of_file, rows_of_table
 from include.validation import history
 from include.validation.arguments import named_columns
@@ -74,8 +75,8 @@ def validate_batch(
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
         left = quarantine.hold(batch, broken, decided, run)
-        sketches = profile.profile_rows(path, source, batch.days, left.positions)
-    profile.write_profile(batch, sketches)
+        profile = profile_rows(path, source, batch.days, left.positions)
+    stored_profiles.write_profile(batch, profile)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
     quarantined_days = set() if blocked else set(broken["day"].to_pylist())
     emptied = _emptied_days(counts, left.by_day, quarantined_days, source.rows_per_day)
@@ -83,9 +84,9 @@ def validate_batch(
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
     shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
     failed += shrunk
-    earlier = profile.earlier_days(pipeline, batch.source, batch.start, raw)
-    before = profile.read_profiles(pipeline, batch.source, earlier, raw)
-    failed += history.compare(sketches, before, batch.days, source)
+    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.start, raw)
+    before = stored_profiles.read_profiles(pipeline, batch.source, earlier, raw)
+    failed += history.compare(profile, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     quarantined = len(left.positions)
     counted = len(suite) + (source.arrives != "snapshot") + len(emptied) + len(shrunk) + len(source.history.active)

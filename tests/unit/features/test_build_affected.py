@@ -159,16 +159,3 @@ def test_a_table_that_was_created_anew_rebuilds_everything() -> None:
 def test_only_an_earlier_build_of_the_same_features_is_reused(made: BuildRecord | None, why: str | None) -> None:
     """Rows are kept only if they have the same definition and reach as far back."""
     assert why_rebuild_all(pipeline(), made, "d", FIRST_DAY, AS_OF) == why
-
-
-@pytest.mark.parametrize("left_out", ["definition", "as_of", "tables", "unlabelled_since"])
-def test_a_commit_without_a_full_record_is_not_reused(left_out: str) -> None:
-    """Tables of an older release are rebuilt."""
-    record = base(unlabelled_since=datetime(2024, 3, 29))
-    said = record.to_json()
-    assert BuildRecord.from_json(said) == record
-    del said[left_out]
-
-    assert BuildRecord.from_json({}) is None
-    assert BuildRecord.from_json(said) is None
-    assert BuildRecord.from_json(said | {left_out: None, "as_of": "yesterday"}) is None

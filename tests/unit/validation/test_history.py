@@ -170,7 +170,7 @@ def test_another_unit_is_reported_with_the_new_range(judge: Callable[..., list[F
 
     assert told(found) == [("history_distribution", "column 'price'")]
     assert "(limit 0.25 more than usual) PSI " in found[0].explanation
-    assert "against the last 28 days, of which none had more than 0." in found[0].explanation
+    assert "against the last 28 days (at most 0." in found[0].explanation
     assert ", farther off than any before (" in found[0].explanation
 
 
