@@ -1,4 +1,4 @@
-"""Leaks that teams write into features.sql, planted one at a time: each is found, and the clean query passes.
+"""Leaks that teams write into features.sql are planted one at a time: each is found, and the clean query passes.
 
 Parcels are sent at six and at eighteen o'clock, announced up to two hours before, and arrive ten to forty hours later.
 """
@@ -90,12 +90,12 @@ class Lines:
 
     @property
     def cut_offs(self) -> list[datetime]:
-        """The cut-offs that were looked at."""
+        """The cut-offs that were checked."""
         return [datetime.fromisoformat(line.split(" UTC")[0]) for line in self.all if " UTC: " in line[:40]]
 
 
 class Parcels:
-    """A pipeline on a lake of some weeks of parcels."""
+    """A pipeline over a lake with some weeks of parcels."""
 
     def __init__(self, pipelines: Path) -> None:
         self.folder = pipelines / "parcels"
@@ -116,7 +116,7 @@ class Parcels:
         return report, lines
 
     def leaks(self, sql: str, yaml: str = YAML, cut_offs: int = 4) -> str:
-        """Return the sentence of what is found in a query."""
+        """Return the error's sentence on a query."""
         self.write(sql, yaml)
         with pytest.raises(FeatureLeak, match=r"^parcels/features\.sql: ") as error:
             self.check(cut_offs)
@@ -182,7 +182,7 @@ def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
 
 
 def test_the_clean_query_passes(parcels: Parcels) -> None:
-    """Every prediction time of the window is looked at, and nothing differs, though labels became known since."""
+    """Every prediction time of the window is checked, and nothing differs, though labels became known since."""
     report, lines = parcels.check(cut_offs=1000)
 
     assert len(report.cut_offs) == 2 * 10 - 2, "two questions a day in the window, but for the last day's"
@@ -222,7 +222,7 @@ def test_the_clean_query_passes(parcels: Parcels) -> None:
     ],
 )
 def test_a_leak_in_a_feature_is_found(parcels: Parcels, feature: str, words: str) -> None:
-    """The feature is named, and no other, with its rows, an example and the two values."""
+    """Only the leaking feature is named, with its rows, an example and the two values."""
     sentence = parcels.leaks(plant(feature))
 
     assert sentence.startswith("parcels/features.sql: 'planted' knows the future: ")
@@ -231,7 +231,7 @@ def test_a_leak_in_a_feature_is_found(parcels: Parcels, feature: str, words: str
 
 
 def test_a_spine_that_exists_after_the_fact_is_found(parcels: Parcels) -> None:
-    """Parcels that have arrived are no rows at the time of the question."""
+    """Parcels that have arrived are not yet rows at their prediction time."""
     sentence = parcels.leaks(SQL.replace("LEFT JOIN arrivals USING", "JOIN arrivals USING"))
 
     assert "rows are missing when only what was known then is read, such as parcel 'p-" in sentence
@@ -239,15 +239,15 @@ def test_a_spine_that_exists_after_the_fact_is_found(parcels: Parcels) -> None:
 
 
 def test_a_spine_that_loses_rows_after_the_fact_is_found(parcels: Parcels) -> None:
-    """Who leaves out what turned out to be slow has rows to predict that are in no table to learn from."""
+    """A query that drops slow parcels afterwards has rows to predict that are in no training table."""
     sentence = parcels.leaks(SQL + "WHERE arrivals.hours IS NULL OR arrivals.hours < 30")
 
     assert "more rows appear when only what was known then is read, such as parcel 'p-" in sentence
     assert "the spine must come from what is known at prediction_time" in sentence
 
 
-def test_a_question_that_moves_after_the_fact_is_found(parcels: Parcels) -> None:
-    """A prediction time that is the arrival's, less a day, is another one before the arrival."""
+def test_a_prediction_time_that_moves_after_the_fact_is_found(parcels: Parcels) -> None:
+    """A prediction time derived from the arrival is another one before the arrival."""
     moved = "coalesce(arrivals.arrived_at - INTERVAL 10 HOURS, orders.ships_at)"
     sentence = parcels.leaks(SQL.replace("orders.ships_at AS", f"{moved} AS"))
 
@@ -255,7 +255,7 @@ def test_a_question_that_moves_after_the_fact_is_found(parcels: Parcels) -> None
 
 
 def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
-    """One row of all at one cut-off is found: its key, its time and both values are told."""
+    """A leak in a single row at one cut-off is found, with its key, its time and both values."""
     _, lines = parcels.check()
     at = lines.cut_offs[2]
     features = lake.read_table(lake.features_uri("parcels"), 0).to_pandas()
@@ -274,8 +274,8 @@ def test_a_leak_in_one_row_is_named_exactly(parcels: Parcels) -> None:
     )
 
 
-def test_a_leak_in_what_is_not_learned_from_is_none(parcels: Parcels) -> None:
-    """An excluded column may tell what happened, as the label does."""
+def test_a_leak_in_an_excluded_column_is_allowed(parcels: Parcels) -> None:
+    """An excluded column may hold the outcome, like the label."""
     parcels.write(plant("arrivals.hours"), YAML.replace("label: hours", "label: hours\n  exclude: [planted]"))
 
     report, _ = parcels.check()
@@ -292,8 +292,8 @@ def test_a_lookback_that_is_long_enough_passes(parcels: Parcels) -> None:
     assert len(report.cut_offs) == 18
 
 
-def test_a_table_that_a_night_went_on_with_passes(parcels: Parcels, caplog: pytest.LogCaptureFixture) -> None:
-    """Rows that earlier nights made are proved as those of one build are."""
+def test_a_table_that_several_nights_built_passes(parcels: Parcels, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows from earlier nights are checked like those of one build."""
     parcels.write(yaml=YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
     caplog.set_level("INFO", "include")
     for ago in (2, 1, 0):
@@ -303,8 +303,8 @@ def test_a_table_that_a_night_went_on_with_passes(parcels: Parcels, caplog: pyte
     assert sum("built the rows of" in line for line in caplog.messages) == 2
 
 
-def test_a_lookback_that_is_too_short_is_told_from_a_leak(parcels: Parcels) -> None:
-    """A week of arrivals is not within four days: the setting is named, and both features that need more."""
+def test_a_short_lookback_is_distinguished_from_a_leak(parcels: Parcels) -> None:
+    """A week of arrivals is not within four days: the setting and both features that need more are named."""
     sentence = parcels.leaks(SQL, YAML.replace("label: hours", "label: hours\n  lookback_days: 4"))
 
     assert sentence.startswith("parcels/features.sql: 'mean_7d' reads further back than features.lookback_days (4): ")
@@ -314,24 +314,24 @@ def test_a_lookback_that_is_too_short_is_told_from_a_leak(parcels: Parcels) -> N
     assert "future" not in sentence
 
 
-def test_a_leak_is_told_from_a_lookback_that_is_long_enough(parcels: Parcels) -> None:
-    """A lookback does not hide the future, nor is it blamed for it."""
+def test_a_leak_is_distinguished_from_a_long_enough_lookback(parcels: Parcels) -> None:
+    """A lookback neither hides the future nor is blamed for it."""
     sentence = parcels.leaks(plant("arrivals.hours"), YAML.replace("label: hours", "label: hours\n  lookback_days: 10"))
 
     assert "'planted' knows the future: " in sentence
     assert "lookback_days" not in sentence
 
 
-def test_what_may_be_either_is_told_as_either(parcels: Parcels) -> None:
-    """A mean over all rows reads the future and the far past; neither is told to be all."""
+def test_what_may_be_either_is_reported_as_either(parcels: Parcels) -> None:
+    """A mean over all rows reads both the future and the far past."""
     planted = plant("avg(arrivals.hours) OVER (PARTITION BY orders.route)")
     sentence = parcels.leaks(planted, YAML.replace("label: hours", "label: hours\n  lookback_days: 10"), cut_offs=1)
 
     assert "'planted' knows the future, or reads further back than features.lookback_days (10)" in sentence
 
 
-def test_a_feature_is_told_once_by_what_is_certain(parcels: Parcels) -> None:
-    """On the window's first day only the future is left; that other cut-offs leave both does not make it less sure."""
+def test_a_feature_is_reported_once_with_its_most_certain_cause(parcels: Parcels) -> None:
+    """On the window's first day only the future is left as a cause; other cut-offs that allow both do not weaken it."""
     planted = plant("avg(arrivals.hours) OVER (PARTITION BY orders.route)")
     yaml = YAML.replace("label: hours", "label: hours\n  lookback_days: 10")
     sentence = parcels.leaks(planted, yaml, cut_offs=1000)
@@ -340,8 +340,8 @@ def test_a_feature_is_told_once_by_what_is_certain(parcels: Parcels) -> None:
     assert "also differ" not in sentence
 
 
-def test_chance_is_told_from_the_future(parcels: Parcels) -> None:
-    """A number that is drawn anew each time is no leak, and no feature either."""
+def test_chance_is_distinguished_from_the_future(parcels: Parcels) -> None:
+    """A number that is drawn anew each time is not a leak, and not a feature either."""
     sentence = parcels.leaks(plant("random()"))
 
     assert "'planted' changes each time the query runs" in sentence
@@ -350,7 +350,7 @@ def test_chance_is_told_from_the_future(parcels: Parcels) -> None:
 
 
 def test_a_feature_since_the_beginning_begins_where_the_table_did(parcels: Parcels) -> None:
-    """Without a lookback the same oldest day is read: a running count is as it was, though the lake has older days."""
+    """Without a lookback the same oldest day is read: a running count is unchanged, though the lake has older days."""
     query = SQL.replace("OVER last_week AS arrivals_7d", "OVER (ORDER BY arrivals.available_at) AS arrivals_7d")
     assert query != SQL
     parcels.write(query, YAML.replace("history_days: 25", "history_days: 12"))
@@ -361,7 +361,7 @@ def test_a_feature_since_the_beginning_begins_where_the_table_did(parcels: Parce
 
 
 def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
-    """A query may need what is not known yet to run at all; the cut-off is in the sentence."""
+    """A query may fail without what is not known yet; the sentence names the cut-off."""
     early = "(SELECT max(available_at) FROM arrivals) < TIMESTAMP '2024-03-24'"
     parcels.write(plant(f"CASE WHEN {early} THEN CAST(error('too few arrivals') AS INTEGER) END"))
 
@@ -369,8 +369,8 @@ def test_a_query_that_fails_on_less_says_when(parcels: Parcels) -> None:
         parcels.check()
 
 
-def test_the_command_tells_each_cut_off(parcels: Parcels) -> None:
-    """A line a cut-off, and one for all; nothing is registered or trained."""
+def test_the_command_prints_each_cut_off(parcels: Parcels) -> None:
+    """One line for each cut-off, and a last one; nothing is registered or trained."""
     result = CliRunner().invoke(main, ["prove-features", "parcels", "--cut-offs", "3"])
 
     assert result.exit_code == 0, result.output
@@ -383,8 +383,8 @@ def test_the_command_tells_each_cut_off(parcels: Parcels) -> None:
     assert not list((parcels.folder.parent.parent / "var").glob("mlflow*"))
 
 
-def test_the_command_tells_every_feature_that_differs(parcels: Parcels) -> None:
-    """All leaks have a line with rows and an example; the error is one sentence, and the status is not 0."""
+def test_the_command_prints_every_feature_that_differs(parcels: Parcels) -> None:
+    """Each leak has a line with rows and an example; the error is one sentence, and the status is not 0."""
     parcels.write(plant("arrivals.hours").replace("    routes.distance\n", "    max(routes.distance) OVER () AS far\n"))
 
     result = CliRunner().invoke(main, ["prove-features", "parcels", "--cut-offs", "4", "--seed", "5"])
@@ -396,14 +396,14 @@ def test_the_command_tells_every_feature_that_differs(parcels: Parcels) -> None:
     assert error == f"Error: FeatureLeak: {first}; 'far' also differs"
 
 
-def test_a_day_that_the_lake_does_not_hold_cannot_be_proved(parcels: Parcels) -> None:
-    """The sentence names the last day that there is."""
+def test_a_day_beyond_the_lake_cannot_be_checked(parcels: Parcels) -> None:
+    """The sentence names the last day of the lake."""
     with pytest.raises(NotIngested, match=rf"up to {LAST}, but the leakage check needs 2024-06-01"):
         check_newest_features(load_pipeline("parcels"), date(2024, 6, 1), cut_offs=1, seed=0, report_line=Lines())
 
 
-def test_a_table_without_rows_has_nothing_to_prove(parcels: Parcels) -> None:
-    """No row, no leak: what that means is for the training to say."""
+def test_a_table_without_rows_has_nothing_to_check(parcels: Parcels) -> None:
+    """Without a row there is no leak; the training decides what that means."""
     parcels.write(SQL + "WHERE orders.route = 'none'")
 
     report, lines = parcels.check()

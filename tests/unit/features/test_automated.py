@@ -94,13 +94,13 @@ def make_sales(rows: list[tuple[str, datetime, float | None]], **columns: list[A
     return pa.table(fields | columns)
 
 
-def make_rows(asked: list[tuple[str | None, datetime | None]], **columns: list[Any]) -> pa.Table:
+def make_rows(points: list[tuple[str | None, datetime | None]], **columns: list[Any]) -> pa.Table:
     """Return rows of store and prediction time, as features.sql returns them."""
     fields: dict[str, Any] = {
-        "row": list(range(len(asked))),
-        "store": pa.array([store for store, _ in asked], pa.string()),
-        "prediction_time": pa.array([at for _, at in asked], pa.timestamp("us")),
-        "label": pa.array([0.0] * len(asked), pa.float64()),
+        "row": list(range(len(points))),
+        "store": pa.array([store for store, _ in points], pa.string()),
+        "prediction_time": pa.array([at for _, at in points], pa.timestamp("us")),
+        "label": pa.array([0.0] * len(points), pa.float64()),
     }
     return pa.table(fields | columns)
 
@@ -131,11 +131,11 @@ def many(seed: int = 7, count: int = 600) -> tuple[pa.Table, pa.Table]:
     revenue = [None if draw.random() < 0.1 else float(draw.normal(100, 30)) for _ in range(count)]
     start = NOON - timedelta(days=50)
     sold = [(store, start + hour, value) for store, hour, value in zip(stores, hours, revenue, strict=True)]
-    asked = [
+    points = [
         (f"s{number}", start + timedelta(hours=int(hour)))
         for number, hour in zip(draw.integers(0, 6, 300), draw.integers(0, 50 * 24, 300), strict=True)
     ]
-    return make_sales(sold, visitors=draw.integers(0, 9, count).tolist()), make_rows(asked)
+    return make_sales(sold, visitors=draw.integers(0, 9, count).tolist()), make_rows(points)
 
 
 def in_window(sales: pd.DataFrame, store: str, at: pd.Timestamp, days: int) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def test_aggregates_of_three_days_by_hand() -> None:
 @pytest.mark.parametrize(
     ("at", "counted"),
     [(NOON, 1), (NOON + TICK, 0), (NOON - timedelta(days=7), 0), (NOON - timedelta(days=7) + TICK, 1)],
-    ids=["at the question", "just after it", "as old as the window", "just younger"],
+    ids=["at the prediction time", "just after it", "as old as the window", "just younger"],
 )
 def test_the_window_is_open_below_and_closed_above(at: datetime, counted: int) -> None:
     """A row that became known at the prediction time counts; one that is as old as the window does not."""
@@ -216,10 +216,10 @@ def test_nulls_are_left_out_and_not_counted_as_values() -> None:
 def test_an_unknown_store_has_a_count_of_0_and_a_null_store_has_nulls() -> None:
     """A row without a store or a time has nulls, and keeps its place."""
     sales = make_sales([("a", NOON, 5.0)])
-    asked = [("new", NOON), (None, NOON), ("a", NOON), ("a", None)]
+    points = [("new", NOON), (None, NOON), ("a", NOON), ("a", None)]
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7], functions=["count", "mean"])})
 
-    rows = run(pipeline, sales, make_rows(asked))
+    rows = run(pipeline, sales, make_rows(points))
 
     assert rows["row"].to_pylist() == [0, 1, 2, 3]
     assert rows["seen_count_7d"].to_pylist() == [0, None, 1, None]
@@ -321,11 +321,11 @@ def test_a_night_that_reads_no_older_partitions_than_the_lookback_sees_the_same(
     sales = sales.set_column(sales.column_names.index("ds"), "ds", pa.array([f"{day:%Y-%m-%d}" for day in days]))
     pipeline = make_pipeline(lookback_days=16, aggregates={"seen": aggregates(windows_days=[7, 14])})
     since = datetime(2024, 2, 25)
-    asked = rows.filter(pa.compute.greater_equal(rows["prediction_time"], pa.scalar(since, pa.timestamp("us"))))
+    points = rows.filter(pa.compute.greater_equal(rows["prediction_time"], pa.scalar(since, pa.timestamp("us"))))
     read = sales.filter(pa.compute.greater_equal(sales["ds"], f"{since - timedelta(days=16):%Y-%m-%d}"))
 
     assert read.num_rows < sales.num_rows
-    assert run(pipeline, read, asked).equals(run(pipeline, sales, asked))
+    assert run(pipeline, read, points).equals(run(pipeline, sales, points))
 
 
 def test_the_columns_are_known_without_data() -> None:

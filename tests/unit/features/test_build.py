@@ -141,7 +141,7 @@ def test_a_build_sees_nothing_that_was_known_after_its_day(ingested: Path) -> No
     then = build(LAST - timedelta(days=5))
 
     assert then.rows == 75
-    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=4), "asked at its end"
+    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=4), "at its end"
 
 
 def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path) -> None:
@@ -245,8 +245,8 @@ def test_rows_computed_alone_equal_those_of_the_build(ingested: Path, lookback: 
     for ago in range(3):
         as_of = LAST - timedelta(days=ago)
         since = datetime.combine(as_of, time.min) + timedelta(microseconds=1)
-        asked = datetime.combine(as_of + timedelta(days=1), time.min)
-        of_day = built.filter(pc.equal(built["prediction_time"], asked))
+        midnight = datetime.combine(as_of + timedelta(days=1), time.min)
+        of_day = built.filter(pc.equal(built["prediction_time"], midnight))
 
         found = compute_rows(pipeline, snapshot, as_of, since)
         known = [name for name in found.column_names if name != "revenue"]  # a label that came later is not known then

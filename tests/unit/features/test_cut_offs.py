@@ -68,16 +68,16 @@ def test_cut_offs_are_prediction_times() -> None:
         (range(0, 24 * 9, 24), 99, 8),
         (range(0, 24 * 30, 24), 0, 0),
     ],
-    ids=["none", "one", "a day", "three days", "days", "few before the week", "more than there are", "none asked"],
+    ids=["none", "one", "a day", "three days", "days", "few before the week", "more than there are", "count 0"],
 )
 def test_a_short_table_has_fewer_and_its_last_day_only_if_it_has_no_other(
     hours: Iterable[float], count: int, expected: int
 ) -> None:
     """Nothing is drawn twice, and the last day, after which nothing is known, is drawn only if there is no other."""
-    asked = times(hours)
+    available = times(hours)
 
-    chosen = choose_cut_offs(asked, count, 0)
+    chosen = choose_cut_offs(available, count, 0)
 
     assert len(chosen) == len(set(chosen)) == expected
-    if len(asked) and asked[-1] - asked[0] >= np.timedelta64(1, "D"):
-        assert all(at <= asked[-1].item() - timedelta(days=1) for at in chosen)
+    if len(available) and available[-1] - available[0] >= np.timedelta64(1, "D"):
+        assert all(at <= available[-1].item() - timedelta(days=1) for at in chosen)

@@ -37,9 +37,9 @@ def test_the_cause_follows_from_what_else_differs(
 ) -> None:
     """A difference from all of the past is the future or chance; one only within the lookback is the lookback."""
     all_of_it = [differs(name) for name in dict.fromkeys([*leaks, *short])]
-    told = explain(all_of_it, [*map(differs, leaks)], [*map(differs, short)], [*map(differs, chance)])
+    explained = explain(all_of_it, [*map(differs, leaks)], [*map(differs, short)], [*map(differs, chance)])
 
-    assert [(leak.cause, leak.difference.feature) for leak in told] == expected
+    assert [(leak.cause, leak.difference.feature) for leak in explained] == expected
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_the_cause_follows_from_what_else_differs(
 )
 def test_cut_offs_are_merged_into_the_stronger_one(cause: Cause, first: Cause, expected: str) -> None:
     """Rows add up; the example is that of the stronger cause."""
-    told = Leak(cause, differs(rows=2, example="new")).merge(Leak(first, differs(rows=3, compared=7, example="old")))
+    merged = Leak(cause, differs(rows=2, example="new")).merge(Leak(first, differs(rows=3, compared=7, example="old")))
 
-    assert (told.difference.rows, told.difference.compared, told.difference.example) == (5, 17, expected)
-    assert told.cause == (cause if expected == "new" else first)
+    assert (merged.difference.rows, merged.difference.compared, merged.difference.example) == (5, 17, expected)
+    assert merged.cause == (cause if expected == "new" else first)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_many_leaks_are_one_bounded_sentence(shop: Path) -> None:
     """The first is explained, some others are named, and the rest are counted; a long name is cut."""
     leaks = [Leak("future", differs(f"{'long' * 20}{number}")) for number in range(1000)]
 
-    told = leaks_sentence(load_pipeline("shop"), leaks)
+    sentence = leaks_sentence(load_pipeline("shop"), leaks)
 
-    assert told.startswith(leak_sentence(load_pipeline("shop"), leaks[0]) + "; ")
-    assert told.endswith("and 994 more also differ")
-    assert len(told) < 1000
+    assert sentence.startswith(leak_sentence(load_pipeline("shop"), leaks[0]) + "; ")
+    assert sentence.endswith("and 994 more also differ")
+    assert len(sentence) < 1000

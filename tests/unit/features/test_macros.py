@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-#: What one shop told, in the order in which it became known: hours of January 2024, and one value.
+#: Values of two shops in the order in which they became known, in hours of January 2024.
 HISTORY = """\
 CREATE TABLE history AS
 SELECT shop, CAST(known_at AS TIMESTAMP) AS known_at, CAST(value AS DOUBLE) AS value FROM (VALUES
@@ -27,7 +27,7 @@ SELECT shop, CAST(known_at AS TIMESTAMP) AS known_at, CAST(value AS DOUBLE) AS v
     ('a', '2024-01-04 21:59:59.999999', 4),
     ('a', '2024-01-04 22:00', 8),
     ('a', '2024-01-04 22:00', 16)
-) AS told(shop, known_at, value)
+) AS facts(shop, known_at, value)
 """
 
 

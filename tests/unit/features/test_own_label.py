@@ -374,7 +374,7 @@ def test_a_column_that_has_the_label_before_its_table_is_found(
 ) -> None:
     """The label comes from the outcomes days later, but the loan's own row was updated with it."""
     loans, outcomes = raw["loans"], raw["outcomes"]
-    told = {
+    late_outcomes = {
         "loan": loans["loan"],
         "minutes_late": pc.multiply(pc.cast(loans["defaulted"], pa.float64()), 90.0),
         "known_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
@@ -386,7 +386,7 @@ def test_a_column_that_has_the_label_before_its_table_is_found(
         f"loans.amount, {feature} AS planted FROM loans LEFT JOIN outcomes USING (loan)"
     )
 
-    found = check_query(shop, raw | {"outcomes": pa.table(told)}, query, until=datetime(2024, 1, 2, 12))
+    found = check_query(shop, raw | {"outcomes": pa.table(late_outcomes)}, query, until=datetime(2024, 1, 2, 12))
 
     assert found.rows == 0, "no label is known at the cut-off"
     assert names(found) == leaks
@@ -542,11 +542,11 @@ def test_a_source_that_says_when_its_label_is_known_has_an_honest_table(shop: Pa
     assert known.label.notna().all()
     assert rows.label.notna().sum() == len(known)
     assert rows[rows.prediction_time < datetime(2024, 1, 3)].share.isna().all()
-    asked = rows[rows.prediction_time == datetime(2024, 1, 3, 12)].iloc[0]
+    row = rows[rows.prediction_time == datetime(2024, 1, 3, 12)].iloc[0]
     loans = raw["loans"].to_pandas()
-    branch = loans.set_index("loan").branch[asked.loan]
+    branch = loans.set_index("loan").branch[row.loan]
     settled = loans[(loans.branch == branch) & (loans.applied_at <= pd.Timestamp("2024-01-01 12:00", tz="UTC"))]
-    assert asked.share == pytest.approx(settled.defaulted.mean())
+    assert row.share == pytest.approx(settled.defaulted.mean())
 
 
 def test_an_own_label_known_within_the_day_is_found_in_the_labelled_table(shop: Path, raw: dict[str, pa.Table]) -> None:

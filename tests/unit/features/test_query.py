@@ -278,10 +278,10 @@ def test_the_columns_of_the_gate_must_exist(shop: Path, field: str) -> None:
 )
 def test_a_query_that_fails_is_reported_with_the_tables_it_may_read(shop: Path, query: str, reason: str) -> None:
     """DuckDB's error is one line, and the tables are named."""
-    told = refused(shop, query)
+    error = refused(shop, query)
 
-    assert reason in told
-    assert told.endswith("the tables it may read are sales")
+    assert reason in error
+    assert error.endswith("the tables it may read are sales")
 
 
 @pytest.mark.parametrize(
@@ -299,10 +299,10 @@ def test_a_query_that_fails_is_reported_with_the_tables_it_may_read(shop: Path, 
 )
 def test_rows_that_cannot_be_predicted_are_counted(shop: Path, query: str, sentence: str) -> None:
     """A duplicate row, or one without a key or a time, or in the future, is a mistake of the query."""
-    told = refused(shop, query)
+    error = refused(shop, query)
 
-    assert sentence in told
-    assert told.endswith("correct the query")
+    assert sentence in error
+    assert error.endswith("correct the query")
 
 
 def test_a_prediction_time_may_be_the_end_of_the_last_day(shop: Path) -> None:
@@ -351,9 +351,9 @@ def test_an_infinite_number_is_refused(shop: Path, column: str, kind: str) -> No
     query = PLAIN.replace("visitors", f"{infinite}, visitors") if column == "ratio" else PLAIN
     query = query.replace("revenue", infinite) if column == "revenue" else query
 
-    told = refused(shop, query, sales(1, 2, 3))
+    error = refused(shop, query, sales(1, 2, 3))
 
-    assert f"1 of 3 rows have an infinite {column}, which no model can learn from; divide by nullif(..., 0)" in told
+    assert f"1 of 3 rows have an infinite {column}, which no model can learn from; divide by nullif(..., 0)" in error
 
 
 def test_nan_becomes_null(shop: Path) -> None:

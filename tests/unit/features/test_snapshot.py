@@ -31,7 +31,7 @@ def ingested(shop: Path) -> Pipeline:
     return pipeline
 
 
-def test_a_pipeline_without_a_table_is_told_to_ingest_first(shop: Path) -> None:
+def test_a_pipeline_without_a_table_says_to_ingest_first(shop: Path) -> None:
     """The sentence names the sources and the DAG that ingests them."""
     with pytest.raises(NotIngested, match=r"^shop: no data has been ingested yet for sales; run the DAG shop\.ingest"):
         pin_snapshot(load_pipeline("shop"))

@@ -15,7 +15,7 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
 
 
 @pytest.mark.parametrize(
-    ("expectation", "told"),
+    ("expectation", "expected"),
     [
         (
             gxe.ExpectColumnDistinctValuesToEqualSet(column="number", value_set=[1, 5]),
@@ -62,12 +62,12 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
         ),
     ],
 )
-def test_a_failure_is_one_clause(expectation: gxe.Expectation, told: str) -> None:
+def test_a_failure_is_one_clause(expectation: gxe.Expectation, expected: str) -> None:
     """It once said "observed None", or showed NumPy numbers, although the missing values were known."""
     with rows_of_table(TABLE) as rows:
         judged = run_suite(rows, [expectation])
 
-    assert [str(each) for each in failures(judged)] == [told]
+    assert [str(each) for each in failures(judged)] == [expected]
 
 
 def test_the_page_has_no_traceback() -> None:

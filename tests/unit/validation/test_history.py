@@ -104,7 +104,7 @@ def judge(tmp_path: Path) -> Callable[..., list[Failure]]:
     return run
 
 
-def told(failures: list[Failure]) -> list[tuple[str, str]]:
+def failed_checks(failures: list[Failure]) -> list[tuple[str, str]]:
     """Return the checks that failed, with their columns."""
     return [(failure.expectation, failure.column) for failure in failures]
 
@@ -132,7 +132,7 @@ def test_a_batch_of_many_days_finds_what_single_days_would(tmp_path: Path) -> No
     together = compare(found, profile_schema().empty_table(), DAYS, source())
     alone = compare(last, found, [str(TODAY)], source())
 
-    assert told(together) == told(alone) == [("history_volume", "table")]
+    assert failed_checks(together) == failed_checks(alone) == [("history_volume", "table")]
     assert f"on {TODAY}: " in together[0].explanation
     assert "on 2024" not in alone[0].explanation
 
@@ -141,7 +141,7 @@ def test_half_of_the_rows_missing_is_reported_against_the_same_weekdays(judge: C
     """A Wednesday is compared with Wednesdays; all days together would allow it."""
     found = judge(lambda today: today[::2])
 
-    assert told(found) == [("history_volume", "table")]
+    assert failed_checks(found) == [("history_volume", "table")]
     assert found[0].severity == "warning"
     assert "(limit 40 %) 2" in found[0].explanation
     assert " % below the mean of the last 4 Wednesdays (4" in found[0].explanation
@@ -151,7 +151,7 @@ def test_a_day_without_rows_only_fails_on_volume(judge: Callable[..., list[Failu
     """Nothing else can be checked, and an empty day is not history for others."""
     found = judge(lambda today: today[:0])
 
-    assert told(found) == [("history_volume", "table")]
+    assert failed_checks(found) == [("history_volume", "table")]
     assert "0 rows, 100 % below" in found[0].explanation
 
 
@@ -161,14 +161,14 @@ def test_doubled_rows_are_reported_once(judge: Callable[..., list[Failure]]) -> 
 
     found = judge(lambda today: pd.concat([today, twice.assign(order_id="again-" + twice["order_id"])]))
 
-    assert told(found) == [("history_volume", "table")]
+    assert failed_checks(found) == [("history_volume", "table")]
 
 
 def test_another_unit_is_reported_with_the_new_range(judge: Callable[..., list[Failure]]) -> None:
     """Cents instead of euros: each value is possible, all of them together are not."""
     found = judge(lambda today: today.assign(price=today["price"] * 100))
 
-    assert told(found) == [("history_distribution", "column 'price'")]
+    assert failed_checks(found) == [("history_distribution", "column 'price'")]
     assert "(limit 0.25 more than usual) PSI " in found[0].explanation
     assert "against the last 28 days (at most 0." in found[0].explanation
     assert ", farther off than any before (" in found[0].explanation
@@ -178,7 +178,7 @@ def test_a_change_of_shares_is_reported(judge: Callable[..., list[Failure]]) -> 
     """Every value is known, but their shares match no earlier day."""
     found = judge(lambda today: today.assign(country="fr"))
 
-    assert told(found)[-1] == ("history_distribution", "column 'country'")
+    assert failed_checks(found)[-1] == ("history_distribution", "column 'country'")
     assert "most of it in the value 'de' (0 % of the rows, before 60 %)" in found[-1].explanation
 
 
@@ -186,14 +186,14 @@ def test_a_flag_that_is_suddenly_always_set_is_reported(judge: Callable[..., lis
     """Booleans are treated as categories."""
     found = judge(lambda today: today.assign(gift=True))
 
-    assert ("history_distribution", "column 'gift'") in told(found)
+    assert ("history_distribution", "column 'gift'") in failed_checks(found)
 
 
 def test_a_new_category_is_named_with_its_share(judge: Callable[..., list[Failure]]) -> None:
     """Five percent hardly change a distribution, but the name says what happened."""
     found = judge(lambda today: today.assign(country=today["country"].mask(today.index % 20 == 0, "DE")))
 
-    assert ("history_distinct", "column 'country'") in told(found)
+    assert ("history_distinct", "column 'country'") in failed_checks(found)
     assert "(limit 1 % of the rows) never seen in the last 28 days: 'DE', 5" in found[0].explanation
 
 
@@ -211,20 +211,20 @@ def test_a_column_of_names_that_became_constant_is_reported(judge: Callable[...,
     """A constant in place of an id has far fewer values than on any day."""
     found = judge(lambda today: today.assign(customer="0"))
 
-    assert told(found) == [("history_distinct", "column 'customer'")]
+    assert failed_checks(found) == [("history_distinct", "column 'customer'")]
     assert "1 distinct value in " in found[0].explanation
 
 
 def test_a_stuck_sensor_is_reported(judge: Callable[..., list[Failure]]) -> None:
     """For a measurement, more values than ever are normal, but a single one is not."""
-    assert ("history_distinct", "column 'price'") in told(judge(lambda today: today.assign(price=20.0)))
+    assert ("history_distinct", "column 'price'") in failed_checks(judge(lambda today: today.assign(price=20.0)))
 
 
 def test_a_burst_of_nulls_is_reported(judge: Callable[..., list[Failure]]) -> None:
     """A third of the values are missing, and none is wrong."""
     found = judge(lambda today: today.assign(price=today["price"].mask(today.index % 10 < 3)))
 
-    assert told(found) == [("history_nulls", "column 'price'")]
+    assert failed_checks(found) == [("history_nulls", "column 'price'")]
     assert "(limit 10 % more) 30 % of " in found[0].explanation
     assert "at most 0 % in the last 28 days" in found[0].explanation
 
@@ -233,21 +233,21 @@ def test_numbers_that_are_not_finite_count_as_nulls(judge: Callable[..., list[Fa
     """A division by zero upstream gives infinity here, where another database would give null."""
     found = judge(lambda today: today.assign(price=today["price"].mask(today.index % 10 < 3, np.inf)))
 
-    assert told(found) == [("history_nulls", "column 'price'")]
+    assert failed_checks(found) == [("history_nulls", "column 'price'")]
 
 
 def test_a_column_that_is_all_null_only_fails_on_nulls(judge: Callable[..., list[Failure]]) -> None:
     """Without values there is no distribution."""
     found = judge(lambda today: today.assign(price=np.nan, country=None))
 
-    assert told(found) == [("history_nulls", "column 'country'"), ("history_nulls", "column 'price'")]
+    assert failed_checks(found) == [("history_nulls", "column 'country'"), ("history_nulls", "column 'price'")]
 
 
 def test_a_day_that_ends_early_is_reported_in_hours(judge: Callable[..., list[Failure]]) -> None:
     """It has as many rows as usual, so its volume shows nothing."""
     found = judge(lambda today: today.assign(sold_at=today["sold_at"] - pd.to_timedelta(12, unit="h")))
 
-    assert told(found) == [("history_freshness", "column 'sold_at'")]
+    assert failed_checks(found) == [("history_freshness", "column 'sold_at'")]
     assert "(limit 6 hours) the newest row is of 2024-02-07 1" in found[0].explanation
     assert "12.2 hours earlier in its day than the median of the last 28 days" in found[0].explanation
 
@@ -266,7 +266,7 @@ def test_days_out_of_reach_are_not_history(judge: Callable[..., list[Failure]]) 
 
     found = judge(lambda today: today.assign(price=np.nan), frame=frame, history={"days": 14})
 
-    assert told(found) == [("history_nulls", "column 'price'")]
+    assert failed_checks(found) == [("history_nulls", "column 'price'")]
     assert "in the last 14 days" in found[0].explanation
 
 
@@ -284,7 +284,7 @@ def test_severity_and_limit_are_those_of_the_pipeline(judge: Callable[..., list[
 
     found = judge(lambda today: today[: int(0.7 * len(today))].assign(country=None), history=settings)
 
-    assert ("history_volume", "table") in told(found)
+    assert ("history_volume", "table") in failed_checks(found)
     assert "history_nulls" not in [failure.expectation for failure in found]
     assert {failure.expectation: failure.severity for failure in found}["history_volume"] == "critical"
     assert "(limit 20 %)" in found[0].explanation
@@ -348,12 +348,12 @@ class TestSnapshots:
         """Half a registry looks complete to every other check."""
         found = self.compare(tmp_path, lambda table: table[::2])
 
-        assert told(found) == [("history_volume", "table")]
+        assert failed_checks(found) == [("history_volume", "table")]
         assert "50 % below those of the last snapshot, of 2024-01-08 (" in found[0].explanation
 
     def test_one_snapshot_is_enough_to_detect_another_unit(self, tmp_path: Path) -> None:
         """Most of a table stays the same."""
         found = self.compare(tmp_path, lambda table: table.assign(price=table["price"] * 100))
 
-        assert told(found) == [("history_distribution", "column 'price'")]
+        assert failed_checks(found) == [("history_distribution", "column 'price'")]
         assert "against the last snapshot: most of it" in found[0].explanation

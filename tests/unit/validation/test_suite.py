@@ -21,7 +21,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def told(folder: Path, item: str) -> str:
+def mistake_of(folder: Path, item: str) -> str:
     """Return the sentence about a suite of one item, without its beginning."""
     items, [sentence] = read_items(write(folder, f"expectations:\n  - {item}\n"))
     assert items == []
@@ -80,7 +80,7 @@ def test_an_empty_list_is_a_suite(tmp_path: Path) -> None:
 )
 def test_a_misspelt_expectation_gets_a_suggestion(tmp_path: Path, name: str, meant: str) -> None:
     """The sentence names the likely one, not a list of a hundred names."""
-    sentence = told(tmp_path, f"{name}: {{column: revenue}}")
+    sentence = mistake_of(tmp_path, f"{name}: {{column: revenue}}")
 
     assert sentence == (
         f"there is no expectation '{name}'; did you mean '{meant}'? (the names are Great Expectations' own)"
@@ -125,7 +125,7 @@ def test_a_misspelt_expectation_gets_a_suggestion(tmp_path: Path, name: str, mea
 )
 def test_wrong_arguments_are_named(tmp_path: Path, item: str, sentence: str) -> None:
     """Great Expectations' error on an argument follows the expectation's name."""
-    assert sentence in told(tmp_path, item)
+    assert sentence in mistake_of(tmp_path, item)
 
 
 def test_all_mistakes_of_a_suite_are_listed_at_once(tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ def test_expectations_that_can_be_judged_are_accepted(tmp_path: Path) -> None:
 )
 def test_what_would_fail_every_night_is_named_with_its_line(tmp_path: Path, item: str, sentence: str) -> None:
     """The sentence names the file, the line and the expectation, and not the sound one before it."""
-    [told] = tried(tmp_path, "expect_table_row_count_to_be_between: {min_value: 5}", item)
+    [mistake] = tried(tmp_path, "expect_table_row_count_to_be_between: {min_value: 5}", item)
 
-    assert told.startswith(f"shop/expectations/sales.yaml:3: expectation 2: {item.split(':')[0]}: ")
-    assert sentence in told
+    assert mistake.startswith(f"shop/expectations/sales.yaml:3: expectation 2: {item.split(':')[0]}: ")
+    assert sentence in mistake
 
 
 def test_a_set_of_another_type_than_its_column_is_refused_by_a_run(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def test_a_column_has_its_declared_type_whether_or_not_a_day_has_nulls(column: s
 )
 def test_integers_are_compared_exactly(expectation: Expectation, count: int) -> None:
     """Beyond 2^53 two integers are one float, so a wrong id passed and a right one failed."""
-    told = found(expectation)
-    assert (f"failed for {count} of" in told) if count else told == ""
+    failure = found(expectation)
+    assert (f"failed for {count} of" in failure) if count else failure == ""
 
 
 def test_integers_of_a_suite_stay_integers(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_a_row_with_a_null_is_not_judged_on_several_columns(
     expectation: Expectation, count: int, push_down: bool
 ) -> None:
     """A null in one of the columns once counted as broken, against the page on expectations."""
-    told = found(expectation, push_down=push_down)
-    assert (f"failed for {count} of" in told) if count else told == ""
+    failure = found(expectation, push_down=push_down)
+    assert (f"failed for {count} of" in failure) if count else failure == ""
 
 
 def test_a_row_with_a_null_is_judged_if_the_suite_says_so() -> None:
@@ -158,16 +158,16 @@ def test_a_row_with_a_null_is_judged_if_the_suite_says_so() -> None:
 )
 def test_bounds_of_times_are_in_utc(expectation: Expectation, count: int, push_down: bool) -> None:
     """A bound without a zone could not be compared with a time in UTC, so the expectation failed every day."""
-    told = found(expectation, push_down=push_down)
-    assert (f"failed for {count} of" in told) if count else told == ""
+    failure = found(expectation, push_down=push_down)
+    assert (f"failed for {count} of" in failure) if count else failure == ""
 
 
 @pytest.mark.parametrize("push_down", [True, False])
 def test_the_first_and_last_time_are_judged(push_down: bool) -> None:
     """The minimum and maximum of a column of times are compared with dates too."""
     assert not found(gxe.ExpectColumnMinToBeBetween(column="sold_at", min_value="2024-01-01"), push_down=push_down)
-    told = found(gxe.ExpectColumnMaxToBeBetween(column="sold_at", max_value="2024-12-31"), push_down=push_down)
-    assert told.endswith("(max_value=2024-12-31 00:00:00+00:00) failed, observed 9999-12-31 00:00:00+00:00")
+    failure = found(gxe.ExpectColumnMaxToBeBetween(column="sold_at", max_value="2024-12-31"), push_down=push_down)
+    assert failure.endswith("(max_value=2024-12-31 00:00:00+00:00) failed, observed 9999-12-31 00:00:00+00:00")
 
 
 ABOUT_ALL = [
@@ -205,8 +205,8 @@ def test_a_histogram_leaves_nulls_out(column: str) -> None:
 @pytest.mark.parametrize("expectation", ABOUT_ALL)
 def test_a_column_of_nulls_has_no_mean(expectation: Expectation, push_down: bool) -> None:
     """It once failed with "observed None"; the sentence now says why there is nothing to observe."""
-    told = found(expectation, push_down=push_down)
-    assert told.endswith("failed, since none of the 4 rows has a value")
+    failure = found(expectation, push_down=push_down)
+    assert failure.endswith("failed, since none of the 4 rows has a value")
 
 
 @pytest.mark.parametrize(
