@@ -25,10 +25,10 @@ def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: i
     At several cut-off times, the check rebuilds the rows of the day before from the data known then. A value that
     changes has used data from the future.
     """
-    from include.features.proof import prove_newest
+    from include.features.leakage_check import check_newest_features
 
     day = as_of.date() if as_of else None
-    prove_newest(loader.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, told=click.echo)
+    check_newest_features(loader.load_pipeline(pipeline), day, cut_offs=cut_offs, seed=seed, report_line=click.echo)
 
 
 @click.command("document-features")

@@ -1,4 +1,4 @@
-"""Aggregates of trailing windows, each of its window's rows alone and in their order."""
+"""Aggregates trailing windows, each from its own rows alone and in their order."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from include.features.windows import Windows
 
-#: Rows of windows that are laid side by side at a time, which fit into a processor's cache.
+#: How many rows of windows are laid side by side at a time, so that they fit into the processor's cache.
 _CHUNK_ROWS = 200_000
-#: Fewest rows of a window of which a function says something, where that is more than one.
+#: The fewest rows of a window for a function that needs more than one.
 _NEEDED_ROWS = {"std": 2, "trend": 2}
 
 
 def aggregate(function: str, windows: Windows, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Return one function of each window's values, of shape (n_windows,); NaN where a window has too few.
+    """Return one function of each window's values, of shape (n_windows,); NaN if a window has too few.
 
-    `count` is the number of rows, and 0 where there is none. `std` is that of a sample (with n - 1). `trend` is
-    the slope a day of a straight line through the values by least squares. `last` is the value that became
-    known last; of several at that moment, that of the greatest key.
+    `count` is the number of rows, which may be 0. `std` is the sample standard deviation (with n - 1). `trend` is the
+    slope per day of a least-squares line through the values. `last` is the value that became known last; of several
+    at the same time, the one with the greatest key.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def aggregate(function: str, windows: Windows, values: np.ndarray, at: np.ndarra
 
 
 def _reduce(function: np.ufunc, values: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Reduce each run of positions; a sum adds in an order that its length alone decides."""
+    """Reduce each range of positions; the order in which a sum adds depends only on its length."""
     import numpy as np
 
     bounds = np.empty(2 * len(first), dtype="int64")
     bounds[0::2], bounds[1::2] = first, end
-    # what lies between two windows is reduced as well and left out; an end may be one behind the last value
+    # reduceat also reduces what lies between two windows, which is dropped; an end may be one past the last value
     return function.reduceat(np.append(values, 0.0), bounds)[0::2]
 
 
@@ -85,7 +85,7 @@ def _trend(first: np.ndarray, end: np.ndarray, values: np.ndarray, at: np.ndarra
 
 
 def _spread(first: np.ndarray, end: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield runs of windows with their rows side by side: the positions, where each starts, and its rows."""
+    """Yield groups of windows with their rows side by side: the positions, the start of each, and its row count."""
     import numpy as np
 
     total = np.cumsum(end - first)

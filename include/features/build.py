@@ -1,4 +1,4 @@
-"""Build features: one run's feature table, from the lake's tables at pinned versions."""
+"""Builds the feature table of one run from the lake's tables at pinned versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.core.as_of import ONE_MOMENT, end_of, midnight
-from include.features.affected import Base, defined_by, digest, find_affected, why_all
+from include.features.affected import defined_by, digest, find_affected, why_rebuild_all
+from include.features.build_record import BuildRecord
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pinned_tables, raw_datasets
 
@@ -28,14 +29,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """A version of a pipeline's feature table, and what it was made from.
+    """A version of a pipeline's feature table.
 
     Attributes
     ----------
     first_day
-        ISO day from which on its rows count; older ones may lie in the table, and readers leave them out.
+        The ISO day of the oldest rows that count; readers leave out older ones.
     feature_types
-        The Arrow type of each feature, by its name: of the columns that a model may learn from.
+        The Arrow type of each column that a model may learn from, by name.
     """
 
     uri: str
@@ -54,10 +55,10 @@ class FeatureTable:
 
 
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
-    """Build the feature table of what the run as of a day sees, as `include.core.as_of` says.
+    """Build the feature table of the run as of a day, from the rows that this run may see (`include.core.as_of`).
 
-    With `features.lookback_days` only those rows are built that can differ from those of the newest version,
-    and the others are kept. The same query over the same snapshot finds the version that it made before.
+    With `features.lookback_days`, only the rows that can differ from the newest version are built, and the others are
+    kept. If the same query over the same snapshot was built before, that version is returned.
 
     Parameters
     ----------
@@ -67,36 +68,35 @@ def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) ->
     Raises
     ------
     FeatureQueryFailed, PublishConflict, LakeError
-        With the last version of the feature table untouched.
+        The last version of the feature table is then untouched.
     """
     build = _Build(pipeline, snapshot, as_of)
-    there = lake.open_features(build.uri)
-    found = there.find(build.digest) if there else None
-    if found:
-        version, about = found.version, found.about
-        log.info("%s: the features of this snapshot are version %s already", pipeline.name, version)
+    existing = lake.open_features(build.uri)
+    found = existing.find(build.digest) if existing else None
+    record = BuildRecord.from_json(found.about) if found else None
+    if found and record:
+        version = found.version
+        log.info("%s: the features of this snapshot are already built, as version %s", pipeline.name, version)
     else:
-        version, about = build.make(there)
+        version, record = build.make(existing)
     table = FeatureTable(
         uri=build.uri,
         version=version,
         key=pipeline.features.key,
-        rows=about["rows"],
-        labelled_rows=about["labelled_rows"],
-        columns=len(about["types"]),
+        rows=record.rows,
+        labelled_rows=record.labelled_rows,
+        columns=len(record.types),
         build=build.digest,
-        first_day=about["first_day"],
-        feature_types={name: kind for name, kind in about["types"].items() if name not in pipeline.kept_out},
+        first_day=record.first_day.isoformat(),
+        feature_types={name: kind for name, kind in record.types.items() if name not in pipeline.kept_out},
     )
-    log.info(
-        "%s: %s rows, %s with a known label, %s columns, version %s of %s",
-        *(pipeline.name, f"{table.rows:,}", f"{table.labelled_rows:,}", table.columns, version, build.uri),
-    )
+    counts = f"{table.rows:,} rows, {table.labelled_rows:,} with a known label, {table.columns} columns"
+    log.info("%s: %s, version %s of %s", pipeline.name, counts, version, build.uri)
     return table
 
 
 def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> pd.DataFrame:
-    """Return all that `build_features` would build, as `read_features` returns it, and write nothing."""
+    """Return the rows that `build_features` would build, in the form of `read_features`, and write nothing."""
     build = _Build(pipeline, snapshot, as_of)
     return build.query(pinned_tables(pipeline, snapshot), midnight(build.first_day)).to_pandas()
 
@@ -104,12 +104,12 @@ def compute_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) 
 def compute_rows(
     pipeline: Pipeline, snapshot: dict[str, int], as_of: date, since: datetime, known_at: datetime | None = None
 ) -> pa.Table:
-    """Return the rows that are asked from `since` on, as `build_features` makes them, and write nothing.
+    """Return the rows with a prediction time from `since` on, equal to those of `build_features`, and write nothing.
 
     Parameters
     ----------
     known_at
-        If given, only rows that are asked up to this moment, from what was known at this moment.
+        If given, only rows with a prediction time up to this moment, built from what was known then.
     """
     return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since, known_at)
 
@@ -117,7 +117,7 @@ def compute_rows(
 def read_feature_rows(table: FeatureTable) -> pa.Table:
     """Read a feature table, in the order of `prediction_time` and key.
 
-    The order is part of the result: a sample is drawn by position, and trees sum in the order of rows.
+    The order matters: samples are drawn by position, and trees sum in the order of rows.
     """
     since = midnight(date.fromisoformat(table.first_day)) if table.first_day else None
     rows = lake.read_features(table.uri, table.version, since)
@@ -131,7 +131,7 @@ def read_features(table: FeatureTable) -> pd.DataFrame:
 
 
 class _Build:
-    """One build: what it is made from, and the two ways to make it."""
+    """One build, either of all rows or of those that can differ from the newest version."""
 
     def __init__(self, pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> None:
         self.pipeline, self.snapshot, self.as_of = pipeline, snapshot, as_of
@@ -141,36 +141,36 @@ class _Build:
         made_from = [self.definition, snapshot, as_of.isoformat(), self.first_day.isoformat()]
         self.digest = digest([*made_from, pipeline.training.deterministic])
 
-    def make(self, there: lake.FeatureRows | None) -> tuple[int, dict[str, Any]]:
-        """Build what can differ from the newest version, or everything; return the version and what it says."""
-        newest = there.newest() if there else None
-        base = Base.from_json(newest.about) if newest else None
-        why = why_all(self.pipeline, base, self.definition, self.first_day, self.as_of)
+    def make(self, existing: lake.FeatureRows | None) -> tuple[int, BuildRecord]:
+        """Build the rows that can differ from the newest version, or all rows; return the new version."""
+        newest = existing.newest() if existing else None
+        base = BuildRecord.from_json(newest.about) if newest else None
+        why = why_rebuild_all(self.pipeline, base, self.definition, self.first_day, self.as_of)
         tables = pinned_tables(self.pipeline, self.snapshot)
-        if why is None and base is not None and there is not None:
+        if why is None and base is not None and existing is not None:
             affected = find_affected(self.pipeline, base, tables, self.first_day, self.as_of)
             why = affected.why
             if affected.since:
-                made = self._replace(there, base, tables, affected.since)
+                made = self._replace(existing, base, tables, affected.since)
                 if made:
                     return made
-                why = "a key or a column of the new rows is not as in those that are kept"
-        log.info("%s: building all rows, since %s", self.pipeline.name, why)
+                why = "the new rows have other columns than the kept rows, or share keys with them"
+        log.info("%s: building all rows: %s", self.pipeline.name, why)
         rows = self.query(tables, midnight(self.first_day))
-        about = self._about(tables, rows, rows.select([PREDICTION_TIME, self.pipeline.features.label]))
-        return lake.write_features(self.uri, rows, self.digest, about), about
+        record = self._record(tables, rows, rows.select([PREDICTION_TIME, self.pipeline.features.label]))
+        return lake.write_features(self.uri, rows, self.digest, record.to_json()), record
 
     def _replace(
-        self, there: lake.FeatureRows, base: Base, tables: Mapping[str, lake.PinnedTable], since: datetime
-    ) -> tuple[int, dict[str, Any]] | None:
-        """Replace the rows from `since` on; None where the others cannot be kept beside them."""
+        self, existing: lake.FeatureRows, base: BuildRecord, tables: Mapping[str, lake.PinnedTable], since: datetime
+    ) -> tuple[int, BuildRecord] | None:
+        """Replace the rows from `since` on; return None if the new rows do not fit the kept ones."""
         import pyarrow as pa
 
         features = self.pipeline.features
         columns = list(dict.fromkeys([*features.key, PREDICTION_TIME, features.label]))
-        with ThreadPoolExecutor(1) as beside:
-            reading = beside.submit(there.read, midnight(self.first_day), since, columns)
-            reading_month = beside.submit(there.read, since.replace(day=1), since)
+        with ThreadPoolExecutor(1) as reader:
+            reading = reader.submit(existing.read, midnight(self.first_day), since, columns)
+            reading_month = reader.submit(existing.read, since.replace(day=1), since)
             rows = self.query(tables, since)
             kept, rows_of_month = reading.result(), reading_month.result()
         if _types(rows) != base.types:
@@ -178,38 +178,36 @@ class _Build:
         rows = rows.select(rows_of_month.column_names).cast(rows_of_month.schema)
         if kept.join(rows.select(features.key), features.key, join_type="inner").num_rows:
             return None
-        about = self._about(tables, rows, pa.concat_tables([kept, rows.select(columns)]))
-        version = there.replace(since, pa.concat_tables([rows_of_month, rows]), self.digest, about)
-        log.info(
-            "%s: built the rows of %s days (since %s) of %s, onto version %s",
-            *(self.pipeline.name, (self.as_of - since.date()).days + 1, f"{since:%Y-%m-%d}"),
-            *(self.pipeline.training.window_days, version - 1),
-        )
-        return version, about
+        record = self._record(tables, rows, pa.concat_tables([kept, rows.select(columns)]))
+        version = existing.replace(since, pa.concat_tables([rows_of_month, rows]), self.digest, record.to_json())
+        days, of = (self.as_of - since.date()).days + 1, self.pipeline.training.window_days
+        built = f"built the rows of {days} days (since {since:%Y-%m-%d}) of {of}"
+        log.info("%s: %s, onto version %s", self.pipeline.name, built, version - 1)
+        return version, record
 
     def query(self, tables: Mapping[str, lake.PinnedTable], since: datetime) -> pa.Table:
         """Run the query for the rows from `since` on."""
         return _query(self.pipeline, tables, self.as_of, since)
 
-    def _about(self, tables: Mapping[str, lake.PinnedTable], rows: pa.Table, window: pa.Table) -> dict[str, Any]:
-        """Return what the commit says of the build: of the rows that it made, and of all in the window."""
+    def _record(self, tables: Mapping[str, lake.PinnedTable], rows: pa.Table, window: pa.Table) -> BuildRecord:
+        """Return the record of a build that made some rows, given all rows of the window."""
         import pyarrow.compute as pc
 
         label, lookback = self.pipeline.features.label, self.pipeline.features.lookback_days
         young = end_of(self.as_of) - timedelta(days=lookback or 0)
         times = rows.filter(pc.and_(pc.is_null(rows[label]), pc.greater_equal(rows[PREDICTION_TIME], young)))
         unlabelled = pc.min(times[PREDICTION_TIME]).as_py()
-        return {
-            "definition": self.definition,
-            "as_of": self.as_of.isoformat(),
-            "first_day": self.first_day.isoformat(),
-            "snapshot": self.snapshot,
-            "tables": {name: table.identity for name, table in tables.items()},
-            "unlabelled_since": unlabelled.isoformat() if unlabelled else None,
-            "types": _types(rows),
-            "rows": window.num_rows,
-            "labelled_rows": window.num_rows - window[label].null_count,
-        }
+        return BuildRecord(
+            definition=self.definition,
+            as_of=self.as_of,
+            first_day=self.first_day,
+            snapshot=self.snapshot,
+            tables={name: table.identity for name, table in tables.items()},
+            unlabelled_since=unlabelled,
+            types=_types(rows),
+            rows=window.num_rows,
+            labelled_rows=window.num_rows - window[label].null_count,
+        )
 
 
 def _query(
@@ -219,7 +217,7 @@ def _query(
     since: datetime,
     known_at: datetime | None = None,
 ) -> pa.Table:
-    """Run the query for the rows from `since` to the end of `as_of`, over the partitions that these can read."""
+    """Run the query for the rows from `since` to the end of `as_of`, over the partitions that they can read."""
     lookback = pipeline.features.lookback_days
     raw_since = as_of - timedelta(days=pipeline.history_days - 1)
     if lookback:
@@ -237,7 +235,7 @@ def _query(
 
 
 def _without_enums(rows: pa.Table) -> pa.Table:
-    """Return the values of DuckDB's enums as the lake keeps them: a model is never given what it was not trained on."""
+    """Return DuckDB's enums as plain values, as the lake stores them: training and scoring need the same types."""
     import pyarrow as pa
 
     plain = [
@@ -251,7 +249,7 @@ def _types(rows: pa.Table) -> dict[str, str]:
 
 
 def _is_in_order(rows: pa.Table, names: list[str]) -> bool:
-    """Return whether rows are sorted by some columns, the first before the others."""
+    """Return whether rows are sorted by some columns, by the first column first."""
     import pyarrow.compute as pc
 
     tied = None

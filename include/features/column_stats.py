@@ -1,4 +1,4 @@
-"""The figures of a feature table: what is empty, how many values there are, and between which they lie."""
+"""Column statistics of a feature table: nulls, distinct values, and the range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from include.core.sql_text import identifier
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Up to about so many values are counted; of more, only about how many there are is told, which costs a tenth.
+#: Up to about this many distinct values are counted exactly; beyond, an estimate costs a tenth.
 COUNTED_VALUES = 10_000
 
 _NUMBERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -28,16 +28,16 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class ColumnStats:
-    """What a column holds.
+    """The statistics of one column.
 
     Attributes
     ----------
     kind
-        Its type, in the words of pipeline.yaml where those have one.
+        Its type, in the words of pipeline.yaml if these have one.
     distinct
-        How many values it has; null is none. Within a tenth or so where `exact` is false.
+        How many distinct values it has without null; to within about a tenth if `exact` is false.
     low, mean, high
-        Of numbers; None where there is none. A time has the first and the last.
+        Of numbers; None if there are none. A column of times has only the first and the last.
     """
 
     name: str
@@ -51,7 +51,7 @@ class ColumnStats:
 
 
 def column_stats(rows: pa.Table) -> dict[str, ColumnStats]:
-    """Count and measure each column, by its name."""
+    """Return the statistics of each column, by name."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -59,19 +59,19 @@ def column_stats(rows: pa.Table) -> dict[str, ColumnStats]:
         con.register("feature_rows", rows)
         described = con.table("feature_rows")
         kinds = dict(zip(described.columns, map(str, described.types), strict=True))
-        asked = ["count(*)", *(each for column in kinds.items() for each in _asked(*column))]
-        total, *values = aggregate(con, asked, "feature_rows")[None]
+        aggregates = ["count(*)", *(each for column in kinds.items() for each in _aggregates(*column))]
+        total, *values = aggregate(con, aggregates, "feature_rows")[None]
         measured = {name: values[5 * at : 5 * at + 5] for at, name in enumerate(kinds)}
-    # each count(DISTINCT) takes DuckDB 20 ms, however few the rows are
+    # each count(DISTINCT) takes DuckDB 20 ms, however few rows there are
     counted = {
         field.name: pc.count_distinct(rows[field.name]).as_py()
         for field in rows.schema
         if measured[field.name][1] <= COUNTED_VALUES and not pa.types.is_nested(field.type)
     }
-    figures = {}
+    stats = {}
     for name, (known, about, low, high, mean) in measured.items():
         kind = "TIMESTAMP" if kinds[name].startswith("TIMESTAMP") else kinds[name]
-        figures[name] = ColumnStats(
+        stats[name] = ColumnStats(
             name=name,
             kind=_TYPES.get(kind, kind.lower()),
             nulls=total - known,
@@ -81,13 +81,13 @@ def column_stats(rows: pa.Table) -> dict[str, ColumnStats]:
             mean=mean,
             high=high,
         )
-    return figures
+    return stats
 
 
-def _asked(name: str, kind: str) -> list[str]:
-    """Return what is asked of a column: values, about how many different ones, the least, the greatest, the mean."""
+def _aggregates(name: str, kind: str) -> list[str]:
+    """Return the SQL of a column's number of values, estimated distinct values, minimum, maximum and mean."""
     column, number = identifier(name), _TYPES.get(kind) in ("integer", "float")
     extremes = [f"min({column})", f"max({column})"] if number or kind.startswith("TIMESTAMP") else ["NULL", "NULL"]
-    # what is not finite is no part of a mean
+    # a mean leaves out numbers that are not finite
     mean = f"avg({column}) FILTER (isfinite({column}::DOUBLE))" if number else "NULL"
     return [f"count({column})", f"approx_count_distinct({column})", *extremes, mean]

@@ -1,7 +1,7 @@
-"""Where features come from: what features.sql says of each column, and the sources that its values are made of.
+"""Column lineage: the comments, the SQL and the sources of each column of features.sql.
 
-The query is read, not run. What cannot be read has no lineage and a note that says so; it is never an error,
-since a query that DuckDB runs need not be one that another parser understands.
+The query is parsed, not run. A query that sqlglot cannot parse has no lineage and a note that says so. It is no error,
+since DuckDB may run it all the same.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from include.features.column_origins import ColumnOrigins
 from include.features.query_tables import query_tables
 from include.features.select_list import Item, read_select_lists
-from include.features.trace import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from include.config.pipeline import Aggregates, Pipeline, Series
+    from include.features.column_origins import Origin
     from include.features.query_tables import QueryTable
-    from include.features.trace import Origin
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,16 @@ class ColumnLineage:
     Attributes
     ----------
     comment, group
-        What the query's comments say of it, and of the columns that it stands with.
+        The query's comment on the column, and the one on its block of columns.
     expression
-        Its SQL; where that only passes a column of a CTE on, the SQL of that column as well.
+        Its SQL, followed by the SQL of the CTE column that it passes on, if it does nothing else.
     sources
-        The declared sources that its values are made of: the columns that are read, and what they are grouped,
-        partitioned and ordered by. None where that could not be traced.
+        The declared sources that its values come from, including those that group, partition and order them; None if
+        they are unknown.
     origins
-        The tables that the query reads with their columns, in lower case, "" where only rows are counted.
+        The tables that the query reads, with the column in lower case, "" where only the rows are counted.
     values
-        Those of them that its values are, without what rows are grouped, partitioned, ordered and found by.
+        The origins that the values are computed from, without those that group, partition, order or find rows.
     """
 
     name: str
@@ -56,14 +56,16 @@ class ColumnLineage:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What is known of the columns of a feature table.
+    """The lineage of all columns of a feature table.
 
     Attributes
     ----------
     columns
-        By name in lower case, since SQL does not tell `Day` from `day`.
+        By name in lower case, since SQL ignores case.
     note
-        Why nothing, or less, is known; empty where all is well.
+        Why some or all columns have no lineage; empty if all have one.
+    sets
+        The sets of automated features, by name.
     """
 
     columns: dict[str, ColumnLineage] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Lineage:
     sets: Mapping[str, Aggregates | Series] = field(default_factory=dict)
 
     def of(self, name: str) -> ColumnLineage:
-        """Return what is known of a column, which may be nothing but its name."""
+        """Return the lineage of a column; of an unknown column only its name."""
         found = self.columns.get(name.lower())
         if found:
             return found
@@ -79,11 +81,11 @@ class Lineage:
         if not named:
             return ColumnLineage(name)
         longest = max(named, key=len)
-        return _automated(name, longest, self.sets[longest])
+        return _automated_lineage(name, longest, self.sets[longest])
 
 
-def trace_columns(pipeline: Pipeline) -> Lineage:
-    """Read a pipeline's features.sql; the columns of automated features are known by their declaration."""
+def column_lineage(pipeline: Pipeline) -> Lineage:
+    """Return the lineage of a pipeline's features, from features.sql and from `features.automated`."""
     from sqlglot.errors import SqlglotError
 
     automated = pipeline.features.automated
@@ -98,39 +100,39 @@ def trace_columns(pipeline: Pipeline) -> Lineage:
         for name, table in seen.items()
     }
     try:
-        columns, note = trace_query(pipeline.text(pipeline.features.query), tables)
-        columns = {name: _of_sources(column, seen) for name, column in columns.items()}
-    # a parser of a language that grows meets trees that it did not expect
+        columns, note = query_lineage(pipeline.text(pipeline.features.query), tables)
+        columns = {name: _with_sources(column, seen) for name, column in columns.items()}
+    # DuckDB's SQL grows faster than sqlglot, whose optimizer then fails with any of these
     except (SqlglotError, OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-        log.info("%s: %s could not be read for its lineage: %s", pipeline.name, pipeline.features.query, error)
-        columns, note = {}, "the query could not be read, so nothing is known of where its columns come from"
+        log.info("%s: no lineage, since %s could not be parsed: %s", pipeline.name, pipeline.features.query, error)
+        columns, note = {}, "the query could not be parsed, so its columns have no lineage"
     return Lineage(columns, note, sets)
 
 
 def own_sources(pipeline: Pipeline) -> set[str]:
-    """Return the sources that the questions come from, whose rows at a question's moment may hold its outcome.
+    """Return the sources that the spine comes from, whose rows at a prediction time may already hold the outcome.
 
-    They are those that `prediction_time` is made of, or all where that cannot be traced. The label of a forecast
-    lies ahead of its moment, so there it is none.
+    These are the sources of `prediction_time`, or all sources if its lineage is unknown. A forecast has none, since
+    its label lies after its prediction time.
     """
     if pipeline.training.task == "forecasting":
         return set()
-    sources = trace_columns(pipeline).of("prediction_time").sources
+    sources = column_lineage(pipeline).of("prediction_time").sources
     return {*pipeline.sources} if sources is None else {*sources}
 
 
-def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, ColumnLineage], str]:
-    """Return what is known of the columns that a query yields, and a note.
+def query_lineage(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, ColumnLineage], str]:
+    """Return the lineage of each column that a query returns, and a note on those that have none.
 
     Parameters
     ----------
     tables
-        Columns of the tables that the query may read, by the table's name.
+        The columns of each table that the query may read, by table name.
 
     Raises
     ------
     sqlglot.errors.SqlglotError
-        If the query cannot be read.
+        If the query cannot be parsed.
     """
     import sqlglot
     from sqlglot import exp
@@ -139,8 +141,8 @@ def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, Co
 
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     if not isinstance(tree, exp.Query):
-        return {}, "the query is no SELECT"
-    written = _written(tree, read_select_lists(sql))
+        return {}, "the query is not a SELECT"
+    written = _items_by_column(tree, read_select_lists(sql))
     qualified = qualify(
         tree.copy(),
         dialect="duckdb",
@@ -150,30 +152,32 @@ def trace_query(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, Co
         quote_identifiers=False,
     )
     root = build_scope(qualified)
+    if root is None:
+        return {}, "the query is not a SELECT"
     names = {name.lower(): name for name in tables}
-    tracer, values = Tracer(root, names), Tracer(root, names, values_only=True)
+    origins, values = ColumnOrigins(root, names), ColumnOrigins(root, names, values_only=True)
     columns = {}
     for name in qualified.named_selects:
-        path = [("", name.lower()), *tracer.passed_on(root, name)]
-        column = _column(name, path, written, tracer.of_output(root, name))
-        columns[name.lower()] = replace(column, values=tuple(sorted(values.of_output(root, name) or ())))
+        path = [("", name.lower()), *origins.pass_through_path(root, name)]
+        column = _column(name, path, written, origins.output_origins(root, name))
+        columns[name.lower()] = replace(column, values=tuple(sorted(values.output_origins(root, name) or ())))
     lost = [column.name for column in columns.values() if column.sources is None]
     nameless = [name for name in columns if name == "*" or name.startswith("_col_")]
     if nameless:
         known = {name: column for name, column in columns.items() if name not in nameless}
-        return known, "the query has columns that are named only when it runs, and nothing is known of those"
-    return columns, f"it could not be traced where {', '.join(lost)} comes from" if lost else ""
+        return known, "the query has columns that get their names only when it runs; they have no lineage"
+    return columns, f"no source was found for {', '.join(lost)}" if lost else ""
 
 
-def _of_sources(column: ColumnLineage, tables: Mapping[str, QueryTable]) -> ColumnLineage:
-    """Return what is known of a column with the sources of the tables that it comes from."""
+def _with_sources(column: ColumnLineage, tables: Mapping[str, QueryTable]) -> ColumnLineage:
+    """Replace the tables of a column's lineage by the sources behind them."""
     if column.sources is None:
         return column
     return replace(column, sources=tuple(sorted({tables[name].source for name in column.sources})))
 
 
-def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[str, Item]]:
-    """Return the items of the final SELECT ("") and of each CTE by the column's name; `*` is a column of that name."""
+def _items_by_column(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[str, Item]]:
+    """Return the items of the final SELECT ("") and of each CTE, by column name; a star has the name `*`."""
     selects = {"": tree.selects} | {cte.alias.lower(): cte.this.selects for cte in tree.ctes}
     return {
         name: {select.alias_or_name.lower(): item for select, item in zip(selects[name], items, strict=True)}
@@ -185,7 +189,7 @@ def _written(tree: exp.Query, lists: dict[str, list[Item]]) -> dict[str, dict[st
 def _column(
     name: str, path: list[tuple[str, str]], written: dict[str, dict[str, Item]], origins: set[Origin] | None
 ) -> ColumnLineage:
-    """Gather what is written of a column at each place that only passes it on, the final SELECT first."""
+    """Gather the comments and the SQL of a column, from the final SELECT down to the CTE that computes it."""
     comment = group = ""
     texts: list[str] = []
     for place, column in path:
@@ -193,7 +197,7 @@ def _column(
         star = written.get(place, {}).get("*") if item is None else None
         comment = comment or (item.comment if item else "")
         if not group and (not texts or star):
-            # a comment on a * tells of all its columns; a heading within a CTE only where * brings it here
+            # a comment on a star is about all its columns; a heading inside a CTE counts only if a star passes it on
             group = item.group if item else (star.group or star.comment) if star else ""
         if item:
             texts.append(f"-- in {place}\n{item.text}" if place else item.text)
@@ -201,7 +205,7 @@ def _column(
     return ColumnLineage(name, comment, group, "\n".join(texts), sources, tuple(sorted(origins or ())))
 
 
-def _automated(name: str, named: str, made: Aggregates | Series) -> ColumnLineage:
+def _automated_lineage(name: str, named: str, made: Aggregates | Series) -> ColumnLineage:
     kind = "series of" if hasattr(made, "calculators") else "aggregates of"
     comment = f"made without SQL: {kind} {', '.join(made.values)} by {', '.join(made.by)}"
     return ColumnLineage(name, comment, f"automated: {named}", sources=(made.source,))

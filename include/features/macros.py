@@ -1,4 +1,4 @@
-"""The functions that features.sql has beside DuckDB's own, which are in macros.sql."""
+"""Creates the macros of macros.sql, which features.sql may call like DuckDB's own functions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MACROS = Path(__file__).with_name("macros.sql")
 
 
 def create_macros(con: DuckDBPyConnection) -> None:
-    """Create the macros of macros.sql, which stay usable once access to files is switched off."""
+    """Create the macros of macros.sql; they keep working when access to files is switched off."""
     con.execute(MACROS.read_text(encoding="utf-8"))
 
 
 def names_macro(query: str) -> bool:
-    """Return whether a query may use a macro: it takes longer to create them than to open a database without."""
+    """Return whether a query may use a macro; creating the macros takes longer than opening a database."""
     names = re.findall(r"^CREATE MACRO (\w+)", MACROS.read_text(encoding="utf-8"), re.MULTILINE)
     return re.search(rf"\b({'|'.join(names)})\b", query, re.IGNORECASE) is not None

@@ -1,7 +1,7 @@
-"""Finds features that know their row's own label: the label is changed where it comes from, and no feature may move.
+"""Finds features that know their row's own label, by changing the label in the raw tables.
 
-A row's label may stand in the raw tables when the question is asked, as where one table already has its outcomes.
-Leaving out what became known later then leaves it there.
+The raw tables may hold a row's label at its prediction time, such as when one table comes with its outcomes. Then
+leaving out what became known later does not remove it, and only a change of the label reveals the leak.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from include.core.errors import FeatureQueryFailed
-from include.features.compare import compare, moved_at
-from include.features.lineage import trace_columns
+from include.features.compare import compare, differing_times
+from include.features.lineage import column_lineage
 from include.features.perturb import Perturbation
 from include.features.query import PREDICTION_TIME, columns_behind
 from include.features.query_tables import query_tables
@@ -25,51 +25,51 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.config.pipeline import Pipeline
-    from include.features.compare import Difference
+    from include.features.compare import ColumnDifference
     from include.features.perturb import Column
 
 log = logging.getLogger(__name__)
 
-#: Builds that tell a row's own label from labels of earlier rows, which are history.
-MOMENTS = 3
-#: About as many rows as labels are taken from.
+#: At most this many prediction times are perturbed alone, to tell a row's own label from the labels of earlier rows.
+TIMES = 3
+#: About this many rows supply labels to swap in.
 LABELLED_ROWS = 100_000
-#: Builds that tell which of the label's columns moves a feature.
+#: At most this many of the label's columns are perturbed alone.
 COLUMNS = 6
 
 
 @dataclass
 class OwnLabels:
-    """What was seen when the labels of rows were changed.
+    """The result of changing the labels of rows at one cut-off.
 
     Attributes
     ----------
     rows
-        Rows whose labels were known at the cut-off.
+        How many rows had a label at the cut-off.
     changed
-        Those whose labels could be changed.
+        How many of these labels could be changed.
     leaks
-        Features that moved with the label of their own row, or of a row asked at the same moment.
+        Features that changed with the label of their own row, or of a row with the same prediction time.
     shared
-        Features that moved with a part of what the label is computed from, with those columns: with some of its
-        columns and not with others, or with what was known when a part became known later. They may be what is
-        asked about (the amount that is due) as well as what is answered (the amount that was paid).
+        Features that changed with only a part of what the label is computed from, each with these columns. The part
+        may be some of the label's columns, or those that were known before the rest. Such a feature may be legitimate
+        (the amount due) or a leak (the amount paid).
     """
 
     rows: int = 0
     changed: int = 0
-    leaks: list[Difference] = field(default_factory=list)
+    leaks: list[ColumnDifference] = field(default_factory=list)
     shared: dict[str, list[Column]] = field(default_factory=dict)
 
 
 def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
-    """Return the columns that the label is computed from, by the table that the query reads.
+    """Return the raw columns that the label is computed from, by the table that the query reads.
 
-    Those that name a row, or say when it was, are left out.
+    Keys and times are left out.
     """
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
     label = lineage.of(pipeline.features.label)
-    asked = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
+    spine = {origin for name in [*pipeline.features.key, PREDICTION_TIME] for origin in lineage.of(name).origins}
     origins = set(label.values) or set(label.origins)
     if label.sources is None:
         behind = columns_behind(pipeline, pipeline.features.label)
@@ -79,26 +79,27 @@ def label_columns(pipeline: Pipeline) -> dict[str, list[str]]:
         source = pipeline.sources[table.source]
         rest = {*source.key, source.available_at.column, source.day, *table.hidden}
         columns = [each for each in source.columns if each not in rest]
-        chosen = [each for each in columns if (name, each.lower()) in origins - asked]
+        chosen = [each for each in columns if (name, each.lower()) in origins - spine]
         if chosen:
             found[name] = chosen
     return found
 
 
 class OwnLabelCheck:
-    """Changes labels of the rows of one cut-off and compares.
+    """Changes the labels of the rows of one cut-off and compares their features.
 
     Parameters
     ----------
+    origins
+        The raw columns that the label is computed from, see `label_columns`.
     rebuild
-        Builds the rows of the cut-off again with a perturbation, or, given None, without one.
+        Builds the rows of the cut-off again with a perturbation; without one if it is None.
     rebuild_later
-        Builds the same rows with a perturbation, of all that is known by now.
+        Builds the same rows with a perturbation, from all that is known now.
     rows
-        What it builds without one.
+        The rows of the cut-off without a perturbation.
     labelled
-        Rows of the feature table up to the cut-off, with the labels that are known by now and what the raw rows may
-        be found by.
+        Rows of the feature table up to the cut-off, with their keys and the labels that are known now.
     columns
         The features to compare.
     """
@@ -117,14 +118,14 @@ class OwnLabelCheck:
         self.rebuild, self.rebuild_later = rebuild, rebuild_later
         self.rows, self.columns = rows, columns
         self.rows_later = _at(labelled, rows[PREDICTION_TIME].unique().to_pylist())
-        # rows of all times, to take values from
+        # rows of all times, as a supply of labels
         self.labelled = labelled.take([*range(0, labelled.num_rows, labelled.num_rows // LABELLED_ROWS + 1)])
         self.key, self.label = pipeline.features.key, pipeline.features.label
 
     def run(self) -> OwnLabels:
-        """Change the labels of all rows that have one, and then those of single moments where a feature moved.
+        """Change the labels of all rows that have one; if a feature changes, change those of single prediction times.
 
-        Where the query gives the rows no label yet, the raw tables may have it all the same.
+        Even if the query gives the rows no label yet, the raw tables may hold it.
         """
         import pyarrow.compute as pc
 
@@ -139,72 +140,83 @@ class OwnLabelCheck:
                 if not result.leaks:
                     self._change_copies(result)
         except FeatureQueryFailed as error:
-            # the query has run on the values as they are
-            log.warning("%s: the labels could not be changed: %s", self.pipeline.name, error)
+            # the query runs on unchanged values, so only the changed ones break it
+            log.warning(
+                "%s: own labels were not checked, since the query failed on changed labels: %s",
+                self.pipeline.name,
+                error,
+            )
             return OwnLabels(targets.num_rows)
         return result
 
     def _change_labels(self, targets: pa.Table, result: OwnLabels, known_by: datetime | None = None) -> None:
+        """Change the labels of some rows and add what is found to the result."""
         for by_key in (True, False):
             every = Perturbation(
                 self.pipeline, self.origins, targets, self.labelled, by_key, copies=None, known_by=known_by
             )
             built = self.rebuild(every)
-            moments = self._label_moved(every, built) if every.changed else {}
-            if moments:
+            times = self._changed_labels(every, built) if every.changed else {}
+            if times:
                 break
         else:
             return
-        result.changed = sum(moments.values())
-        leaks, result.shared = self._leaks(every, built, moments)
+        result.changed = sum(times.values())
+        leaks, result.shared = self._find_leaks(every, built, times)
         if len(every.changed) > 1:
-            result.shared |= self._shared(every, leaks)
+            result.shared |= self._find_shared(every, leaks)
         result.leaks = [found for name, (_, found) in leaks.items() if name not in result.shared]
 
     def _change_copies(self, result: OwnLabels) -> None:
-        """Where the label is not known yet, change columns that are known and say the same, if there are any.
+        """Change columns that are known and equivalent to the label, while the label itself is not known yet.
 
-        Who declares that a label becomes known later may have forgotten another column that was written with it.
+        Whoever declares when a label becomes known may forget another column that is written with it.
         """
         every = Perturbation(self.pipeline, {}, self.rows, self.labelled)
         built = self.rebuild(every)
         if every.changed:
-            moments = dict(Counter(self.rows[PREDICTION_TIME].to_pylist()))
-            result.leaks = [found for _, found in self._leaks(every, built, moments)[0].values()]
+            times = dict(Counter(self.rows[PREDICTION_TIME].to_pylist()))
+            result.leaks = [found for _, found in self._find_leaks(every, built, times)[0].values()]
 
-    def _leaks(
-        self, every: Perturbation, built: pa.Table, moments: dict[datetime, int]
-    ) -> tuple[dict[str, tuple[datetime, Difference]], dict[str, list[Column]]]:
-        """Return the features that move with labels of their own moment alone, each with one such moment.
+    def _find_leaks(
+        self, every: Perturbation, built: pa.Table, times: dict[datetime, int]
+    ) -> tuple[dict[str, tuple[datetime, ColumnDifference]], dict[str, list[Column]]]:
+        """Return the features that change with the labels of their own prediction time, each with one such time.
 
-        A feature may know the labels of earlier rows, and a label may lie in a later row. So the labels of single
-        moments are changed. Returned beside them are features of moments whose label says also what became known
-        later, such as how much more it is than the last one.
+        A feature may know the labels of earlier rows, so the labels of single prediction times are changed alone. The
+        second dictionary has the features at times whose label also depends on what became known later, such as an
+        increase over the previous row.
+
+        Parameters
+        ----------
+        times
+            How many labels changed at each prediction time.
         """
-        moved = [each.feature for each in self._moved(built, moments, self.columns)]
-        if not moved:
+        changed = [each.feature for each in self._differences(built, times, self.columns)]
+        if not changed:
             return {}, {}
-        moved_when = moved_at(self.rows, built, self.key, moved)
-        leaks: dict[str, tuple[datetime, Difference]] = {}
+        changed_at = differing_times(self.rows, built, self.key, changed)
+        leaks: dict[str, tuple[datetime, ColumnDifference]] = {}
         shared: dict[str, list[Column]] = {}
         tried: set[datetime] = set()
         every_at_once = len(every.targets[PREDICTION_TIME].unique()) == 1
-        for attempt in range(MOMENTS):
-            open_still = [name for name in moved if name not in leaks]
-            where: Counter[datetime] = Counter()
-            for name in open_still[:MOMENTS]:
-                where.update(at for at in moved_when[name] if at in moments and at not in tried)
-            if not where:
+        for attempt in range(TIMES):
+            unexplained = [name for name in changed if name not in leaks]
+            candidates: Counter[datetime] = Counter()
+            for name in unexplained[:TIMES]:
+                candidates.update(at for at in changed_at[name] if at in times and at not in tried)
+            if not candidates:
                 break
-            # a tie, where a row sees another of the same moment, shows only where several are asked at once
-            at = min(where) if attempt == 0 else max(where, key=lambda each: (moments[each], where[each], each))
+            # a row that sees another one of the same time shows only at a time with several rows
+            busiest = max(candidates, key=lambda each: (times[each], candidates[each], each))
+            at = min(candidates) if attempt == 0 else busiest
             tried.add(at)
             alone = self._alone(every, at)
             again = built if every_at_once else self.rebuild(alone)
-            found = {each.feature: (at, each) for each in self._moved(again, [at], open_still)}
-            if not found or (every.columns and at not in self._label_moved(alone, again)):
+            found = {each.feature: (at, each) for each in self._differences(again, [at], unexplained)}
+            if not found or (every.columns and at not in self._changed_labels(alone, again)):
                 continue
-            if every.columns and self._is_known_in_part(alone, at):
+            if every.columns and self._is_partly_known(alone, at):
                 shared |= dict.fromkeys(found, every.changed)
             else:
                 leaks |= found
@@ -213,56 +225,60 @@ class OwnLabelCheck:
             leaks = {name: found for name, found in leaks.items() if name not in chance}
         return leaks, {name: columns for name, columns in shared.items() if name not in leaks}
 
-    def _is_known_in_part(self, alone: Perturbation, at: datetime) -> bool:
-        """Return whether the labels of a moment are also made of what other rows say that became known later."""
+    def _is_partly_known(self, alone: Perturbation, at: datetime) -> bool:
+        """Return whether the labels of a prediction time also depend on other rows that became known later."""
         forgetting = replace(alone, forget_after=at, copies=set(), changed=[])
-        return at in self._label_moved(forgetting, self.rebuild(forgetting))
+        return at in self._changed_labels(forgetting, self.rebuild(forgetting))
 
-    def _shared(self, every: Perturbation, leaks: dict[str, tuple[datetime, Difference]]) -> dict[str, list[Column]]:
-        """Return the features that do not move with every column that moves the label, with those that they move with.
+    def _find_shared(
+        self, every: Perturbation, leaks: dict[str, tuple[datetime, ColumnDifference]]
+    ) -> dict[str, list[Column]]:
+        """Return the leaks that change with only some of the label's columns, each with these columns.
 
-        One that moves with a copy of the label knows the label.
+        A feature that changes with a copy of the label is a leak and not among them.
         """
         copies = every.copies or set()
-        moves: dict[str, list[Column]] = {name: [] for name in leaks}
-        rests: set[str] = set()
+        changes_with: dict[str, list[Column]] = {name: [] for name in leaks}
+        stays: set[str] = set()
         for at in sorted({at for at, _ in leaks.values()}):
-            names = [name for name, (moment, _) in leaks.items() if moment == at]
+            names = [name for name, (time, _) in leaks.items() if time == at]
             for column in every.changed[:COLUMNS]:
                 alone = self._alone(every, at, column)
                 built = self.rebuild(alone)
-                moved = {each.feature for each in self._moved(built, [at], names)}
-                for name in moved:
-                    moves[name].append(column)
-                if column not in copies and at in self._label_moved(alone, built):
-                    rests |= {*names} - moved
-        return {name: moves[name] for name in rests if not copies.intersection(moves[name])}
+                changed = {each.feature for each in self._differences(built, [at], names)}
+                for name in changed:
+                    changes_with[name].append(column)
+                if column not in copies and at in self._changed_labels(alone, built):
+                    stays |= {*names} - changed
+        return {name: changes_with[name] for name in stays if not copies.intersection(changes_with[name])}
 
     def _alone(self, every: Perturbation, at: datetime, only: Column | None = None) -> Perturbation:
-        """Return the perturbation of the rows of one moment, or of one column of theirs."""
+        """Return the perturbation of the rows of one prediction time, or of only one of their columns."""
         return replace(every, targets=_at(every.targets, [at]), only=only, changed=[])
 
-    def _label_moved(self, perturbation: Perturbation, built: pa.Table) -> dict[datetime, int]:
-        """Return the moments at which labels differ, each with how many.
+    def _changed_labels(self, perturbation: Perturbation, built: pa.Table) -> dict[datetime, int]:
+        """Return the prediction times at which labels changed, each with the number of labels.
 
-        A label that is known later is looked for in the rows of all that is known by now.
+        A label that becomes known later is compared in the rows built from all that is known now.
         """
         rows = self.rows
         if perturbation.known_by:
             rows, built = self.rows_later, self.rebuild_later(replace(perturbation, changed=[]))
-        return moved_at(rows, built, self.key, [self.label])[self.label]
+        return differing_times(rows, built, self.key, [self.label])[self.label]
 
-    def _moved(self, built: pa.Table, moments: Iterable[datetime], names: Collection[str]) -> list[Difference]:
-        """Return what differs at some moments; which rows there are may follow from a label."""
-        asked = list(moments)
-        found = compare(_at(self.rows, asked), _at(built, asked), self.key, names)
+    def _differences(
+        self, built: pa.Table, times: Iterable[datetime], names: Collection[str]
+    ) -> list[ColumnDifference]:
+        """Return the features that differ at some times; rows may be missing, since the spine may depend on a label."""
+        at = list(times)
+        found = compare(_at(self.rows, at), _at(built, at), self.key, names)
         return [each for each in found if each.kind == "value"]
 
 
-def _at(rows: pa.Table, moments: list[datetime]) -> pa.Table:
-    """Return the rows asked at some moments."""
+def _at(rows: pa.Table, times: list[datetime]) -> pa.Table:
+    """Return the rows with some prediction times."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    times = rows[PREDICTION_TIME]
-    return rows.filter(pc.is_in(times, pa.array(moments, times.type)))
+    column = rows[PREDICTION_TIME]
+    return rows.filter(pc.is_in(column, pa.array(times, column.type)))

@@ -1,4 +1,4 @@
-"""Changes the labels of some rows where they come from, in the raw tables that a query is about to read."""
+"""Changes the labels of some rows in the raw tables that a query is about to read."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.config.sources import Source
 
-#: Fewer rows in which a column says what the label says prove nothing.
+#: The fewest rows to conclude that a column is a copy of the label.
 COPY_ROWS = 50
-#: With so many rows of the rarest label for each value of a column, it is not by chance that each value has one label.
+#: With this many rows of the rarest label for each value of a column, one label per value is no coincidence.
 ROWS_A_VALUE = 10
 _COLUMNS_AT_ONCE = 50
-# no source, and so no table that the query sees, can have a name with a space in it
+# no source and no table of the query has a name with a space
 _TARGETS, _LABELLED, _ROWS, _DONORS = '"rows to change"', '"labelled rows"', '"raw rows to change"', '"donors"'
 
 Column = tuple[str, str]
@@ -32,30 +32,30 @@ Column = tuple[str, str]
 
 @dataclass
 class Perturbation:
-    """Another label for some feature rows, by changing the raw values that it is computed from.
+    """Gives some feature rows another label by changing the raw values that it is computed from.
 
-    All rows asked at one moment get the raw values of the same other row, that of the greatest label, or of the
-    smallest where all have the greatest. So their sum and their mean change too, which flipping each may keep.
+    All rows of one prediction time get the raw values of the same other row: the one with the greatest label, or the
+    smallest if all have the greatest already. So their sum and mean change too; flipping each label might keep these.
 
     Attributes
     ----------
     columns
         The columns that the label is computed from, by the table that the query reads.
     targets, labelled
-        Feature rows: those whose labels are changed, and those that values are taken from. Both have the label,
-        the prediction time and the key.
+        Feature rows whose labels are changed, and feature rows that supply values. Both have the label, the prediction
+        time and the key.
     by_key
-        Whether a label's raw row is found by its key; otherwise, by its `available_at`, which is the prediction time.
+        Whether a label's raw row is found by its key, or else by an `available_at` equal to the prediction time.
     copies
-        Columns that only say what the label says; None: `apply` looks for them.
+        Columns that are equivalent to the label; if None, `apply` looks for them.
     only
-        Change this column alone, which an earlier perturbation has changed.
+        Change only this one of the columns that an earlier perturbation changed.
     known_by
-        Change only raw rows that were known by then and have a value: the label itself is known later.
+        Change only raw rows that were known by then and have a value, since the label itself becomes known later.
     forget_after
-        Leave the targets as they are, and make null what other raw rows say that became known after this moment.
+        Do not change the targets; instead set the columns to null in other raw rows that became known after this time.
     changed
-        The columns that `apply` changed, with the copies.
+        The columns that `apply` changed, including copies.
     """
 
     pipeline: Pipeline
@@ -71,7 +71,7 @@ class Perturbation:
     _pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict, init=False)
 
     def needs(self, used: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Return the columns to read of each table: those that the query uses, and those that rows are found by."""
+        """Return the columns to read of each table: those that the query uses, and those that identify rows."""
         needed = {}
         for name in {*used, *self.columns}:
             more = {"available_at", *self._source(name).key, *self.columns.get(name, [])}
@@ -85,7 +85,7 @@ class Perturbation:
         Parameters
         ----------
         used
-            The columns that the query uses of each table; only among these a copy of the label matters.
+            The columns that the query uses of each table; copies of the label are looked for only among these.
         """
         con.register(_TARGETS.strip('"'), self.targets)
         con.register(_LABELLED.strip('"'), self.labelled)
@@ -106,15 +106,15 @@ class Perturbation:
             con.unregister(_LABELLED.strip('"'))
 
     def _change(self, con: DuckDBPyConnection, name: str, columns: list[str]) -> bool:
-        """Give the raw rows of the targets the values of donors; return whether there are both."""
+        """Give the raw rows of the targets the values of donor rows; return whether there are both."""
         packed = ", ".join(f"{identifier(each)} := {identifier(name)}.{identifier(each)}" for each in columns)
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {_DONORS} AS SELECT arg_max(donor, label) AS greatest, "
             f"arg_min(donor, label) AS smallest, max(label) AS high FROM ({self._found(name, _LABELLED)}) "
             f"JOIN (SELECT rowid AS raw_row, struct_pack({packed}) AS donor FROM {identifier(name)}) USING (raw_row)"
         )
-        # one of several rows at the moment that has another label than the greatest is enough to change their sum;
-        # a row of the key that came before its label, in a source that delivers it again, stays without
+        # one of several rows with a smaller label is enough to change their sum; in a source that delivers a row again
+        # with its label, the earlier delivery stays without
         filled = " OR ".join(f"t.{identifier(each)} IS NOT NULL" for each in columns)
         or_none_is = "" if self.known_by else f" OR NOT bool_or({filled}) OVER (PARTITION BY target)"
         con.execute(
@@ -146,7 +146,7 @@ class Perturbation:
         return True
 
     def _add_rows_of_the_moment(self, con: DuckDBPyConnection, name: str, filled: str) -> None:
-        """Add the rows of other keys that became known at the very moment, of a source whose rows are the questions."""
+        """Add the rows of other keys that became known at the same time, in the source that the spine comes from."""
         [[own, rows]] = con.execute(
             f"SELECT count(*) FILTER (known = asked), count(*) FROM ({self._found(name, _TARGETS)})"
         ).fetchall()
@@ -160,10 +160,10 @@ class Perturbation:
             )
 
     def _found(self, name: str, rows: str) -> str:
-        """Return the query of the raw rows that some feature rows' labels come from, each with its feature row.
+        """Return the query of the raw rows that the labels of some feature rows come from, with these feature rows.
 
-        Of several raw rows of one key those count that became known with the question or later; where there is
-        none, the newest. What became known earlier is history, which features may know.
+        Of several raw rows with one key, those count that became known at the prediction time or later, or else the
+        newest. Earlier rows are history, which features may know.
         """
         table, label = identifier(name), identifier(self.pipeline.features.label)
         key = ", ".join(f"f.{identifier(each)}" for each in self.pipeline.features.key)
@@ -185,7 +185,7 @@ class Perturbation:
         )
 
     def _named_pairs(self, name: str) -> list[tuple[str, str]]:
-        """Return the columns by which a table's rows are those of a feature row, each with the feature table's."""
+        """Return the key columns that a raw table and the feature table share, in pairs."""
         source, key, there = self._source(name), self.pipeline.features.key, self.targets.column_names
         for names in (key, source.key):
             if all(each in source.columns and each in there for each in names):
@@ -193,7 +193,7 @@ class Perturbation:
         return []
 
     def _candidates(self, name: str) -> list[str]:
-        """Return the columns that may hold a key of one column under another name, the source's own key first."""
+        """Return the columns that may hold a single-column key under another name, the source's own key first."""
         if len(self.pipeline.features.key) > 1:
             return []
         source, hidden = self._source(name), query_tables(self.pipeline)[name].hidden
@@ -201,7 +201,7 @@ class Perturbation:
         return sorted((each for each in of_key if each not in hidden), key=lambda each: each not in source.key)
 
     def _pairs_by_value(self, con: DuckDBPyConnection, name: str) -> list[tuple[str, str]]:
-        """Return the column that has most of the targets' keys among its values, where one has half of them."""
+        """Return the column with most of the targets' keys among its values, if it has at least half of them."""
         key, candidates = self.pipeline.features.key[0], self._candidates(name)
         if not candidates or not self.targets.num_rows:
             return []
@@ -218,9 +218,9 @@ class Perturbation:
         return self.pipeline.sources[query_tables(self.pipeline)[name].source]
 
     def _find_copies(self, con: DuckDBPyConnection, used: Mapping[str, set[str]]) -> Iterator[Column]:
-        """Yield columns that say what the label says, known with the question.
+        """Yield columns that are equivalent to the label and known at the prediction time.
 
-        They have the same value for the same label, or a few values each of which always has the same label.
+        Such a column has one value for each label, or a few values that each always have the same label.
         """
         for name, columns in used.items():
             source, pairs = self._source(name), self._pairs.get(name)
@@ -232,10 +232,10 @@ class Perturbation:
                 "available_at",
                 *self.columns.get(name, []),
             }
-            asked = sorted(columns - own - {column for column, _ in pairs or []})
-            # of some hundred such counts in one query DuckDB ends the process
-            for at in range(0, len(asked) if pairs else 0, _COLUMNS_AT_ONCE):
-                some = asked[at : at + _COLUMNS_AT_ONCE]
+            candidates = sorted(columns - own - {column for column, _ in pairs or []})
+            # DuckDB crashes on some hundred such counts in one query
+            for at in range(0, len(candidates) if pairs else 0, _COLUMNS_AT_ONCE):
+                some = candidates[at : at + _COLUMNS_AT_ONCE]
                 rows, labels, rarest, *counted = con.execute(
                     f"SELECT count(*), count(DISTINCT label), min(alike), {', '.join(map(_counts, some))} "
                     f"FROM (SELECT *, count(*) OVER (PARTITION BY label) AS alike FROM ({self._found(name, _LABELLED)})"
@@ -244,14 +244,14 @@ class Perturbation:
                 ).fetchall()[0]
                 for column, values, both, equal in zip(some, counted[::3], counted[1::3], counted[2::3], strict=True):
                     one_to_one = 2 * labels <= rows and values == labels == both
-                    # by chance alone, each of some values has one label where a label is rare
+                    # if a label is rare, each of a few values may have one label by chance
                     finer = values == both and ROWS_A_VALUE * values <= (rarest or 0)
                     if rows >= COPY_ROWS and labels > 1 and (one_to_one or finer or equal == rows):
                         yield name, column
 
 
 def _counts(column: str) -> str:
-    """Return how many values a column has, how many pairs with the label, and in how many rows it is the label."""
+    """Return the SQL of a column's number of values, of pairs with the label, and of rows equal to the label."""
     value, label = f"coalesce(CAST({identifier(column)} AS VARCHAR), '')", "CAST(label AS VARCHAR)"
     number = "TRY_CAST({} AS DOUBLE)"
     return (

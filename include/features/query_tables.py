@@ -1,4 +1,4 @@
-"""Which tables features.sql reads: one a source, and one more of a source whose rows carry their label."""
+"""The tables that features.sql reads: one for each source, and a second one for a source with its own labels."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
-#: What the name of a source's rows with their labels ends with.
+#: Suffix of the table of a source's rows with their labels.
 LABELLED = "_labelled"
 
 
 @dataclass(frozen=True)
 class QueryTable:
-    """What a table shows of a source.
+    """The part of a source that a table shows.
 
     Attributes
     ----------
     source
         The source's name.
     hidden
-        Columns that the table does not have: those that become known later than the row.
+        Columns that the table leaves out, since they become known later than the row.
     delay
-        How much later than the source says a row is there.
+        How much later than its `available_at` a row appears.
     """
 
     source: str
@@ -33,7 +33,7 @@ class QueryTable:
 
 
 def query_tables(pipeline: Pipeline) -> dict[str, QueryTable]:
-    """Return the tables by name: `loans`, and `loans_labelled` where its label becomes known after the row."""
+    """Return the tables by name: `loans`, and `loans_labelled` if its label becomes known after the row."""
     tables = {}
     for name, source in pipeline.sources.items():
         known = source.label_known_after
@@ -45,6 +45,6 @@ def query_tables(pipeline: Pipeline) -> dict[str, QueryTable]:
 
 
 def table_with(pipeline: Pipeline, source: str, columns: list[str]) -> str:
-    """Return the table of a source that has all of some columns."""
+    """Return the name of the table of a source that has all of some columns."""
     late = pipeline.late_columns(source)
     return f"{source}{LABELLED}" if late.intersection(columns) else source

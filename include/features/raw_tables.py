@@ -1,7 +1,7 @@
-"""The tables that features.sql reads: of each source what was known in time, in plain UTC.
+"""Fills the tables that features.sql reads with the rows of each source that were known in time, in plain UTC.
 
-Tables and not views: without a table's row counts DuckDB plans as-of joins as if a side had one row, which was
-measured to take seventy times as long on a year of data.
+They are tables and not views: without row counts DuckDB plans an as-of join as if one side had a single row, which took
+seventy times as long on a year of data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
 
-#: With these a plan would leave out columns and scans that only rows, which are not there yet, make needed.
+#: Optimizers that drop columns and scans from the plan because the tables are still empty.
 _NEED_ROWS = (
     "empty_result_pullup",
     "filter_pushdown",
@@ -40,14 +40,14 @@ _ROW_GROUP_ROWS = 122_880
 def create_tables(
     con: DuckDBPyConnection, tables: Mapping[str, pa.Table | Dataset], seen: Mapping[str, QueryTable] | None = None
 ) -> None:
-    """Make the tables that features.sql may name, with all their columns and without rows.
+    """Create the tables that features.sql may name, with all their columns and without rows.
 
     Parameters
     ----------
     tables
         The raw tables by source.
     seen
-        What each table shows of a source; None: one table a source, with all of it.
+        The part of a source that each table shows; None: one table for each source, with all columns.
     """
     for name, shown in (seen or {name: QueryTable(name) for name in tables}).items():
         table = tables[shown.source]
@@ -59,7 +59,7 @@ def create_tables(
 def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]]:
     """Return the columns that a query reads of each table.
 
-    DuckDB's own plan tells, so that a star, a natural join or a macro need no rules here.
+    They are taken from DuckDB's plan, so that stars, natural joins and macros need no rules here.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]]:
 
 
 def _as_listed(column: str) -> str:
-    """Return a column as a plan lists it, which takes each line of its name for a name."""
+    """Return a column as a plan lists it, which treats each line of the name as a name."""
     return "\n".join(["", *filter(None, column.split("\n")), ""])
 
 
@@ -95,18 +95,18 @@ def fill_tables(
     raw_since: date | None,
     as_of: date | None = None,
 ) -> None:
-    """Put the rows into the tables of `create_tables`; columns that are not used stay null.
+    """Fill the tables of `create_tables` with rows; columns that are not used stay null.
 
     Parameters
     ----------
     used
         The columns to read of each table; None: all.
     known_before
-        Only rows with an `available_at`, as the table has it, before it are there; None: all.
+        Read only rows with an `available_at` in the table before this time; None: all.
     raw_since
-        The oldest partition of a source that is no snapshot; None: all.
+        The oldest partition to read of a source that is not a snapshot; None: all.
     as_of
-        Only rows that the run as of this day sees are there; None: all.
+        Read only rows that the run as of this day sees; None: all.
     """
     import pyarrow as pa
 
@@ -123,7 +123,7 @@ def fill_tables(
             conditions.append(f"ds >= {literal(raw_since.isoformat())}")
         expressions = _expressions(table.schema, shown)
         if used is not None:
-            # a table of which only the number of rows counts must be given some column
+            # a query that only counts a table's rows uses no column, but one must be read
             wanted = set(used.get(name, ())) or {"available_at"}
             expressions = {column: each for column, each in expressions.items() if column in wanted}
         columns = identifiers(expressions)
@@ -138,7 +138,7 @@ def fill_tables(
 
 
 def _in_large_batches(scanner: Scanner) -> pa.RecordBatchReader:
-    """Return rows in batches of a row group of DuckDB: of small ones, as from a file a day, each costs its own time."""
+    """Return rows in batches as large as DuckDB's row groups; many small batches, such as a file a day, are slow."""
     import pyarrow as pa
 
     def merged() -> Iterator[pa.RecordBatch]:
@@ -159,10 +159,10 @@ def _raw(name: str) -> str:
 
 
 def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
-    """Return how each column is read, by its name; `batch` is the lake's own.
+    """Return the SQL that reads each column, by name, without the lake's own column `batch`.
 
-    A timestamp with a zone makes DuckDB use calendar functions of ICU, which are many times slower. A NaN, which days
-    hold that were published before ingestion made it null, is more than every number to DuckDB.
+    For a timestamp with a zone DuckDB uses the calendar functions of ICU, which are many times slower. DuckDB sorts a
+    NaN above every number; days published before ingestion replaced it by null still hold it.
     """
     import pyarrow as pa
 
@@ -182,7 +182,7 @@ def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
 
 
 def _scans(plan: Any) -> Iterator[dict[str, Any]]:
-    """Yield what a plan says of each scan of a table."""
+    """Yield the attributes of each scan of a table in a plan."""
     for node in plan:
         if "Table" in node["extra_info"]:
             yield node["extra_info"]

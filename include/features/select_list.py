@@ -1,4 +1,4 @@
-"""The select lists of a query as they are written: each column's text, and the comments that belong to it."""
+"""Reads the select lists of a query as they are written: each column's text and the comments that belong to it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Item:
     Attributes
     ----------
     comment
-        The comment directly above it, and that behind it on its line.
+        The comment directly above it, and the one after it on its line.
     group
-        The comment above a block of several columns, which blank lines set apart.
+        The comment above a block of several columns that blank lines set apart.
     """
 
     text: str
@@ -36,8 +36,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """An item, and what was found around it."""
+class _CommentedItem:
+    """An item and the comments around it."""
 
     text: str
     heading: str
@@ -49,12 +49,12 @@ class _Found:
 def read_select_lists(sql: str) -> dict[str, list[Item]]:
     """Return the items of the final SELECT under the name "", and those of each CTE under its name in lower case.
 
-    Of a union the first SELECT is taken, which names the columns.
+    Of a UNION only the first SELECT is read, which names the columns.
 
     Raises
     ------
     sqlglot.errors.TokenError
-        If the text is no SQL.
+        If the text is not SQL.
     """
     import sqlglot
 
@@ -78,20 +78,20 @@ def read_select_lists(sql: str) -> dict[str, list[Item]]:
 
 
 def _cte_name(tokens: list[Token], at: int) -> str | None:
-    """Return the name in `name AS (`, in which the bracket is the token `at`, or None where it is another bracket."""
+    """Return the name in `name AS (`, whose bracket is the token `at`, or None for any other bracket."""
     at -= 1
     while at > 0 and tokens[at].text.upper() in ("MATERIALIZED", "NOT"):
         at -= 1
     if at < 1 or tokens[at].token_type.name != "ALIAS" or tokens[at - 1].token_type.name in _CLOSE:
-        return None  # a bracket of another kind, or columns are renamed as in `name (a, b) AS (`
+        return None  # another kind of bracket, or columns are renamed as in `name (a, b) AS (`
     return tokens[at - 1].text.lower()
 
 
-def _items(sql: str, tokens: list[Token], select: int) -> list[_Found]:
-    """Return the items between a SELECT, which is the token `select`, and the clause after it."""
+def _items(sql: str, tokens: list[Token], select: int) -> list[_CommentedItem]:
+    """Return the items between the SELECT at the token `select` and the next clause."""
     items = []
     first = select + 1
-    before = select  # the token in front of the item
+    before = select  # the token before the item
     if first < len(tokens) and tokens[first].token_type.name in ("DISTINCT", "ALL"):
         before, first = first, first + 1
         if first < len(tokens) and tokens[first].text.upper() == "ON":
@@ -103,7 +103,7 @@ def _items(sql: str, tokens: list[Token], select: int) -> list[_Found]:
         ends = depth == 0 and (kind in (None, *_CLOSE) or (kind in _END and not _continues(tokens, at)))
         if ends or (depth == 0 and kind == "COMMA"):
             if at > first:
-                items.append(_found(sql, tokens, before, first, at - 1))
+                items.append(_commented_item(sql, tokens, before, first, at - 1))
             before, first = at, at + 1
         if ends:
             break
@@ -113,7 +113,7 @@ def _items(sql: str, tokens: list[Token], select: int) -> list[_Found]:
 
 
 def _closing(tokens: list[Token], at: int) -> int:
-    """Return the token that closes the bracket `at`."""
+    """Return the position of the token that closes the bracket at `at`."""
     depth = 0
     while at < len(tokens):
         depth += (tokens[at].token_type.name in _OPEN) - (tokens[at].token_type.name in _CLOSE)
@@ -124,16 +124,16 @@ def _closing(tokens: list[Token], at: int) -> int:
 
 
 def _continues(tokens: list[Token], at: int) -> bool:
-    """Return whether a word that may end a list does not: IS DISTINCT FROM, * EXCLUDE, or a column's name."""
+    """Return whether a keyword that may end a list does not: in IS DISTINCT FROM, * EXCEPT, or as a column's name."""
     kind, before = tokens[at].token_type.name, tokens[at - 1].token_type.name
     return before in ("DOT", "ALIAS") or (kind, before) in (("FROM", "DISTINCT"), ("EXCEPT", "STAR"))
 
 
-def _found(sql: str, tokens: list[Token], before: int, first: int, last: int) -> _Found:
-    """Gather the comments around the item of the tokens `first` to `last`; `before` is the comma in front of it."""
+def _commented_item(sql: str, tokens: list[Token], before: int, first: int, last: int) -> _CommentedItem:
+    """Return the item of the tokens `first` to `last` with the comments around it; `before` is the comma before it."""
     lead = _lines(sql[tokens[before].end + 1 : tokens[first].start])
     if len(lead) > 1 and tokens[before].token_type.name == "COMMA":
-        lead[0] = []  # behind the comma of the item before
+        lead[0] = []  # after the comma, so it belongs to the item before
     blank = [number for number, line in enumerate(lead[1:-1], start=1) if not line]
     cut = max(blank, default=0)
     earlier, above = lead[:cut], lead[cut:]
@@ -145,11 +145,11 @@ def _found(sql: str, tokens: list[Token], before: int, first: int, last: int) ->
         end = tokens[after + 1].start if after + 1 < len(tokens) else len(sql)
         rest = _lines(sql[tokens[after].end + 1 : end])
         behind += rest[0] if len(rest) > 1 else []
-    # from the beginning of its line, so that its own lines keep their indents
+    # from the start of its line, so that dedent keeps the indents of its own lines
     start = sql.rfind("\n", 0, tokens[first].start) + 1
     indent = re.match(r"\s*", sql[start:])[0]  # type: ignore[index]
     text = sql[tokens[first].start : tokens[last].end + 1]
-    return _Found(
+    return _CommentedItem(
         text=textwrap.dedent(indent + text).strip(),
         heading=" ".join(paragraphs[-1].split()),
         above=" ".join(word for line in above for word in line),
@@ -159,7 +159,7 @@ def _found(sql: str, tokens: list[Token], before: int, first: int, last: int) ->
 
 
 def _lines(gap: str) -> list[list[str]]:
-    """Return the comments of each line of what stands between two tokens."""
+    """Return the comments on each line between two tokens."""
     lines: list[list[str]] = [[]]
     for mark in _MARK.findall(gap):
         if mark == "\n":
@@ -170,12 +170,12 @@ def _lines(gap: str) -> list[list[str]]:
     return lines
 
 
-def _with_groups(found: list[_Found]) -> list[Item]:
-    """Tell the headings of blocks from the comments of columns.
+def _with_groups(found: list[_CommentedItem]) -> list[Item]:
+    """Separate the headings of blocks from the comments of columns.
 
-    A comment above a block is the heading of its columns, unless every column has one, or there is only one.
+    A comment above a block is its heading, unless every column has a comment or there is only one column.
     """
-    blocks: list[list[_Found]] = []
+    blocks: list[list[_CommentedItem]] = []
     for each in found:
         if each.begins_block or not blocks:
             blocks.append([])

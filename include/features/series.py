@@ -1,4 +1,4 @@
-"""What tsfresh tells of trailing windows, taken as series."""
+"""Computes tsfresh's features of trailing windows, taken as series."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from include.features.windows import Windows
 
 Calculators = Literal["minimal", "efficient"]
-#: tsfresh's calculators by name, each with its parameters, or None where it has none.
+#: tsfresh's calculators by name, each with its parameters, or None if it has none.
 Settings = dict[str, list[dict[str, Any]] | None]
 
 #: tsfresh's MinimalFCParameters.
@@ -31,9 +31,9 @@ MINIMAL: Settings = dict.fromkeys(
     ]
 )
 
-# A choice of tsfresh's EfficientFCParameters, which has 782 features and takes 50 ms a window, half of it for
-# change_quantiles: without what takes more than half a millisecond, says nothing of a series of some weeks (the
-# hundredth Fourier coefficient) or says again what another does.
+# A selection from tsfresh's EfficientFCParameters, which has 782 features and takes 50 ms a window, half of it for
+# change_quantiles. Left out are calculators that take more than half a millisecond, mean nothing for a series of some
+# weeks (the hundredth Fourier coefficient) or repeat another one.
 EFFICIENT: Settings = {
     **MINIMAL,
     **dict.fromkeys(
@@ -80,16 +80,16 @@ EFFICIENT: Settings = {
 
 CALCULATORS: dict[Calculators, Settings] = {"minimal": MINIMAL, "efficient": EFFICIENT}
 
-#: Windows whose features are computed before it is known how long all will take.
+#: How many windows are computed to estimate how long all will take.
 _FIRST_WINDOWS = 100
-#: Windows between two looks at the clock.
+#: How many windows are computed between two looks at the clock.
 _CHUNK_WINDOWS = 1000
 
 
 def column_names(calculators: Calculators) -> dict[str, str]:
-    """Return how a feature is called here by how tsfresh calls it, such as quantile_q_0_1 for quantile__q_0.1.
+    """Return the column of each feature by tsfresh's name, such as quantile_q_0_1 for quantile__q_0.1.
 
-    They are known from the settings, without tsfresh and without data.
+    The names follow from the settings, without tsfresh and without data.
     """
     names = []
     for calculator, parameters in CALCULATORS[calculators].items():
@@ -100,7 +100,7 @@ def column_names(calculators: Calculators) -> dict[str, str]:
 
 
 def describe(calculators: Calculators, windows: Windows, values: np.ndarray, share: Share) -> np.ndarray:
-    """Return what tsfresh computes of each window's values.
+    """Return tsfresh's features of each window's values.
 
     Parameters
     ----------
@@ -110,19 +110,19 @@ def describe(calculators: Calculators, windows: Windows, values: np.ndarray, sha
     Returns
     -------
     numpy.ndarray
-        Of shape (n_windows, n_features), the features in the order of `column_names`; NaN where a window has
+        Of shape (n_windows, n_features), the features in the order of `column_names`; NaN if a window has
         no row, or too few for a feature.
 
     Raises
     ------
     FeatureQueryFailed
-        If all windows need more seconds than there are.
+        If all windows would need more seconds than the budget has.
     """
     import numpy as np
 
     result = np.full((len(windows.first), len(column_names(calculators))), np.nan)
     filled = np.flatnonzero(windows.rows > 0)
-    # windows differ in length, so those that are timed first are taken from everywhere
+    # windows differ in length, so the first sample is spread over all of them
     step = max(1, len(filled) // _FIRST_WINDOWS)
     sample, rest = filled[::step], np.delete(filled, np.s_[::step])
     chunks = [sample, *np.split(rest, range(_CHUNK_WINDOWS, len(rest), _CHUNK_WINDOWS))] if len(filled) else []
@@ -145,7 +145,7 @@ def _extract(calculators: Calculators, chunk: np.ndarray, windows: Windows, valu
         column_id="window",
         column_value="value",
         default_fc_parameters=CALCULATORS[calculators],
-        n_jobs=0,  # a process of its own for each core would copy this one, with the database in it
+        n_jobs=0,  # worker processes would copy this one, with the database in it
         disable_progressbar=True,
     )
     names = [f"value__{name}" for name in column_names(calculators)]

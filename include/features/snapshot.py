@@ -1,4 +1,4 @@
-"""The snapshot that features are built from: every source's raw table, at one version each."""
+"""Pins the snapshot that features are built from: one version of every source's raw table."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def pin_snapshot(pipeline: Pipeline) -> dict[str, int]:
     missing = [name for name, version in versions.items() if version is None]
     if missing:
         raise NotIngested(
-            f"{pipeline.name}: nothing has been ingested yet of {', '.join(missing)}; run the DAG "
+            f"{pipeline.name}: no data has been ingested yet for {', '.join(missing)}; run the DAG "
             f"{pipeline.name}.ingest for the days that you have, then start this run again"
         )
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def pin_day(pipeline: Pipeline, as_of: date | None, *, asked: str, instead: str) -> tuple[date, dict[str, int]]:
-    """Return the day that is asked for, and the newest snapshot, which holds every source up to it.
+def pin_day(pipeline: Pipeline, as_of: date | None, *, needed_by: str, instead: str) -> tuple[date, dict[str, int]]:
+    """Return the day of a run, and the newest snapshot, which holds every source up to it.
 
     Parameters
     ----------
     as_of
         None means the last day that every daily source has.
-    asked, instead
-        The refusal's words for what is asked as of that day, and for asking for an earlier one.
+    needed_by, instead
+        The error's words for what needs the day, and for doing the same with an earlier day.
 
     Raises
     ------
@@ -54,19 +54,19 @@ def pin_day(pipeline: Pipeline, as_of: date | None, *, asked: str, instead: str)
     snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
     if through is None or (as_of and as_of > through):
         raise NotIngested(
-            f"{pipeline.name}: the lake holds every source up to {through}, and {asked} as of {as_of}; run the DAG "
+            f"{pipeline.name}: the lake holds every source up to {through}, but {needed_by} needs {as_of}; run the DAG "
             f"{pipeline.name}.ingest for the days between, or {instead} as of {through} or earlier"
         )
     return as_of or through, snapshot
 
 
 def check_published(pipeline: Pipeline, as_of: date) -> None:
-    """Refuse a run as of a day that a daily source does not have.
+    """Refuse a run as of a day on which a daily source is not published.
 
     Raises
     ------
     NotIngested
-        With the source.
+        If a daily source is not published for the day; the error names it.
     """
     for name in pipeline.daily_sources:
         if not published_days(pipeline, name, [as_of.isoformat()]):
@@ -82,12 +82,12 @@ def pinned_tables(pipeline: Pipeline, snapshot: Mapping[str, int]) -> dict[str, 
 
 
 def raw_datasets(pipeline: Pipeline, tables: Mapping[str, lake.PinnedTable], since: date) -> dict[str, Dataset]:
-    """Return what a query reads of the raw tables, by source.
+    """Return the part of each raw table that a query reads, by source.
 
     Parameters
     ----------
     since
-        The oldest partition of a source with days; of one that arrives as a snapshot, all is read.
+        The oldest partition to read; a source that arrives as a snapshot is read whole.
     """
     return {
         name: table.dataset(None if pipeline.sources[name].arrives == "snapshot" else since)

@@ -1,4 +1,4 @@
-"""The rows that are validated, in DuckDB, so that they are counted where they lie and never all in memory."""
+"""Opens rows in DuckDB, so that they are counted in place and never all in memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-#: Memory that counting may take before it spills to the disk.
+#: Memory that counting may take before it spills to disk.
 MEMORY = "400MB"
 
 #: DuckDB's types of numbers that may be NaN.
 FLOATS = ("DOUBLE", "FLOAT")
 #: DuckDB's types of integers.
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-#: All of DuckDB's types of numbers but the decimals, whose names carry their digits.
+#: All of DuckDB's types of numbers except decimals, whose names include their digits.
 NUMBERS = (*INTEGERS, "HUGEINT", "UHUGEINT", *FLOATS)
 
-#: The column that says which row of the file, or of the table, a row is, from 0.
+#: The column with a row's position in the file or the table, from 0.
 POSITION = "nightshift_position"
 
 
 class Rows:
-    """Rows as the view `rows` of a DuckDB connection, with their position as a column of its own."""
+    """Rows as the view `rows` of a DuckDB connection, with their position as a further column."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
@@ -39,7 +39,7 @@ class Rows:
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if name != POSITION}
 
     def frame(self, columns: Collection[str] | None = None) -> pd.DataFrame:
-        """Return the rows, or some of their columns, as a frame in their order with the position as its index."""
+        """Return the rows, or some of their columns, as a frame in order, with the position as its index."""
         chosen = [name for name in self.types if columns is None or name in columns]
         table = self.con.sql(
             f"SELECT {identifiers([POSITION, *chosen])} FROM rows ORDER BY {POSITION}"
@@ -48,21 +48,21 @@ class Rows:
         return frame.set_index(table[POSITION].to_pandas())
 
     def count(self, column: str | None = None) -> int:
-        """Return how many rows there are, or how many of them have a value of a column."""
+        """Return the number of rows, or of rows in which a column is not null."""
         counted = "*" if column is None else value(column, self.types)
         [(number,)] = self.con.execute(f"SELECT count({counted}) FROM rows").fetchall()
         return int(number)
 
 
 def value(column: str, types: dict[str, str]) -> str:
-    """Return the SQL of a column's value, in which NaN is null, as it is in a frame."""
+    """Return the SQL of a column's value, with NaN as null, as in a frame."""
     name = identifier(column)
     return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if types[column] in FLOATS else name
 
 
 @contextmanager
 def rows_of_file(path: Path, without: Collection[int] = ()) -> Iterator[Rows]:
-    """Open a Parquet file's rows, without those at some positions."""
+    """Open the rows of a Parquet file, without those at some positions."""
     with open_duckdb(MEMORY) as con:
         columns = f"SELECT * EXCLUDE (file_row_number), file_row_number AS {POSITION}"
         where = ""
@@ -85,15 +85,23 @@ def rows_of_table(table: pa.Table) -> Iterator[Rows]:
 
 
 def _nullable() -> Callable[[pa.DataType], pd.api.extensions.ExtensionDtype | None]:
-    """Return the pandas type of each Arrow type of which the usual one cannot hold a null.
+    """Return a nullable pandas type for each Arrow type whose usual pandas type cannot hold a null.
 
-    With a null an integer column would be floats, of which those beyond 2^53 are other numbers, and booleans objects.
+    With a null an integer column would become floats, which change numbers beyond 2^53, and booleans would become
+    objects.
     """
     import pandas as pd
     import pyarrow as pa
 
-    whole = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
     types: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
-        each: pd.api.types.pandas_dtype(str(each).replace("uint", "UInt").replace("int", "Int")) for each in whole
+        pa.int8(): pd.Int8Dtype(),
+        pa.int16(): pd.Int16Dtype(),
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.uint8(): pd.UInt8Dtype(),
+        pa.uint16(): pd.UInt16Dtype(),
+        pa.uint32(): pd.UInt32Dtype(),
+        pa.uint64(): pd.UInt64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
     }
-    return {**types, pa.bool_(): pd.BooleanDtype()}.get
+    return types.get

@@ -1,4 +1,4 @@
-"""Survey: how the columns of some rows look, by day and as a whole."""
+"""Surveys the columns of some rows, by day and as a whole, to suggest expectations from."""
 
 from __future__ import annotations
 
@@ -15,37 +15,88 @@ if TYPE_CHECKING:
     from include.config.sources import Source
     from include.profiling.rows import Rows
 
-#: Which characters a text may have, as RE2 and Python both write them; the last stands for all others.
+#: Classes of characters in a text, in the syntax of both RE2 and Python; the last one holds all others.
 _CHARACTERS = ["[0-9]", "[A-Z]", "[a-z]", "_", "[.]", ":", "/", "-", "[^0-9A-Za-z_.:/-]"]
 
-#: The same, but for the last, as they are written in a class.
+#: The same classes without the last, as they are written inside brackets.
 RANGES = ["0-9", "A-Z", "a-z", "_", ".", ":", "/", "-"]
 
 
 @dataclass(frozen=True)
 class Day:
-    """The values of one column on one day: how many rows and values, the least and greatest finite number."""
+    """One column on one day: its rows, how many have a value, and the least and greatest finite number."""
 
     day: str
     rows: int
-    there: int
+    not_null: int
     low: Any = None
     high: Any = None
 
 
 @dataclass(frozen=True)
+class NumberFacts:
+    """A column of numbers as a whole.
+
+    Attributes
+    ----------
+    distinct
+        Estimated number of distinct values.
+    whole
+        Whether it has an integer type.
+    zeros, finite
+        Number of zeros, and of finite values.
+    quartiles
+        The first and the third quartile of the finite values; None if there are none.
+    """
+
+    distinct: int
+    whole: bool
+    zeros: int
+    finite: int
+    quartiles: list[float] | None
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """A column of texts as a whole.
+
+    Attributes
+    ----------
+    distinct
+        Estimated number of distinct values.
+    shortest, longest
+        Lengths in characters; None if all values are null.
+    has
+        Whether any text has a character of each class, in the order of `RANGES`, and then of all others.
+    """
+
+    distinct: int
+    shortest: int | None
+    longest: int | None
+    has: list[bool]
+
+
+@dataclass(frozen=True)
 class Column:
-    """One column: how it looks by day, and what was counted of all its values."""
+    """One column, by day and as a whole.
+
+    Attributes
+    ----------
+    sql
+        The SQL of its value.
+    facts
+        None for a column of neither numbers nor texts.
+    """
 
     name: str
     sql: str
     days: list[Day]
-    facts: dict[str, Any]
+    facts: NumberFacts | TextFacts | None
 
     @property
-    def there(self) -> int:
+    def not_null(self) -> int:
         """The number of values that are not null."""
-        return sum(day.there for day in self.days)
+        return sum(day.not_null for day in self.days)
 
     @property
     def rows(self) -> int:
@@ -54,16 +105,22 @@ class Column:
 
     @property
     def mostly_distinct(self) -> bool:
-        """Whether nearly every value is there once."""
-        return self.facts["distinct"] >= 0.9 * self.there
+        """Whether nearly every value occurs once."""
+        return self.facts is not None and self.facts.distinct >= 0.9 * self.not_null
 
     def seen(self, count: int | None = None) -> str:
-        """Return what was looked at, in words."""
-        return f"{self.there if count is None else count:,} rows of {count_days([day.day for day in self.days])}"
+        """Return the number of rows and days that were surveyed, in words."""
+        return f"{self.not_null if count is None else count:,} rows of {count_days([day.day for day in self.days])}"
 
 
 def survey(rows: Rows, source: Source, day: str) -> list[Column]:
-    """Look at the declared columns of all rows."""
+    """Survey the declared columns of all rows.
+
+    Parameters
+    ----------
+    day
+        SQL of the day that a row was delivered for.
+    """
     names = [name for name in source.columns if name in rows.types]
     by_day = aggregate(rows.con, ["count(*)", *(_daily_sql(name, rows.types) for name in names)], "rows", day)
     facts = aggregate(rows.con, [_facts_sql(name, rows.types) for name in names], "rows")[None]
@@ -71,23 +128,31 @@ def survey(rows: Rows, source: Source, day: str) -> list[Column]:
         Column(
             name,
             value(name, rows.types),
-            [Day(ds, count, **told[at]) for ds, (count, *told) in by_day.items()],
-            facts[at] or {},
+            [Day(ds, count, **counts[at]) for ds, (count, *counts) in by_day.items()],
+            _facts(facts[at], rows.types[name]),
         )
         for at, name in enumerate(names)
     ]
 
 
+def _facts(counted: dict[str, Any] | None, kind: str) -> NumberFacts | TextFacts | None:
+    if counted is None:
+        return None
+    return NumberFacts(**counted) if kind in NUMBERS else TextFacts(**counted)
+
+
 def _daily_sql(name: str, types: dict[str, str]) -> str:
+    """Return the SQL of the fields of `Day` as a struct."""
     each = value(name, types)
-    told = f"'there': count({each})"
+    fields = f"'not_null': count({each})"
     if types[name] in NUMBERS:
         finite = _finite(name, types)
-        told += f", 'low': min({each}) FILTER (WHERE {finite}), 'high': max({each}) FILTER (WHERE {finite})"
-    return f"{{{told}}}"
+        fields += f", 'low': min({each}) FILTER (WHERE {finite}), 'high': max({each}) FILTER (WHERE {finite})"
+    return f"{{{fields}}}"
 
 
 def _facts_sql(name: str, types: dict[str, str]) -> str:
+    """Return the SQL of the fields of `NumberFacts` or `TextFacts` as a struct."""
     each, distinct = value(name, types), f"'distinct': approx_count_distinct({value(name, types)})"
     if types[name] in NUMBERS:
         finite = _finite(name, types)
@@ -107,14 +172,14 @@ def _finite(name: str, types: dict[str, str]) -> str:
 
 
 def distinct_values(rows: Rows, column: Column, day: str, limit: int) -> list[tuple[Any, str]]:
-    """Return a column's values in order, up to so many, each with the day that it was first seen."""
+    """Return a column's first values in order, at most `limit`, each with the day on which it first occurs."""
     return rows.con.execute(
         f"SELECT {column.sql}, min({day}) FROM rows WHERE {column.sql} IS NOT NULL GROUP BY 1 ORDER BY 1 LIMIT {limit}"
     ).fetchall()
 
 
 def within(rows: Rows, column: Column, low: float, high: float) -> tuple[int, Any, Any]:
-    """Return how many numbers lie within bounds, and the least and the greatest of them."""
+    """Return how many numbers lie within bounds, and the least and greatest of these."""
     answer = rows.con.execute(
         f"SELECT count(*), min({column.sql}), max({column.sql}) FROM rows"
         f" WHERE {column.sql} BETWEEN {literal(low)} AND {literal(high)}"
@@ -124,9 +189,9 @@ def within(rows: Rows, column: Column, low: float, high: float) -> tuple[int, An
 
 
 def outside(rows: Rows, column: Column, least: Any, most: Any, day: str) -> tuple[int, Decimal, list[Any]]:
-    """Return how many numbers lie outside of bounds, their share on the worst day, and the farthest two.
+    """Return how many numbers lie outside bounds, their share on the worst day, and the two farthest.
 
-    A day that is broken as a whole does not count, so that the share stays one that tells something.
+    If a quarter or more of the worst day is outside, the day is broken, and the share of all days is returned.
     """
     sides = (("<", least), (">", most))
     condition = " OR ".join(f"{column.sql} {sign} {literal(bound)}" for sign, bound in sides if bound is not None)
@@ -136,9 +201,9 @@ def outside(rows: Rows, column: Column, least: Any, most: Any, day: str) -> tupl
     count = sum(each for _, each, _ in by_day)
     if not count:
         return 0, Decimal(0), []
-    share = max(Decimal(each) / there for _, each, there in by_day if there)
+    share = max(Decimal(each) / not_null for _, each, not_null in by_day if not_null)
     if share >= Decimal("0.25"):
-        share = Decimal(count) / column.there
+        share = Decimal(count) / column.not_null
     farthest = rows.con.execute(
         f"SELECT DISTINCT {column.sql}, abs(({column.sql})::DOUBLE) FROM rows WHERE {condition}"
         " ORDER BY 2 DESC, 1 LIMIT 2"

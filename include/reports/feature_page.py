@@ -9,7 +9,7 @@ from include.core.formatting import format_number, format_share
 from include.core.html_page import render_html
 from include.features.build import FeatureTable, read_feature_rows
 from include.features.column_stats import column_stats
-from include.features.lineage import trace_columns
+from include.features.lineage import column_lineage
 from include.lake import run_files
 from include.reports.feature_table import feature_groups, learned_columns
 
@@ -78,7 +78,7 @@ def feature_page(pipeline: Pipeline, table: FeatureTable, champion: ChampionImpo
             f"{pipeline.name}: the feature table, version {table.version}, has no column '{pipeline.features.label}', "
             f"because pipeline.yaml changed after it was built; run the DAG {pipeline.name}.retrain first"
         )
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
     return render_html(
         "reports/templates/feature_page.html.jinja",
         pipeline=pipeline,

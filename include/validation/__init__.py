@@ -1,8 +1,8 @@
-"""Validation with Great Expectations, which is imported in the functions that use it."""
+"""Validation by Great Expectations, which only the functions that use it import."""
 
 import logging
 import os
 
-# Great Expectations reports its use to its makers, and logs each of its methods, unless it is told not to.
+# Great Expectations sends usage statistics and logs every method call by default.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What is wrong with an expectation's arguments, known from the types of the columns alone."""
+"""Finds mistakes in an expectation's arguments from the types of the columns alone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.suggestions import unknown_name
-from include.validation.judge import named_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
+    #: The arguments of an expectation by name. Names and types are Great Expectations' own.
+    Arguments = Mapping[str, Any]
+
+
+def named_columns(expectation: Expectation) -> list[str]:
+    """Return the columns that an expectation is about; none if it is about the table."""
+    arguments = expectation.configuration.kwargs
+    named = [arguments.get("column"), arguments.get("column_A"), arguments.get("column_B")]
+    return [name for name in [*named, *(arguments.get("column_list") or [])] if name is not None]
+
 
 def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
-    """Return what is wrong with an expectation's arguments, None where nothing is known to be."""
+    """Return the first mistake in an expectation's arguments, or None."""
     arguments = expectation.configuration.kwargs
     for name in named_columns(expectation):
         if name not in columns.names:
@@ -35,26 +44,26 @@ def wrong_arguments(expectation: Expectation, columns: pa.Schema) -> str | None:
 
 
 def _in_utc(bound: Any) -> Any:
-    """Return a bound as it is compared: a day is its midnight, and what has no zone is in UTC."""
+    """Return a bound as Great Expectations compares it: a date is its midnight, and a time without a zone is in UTC."""
     if isinstance(bound, datetime):
         return bound if bound.tzinfo else bound.replace(tzinfo=UTC)
     return datetime(bound.year, bound.month, bound.day, tzinfo=UTC) if isinstance(bound, date) else bound
 
 
 def wrong_set(expectation: Expectation, columns: pa.Schema) -> str | None:
-    """Return why a set can never hold a value of its column, in whole or in part; None where it can."""
+    """Return why some value of a set can never be a value of its column, or None."""
     arguments = expectation.configuration.kwargs
     sets = [("value_set", arguments.get("column"), arguments.get("value_set"))]
     pairs = arguments.get("value_pairs_set")
     if isinstance(pairs, list) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
         for at, column in enumerate(("column_A", "column_B")):
             sets.append(("value_pairs_set", arguments.get(column), [pair[at] for pair in pairs]))
-    told = [
+    mistakes = [
         _wrong_values(argument, values, column, columns.field(column).type)
         for argument, column, values in sets
         if isinstance(values, list) and column in columns.names
     ]
-    return next(filter(None, told), None)
+    return next(filter(None, mistakes), None)
 
 
 def _wrong_values(argument: str, values: list[Any], column: str, arrow: pa.DataType) -> str | None:
@@ -63,7 +72,7 @@ def _wrong_values(argument: str, values: list[Any], column: str, arrow: pa.DataT
         return f"{argument} has no values, so every row breaks it or none does; list them"
     for value in values:
         if value is None:
-            return f"{argument} has a null, which no expectation judges; write 'null' in quotes if it is a text"
+            return f"{argument} has a null, and no expectation judges nulls; write 'null' in quotes if it is a text"
         if not fits(value):
             found = f"the text {value!r}" if isinstance(value, str) else f"{str(value).lower()} without quotes"
             return f"{argument} has {found}, and column '{column}' holds {kind}; {remedy}"
@@ -71,7 +80,7 @@ def _wrong_values(argument: str, values: list[Any], column: str, arrow: pa.DataT
 
 
 def _kind(arrow: pa.DataType) -> tuple[str, Callable[[Any], bool], str]:
-    """Return what a column holds, whether a value in YAML can be one of it, and how to write one that is not."""
+    """Return what a column holds, whether a YAML value can be one of its values, and how to write one that is not."""
     import pyarrow.types as types
 
     if types.is_string(arrow) or types.is_large_string(arrow):

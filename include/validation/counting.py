@@ -1,8 +1,8 @@
-"""How an expectation is counted in SQL: the metrics that Great Expectations judges, and the rows that break it.
+"""Writes an expectation as SQL: the metrics that Great Expectations judges, and the rows that break it.
 
-Great Expectations computes its metrics on a pandas frame, which must hold all rows. The expectations that
-are told here are counted by DuckDB instead, all in one query, and Great Expectations judges and renders
-the counts as if they were its own. What is not told here is left to pandas.
+Great Expectations computes its metrics on a pandas frame, which must hold all rows in memory. The expectations of
+`MAKERS` are counted by DuckDB instead, all in one query; Great Expectations judges and renders these counts as if they
+were its own. pandas counts every other expectation.
 """
 
 from __future__ import annotations
@@ -10,35 +10,41 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from include.core.sql_text import identifier, identifiers, literal, literals
-from include.profiling.rows import INTEGERS, NUMBERS, POSITION, value
+from include.core.sql_text import identifier, identifiers, literal
+from include.profiling.rows import INTEGERS, POSITION, value
+from include.validation import sql_conditions as conditions
+from include.validation.arguments import named_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from great_expectations.expectations.expectation import Expectation
+
+    from include.validation.arguments import Arguments
 
 #: How many examples of unexpected values are kept, as in Great Expectations' summaries.
 EXAMPLES = 20
 
+_NON_NULL = "column_values.nonnull.unexpected_count"
+
 
 @dataclass(frozen=True)
-class Counted:
+class ExpectationSql:
     """The SQL of one expectation.
 
     Attributes
     ----------
     metrics
-        For each metric of Great Expectations the aggregate over the view `rows` that yields it.
+        For each metric of Great Expectations, the aggregate over the view `rows` that computes it.
     examples
-        The same for the unexpected values.
-    tables
-        Queries by the name of the temporary table that the others read them from, made before.
+        For each metric of unexpected values, the aggregate that collects some of them.
     unexpected
-        The condition of a row that breaks the expectation, where it is about single rows; it may hold a
-        window function.
+        The condition of a row that breaks the expectation, which may hold a window function; None if the expectation
+        is not about single rows.
+    tables
+        Queries of temporary tables that the aggregates read, by table name; they must be created first.
     """
 
     metrics: dict[str, str] = field(default_factory=dict)
@@ -47,7 +53,11 @@ class Counted:
     tables: dict[str, str] = field(default_factory=dict)
 
 
-def counted(expectation: Expectation, types: dict[str, str]) -> Counted | None:
+#: Makes the SQL of an expectation, or returns None where pandas must count it.
+Maker = Callable[["Expectation", "Arguments", dict[str, str]], ExpectationSql | None]
+
+
+def expectation_sql(expectation: Expectation, types: dict[str, str]) -> ExpectationSql | None:
     """Return the SQL of an expectation, or None where pandas must count it.
 
     Parameters
@@ -55,331 +65,200 @@ def counted(expectation: Expectation, types: dict[str, str]) -> Counted | None:
     types
         DuckDB's type of each column.
     """
-    kwargs = expectation.configuration.kwargs
-    if kwargs.get("row_condition") or kwargs.get("condition_parser"):
+    arguments = expectation.configuration.kwargs
+    if arguments.get("row_condition") or arguments.get("condition_parser"):
         return None
-    columns = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B"), *(kwargs.get("column_list") or [])]
-    if any(column is not None and column not in types for column in columns):
-        return None  # Great Expectations says that the column is missing
-    make = _BY_TYPE.get(expectation.expectation_type)
-    return None if make is None else make(expectation, kwargs, types)
+    if any(column not in types for column in named_columns(expectation)):
+        return None  # Great Expectations reports the missing column
+    make = MAKERS.get(expectation.expectation_type)
+    return None if make is None else make(expectation, arguments, types)
 
 
-_Maker = Callable[["Expectation", dict[str, Any], dict[str, str]], Counted | None]
+def _each_value(condition: Callable[[str, Arguments, str], str | None]) -> Maker:
+    """Return the maker for an expectation on each value that is not null."""
 
-
-def _of_column(condition: Callable[[str, dict[str, Any], str], str | None]) -> _Maker:
-    """Make the SQL of an expectation on each value that is not null, of the condition that breaks it."""
-
-    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        column = value(kwargs["column"], types)
-        breaks = condition(column, kwargs, types[kwargs["column"]])
+    def make(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql | None:
+        name = arguments["column"]
+        column = value(name, types)
+        breaks = condition(column, arguments, types[name])
         if breaks is None:
             return None
         unexpected = f"({column}) IS NOT NULL AND ({breaks})"
-        metric = expectation.map_metric  # type: ignore[attr-defined]
-        return Counted(
-            {
-                "table.row_count": "count(*)",
-                "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
-                f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
-            },
-            {f"{metric}.unexpected_values": _examples(identifier(kwargs["column"]), unexpected)},
-            unexpected,
-        )
+        return _rows_sql(expectation, unexpected, identifier(name), {_NON_NULL: f"count(*) - count({column})"})
 
     return make
 
 
-def _between(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    if not all(_is_of(each, kind) for each in (low, high) if each is not None):
-        return None
-    if (low is None and high is None) or (low is not None and high is not None and low > high):
-        return None  # Great Expectations refuses it in its own words
-    return _outside(column, low, high, kwargs)
+def _nullness(wanted: bool) -> Maker:
+    """Return the maker for the expectation that values are null (`wanted`) or not null."""
+
+    def make(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql:
+        unexpected = f"({value(arguments['column'], types)}) IS {'NOT ' if wanted else ''}NULL"
+        return _rows_sql(expectation, unexpected, identifier(arguments["column"]), {})
+
+    return make
 
 
-def _outside(column: str, low: Any, high: Any, kwargs: dict[str, Any]) -> str:
-    breaks = []
-    if low is not None:
-        breaks.append(f"({column}) {'<=' if kwargs.get('strict_min') else '<'} {literal(low)}")
-    if high is not None:
-        breaks.append(f"({column}) {'>=' if kwargs.get('strict_max') else '>'} {literal(high)}")
-    return " OR ".join(breaks)
+def _each_row(condition: Callable[[list[str], list[str], Arguments], str | None]) -> Maker:
+    """Return the maker for an expectation on several columns of each row; a row breaks it if the condition is null."""
 
-
-def _in_set(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    members = _members(kwargs.get("value_set"), kind)
-    return f"({column}) NOT IN ({members})" if members else None
-
-
-def _not_in_set(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    members = _members(kwargs.get("value_set"), kind)
-    return f"({column}) IN ({members})" if members else None
-
-
-def _members(value_set: Any, kind: str) -> str | None:
-    """Return a set for SQL where its values are of the column's own type, else None."""
-    values = list(value_set or [])
-    return literals(values) if values and all(_is_of(each, kind) for each in values) else None
-
-
-def _length_between(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    if kind != "VARCHAR" or (low is None and high is None):
-        return None
-    return _outside(f"length({column})", low, high, kwargs)
-
-
-def _length_equals(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    return f"length({column}) <> {literal(kwargs['value'])}" if kind == "VARCHAR" else None
-
-
-def _regex(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    pattern = _common_pattern(kwargs["regex"])
-    if kind != "VARCHAR" or pattern is None:
-        return None
-    return f"NOT regexp_matches({column}, {literal(pattern)})"
-
-
-def _not_regex(column: str, kwargs: dict[str, Any], kind: str) -> str | None:
-    pattern = _common_pattern(kwargs["regex"])
-    if kind != "VARCHAR" or pattern is None:
-        return None
-    return f"regexp_matches({column}, {literal(pattern)})"
-
-
-def _common_pattern(pattern: str) -> str | None:
-    r"""Return a pattern that DuckDB's RE2 matches just as Python does, or None where the two may differ.
-
-    They differ in classes such as \d, which know more than ASCII in Python, in what (? begins, and in $,
-    which in Python matches before a last newline too.
-    """
-    ends = pattern.endswith("$") and not pattern.endswith("\\$")
-    body = pattern[:-1] if ends else pattern
-    if "(?" in body or "$" in body or "[[" in body or "[^" in body or "{," in body or not body.isascii():
-        return None
-    escaped = {body[at + 1] for at, character in enumerate(body[:-1]) if character == "\\"}
-    if any(character.isalnum() for character in escaped) or body.endswith("\\"):
-        return None
-    return f"{body}\\n?\\z" if ends else body
-
-
-def _unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
-    column = value(kwargs["column"], types)
-    query = f"SELECT {column} AS key, count(*) AS n FROM rows WHERE ({column}) IS NOT NULL GROUP BY 1 HAVING n > 1"
-    groups = _table_of(query)
-    metric = expectation.map_metric  # type: ignore[attr-defined]
-    return Counted(
-        {
-            "table.row_count": "count(*)",
-            "column_values.nonnull.unexpected_count": f"count(*) - count({column})",
-            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
-        },
-        {f"{metric}.unexpected_values": f"(SELECT list(key) FROM (FROM {groups} ORDER BY key LIMIT {EXAMPLES}))"},
-        f"({column}) IS NOT NULL AND count(*) OVER (PARTITION BY {column}) > 1",
-        {groups: query},
-    )
-
-
-def _compound_unique(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-    names = kwargs["column_list"]
-    judged = _judged(names, expectation.dict()["ignore_row_if"], types)
-    keys = ", ".join(f"{value(name, types)} AS {identifier(name)}" for name in names)
-    query = f"SELECT {keys}, count(*) AS n FROM rows WHERE {judged} GROUP BY ALL HAVING n > 1"
-    groups = _table_of(query)
-    told = ", ".join(f"{literal(name)}: {identifier(name)}" for name in names)
-    metric = expectation.map_metric  # type: ignore[attr-defined]
-    return Counted(
-        {
-            "table.row_count": "count(*)",
-            f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {judged})",
-            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
-        },
-        {
-            f"{metric}.unexpected_values": (
-                f"(SELECT list({{{told}}}) FROM (FROM {groups} ORDER BY {identifiers(names)} LIMIT {EXAMPLES}))"
-            )
-        },
-        f"{judged} AND count(*) OVER (PARTITION BY {', '.join(value(name, types) for name in names)}) > 1",
-        {groups: query},
-    )
-
-
-def _of_columns(condition: Callable[[list[str], list[str], dict[str, Any]], str | None]) -> _Maker:
-    """Make the SQL of an expectation on several columns of each row, of the condition that a row keeps.
-
-    A condition that is null, since a value is, is not kept.
-    """
-
-    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        names = kwargs.get("column_list") or [kwargs["column_A"], kwargs["column_B"]]
-        keeps = condition([value(name, types) for name in names], [types[name] for name in names], kwargs)
-        if keeps is None:
+    def make(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql | None:
+        names = named_columns(expectation)
+        meets = condition([value(name, types) for name in names], [types[name] for name in names], arguments)
+        if meets is None:
             return None
-        judged = _judged(names, expectation.dict()["ignore_row_if"], types)
-        unexpected = f"{judged} AND NOT coalesce({keeps}, false)"
-        told = ", ".join(f"{literal(name)}: {identifier(name)}" for name in names)
-        metric = expectation.map_metric  # type: ignore[attr-defined]
-        return Counted(
-            {
-                "table.row_count": "count(*)",
-                f"{metric}.filtered_row_count": f"count(*) FILTER (WHERE {judged})",
-                f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
-            },
-            {f"{metric}.unexpected_values": _examples(f"{{{told}}}", unexpected)},
-            unexpected,
-        )
+        judged = _judged_rows(expectation, names, types)
+        unexpected = f"{judged} AND NOT coalesce({meets}, false)"
+        return _rows_sql(expectation, unexpected, _struct(names), _filtered_rows(expectation, judged))
 
     return make
 
 
-def _judged(names: list[str], ignored: str, types: dict[str, str]) -> str:
-    """Return the condition of a row that is judged, which depends on what it has no value of."""
-    there = [f"({value(name, types)}) IS NOT NULL" for name in names]
+def _unique(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql:
+    column = value(arguments["column"], types)
+    counted = {_NON_NULL: f"count(*) - count({column})"}
+    return _duplicates_sql(expectation, {"key": column}, f"({column}) IS NOT NULL", "key", counted)
+
+
+def _compound_unique(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql:
+    names = arguments["column_list"]
+    judged = _judged_rows(expectation, names, types)
+    keys = {name: value(name, types) for name in names}
+    return _duplicates_sql(expectation, keys, judged, _struct(names), _filtered_rows(expectation, judged))
+
+
+def _column_metric(metric: str, sql: str, applies_to: Callable[[str], bool], *, typed_bounds: bool = True) -> Maker:
+    """Return the maker for an expectation on one aggregate of a column.
+
+    Parameters
+    ----------
+    applies_to
+        Whether DuckDB and pandas aggregate a type alike.
+    typed_bounds
+        Whether the bounds must have the column's type.
+    """
+
+    def make(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql | None:
+        kind = types[arguments["column"]]
+        bounds = [arguments.get(name) for name in ("min_value", "max_value")] if typed_bounds else []
+        if not applies_to(kind) or not all(conditions.has_type(each, kind) for each in bounds if each is not None):
+            return None
+        return ExpectationSql({metric: sql.format(value(arguments["column"], types))})
+
+    return make
+
+
+def _sum(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql | None:
+    # a sum of integers is exact; any other is a float in pandas too
+    cast = "" if types[arguments["column"]] in INTEGERS else "::DOUBLE"
+    make = _column_metric("column.sum", f"coalesce(sum({{0}}), 0){cast}", conditions.is_number)
+    return make(expectation, arguments, types)
+
+
+def _row_count(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql:
+    return ExpectationSql({"table.row_count": "count(*)"})
+
+
+def _rows_sql(expectation: Expectation, unexpected: str, example: str, metrics: Mapping[str, str]) -> ExpectationSql:
+    """Return the SQL of an expectation on single rows, with further metrics of it."""
+    metric = _map_metric(expectation)
+    return ExpectationSql(
+        metrics={
+            "table.row_count": "count(*)",
+            **metrics,
+            f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
+        },
+        examples={
+            f"{metric}.unexpected_values": f"arg_min({example}, {POSITION}, {EXAMPLES}) FILTER (WHERE {unexpected})"
+        },
+        unexpected=unexpected,
+    )
+
+
+def _duplicates_sql(
+    expectation: Expectation, keys: Mapping[str, str], judged: str, example: str, metrics: Mapping[str, str]
+) -> ExpectationSql:
+    """Return the SQL of an expectation that no two of the judged rows share their keys, with further metrics of it."""
+    named = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in keys.items())
+    query = f"SELECT {named}, count(*) AS n FROM rows WHERE {judged} GROUP BY ALL HAVING n > 1"
+    groups = f"groups_{hashlib.sha256(query.encode()).hexdigest()[:12]}"
+    first = f"FROM {groups} ORDER BY {identifiers(keys)} LIMIT {EXAMPLES}"
+    metric = _map_metric(expectation)
+    return ExpectationSql(
+        metrics={
+            "table.row_count": "count(*)",
+            **metrics,
+            f"{metric}.unexpected_count": f"(SELECT coalesce(sum(n), 0)::BIGINT FROM {groups})",
+        },
+        examples={f"{metric}.unexpected_values": f"(SELECT list({example}) FROM ({first}))"},
+        unexpected=f"{judged} AND count(*) OVER (PARTITION BY {', '.join(keys.values())}) > 1",
+        tables={groups: query},
+    )
+
+
+def _map_metric(expectation: Expectation) -> str:
+    return expectation.map_metric  # only map expectations come here
+
+
+def _filtered_rows(expectation: Expectation, judged: str) -> dict[str, str]:
+    return {f"{_map_metric(expectation)}.filtered_row_count": f"count(*) FILTER (WHERE {judged})"}
+
+
+def _judged_rows(expectation: Expectation, names: list[str], types: dict[str, str]) -> str:
+    """Return the condition of a row that is judged, which depends on the columns that are null in it."""
+    ignored = expectation.dict()["ignore_row_if"]
+    not_null = [f"({value(name, types)}) IS NOT NULL" for name in names]
     if ignored in ("never", "neither"):
         return "true"
-    return "(" + (" AND " if ignored.startswith(("any", "either")) else " OR ").join(there) + ")"
+    return "(" + (" AND " if ignored.startswith(("any", "either")) else " OR ").join(not_null) + ")"
 
 
-def _equal(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
-    first, *others = columns
-    return " AND ".join(f"({first}) = ({other})" for other in others) if _comparable(kinds) else None
+def _struct(names: list[str]) -> str:
+    return f"{{{', '.join(f'{literal(name)}: {identifier(name)}' for name in names)}}}"
 
 
-def _greater(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
-    sign = ">=" if kwargs.get("or_equal") else ">"
-    return f"({columns[0]}) {sign} ({columns[1]})" if _comparable(kinds) else None
+def _is_number_or_time(kind: str) -> bool:
+    return conditions.is_number(kind) or conditions.is_time(kind)
 
 
-def _sum_equals(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
-    total = kwargs.get("sum_total")
-    if not all(map(_is_number, kinds)) or not isinstance(total, (int, float)):
-        return None
-    # of small integers the sum may be beyond what their type holds, and a null adds nothing, as in pandas
-    wide = "HUGEINT" if all(kind in INTEGERS for kind in kinds) else "DOUBLE"
-    return f"{' + '.join(f'coalesce(({each})::{wide}, 0)' for each in columns)} = {literal(total)}"
+def _is_countable(kind: str) -> bool:
+    return _is_number_or_time(kind) or kind in ("VARCHAR", "BOOLEAN")
 
 
-def _all_different(columns: list[str], kinds: list[str], kwargs: dict[str, Any]) -> str | None:
-    if not _comparable(kinds):
-        return None
-    return " AND ".join(f"({one}) IS DISTINCT FROM ({other})" for one, other in combinations(columns, 2)) or "true"
-
-
-def _comparable(kinds: list[str]) -> bool:
-    """Return whether SQL and pandas compare columns of these types alike."""
-    return len(set(kinds)) == 1 or all(map(_is_number, kinds)) or all(each.startswith("TIMESTAMP") for each in kinds)
-
-
-def _nullness(wanted: bool) -> _Maker:
-    """Make the SQL of the expectation that values are null (`wanted`), or are not."""
-
-    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
-        column = value(kwargs["column"], types)
-        unexpected = f"({column}) IS {'NOT ' if wanted else ''}NULL"
-        metric = expectation.map_metric  # type: ignore[attr-defined]
-        return Counted(
-            {
-                "table.row_count": "count(*)",
-                f"{metric}.unexpected_count": f"count(*) FILTER (WHERE {unexpected})",
-            },
-            {f"{metric}.unexpected_values": _examples(identifier(kwargs["column"]), unexpected)},
-            unexpected,
-        )
-
-    return make
-
-
-def _aggregate(metric: str, sql: str, *, of_times: bool = False) -> _Maker:
-    """Make the SQL of an expectation on one number of a numeric column, or on one of its times."""
-
-    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        kind = types[kwargs["column"]]
-        if not (_is_number(kind) or (of_times and _is_time(kind))):
-            return None
-        bounds = [kwargs[name] for name in ("min_value", "max_value") if kwargs.get(name) is not None]
-        if not all(_is_of(each, kind) for each in bounds):
-            return None
-        return Counted({metric: sql.format(value(kwargs["column"], types))})
-
-    return make
-
-
-def _sum(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-    whole = types[kwargs["column"]] in INTEGERS  # of which a sum is exact, and of others a float in pandas too
-    return _aggregate("column.sum", "coalesce(sum({0}), 0)" + ("" if whole else "::DOUBLE"))(expectation, kwargs, types)
-
-
-def _distinct(metric: str, sql: str) -> _Maker:
-    def make(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted | None:
-        kind = types[kwargs["column"]]
-        if not (_is_number(kind) or _is_time(kind) or kind in ("VARCHAR", "BOOLEAN")):
-            return None
-        return Counted({metric: sql.format(value(kwargs["column"], types))})
-
-    return make
-
-
-def _row_count(expectation: Expectation, kwargs: dict[str, Any], types: dict[str, str]) -> Counted:
-    return Counted({"table.row_count": "count(*)"})
-
-
-def _table_of(query: str) -> str:
-    """Return the name of the temporary table of a query."""
-    return f"groups_{hashlib.sha256(query.encode()).hexdigest()[:12]}"
-
-
-def _examples(column: str, unexpected: str) -> str:
-    return f"arg_min({column}, {POSITION}, {EXAMPLES}) FILTER (WHERE {unexpected})"
-
-
-def _is_number(kind: str) -> bool:
-    return kind in NUMBERS or kind.startswith("DECIMAL")
-
-
-def _is_time(kind: str) -> bool:
-    return kind == "DATE" or kind.startswith("TIMESTAMP")
-
-
-def _is_of(constant: Any, kind: str) -> bool:
-    """Return whether a constant is of a column's own type, so that SQL and pandas compare them alike."""
-    if kind == "VARCHAR":
-        return isinstance(constant, str)
-    if kind == "DATE":
-        return isinstance(constant, date) and not isinstance(constant, datetime)
-    if kind.startswith("TIMESTAMP"):
-        return isinstance(constant, datetime)
-    return _is_number(kind) and isinstance(constant, (int, float)) and not isinstance(constant, bool)
-
-
-_BY_TYPE: dict[str, _Maker] = {
+#: The expectations that DuckDB counts, by their name.
+MAKERS: dict[str, Maker] = {
     "expect_column_values_to_not_be_null": _nullness(wanted=False),
     "expect_column_values_to_be_null": _nullness(wanted=True),
-    "expect_column_values_to_be_between": _of_column(_between),
-    "expect_column_values_to_be_in_set": _of_column(_in_set),
-    "expect_column_values_to_not_be_in_set": _of_column(_not_in_set),
-    "expect_column_values_to_match_regex": _of_column(_regex),
-    "expect_column_values_to_not_match_regex": _of_column(_not_regex),
-    "expect_column_value_lengths_to_be_between": _of_column(_length_between),
-    "expect_column_value_lengths_to_equal": _of_column(_length_equals),
+    "expect_column_values_to_be_between": _each_value(conditions.between),
+    "expect_column_values_to_be_in_set": _each_value(conditions.in_set),
+    "expect_column_values_to_not_be_in_set": _each_value(conditions.not_in_set),
+    "expect_column_values_to_match_regex": _each_value(conditions.match_regex),
+    "expect_column_values_to_not_match_regex": _each_value(conditions.not_match_regex),
+    "expect_column_value_lengths_to_be_between": _each_value(conditions.length_between),
+    "expect_column_value_lengths_to_equal": _each_value(conditions.length_equals),
     "expect_column_values_to_be_unique": _unique,
     "expect_compound_columns_to_be_unique": _compound_unique,
-    "expect_column_pair_values_to_be_equal": _of_columns(_equal),
-    "expect_column_pair_values_a_to_be_greater_than_b": _of_columns(_greater),
-    "expect_multicolumn_values_to_be_equal": _of_columns(_equal),
-    "expect_multicolumn_sum_to_equal": _of_columns(_sum_equals),
-    "expect_select_column_values_to_be_unique_within_record": _of_columns(_all_different),
-    "expect_column_max_to_be_between": _aggregate("column.max", "max({0})", of_times=True),
-    "expect_column_min_to_be_between": _aggregate("column.min", "min({0})", of_times=True),
-    "expect_column_mean_to_be_between": _aggregate("column.mean", "avg({0})"),
-    "expect_column_median_to_be_between": _aggregate("column.median", "median({0})"),
+    "expect_column_pair_values_to_be_equal": _each_row(conditions.equal),
+    "expect_column_pair_values_a_to_be_greater_than_b": _each_row(conditions.greater),
+    "expect_multicolumn_values_to_be_equal": _each_row(conditions.equal),
+    "expect_multicolumn_sum_to_equal": _each_row(conditions.sum_equals),
+    "expect_select_column_values_to_be_unique_within_record": _each_row(conditions.all_different),
+    "expect_column_max_to_be_between": _column_metric("column.max", "max({0})", _is_number_or_time),
+    "expect_column_min_to_be_between": _column_metric("column.min", "min({0})", _is_number_or_time),
+    "expect_column_mean_to_be_between": _column_metric("column.mean", "avg({0})", conditions.is_number),
+    "expect_column_median_to_be_between": _column_metric("column.median", "median({0})", conditions.is_number),
     "expect_column_sum_to_be_between": _sum,
-    "expect_column_stdev_to_be_between": _aggregate("column.standard_deviation", "stddev_samp({0})"),
-    "expect_column_unique_value_count_to_be_between": _distinct("column.distinct_values.count", "count(DISTINCT {0})"),
-    "expect_column_proportion_of_unique_values_to_be_between": _distinct(
-        "column.unique_proportion", "coalesce(count(DISTINCT {0}) / nullif(count({0}), 0), 0)"
+    "expect_column_stdev_to_be_between": _column_metric(
+        "column.standard_deviation", "stddev_samp({0})", conditions.is_number
+    ),
+    "expect_column_unique_value_count_to_be_between": _column_metric(
+        "column.distinct_values.count", "count(DISTINCT {0})", _is_countable, typed_bounds=False
+    ),
+    "expect_column_proportion_of_unique_values_to_be_between": _column_metric(
+        "column.unique_proportion",
+        "coalesce(count(DISTINCT {0}) / nullif(count({0}), 0), 0)",
+        _is_countable,
+        typed_bounds=False,
     ),
     "expect_table_row_count_to_be_between": _row_count,
     "expect_table_row_count_to_equal": _row_count,

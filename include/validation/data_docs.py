@@ -1,8 +1,8 @@
 """Data Docs: the results of a validation as a page that any browser shows offline.
 
-The pages of Great Expectations load styles and scripts from five other hosts. Here its renderer makes only the
-sections of the columns. The page around them has a policy that lets a browser run no script, because the page
-shows examples of broken values, which are whatever a source delivered.
+Great Expectations' own pages load styles and scripts from five other hosts. Here its renderer makes only the sections
+of the columns. The page around them forbids scripts, because it shows examples of broken values, which can be anything
+that a source delivered.
 """
 
 from __future__ import annotations

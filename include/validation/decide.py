@@ -1,4 +1,4 @@
-"""Decide about quarantined rows: they are released or discarded, and the batch is judged and published anew."""
+"""Releases or discards quarantined rows, then validates and publishes their batches again."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def decide_rows(
     note: str = "",
     run: str = "local",
 ) -> int:
-    """Release or discard a source's quarantined rows, and publish what their batches have to publish then.
+    """Release or discard a source's quarantined rows, and publish their batches.
 
-    A released row is published although it breaks an expectation; a discarded one is given up. Either no
-    longer counts when the batch is judged, so that a batch that was held back as a whole can pass. To hold
-    such a row again takes the decision back. Running it again does what is left to do.
+    A released row is published although it breaks an expectation; a discarded row is dropped. Neither counts any
+    longer when the batch is validated, so a batch that failed as a whole can pass. The status `held` takes a decision
+    back. Running this again finishes what was left.
 
     Parameters
     ----------
@@ -50,30 +50,30 @@ def decide_rows(
     status
         `released`, `discarded`, or `held` to take a decision back.
     row_ids
-        The rows that are meant; None means all that are held.
+        The rows to decide about; None means all that are held.
     by, note
         Who decided, and why; both are kept with the rows.
     run
-        What decides, such as the id of the DAG's run.
+        The id of the run that decides, such as that of the DAG run.
 
     Returns
     -------
     int
-        Number of rows that were decided about now.
+        Number of rows that this call decided about.
 
     Raises
     ------
     QuarantineRefused
-        If no such row is there, one of them cannot be released, or a later delivery of its day is published.
+        If there is no such row, a row cannot be released, or a later delivery of its day is published.
     ExpectationsFailed
-        If a batch still does not pass; the decision is kept, and nothing was published.
+        If a batch still does not pass; the decision is kept, and nothing is published.
     """
     days = days_between(start, end)
     where = f"{pipeline.name}: source '{name}', {shown_range(start, end)}"
-    rows = _meant(pipeline.name, name, days, status, row_ids, where)
+    rows = _rows_to_decide(pipeline.name, name, days, status, row_ids, where)
     if status == "released":
         _check_releasable(rows, where)
-    batches = [read_manifest(pipeline.name, name, digest).batch for digest in _in_order(rows["batch"].to_pylist())]
+    batches = [read_manifest(pipeline.name, name, digest).batch for digest in dict.fromkeys(rows["batch"].to_pylist())]
     for batch in batches:
         _check_current(pipeline, batch)
     changed = quarantine.decide(pipeline.name, name, days, set(rows["row_id"].to_pylist()), status, by, note)
@@ -84,8 +84,10 @@ def decide_rows(
     return changed
 
 
-def _meant(pipeline: str, name: str, days: list[str], status: Status, row_ids: set[str] | None, where: str) -> pa.Table:
-    """Return the rows to decide about, and those that an earlier try decided about in the same way."""
+def _rows_to_decide(
+    pipeline: str, name: str, days: list[str], status: Status, row_ids: set[str] | None, where: str
+) -> pa.Table:
+    """Return the rows to decide about, including those that an earlier try already decided in the same way."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -96,8 +98,8 @@ def _meant(pipeline: str, name: str, days: list[str], status: Status, row_ids: s
         unknown = sorted(row_ids - set(there["row_id"].to_pylist()))
         if unknown:
             raise QuarantineRefused(
-                f"{where}: there is no row {some(unknown)} in quarantine; `./nightshift quarantine list` shows what "
-                "is there; nothing was changed"
+                f"{where}: there is no row {some(unknown)} in quarantine; `./nightshift quarantine list` shows the "
+                "rows; nothing was changed"
             )
         there = there.filter(pc.is_in(there["row_id"], pa.array(sorted(row_ids))))
     if not there.num_rows:
@@ -118,7 +120,7 @@ def _check_releasable(rows: pa.Table, where: str) -> None:
 
 
 def _check_current(pipeline: Pipeline, batch: StagedBatch) -> None:
-    """Refuse to publish a batch in the place of one that was read later."""
+    """Refuse to replace a published day with a batch that was read before it."""
     uri = lake.raw_uri(pipeline.name, batch.source)
     column = pipeline.sources[batch.source].slice_column
     published = lake.partitions(uri, column, set(batch.days))
@@ -127,10 +129,6 @@ def _check_current(pipeline: Pipeline, batch: StagedBatch) -> None:
         own = part is not None and part.batch is not None and part.batch.split("-")[0] == batch.digest
         if moment > batch.moment and not own:
             raise QuarantineRefused(
-                f"{pipeline.name}: source '{batch.source}': a later delivery of {ds} is published than the one whose "
-                "rows are in quarantine, so they are not published; ingest the day again if it lacks rows"
+                f"{pipeline.name}: source '{batch.source}': a later delivery of {ds} is already published, so the "
+                "quarantined rows of the earlier one are not; ingest the day again if it lacks rows"
             )
-
-
-def _in_order(digests: list[str]) -> list[str]:
-    return list(dict.fromkeys(digests))

@@ -1,36 +1,38 @@
-"""Explain: what failed, in a clause that a person can act on, from what Great Expectations found."""
+"""Explains a failed expectation in a clause that a person can act on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from include.core.suggestions import unknown_name
-from include.validation.fit import NULL_RULES, type_word
+from include.validation.typed_expectation import NULL_RULES, type_word
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
 
-#: Examples that are shown.
+    from include.validation.arguments import Arguments
+
+#: How many examples are shown.
 SHOWN = 3
 
 _NO_VALUE = ("None", "nan", "NaT", "<NA>", "null")
 
 
-def explain(result: ExpectationValidationResult, kwargs: dict[str, Any], not_judged: str = "") -> tuple[str, str]:
-    """Return what a failed expectation is about, and what was found.
+def explain(result: ExpectationValidationResult, arguments: Arguments, not_judged: str = "") -> tuple[str, str]:
+    """Return the subject of a failed expectation, and the explanation.
 
     Parameters
     ----------
-    kwargs
-        The expectation's arguments as they were compared; the result may have rounded ones.
+    arguments
+        The expectation's arguments as they were compared; those of the result may be rounded.
     not_judged
-        What there is to say where it could not be judged.
+        The explanation if it could not be judged.
     """
     name, counts = result.expectation_config.type, result.result
-    subject, rule = subject_and_rule(name, kwargs)
-    told = subject if subject == "table" else f"column '{subject}'"
+    subject, rule = subject_and_rule(name, arguments)
+    about = subject if subject == "table" else f"column '{subject}'"
     if not_judged:
-        return told, not_judged
+        return about, not_judged
     if "unexpected_count" in counts and "element_count" in counts:
         examples = dict.fromkeys(map(shown, counts.get("partial_unexpected_list", [])))
         found = [each for each in examples if each not in _NO_VALUE][:SHOWN]
@@ -38,11 +40,8 @@ def explain(result: ExpectationValidationResult, kwargs: dict[str, Any], not_jud
         rows = round(100 * count / percent) if percent else counts["element_count"]
         judged = "rows" if rows == counts["element_count"] else "rows that have a value"
         explanation = f"({rule or 'of all rows'}) failed for {count:,} of {rows:,} {judged} ({percent:.3g} %)"
-        return told, explanation + (f", for example {', '.join(found)}" if found else "")
-    return (
-        told,
-        f"({rule}) failed{_observed(name, counts)}" if rule else f"failed{_observed(name, counts)}",
-    )
+        return about, explanation + (f", for example {', '.join(found)}" if found else "")
+    return about, f"({rule}) failed{_observed(result)}" if rule else f"failed{_observed(result)}"
 
 
 def why_not_judged(message: str, columns: list[str], types: dict[str, str]) -> str:
@@ -51,25 +50,27 @@ def why_not_judged(message: str, columns: list[str], types: dict[str, str]) -> s
     Parameters
     ----------
     message
-        What the library said that could not judge it.
+        The library's error.
     columns
-        The columns that it is about.
+        The columns that the expectation names.
     types
-        DuckDB's type of each column there is.
+        DuckDB's type of each existing column.
     """
     for name in columns:
         if name not in types:
             return unknown_name("column", name, list(types)).split(" (known", maxsplit=1)[0]
     if "No provider found" in message or "PandasExecutionEngine" in message:
-        return "Great Expectations judges it in SQL databases alone; use another, such as one with a regex"
+        return "Great Expectations judges it only in SQL databases; use another one, such as one with a regex"
     reason = (message.strip().splitlines() or ["no reason was given"])[0].rstrip(".")
     kinds = ", ".join(f"'{name}' is {type_word(types[name])}" for name in columns)
     return f"its rule does not fit the rows ({reason}{f'; {kinds}' if kinds else ''}); correct its arguments"
 
 
-def subject_and_rule(name: str, kwargs: dict[str, Any]) -> tuple[str, str]:
-    """Return the columns that an expectation is about, or `table`, and its rule, in words."""
-    left = {each: given for each, given in kwargs.items() if each not in ("batch_id", "severity") and given is not None}
+def subject_and_rule(name: str, arguments: Arguments) -> tuple[str, str]:
+    """Return the columns that an expectation is about, or `table`, and its rule."""
+    left = {
+        each: given for each, given in arguments.items() if each not in ("batch_id", "severity") and given is not None
+    }
     if left.get("ignore_row_if") in NULL_RULES.values():
         left.pop("ignore_row_if")
     if not name.startswith("expect_table_"):
@@ -86,7 +87,7 @@ def subject_and_rule(name: str, kwargs: dict[str, Any]) -> tuple[str, str]:
 
 
 def shown(found: Any) -> str:
-    """Return a value as a person writes it: of several columns each by its name, and a missing one as null."""
+    """Return a value as a person writes it: several columns with their names, and a missing value as null."""
     if isinstance(found, dict):
         return ", ".join(f"{name}={shown(each)}" for name, each in found.items())
     if isinstance(found, tuple):
@@ -94,13 +95,16 @@ def shown(found: Any) -> str:
     if isinstance(found, list):
         return f"[{', '.join(repr(each) if isinstance(each, str) else shown(each) for each in found)}]"
     item = getattr(found, "item", None)
-    text = str(item() if callable(item) and not hasattr(found, "isoformat") else found)  # NumPy's as Python's own
+    text = str(
+        item() if callable(item) and not hasattr(found, "isoformat") else found
+    )  # NumPy numbers become Python numbers
     return text if isinstance(found, str) or text not in _NO_VALUE else "null"
 
 
-def _observed(name: str, counts: dict[str, Any]) -> str:
-    """Return what was seen of a column or a table as a whole."""
-    if name == "expect_column_to_exist":
+def _observed(result: ExpectationValidationResult) -> str:
+    """Return the clause with the value that was observed for a column or a table as a whole."""
+    counts = result.result
+    if result.expectation_config.type == "expect_column_to_exist":
         return ", there is no such column"
     parts = []
     for what, listed in (("unexpected", "partial_unexpected_list"), ("missing", "partial_missing_list")):
@@ -110,5 +114,5 @@ def _observed(name: str, counts: dict[str, Any]) -> str:
     if parts:
         return f", {'; '.join(parts)}"
     if shown(counts.get("observed_value")) == "null":
-        return ", and there is no number to compare: what was seen and what is expected have no value in common"
+        return ", since the observed and the expected values have none in common"
     return f", observed {shown(counts['observed_value'])}"

@@ -1,22 +1,21 @@
-"""Runs a suite: DuckDB counts what it can, pandas the rest, and Great Expectations judges both."""
+"""Runs a suite: DuckDB counts what it can, pandas counts the rest, and Great Expectations judges both."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.duckdb_connection import aggregate
-from include.core.sql_text import identifier, literal
 from include.profiling.rows import POSITION
-from include.validation.counting import Counted, counted
-from include.validation.explain import explain, shown, subject_and_rule, why_not_judged
-from include.validation.fit import fit, is_named, type_word
+from include.validation.arguments import named_columns
+from include.validation.counting import ExpectationSql, expectation_sql
+from include.validation.explain import explain, shown, why_not_judged
 from include.validation.report import Failure
+from include.validation.typed_expectation import has_type_name, type_word, with_column_types
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The expectation that is judged by a histogram.
+#: The expectation that Great Expectations judges by a histogram.
 HISTOGRAM = "expect_column_kl_divergence_to_be_less_than"
 
 SUMMARY = {"result_format": "SUMMARY", "partial_unexpected_count": 20, "include_unexpected_rows": False}
@@ -32,25 +31,25 @@ SUMMARY = {"result_format": "SUMMARY", "partial_unexpected_count": 20, "include_
 
 @dataclass(frozen=True)
 class Judged:
-    """One expectation with what became of it.
+    """One expectation and its result.
 
     Attributes
     ----------
     expectation
-        In the terms of its columns (`fit`).
+        With constants of its columns' types, as `with_column_types` makes it.
     result
         Great Expectations' own result.
     sql
-        How it was counted, where DuckDB did it.
+        The SQL that counted it; None if pandas did.
     positions
-        The rows that break it, where pandas counted it and knows them.
+        The rows that break it, if pandas counted them and knows them.
     not_judged
-        Why it could not be judged, in words; empty where it could.
+        Why it could not be judged; empty if it was.
     """
 
     expectation: Expectation
     result: ExpectationValidationResult
-    sql: Counted | None = None
+    sql: ExpectationSql | None = None
     positions: list[int] = field(default_factory=list)
     not_judged: str = ""
 
@@ -62,45 +61,46 @@ class Judged:
 
     @property
     def breaks_rows(self) -> bool:
-        """Whether single rows are not fit to be published."""
-        found = self.result.result.get("unexpected_count") or 0
-        return self.severity == "critical" and found > 0 and bool(self.positions or (self.sql and self.sql.unexpected))
+        """Whether single rows must not be published."""
+        unexpected = self.result.result.get("unexpected_count") or 0
+        knows_rows = bool(self.positions or (self.sql and self.sql.unexpected))
+        return self.severity == "critical" and unexpected > 0 and knows_rows
 
 
 def run_suite(rows: Rows, suite: list[Expectation], *, push_down: bool = True) -> list[Judged]:
-    """Hold rows against expectations and return what became of each, in their order.
+    """Judge rows by expectations and return the results in the same order.
 
     Parameters
     ----------
     push_down
-        Whether DuckDB may count; without it Great Expectations computes everything in pandas.
+        Whether DuckDB may count; without it pandas counts everything.
     """
     import duckdb
 
-    suite = [fit(each, rows.types) for each in suite]
-    plans = {at: counted(each, rows.types) for at, each in enumerate(suite)} if push_down else {}
+    suite = [with_column_types(each, rows.types) for each in suite]
+    plans = {at: expectation_sql(each, rows.types) for at, each in enumerate(suite)} if push_down else {}
     in_sql = {at: plan for at, plan in plans.items() if plan is not None}
     judged: dict[int, Judged] = {}
     if in_sql:
         try:
-            judged = _in_duckdb(rows, suite, in_sql)
-        except duckdb.Error as error:  # such as a deviation of infinite numbers; pandas knows what to do with it
-            log.info("the expectations are counted in pandas, since DuckDB says: %s", str(error).splitlines()[0])
-    judged |= {at: found for at, each in enumerate(suite) if (found := _of_type(each, rows.types)) is not None}
-    for at, each in enumerate(suite):  # a histogram's counts take no null of an integer column
+            judged = _judge_in_duckdb(rows, suite, in_sql)
+        except duckdb.Error as error:  # such as the deviation of infinite numbers, which pandas can handle
+            log.info("pandas counts the expectations, since DuckDB failed: %s", str(error).splitlines()[0])
+    judged |= {at: found for at, each in enumerate(suite) if (found := _judge_type(each, rows.types)) is not None}
+    for at, each in enumerate(suite):  # a histogram cannot count the nulls of an integer column
         column = each.configuration.kwargs.get("column")
         if each.expectation_type == HISTOGRAM and column in rows.types:
             frame = rows.frame(_columns([each])).dropna(subset=[column])
-            [judged[at]] = _in_pandas(frame, [each])
+            [judged[at]] = _judge_in_pandas(frame, [each])
     rest = [at for at in range(len(suite)) if at not in judged]
     if rest:
         chosen = [suite[at] for at in rest]
-        judged |= dict(zip(rest, _in_pandas(rows.frame(_columns(chosen)), chosen), strict=True))
-    return [_settled(judged[at], rows) for at in range(len(suite))]
+        judged |= dict(zip(rest, _judge_in_pandas(rows.frame(_columns(chosen)), chosen), strict=True))
+    return [_settle(judged[at], rows) for at in range(len(suite))]
 
 
 def failures(judged: list[Judged]) -> list[Failure]:
-    """Return what failed, the critical first."""
+    """Return the failures, the critical ones first."""
     found = []
     for each in judged:
         if not each.result.success:
@@ -110,86 +110,12 @@ def failures(judged: list[Judged]) -> list[Failure]:
     return sorted(found, key=lambda failure: failure.severity != "critical")
 
 
-def broken_rows(rows: Rows, judged: list[Judged], own: int, day: str, columns: list[str], limit: int) -> pa.Table:
-    """Return the rows that break a critical expectation on single rows, whether or not it holds as a whole.
-
-    Parameters
-    ----------
-    own
-        So many of the first expectations are of the lake itself (its keys): rows that break them can never
-        be released.
-    day
-        SQL of the day that a row was delivered for.
-    columns
-        The columns that make a row what it is.
-    limit
-        Rows that are returned at most.
-
-    Returns
-    -------
-    pyarrow.Table
-        With `day`, `position`, `row_id`, `row`, `reason` and `releasable`, ordered by position.
-    """
-    conditions = {}
-    for number, each in enumerate(judged):
-        if not each.breaks_rows:
-            continue
-        if each.sql and each.sql.unexpected:
-            conditions[number] = each.sql.unexpected
-        else:
-            listed = f"CREATE OR REPLACE TEMP TABLE broken_{number} AS SELECT unnest(?::BIGINT[]) AS broken"
-            rows.con.execute(listed, [each.positions])
-            conditions[number] = f"{POSITION} IN (SELECT broken FROM broken_{number})"
-    if not conditions:
-        return no_rows()
-    flags = ", ".join(f"coalesce({condition}, false) AS broken{number}" for number, condition in conditions.items())
-    reasons = ", ".join(f"CASE WHEN broken{number} THEN {literal(_rule(judged[number]))} END" for number in conditions)
-    releasable = " AND ".join(f"NOT broken{number}" for number in conditions if number < own) or "true"
-    return rows.con.sql(
-        f"""
-        WITH flagged AS (SELECT *, {flags} FROM rows)
-        SELECT {_identity(day, columns)}, concat_ws('; ', {reasons}) AS reason, {releasable} AS releasable
-        FROM flagged
-        WHERE {" OR ".join(f"broken{number}" for number in conditions)}
-        ORDER BY position
-        LIMIT {limit}
-        """
-    ).to_arrow_table()
-
-
-def rows_by_id(rows: Rows, row_ids: list[str], day: str, columns: list[str]) -> pa.Table:
-    """Return the rows with some ids, in the columns of `broken_rows`; nothing is known of why they are there."""
-    return rows.con.sql(
-        f"""
-        SELECT *, NULL::VARCHAR AS reason, NULL::BOOLEAN AS releasable
-        FROM (SELECT {_identity(day, columns)} FROM rows)
-        WHERE row_id IN (SELECT unnest(?::VARCHAR[]))
-        ORDER BY position
-        """,
-        params=[row_ids],
-    ).to_arrow_table()
-
-
-def _identity(day: str, columns: list[str]) -> str:
-    """Return the SQL of what a row in quarantine is known by."""
-    values = ", ".join(f"{literal(name)}: {identifier(name)}" for name in columns)
-    text = f"to_json({{{values}}})::VARCHAR"
-    return f"{day} AS day, {POSITION} AS position, left(sha256({text}), 16) AS row_id, {text} AS row"
-
-
-def no_rows() -> pa.Table:
-    """Return the columns of `broken_rows` without a row."""
-    import pyarrow as pa
-
-    text = [(name, pa.string()) for name in ("day", "row_id", "row", "reason")]
-    return pa.schema([*text, ("position", pa.int64()), ("releasable", pa.bool_())]).empty_table()
-
-
-def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) -> dict[int, Judged]:
-    """Count all metrics in one query, with examples of what is unexpected, and let GX judge them."""
+def _judge_in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, ExpectationSql]) -> dict[int, Judged]:
+    """Count all metrics in one query, with examples of unexpected values, and let Great Expectations judge them."""
     for name, query in {name: query for plan in plans.values() for name, query in plan.tables.items()}.items():
         rows.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
-    numbers = _ask(rows, [sql for plan in plans.values() for sql in (*plan.metrics.values(), *plan.examples.values())])
+    wanted = dict.fromkeys(sql for plan in plans.values() for sql in (*plan.metrics.values(), *plan.examples.values()))
+    numbers = dict(zip(wanted, aggregate(rows.con, list(wanted), "rows")[None], strict=True))
     judged = {}
     for at, plan in plans.items():
         metrics = {name: numbers[sql] for name, sql in plan.metrics.items()}
@@ -200,25 +126,22 @@ def _in_duckdb(rows: Rows, suite: list[Expectation], plans: dict[int, Counted]) 
     return judged
 
 
-def _ask(rows: Rows, aggregates: list[str]) -> dict[str, Any]:
-    """Return the value of each aggregate over the rows."""
-    wanted = list(dict.fromkeys(aggregates))
-    return dict(zip(wanted, aggregate(rows.con, wanted, "rows")[None], strict=True))
-
-
-def _of_type(expectation: Expectation, types: dict[str, str]) -> Judged | None:
-    """Judge an expectation on the type of a column, which is the same on a day with nulls; None of any other."""
+def _judge_type(expectation: Expectation, types: dict[str, str]) -> Judged | None:
+    """Judge an expectation on a column's type by DuckDB's type, which does not depend on nulls; None for any other."""
     kwargs = expectation.configuration.kwargs
     kind = types.get(kwargs.get("column") or "")
     names = kwargs.get("type_list") or ([kwargs["type_"]] if "type_" in kwargs else None)
     if kind is None or not isinstance(names, list):
         return None
-    verdict = {"success": any(is_named(kind, name) for name in names), "result": {"observed_value": type_word(kind)}}
+    verdict = {
+        "success": any(has_type_name(kind, name) for name in names),
+        "result": {"observed_value": type_word(kind)},
+    }
     return Judged(expectation, expectation._build_evr(raw_response=verdict, configuration=expectation.configuration))
 
 
-def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
-    """Let Great Expectations count and judge the frame, one expectation after another."""
+def _judge_in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
+    """Let Great Expectations count and judge a frame, one expectation after another."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -247,10 +170,10 @@ def _in_pandas(frame: pd.DataFrame, suite: list[Expectation]) -> list[Judged]:
     return judged
 
 
-def _settled(judged: Judged, rows: Rows) -> Judged:
-    """Return what became of an expectation once it is said what having no rows, no values or an error means.
+def _settle(judged: Judged, rows: Rows) -> Judged:
+    """Return the final result of an expectation that found no rows, no values, or raised an error.
 
-    Whether a day may be empty is for `rows_per_day` to say, so what is about a column's values holds of no rows.
+    `rows_per_day` decides whether a day may be empty, so an expectation on a column's values holds for no rows.
     """
     from great_expectations.expectations.expectation import ColumnAggregateExpectation, ColumnMapExpectation
 
@@ -261,9 +184,9 @@ def _settled(judged: Judged, rows: Rows) -> Judged:
     if of_values and not rows.count():
         result.success, result.exception_info = True, None
         return judged
-    raised = [info for info in _exceptions(result.exception_info) if info.get("raised_exception")]
+    raised = raised_messages(result)
     of_each = isinstance(judged.expectation, ColumnMapExpectation) and judged.expectation.column in rows.types
-    if raised and of_each and not rows.count(judged.expectation.column):  # such as a deviation of nothing
+    if raised and of_each and not rows.count(judged.expectation.column):  # such as the deviation of no values
         result.success, result.exception_info = True, None
         return judged
     nothing = raised or shown(result.result.get("observed_value")) in ("null", "[]")
@@ -271,21 +194,14 @@ def _settled(judged: Judged, rows: Rows) -> Judged:
         result.exception_info = None
         return replace(judged, not_judged=f"failed, since none of the {rows.count():,} rows has a value")
     if raised:
-        told = why_not_judged(str(raised[0].get("exception_message")), named_columns(judged.expectation), rows.types)
-        result.exception_info = {"raised_exception": True, "exception_message": told, "exception_traceback": ""}
-        return replace(judged, not_judged=f"could not be judged: {told}")
+        reason = why_not_judged(raised[0], named_columns(judged.expectation), rows.types)
+        result.exception_info = {"raised_exception": True, "exception_message": reason, "exception_traceback": ""}
+        return replace(judged, not_judged=f"could not be judged: {reason}")
     return judged
 
 
-def named_columns(expectation: Expectation) -> list[str]:
-    """Return the columns that an expectation is about; none where it is about the table."""
-    kwargs = expectation.configuration.kwargs
-    named = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B")]
-    return [*filter(None, named), *(kwargs.get("column_list") or [])]
-
-
 def _columns(suite: list[Expectation]) -> set[str] | None:
-    """Return the columns that expectations are about, or None where one is about the whole table."""
+    """Return the columns that expectations are about, or None if one is about the whole table."""
     found: set[str] = set()
     for each in suite:
         columns = named_columns(each)
@@ -296,15 +212,8 @@ def _columns(suite: list[Expectation]) -> set[str] | None:
     return found
 
 
-def _rule(judged: Judged) -> str:
-    """Return what a broken row breaks, for the quarantine's column `reason`."""
-    config = judged.expectation.configuration
-    of_a_row = {name: each for name, each in config.kwargs.items() if name != "mostly"}
-    column, rule = subject_and_rule(config.type, of_a_row)
-    return f"{column}: {config.type}" + (f" ({rule})" if rule else "")
-
-
-def _exceptions(info: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return GX's exception records, which it gives either directly or one level down by metric."""
-    info = info or {}
-    return [info] if "raised_exception" in info else [each for each in info.values() if isinstance(each, dict)]
+def raised_messages(result: ExpectationValidationResult) -> list[str]:
+    """Return the messages of the exceptions in a result, which holds them directly or one level down by metric."""
+    info = result.exception_info or {}
+    records = [info] if "raised_exception" in info else [each for each in info.values() if isinstance(each, dict)]
+    return [str(each.get("exception_message")) for each in records if each.get("raised_exception")]

@@ -1,4 +1,4 @@
-"""How the values of one day are spread, beside those of the days before it: the population stability index."""
+"""The population stability index (PSI) of one day's values against those of earlier days."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 BINS = 10
 
-#: The share of days without any change whose index is below what is taken for noise.
+#: The index of this share of days without any change is below the noise level.
 NOISE_QUANTILE = 0.99
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows' values of one column.
+    """The values of one column in some rows.
 
     Attributes
     ----------
     values, weights
         Values, and how many rows each stands for.
     seen
-        Rows that the weights are known from.
+        The number of rows that were sampled.
     """
 
     values: Sequence[str] | np.ndarray
@@ -38,18 +38,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shift:
-    """How far a day is from its history.
+    """How far the distribution of a day is from its history.
 
     Attributes
     ----------
     psi
         The day's index against all of its history.
     usual
-        The highest index that a day of the history has against the others of it.
+        The highest index of a day of the history against the other days.
     noise
-        What the index could be without any change, since the rows are only so many.
+        What the index can reach by chance without any change, given the numbers of rows.
     where, share, before
-        The bin with the largest part of the index, its share of the day's rows, and that of the history's.
+        The bin with the largest part of the index, its share of the day's rows, and its share of the history's.
     """
 
     psi: float
@@ -61,12 +61,13 @@ class Shift:
 
 
 def population_shift(day: Sample, past: list[Sample], is_number: bool) -> Shift:
-    """Hold how a day's values are spread against its history.
+    """Return how far a day's distribution is from its history.
 
-    The index is over bins of the history; a bin without rows counts as half a row, on both sides. Without any
-    change it is near a chi-square of bins - 1 degrees of freedom times 1 / n_day + 1 / n_history (B. Yurdakul,
-    Statistical Properties of Population Stability Index, 2018), whose 99 % quantile is the noise. A week's
-    rhythm, or weather, makes it larger than that on every day, which `usual` tells.
+    PSI = sum((a - e) * ln(a / e)) over bins, where a is the day's share of rows in a bin and e that of the
+    history (N. Siddiqi, Credit Risk Scorecards, 2006); a bin without rows counts as half a row. Without any
+    change it is nearly a chi-square of bins - 1 degrees of freedom times 1 / n_day + 1 / n_history (B. Yurdakul,
+    Statistical Properties of Population Stability Index, 2018), whose 99 % quantile is the noise. Weekdays or
+    weather make it larger than the noise on every day; `usual` accounts for that.
     """
     import numpy as np
     from scipy.special import chdtri
@@ -88,7 +89,7 @@ def population_shift(day: Sample, past: list[Sample], is_number: bool) -> Shift:
 
 
 def _split_texts(days: list[Sample]) -> tuple[list[str], np.ndarray]:
-    """Return the most frequent values of the history and the rest, with each day's rows that have them."""
+    """Return the labels of the history's most frequent values and of all others, and each day's rows of each."""
     import numpy as np
 
     totals: dict[str, float] = {}
@@ -105,10 +106,10 @@ def _split_texts(days: list[Sample]) -> tuple[list[str], np.ndarray]:
 
 
 def _split_numbers(days: list[Sample]) -> tuple[list[str], np.ndarray]:
-    """Return ten bins of as many rows of the history each, with each day's rows in them; the history is days[1:].
+    """Return the labels of ten bins with equally many rows of the history, days[1:], and each day's rows in each.
 
-    A value that alone has a bin's rows gets one of its own. Values that lie outside what was seen by more than
-    half of its range have a bin at either end, so that those of another unit are not taken for a high day.
+    A value that fills a bin alone gets a bin of its own. Values beyond the seen range by more than half of it have a
+    bin at either end, so that values of another unit are not taken for high ones.
     """
     import numpy as np
 
@@ -130,8 +131,8 @@ def _split_numbers(days: list[Sample]) -> tuple[list[str], np.ndarray]:
 
 
 def _labels(edges: list[float]) -> list[str]:
-    """Return what each bin between and beyond the edges is called; no value of the history is beyond them."""
-    # the number just below zero is not zero when written
+    """Return the labels of the bins between and beyond the edges; no value of the history is beyond the edges."""
+    # the number just below zero is shown as 0
     shown = [f"{0.0 if abs(edge) < 1e-300 else edge:.6g}" for edge in edges]
     between = [
         f"the value {right}" if left == right else f"values from {left} to {right}" for left, right in pairwise(shown)

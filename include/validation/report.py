@@ -1,4 +1,4 @@
-"""What a validation found, and whether it stops a run."""
+"""The result of a validation, and whether it stops a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from include.core.errors import ExpectationsFailed
 
 log = logging.getLogger(__name__)
 
-#: With what the names of the comparisons with earlier days begin.
+#: Prefix of the names of the comparisons with earlier days.
 HISTORY = "history_"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One expectation that rows break: which, where, how many, and examples of what was found."""
+    """A failed expectation: its name, its column, and an explanation with counts and examples."""
 
     expectation: str
     column: str
@@ -30,16 +30,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What a validation found, the critical first.
+    """The result of a validation.
 
     Attributes
     ----------
     rows
-        Rows that were judged.
+        Number of rows that were judged.
     expectations
-        Number of expectations and comparisons that were held against them.
+        Number of expectations and of comparisons with earlier days.
+    failures
+        The critical ones first.
     quarantined
-        Rows that are kept out of what is published.
+        Number of rows that are not published.
     """
 
     rows: int
@@ -54,7 +56,7 @@ class ValidationReport:
 
     @property
     def held(self) -> int:
-        """How many of the expectations hold; a comparison with earlier days that fails for many columns is one."""
+        """How many expectations hold; a comparison with earlier days counts once, whatever the number of columns."""
         of_history = {each.expectation for each in self.failures if each.expectation.startswith(HISTORY)}
         others = sum(not each.expectation.startswith(HISTORY) for each in self.failures)
         return self.expectations - others - len(of_history)
@@ -65,12 +67,17 @@ class ValidationReport:
 
 
 def conclude(report: ValidationReport, where: str, consequence: str) -> None:
-    """Log what a validation found.
+    """Log the result of a validation.
+
+    Parameters
+    ----------
+    consequence
+        What a critical failure leads to, and what to do; the end of the error's sentence.
 
     Raises
     ------
     ExpectationsFailed
-        If something critical failed; `consequence` says what that leads to.
+        If a critical expectation failed.
     """
     for failure in report.failures:
         log.log(logging.ERROR if failure.severity == "critical" else logging.WARNING, "%s: %s", where, failure)
@@ -78,9 +85,9 @@ def conclude(report: ValidationReport, where: str, consequence: str) -> None:
     if report.quarantined:
         log.warning("%s: %s rows are in quarantine and not published", where, f"{report.quarantined:,}")
     if report.critical:
-        told = "; ".join(map(str, report.critical[:3]))
+        first = "; ".join(map(str, report.critical[:3]))
         more = f"; and {len(report.critical) - 3} more, listed above" if len(report.critical) > 3 else ""
         raise ExpectationsFailed(
             f"{where}: {len(report.critical)} critical expectation{'s' * (len(report.critical) > 1)} failed: "
-            f"{told}{more}; {consequence}"
+            f"{first}{more}; {consequence}"
         )

@@ -1,4 +1,4 @@
-"""Suggest: a first suite from how a source's rows look, with what was seen as comments, for a person to edit."""
+"""Suggests a first suite from a source's rows, with comments on what was seen, for a person to edit."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SuggestedSuite:
-    """A suite's file.
+    """The file of a suggested suite.
 
     Attributes
     ----------
     seen
-        What it was made from, in words.
+        The rows that it was made from, in words.
     expectations
-        How many there are in it.
+        How many expectations it has.
     text
         The YAML.
     """
@@ -49,9 +49,9 @@ class SuggestedSuite:
 
 
 def suggest_from_lake(pipeline: Pipeline, name: str, days: int) -> SuggestedSuite | None:
-    """Suggest a suite from the last published days of a source, or return None where it has none.
+    """Suggest a suite from the last published days of a source; return None if it has none.
 
-    Of a snapshot only the last one is read, which is the whole table.
+    Only the last day of a snapshot is read, since it is the whole table.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
     Raises
     ------
     RunMissing, SourceEmpty
-        If the batch is not there, or has no rows.
+        If the batch is missing or has no rows.
     """
     source = pipeline.sources[batch.source]
     day = literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
@@ -85,7 +85,7 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
 
 @contextmanager
 def _published(table: Dataset, source: Source, days: list[str]) -> Iterator[Rows]:
-    """Open some days of a raw table; DuckDB reads the columns that it needs, a piece at a time."""
+    """Open some days of a raw table; DuckDB reads the columns that it needs, piece by piece."""
     by = source.slice_column
     columns = [name for name in source.columns if name in table.schema.names]
     chosen = identifiers(dict.fromkeys([*columns, by]))
@@ -97,14 +97,14 @@ def _published(table: Dataset, source: Source, days: list[str]) -> Iterator[Rows
 
 
 def _suite(pipeline: Pipeline, name: str, rows: Rows, day: str, where_from: str) -> SuggestedSuite:
-    """Look at rows and write down what they suggest.
+    """Survey rows and write the suite that they suggest.
 
     Parameters
     ----------
     day
         SQL of the day that a row was delivered for.
     where_from
-        How the rows came, for the file's first comment.
+        Where the rows come from, for the file's first comment.
     """
     import duckdb
 
@@ -114,32 +114,32 @@ def _suite(pipeline: Pipeline, name: str, rows: Rows, day: str, where_from: str)
         suggestions = {column.name: infer(rows, column, source, day) for column in columns}
     except duckdb.Error as error:
         raise LakeError(
-            f"{where}: the rows {where_from} could not be looked at ({str(error).splitlines()[0]}); nothing was "
-            "suggested; run this command again, for fewer days where memory or room on the disk ran out"
+            f"{where}: the rows {where_from} could not be surveyed ({str(error).splitlines()[0]}); nothing was "
+            "suggested; run this command again, for fewer days if memory or disk ran out"
         ) from error
     if not columns or not columns[0].rows:
-        raise SourceEmpty(f"{where}: there are no rows to look at; nothing was suggested; name other days")
+        raise SourceEmpty(f"{where}: there are no rows to survey; nothing was suggested; name other days")
     seen = [each.day for each in columns[0].days]
     span = shown_range(date.fromisoformat(seen[0]), date.fromisoformat(seen[-1]))
-    told = f"{columns[0].rows:,} rows of {count_days(seen)} ({span}), {where_from}"
-    absent = [each for each in source.columns if each not in suggestions]
-    suggestions |= {each: [Suggestion(f"column '{shown(each)}': not published yet")] for each in absent}
+    surveyed = f"{columns[0].rows:,} rows of {count_days(seen)} ({span}), {where_from}"
+    missing = [each for each in source.columns if each not in suggestions]
+    suggestions |= {each: [Suggestion(f"column '{shown(each)}': not published yet")] for each in missing}
     written = [each for column in source.columns for each in suggestions[column]]
     count = sum(each.name is not None for each in written)
-    return SuggestedSuite(told, count, _written(pipeline, name, written, told))
+    return SuggestedSuite(surveyed, count, _suite_text(pipeline, name, written, surveyed))
 
 
-def _written(pipeline: Pipeline, name: str, suggestions: list[Suggestion], seen: str) -> str:
-    """Return the suite's file."""
+def _suite_text(pipeline: Pipeline, name: str, suggestions: list[Suggestion], seen: str) -> str:
+    """Return the text of the suite's file."""
     source = pipeline.sources[name]
     key = ", ".join(map(shown, source.key))
     head = [
         f"Suggested by ./nightshift suggest-expectations {pipeline.name} {name} from {seen}.",
-        "A comment says what was seen; you know what can be. Edit the bounds, sets and severities: an expectation is "
-        "critical unless it says `severity: warning`, which only tells. How: docs/how-to/write-expectations.md",
-        f"Not here, since Nightshift checks it anyway: the key ({key}) is not null and unique, "
+        "A comment says what was seen; you know what is possible. Edit the bounds, sets and severities: an expectation "
+        "is critical unless it says `severity: warning`. How: docs/how-to/write-expectations.md",
+        f"Left out, since Nightshift checks it anyway: the key ({key}) is not null and unique, "
         f"{shown(source.available_at.column)} is not null, the rows of a day (rows_per_day), the columns and their "
-        "types (contract), and each day beside the days before it (history).",
+        "types (contract), and each day against earlier days (history).",
     ]
     lines = [line for sentence in head for line in _comment(sentence, "")]
     lines.append("expectations:" if any(each.name for each in suggestions) else "expectations: []")
@@ -151,7 +151,7 @@ def _written(pipeline: Pipeline, name: str, suggestions: list[Suggestion], seen:
 
 
 def _item(suggestion: Suggestion) -> str:
-    """Return an expectation as an item of a YAML list; a set is wrapped, any other stays on one line."""
+    """Return an expectation as an item of a YAML list; only a set is wrapped."""
     width = 100 if suggestion.name == IN_SET else float("inf")
     item = [{suggestion.name: suggestion.arguments}]
     return write_yaml(item, width).rstrip("\n")

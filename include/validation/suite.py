@@ -1,4 +1,4 @@
-"""Expectation suites: YAML files with Great Expectations' own names, read and checked."""
+"""Reads and checks expectation suites: YAML files with Great Expectations' own names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from include.core.errors import ConfigError
 from include.core.suggestions import unknown_name
 from include.core.yaml_file import not_a_number, read_yaml
 from include.validation.arguments import wrong_set
-from include.validation.fit import keep_integers
+from include.validation.typed_expectation import keep_integers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations.expectations.expectation import Expectation
 
-#: Bytes of the largest suite: a set may have many values, and no suite is read while Airflow parses DAGs.
+    from include.validation.arguments import Arguments
+
+#: The largest suite in bytes: a set may have many values, and Airflow reads no suite while it parses DAGs.
 MAX_BYTES = 20_000_000
 
-#: Arguments that are a number, or a time; and those that are a text, or a list of texts.
+#: Arguments that are a number or a time; and those that are a text or a list of texts.
 _NUMBERS = ("min_value", "max_value", "value", "mostly", "threshold", "sum_total", "column_index")
 _TEXTS = {
     *("column", "column_A", "column_B", "column_list", "column_set", "regex", "regex_list", "type_", "type_list"),
@@ -42,7 +44,7 @@ class SuiteItem:
     Attributes
     ----------
     where
-        Its file, line and number, as the beginning of a sentence about it.
+        Its file, line and number, which begin a sentence about it.
     """
 
     expectation: Expectation
@@ -50,22 +52,22 @@ class SuiteItem:
 
 
 def suite_path(folder: Path, name: str) -> Path:
-    """Return where a pipeline keeps the suite of a source, or of its `features`."""
+    """Return the path of the suite of a source, or of the `features`."""
     return folder / "expectations" / f"{name}.yaml"
 
 
 def load_suite(folder: Path, name: str, columns: pa.Schema | None = None) -> list[Expectation]:
-    """Read the expectations of a source, or of the `features`; none where there is no such file.
+    """Read the expectations of a source, or of the `features`; return none if there is no such file.
 
     Parameters
     ----------
     columns
-        The columns of the rows, by whose types the values of sets are checked; None where they are not known.
+        The columns of the rows, to check the values of sets by their types; None if they are unknown.
 
     Raises
     ------
     ConfigError
-        With every mistake of the file, a sentence a line.
+        With every mistake of the file, one sentence a line.
     """
     items, mistakes = read_items(suite_path(folder, name))
     for item in items if columns is not None else []:
@@ -76,14 +78,8 @@ def load_suite(folder: Path, name: str, columns: pa.Schema | None = None) -> lis
     return [item.expectation for item in items]
 
 
-def read_suite(path: Path) -> tuple[list[Expectation], list[str]]:
-    """Read a suite's file and return its expectations with all that is wrong with it."""
-    items, mistakes = read_items(path)
-    return [item.expectation for item in items], mistakes
-
-
 def read_items(path: Path) -> tuple[list[SuiteItem], list[str]]:
-    """Read a suite's file and return its expectations with their places, and all that is wrong with the file."""
+    """Read a suite's file; return its expectations with their places, and the mistakes of the file."""
     shown = f"{path.parent.parent.name}/expectations/{path.name}"
     if not path.exists() and not path.is_symlink():
         return [], []
@@ -106,17 +102,17 @@ def read_items(path: Path) -> tuple[list[SuiteItem], list[str]]:
 
 @cache
 def _known() -> dict[str, str]:
-    """Return Great Expectations' classes by the names that a suite gives them."""
+    """Return the names of Great Expectations' classes, by the names in a suite."""
     import great_expectations.expectations as gxe
 
     classes = [each for each in dir(gxe) if each.startswith("Expect") and each != "Expectation"]
-    # of the divergence, "kl" is how Great Expectations writes it, and "k_l" stays readable
+    # Great Expectations writes "kl" for the divergence; "k_l", as older suites have it, stays readable
     own = {getattr(gxe, each).expectation_type: each for each in classes}
     return {_snake(each): each for each in classes} | own
 
 
 def _expectation(item: Any) -> Expectation:
-    """Make one expectation of `name: {argument: value}`; a ValueError says what is wrong."""
+    """Make the expectation of `name: {argument: value}`; a ValueError names the mistake."""
     import great_expectations.expectations as gxe
 
     if not (isinstance(item, dict) and len(item) == 1):
@@ -131,7 +127,7 @@ def _expectation(item: Any) -> Expectation:
     odd = [
         f"{each}: found {value!r}" for each, value in arguments.items() if isinstance(value, dict) and each in _PLAIN
     ]
-    if odd:  # Great Expectations takes it for the name of a parameter, which nothing fills in here
+    if odd:  # Great Expectations would take it for the name of a parameter
         raise TypeError(f"{name}: {odd[0]}, and no fields are expected below it")
     for each, value in arguments.items():
         if problem := not_a_number(value) if each in _NUMBERS else _not_a_text(value) if each in _TEXTS else None:
@@ -143,26 +139,26 @@ def _expectation(item: Any) -> Expectation:
 
 
 def _not_a_text(value: Any) -> str | None:
-    """Return what is wrong with a value in the place of a text, or of several."""
+    """Return the mistake in a value that must be a text or a list of texts, or None."""
     for each in value if isinstance(value, list) else [value]:
-        if isinstance(each, int | float):  # a truth value is one too
+        if isinstance(each, int | float):  # bool is a subclass of int
             return f"expected text, found {str(each).lower()}; write it in quotes"
     return None
 
 
-def _problems(error: Exception, arguments: dict[str, Any]) -> str:
-    """Return what Great Expectations says of arguments: its pydantic's errors, of another version than ours, or own."""
+def _problems(error: Exception, arguments: Arguments) -> str:
+    """Return Great Expectations' errors on arguments: its own, or those of pydantic 1, which it uses."""
     errors = getattr(error, "errors", None)
     if not callable(errors):
         return str(error)
-    told: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for each in errors():
-        told.setdefault(".".join(map(str, each["loc"])), each["msg"])
-    if len(told) > 1:
-        told.pop("__root__", None)  # what follows from the others
+        problems.setdefault(".".join(map(str, each["loc"])), each["msg"])
+    if len(problems) > 1:
+        problems.pop("__root__", None)  # it only follows from the others
     return "; ".join(
         f"{place}: {problem}" + (f", found {arguments[place]!r}" if place in arguments else "")
-        for place, problem in told.items()
+        for place, problem in problems.items()
     )
 
 

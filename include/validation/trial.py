@@ -1,4 +1,4 @@
-"""Tries a suite on a few rows of the declared types, so that what would fail every night is known before the first."""
+"""Tries a suite on a few made-up rows, so that an expectation that must fail every night is found before the first."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.ingestion.contract import empty_table
 from include.profiling.rows import rows_of_table
-from include.validation.arguments import wrong_arguments
-from include.validation.judge import failures, named_columns, run_suite
+from include.validation.arguments import named_columns, wrong_arguments
+from include.validation.judge import failures, raised_messages, run_suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from include.validation.judge import Judged
     from include.validation.suite import SuiteItem
 
-#: What is judged by the columns alone, whatever the rows are.
-_OF_COLUMNS = {
+#: Expectations that depend only on the columns, not on the rows.
+_ON_COLUMNS = {
     *("expect_column_to_exist", "expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"),
     *("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list"),
     *("expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"),
 }
 
-#: Rows of a trial; one of them is null in each column.
+#: Number of made-up rows, and the position of the one in which every column is null.
 _ROWS, _NULL = 6, 3
 
 
 def source_columns(source: Source) -> pa.Schema:
-    """Return the columns of a source's rows when its suite is held against them."""
+    """Return the columns of a source's rows at validation."""
     import pyarrow as pa
 
     days = {"ds": source.arrives != "snapshot", "delivered": source.arrives == "append"}
@@ -43,58 +43,57 @@ def source_columns(source: Source) -> pa.Schema:
 
 
 def try_suite(items: list[SuiteItem], columns: pa.Schema) -> list[str]:
-    """Hold made-up rows against expectations and return what keeps any from being judged, a sentence each.
+    """Judge made-up rows and return a sentence for each expectation that cannot be judged.
 
-    Whether the rows meet an expectation does not matter: a mistake is what cannot hold or fail for any row.
+    Whether the rows meet an expectation does not matter. A mistake is an expectation that no row can meet or break.
 
     Parameters
     ----------
     columns
         The columns that the rows will have, with their types.
     """
-    wrong = {at: told for at, item in enumerate(items) if (told := wrong_arguments(item.expectation, columns))}
-    rest = [at for at in range(len(items)) if at not in wrong]
+    mistakes = {at: mistake for at, item in enumerate(items) if (mistake := wrong_arguments(item.expectation, columns))}
+    rest = [at for at in range(len(items)) if at not in mistakes]
     if rest:
-        with rows_of_table(_rows(columns)) as rows:
-            found = _raised(rows, [items[at].expectation for at in rest])
-        wrong |= {at: told for at, told in zip(rest, found, strict=True) if told}
-    return [f"{items[at].where}: {items[at].expectation.expectation_type}: {wrong[at]}" for at in sorted(wrong)]
+        with rows_of_table(_made_up_rows(columns)) as rows:
+            found = _try_each(rows, [items[at].expectation for at in rest])
+        mistakes |= {at: mistake for at, mistake in zip(rest, found, strict=True) if mistake}
+    return [f"{items[at].where}: {items[at].expectation.expectation_type}: {mistakes[at]}" for at in sorted(mistakes)]
 
 
-def _raised(rows: Rows, suite: list[Expectation]) -> list[str | None]:
-    """Return what each expectation raised on the rows, None where it was judged."""
+def _try_each(rows: Rows, suite: list[Expectation]) -> list[str | None]:
+    """Return the mistake of each expectation, None where it could be judged."""
     logger = logging.getLogger("great_expectations")
     before = logger.level
-    logger.setLevel(logging.CRITICAL)  # it logs what it raises as well, with a traceback
+    logger.setLevel(logging.CRITICAL)  # it also logs what it raises, with a traceback
     try:
-        return [_exception(each) for each in run_suite(rows, suite)]
-    except Exception as error:  # noqa: BLE001  whatever it is, the sentence says it
+        return [_mistake(each) for each in run_suite(rows, suite)]
+    except Exception as error:  # noqa: BLE001  the sentence names whatever it is
         if len(suite) > 1:
-            return [told for each in suite for told in _raised(rows, [each])]
-        return [_cannot(suite[0], str(error) or type(error).__name__)]
+            return [mistake for each in suite for mistake in _try_each(rows, [each])]
+        return [_not_judged(suite[0], str(error) or type(error).__name__)]
     finally:
         logger.setLevel(before)
 
 
-def _exception(judged: Judged) -> str | None:
-    """Return what Great Expectations raised, which it tells directly or one level down by metric."""
-    info = judged.result.exception_info or {}
-    for each in [info, *info.values()]:
-        if isinstance(each, dict) and each.get("raised_exception"):
-            return _cannot(judged.expectation, str(each.get("exception_message")))
-    if not judged.result.success and judged.expectation.expectation_type in _OF_COLUMNS:
-        return f"it fails for any rows, since the columns are others: {failures([judged])[0].explanation}; correct it"
+def _mistake(judged: Judged) -> str | None:
+    """Return why an expectation can hold for no rows, or None."""
+    for message in raised_messages(judged.result):
+        return _not_judged(judged.expectation, message)
+    if not judged.result.success and judged.expectation.expectation_type in _ON_COLUMNS:
+        [failure] = failures([judged])
+        return f"it fails for any rows, since the source has other columns: {failure.explanation}; correct it"
     return None
 
 
-def _cannot(expectation: Expectation, problem: str) -> str:
+def _not_judged(expectation: Expectation, problem: str) -> str:
     columns = ", ".join(f"'{name}'" for name in named_columns(expectation))
     where = f" on column {columns}" if columns else ""
     return f"it cannot be judged{where} ({problem.splitlines()[0]}); correct its arguments or the column's type"
 
 
-def _rows(columns: pa.Schema) -> pa.Table:
-    """Return a few rows with different values of each column's type, and a null."""
+def _made_up_rows(columns: pa.Schema) -> pa.Table:
+    """Return rows with different values of each column's type, and a null."""
     import pyarrow as pa
 
     def values(arrow: pa.DataType) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Validate: rows are held against their suite and their history; a critical failure stops the run."""
+"""Validates rows by their suite and their history; a critical failure stops the run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from include.ingestion.contract import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest, verdict_path
 from include.lake import run_files
-from include.profiling import profile
+from include.profiling import stored_profiles
+from include.profiling.profile import profile_rows
 from include.profiling.rows import rows_of_file, rows_of_table
 from include.validation import history
+from include.validation.arguments import named_columns
+from include.validation.broken_rows import broken_rows, no_rows, rows_by_id
 from include.validation.data_docs import page_path, write_page
-from include.validation.judge import broken_rows, failures, named_columns, no_rows, rows_by_id, run_suite
+from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport, conclude
 from include.validation.suite import load_suite
 
@@ -33,30 +36,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Rows of a batch that go to quarantine where the batch is not published; all of them stay staged.
+#: The most rows of a batch that go to quarantine if the batch is not published; all its rows stay staged.
 QUARANTINED_AT_MOST = 100_000
 
 
 def validate_batch(
     pipeline: Pipeline, batch: StagedBatch, run: str = "local", raw: lake.RawTable | None = None
 ) -> ValidationReport:
-    """Hold a staged batch against its source's key, suite, rows a day and history.
+    """Validate a staged batch by its source's key, suite, `rows_per_day` and history.
 
-    Rows that break a critical expectation on single rows go to quarantine; where their share is within the
-    expectation's `mostly`, the others may be published. Rows that somebody released or discarded from
-    quarantine are not judged again.
+    Rows that break a critical expectation on single rows go to quarantine. If their share is within the
+    expectation's `mostly`, the other rows may be published. Rows that somebody released or discarded are not judged
+    again.
 
     Parameters
     ----------
     run
-        What validates, for the quarantine, such as the id of the DAG's run.
+        The id of the run that validates, such as that of the DAG run; the quarantine keeps it.
     raw
-        The source's raw table, so that it is opened once for all steps of a day; None where this is the only one.
+        The source's raw table, if the caller has it open; None opens it.
 
     Raises
     ------
     ExpectationsFailed
-        If something critical fails; the batch stays staged and is not published.
+        If a critical expectation fails; the batch stays staged and is not published.
     """
     source = pipeline.sources[batch.source]
     counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
@@ -64,7 +67,7 @@ def validate_batch(
     suite = own + load_suite(pipeline.folder, batch.source, empty_table(source.columns).schema)
     day, columns = _day(source, batch), list(source.columns)
     with local_file(batch) as path:
-        decided = _decided(batch, path, day, columns)
+        decided = _decided_rows(batch, path, day, columns)
         with rows_of_file(path, decided["position"].to_pylist()) as rows:
             judged = run_suite(rows, suite)
             of_key, failed = failures(judged[: len(own)]), failures(judged)
@@ -72,55 +75,55 @@ def validate_batch(
             limit = QUARANTINED_AT_MOST if blocked else batch.rows
             broken = broken_rows(rows, judged, len(own), day, columns, limit)
         left = quarantine.quarantine_rows(batch, broken, decided, run)
-        sketches = profile.profile_rows(path, source, batch.days, left.positions)
-    profile.write_profile(batch, sketches)
+        profile = profile_rows(path, source, batch.days, left.positions)
+    stored_profiles.write_profile(batch, profile)
     failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
-    held_days = set() if blocked else set(broken["day"].to_pylist())
-    emptied = _emptied_days(counts, left.by_day, held_days, source.rows_per_day)
+    quarantined_days = set() if blocked else set(broken["day"].to_pylist())
+    emptied = _emptied_days(counts, left.by_day, quarantined_days, source.rows_per_day)
     failed += emptied
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
     shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
     failed += shrunk
-    earlier = profile.earlier_days(pipeline, batch.source, batch.start, raw)
-    before = profile.read_profiles(pipeline, batch.source, earlier, raw)
-    failed += history.compare(sketches, before, batch.days, source)
+    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.start, raw)
+    before = stored_profiles.read_profiles(pipeline, batch.source, earlier, raw)
+    failed += history.compare(profile, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
-    held = len(left.positions)
+    quarantined = len(left.positions)
     counted = len(suite) + (source.arrives != "snapshot") + len(emptied) + len(shrunk) + len(source.history.active)
-    report = ValidationReport(batch.rows, counted, failed, held)
+    report = ValidationReport(batch.rows, counted, failed, quarantined)
     days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
-    log.info("%s: the validation's page is %s", where, page)
-    verdict = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
-    run_files.write_json(verdict_path(batch), verdict)
-    conclude(report, where, _consequence(batch, held, len(broken), report.critical, of_key))
+    log.info("%s: validation page: %s", where, page)
+    record = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
+    run_files.write_json(verdict_path(batch), record)
+    conclude(report, where, _consequence(batch, quarantined, len(broken), report.critical, of_key))
     return report
 
 
 def validate_features(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
-    """Hold the feature table against `expectations/features.yaml`.
+    """Validate the feature table by `expectations/features.yaml`.
 
     Raises
     ------
     ExpectationsFailed
-        If a critical expectation fails; nothing is then trained.
+        If a critical expectation fails; then nothing is trained.
     """
     suite = load_suite(pipeline.folder, "features", features.schema)
-    return _hold_features(features, suite, f"{pipeline.name}: feature table", "nothing was trained")
+    return _validate_rows(features, suite, f"{pipeline.name}: feature table", "nothing was trained")
 
 
 def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
-    """Hold rows to be predicted against those expectations of `expectations/features.yaml` that are about each row.
+    """Validate rows to predict by the expectations of `expectations/features.yaml` on single rows.
 
-    What is about all rows of a table, as a mean is, need not hold of a single day's. Neither must what is about the
-    label, or about columns of `features.exclude`, of which some tell what came of a row.
+    An expectation on a whole table, such as on a mean, need not hold for the rows of one day. Those on the label and
+    on columns of `features.exclude` do not apply either, since these may hold the outcome.
 
     Raises
     ------
     ExpectationsFailed
-        If a critical expectation fails; nothing is then predicted.
+        If a critical expectation fails; then nothing is predicted.
     """
     from great_expectations.expectations.expectation import (
         ColumnMapExpectation,
@@ -128,18 +131,18 @@ def validate_rows(pipeline: Pipeline, features: pa.Table) -> ValidationReport:
         MulticolumnMapExpectation,
     )
 
-    of_rows = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
-    apart = {pipeline.features.label, *pipeline.features.exclude}
+    on_rows = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
+    left_out = {pipeline.features.label, *pipeline.features.exclude}
     suite = [
         each
         for each in load_suite(pipeline.folder, "features", features.schema)
-        if isinstance(each, of_rows) and apart.isdisjoint(named_columns(each))
+        if isinstance(each, on_rows) and left_out.isdisjoint(named_columns(each))
     ]
-    return _hold_features(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
+    return _validate_rows(features, suite, f"{pipeline.name}: rows to predict", "nothing was predicted")
 
 
-def _hold_features(features: pa.Table, suite: list[Expectation], where: str, consequence: str) -> ValidationReport:
-    """Hold rows of features against expectations, and conclude."""
+def _validate_rows(features: pa.Table, suite: list[Expectation], where: str, consequence: str) -> ValidationReport:
+    """Judge feature rows, log the result and raise if it is critical."""
     failed = []
     if suite:
         with rows_of_table(features) as rows:
@@ -150,7 +153,7 @@ def _hold_features(features: pa.Table, suite: list[Expectation], where: str, con
 
 
 def _key_expectations(source: Source) -> list[Expectation]:
-    """Return what the lake itself expects: a key that is there and names one row, and a time."""
+    """Return the lake's own expectations: the key is not null and unique, and the time is not null."""
     from great_expectations import expectations as gxe
 
     key = [*(["ds"] if source.arrives != "snapshot" else []), *source.key]
@@ -169,8 +172,8 @@ def _day(source: Source, batch: StagedBatch) -> str:
     return literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
 
 
-def _decided(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa.Table:
-    """Return the batch's rows that somebody decided about, in this batch or in an earlier one of its days."""
+def _decided_rows(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa.Table:
+    """Return the batch's rows that somebody released or discarded, from this batch or an earlier one of its days."""
     row_ids = quarantine.decided_ids(batch)
     if not row_ids:
         return no_rows()
@@ -189,21 +192,23 @@ def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Fail
 
 
 def _emptied_days(
-    counts: dict[str, int], left_out: dict[str, int], held: set[str], bounds: RowsPerDay
+    counts: dict[str, int], left_out: dict[str, int], days: set[str], bounds: RowsPerDay
 ) -> list[Failure]:
-    """Tell the days of which the quarantine leaves fewer rows than a day must have.
+    """Return a failure if the quarantine leaves some days with too few rows.
 
-    Each expectation may be within its `mostly` and the rows that break any of them be all there are.
+    Every expectation may be within its `mostly`, and yet all rows may break one of them.
 
     Parameters
     ----------
-    held
-        The days that have rows in quarantine which nobody has decided about.
+    left_out
+        The number of rows that are not published, by day.
+    days
+        The days with quarantined rows that nobody has decided about.
     """
     few = [
         (ds, count - left_out[ds], count)
         for ds, count in sorted(counts.items())
-        if ds in held and count - left_out.get(ds, 0) < bounds.min <= count
+        if ds in days and count - left_out.get(ds, 0) < bounds.min <= count
     ]
     if not few:
         return []
@@ -217,7 +222,7 @@ def _emptied_days(
 def _shrunk_days(
     counts: dict[str, int], published: dict[str, lake.Partition], batch: StagedBatch, source: Source
 ) -> list[Failure]:
-    """Tell the days that were delivered again with fewer rows than are published of them."""
+    """Return a failure if days were delivered again with fewer rows than are published."""
     fewer = {
         ds: (counts.get(ds, 0), part.rows)
         for ds, part in sorted(published.items())
@@ -233,15 +238,17 @@ def _shrunk_days(
     return [Failure("contract_shrinks", "table", severity, explanation)]
 
 
-def _consequence(batch: StagedBatch, held: int, broken: int, critical: list[Failure], of_key: list[Failure]) -> str:
-    told = f"nothing was published, the rows stay staged as batch {batch.digest}"
+def _consequence(
+    batch: StagedBatch, quarantined: int, broken: int, critical: list[Failure], of_key: list[Failure]
+) -> str:
+    kept = f"nothing was published, the rows stay staged as batch {batch.digest}"
     if broken:
         more = "the first " if broken == QUARANTINED_AT_MOST else ""
-        told += f", {more}{held:,} of them also in quarantine"
+        kept += f", {more}{quarantined:,} of them also in quarantine"
     rules = ["the expectation"] if len(critical) > len(of_key) else []
-    if of_key:  # of which nobody has written an expectation
+    if of_key:  # no suite has an expectation on the key
         rules.append(f"`key` and `available_at` of sources.{batch.source} in pipeline.yaml")
     return (
-        f"{told}; correct the source and run the extract task again, or correct {' and '.join(rules)} and run this "
-        "one again"
+        f"{kept}; correct the source and run the extract task again, or correct {' and '.join(rules)} and run this "
+        "task again"
     )

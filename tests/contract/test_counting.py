@@ -13,8 +13,9 @@ import pyarrow as pa
 import pytest
 
 from include.profiling.rows import rows_of_table
-from include.validation.counting import _BY_TYPE
-from include.validation.judge import broken_rows, failures, run_suite
+from include.validation.broken_rows import broken_rows
+from include.validation.counting import MAKERS
+from include.validation.judge import failures, run_suite
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -138,8 +139,8 @@ def table(rows: dict[str, list]) -> pa.Table:
     return pa.table({name: pa.array(values, kinds[name]) for name, values in rows.items()})
 
 
-def told(judged: Judged) -> tuple[str, bool | None, object, object]:
-    """Return what a person is told of an expectation: whether it holds, how many rows break it, what was seen."""
+def shown(judged: Judged) -> tuple[str, bool | None, object, object]:
+    """Return what a person reads about an expectation: whether it holds, how many rows break it, what was observed."""
     observed = judged.result.result.get("observed_value")
     if isinstance(observed, float):
         observed = pytest.approx(observed, rel=1e-9, nan_ok=True)
@@ -153,11 +154,11 @@ def told(judged: Judged) -> tuple[str, bool | None, object, object]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_both_ways_give_the_same_verdict(fault: str) -> None:
-    """Whether an expectation holds, and for how many rows it does not, does not depend on who counts."""
+    """Neither the verdict nor the number of broken rows depends on who counts."""
     with rows_of_table(table(FAULTS[fault])) as rows:
         pushed, in_pandas = run_suite(rows, SUITE), run_suite(rows, SUITE, push_down=False)
 
-        assert [told(each) for each in pushed] == [told(each) for each in in_pandas]
+        assert [shown(each) for each in pushed] == [shown(each) for each in in_pandas]
         assert [failure.expectation for failure in failures(pushed)] == [
             failure.expectation for failure in failures(in_pandas)
         ]
@@ -166,17 +167,17 @@ def test_both_ways_give_the_same_verdict(fault: str) -> None:
 
 
 def test_the_faults_break_something() -> None:
-    """A comparison of two ways that find nothing would compare nothing."""
+    """Otherwise the comparison would compare nothing."""
     for fault in FAULTS.keys() - {"none"}:
         with rows_of_table(table(FAULTS[fault])) as rows:
             assert failures(run_suite(rows, SUITE)), fault
 
 
 def test_most_of_the_suite_is_counted_by_duckdb() -> None:
-    """Only the pattern with a class of Python's own is left to pandas, and each kind that DuckDB knows is compared."""
+    """Pandas counts only the pattern with a class of Python's own; the suite covers all that DuckDB counts."""
     with rows_of_table(table(FAULTS["none"])) as rows:
         judged = run_suite(rows, SUITE)
 
     left = [each.expectation for each in judged if each.sql is None and each.expectation.expectation_type != OF_TYPE]
     assert [getattr(each, "regex", None) for each in left] == [r"^A\d{5}$"]
-    assert {each.expectation_type for each in SUITE} - {OF_TYPE} == set(_BY_TYPE)
+    assert {each.expectation_type for each in SUITE} - {OF_TYPE} == set(MAKERS)

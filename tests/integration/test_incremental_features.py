@@ -1,4 +1,4 @@
-"""A night builds only the rows that can have changed, and the table is the one that building everything makes."""
+"""A night builds only the rows that can have changed, and its table equals one that is built whole."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ KINDS = {"order_id": pa.string(), "depot": pa.string(), "hours": pa.float64(), "
 
 @dataclass
 class Depot:
-    """A lake to which nights are added, day by day."""
+    """A lake that grows by one day each night."""
 
     folder: Path
     monkeypatch: pytest.MonkeyPatch
@@ -114,7 +114,7 @@ class Depot:
 
     @property
     def pipeline(self) -> Pipeline:
-        """The pipeline as its files are now."""
+        """The pipeline with its current files."""
         return load_pipeline("depot")
 
     def publish(self, source: str, day: int, columns: dict[str, list[Any]]) -> None:
@@ -155,7 +155,7 @@ class Depot:
         self.publish("depots", day, columns)
 
     def build(self, day: int) -> tuple[FeatureTable, str]:
-        """Build the features as of a day; return them and what the log says of how."""
+        """Build the features as of a day; return them and the log line on how they were built."""
         assert self.caplog is not None
         self.caplog.clear()
         with self.caplog.at_level("INFO", logger="include.features.build"):
@@ -163,23 +163,23 @@ class Depot:
         return table, self.caplog.messages[0].removeprefix("depot: ")
 
     def build_all(self, day: int) -> pd.DataFrame:
-        """Return the features as of a day, all built at once in a lake that has none."""
+        """Return the features as of a day, built at once in an empty lake."""
         elsewhere = self.folder / "elsewhere"
         shutil.rmtree(elsewhere, ignore_errors=True)
         shutil.copytree(f"{self.folder}/lake/depot/raw", elsewhere / "depot" / "raw")
         with self.monkeypatch.context() as context:
             context.setenv("LAKE_URI", str(elsewhere))
             table, how = self.build(day)
-            assert how == "building all rows, since no build is there to go on from"
+            assert how == "building all rows: there is no earlier build to reuse"
             return read_features(table)
 
     def night(self, day: int) -> str:
-        """Publish a day's orders, build, hold the table against one built at once, and return how it was built."""
+        """Publish a day's orders, build, compare the table with one built at once, and return the log line."""
         self.publish_orders(day)
-        return self.hold(day)
+        return self.rebuild(day)
 
-    def hold(self, day: int) -> str:
-        """Build, hold the table against one built at once, and return how it was built."""
+    def rebuild(self, day: int) -> str:
+        """Build, compare the table with one built at once, and return the log line."""
         table, how = self.build(day)
         found, expected = read_features(table), self.build_all(day)
         assert_frame_equal(found, expected, rtol=1e-9)
@@ -225,41 +225,41 @@ def write(folder: Path, pipeline: str = DEPOT_YAML, features: str = DEPOT_FEATUR
 
 
 def built(days: int, since: str) -> str:
-    """Return how the log begins where some days were built."""
+    """Return how the log line begins when some days were built."""
     return f"built the rows of {days} days (since {since}) of 60, onto version "
 
 
 def test_a_night_adds_its_rows_and_those_whose_label_came(depot: Depot) -> None:
-    """A late label reaches back as far as the oldest order that waits for it, and no further."""
+    """A late label reaches back to the oldest order that waits for it, and no further."""
     # of the orders as of day 69, 2024-03-10, the third of day 65 is delivered on day 69; that of day 66 waits
     assert depot.night(70).startswith(built(4, "2024-03-08"))
     assert depot.night(71).startswith(built(4, "2024-03-09"))
 
 
-def test_a_label_that_is_late_is_there_as_soon_as_it_comes(depot: Depot) -> None:
-    """An order that was not delivered in time has its label on the day of its delivery, and none before."""
+def test_a_late_label_appears_on_the_day_of_its_delivery(depot: Depot) -> None:
+    """An order that was delivered late has no label before."""
     at = FIRST + timedelta(days=69, hours=17)
     others = {"order_id": ["068-a-0"], "hours": [1.0], "delivered_at": [at], "available_at": [at]}
     depot.publish("deliveries", 69, others)  # and not the order of day 65
-    assert depot.hold(69).startswith("built the rows of ")
+    assert depot.rebuild(69).startswith("built the rows of ")
     assert depot.label_of("065-a-2", 69) is None
 
     depot.publish_orders(70)
     depot.publish_deliveries(70, extra=("065-a-2",))
 
-    assert depot.hold(70).startswith(built(5, "2024-03-07"))
+    assert depot.rebuild(70).startswith(built(5, "2024-03-07"))
     assert depot.label_of("065-a-2", 70) is not None
 
 
-def test_several_nights_that_were_missed_are_made_up_for(depot: Depot) -> None:
-    """The next build starts where the last one ended, however long ago that is."""
+def test_missed_nights_are_caught_up(depot: Depot) -> None:
+    """The next build starts where the last one ended, however long ago."""
     for day in (70, 71, 72):
         depot.publish_orders(day)
 
     assert depot.night(73).startswith(built(7, "2024-03-08"))
 
 
-def test_a_day_that_is_published_again_reaches_what_it_can_have_been_read_for(depot: Depot) -> None:
+def test_a_day_that_is_published_again_rebuilds_the_rows_that_can_read_it(depot: Depot) -> None:
     """Features from the day on, and labels up to the lookback before it."""
     depot.publish_deliveries(64, factor=2.0)
 
@@ -267,17 +267,17 @@ def test_a_day_that_is_published_again_reaches_what_it_can_have_been_read_for(de
 
 
 def test_a_day_that_comes_late_is_built_from_then_on(depot: Depot) -> None:
-    """A day that was never there has no labels that it could change, beside those that wait."""
+    """A new day can change no labels except those that are still missing."""
     raw = lake.raw_uri("depot", "deliveries")
     DeltaTable(raw).delete("ds = '2024-03-06'")  # day 65
-    assert depot.hold(69).startswith("built the rows of ")
+    assert depot.rebuild(69).startswith("built the rows of ")
     depot.publish_deliveries(65)
 
     assert depot.night(70).startswith("built the rows of ")
 
 
 def test_a_new_snapshot_changes_nothing_before_it(depot: Depot) -> None:
-    """What it tells is known from the end of its day, and so is of no row of before."""
+    """It is known from the end of its day, so no earlier row reads it."""
     depot.publish_depots(70, (15, 20))
 
     assert depot.night(70).startswith(built(4, "2024-03-08"))
@@ -285,17 +285,17 @@ def test_a_new_snapshot_changes_nothing_before_it(depot: Depot) -> None:
     assert set(read_features(depot.build(71)[0])["size"]) == {10, 15, 20}
 
 
-def test_a_snapshot_of_before_that_changes_makes_all_anew(depot: Depot) -> None:
+def test_a_changed_old_snapshot_rebuilds_everything(depot: Depot) -> None:
     """Any row may have read it, however old it is."""
     depot.publish_depots(0, (11, 20), known=FIRST)
 
-    assert depot.night(70) == "building all rows, since rows of the snapshot 'depots' changed that were known before"
+    assert depot.night(70) == "building all rows: rows of the snapshot 'depots' changed that the last build had read"
     assert depot.night(71).startswith("built the rows of 4 days")
 
 
 @pytest.mark.parametrize("change", ["query", "lookback", "label"])
-def test_another_definition_makes_all_anew(depot: Depot, change: str) -> None:
-    """Rows of two definitions are never in one table."""
+def test_another_definition_rebuilds_everything(depot: Depot, change: str) -> None:
+    """One table never mixes rows of two definitions."""
     pipeline, features = DEPOT_YAML, DEPOT_FEATURES
     if change == "query":
         features = features.replace("INTERVAL 7 DAYS", "INTERVAL 5 DAYS")
@@ -309,45 +309,43 @@ def test_another_definition_makes_all_anew(depot: Depot, change: str) -> None:
 
     table, how = depot.build(70)
 
-    assert how == "building all rows, since the features are defined otherwise than in the last build"
+    assert how == "building all rows: the definition of the features changed since the last build"
     assert_frame_equal(read_features(table), depot.build_all(70), rtol=1e-9)
 
 
 def test_upkeep_between_the_nights_changes_nothing(depot: Depot) -> None:
-    """A merge, a removal of files and a checkpoint leave a version with the same rows."""
+    """A merge, a removal of files and a checkpoint leave the same rows."""
     depot.publish_orders(70)
     for source in ("orders", "deliveries", "depots"):
         maintain_table(depot.pipeline, "raw", source)
     maintain_table(depot.pipeline, "features")
 
-    assert depot.hold(70).startswith(built(4, "2024-03-08"))
+    assert depot.rebuild(70).startswith(built(4, "2024-03-08"))
     maintain_table(depot.pipeline, "features")
     assert depot.night(71).startswith(built(4, "2024-03-09"))
 
 
 def test_an_earlier_day_is_built_by_itself_and_the_next_night_goes_on_from_it(depot: Depot) -> None:
-    """A run as of a day of before is no base for what was known before its end, and may be one for what follows."""
+    """A run as of an earlier day cannot reuse a later build, but later runs can reuse it."""
     depot.publish_orders(70)
 
-    assert depot.hold(65) == "building all rows, since the last build is as of 2024-03-10, which is later"
-    assert depot.hold(70).startswith("built the rows of ")
+    assert depot.rebuild(65) == "building all rows: the last build is as of 2024-03-10, which is later"
+    assert depot.rebuild(70).startswith("built the rows of ")
 
 
-def test_a_wider_window_makes_all_anew(depot: Depot) -> None:
-    """Rows of before the window may lie in the table, and are no longer held to be right."""
+def test_a_wider_window_rebuilds_everything(depot: Depot) -> None:
+    """The table may hold rows from before the window, but they are no longer kept up to date."""
     assert depot.night(70).startswith("built the rows of ")
     write(depot.folder, DEPOT_YAML.replace("window_days: 60", "window_days: 65"))
 
-    assert depot.night(71) == "building all rows, since the last build begins on 2024-01-12, which is later"
+    assert depot.night(71) == "building all rows: the last build begins on 2024-01-12, which is later"
 
 
-def test_a_change_of_long_ago_makes_all_anew(depot: Depot) -> None:
-    """Where most rows can have changed, those that cannot are not worth keeping apart."""
+def test_an_old_change_rebuilds_everything(depot: Depot) -> None:
+    """If most rows can have changed, it is not worth keeping the others."""
     depot.publish_deliveries(40, factor=2.0)
 
-    assert depot.night(
-        70
-    ) == "building all rows, since the rows of 45 of the window's days can differ from those of " + ("the last build")
+    assert depot.night(70) == "building all rows: 45 days of the window can differ from the last build"
 
 
 @pytest.mark.parametrize(
@@ -355,30 +353,34 @@ def test_a_change_of_long_ago_makes_all_anew(depot: Depot) -> None:
     [
         ("  lookback_days: 14\n", "", "features.lookback_days is not set"),
         ("history_days: 100", "history_days: 70", "history_days (70) is less than training.window_days (60) and "),
-        ("  gap_days: 1", "  gap_days: 1\n  deterministic: true\n  tuning: {trials: 2}", "training.deterministic asks"),
+        (
+            "  gap_days: 1",
+            "  gap_days: 1\n  deterministic: true\n  tuning: {trials: 2}",
+            "training.deterministic needs",
+        ),
     ],
 )
-def test_what_keeps_nights_from_being_cheap_is_told(depot: Depot, old: str, new: str, why: str) -> None:
-    """The log says why everything is built."""
+def test_the_log_says_why_everything_is_rebuilt(depot: Depot, old: str, new: str, why: str) -> None:
+    """Each setting that prevents incremental builds is named."""
     write(depot.folder, DEPOT_YAML.replace(old, new))
     depot.publish_orders(70)
 
-    assert depot.build(70)[1].startswith(f"building all rows, since {why}")
+    assert depot.build(70)[1].startswith(f"building all rows: {why}")
 
 
 def test_the_same_build_again_is_the_same_version(depot: Depot) -> None:
-    """A task that was killed after its commit finds what it made."""
+    """A task that was killed after its commit finds its result."""
     depot.publish_orders(70)
     first, _ = depot.build(70)
 
     again, how = depot.build(70)
 
     assert again == first
-    assert how == f"the features of this snapshot are version {first.version} already"
+    assert how == f"the features of this snapshot are already built, as version {first.version}"
 
 
 def test_a_build_that_is_killed_before_its_commit_leaves_nothing(depot: Depot) -> None:
-    """Readers see the version of before, and the next try makes it whole."""
+    """Readers see the earlier version, and the next try completes it."""
     before, _ = depot.build(69)
     depot.publish_orders(70)
     with depot.monkeypatch.context() as killed:
@@ -387,12 +389,12 @@ def test_a_build_that_is_killed_before_its_commit_leaves_nothing(depot: Depot) -
             depot.build(70)
 
     assert lake.latest_version(before.uri) == before.version
-    assert depot.hold(70).startswith(built(4, "2024-03-08"))
+    assert depot.rebuild(70).startswith(built(4, "2024-03-08"))
 
 
 @pytest.mark.parametrize("other", [70, 60], ids=["of the same rows", "of all rows"])
 def test_of_two_builds_at_once_one_is_refused_and_nothing_is_mixed(depot: Depot, other: int) -> None:
-    """Whichever commits first stands; the other is told to try again, and then sees it."""
+    """The first to commit wins; the other fails with the advice to retry, and then finds that version."""
     depot.publish_orders(70)
     replace = lake.FeatureRows.replace
 
@@ -406,11 +408,11 @@ def test_of_two_builds_at_once_one_is_refused_and_nothing_is_mixed(depot: Depot,
         depot.build(70)
 
     assert refused.value.retryable
-    depot.hold(70)
+    depot.rebuild(70)
 
 
-def test_a_key_that_is_asked_about_at_another_time_makes_all_anew(depot: Depot) -> None:
-    """Rows that are kept cannot hold a key that the new ones have too; the query of all rows has the last word."""
+def test_a_key_with_another_prediction_time_rebuilds_everything(depot: Depot) -> None:
+    """Kept rows must not share a key with new ones; the query over all rows decides."""
     at = FIRST + timedelta(days=70, hours=9)
     depot.publish("orders", 70, {"order_id": ["030-a-0"], "depot": ["a"], "ordered_at": [at], "available_at": [at]})
 
@@ -418,16 +420,16 @@ def test_a_key_that_is_asked_about_at_another_time_makes_all_anew(depot: Depot) 
         depot.build(70)
 
 
-def test_the_time_of_the_question_may_be_part_of_the_key(depot: Depot) -> None:
-    """A row for each depot and night has no other name."""
+def test_the_prediction_time_may_be_part_of_the_key(depot: Depot) -> None:
+    """A row for each depot and night has no other key."""
     write(depot.folder, DEPOT_YAML.replace("key: [order_id]\n  label", "key: [order_id, prediction_time]\n  label"))
-    assert depot.hold(69).startswith("building all rows")
+    assert depot.rebuild(69).startswith("building all rows")
 
     assert depot.night(70).startswith(built(4, "2024-03-08"))
 
 
-def test_rows_of_before_the_window_are_not_read(depot: Depot) -> None:
-    """They lie in the table still, which is as if they were not there."""
+def test_rows_before_the_window_are_not_read(depot: Depot) -> None:
+    """The table still holds them, but readers leave them out."""
     depot.publish_orders(70)
     table, _ = depot.build(70)
 
@@ -438,5 +440,5 @@ def test_rows_of_before_the_window_are_not_read(depot: Depot) -> None:
 
 
 def interrupt(*_: object) -> None:
-    """Stand for a process that is killed."""
+    """Stand in for a process that is killed."""
     raise KeyboardInterrupt

@@ -184,7 +184,7 @@ def test_the_command_prints_the_table(after_nights: Pipeline) -> None:
 
 def test_a_day_that_the_lake_lacks_is_one_sentence(after_nights: Pipeline) -> None:
     """Nothing is published of it."""
-    with pytest.raises(NotIngested, match=r"holds every source up to 2024-03-20, and the monitor is asked as of"):
+    with pytest.raises(NotIngested, match=r"holds every source up to 2024-03-20, but the monitor needs"):
         plan_monitoring(after_nights, "night", date(2024, 4, 1))
     assert lake.latest_version(lake.monitoring_uri("shop")) is None
 

@@ -20,7 +20,7 @@ from include.config.loader import load_pipeline, pipeline_names
 from include.config.pipeline import Pipeline
 from include.core import errors, settings
 from include.core.connections import EnvironmentConnections
-from include.validation.suite import read_suite, suite_path
+from include.validation.suite import read_items, suite_path
 from include.workflows.retrain.run import run
 from tests import factories
 from tests.dags.conftest import airflow_environment
@@ -164,7 +164,7 @@ def test_every_fragment_of_a_pipeline_on_the_pages_is_valid(tmp_path: Path) -> N
             if named and named[1] != "pipeline.yaml":
                 path = tmp_path / "suite.yaml"
                 path.write_text(block)
-                assert read_suite(path)[1] == [], page.name
+                assert read_items(path)[1] == [], page.name
                 continue
             if fragment.keys() >= {"sources", "features"}:  # a whole file
                 shop = fragment
@@ -193,8 +193,8 @@ def test_the_suites_and_the_fragment_of_the_page_of_expectations_are_sound(tmp_p
     assert [len(suites), len(fragments)] == [2, 1]
     for suite in suites:
         shop = factories.write_shop(tmp_path, sales_expectations=yaml.safe_dump(suite))
-        expectations, mistakes = read_suite(suite_path(shop, "sales"))
-        assert [len(expectations), mistakes] == [len(suite["expectations"]), []]
+        items, mistakes = read_items(suite_path(shop, "sales"))
+        assert [len(items), mistakes] == [len(suite["expectations"]), []]
         named = {each["column"] for item in suite["expectations"] for each in item.values()}
         assert named <= set(yaml.safe_load(factories.SHOP_YAML)["sources"]["sales"]["columns"])
     for fragment in fragments:

@@ -19,7 +19,7 @@ from include.config.pipeline import Pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureLeak
-from include.features.proof import prove_newest
+from include.features.leakage_check import check_newest_features
 from include.workflows.retrain.run import ingest, run
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def test_the_model_of_the_page_runs(bank: Path) -> None:
     result = run(load_pipeline("lending"), "printed", AS_OF, EnvironmentConnections(), 5)
 
     assert result["verdict"] == "promote"
-    proof = prove_newest(load_pipeline("lending"), AS_OF, cut_offs=5, seed=0, told=print)
-    assert (proof.own_labels, proof.unchanged_labels) == (0, 0)
+    report = check_newest_features(load_pipeline("lending"), AS_OF, cut_offs=5, seed=0, report_line=print)
+    assert (report.own_labels, report.unchanged_labels) == (0, 0)
 
 
 LEAKS = {
@@ -121,7 +121,7 @@ def test_the_leaks_that_the_page_names_are_found(bank: Path, leak: str) -> None:
     write(bank, **{"pipeline.yaml": yaml, "features.sql": LEAKS[leak]})
     try:
         with pytest.raises(FeatureLeak) as error:
-            prove_newest(load_pipeline("lending"), AS_OF, cut_offs=2, seed="night", told=print)
+            check_newest_features(load_pipeline("lending"), AS_OF, cut_offs=2, seed="night", report_line=print)
     finally:
         write(bank)
 
@@ -141,11 +141,11 @@ def test_a_strict_join_passes(bank: Path) -> None:
     yaml = re.sub(r" +label_known_after: .*\n", "", FILES["pipeline.yaml"])
     write(bank, **{"pipeline.yaml": yaml, "features.sql": LEAKS["an as-of join"].replace("<=", "<")})
     try:
-        proof = prove_newest(load_pipeline("lending"), AS_OF, cut_offs=2, seed="night", told=print)
+        report = check_newest_features(load_pipeline("lending"), AS_OF, cut_offs=2, seed="night", report_line=print)
     finally:
         write(bank)
 
-    assert proof.own_labels > 10
+    assert report.own_labels > 10
 
 
 def test_each_fragment_of_the_page_is_valid() -> None:

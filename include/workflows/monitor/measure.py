@@ -13,8 +13,8 @@ from include.core.errors import LakeError, ScoringImpossible
 from include.evaluation.metrics import Metric
 from include.evaluation.reference import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
-from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows
+from include.features.prediction_runs import predicted_since, prediction_days
 from include.features.query import PREDICTION_TIME
 from include.registry.champion import read_beside_model
 from include.registry.records.chain import read_all
@@ -116,13 +116,13 @@ def _volume_line(pipeline: Pipeline, plan: MonitoringPlan, asked: pd.DataFrame, 
         asked = _asked_since(pipeline, plan, asked, date.fromisoformat(published[0]))
     key = _key(pipeline)
     missing = ~pd.MultiIndex.from_frame(asked[key]).isin(pd.MultiIndex.from_frame(predicted[key]))
-    days = asked_days(pipeline, plan.snapshot, asked[missing]) if published else []
+    days = prediction_days(pipeline, plan.snapshot, asked[missing]) if published else []
     return volume_line(len(asked), days, f"{pipeline.name}.score", predicts=bool(published))
 
 
 def _asked_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:
     """Return the rows that the runs as of a day and of later ones predict."""
-    return rows[asked_since(pipeline, plan.snapshot, rows, day)]
+    return rows[predicted_since(pipeline, plan.snapshot, rows, day)]
 
 
 def _metric_lines(

@@ -109,7 +109,7 @@ def plan_monitoring(
         days = lake.days_with_rows(uri, predictions) if predictions is not None else []
         found = [*map(date.fromisoformat, days[-1:]), *([announced] if announced else [])]
         as_of = max(found, default=None)
-    as_of, snapshot = pin_day(pipeline, as_of, asked="the monitor is asked", instead="ask it")
+    as_of, snapshot = pin_day(pipeline, as_of, needed_by="the monitor", instead="run it")
     champion = find_recorded_champion(pipeline.name)
     if champion is None:
         raise ScoringImpossible(

@@ -69,7 +69,7 @@ def plan_run(
     if kept:
         return kept
     check_gate(pipeline)  # a night's work is not lost to what could be known before
-    as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
+    as_of, snapshot = pin_day(pipeline, as_of, needed_by="this run", instead="start a run")
     check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)
     if holes:

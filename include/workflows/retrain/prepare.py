@@ -35,11 +35,11 @@ def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Show on a sample that no feature knows the future; return what was compared."""
-    from include.features.proof import prove as prove_table
+    from include.features.leakage_check import check_leakage
 
     # another sample every night: after some weeks most of the table's times have had their turn
     day = date.fromisoformat(plan.as_of)
-    proof = prove_table(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
+    proof = check_leakage(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
     run_files.write_json(files.folder(plan) / "proof.json", proof)
     return proof
 

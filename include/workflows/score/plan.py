@@ -73,7 +73,7 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     if kept:
         return kept
     check_key(pipeline)
-    day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
+    day, snapshot = pin_day(pipeline, as_of, needed_by="scoring", instead="score")
     check_published(pipeline, day)
     champion = find_recorded_champion(pipeline.name)
     if champion is None:

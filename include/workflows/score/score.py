@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.affected import defined_by, digest
-from include.features.asked import asked_rows
+from include.features.prediction_runs import rows_to_predict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     from include.validation.validate import validate_rows
     from include.workflows.score.predict import check_inputs, predict_rows
 
-    rows = asked_rows(pipeline, plan.snapshot, plan.day)
+    rows = rows_to_predict(pipeline, plan.snapshot, plan.day)
     if not rows.num_rows:
         log.warning(
             "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "

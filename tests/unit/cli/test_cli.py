@@ -296,6 +296,6 @@ def test_a_label_that_cannot_serve_its_task_is_found_before_anything_is_ingested
 
     assert result.exit_code == 1
     assert (
-        "shop/features.sql: the label 'revenue' is text, and the task regression needs a number; make it one there, "
-        "such as by CAST(revenue AS DOUBLE), or set training.task to multiclass"
+        "shop/features.sql: the label 'revenue' is text, and the task regression needs a number; convert it in "
+        "the query, such as by CAST(revenue AS DOUBLE), or set training.task to multiclass"
     ) in result.output

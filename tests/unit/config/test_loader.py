@@ -8,8 +8,8 @@ import pytest
 
 from include.config.loader import load_pipeline, pipeline_names, read_pipeline, stray_suites
 from include.core.errors import ConfigError
-from include.features.query import check_query
-from include.validation.suite import read_suite, suite_path
+from include.features.query import feature_schema
+from include.validation.suite import read_items, suite_path
 from tests.factories import SHOP_YAML, write_shop
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ def test_the_repositorys_pipelines_have_no_mistake(name: str) -> None:
     pipeline = load_pipeline(name)
 
     assert pipeline.name == name
-    assert [read_suite(suite_path(pipeline.folder, suite))[1] for suite in [*pipeline.sources, "features"]] == [
+    assert [read_items(suite_path(pipeline.folder, suite))[1] for suite in [*pipeline.sources, "features"]] == [
         [] for _ in [*pipeline.sources, "features"]
     ]
     assert stray_suites(pipeline) == []
-    assert check_query(pipeline) is None
+    assert pipeline.features.label in feature_schema(pipeline).names
 
 
 def test_the_pipelines_are_the_folders_with_a_pipeline_yaml(shop: Path) -> None:

@@ -1,4 +1,4 @@
-"""Automated features are what their rows' windows say, to the boundary, and nothing of what came later."""
+"""Automated features hold exactly the values of their windows, to the boundary, and nothing that came later."""
 
 from __future__ import annotations
 
@@ -94,19 +94,19 @@ def make_sales(rows: list[tuple[str, datetime, float | None]], **columns: list[A
     return pa.table(fields | columns)
 
 
-def make_rows(asked: list[tuple[str | None, datetime | None]], **columns: list[Any]) -> pa.Table:
-    """Return rows of store and prediction time, as features.sql yields them."""
+def make_rows(points: list[tuple[str | None, datetime | None]], **columns: list[Any]) -> pa.Table:
+    """Return rows of store and prediction time, as features.sql returns them."""
     fields: dict[str, Any] = {
-        "row": list(range(len(asked))),
-        "store": pa.array([store for store, _ in asked], pa.string()),
-        "prediction_time": pa.array([at for _, at in asked], pa.timestamp("us")),
-        "label": pa.array([0.0] * len(asked), pa.float64()),
+        "row": list(range(len(points))),
+        "store": pa.array([store for store, _ in points], pa.string()),
+        "prediction_time": pa.array([at for _, at in points], pa.timestamp("us")),
+        "label": pa.array([0.0] * len(points), pa.float64()),
     }
     return pa.table(fields | columns)
 
 
 def run(pipeline: Pipeline, sales: pa.Table, rows: pa.Table) -> pa.Table:
-    """Add the automated features in a database that is closed as the features query's is."""
+    """Add the automated features in a database that is as closed as that of the feature query."""
     with duckdb.connect() as con:
         con.register("given", sales)
         con.execute("CREATE TABLE sales AS SELECT * FROM given")
@@ -116,7 +116,7 @@ def run(pipeline: Pipeline, sales: pa.Table, rows: pa.Table) -> pa.Table:
 
 
 def refused(pipeline: Pipeline, rows: pa.Table | None = None) -> str:
-    """Return the sentence with which sets are refused."""
+    """Return the sentence of the error."""
     with pytest.raises(FeatureQueryFailed, match=r"^shop: ") as error:
         run(pipeline, make_sales([("a", NOON, 1.0)]), make_rows([("a", NOON)]) if rows is None else rows)
     assert "\n" not in str(error.value)
@@ -124,18 +124,18 @@ def refused(pipeline: Pipeline, rows: pa.Table | None = None) -> str:
 
 
 def many(seed: int = 7, count: int = 600) -> tuple[pa.Table, pa.Table]:
-    """Return sales of five stores over fifty days with nulls and ties, and questions about six."""
+    """Return sales of five stores over fifty days with nulls and ties, and a spine of six stores."""
     draw = np.random.default_rng(seed)
     hours = [timedelta(hours=int(each)) for each in draw.integers(0, 50 * 24, count)]
     stores = [f"s{number}" for number in draw.integers(0, 5, count)]
     revenue = [None if draw.random() < 0.1 else float(draw.normal(100, 30)) for _ in range(count)]
     start = NOON - timedelta(days=50)
     sold = [(store, start + hour, value) for store, hour, value in zip(stores, hours, revenue, strict=True)]
-    asked = [
+    points = [
         (f"s{number}", start + timedelta(hours=int(hour)))
         for number, hour in zip(draw.integers(0, 6, 300), draw.integers(0, 50 * 24, 300), strict=True)
     ]
-    return make_sales(sold, visitors=draw.integers(0, 9, count).tolist()), make_rows(asked)
+    return make_sales(sold, visitors=draw.integers(0, 9, count).tolist()), make_rows(points)
 
 
 def in_window(sales: pd.DataFrame, store: str, at: pd.Timestamp, days: int) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def in_window(sales: pd.DataFrame, store: str, at: pd.Timestamp, days: int) -> p
 
 
 def naive(window: pd.DataFrame, value: str, function: str) -> float:
-    """Return an aggregate as pandas and NumPy have it."""
+    """Return an aggregate as pandas and NumPy compute it."""
     if function == "count":
         return float(len(window))
     known = window.dropna(subset=[value])
@@ -159,7 +159,7 @@ def naive(window: pd.DataFrame, value: str, function: str) -> float:
 
 
 def test_aggregates_of_three_days_by_hand() -> None:
-    """Of 10, 20 and 60, one a day, every function is what a person works out."""
+    """For 10, 20 and 60, one a day, every function gives the value worked out by hand."""
     sales = make_sales([("a", NOON - timedelta(days=back), value) for back, value in ((2, 10.0), (1, 20.0), (0, 60.0))])
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7])})
 
@@ -175,10 +175,10 @@ def test_aggregates_of_three_days_by_hand() -> None:
 @pytest.mark.parametrize(
     ("at", "counted"),
     [(NOON, 1), (NOON + TICK, 0), (NOON - timedelta(days=7), 0), (NOON - timedelta(days=7) + TICK, 1)],
-    ids=["at the question", "just after it", "as old as the window", "just younger"],
+    ids=["at the prediction time", "just after it", "as old as the window", "just younger"],
 )
 def test_the_window_is_open_below_and_closed_above(at: datetime, counted: int) -> None:
-    """A row that became known at the moment of the question counts; one as old as the window is long does not."""
+    """A row that became known at the prediction time counts; one that is as old as the window does not."""
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7], functions=["count", "sum"])})
 
     row = run(pipeline, make_sales([("a", at, 5.0)]), make_rows([("a", NOON)])).to_pylist()[0]
@@ -188,7 +188,7 @@ def test_the_window_is_open_below_and_closed_above(at: datetime, counted: int) -
 
 
 def test_of_rows_known_at_the_same_moment_the_greatest_key_is_last() -> None:
-    """The last value does not depend on the order in which the lake yields its rows."""
+    """The last value does not depend on the order in which the lake returns its rows."""
     sales = make_sales([("a", NOON, 1.0), ("a", NOON, 2.0), ("a", NOON, 3.0)], sale=[5, 9, 7])
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7])})
 
@@ -201,7 +201,7 @@ def test_of_rows_known_at_the_same_moment_the_greatest_key_is_last() -> None:
 
 
 def test_nulls_are_left_out_and_not_counted_as_values() -> None:
-    """A null is no number, though its row is one; what is not finite is no number either."""
+    """A null is not a value, though its row counts; neither is a number that is not finite."""
     values = [None, 4.0, math.inf, math.nan]
     sales = make_sales([("a", NOON - timedelta(hours=back), value) for back, value in enumerate(values)])
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7])})
@@ -213,13 +213,13 @@ def test_nulls_are_left_out_and_not_counted_as_values() -> None:
     assert row["seen_revenue_std_7d"] is None  # one value does not spread
 
 
-def test_who_is_unknown_has_no_rows_and_who_is_null_has_no_features() -> None:
-    """A store without sales has a count of 0; a row without a store or a time has nulls, and keeps its place."""
+def test_an_unknown_store_has_a_count_of_0_and_a_null_store_has_nulls() -> None:
+    """A row without a store or a time has nulls, and keeps its place."""
     sales = make_sales([("a", NOON, 5.0)])
-    asked = [("new", NOON), (None, NOON), ("a", NOON), ("a", None)]
+    points = [("new", NOON), (None, NOON), ("a", NOON), ("a", None)]
     pipeline = make_pipeline(aggregates={"seen": aggregates(windows_days=[7], functions=["count", "mean"])})
 
-    rows = run(pipeline, sales, make_rows(asked))
+    rows = run(pipeline, sales, make_rows(points))
 
     assert rows["row"].to_pylist() == [0, 1, 2, 3]
     assert rows["seen_count_7d"].to_pylist() == [0, None, 1, None]
@@ -227,7 +227,7 @@ def test_who_is_unknown_has_no_rows_and_who_is_null_has_no_features() -> None:
 
 
 def test_numbers_of_every_kind_are_summed_up() -> None:
-    """Whole numbers and truth values are numbers."""
+    """Integers and booleans are numbers too."""
     sales = make_sales([("a", NOON, 1.0), ("a", NOON, 2.0)], visitors=[2, 3], open=[True, False])
     sets = {"seen": aggregates(["visitors", "open"], windows_days=[1], functions=["mean"])}
 
@@ -237,7 +237,7 @@ def test_numbers_of_every_kind_are_summed_up() -> None:
 
 
 def test_rows_are_found_by_all_columns_together() -> None:
-    """With two columns in `by`, a row of the same store and another shelf is another's."""
+    """With two columns in `by`, a row of the same store and another shelf does not count."""
     sales = make_sales([("a", NOON, 1.0), ("a", NOON, 2.0), ("b", NOON, 4.0)], shelf=[1, 2, 1])
     sets = {"seen": aggregates(by=["store", "shelf"], windows_days=[1], functions=["sum"])}
     rows = make_rows([("a", NOON), ("b", NOON), ("b", NOON)], shelf=[2, 1, 2])
@@ -246,7 +246,7 @@ def test_rows_are_found_by_all_columns_together() -> None:
 
 
 def test_each_delivery_of_a_snapshot_counts_when_it_became_known() -> None:
-    """A table delivered twice within the window is there twice, and once before the second delivery."""
+    """A table that was delivered twice within the window counts twice, and once before the second delivery."""
     sales = make_sales([("a", NOON - timedelta(days=5), 10.0), ("a", NOON, 30.0)], sale=[1, 1])
     pipeline = make_pipeline(arrives="snapshot", lookback_days=7, aggregates={"seen": aggregates(windows_days=[7])})
 
@@ -257,7 +257,7 @@ def test_each_delivery_of_a_snapshot_counts_when_it_became_known() -> None:
 
 
 def test_aggregates_equal_a_loop_over_the_rows() -> None:
-    """On random sales with nulls and ties, every function equals pandas on the rows that a comparison finds."""
+    """On random sales with nulls and ties, every function equals pandas on the rows that a plain comparison selects."""
     sales, rows = many()
     rows = rows.slice(0, 60)
     sets = {"seen": aggregates(["revenue", "visitors"], windows_days=[1, 7, 28])}
@@ -277,7 +277,7 @@ def test_aggregates_equal_a_loop_over_the_rows() -> None:
 
 @pytest.mark.parametrize("kind", ["aggregates", "series"])
 def test_what_came_later_changes_no_bit(kind: str) -> None:
-    """The features of a question from rows truncated at its time equal those from all rows, to the last bit."""
+    """Features from rows cut off at the prediction time equal those from all rows, to the last bit."""
     sales, rows = many()
     sets: dict[str, Any] = {"seen": aggregates(windows_days=[3, 14])}
     if kind == "series":
@@ -301,35 +301,35 @@ def test_what_came_later_changes_no_bit(kind: str) -> None:
 
 
 def test_rows_that_came_too_late_for_a_night_to_see_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
-    """With a lookback of nine days and a window of seven, a row may become known two days after its day."""
+    """With a lookback of nine days and a window of seven, a row may become known up to two days after its day."""
     sales = make_sales([("a", NOON, 1.0), ("a", NOON, 2.0)], ds=["2024-03-08", "2024-03-07"])
     sets = {"seen": aggregates(windows_days=[7], functions=["sum"])}
 
     bounded = run(make_pipeline(lookback_days=9, aggregates=sets), sales, make_rows([("a", NOON)]))
 
     assert bounded["seen_revenue_sum_7d"].to_pylist() == [1.0]
-    assert "1 of 2 rows of 'sales' became known more than 2 days after their day" in caplog.text
+    assert "1 of 2 rows of 'sales' are left out of the 7-day windows of" in caplog.text
     unbounded = run(make_pipeline(aggregates=sets), sales, make_rows([("a", NOON)]))
     assert unbounded["seen_revenue_sum_7d"].to_pylist() == [3.0]
 
 
 def test_a_night_that_reads_no_older_partitions_than_the_lookback_sees_the_same() -> None:
-    """However late rows came, leaving out the partitions that a night does not read changes no bit."""
+    """However late rows came, leaving out the partitions beyond the lookback changes no bit."""
     sales, rows = many()
     late = np.random.default_rng(3).integers(0, 12, sales.num_rows)
     days = [at - timedelta(days=int(back)) for at, back in zip(sales["day"].to_pylist(), late, strict=True)]
     sales = sales.set_column(sales.column_names.index("ds"), "ds", pa.array([f"{day:%Y-%m-%d}" for day in days]))
     pipeline = make_pipeline(lookback_days=16, aggregates={"seen": aggregates(windows_days=[7, 14])})
     since = datetime(2024, 2, 25)
-    asked = rows.filter(pa.compute.greater_equal(rows["prediction_time"], pa.scalar(since, pa.timestamp("us"))))
+    points = rows.filter(pa.compute.greater_equal(rows["prediction_time"], pa.scalar(since, pa.timestamp("us"))))
     read = sales.filter(pa.compute.greater_equal(sales["ds"], f"{since - timedelta(days=16):%Y-%m-%d}"))
 
     assert read.num_rows < sales.num_rows
-    assert run(pipeline, read, asked).equals(run(pipeline, sales, asked))
+    assert run(pipeline, read, points).equals(run(pipeline, sales, points))
 
 
 def test_the_columns_are_known_without_data() -> None:
-    """What the settings say is what is added, in that order, of whatever rows there are, and all are numbers."""
+    """The columns follow from the settings, in order, whatever the rows are, and all are numbers."""
     pytest.importorskip("tsfresh")
     series = {"source": "sales", "by": ["store"], "values": ["revenue"]}
     pipeline = make_pipeline(
@@ -346,16 +346,16 @@ def test_the_columns_are_known_without_data() -> None:
     assert {str(kind) for kind in full.schema.types[rows.num_columns :]} == {"double"}
 
 
-def test_a_pipeline_without_automated_features_is_left_alone() -> None:
-    """No set, no column."""
+def test_a_pipeline_without_automated_features_gets_no_column() -> None:
+    """Without sets, the rows stay as they are."""
     rows = make_rows([("a", NOON)])
 
     assert run(make_pipeline(), make_sales([]), rows) is rows
     assert automated_names(make_pipeline()) == []
 
 
-def test_a_value_may_be_called_as_its_set() -> None:
-    """The count of a set is of its rows, also where a column has the set's name and nulls."""
+def test_a_value_may_have_the_name_of_its_set() -> None:
+    """The count of a set counts rows, also if a column has the set's name and nulls."""
     sets = {"revenue": aggregates(windows_days=[7], functions=["count", "sum"])}
     sales = make_sales([("a", NOON, None), ("a", NOON, 2.0)])
 
@@ -364,17 +364,17 @@ def test_a_value_may_be_called_as_its_set() -> None:
     assert (row["revenue_count_7d"], row["revenue_revenue_sum_7d"]) == (2, 2.0)
 
 
-def test_a_column_that_the_query_yields_already_is_refused() -> None:
-    """A feature has one meaning, so its name is taken once."""
+def test_a_column_that_the_query_returns_already_is_refused() -> None:
+    """Each feature name has one meaning."""
     rows = make_rows([("a", NOON)], seen_count_7d=[1.0])
 
     sentence = refused(make_pipeline(aggregates={"seen": aggregates(windows_days=[7])}), rows)
 
-    assert "'seen' makes the column seen_count_7d, and the query yields it too; rename one of them" in sentence
+    assert "'seen' makes the column seen_count_7d, but the query returns it too; rename one of them" in sentence
 
 
 def test_two_sets_that_make_the_same_column_are_refused() -> None:
-    """Names of sets and columns may run into each other."""
+    """Names of sets and columns may combine to the same name."""
     sets = {
         "a": aggregates(["revenue"], windows_days=[7], functions=["mean"]),
         "a_revenue": aggregates(windows_days=[7], functions=["mean"]),
@@ -383,10 +383,10 @@ def test_two_sets_that_make_the_same_column_are_refused() -> None:
     made.sources["sales"].columns["revenue_revenue"] = "float"
     made.features.automated.aggregates["a"].values.append("revenue_revenue")
 
-    assert "the column a_revenue_revenue_mean_7d, and 'a' makes it too" in refused(made)
+    assert "the column a_revenue_revenue_mean_7d, but 'a' makes it too" in refused(made)
 
 
-def test_a_by_column_that_the_query_does_not_yield_is_refused() -> None:
+def test_a_by_column_that_the_query_does_not_return_is_refused() -> None:
     """Without the store in the row, its sales cannot be found."""
     sentence = refused(make_pipeline(aggregates={"seen": aggregates(by=["shelf"])}))
 
@@ -395,7 +395,7 @@ def test_a_by_column_that_the_query_does_not_yield_is_refused() -> None:
 
 
 def test_by_columns_that_cannot_be_compared_are_refused() -> None:
-    """A shelf called 'top' is not the number of one."""
+    """A shelf named 'top' is not a number."""
     rows = make_rows([("a", NOON)], shelf=["top"])
 
     sentence = refused(make_pipeline(aggregates={"seen": aggregates(by=["shelf"])}), rows)
@@ -404,7 +404,7 @@ def test_by_columns_that_cannot_be_compared_are_refused() -> None:
 
 
 def test_without_tsfresh_a_series_names_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That it is missing is said before anything is computed, also of an empty table."""
+    """The error comes before anything is computed, also for an empty table."""
     monkeypatch.setattr(automated, "find_spec", lambda name: None)
     made = make_pipeline(series={"shape": {"source": "sales", "by": ["store"], "values": ["revenue"]}})
 
@@ -412,13 +412,13 @@ def test_without_tsfresh_a_series_names_what_installs_it(monkeypatch: pytest.Mon
 
 
 def seconds_a_look(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let the clock advance by so many seconds each time that it is looked at."""
+    """Let the clock advance by this many seconds each time it is read."""
     ticks: Iterator[float] = (seconds * number for number in range(10**9))
     monkeypatch.setattr("include.features.budget.monotonic", lambda: next(ticks))
 
 
 def test_aggregates_that_need_too_many_seconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once one of eight columns has taken ten seconds, eighty are needed and fifty there."""
+    """After one of eight columns took ten seconds, eighty are needed but only fifty are left."""
     seconds_a_look(monkeypatch, 10.0)
     made = make_pipeline(aggregates={"seen": aggregates(windows_days=[7])}, seconds=50)
 
@@ -429,7 +429,7 @@ def test_aggregates_that_need_too_many_seconds_are_refused(monkeypatch: pytest.M
 
 
 def test_seconds_are_shared_by_all_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second set has what the first has left, and the sentence says what was spent."""
+    """A second set has what the first left over, and the sentence says what was spent."""
     seconds_a_look(monkeypatch, 1.0)
     one = aggregates(windows_days=[7], functions=["sum"])
     make_sets = {"first": one, "second": one}
@@ -439,4 +439,4 @@ def test_seconds_are_shared_by_all_sets(monkeypatch: pytest.MonkeyPatch) -> None
     )
     assert "second_revenue_sum_7d" in enough.column_names
     seconds_a_look(monkeypatch, 1.0)
-    assert "is 3 (of which 3 s were spent before)" in refused(make_pipeline(aggregates=make_sets, seconds=3))
+    assert "is 3 (3 s of it were spent before)" in refused(make_pipeline(aggregates=make_sets, seconds=3))

@@ -1,4 +1,4 @@
-"""A feature table is built once of the same snapshot, and of nothing but the snapshot."""
+"""A feature table is built once for each snapshot, and only from the snapshot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ingest(first: int, last: int) -> None:
 
 
 def build(as_of: date = LAST, snapshot: dict[str, int] | None = None) -> FeatureTable:
-    """Build the shop's features of a snapshot, by default of the newest."""
+    """Build the shop's features of a snapshot, by default the newest."""
     pipeline = load_pipeline("shop")
     return build_features(pipeline, snapshot or pin_snapshot(pipeline), as_of)
 
@@ -45,7 +45,7 @@ def ingested(shop: Path) -> Path:
     return shop
 
 
-def test_a_build_says_what_it_made(ingested: Path) -> None:
+def test_a_build_counts_its_rows_and_columns(ingested: Path) -> None:
     """Rows, labels and columns are counted, and the version can be read."""
     table = build()
 
@@ -56,7 +56,7 @@ def test_a_build_says_what_it_made(ingested: Path) -> None:
 
 
 def test_rows_without_a_label_are_counted_apart(ingested: Path) -> None:
-    """The days that wait for their label are rows, and not labelled ones."""
+    """Days that wait for their label count as rows, but not as labelled rows."""
     table = build()
 
     unknown = read_features(table)["revenue"].isna()
@@ -64,8 +64,8 @@ def test_rows_without_a_label_are_counted_apart(ingested: Path) -> None:
     assert set(read_features(table)["prediction_time"][unknown].dt.date) == {LAST + timedelta(days=1)}
 
 
-def test_a_build_tells_the_features_and_their_types(ingested: Path) -> None:
-    """What a model may learn from is known without reading a row: neither key nor time nor label."""
+def test_a_build_lists_the_features_and_their_types(ingested: Path) -> None:
+    """The columns to learn from are known without reading a row: neither key nor time nor label."""
     assert build().feature_types == {
         "store": "string",
         "weekday": "int64",
@@ -75,15 +75,15 @@ def test_a_build_tells_the_features_and_their_types(ingested: Path) -> None:
 
 
 def test_the_partition_of_the_table_is_no_column_of_the_features(ingested: Path) -> None:
-    """How rows lie is the lake's own."""
+    """The partition column belongs to the lake."""
     table = build()
 
     assert read_feature_rows(table).num_columns == table.columns
     assert lake.read_table(table.uri, table.version).num_columns == table.columns + 1
 
 
-def test_a_table_of_an_older_nightshift_can_be_read_and_is_built_anew(ingested: Path) -> None:
-    """Such a table has no partitions, and its commits say less; a run of then is read as it was."""
+def test_a_table_of_an_older_release_can_be_read_and_is_rebuilt(ingested: Path) -> None:
+    """Such a table has no partitions and a shorter record; an old run is read as it was."""
     rows = read_feature_rows(build())
     uri = lake.features_uri("shop") + "-old"
     version = lake.write_table(uri, rows, "old").version
@@ -98,7 +98,7 @@ def test_a_table_of_an_older_nightshift_can_be_read_and_is_built_anew(ingested: 
 
 
 def test_the_same_snapshot_is_the_same_version(ingested: Path) -> None:
-    """A step that runs again finds what it made, and writes nothing."""
+    """A step that runs again finds its earlier result, and writes nothing."""
     first = build()
 
     assert build() == first
@@ -106,7 +106,7 @@ def test_the_same_snapshot_is_the_same_version(ingested: Path) -> None:
 
 
 def test_an_older_build_is_found_after_a_newer_one(ingested: Path) -> None:
-    """A build is found by what it was made from, not by being the last."""
+    """A build is found by its inputs, not by being the last."""
     first = build()
     second = build(LAST - timedelta(days=1))
 
@@ -116,8 +116,8 @@ def test_an_older_build_is_found_after_a_newer_one(ingested: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["day", "query", "snapshot", "window"])
-def test_what_a_build_is_made_from_makes_another(ingested: Path, change: str) -> None:
-    """Another day, query, snapshot or window is another build, with a version of its own."""
+def test_other_inputs_make_another_build(ingested: Path, change: str) -> None:
+    """Another day, query, snapshot or window is another build, with its own version."""
     first, as_of = build(), LAST
     if change == "day":
         as_of -= timedelta(days=1)
@@ -137,15 +137,15 @@ def test_what_a_build_is_made_from_makes_another(ingested: Path, change: str) ->
 
 
 def test_a_build_sees_nothing_that_was_known_after_its_day(ingested: Path) -> None:
-    """Features of a past day are those that its night would have made."""
+    """Features of a past day are those that its own night would have built."""
     then = build(LAST - timedelta(days=5))
 
     assert then.rows == 75
-    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=4), "asked at its end"
+    assert read_features(then)["prediction_time"].max().date() == LAST - timedelta(days=4), "at its end"
 
 
 def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path) -> None:
-    """A run that retries after the next ingestion builds the very same features."""
+    """A run that retries after the next ingestion builds the same features."""
     pipeline = load_pipeline("shop")
     pinned = pin_snapshot(pipeline)
     frame = factories.sales()
@@ -161,7 +161,7 @@ def test_a_pinned_snapshot_does_not_see_what_was_published_since(ingested: Path)
 
 
 def test_only_the_window_is_predicted(ingested: Path) -> None:
-    """Older days are history and no rows."""
+    """Older days are only history."""
     window = factories.SHOP_YAML.replace("window_days: 100", "window_days: 18")
     factories.write_shop(ingested.parent, pipeline=window)
 
@@ -181,7 +181,7 @@ def test_only_the_window_is_predicted(ingested: Path) -> None:
     ids=["no table", "no key", "a join that multiplies"],
 )
 def test_a_query_that_is_refused_leaves_the_last_features(ingested: Path, query: str) -> None:
-    """What was there before stays: the table's version and its rows."""
+    """The table keeps its version and its rows."""
     before = build()
     rows = lake.read_table(before.uri, before.version)
     factories.write_shop(ingested.parent, features=query)
@@ -193,8 +193,8 @@ def test_a_query_that_is_refused_leaves_the_last_features(ingested: Path, query:
     assert lake.read_table(before.uri, before.version) == rows
 
 
-def test_a_build_that_failed_is_made_once_the_query_is_mended(ingested: Path) -> None:
-    """A failure leaves nothing that a later build would take for its own."""
+def test_a_failed_build_succeeds_once_the_query_is_fixed(ingested: Path) -> None:
+    """A failure leaves nothing that a later build would mistake for its own."""
     factories.write_shop(ingested.parent, features="SELECT * FROM sale")
     with pytest.raises(FeatureQueryFailed):
         build()
@@ -204,7 +204,7 @@ def test_a_build_that_failed_is_made_once_the_query_is_mended(ingested: Path) ->
 
 
 def test_no_rows_are_a_table_without_labels(ingested: Path) -> None:
-    """A day before the first sale has no rows; what that means is for the training to say."""
+    """A day before the first sale has no rows; the training decides what that means."""
     factories.write_shop(ingested.parent, features=factories.SHOP_FEATURES + "WHERE sales.store = 'none'")
 
     table = build()
@@ -212,8 +212,8 @@ def test_no_rows_are_a_table_without_labels(ingested: Path) -> None:
     assert (table.rows, table.labelled_rows) == (0, 0)
 
 
-def test_rows_are_read_in_the_order_of_time_however_they_lie(ingested: Path) -> None:
-    """A sample is drawn by position and trees sum in the order of rows, so the order is part of the features."""
+def test_rows_are_read_in_order_of_time_however_they_are_stored(ingested: Path) -> None:
+    """Samples are drawn by position and trees sum in the order of rows, so the order matters."""
     table = build()
     rows = lake.read_table(table.uri, table.version)
     mixed = lake.write_table(table.uri, rows.take(list(range(50, 100)) + list(range(50))), "mixed")
@@ -225,7 +225,7 @@ def test_rows_are_read_in_the_order_of_time_however_they_lie(ingested: Path) -> 
 
 
 def test_a_table_of_many_batches_is_written_in_its_order(tmp_path: Path) -> None:
-    """The writer takes batches side by side; ours gives it one."""
+    """The writer writes batches in parallel, so it gets only one."""
     batches = [pa.record_batch({"number": list(range(at, at + 10))}) for at in range(0, 1000, 10)]
     written = lake.write_table(str(tmp_path / "table"), pa.Table.from_batches(batches), "numbers")
 
@@ -233,8 +233,8 @@ def test_a_table_of_many_batches_is_written_in_its_order(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("lookback", ["", "  lookback_days: 10\n"], ids=["all history", "a lookback"])
-def test_rows_that_are_computed_apart_are_those_of_the_build(ingested: Path, lookback: str) -> None:
-    """What is predicted has the features that would be learned from: of one day it has its rows, to the last bit."""
+def test_rows_computed_alone_equal_those_of_the_build(ingested: Path, lookback: str) -> None:
+    """Prediction uses the features that training would see: one day's rows are equal to the last bit."""
     factories.write_shop(
         ingested.parent, pipeline=factories.SHOP_YAML.replace("  label: revenue\n", f"  label: revenue\n{lookback}")
     )
@@ -245,8 +245,8 @@ def test_rows_that_are_computed_apart_are_those_of_the_build(ingested: Path, loo
     for ago in range(3):
         as_of = LAST - timedelta(days=ago)
         since = datetime.combine(as_of, time.min) + timedelta(microseconds=1)
-        asked = datetime.combine(as_of + timedelta(days=1), time.min)
-        of_day = built.filter(pc.equal(built["prediction_time"], asked))
+        midnight = datetime.combine(as_of + timedelta(days=1), time.min)
+        of_day = built.filter(pc.equal(built["prediction_time"], midnight))
 
         found = compute_rows(pipeline, snapshot, as_of, since)
         known = [name for name in found.column_names if name != "revenue"]  # a label that came later is not known then
@@ -257,8 +257,8 @@ def test_rows_that_are_computed_apart_are_those_of_the_build(ingested: Path, loo
     assert lake.latest_version(lake.features_uri("shop")) == version
 
 
-def test_an_enum_is_text_whoever_reads_it(ingested: Path) -> None:
-    """The lake knows no enums, so rows that were never there must not have them either."""
+def test_an_enum_is_text_for_every_reader(ingested: Path) -> None:
+    """The lake has no enums, so rows that were never written must not have them either."""
     query = factories.SHOP_FEATURES.replace(
         "    spine.store,\n",
         "    spine.store::ENUM ('store-0', 'store-1', 'store-2', 'store-3', 'store-4') AS store,\n",

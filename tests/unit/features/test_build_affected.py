@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from include.config.pipeline import Pipeline
-from include.features.affected import Affected, Base, find_affected, why_all
+from include.features.affected import Affected, find_affected, why_rebuild_all
+from include.features.build_record import BuildRecord
 from include.lake import DayChange
 from tests import factories
 
@@ -50,8 +51,8 @@ def pipeline(**training: object) -> Pipeline:
     return Pipeline(**fields)
 
 
-def base(**changes: object) -> Base:
-    """Return what the build of the day before says of itself."""
+def base(**changes: object) -> BuildRecord:
+    """Return the record of the build as of the day before."""
     fields = {
         "definition": "d",
         "as_of": AS_OF - timedelta(days=1),
@@ -60,8 +61,10 @@ def base(**changes: object) -> Base:
         "tables": {"sales": "s", "stores": "s"},
         "unlabelled_since": None,
         "types": {},
+        "rows": 0,
+        "labelled_rows": 0,
     }
-    return Base(**fields | changes)  # type: ignore[arg-type]
+    return BuildRecord(**fields | changes)  # type: ignore[arg-type]
 
 
 def change(day: int, *, replaced: bool = False, known: datetime | None = None) -> DayChange:
@@ -70,7 +73,10 @@ def change(day: int, *, replaced: bool = False, known: datetime | None = None) -
 
 
 def affected(
-    sales: list[DayChange] | None, stores: list[DayChange] | None = None, made: Base | None = None, **training: object
+    sales: list[DayChange] | None,
+    stores: list[DayChange] | None = None,
+    made: BuildRecord | None = None,
+    **training: object,
 ) -> Affected:
     """Return what is affected by changes of both sources."""
     tables: dict[str, PinnedTable] = {"sales": Table(sales), "stores": Table(stores or [])}  # type: ignore[dict-item]
@@ -94,78 +100,65 @@ def march(day: int) -> Affected:
         pytest.param([DayChange("2024-03-20", False, None)], 20, id="rows that are never known"),
     ],
 )
-def test_changes_reach_back_to_the_rows_that_can_have_read_them(changes: list[DayChange], since: int) -> None:
-    """The earliest of what a change can reach counts, from its midnight."""
+def test_a_change_affects_the_rows_that_can_have_read_it(changes: list[DayChange], since: int) -> None:
+    """Rows are affected from the midnight before the earliest one that a change can reach."""
     assert affected(changes) == march(since)
 
 
-def test_a_label_that_waits_reaches_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest row without a label may have got it."""
+def test_a_missing_label_affects_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest row without a label may have received it."""
     assert affected([], made=base(unlabelled_since=datetime(2024, 3, 26, 8))) == march(26)
 
 
 def test_labels_settle_in_the_days_of_the_gap() -> None:
-    """A label that is a sum over coming days is known in part before."""
+    """A label that is a sum over coming days is known only in part before the gap ends."""
     assert affected([], gap_days=7) == march(24)
 
 
-def test_days_that_no_row_of_the_window_reads_reach_nothing() -> None:
-    """A backfill of days before the window and its lookback does not make all anew."""
+def test_days_that_no_row_of_the_window_reads_affect_nothing() -> None:
+    """A backfill of days before the window and its lookback does not rebuild everything."""
     old = FIRST_DAY - timedelta(days=11)
 
     assert affected([DayChange(str(old), True, datetime(old.year, old.month, old.day))]) == march(30)
 
 
-def test_rows_of_before_the_window_do_not_count() -> None:
-    """What changed within the lookback of the window's first day reaches its first rows."""
+def test_rows_before_the_window_do_not_count() -> None:
+    """A change within the lookback of the window's first day affects the first rows."""
     found = affected([change(1, replaced=True)])
 
-    assert found.why == "the rows of 41 of the window's days can differ from those of the last build"
+    assert found.why == "41 days of the window can differ from the last build"
 
 
 def test_a_snapshot_counts_from_when_it_is_known() -> None:
-    """A new one of the day reaches nothing before; one of before may have been read by any row."""
+    """A new snapshot affects only later rows; any row may have read an earlier one."""
     assert affected([], stores=[change(31, known=datetime(2024, 3, 31, 23))]) == march(30)
     assert affected([], stores=[change(30, known=datetime(2024, 3, 30, 23))]) == Affected(
-        None, "rows of the snapshot 'stores' changed that were known before"
+        None, "rows of the snapshot 'stores' changed that the last build had read"
     )
 
 
-def test_a_log_that_does_not_tell_makes_all_anew() -> None:
-    """What cannot be known is not guessed."""
-    assert affected(None) == Affected(None, "what changed in 'sales' since the last build cannot be told")
+def test_unknown_changes_rebuild_everything() -> None:
+    """Changes that the log does not hold are not guessed."""
+    assert affected(None) == Affected(None, "the changes of 'sales' since the last build are unknown")
 
 
-def test_a_table_that_was_made_anew_makes_all_anew() -> None:
-    """Its versions are counted from 0 again, and so say nothing beside those of the table of before."""
+def test_a_table_that_was_created_anew_rebuilds_everything() -> None:
+    """Its versions start from 0 again and cannot be compared with those of the old table."""
     found = affected([], made=base(tables={"sales": "removed", "stores": "s"}))
 
-    assert found == Affected(None, "'sales' is another table than the one that the last build read")
+    assert found == Affected(None, "the table 'sales' was created anew since the last build")
 
 
 @pytest.mark.parametrize(
     ("made", "why"),
     [
         (base(), None),
-        (None, "no build is there to go on from"),
-        (base(definition="other"), "the features are defined otherwise than in the last build"),
+        (None, "there is no earlier build to reuse"),
+        (base(definition="other"), "the definition of the features changed since the last build"),
         (base(as_of=AS_OF + timedelta(days=1)), "the last build is as of 2024-04-01, which is later"),
         (base(first_day=FIRST_DAY + timedelta(days=1)), "the last build begins on 2024-02-02, which is later"),
     ],
 )
-def test_a_base_must_be_of_the_same_features_and_no_later(made: Base | None, why: str | None) -> None:
-    """Only rows that the same definition made, of no less than is asked for now, can be kept."""
-    assert why_all(pipeline(), made, "d", FIRST_DAY, AS_OF) == why
-
-
-@pytest.mark.parametrize("left_out", ["definition", "as_of", "tables", "unlabelled_since"])
-def test_a_commit_that_says_too_little_is_no_base(left_out: str) -> None:
-    """Tables of an older Nightshift are built anew."""
-    said = {"definition": "d", "as_of": "2024-03-30", "first_day": "2024-01-31", "snapshot": {}, "tables": {}}
-    said |= {"unlabelled_since": "2024-03-29T00:00:00", "types": {}}
-    assert Base.from_json(said) == Base("d", date(2024, 3, 30), date(2024, 1, 31), {}, {}, datetime(2024, 3, 29), {})
-    del said[left_out]
-
-    assert Base.from_json({}) is None
-    assert Base.from_json(said) is None
-    assert Base.from_json(said | {left_out: None, "as_of": "yesterday"}) is None
+def test_only_an_earlier_build_of_the_same_features_is_reused(made: BuildRecord | None, why: str | None) -> None:
+    """Rows are kept only if they have the same definition and reach as far back."""
+    assert why_rebuild_all(pipeline(), made, "d", FIRST_DAY, AS_OF) == why

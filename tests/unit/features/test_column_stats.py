@@ -1,4 +1,4 @@
-"""The figures of a column: what is null, how many values there are, and between which they lie."""
+"""Column statistics: nulls, the number of distinct values, and their range."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_each_kind_of_column_is_measured_as_far_as_it_goes() -> None:
-    """Numbers have a mean, times a first and a last, text neither; nulls are counted and are no value."""
+def test_each_type_of_column_has_its_statistics() -> None:
+    """Numbers have a mean, times a first and a last, text neither; nulls are counted and are not values."""
     times = [datetime(2024, 1, 1), datetime(2024, 1, 3), None]
     rows = pa.table(
         {
@@ -38,15 +38,15 @@ def test_each_kind_of_column_is_measured_as_far_as_it_goes() -> None:
     ]
 
 
-def test_a_table_without_rows_has_figures() -> None:
+def test_a_table_without_rows_has_statistics() -> None:
     """The first night of a pipeline may have no row to predict."""
     found = column_stats(pa.table({"x": pa.array([], pa.float64())}))
 
     assert found["x"] == ColumnStats("x", "float", nulls=0, distinct=0)
 
 
-def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting each value of each column exactly takes ten times as long, and nobody needs it."""
+def test_many_distinct_values_are_estimated_and_never_exceed_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exact count of every column takes ten times as long, and nobody needs it."""
     monkeypatch.setattr(module, "COUNTED_VALUES", 100)
     rows = pa.table({"few": [number % 7 for number in range(1000)], "many": list(range(1000))})
 
@@ -57,8 +57,8 @@ def test_many_values_are_told_roughly_and_never_more_than_there_are(monkeypatch:
     assert not found["many"].exact
 
 
-def test_a_wide_table_is_measured() -> None:
-    """Each of its columns, however many there are."""
+def test_a_wide_table_has_statistics_of_every_column() -> None:
+    """However many columns there are."""
     rows = pa.table({f"c{number}": [float(number), 2.0, None] for number in range(300)})
 
     measured = column_stats(rows)

@@ -1,4 +1,4 @@
-"""Rows that were built again are the same, but for the order in which floats were added, or are told."""
+"""Rows built again are equal to the stored rows, up to rounding of floats, or the differences are reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.features.compare import Difference, compare, moved_at
+from include.features.compare import ColumnDifference, compare, differing_times
 from include.features.query import PREDICTION_TIME
 
 AT = datetime(2024, 1, 9)
@@ -17,13 +17,13 @@ AT = datetime(2024, 1, 9)
 def rows(
     values: list[Any], kind: pa.DataType | None = None, keys: list[str] | None = None, **times: datetime
 ) -> pa.Table:
-    """Return rows of one feature, all asked at the same time but for those whose key is named."""
+    """Return rows of one feature, all at the same prediction time except for the keys in `times`."""
     keys = keys or [f"k{number}" for number in range(len(values))]
-    asked = pa.array([times.get(key, AT) for key in keys], pa.timestamp("us"))
-    return pa.table({"key": pa.array(keys, pa.string()), "prediction_time": asked, "x": pa.array(values, kind)})
+    at = pa.array([times.get(key, AT) for key in keys], pa.timestamp("us"))
+    return pa.table({"key": pa.array(keys, pa.string()), "prediction_time": at, "x": pa.array(values, kind)})
 
 
-def found(full: pa.Table, again: pa.Table) -> list[Difference]:
+def found(full: pa.Table, again: pa.Table) -> list[ColumnDifference]:
     """Compare the feature of two tables."""
     return compare(full, again, ["key"], ["x"])
 
@@ -38,7 +38,7 @@ def found(full: pa.Table, again: pa.Table) -> list[Difference]:
     ],
 )
 def test_the_same_rows_have_no_difference(values: list[Any], kind: pa.DataType) -> None:
-    """Whatever the type, nulls are equal to nulls, and the order of rows is nothing."""
+    """For every type, nulls are equal to nulls, and the order of rows does not matter."""
     full = rows(values, kind)
 
     assert found(full, full.take([2, 0, 3, 1])) == []
@@ -64,53 +64,53 @@ def test_the_same_rows_have_no_difference(values: list[Any], kind: pa.DataType) 
     ],
 )
 def test_floats_may_differ_by_rounding_and_nothing_else(kind: pa.DataType, value: Any, again: Any, same: bool) -> None:
-    """A billionth of a float is rounding, as is a trifle beside 0; an integer, a text or a null is exact."""
+    """A billionth of a float is rounding, and so is a tiny difference from 0; integers, texts and nulls are exact."""
     differences = found(
         rows([1, value] if kind != pa.string() else ["1", value], kind),
         rows([1, again] if kind != pa.string() else ["1", again], kind),
     )
 
-    assert [(each.kind, each.feature, each.rows, each.of) for each in differences] == (
+    assert [(each.kind, each.feature, each.rows, each.compared) for each in differences] == (
         [] if same else [("value", "x", 1, 2)]
     )
 
 
-def test_a_difference_tells_the_latest_row_with_its_two_values() -> None:
-    """The row that is asked last is the sharpest example; of several, the first by key."""
+def test_a_difference_names_the_latest_row_with_its_two_values() -> None:
+    """The example is the row with the latest prediction time; of several, the first by key."""
     times = {"k0": datetime(2024, 1, 8, 6), "k3": datetime(2024, 1, 8, 7)}
     full, again = rows([1.0, 2.0, 3.5, 4.0], **times), rows([9.0, 2.0, 3.25, 9.0], **times)
 
     assert found(full, again) == [
-        Difference("value", "x", 3, 4, "key 'k2' asked at 2024-01-09 00:00:00 UTC", "3.5", "3.25")
+        ColumnDifference("value", "x", 3, 4, "key 'k2' at prediction_time 2024-01-09 00:00:00 UTC", "3.5", "3.25")
     ]
 
 
-def test_rows_of_one_table_only_are_told_and_their_values_not_compared() -> None:
-    """A row that is missing, or is there too much, is one difference, and none of its features is another."""
+def test_missing_and_extra_rows_are_reported_without_their_values() -> None:
+    """A missing or extra row is one difference, and its features are not compared."""
     full, again = rows([1.0, 2.0], keys=["a", "b"]), rows([2.0, None, 3.0], pa.float64(), keys=["b", "c", "d"])
 
     assert found(full, again) == [
-        Difference("missing", "", 1, 2, "key 'a' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
-        Difference("extra", "", 2, 2, "key 'c' asked at 2024-01-09 00:00:00 UTC", "null", "null"),
+        ColumnDifference("missing", "", 1, 2, "key 'a' at prediction_time 2024-01-09 00:00:00 UTC", "null", "null"),
+        ColumnDifference("extra", "", 2, 2, "key 'c' at prediction_time 2024-01-09 00:00:00 UTC", "null", "null"),
     ]
 
 
-def test_a_row_that_is_asked_at_another_time_is_another_row() -> None:
-    """A prediction time that moved is a row that is missing and one that is too much."""
+def test_a_row_at_another_prediction_time_is_another_row() -> None:
+    """A changed prediction time is one missing row and one extra row."""
     kinds = [each.kind for each in found(rows([1.0]), rows([1.0], k0=datetime(2024, 1, 8)))]
 
     assert kinds == ["missing", "extra"]
 
 
 def test_no_rows_built_again_are_all_missing() -> None:
-    """A spine that exists after the fact only leaves nothing to compare."""
-    assert [(each.kind, each.rows, each.of) for each in found(rows([1.0, 2.0]), rows([], pa.float64()))] == [
+    """A spine that exists only after the fact leaves nothing to compare."""
+    assert [(each.kind, each.rows, each.compared) for each in found(rows([1.0, 2.0]), rows([], pa.float64()))] == [
         ("missing", 2, 2)
     ]
 
 
 def test_a_key_of_several_columns_and_odd_names_are_quoted() -> None:
-    """Names are the query's own: with capitals, spaces, quotes, or those of SQL; long values are clipped."""
+    """Names are the query's own: with capitals, spaces, quotes, or those of SQL; long values are cut."""
     full = pa.table(
         {
             "Select": ["s", "s"],
@@ -123,15 +123,15 @@ def test_a_key_of_several_columns_and_odd_names_are_quoted() -> None:
 
     difference = compare(full, again, ["Select", 'no "1"'], ["a feature's"])[0]
 
-    assert difference.example == "Select 's', no \"1\" 2 asked at 2024-01-09 00:00:00 UTC"
+    assert difference.example == "Select 's', no \"1\" 2 at prediction_time 2024-01-09 00:00:00 UTC"
     assert difference.in_table == "'" + "x" * 56 + "..."
     assert difference.again == "'y'"
 
 
-def test_it_is_told_at_which_times_a_column_moved() -> None:
-    """Rows are matched by time and key; each moment has the number of rows that differ, and one without any is none."""
+def test_the_times_at_which_a_column_differs_are_returned() -> None:
+    """Rows are matched by time and key; only times with a difference are returned, with the number of rows."""
     times = [datetime(2024, 1, day) for day in (2, 1, 2, 3)]
     full = pa.table({"row": [1, 2, 3, 4], PREDICTION_TIME: times, "x": [1.0, 2.0, 3.0, None], "y": [1, 1, 1, 1]})
     again = full.set_column(2, "x", pa.array([5.0, 2.0, None, None]))
 
-    assert moved_at(full, again, ["row"], ["x", "y"]) == {"x": {datetime(2024, 1, 2): 2}, "y": {}}
+    assert differing_times(full, again, ["row"], ["x", "y"]) == {"x": {datetime(2024, 1, 2): 2}, "y": {}}

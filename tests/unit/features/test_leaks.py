@@ -1,4 +1,4 @@
-"""What a proof found is told in one sentence: which feature, how many rows, an example, and what to do."""
+"""A leak is explained in one sentence: which feature, how many rows, an example, and what to do."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.config.loader import load_pipeline
-from include.features.compare import Difference
+from include.features.compare import ColumnDifference
 from include.features.leaks import Cause, Leak, explain, leak_sentence, leaks_sentence
 from tests import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLE = "store_day 's-1' asked at 2024-01-09 00:00:00 UTC"
+EXAMPLE = "store_day 's-1' at prediction_time 2024-01-09 00:00:00 UTC"
 
 
-def differs(feature: str = "x", rows: int = 1, of: int = 10, example: str = EXAMPLE) -> Difference:
+def differs(feature: str = "x", rows: int = 1, compared: int = 10, example: str = EXAMPLE) -> ColumnDifference:
     """Return a feature that differs."""
-    return Difference("value", feature, rows, of, example, "1.5", "null")
+    return ColumnDifference("value", feature, rows, compared, example, "1.5", "null")
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def differs(feature: str = "x", rows: int = 1, of: int = 10, example: str = EXAM
         (["y"], ["x"], [], [("future", "y"), ("lookback", "x")]),
     ],
 )
-def test_the_cause_is_told_by_what_else_differs(
+def test_the_cause_follows_from_what_else_differs(
     leaks: list[str], short: list[str], chance: list[str], expected: list[tuple[str, str]]
 ) -> None:
-    """What differs with all of the past is the future or chance; what does with little of it only is the lookback."""
+    """A difference from all of the past is the future or chance; one only within the lookback is the lookback."""
     all_of_it = [differs(name) for name in dict.fromkeys([*leaks, *short])]
-    told = explain(all_of_it, [*map(differs, leaks)], [*map(differs, short)], [*map(differs, chance)])
+    explained = explain(all_of_it, [*map(differs, leaks)], [*map(differs, short)], [*map(differs, chance)])
 
-    assert [(leak.cause, leak.difference.feature) for leak in told] == expected
+    assert [(leak.cause, leak.difference.feature) for leak in explained] == expected
 
 
 @pytest.mark.parametrize(
@@ -51,50 +51,50 @@ def test_the_cause_is_told_by_what_else_differs(
         ("chance", "future", "new"),
     ],
 )
-def test_cut_offs_are_told_together_by_the_stronger_one(cause: Cause, first: Cause, expected: str) -> None:
-    """Rows add up; the example is of the cut-off whose cause stands."""
-    told = Leak(cause, differs(rows=2, example="new")).together_with(Leak(first, differs(rows=3, of=7, example="old")))
+def test_cut_offs_are_merged_into_the_stronger_one(cause: Cause, first: Cause, expected: str) -> None:
+    """Rows add up; the example is that of the stronger cause."""
+    merged = Leak(cause, differs(rows=2, example="new")).merge(Leak(first, differs(rows=3, compared=7, example="old")))
 
-    assert (told.difference.rows, told.difference.of, told.difference.example) == (5, 17, expected)
-    assert told.cause == (cause if expected == "new" else first)
+    assert (merged.difference.rows, merged.difference.compared, merged.difference.example) == (5, 17, expected)
+    assert merged.cause == (cause if expected == "new" else first)
 
 
 @pytest.mark.parametrize(
     ("leak", "words"),
     [
         (
-            Leak("future", differs(rows=1200, of=3000)),
+            Leak("future", differs(rows=1200, compared=3000)),
             f"'x' knows the future: 1,200 of 3,000 rows differ when only what was known then is read, such as "
             f"{EXAMPLE}, which has 1.5 in the table and null then; use only rows with available_at <= prediction_time",
         ),
         (
             Leak("own_label", differs()),
-            f"'x' knows the row's own label: 1 of 10 rows differ when the labels of the rows asked at that moment are "
-            f"changed, such as {EXAMPLE}, which has 1.5 in the table and null then; of the source that the rows come "
-            "from, use only rows with available_at < prediction_time, or say with label_known_after when its label "
-            "becomes known (docs/how-to/one-table-with-its-labels.md)",
+            f"'x' knows the row's own label: 1 of 10 rows differ when the labels of the rows at that "
+            f"prediction_time are changed, such as {EXAMPLE}, which has 1.5 in the table and null then; from the "
+            "source of the spine, use only rows with available_at < prediction_time, or declare with label_known_after "
+            "when the label becomes known (docs/how-to/one-table-with-its-labels.md)",
         ),
         (
             Leak("lookback", differs()),
             f"'x' reads further back than features.lookback_days (7): 1 of 10 rows differ when only the partitions of "
-            f"7 days are read, such as {EXAMPLE}, which has 1.5 in the table and null then; set features.lookback_days "
-            "to more, or bound in the query how old the rows may be",
+            f"7 days are read, such as {EXAMPLE}, which has 1.5 in the table and null then; raise "
+            "features.lookback_days, or limit in the query how old the rows may be",
         ),
         (
-            Leak("future", Difference("missing", "", 2, 10, EXAMPLE)),
-            f"2 of 10 rows are not there when only what was known then is read, such as {EXAMPLE}; the spine must come "
+            Leak("future", ColumnDifference("missing", "", 2, 10, EXAMPLE)),
+            f"2 of 10 rows are missing when only what was known then is read, such as {EXAMPLE}; the spine must come "
             "from what is known at prediction_time",
         ),
         (
-            Leak("future", Difference("extra", "", 2, 10, EXAMPLE)),
-            f"2 more rows are there when only what was known then is read, such as {EXAMPLE}; the spine must come from "
+            Leak("future", ColumnDifference("extra", "", 2, 10, EXAMPLE)),
+            f"2 more rows appear when only what was known then is read, such as {EXAMPLE}; the spine must come from "
             "what is known at prediction_time",
         ),
         (
             Leak("chance", differs()),
-            f"'x' is another each time the query runs: 1 of 10 rows differ when the query runs again, such as "
-            f"{EXAMPLE}, which has 1.5 in the table and null then; order by columns that tell rows apart, "
-            "and use no random() and no now()",
+            f"'x' changes each time the query runs: 1 of 10 rows differ when the query runs again, such as "
+            f"{EXAMPLE}, which has 1.5 in the table and null then; order by columns that make the "
+            "order unique, and do not use random() or now()",
         ),
     ],
     ids=["a feature", "a label", "a lookback", "rows missing", "rows more", "chance"],
@@ -108,11 +108,11 @@ def test_a_leak_is_one_sentence(shop: Path, leak: Leak, words: str) -> None:
 
 
 def test_many_leaks_are_one_bounded_sentence(shop: Path) -> None:
-    """The first is told whole, some others by name, and the rest counted; a long name is clipped."""
+    """The first is explained, some others are named, and the rest are counted; a long name is cut."""
     leaks = [Leak("future", differs(f"{'long' * 20}{number}")) for number in range(1000)]
 
-    told = leaks_sentence(load_pipeline("shop"), leaks)
+    sentence = leaks_sentence(load_pipeline("shop"), leaks)
 
-    assert told.startswith(leak_sentence(load_pipeline("shop"), leaks[0]) + "; ")
-    assert told.endswith("and 994 more differ as well")
-    assert len(told) < 1000
+    assert sentence.startswith(leak_sentence(load_pipeline("shop"), leaks[0]) + "; ")
+    assert sentence.endswith("and 994 more also differ")
+    assert len(sentence) < 1000

@@ -1,4 +1,4 @@
-"""The lineage of a feature: the sources its values are made of, through all that a query may do with them."""
+"""Column lineage finds the sources of a feature through whatever a query does with them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.config.loader import load_pipeline, read_pipeline
-from include.features.lineage import trace_columns, trace_query
+from include.features.lineage import column_lineage, query_lineage
 from tests import factories
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ BOTH, SALES, STORES = ("sales", "stores"), ("sales",), ("stores",)
         ("SELECT X.Revenue AS Rev FROM Sales AS x", {"rev": SALES}),
     ],
 )
-def test_a_column_is_traced_to_its_sources(query: str, sources: dict[str, tuple[str, ...]]) -> None:
-    """Joins, stars, subqueries, unions and names in other cases do not hide where a value comes from."""
-    columns, note = trace_query(query, TABLES)
+def test_the_sources_of_a_column_are_found(query: str, sources: dict[str, tuple[str, ...]]) -> None:
+    """Joins, stars, subqueries, unions and names in another case do not hide where a value comes from."""
+    columns, note = query_lineage(query, TABLES)
 
     assert {name: columns[name].sources for name in sources} == sources
     assert note == ""
@@ -99,13 +99,13 @@ def test_a_column_is_traced_to_its_sources(query: str, sources: dict[str, tuple[
         ("SELECT m.v AS n FROM stores JOIN trailing('sales', 7) AS m ON true", SALES),
     ],
 )
-def test_what_is_counted_and_by_what_belongs_to_a_value(query: str, sources: tuple[str, ...]) -> None:
-    """A count is made of rows, and an aggregate of its groups, windows and macros as much as of its column."""
-    assert trace_query(query, TABLES)[0]["n"].sources == sources
+def test_counted_tables_and_groups_are_origins_too(query: str, sources: tuple[str, ...]) -> None:
+    """A count comes from the tables that it counts, and an aggregate also from its groups, windows and macros."""
+    assert query_lineage(query, TABLES)[0]["n"].sources == sources
 
 
-def test_comments_are_found_where_a_column_is_made() -> None:
-    """A column that is only passed on has the comment, the heading and the SQL of the CTE that makes it."""
+def test_comments_are_found_where_a_column_is_computed() -> None:
+    """A column that is only passed on has the comment, heading and SQL of the CTE that computes it."""
     query = """
     WITH made AS (
         SELECT
@@ -119,7 +119,7 @@ def test_comments_are_found_where_a_column_is_made() -> None:
     SELECT *, twice AS again, twice + 1 AS more FROM made
     """
 
-    columns, _ = trace_query(query, TABLES)
+    columns, _ = query_lineage(query, TABLES)
 
     assert (columns["store"].comment, columns["store"].group) == ("where", "")
     assert (columns["twice"].comment, columns["twice"].group) == ("twice the revenue", "money")
@@ -130,11 +130,11 @@ def test_comments_are_found_where_a_column_is_made() -> None:
     assert columns["more"].comment == ""
 
 
-def test_the_query_of_the_demo_is_known_whole() -> None:
-    """Every column of a real query of a hundred lines has sources, and those of a block have its heading."""
+def test_every_column_of_the_demo_has_lineage() -> None:
+    """In a real query of a hundred lines every column has sources, and the columns of a block share its heading."""
     pipeline = load_pipeline("flight_delays")
 
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
 
     assert lineage.note == ""
     assert len(lineage.columns) > 30
@@ -145,9 +145,9 @@ def test_the_query_of_the_demo_is_known_whole() -> None:
     assert lineage.of("route_late_share_28d").comment.startswith("few flights say little")
 
 
-def test_the_query_of_the_shop_is_known_whole(shop: Path) -> None:
-    """So is a small one without a comment."""
-    lineage = trace_columns(load_pipeline("shop"))
+def test_every_column_of_the_shop_has_lineage(shop: Path) -> None:
+    """A small query without comments has lineage too."""
+    lineage = column_lineage(load_pipeline("shop"))
 
     assert lineage.note == ""
     assert {column.sources for column in lineage.columns.values()} == {("sales",)}
@@ -157,26 +157,26 @@ def test_the_query_of_the_shop_is_known_whole(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("query", "note"),
     [
-        ("SELECT (store FROM sales", "could not be read"),
-        ("PIVOT sales ON store USING sum(revenue)", "no SELECT"),
-        ("SELECT columns('r.*') FROM sales", "named only when it runs"),
-        ("SELECT * FROM unheard_of(7)", "named only when it runs"),
-        ("SELECT nosuch FROM sales", "where nosuch comes from"),
-        ("", "could not be read"),
+        ("SELECT (store FROM sales", "could not be parsed"),
+        ("PIVOT sales ON store USING sum(revenue)", "not a SELECT"),
+        ("SELECT columns('r.*') FROM sales", "names only when it runs"),
+        ("SELECT * FROM unheard_of(7)", "names only when it runs"),
+        ("SELECT nosuch FROM sales", "no source was found for nosuch"),
+        ("", "could not be parsed"),
     ],
 )
-def test_what_cannot_be_read_is_a_note_and_no_error(shop: Path, query: str, note: str) -> None:
-    """DuckDB has the last word on what is a query; a page without lineage is better than a run without a page."""
+def test_a_query_that_cannot_be_parsed_gives_a_note_and_no_error(shop: Path, query: str, note: str) -> None:
+    """DuckDB decides what is valid SQL; a page without lineage is better than a run without a page."""
     (shop / "features.sql").write_text(query)
 
-    lineage = trace_columns(load_pipeline("shop"))
+    lineage = column_lineage(load_pipeline("shop"))
 
     assert note in lineage.note
     assert lineage.of("nosuch").sources is None
 
 
-def test_automated_features_are_known_by_their_declaration(tmp_path: Path) -> None:
-    """They are in no query; of two sets the one with the longer name is theirs."""
+def test_automated_features_have_lineage_from_their_declaration(tmp_path: Path) -> None:
+    """A column belongs to the set with the longest matching name."""
     sets = """
   automated:
     aggregates:
@@ -188,7 +188,7 @@ def test_automated_features_are_known_by_their_declaration(tmp_path: Path) -> No
     pipeline, mistakes = read_pipeline(factories.write_shop(tmp_path, pipeline=yaml))
     assert pipeline is not None, mistakes
 
-    lineage = trace_columns(pipeline)
+    lineage = column_lineage(pipeline)
 
     assert lineage.of("recent_visitors_mean_7d").sources == ("sales",)
     assert lineage.of("recent_visitors_mean_7d").comment == "made without SQL: aggregates of visitors by store"
@@ -216,9 +216,9 @@ def test_automated_features_are_known_by_their_declaration(tmp_path: Path) -> No
         ("SELECT count(*) OVER (PARTITION BY store) AS x FROM sales", set()),
     ],
 )
-def test_a_columns_values_are_told_from_what_its_rows_are_found_by(query: str, values: set[tuple[str, str]]) -> None:
-    """A label changes with the columns that it is computed from, and not only with those that arrange the rows."""
-    columns, _ = trace_query(query, TABLES)
+def test_values_leave_out_the_columns_that_only_arrange_rows(query: str, values: set[tuple[str, str]]) -> None:
+    """A label is computed from these columns; the others only order, group or find its rows."""
+    columns, _ = query_lineage(query, TABLES)
 
     assert set(columns["x"].values) == values
     assert set(columns["x"].origins) >= values

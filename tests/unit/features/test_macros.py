@@ -1,4 +1,4 @@
-"""The macros of features.sql give what was worked out by hand, of nulls and at the edges too."""
+"""The macros of features.sql give the values worked out by hand, also for nulls and at the edges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-#: What one shop told, in the order in which it became known: hours of January 2024, and one value.
+#: Values of two shops in the order in which they became known, in hours of January 2024.
 HISTORY = """\
 CREATE TABLE history AS
 SELECT shop, CAST(known_at AS TIMESTAMP) AS known_at, CAST(value AS DOUBLE) AS value FROM (VALUES
@@ -27,13 +27,13 @@ SELECT shop, CAST(known_at AS TIMESTAMP) AS known_at, CAST(value AS DOUBLE) AS v
     ('a', '2024-01-04 21:59:59.999999', 4),
     ('a', '2024-01-04 22:00', 8),
     ('a', '2024-01-04 22:00', 16)
-) AS told(shop, known_at, value)
+) AS facts(shop, known_at, value)
 """
 
 
 @pytest.fixture
 def con() -> Iterator[DuckDBPyConnection]:
-    """Open a database with the macros and the history, shut off as features.sql finds it."""
+    """Open a database with the macros and the history, closed as it is for features.sql."""
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         create_macros(con)
@@ -49,13 +49,13 @@ def names(con: DuckDBPyConnection, condition: str) -> set[str]:
 
 
 def of_a(con: DuckDBPyConnection, expression: str) -> list[Any]:
-    """Return what an expression gives for the rows of shop a, in the order in which they became known."""
+    """Return the values of an expression for the rows of shop a, in the order in which they became known."""
     rows = con.execute(f"SELECT shop, {expression} FROM history ORDER BY known_at, value").fetchall()
     return [value for shop, value in rows if shop == "a"]
 
 
-def test_no_macro_takes_the_place_of_a_function_of_duckdb(con: DuckDBPyConnection) -> None:
-    """What DuckDB's own functions do is what its manual says, also in features.sql."""
+def test_no_macro_shadows_a_function_of_duckdb(con: DuckDBPyConnection) -> None:
+    """DuckDB's own functions work in features.sql as its manual says."""
     own = names(con, "NOT internal")
 
     assert len(own) == 23
@@ -72,13 +72,13 @@ def test_no_macro_takes_the_place_of_a_function_of_duckdb(con: DuckDBPyConnectio
         ("SELECT late_ratio, ratios FROM history", False),
     ],
 )
-def test_a_query_that_may_use_a_macro_is_told_from_others(query: str, named: bool) -> None:
-    """However a macro's name is written; a longer name that holds one is another."""
+def test_a_query_that_may_use_a_macro_is_recognised(query: str, named: bool) -> None:
+    """In whatever case a macro's name is written; a longer name that contains it is another."""
     assert names_macro(query) is named
 
 
-def test_each_macro_says_what_it_gives() -> None:
-    """A comment stands above each macro, or above the others of its kind."""
+def test_each_macro_is_documented() -> None:
+    """A comment stands above each macro, or above its group."""
     lines = MACROS.read_text().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("CREATE MACRO")]
 
@@ -114,7 +114,7 @@ def test_each_macro_says_what_it_gives() -> None:
     ],
 )
 def test_the_calendar_is_read_off(con: DuckDBPyConnection, expression: str, expected: object) -> None:
-    """Days of the week, hours, ends of months, leap years and changes of clocks are as on a calendar."""
+    """Weekdays, hours, ends of months, leap years and clock changes are as on a calendar."""
     assert con.execute(f"SELECT {expression}").fetchone() == (expected,)
 
 
@@ -133,7 +133,7 @@ def test_the_calendar_is_read_off(con: DuckDBPyConnection, expression: str, expe
     ],
 )
 def test_cycles_are_points_of_a_circle(con: DuckDBPyConnection, expression: str, expected: float) -> None:
-    """Quarters of a cycle are where they are on a circle, and its end is next to its start."""
+    """Quarters of a cycle lie on a circle, and its end is next to its start."""
     [value] = con.execute(f"SELECT {expression}").fetchall()[0]
 
     assert value == pytest.approx(expected, abs=1e-5)
@@ -159,7 +159,7 @@ def test_cycles_are_points_of_a_circle(con: DuckDBPyConnection, expression: str,
     ],
 )
 def test_ages_are_exact(con: DuckDBPyConnection, expression: str, expected: object) -> None:
-    """Ages have fractions and signs, what is too old is unknown to the microsecond, and of nulls comes null."""
+    """Ages have fractions and signs; an age beyond the limit is null to the microsecond, and so is that of a null."""
     assert con.execute(f"SELECT {expression}").fetchone() == (expected,)
 
 
@@ -181,7 +181,7 @@ def test_ages_are_exact(con: DuckDBPyConnection, expression: str, expected: obje
     ],
 )
 def test_shares_are_finite(con: DuckDBPyConnection, expression: str, expected: float | None) -> None:
-    """A share of nothing is null, or the prior where there is one; it is never infinite."""
+    """A share of nothing is null, or the prior if there is one; it is never infinite."""
     assert con.execute(f"SELECT {expression}").fetchall()[0][0] == pytest.approx(expected)
 
 
@@ -200,7 +200,7 @@ def test_shares_are_finite(con: DuckDBPyConnection, expression: str, expected: f
 def test_a_window_holds_what_was_known_within_its_span(
     con: DuckDBPyConnection, macro: str, expected: list[float | None]
 ) -> None:
-    """A window leaves out its own beginning, other shops and nulls, and holds all rows known at its end."""
+    """A window excludes its own beginning, other shops and nulls, and includes all rows known at its end."""
     assert of_a(con, f"{macro}(value, shop, known_at, INTERVAL 3 DAYS)") == pytest.approx(expected)
 
 
@@ -215,12 +215,12 @@ def test_a_window_holds_what_was_known_within_its_span(
 def test_an_earlier_window_holds_no_value_of_its_own_moment(
     con: DuckDBPyConnection, macro: str, expected: list[float | None]
 ) -> None:
-    """Neither the row itself nor what became known with it counts, nor what is as old as the span."""
+    """Neither the row itself nor rows known at the same time count, nor those as old as the span."""
     assert of_a(con, f"{macro}(value, shop, known_at, INTERVAL 3 DAYS)") == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_window_of_days_holds_so_many_days(con: DuckDBPyConnection) -> None:
-    """Seven days of one row a day are seven rows, whether the day is a DATE or a TIMESTAMP."""
+    """Seven days with one row a day are seven rows, for a DATE as for a TIMESTAMP."""
     for kind in ("DATE", "TIMESTAMP"):
         rows = con.execute(
             "SELECT trailing_count(1, 'all', day, INTERVAL 7 DAYS) FROM (SELECT CAST(unnest(generate_series("
@@ -231,7 +231,7 @@ def test_a_window_of_days_holds_so_many_days(con: DuckDBPyConnection) -> None:
 
 
 def test_a_window_without_a_value_has_no_sum(con: DuckDBPyConnection) -> None:
-    """Where all values are null the sum and the others are null, and the count is 0."""
+    """If all values are null, the sum and the others are null, and the count is 0."""
     span = "shop, known_at, INTERVAL 12 HOURS"
 
     for macro in ("sum", "mean", "min", "max", "std"):
@@ -240,15 +240,15 @@ def test_a_window_without_a_value_has_no_sum(con: DuckDBPyConnection) -> None:
     assert of_a(con, f"trailing_count(1, {span})") == [1, 1, 1, 1, 3, 3]
 
 
-def test_a_window_is_of_several_columns_together(con: DuckDBPyConnection) -> None:
-    """Columns in brackets are one entity, and a null among them is a value like others."""
+def test_a_window_may_be_partitioned_by_several_columns(con: DuckDBPyConnection) -> None:
+    """Columns in brackets are one entity, and a null among them is a value like any other."""
     even = "(shop, CASE WHEN value > 1 THEN 'even' END)"
 
     assert of_a(con, f"trailing_count(1, {even}, known_at, INTERVAL 3 DAYS)") == [1, 1, 2, 2, 4, 4]
 
 
-def test_a_window_of_sums_is_taken_of_days(con: DuckDBPyConnection) -> None:
-    """A window over what a GROUP BY gives: how a share over trailing days is made of many rows."""
+def test_a_window_of_sums_is_taken_over_days(con: DuckDBPyConnection) -> None:
+    """A window over the result of a GROUP BY: how to compute a share over trailing days from many rows."""
     rows = con.execute(
         "SELECT CAST(known_at AS DATE) AS day, trailing_sum(count(*), shop, CAST(known_at AS DATE), INTERVAL 2 DAYS) "
         "FROM history WHERE shop = 'a' GROUP BY shop, CAST(known_at AS DATE) ORDER BY day"
@@ -258,7 +258,7 @@ def test_a_window_of_sums_is_taken_of_days(con: DuckDBPyConnection) -> None:
 
 
 def test_a_lag_finds_what_was_known_so_long_ago(con: DuckDBPyConnection) -> None:
-    """The newest value known two days before a row, a null included, and no older one than the slack allows."""
+    """The newest value known two days before a row, even a null, and none older than the slack allows."""
     two_days = "lagged(value, shop, known_at, INTERVAL 2 DAYS"
 
     assert of_a(con, f"{two_days}, INTERVAL 0 DAYS)") == [None, None, 1, None, 2, 2]
@@ -267,7 +267,7 @@ def test_a_lag_finds_what_was_known_so_long_ago(con: DuckDBPyConnection) -> None
 
 
 def test_a_lag_of_rows_known_at_once_is_the_greatest(con: DuckDBPyConnection) -> None:
-    """In whatever order such rows are stored, the lag is the same, so that a rebuilt table equals the first."""
+    """The lag does not depend on the order of storage, so that a rebuilt table equals the first."""
     for order in ("value", "value DESC"):
         con.execute(f"CREATE OR REPLACE TABLE again AS SELECT * FROM history ORDER BY {order}")
         con.execute("INSERT INTO again VALUES ('a', '2024-01-05 22:00', 0)")
@@ -280,7 +280,7 @@ def test_a_lag_of_rows_known_at_once_is_the_greatest(con: DuckDBPyConnection) ->
 
 
 def test_columns_may_be_named_as_a_macro_names_its_arguments(con: DuckDBPyConnection) -> None:
-    """A column called as an argument is the column: the history's `value` and `known_at` are, and here others."""
+    """A column with an argument's name is the column, such as `value` and `known_at` of the history."""
     rows = con.execute(
         "SELECT trailing_sum(span, value, known_at, INTERVAL 1 DAY), ratio(whole, part), days_since(moment, event_at) "
         "FROM (SELECT 5 AS span, 1 AS value, known_at, 4 AS part, 2 AS whole, known_at AS event_at, "
@@ -310,6 +310,6 @@ def plan(con: DuckDBPyConnection, expression: str) -> str:
         ("ratio(value, value)", "value / nullif(value, 0)"),
     ],
 )
-def test_a_macro_is_planned_as_what_it_stands_for(con: DuckDBPyConnection, macro: str, by_hand: str) -> None:
-    """A macro costs nothing: DuckDB makes the same plan of it as of the SQL by hand."""
+def test_a_macro_has_the_same_plan_as_its_sql(con: DuckDBPyConnection, macro: str, by_hand: str) -> None:
+    """A macro costs nothing: DuckDB plans it like the SQL written by hand."""
     assert plan(con, macro) == plan(con, by_hand)

@@ -1,4 +1,4 @@
-"""A feature that knows its row's own label is found, whichever way it came by it; one that knows earlier labels is not.
+"""A feature that knows its row's own label is found, however it got it; one that knows earlier labels is not.
 
 A branch lends money. One table has each loan with its outcome, and says that both are known when it is applied for.
 """
@@ -54,7 +54,7 @@ TEXT_YAML = YAML.replace("task: binary, metric: roc_auc", "task: multiclass, met
 
 @pytest.fixture(scope="module")
 def raw() -> dict[str, pa.Table]:
-    """Return raw rows in which two loans are applied for every twenty minutes."""
+    """Return raw rows with two loan applications every twenty minutes."""
     draw = np.random.default_rng(3)
     number = np.arange(LOANS)
     applied_at = pd.Series(pd.Timestamp("2024-01-01", tz="UTC") + (number // 2) * pd.Timedelta(STEP))
@@ -104,7 +104,7 @@ def raw() -> dict[str, pa.Table]:
 
 
 def raw_table(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as a raw table has it."""
+    """Return a frame as a raw table."""
     frame = frame.assign(ds=frame["available_at"].dt.strftime("%Y-%m-%d"))
     kinds = {"M": TIME, "f": pa.float64(), "i": pa.int64(), "b": pa.bool_()}
     return pa.table(
@@ -120,7 +120,7 @@ def check(
     joins: str = "",
     yaml: str = YAML,
 ) -> OwnLabels:
-    """Change labels of the rows of a day, with some features of each loan."""
+    """Change the labels of the rows of a day, with some features of each loan."""
     query = (
         f"SELECT loans.loan, loans.applied_at AS prediction_time, {label} AS label, loans.amount, {features}\n"
         f"FROM loans {joins}"
@@ -131,7 +131,7 @@ def check(
 def check_query(
     shop: Path, raw: dict[str, pa.Table], query: str, yaml: str = YAML, until: datetime = UNTIL
 ) -> OwnLabels:
-    """Change labels of the rows of a day that a query yields."""
+    """Change the labels of the rows of a day in a query."""
     factories.write_shop(shop.parent, "lending", pipeline=yaml, features=query)
     pipeline = load_pipeline("lending")
     run = partial(run_features_query, pipeline, raw, rows_until=until)
@@ -215,7 +215,7 @@ ASOF += "h.available_at {sign} loans.applied_at"
 def test_a_feature_that_knows_its_own_label_is_found(
     shop: Path, raw: dict[str, pa.Table], feature: str, joins: str
 ) -> None:
-    """It moves with the labels of rows asked at the same moment, and the feature beside it does not."""
+    """It changes with the labels of rows at the same prediction time; the feature next to it does not."""
     found = check(shop, raw, f"{feature} AS planted", joins=joins)
 
     assert names(found) == ["planted"]
@@ -247,7 +247,7 @@ def test_a_feature_that_knows_its_own_label_is_found(
 def test_a_feature_that_knows_earlier_labels_passes(
     shop: Path, raw: dict[str, pa.Table], feature: str, joins: str
 ) -> None:
-    """Labels of earlier rows, and what was asked, are known."""
+    """Labels of earlier rows and the columns of the application are known."""
     found = check(shop, raw, f"{feature} AS planted", joins=joins)
 
     assert names(found) == []
@@ -287,15 +287,15 @@ def test_a_feature_that_knows_earlier_labels_passes(
 def test_any_kind_of_label_is_changed(
     shop: Path, raw: dict[str, pa.Table], label: str, planted: str, joins: str
 ) -> None:
-    """The values that a label is computed from are taken from another row, of whatever type they are."""
+    """The values that a label is computed from are taken from another row, whatever their type."""
     is_text = label == "loans.outcome" or "'paid'" in label
     found = check(shop, raw, f"{planted} AS planted", label, joins, TEXT_YAML if is_text else YAML)
 
     assert names(found) == ["planted"]
 
 
-def test_a_column_of_the_label_that_is_asked_about_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """What is owed is known when the question is asked; that the label is computed from it is told, and no error."""
+def test_a_column_of_the_label_that_is_known_in_advance_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The amount owed is known in advance; that the label is computed from it is reported, but not as an error."""
     found = check(shop, raw, "loans.owed", "CASE WHEN loans.paid < loans.owed THEN 1 ELSE 0 END")
 
     assert names(found) == []
@@ -303,7 +303,7 @@ def test_a_column_of_the_label_that_is_asked_about_passes(shop: Path, raw: dict[
 
 
 def test_an_outcome_that_becomes_known_later_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """Its column is a legitimate feature of the loans whose outcome is known, and nothing of other loans is changed."""
+    """Its column is a legitimate feature of loans with a known outcome, and no other loan changes."""
     joins = (
         "LEFT JOIN outcomes USING (loan) ASOF LEFT JOIN (SELECT loans.branch, outcomes.available_at, avg(minutes_late)"
     )
@@ -323,10 +323,10 @@ NEXT = "lead(paid{}) OVER (PARTITION BY branch ORDER BY applied_at, loan)"
 
 
 @pytest.mark.parametrize(("window", "leaks"), [(WINDOW, ["planted"]), (STRICT, [])], ids=["its own", "earlier ones"])
-def test_a_label_that_the_query_hides_of_recent_rows_is_found(
+def test_a_label_that_the_query_hides_in_recent_rows_is_found(
     shop: Path, raw: dict[str, pa.Table], window: str, leaks: list[str]
 ) -> None:
-    """The query gives the label after thirty hours, and its history reads the raw column, which has it at once."""
+    """The query shows the label after thirty hours, but its history reads the raw column, which has it at once."""
     label = f"CASE WHEN applied_at < (SELECT max(applied_at) FROM loans) - INTERVAL 30 HOURS THEN {PAID_LESS} END"
     query = (
         f"SELECT loan, applied_at AS prediction_time, {label} AS label, amount, avg({PAID_LESS}) {window} AS planted "
@@ -349,10 +349,10 @@ def test_a_label_that_the_query_hides_of_recent_rows_is_found(
     ],
     ids=["a difference", "a rise", "a difference that is known later"],
 )
-def test_a_label_that_is_told_from_what_is_known_passes(
+def test_a_label_that_depends_on_a_known_value_passes(
     shop: Path, raw: dict[str, pa.Table], label: str, until: datetime
 ) -> None:
-    """How much more the next one will pay than this one did: what this one paid is a feature, and that is told."""
+    """The label is the increase over this payment: the payment is a legitimate feature, and the overlap is reported."""
     query = (
         f"SELECT loan, applied_at AS prediction_time, {label} AS label, amount, paid FROM loans "
         "WHERE loan[-1] IN ('0', '4', '8')"
@@ -369,12 +369,12 @@ def test_a_label_that_is_told_from_what_is_known_passes(
     [(f"avg(CAST(loans.status = 'charged off' AS INTEGER)) {WINDOW}", ["planted"]), ("loans.branch", [])],
     ids=["the status", "a branch"],
 )
-def test_a_column_that_says_at_once_what_another_table_says_later_is_found(
+def test_a_column_that_has_the_label_before_its_table_is_found(
     shop: Path, raw: dict[str, pa.Table], feature: str, leaks: list[str]
 ) -> None:
-    """The label comes from the table of outcomes days later, and the loan's own row was brought up to date since."""
+    """The label comes from the outcomes days later, but the loan's own row was updated with it."""
     loans, outcomes = raw["loans"], raw["outcomes"]
-    told = {
+    late_outcomes = {
         "loan": loans["loan"],
         "minutes_late": pc.multiply(pc.cast(loans["defaulted"], pa.float64()), 90.0),
         "known_at": pc.add(loans["available_at"], pa.scalar(timedelta(days=4))),
@@ -386,14 +386,14 @@ def test_a_column_that_says_at_once_what_another_table_says_later_is_found(
         f"loans.amount, {feature} AS planted FROM loans LEFT JOIN outcomes USING (loan)"
     )
 
-    found = check_query(shop, raw | {"outcomes": pa.table(told)}, query, until=datetime(2024, 1, 2, 12))
+    found = check_query(shop, raw | {"outcomes": pa.table(late_outcomes)}, query, until=datetime(2024, 1, 2, 12))
 
     assert found.rows == 0, "no label is known at the cut-off"
     assert names(found) == leaks
 
 
-def test_no_label_is_changed_where_none_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """Leaving out what became known later is proof enough then, and nothing is built again."""
+def test_no_label_is_changed_if_none_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """Then leaving out what became known later is enough, and nothing is built again."""
     late = raw["outcomes"]
     known = pa.array([datetime(2024, 2, 1)] * late.num_rows, TIME)
     tables = raw | {"outcomes": late.set_column(late.column_names.index("available_at"), "available_at", known)}
@@ -403,8 +403,8 @@ def test_no_label_is_changed_where_none_is_known(shop: Path, raw: dict[str, pa.T
     assert (found.rows, found.changed, found.leaks) == (0, 0, [])
 
 
-def test_a_key_that_the_query_makes_is_found_by_its_moment(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """No column of the raw table has such a key; the rows that became known with the question are changed."""
+def test_rows_of_a_made_up_key_are_found_by_their_time(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """No column of the raw table has the key, so the rows that became known at the prediction time are changed."""
     query = (
         "SELECT 'loan ' || loan AS loan_number, applied_at AS prediction_time, defaulted AS label, amount, "
         f"avg(defaulted) {WINDOW} AS planted, avg(defaulted) {STRICT} AS honest FROM loans"
@@ -415,8 +415,8 @@ def test_a_key_that_the_query_makes_is_found_by_its_moment(shop: Path, raw: dict
     assert names(found) == ["planted"]
 
 
-def test_a_question_that_is_asked_later_than_its_row_is_found_by_its_key(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """The own row is then earlier than the question, and is known to be its own all the same."""
+def test_a_row_before_its_prediction_time_is_found_by_its_key(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The own row is older than the prediction time, and still recognised as its own."""
     query = (
         "SELECT loan, applied_at + INTERVAL 90 MINUTES AS prediction_time, defaulted AS label, amount, "
         f"avg(defaulted) {WINDOW} AS planted FROM loans WHERE applied_at < TIMESTAMP '2024-01-03 16:00'"
@@ -425,8 +425,8 @@ def test_a_question_that_is_asked_later_than_its_row_is_found_by_its_key(shop: P
     assert names(check_query(shop, raw, query)) == ["planted"]
 
 
-def test_a_label_that_no_raw_value_changes_is_told(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """What cannot be changed proves nothing, and is counted apart."""
+def test_a_label_that_no_raw_value_changes_is_counted(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """An unchanged label proves nothing, so it is counted separately."""
     found = check(shop, raw, "1 AS one", "hour(loans.applied_at)")
 
     assert found.rows > 0
@@ -434,7 +434,7 @@ def test_a_label_that_no_raw_value_changes_is_told(shop: Path, raw: dict[str, pa
 
 
 def test_a_label_that_lies_in_the_next_row_leaves_the_own_row_known(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """What a customer owes with this loan is known; the label is what becomes of the next one."""
+    """The debt of this loan is known; the label is the outcome of the next one."""
     next_one = "OVER (PARTITION BY branch ORDER BY applied_at, loan"
     query = (
         f"SELECT loan, applied_at AS prediction_time, lead(paid) {next_one}) AS label, amount, paid, "
@@ -447,8 +447,8 @@ def test_a_label_that_lies_in_the_next_row_leaves_the_own_row_known(shop: Path, 
     assert found.changed > 5
 
 
-def test_a_row_that_is_delivered_again_with_its_label_was_without_before(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """A window over the rows as they were then holds a null in the place of the own label, and passes."""
+def test_an_earlier_delivery_without_the_label_passes(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """A window over the rows as they were then has a null for the own label, and passes."""
     loans = raw["loans"]
     at = loans.column_names.index("defaulted")
     first = loans.set_column(at, "defaulted", pa.nulls(loans.num_rows, pa.int64()))
@@ -469,7 +469,7 @@ def test_a_row_that_is_delivered_again_with_its_label_was_without_before(shop: P
     assert found.changed > 20
 
 
-def test_a_table_that_calls_the_key_otherwise_is_found_by_its_values(shop: Path, raw: dict[str, pa.Table]) -> None:
+def test_a_key_under_another_name_is_found_by_its_values(shop: Path, raw: dict[str, pa.Table]) -> None:
     """Its rows are those of the loans that it names."""
     decisions = raw["decisions"]
     number = pa.array([f"d-{each}" for each in range(decisions.num_rows)])
@@ -489,19 +489,19 @@ def test_a_table_that_calls_the_key_otherwise_is_found_by_its_values(shop: Path,
 def test_labels_that_make_the_query_fail_are_not_changed(
     shop: Path, raw: dict[str, pa.Table], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A query that refuses what it never met is no reason to end a night; that nothing was shown is told."""
+    """A query that fails on values it never met does not end a night; the log says that nothing was checked."""
     refuses = "CASE WHEN loans.loan = 'l-0390' AND loans.defaulted = 1 - {0} THEN error('never met') ELSE 1 END AS odd"
     known = raw["loans"]["defaulted"][390].as_py()
 
     found = check(shop, raw, f"CAST({refuses.format(known).removesuffix(' AS odd')} AS INTEGER) AS odd")
 
     assert (found.rows > 0, found.changed, found.leaks) == (True, 0, [])
-    assert "the labels could not be changed" in caplog.text
+    assert "own labels were not checked" in caplog.text
 
 
 @pytest.mark.parametrize("strict", [True, False], ids=["of the rows' own source", "of another"])
 def test_automated_features_know_no_label_of_their_own(shop: Path, raw: dict[str, pa.Table], strict: bool) -> None:
-    """Of the source that the rows come from a window ends before the question; of another it includes its moment."""
+    """For the spine's source a window ends before the prediction time; for another it includes it."""
     source, value = ("loans", "defaulted") if strict else ("copies", "bad")
     yaml = YAML.replace("bad: string", "bad: integer").replace(
         "  label: label",
@@ -522,12 +522,12 @@ LATE = YAML.replace("key: [loan], available_at: applied_at, ", "key: [loan], ava
 
 
 def late(known: str) -> str:
-    """Return pipeline.yaml in which the loans' label becomes known after some time."""
+    """Return a pipeline.yaml in which the loans' label becomes known after some time."""
     return LATE.replace("LATE", f"label_known_after: {known}", 1)
 
 
 def test_a_source_that_says_when_its_label_is_known_has_an_honest_table(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """What is joined by when it became known is as it was then: no label is there to be changed."""
+    """The label is joined by when it became known, so there is none to change."""
     query = (
         "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, h.share\n"
         "FROM loans LEFT JOIN loans_labelled AS own USING (loan) "
@@ -542,15 +542,15 @@ def test_a_source_that_says_when_its_label_is_known_has_an_honest_table(shop: Pa
     assert known.label.notna().all()
     assert rows.label.notna().sum() == len(known)
     assert rows[rows.prediction_time < datetime(2024, 1, 3)].share.isna().all()
-    asked = rows[rows.prediction_time == datetime(2024, 1, 3, 12)].iloc[0]
+    row = rows[rows.prediction_time == datetime(2024, 1, 3, 12)].iloc[0]
     loans = raw["loans"].to_pandas()
-    branch = loans.set_index("loan").branch[asked.loan]
+    branch = loans.set_index("loan").branch[row.loan]
     settled = loans[(loans.branch == branch) & (loans.applied_at <= pd.Timestamp("2024-01-01 12:00", tz="UTC"))]
-    assert asked.share == pytest.approx(settled.defaulted.mean())
+    assert row.share == pytest.approx(settled.defaulted.mean())
 
 
 def test_an_own_label_known_within_the_day_is_found_in_the_labelled_table(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """Whoever joins the own row without a condition on time knows its label, and the rows are found by their key."""
+    """A join of the own row without a condition on time knows its label; the rows are found by their key."""
     query = (
         "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, "
         "2 * own.defaulted AS planted FROM loans LEFT JOIN loans_labelled AS own USING (loan)"
@@ -559,8 +559,8 @@ def test_an_own_label_known_within_the_day_is_found_in_the_labelled_table(shop: 
     assert names(check_query(shop, raw, query, late("{hours: 3, columns: [defaulted]}"))) == ["planted"]
 
 
-def test_a_column_that_was_forgotten_to_become_known_later_is_found(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """The label is hidden, and another column of the row says the same."""
+def test_a_copy_of_a_late_label_is_found(shop: Path, raw: dict[str, pa.Table]) -> None:
+    """The label is hidden, but another column of the row is equivalent to it."""
     query = (
         "SELECT loans.loan, loans.applied_at AS prediction_time, own.defaulted AS label, loans.amount, "
         f"avg(CAST(loans.outcome = 'paid' AS INTEGER)) {WINDOW} AS planted, loans.owed "
@@ -571,7 +571,7 @@ def test_a_column_that_was_forgotten_to_become_known_later_is_found(shop: Path, 
 
 
 def test_automated_features_count_a_late_label_from_when_it_is_known(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """The mean of a branch is that of the loans whose label was known."""
+    """The mean of a branch covers only the loans whose label was known."""
     yaml = late("{days: 1, columns: [defaulted]}").replace(
         "  label: label",
         "  label: label\n  automated: {aggregates: {past: {by: [branch], windows_days: [7],\n"
@@ -592,7 +592,7 @@ def test_automated_features_count_a_late_label_from_when_it_is_known(shop: Path,
 
 
 def test_a_late_label_is_not_in_the_table_of_its_rows(shop: Path, raw: dict[str, pa.Table]) -> None:
-    """Whoever reads it there is told which table has it."""
+    """The error of a query that reads it there names the table that has it."""
     with pytest.raises(FeatureQueryFailed, match=r"loans \(without defaulted\), loans_labelled, decisions"):
         check(shop, raw, "1 AS one", yaml=late("{days: 1, columns: [defaulted]}"))
 
@@ -608,7 +608,7 @@ def test_a_late_label_is_not_in_the_table_of_its_rows(shop: Path, raw: dict[str,
         ("{days: 2, hours: 1, columns: [fine]}", "write gap_days: 3 in training"),
     ],
 )
-def test_a_label_that_cannot_be_known_so_is_refused(shop: Path, known: str, words: str) -> None:
+def test_an_impossible_label_known_after_is_refused(shop: Path, known: str, words: str) -> None:
     """Each mistake is one sentence of validate-config."""
     factories.write_shop(shop.parent, "lending", pipeline=late(known))
 

@@ -1,4 +1,4 @@
-"""The tables that features.sql reads have the rows that were known, and the columns that it names."""
+"""The tables that features.sql reads hold the known rows, and the columns that the query uses."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def test_the_columns_are_those_that_the_query_reads(
     con: duckdb.DuckDBPyConnection, query: str, columns: set[str]
 ) -> None:
-    """However they are named, and even where no row could ever come out of the query."""
+    """However the query names them, and even if it can never return a row."""
     create_tables(con, {"sales": sales()})
 
     used = used_columns(con, query)
@@ -99,8 +99,8 @@ def test_the_columns_are_those_that_the_query_reads(
         "SELECT day FROM sales WHERE revenue IS NULL ORDER BY visitors LIMIT 1",
     ],
 )
-def test_a_query_yields_the_same_as_over_all_columns(con: duckdb.DuckDBPyConnection, query: str, shop: object) -> None:
-    """Names, order and rows: leaving columns out cannot be told from the result."""
+def test_a_query_returns_the_same_as_over_all_columns(con: duckdb.DuckDBPyConnection, query: str, shop: object) -> None:
+    """Names, order and rows do not show that columns were left out."""
     found = []
     for leave_out in (True, False):
         tables = {"sales": sales()}
@@ -115,8 +115,8 @@ def test_a_query_yields_the_same_as_over_all_columns(con: duckdb.DuckDBPyConnect
     assert found[0][1], "there must be something to compare"
 
 
-def test_only_what_was_known_is_there(con: duckdb.DuckDBPyConnection, shop: object) -> None:
-    """Rows of later moments and of older partitions are not, and columns that nobody reads are null."""
+def test_only_known_rows_are_read(con: duckdb.DuckDBPyConnection, shop: object) -> None:
+    """Later rows and older partitions are left out, and unused columns are null."""
     tables = {"sales": sales()}
     create_tables(con, tables)
     fill_tables(con, load_pipeline("shop"), tables, {"sales": {"visitors"}}, UNTIL, datetime(2024, 1, 2).date())
@@ -130,7 +130,7 @@ def test_only_what_was_known_is_there(con: duckdb.DuckDBPyConnection, shop: obje
 def test_files_of_a_day_are_read_in_order_and_in_large_batches(
     con: duckdb.DuckDBPyConnection, shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows are those of the files one after another, also where a batch ends between two files."""
+    """The rows are those of the files in sequence, even if a batch ends between two files."""
     monkeypatch.setattr(raw_tables, "_ROW_GROUP_ROWS", 3)
     (folder := tmp_path / "days").mkdir()
     for day in range(5):

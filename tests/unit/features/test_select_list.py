@@ -61,21 +61,21 @@ def test_a_comment_above_a_block_is_its_heading() -> None:
     ],
 )
 def test_styles_of_writing(text: str, items: list[Item] | None) -> None:
-    """However a list is laid out, a comment goes to the column that a reader would give it to."""
+    """Whatever the layout, a comment goes to the column that a reader would give it to."""
     expected = items or [Item("a IS DISTINCT FROM b AS x"), Item("t.limit"), Item("* EXCLUDE (c)")]
 
     assert read_select_lists(text)[""] == expected
 
 
 def test_a_column_of_several_lines_keeps_its_indents() -> None:
-    """What is folded into a page reads as it does in the file."""
+    """A folded item on the page reads as in the file."""
     text = "SELECT\n    CASE -- why\n        WHEN x THEN 1\n    END AS y, -- what\n    z\nFROM t"
 
     assert read_select_lists(text)[""][0] == Item("CASE -- why\n    WHEN x THEN 1\nEND AS y", "what")
 
 
 def test_ctes_have_lists_of_their_own() -> None:
-    """Each is found by its name in lower case; brackets of other kinds and renamed columns are none."""
+    """Each CTE is found by its name in lower case; other brackets and renamed columns are not."""
     text = (
         "WITH First AS (SELECT a, (SELECT max(b) FROM u) AS m FROM t), second AS MATERIALIZED (SELECT c FROM first),"
         " renamed (x) AS (SELECT d FROM t) SELECT e FROM second WHERE e IN (SELECT f FROM t)"

@@ -1,4 +1,4 @@
-"""Series are what tsfresh computes of each window, under names that are known without it."""
+"""Series hold what tsfresh computes of each window, under names that are known without tsfresh."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shape(calculators: str = "minimal", **changes: Any) -> dict[str, Any]:
 
 
 def by_hand(values: pd.Series, calculators: str) -> dict[str, float]:
-    """Return what tsfresh says of one series, by its own names."""
+    """Return tsfresh's features of one series, by tsfresh's names."""
     frame = pd.DataFrame({"id": 0, "value": values.to_numpy()})
     found = tsfresh.extract_features(
         frame,
@@ -41,19 +41,19 @@ def by_hand(values: pd.Series, calculators: str) -> dict[str, float]:
     return {str(name).removeprefix("value__"): float(value) for name, value in found.iloc[0].items()}
 
 
-def test_minimal_is_what_tsfresh_calls_so() -> None:
-    """Our list is tsfresh's own; a new version of it that differs is noticed here."""
+def test_minimal_equals_tsfreshs_minimal() -> None:
+    """The test notices when a new version of tsfresh changes its list."""
     assert CALCULATORS["minimal"] == dict(tsfresh.feature_extraction.MinimalFCParameters())
 
 
-def test_efficient_has_only_calculators_that_tsfresh_calls_so() -> None:
-    """None of them is one that tsfresh marks as costly."""
+def test_efficient_has_only_calculators_that_tsfresh_calls_efficient() -> None:
+    """None of them is marked as costly by tsfresh."""
     assert set(CALCULATORS["efficient"]) <= set(tsfresh.feature_extraction.EfficientFCParameters())
 
 
 @pytest.mark.parametrize("calculators", KINDS)
 def test_the_names_are_those_of_tsfresh_and_fit_a_column(calculators: str) -> None:
-    """Without tsfresh we know what it will call its features, and no two are called the same here."""
+    """The names of tsfresh's features are known without tsfresh, and no two give the same column."""
     names = column_names(calculators)
 
     assert list(names) == list(by_hand(pd.Series(np.arange(30.0)), calculators))
@@ -63,7 +63,7 @@ def test_the_names_are_those_of_tsfresh_and_fit_a_column(calculators: str) -> No
 
 @pytest.mark.parametrize("calculators", KINDS)
 def test_series_equal_tsfresh_on_each_window_by_hand(calculators: str) -> None:
-    """Each window's rows, chosen one by one and given to tsfresh alone, have the same features."""
+    """Each window's rows, selected one by one and given to tsfresh alone, have the same features."""
     sales, rows = many(count=150)
     rows = rows.slice(0, 25)
 
@@ -82,7 +82,7 @@ def test_series_equal_tsfresh_on_each_window_by_hand(calculators: str) -> None:
 
 
 def test_a_window_without_rows_has_no_series() -> None:
-    """Of nothing there is nothing to tell, not even that its length is 0."""
+    """An empty window has no features, not even a length of 0."""
     sales = make_sales([("a", NOON - timedelta(days=back), float(back)) for back in range(3)])
 
     rows = run(make_pipeline(series={"shape": shape()}), sales, make_rows([("new", NOON), (None, NOON), ("a", NOON)]))
@@ -91,7 +91,7 @@ def test_a_window_without_rows_has_no_series() -> None:
 
 
 def test_many_windows_are_the_same_as_each_by_itself() -> None:
-    """The order in which windows are computed, and in what portions, does not show."""
+    """The order and the chunks in which windows are computed make no difference."""
     draw = np.random.default_rng(7)
     values = draw.normal(size=2500)
     first = np.arange(2400)
@@ -108,7 +108,7 @@ def test_many_windows_are_the_same_as_each_by_itself() -> None:
 
 
 def test_series_that_need_too_many_seconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first windows show how long all will take, and the sentence says what would do."""
+    """The first windows show how long all will take, and the sentence says what to do."""
     sales, rows = many()
     ticks = iter(range(10**6))
     monkeypatch.setattr("include.features.budget.monotonic", lambda: float(next(ticks)))
@@ -124,7 +124,7 @@ def test_series_that_need_too_many_seconds_are_refused(monkeypatch: pytest.Monke
 
 
 def test_a_series_of_text_is_refused_by_the_schema() -> None:
-    """A store's name is no number."""
+    """A store's name is not a number."""
     with pytest.raises(ValueError, match="numbers are needed"):
         make_pipeline(series={"shape": shape(values=["store"])})
 

@@ -1,4 +1,4 @@
-"""A snapshot is pinned of what the lake holds, and its raw tables are read from the days that are needed."""
+"""A snapshot pins what the lake holds, and its raw tables are read from the first day that is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 FIRST, LAST, NEXT = date(2024, 1, 5), date(2024, 1, 11), date(2024, 1, 12)
-WORDS = {"asked": "the sum is asked", "instead": "sum"}
+WORDS = {"needed_by": "the sum", "instead": "sum"}
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def ingested(shop: Path) -> Pipeline:
     return pipeline
 
 
-def test_a_pipeline_without_a_table_is_told_to_ingest_first(shop: Path) -> None:
-    """The sentence names the sources and the DAG that brings them."""
-    with pytest.raises(NotIngested, match=r"^shop: nothing has been ingested yet of sales; run the DAG shop\.ingest"):
+def test_a_pipeline_without_a_table_says_to_ingest_first(shop: Path) -> None:
+    """The sentence names the sources and the DAG that ingests them."""
+    with pytest.raises(NotIngested, match=r"^shop: no data has been ingested yet for sales; run the DAG shop\.ingest"):
         pin_snapshot(load_pipeline("shop"))
 
 
@@ -45,11 +45,11 @@ def test_the_day_is_the_one_asked_for_or_the_last(ingested: Pipeline, as_of: dat
     assert pin_day(ingested, as_of, **WORDS) == (day, newest)
 
 
-def test_a_day_beyond_the_lake_is_refused_in_the_words_of_who_asks(ingested: Pipeline) -> None:
-    """The sentence says how far the lake is, which day was asked for, and both ways out."""
+def test_a_day_beyond_the_lake_is_refused_in_the_callers_words(ingested: Pipeline) -> None:
+    """The sentence says how far the lake reaches, which day is needed, and both ways out."""
     with pytest.raises(
         NotIngested,
-        match=r"^shop: the lake holds every source up to 2024-01-11, and the sum is asked as of 2024-01-12; run the "
+        match=r"^shop: the lake holds every source up to 2024-01-11, but the sum needs 2024-01-12; run the "
         r"DAG shop\.ingest for the days between, or sum as of 2024-01-11 or earlier$",
     ):
         pin_day(ingested, NEXT, **WORDS)
@@ -57,7 +57,7 @@ def test_a_day_beyond_the_lake_is_refused_in_the_words_of_who_asks(ingested: Pip
 
 @pytest.mark.parametrize(("arrives", "days"), [("daily", 2), ("snapshot", 7)])
 def test_a_source_is_read_from_a_day_on_and_a_snapshot_whole(ingested: Pipeline, arrives: str, days: int) -> None:
-    """The rows of a snapshot are dated by when they came, which says nothing of the days that they are about."""
+    """A snapshot's rows are dated by their delivery, which says nothing about the days that they describe."""
     sales = ingested.sources["sales"].model_copy(update={"arrives": arrives})
     pipeline = ingested.model_copy(update={"sources": {"sales": sales}})
 

@@ -1,8 +1,8 @@
-"""A profile tells what a day's rows look like, the same each time, without holding them."""
+"""A profile describes a day's rows without keeping them, and is the same each time."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include import lake
-from include.config.loader import load_pipeline
 from include.config.sources import FilesSource
 from include.ingestion.contract import arrow_type
-from include.ingestion.days import days_between
-from include.ingestion.stage import StagedBatch
-from include.lake import run_files
-from include.profiling.profile import (
-    SAMPLE_ROWS,
-    earlier_days,
-    profile_rows,
-    profile_schema,
-    read_profiles,
-    write_profile,
-)
+from include.profiling.profile import SAMPLE_ROWS, profile_rows, profile_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +45,7 @@ def source(**changes: Any) -> FilesSource:
 
 
 def rows(count: int, ds: str | None = DAY, **columns: list[Any]) -> pa.Table:
-    """Return so many rows of a day, some of their columns given."""
+    """Return this many rows of a day, with some of their columns given."""
     given: dict[str, Any] = {
         "id": [f"{ds}-{number}" for number in range(count)],
         "order": [f"kind-{number % 3}" for number in range(count)],
@@ -88,7 +76,7 @@ def counts(row: dict[str, Any]) -> dict[str, int]:
 
 
 def test_the_values_of_a_column_of_few_are_counted(tmp_path: Path) -> None:
-    """Whatever their type; a null is none of them."""
+    """Whatever their type, and without null."""
     found = profile(tmp_path, rows(6, value=[3, 3, None, 3, 10, 10], day=[0.5, 0.5, 2.0, 2.0, 2.0, None]))
 
     assert counts(found[DAY, "order"]) == {"kind-0": 2, "kind-1": 2, "kind-2": 2}
@@ -99,8 +87,8 @@ def test_the_values_of_a_column_of_few_are_counted(tmp_path: Path) -> None:
     assert [found[DAY, name]["distinct"] for name in ("order", "value", "day", "position")] == [3, 2, 2, 2]
 
 
-def test_of_many_numbers_there_are_quantiles_and_of_many_texts_nothing(tmp_path: Path) -> None:
-    """The boundary is fifty values; names and ids are only estimated in their number."""
+def test_many_numbers_have_quantiles_and_many_texts_have_nothing(tmp_path: Path) -> None:
+    """The boundary is fifty values; of names and ids only the number is estimated."""
     found = profile(tmp_path, rows(50), rows(1001, NEXT), days=(DAY, NEXT))
 
     assert len(counts(found[DAY, "id"])) == 50
@@ -112,7 +100,7 @@ def test_of_many_numbers_there_are_quantiles_and_of_many_texts_nothing(tmp_path:
 
 
 def test_times_have_quantiles_in_seconds(tmp_path: Path) -> None:
-    """A day's times are numbers like others."""
+    """A day's times are treated as numbers."""
     at = [NOON + timedelta(seconds=number) for number in range(1001)]
 
     found = profile(tmp_path, rows(1001, at=at))[DAY, "at"]
@@ -137,7 +125,7 @@ def test_numbers_that_are_not_finite_are_counted_apart(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_left_out_do_not_count(tmp_path: Path) -> None:
-    """What lies in quarantine is not part of the day that is published."""
+    """Rows in quarantine are not part of the published day."""
     found = profile(tmp_path, rows(2), rows(4, NEXT), days=(DAY, NEXT), left_out=(0, 1, 3))
 
     assert found[DAY, "order"]["rows"] == 0
@@ -146,7 +134,7 @@ def test_rows_that_are_left_out_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_day_without_rows_is_in_the_profile(tmp_path: Path) -> None:
-    """Else nobody could tell that its rows are missing."""
+    """Otherwise nobody could see that its rows are missing."""
     found = profile(tmp_path, rows(2), days=(DAY, NEXT))
 
     assert len(found) == 2 * len(COLUMNS)
@@ -154,7 +142,7 @@ def test_a_day_without_rows_is_in_the_profile(tmp_path: Path) -> None:
 
 
 def test_the_newest_row_is_the_one_that_became_known_last(tmp_path: Path) -> None:
-    """A delay counts, as it does in the lake."""
+    """The delay is added, as in the lake."""
     at = [NOON, NOON + timedelta(hours=2), None]
 
     found = profile(tmp_path, rows(3, at=at), available_at={"column": "at", "delay": "01:00:00"})
@@ -162,8 +150,8 @@ def test_the_newest_row_is_the_one_that_became_known_last(tmp_path: Path) -> Non
     assert {row["newest"] for row in found.values()} == {NOON + timedelta(hours=3)}
 
 
-def test_the_sample_of_a_large_day_is_the_same_each_time_and_meets_no_rhythm(tmp_path: Path) -> None:
-    """Rows in the order of their key often repeat with a period, which each so-many-th row would fall in with."""
+def test_the_sample_of_a_large_day_is_stable_and_meets_no_rhythm(tmp_path: Path) -> None:
+    """Rows in key order often repeat with a period, which a sample of every n-th row would coincide with."""
     count, period = 5 * SAMPLE_ROWS, 60
     value = [number % period for number in range(count)]
     table = rows(count, value=value, day=np.random.default_rng(3).normal(0, 1, count).tolist())
@@ -184,8 +172,8 @@ def test_a_snapshot_counts_as_the_last_of_its_days(tmp_path: Path) -> None:
     assert found[NEXT, "id"]["rows"] == 3
 
 
-def test_late_rows_count_on_the_day_that_brought_them(tmp_path: Path) -> None:
-    """Where a source arrives as append, it is a delivery that can be faulty, not the day of its rows."""
+def test_late_rows_count_on_the_day_that_delivered_them(tmp_path: Path) -> None:
+    """With `arrives: append` the delivery can be faulty, not the day of its rows."""
     table = pa.concat_tables([rows(2), rows(3, NEXT)])
     table = table.append_column("delivered", pa.array([NEXT] * 5))
 
@@ -202,58 +190,8 @@ def test_late_rows_count_on_the_day_that_brought_them(tmp_path: Path) -> None:
     assert found[NEXT, "id"]["rows"] == 5
 
 
-class TestPublished:
-    """Profiles of what is published are found again by the batch of each day."""
-
-    def publish(self, first: int, last: int, digest: str, published_as: str | None = None) -> None:
-        """Publish some days of the shop's sales, one row each, and keep the profile of a batch."""
-        days = days_between(date(2024, 3, first), date(2024, 3, last))
-        batch = published_as or digest
-        table = pa.table({"batch": [batch] * len(days), "ds": days, "store": ["a"] * len(days)})
-        slices = lake.Slices("ds", days, batch, moment=int(digest, 16), rows=dict.fromkeys(days, 1))
-        lake.publish_days(lake.raw_uri("shop", "sales"), [table], table.schema, slices)
-        staged = StagedBatch("shop", "sales", days[0], days[-1], digest, len(days), "2024-03-20T00:00:00+00:00")
-        found = [{"day": ds, "column": "store", "rows": int(digest, 16), "nulls": 0, "not_finite": 0} for ds in days]
-        write_profile(staged, pa.Table.from_pylist(found, profile_schema()))
-
-    def read(self, first: int, last: int) -> dict[str, int]:
-        """Return the rows that the profiles of some days tell, by day."""
-        days = days_between(date(2024, 3, first), date(2024, 3, last))
-        return {row["day"]: row["rows"] for row in read_profiles(load_pipeline("shop"), "sales", days).to_pylist()}
-
-    def test_each_day_is_told_by_the_batch_that_stands(self, shop: Path) -> None:
-        """A day that was published again has the profile of its newer batch, whatever rows of it were left out."""
-        self.publish(1, 4, digest="1a")
-        self.publish(3, 3, digest="2b", published_as="2b-0123abcd")
-
-        assert self.read(2, 9) == {"2024-03-02": 0x1A, "2024-03-03": 0x2B, "2024-03-04": 0x1A}
-
-    def test_a_batch_without_a_profile_is_passed_over(self, shop: Path) -> None:
-        """Days of before there were profiles, or whose files were cleared away, are no history."""
-        self.publish(1, 2, digest="1a")
-        self.publish(3, 3, digest="2b")
-        (run_files.staged_folder("shop", "sales") / "1a.profile.parquet").unlink()
-
-        assert self.read(1, 3) == {"2024-03-03": 0x2B}
-
-    def test_a_source_that_was_never_published_has_no_profiles(self, shop: Path) -> None:
-        """The first batch is compared with nothing."""
-        assert self.read(1, 3) == {}
-
-    def test_a_snapshot_is_compared_with_the_last_ones_however_old(self, shop: Path) -> None:
-        """One that does not change is not published, so the days between them say nothing."""
-        self.publish(1, 1, digest="1a")
-        self.publish(9, 9, digest="2b")
-        pipeline = load_pipeline("shop")
-        snapshot = pipeline.sources["sales"].model_copy(update={"arrives": "snapshot"})
-        registry = pipeline.model_copy(update={"sources": {"sales": snapshot}})
-
-        assert earlier_days(pipeline, "sales", "2024-06-29")[::27] == ["2024-06-01", "2024-06-28"]
-        assert earlier_days(registry, "sales", "2024-06-29") == ["2024-03-01", "2024-03-09"]
-
-
 def test_a_wide_source_is_profiled_as_a_narrow_one(tmp_path: Path) -> None:
-    """Some 250 columns of numbers ended the task by SIGFPE; in portions each column has the profile it always had."""
+    """Some 250 columns of numbers ended the task with SIGFPE; in portions each column keeps its profile."""
     few = [rows(400, value=list(range(400))), rows(3, NEXT)]
     narrow = profile(tmp_path, *few, days=(DAY, NEXT))
     added = {f"c{number}": "float" for number in range(300)}

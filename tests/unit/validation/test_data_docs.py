@@ -1,4 +1,4 @@
-"""The page of a validation says what failed, stands alone, and runs nothing that a source delivered."""
+"""The page of a validation shows what failed, loads nothing, and runs nothing that a source delivered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVIL = "<script>alert(1)</script>"
 
 
 def page(value: str = "fine", *more: Failure) -> str:
-    """Return the page of a column with one value, of which an expectation wants others."""
+    """Return the page of a column whose only value breaks an expectation."""
     suite = [
         gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=["fine", "good"]),
         gxe.ExpectColumnDistinctValuesToBeInSet(column="kind", value_set=["fine"]),
@@ -32,7 +32,7 @@ def page(value: str = "fine", *more: Failure) -> str:
 
 
 def test_a_page_says_what_failed_and_where() -> None:
-    """Whoever opens it sees the verdict, the rule, the examples and what the batch was."""
+    """The reader sees the verdict, the rule, the examples and the batch."""
     text = page("wrong", Failure("history_volume", "table", "warning", "(limit 40 %) 2 rows, 99 % below the mean"))
 
     assert "Failed: nothing was published" in text
@@ -43,7 +43,7 @@ def test_a_page_says_what_failed_and_where() -> None:
 
 
 def test_a_page_loads_nothing_from_elsewhere() -> None:
-    """It reads the same on a machine without internet, and tells nobody that it was read."""
+    """It looks the same on a machine without internet, and nobody learns that it was read."""
     text = page("wrong")
 
     assert re.findall(r"(?:src|href)\s*=", text) == []
@@ -51,7 +51,7 @@ def test_a_page_loads_nothing_from_elsewhere() -> None:
 
 
 def test_a_delivered_value_is_shown_and_never_run() -> None:
-    """A value that is a script is text on the page, and the page's policy would let no script run either."""
+    """A script in a value is text on the page, and the page's policy forbids scripts as well."""
     text = page(EVIL)
 
     assert EVIL not in text
@@ -64,7 +64,7 @@ def test_a_delivered_value_is_shown_and_never_run() -> None:
 
 
 def test_each_run_of_a_source_has_a_page_of_its_own(home: object) -> None:
-    """Two runs whose ids differ in a sign that no file name may have do not share a page."""
+    """Two runs do not share a page if their ids differ only in a character that file names cannot have."""
     paths = {
         str(page_path("shop", "sales", run)) for run in ("manual__2024-01-01T00:00:00+00:00", "manual__2024", "a/b")
     }

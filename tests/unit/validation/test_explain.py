@@ -1,4 +1,4 @@
-"""What failed is told in words that a person can act on, without those of a library."""
+"""A failure is explained in words that a person can act on, without those of a library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
 
 
 @pytest.mark.parametrize(
-    ("expectation", "told"),
+    ("expectation", "expected"),
     [
         (
             gxe.ExpectColumnDistinctValuesToEqualSet(column="number", value_set=[1, 5]),
@@ -53,7 +53,7 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
         (
             gxe.ExpectColumnValuesToMatchLikePattern(column="code", like_pattern="a%"),
             "column 'code': expect_column_values_to_match_like_pattern could not be judged: Great Expectations "
-            "judges it in SQL databases alone; use another, such as one with a regex",
+            "judges it only in SQL databases; use another one, such as one with a regex",
         ),
         (
             gxe.ExpectColumnMeanToBeBetween(column="code", min_value=0),
@@ -62,16 +62,16 @@ TABLE = pa.table({"number": [1, 2, 2], "code": ["a", "b", "c"], "blank": pa.arra
         ),
     ],
 )
-def test_a_failure_is_one_clause(expectation: gxe.Expectation, told: str) -> None:
-    """It was "observed None", or the numbers of NumPy, where the values that are missing were known."""
+def test_a_failure_is_one_clause(expectation: gxe.Expectation, expected: str) -> None:
+    """It once said "observed None", or showed NumPy numbers, although the missing values were known."""
     with rows_of_table(TABLE) as rows:
         judged = run_suite(rows, [expectation])
 
-    assert [str(each) for each in failures(judged)] == [told]
+    assert [str(each) for each in failures(judged)] == [expected]
 
 
 def test_the_page_has_no_traceback() -> None:
-    """The page of a validation showed a traceback of Great Expectations where a column was missing."""
+    """The page once showed a traceback of Great Expectations if a column was missing."""
     with rows_of_table(TABLE) as rows:
         judged = run_suite(rows, [gxe.ExpectColumnMaxToBeBetween(column="numbr", max_value=3)])
 
@@ -81,8 +81,8 @@ def test_the_page_has_no_traceback() -> None:
     assert "did you mean &#x27;number&#x27;?" in page
 
 
-def test_a_comparison_that_fails_for_many_columns_is_one_of_the_expectations() -> None:
-    """Of 9 expectations 12 failed, it was said, and -3 held."""
+def test_a_comparison_that_fails_for_many_columns_counts_once() -> None:
+    """It once said that 12 of 9 expectations failed and -3 held."""
     many = [Failure(f"{HISTORY}distinct", f"column 'c{at}'", "warning", "") for at in range(10)]
     own = [Failure("expect_column_to_exist", "column 'x'", "critical", "")] * 2
 

@@ -1,4 +1,4 @@
-"""The stability index is the formula's, its bins are the history's, and noise is not taken for a shift."""
+"""The stability index follows the formula, its bins are those of the history, and noise is not taken for a change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def numbers(values: np.ndarray | list[float]) -> Sample:
 
 
 def test_the_index_is_that_of_the_formula() -> None:
-    """Worked by hand, with half a row where there is none."""
+    """Worked out by hand, with half a row in an empty bin."""
     shift = population_shift(texts(a=50, b=50), [texts(a=80, b=20)] * 2, is_number=False)
 
     rest = (0.5 / 100 - 0.5 / 200) * log((0.5 / 100) / (0.5 / 200))
@@ -30,7 +30,7 @@ def test_the_index_is_that_of_the_formula() -> None:
 
 
 def test_beyond_the_nine_most_frequent_values_the_rest_is_one_bin() -> None:
-    """Else a column of many rare values would shift each day."""
+    """Otherwise a column of many rare values would change every day."""
     many = texts(**{f"v{number}": 100 if number < 9 else 1 for number in range(30)})
 
     shift = population_shift(texts(v20=500, w=500), [many] * 7, is_number=False)
@@ -39,7 +39,7 @@ def test_beyond_the_nine_most_frequent_values_the_rest_is_one_bin() -> None:
 
 
 def test_days_like_each_other_stay_within_noise() -> None:
-    """The larger the day, the less noise there is."""
+    """The larger the day, the less noise."""
     draw = np.random.default_rng(11)
     past = [numbers(draw.normal(0, 1, 500)) for _ in range(28)]
 
@@ -63,7 +63,7 @@ def test_a_rhythm_of_the_history_is_usual() -> None:
 
 @pytest.mark.parametrize(("value", "where"), [(0, "the value 0"), (7.5, "the value 7.5")])
 def test_a_value_that_is_most_of_the_rows_has_a_bin_of_its_own(value: float, where: str) -> None:
-    """Where it no longer comes, its neighbours would hide that in the same bin."""
+    """If it disappears, its neighbours in the same bin would hide that."""
     most = numbers([value] * 80 + [value + number for number in range(1, 21)])
 
     shift = population_shift(numbers([value - 0.1] * 100), [most] * 7, is_number=True)
@@ -72,13 +72,13 @@ def test_a_value_that_is_most_of_the_rows_has_a_bin_of_its_own(value: float, whe
     assert shift.where in (where, f"values below {value:g}")
 
 
-def test_a_column_that_never_varied_tells_any_other_value() -> None:
-    """All bins but one are empty then, and there is no range to be far from."""
+def test_a_constant_column_notices_any_other_value() -> None:
+    """All bins but one are empty, and there is no range to be far from."""
     shift = population_shift(numbers([3.0, 4.0]), [numbers([3.0] * 50)] * 7, is_number=True)
 
     assert (shift.where, shift.share, shift.before) == ("values above 3, farther off than any before", 0.5, 0.0)
 
 
-def test_one_day_of_history_has_nothing_that_is_usual() -> None:
-    """A snapshot may have one before it."""
+def test_one_day_of_history_has_no_usual_index() -> None:
+    """A snapshot may have a single one before it."""
     assert population_shift(numbers([1.0, 2.0]), [numbers([1.0, 2.0])], is_number=True).usual == 0

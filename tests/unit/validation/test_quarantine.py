@@ -1,4 +1,4 @@
-"""Rows that break an expectation are kept apart until somebody decides, and nothing of them is lost."""
+"""Rows that break an expectation are quarantined until somebody decides, and none of them is lost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from include.ingestion import quarantine
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.quarantine import quarantined
+from include.validation.broken_rows import no_rows
 from include.validation.decide import decide_rows
-from include.validation.judge import no_rows
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -70,20 +70,20 @@ def decide(status: Any, *row_ids: str, end: Any = FIRST) -> int:
 
 
 def held() -> list[dict[str, Any]]:
-    """Return what is in quarantine."""
+    """Return the rows in quarantine."""
     return quarantined("shop", "sales").to_pylist()
 
 
 def published(day: str = "2024-01-01") -> dict[str, float]:
-    """Return the revenue of each store that is published for a day."""
+    """Return the published revenue of each store on a day."""
     uri = lake.raw_uri("shop", "sales")
     version = lake.latest_version(uri)
     rows = lake.read_table(uri, version).to_pylist() if version is not None else []
     return {row["store"]: row["revenue"] for row in rows if row["ds"] == day}
 
 
-def test_a_tolerated_row_is_kept_apart_with_its_reason_and_the_rest_is_published(database: Path) -> None:
-    """What is not fit stays out of the lake, and a person sees which row it was, why, and from which run."""
+def test_a_tolerated_row_is_quarantined_with_its_reason_and_the_rest_is_published(database: Path) -> None:
+    """The row stays out of the lake, and a person sees which row it was, why, and from which run."""
     sell(database, "store-1")
 
     ingest(run="manual__2024")
@@ -96,7 +96,7 @@ def test_a_tolerated_row_is_kept_apart_with_its_reason_and_the_rest_is_published
 
 
 def test_beyond_what_is_tolerated_nothing_is_published_and_the_rows_are_held(database: Path) -> None:
-    """Two of five is more than one of five: the day waits, and the sentence says where its rows are."""
+    """Two of five are more than one of five: the day waits, and the sentence says where its rows are."""
     sell(database, "store-1", "store-2")
 
     with pytest.raises(ExpectationsFailed, match=r"failed for 2 of 5 rows \(40 %\).*2 of them also in quarantine"):
@@ -106,7 +106,7 @@ def test_beyond_what_is_tolerated_nothing_is_published_and_the_rows_are_held(dat
 
 
 def test_a_released_row_is_published_and_the_rest_of_its_day_stays(database: Path) -> None:
-    """Somebody looked, and the revenue was a true refund."""
+    """Somebody looked, and the revenue was a real refund."""
     sell(database, "store-1")
     ingest()
     before = published()
@@ -119,7 +119,7 @@ def test_a_released_row_is_published_and_the_rest_of_its_day_stays(database: Pat
 
 
 def test_a_held_back_day_is_published_when_its_rows_are_discarded(database: Path) -> None:
-    """Three good rows are better than none: the two bad ones are given up and no longer count."""
+    """The two bad rows are dropped and no longer count, so the three good ones are published."""
     sell(database, "store-1", "store-2")
     with pytest.raises(ExpectationsFailed):
         ingest()
@@ -131,7 +131,7 @@ def test_a_held_back_day_is_published_when_its_rows_are_discarded(database: Path
 
 
 def test_one_of_two_rows_decided_lets_the_other_be_tolerated(database: Path, shop: Path) -> None:
-    """A decision may be about single rows, and what is left, now one of four, is judged as ever."""
+    """A decision may be about single rows; the rest, now one of four, is judged as usual."""
     factories.write_shop(shop.parent, sales_expectations=TOLERANT.replace("0.8", "0.7"))
     sell(database, "store-1", "store-2")
     with pytest.raises(ExpectationsFailed):
@@ -144,7 +144,7 @@ def test_one_of_two_rows_decided_lets_the_other_be_tolerated(database: Path, sho
 
 
 def test_a_decision_holds_when_the_day_is_ingested_again(database: Path) -> None:
-    """A backfill brings the same row, and nobody has to decide about it twice."""
+    """A backfill delivers the same row, and nobody has to decide twice."""
     sell(database, "store-1")
     ingest()
     decide("released")
@@ -157,7 +157,7 @@ def test_a_decision_holds_when_the_day_is_ingested_again(database: Path) -> None
 
 
 def test_a_discarded_row_stays_out_when_the_day_is_ingested_again(database: Path) -> None:
-    """What was given up does not come back by a backfill."""
+    """A backfill does not bring a dropped row back."""
     sell(database, "store-1")
     ingest()
     decide("discarded")
@@ -168,7 +168,7 @@ def test_a_discarded_row_stays_out_when_the_day_is_ingested_again(database: Path
 
 
 def test_a_row_that_the_source_corrected_leaves_the_quarantine(database: Path) -> None:
-    """After a fix upstream the day is whole, and nothing waits for a decision any more."""
+    """After a fix upstream the day is whole, and nothing waits for a decision."""
     sell(database, "store-1")
     ingest()
     sell(database, "store-1", revenue=77.0)
@@ -180,7 +180,7 @@ def test_a_row_that_the_source_corrected_leaves_the_quarantine(database: Path) -
 
 
 def test_after_the_expectation_is_corrected_the_rows_are_published(database: Path, shop: Path) -> None:
-    """A refund was never a mistake: the suite is wrong, and the day's validation is run again."""
+    """A refund is not a mistake: the suite was wrong, and the day is validated again."""
     sell(database, "store-1", "store-2")
     with pytest.raises(ExpectationsFailed):
         ingest()
@@ -193,7 +193,7 @@ def test_after_the_expectation_is_corrected_the_rows_are_published(database: Pat
 
 
 def test_a_warning_quarantines_nothing(database: Path, shop: Path) -> None:
-    """What is only worth a look is published."""
+    """Rows that only break a warning are published."""
     factories.write_shop(shop.parent, sales_expectations=TOLERANT.replace("mostly: 0.8", "severity: warning"))
     sell(database, "store-1", "store-2")
 
@@ -204,7 +204,7 @@ def test_a_warning_quarantines_nothing(database: Path, shop: Path) -> None:
 
 
 def test_deciding_again_changes_nothing(database: Path) -> None:
-    """The command may have been killed after its first commit; the second time ends in the same tables."""
+    """If the command was killed after its first commit, the second run ends with the same tables."""
     sell(database, "store-1")
     ingest()
     decide("released")
@@ -218,7 +218,7 @@ def test_deciding_again_changes_nothing(database: Path) -> None:
 def test_a_decision_that_was_killed_before_it_published_is_finished_by_the_next(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows are marked in one commit and published in another; between them a process may die."""
+    """The rows are marked in one commit and published in another; a process may die between them."""
     sell(database, "store-1")
     ingest()
     with monkeypatch.context() as dying:
@@ -233,7 +233,7 @@ def test_a_decision_that_was_killed_before_it_published_is_finished_by_the_next(
 
 
 def test_rows_that_share_their_key_cannot_be_released(database: Path) -> None:
-    """The lake holds a key once; of two rows with one key a person may give up one."""
+    """The lake holds a key once; of two rows with one key a person may discard one."""
     frame = factories.sales()
     twice = frame[(frame["store"] == "store-1") & frame["day"].str.startswith("2024-01-01")].assign(revenue=5.0)
     import pandas as pd
@@ -251,7 +251,7 @@ def test_rows_that_share_their_key_cannot_be_released(database: Path) -> None:
     assert published()["store-1"] != 5.0
 
 
-def test_nothing_is_decided_where_nothing_is_held(database: Path) -> None:
+def test_nothing_is_decided_if_nothing_is_held(database: Path) -> None:
     """A day without a row in quarantine has nothing to decide, and the sentence says so."""
     ingest()
 
@@ -260,7 +260,7 @@ def test_nothing_is_decided_where_nothing_is_held(database: Path) -> None:
 
 
 def test_a_decision_can_be_taken_back(database: Path) -> None:
-    """Released by mistake: the row is held again and leaves the lake."""
+    """A row that was released by mistake is held again and leaves the lake."""
     sell(database, "store-1")
     ingest()
     decide("released")
@@ -272,7 +272,7 @@ def test_a_decision_can_be_taken_back(database: Path) -> None:
 
 
 def test_days_that_meet_their_first_bad_rows_at_once_are_all_held(database: Path) -> None:
-    """Ten days of a backfill make the quarantine table together; none has to wait for its next try."""
+    """Ten days of a backfill create the quarantine table together, and none needs a retry."""
     days = [FIRST + timedelta(days=number) for number in range(10)]
     pipeline = load_pipeline("shop")
     batches = [extract_source(pipeline, "sales", day, day, EnvironmentConnections()) for day in days]
@@ -303,8 +303,8 @@ def quarantine_row(day: str) -> pa.Table:
     return pa.Table.from_pylist([row], no_rows().schema)
 
 
-def test_an_unknown_row_is_told(database: Path) -> None:
-    """An id that was mistyped decides about no other row."""
+def test_an_unknown_row_is_refused(database: Path) -> None:
+    """A mistyped id decides about no other row."""
     sell(database, "store-1")
     ingest()
 
@@ -314,7 +314,7 @@ def test_an_unknown_row_is_told(database: Path) -> None:
 
 
 def test_an_old_delivery_does_not_come_back_by_a_release(database: Path) -> None:
-    """Where a later delivery of the day is published, releasing rows of the earlier one must not undo it."""
+    """If a later delivery of the day is published, releasing rows of the earlier one must not undo it."""
     sell(database, "store-1", "store-2")
     pipeline = load_pipeline("shop")
     old = extract_source(pipeline, "sales", FIRST, FIRST, EnvironmentConnections())
@@ -323,6 +323,6 @@ def test_an_old_delivery_does_not_come_back_by_a_release(database: Path) -> None
     with pytest.raises(ExpectationsFailed):
         validate_batch(pipeline, old)
 
-    with pytest.raises(QuarantineRefused, match="a later delivery of 2024-01-01 is published"):
+    with pytest.raises(QuarantineRefused, match="a later delivery of 2024-01-01 is already published"):
         decide("released")
     assert published()["store-1"] == 50.0

@@ -1,4 +1,4 @@
-"""A suggested suite is read without a mistake, holds for the rows that it was made from, and says what was seen."""
+"""A suggested suite has no mistake, holds for the rows that it was made from, and says what was seen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from include.lake import run_files
 from include.profiling.rows import rows_of_file
 from include.validation.judge import run_suite
 from include.validation.suggest import SuggestedSuite, suggest_from_batch, suggest_from_lake
-from include.validation.suite import read_suite
+from include.validation.suite import load_suite
 from include.validation.validate import validate_batch
 from tests import factories
 
@@ -62,7 +62,7 @@ def suggest(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] =
 
 
 def staged(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = DAY) -> tuple[Pipeline, StagedBatch]:
-    """Stage rows of the source `sales` with some columns beside a key, and declare them."""
+    """Stage rows of the source `sales` with some columns and a key, and declare them."""
     kinds = {name: KINDS[type(next((each for each in column if each is not None), ""))]
              for name, column in columns.items()}  # fmt: skip
     declared = {"id": "integer", "at": "timestamp"} | kinds
@@ -84,12 +84,11 @@ def staged(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = 
 
 
 def judge(pipeline: Pipeline, suite: SuggestedSuite, folder: Path) -> list[Judged]:
-    """Read a suggested suite as its file is read, and hold the staged rows against it."""
+    """Read a suggested suite from its file, and judge the staged rows by it."""
     path = folder / "again" / "expectations" / "sales.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(suite.text, encoding="utf-8")
-    expectations, mistakes = read_suite(path)
-    assert mistakes == []
+    expectations = load_suite(path.parent.parent, "sales")
     assert len(expectations) == suite.expectations
     with rows_of_file(Path(str(run_files.staged_folder(pipeline.name, "sales") / "seeded.parquet"))) as rows:
         return run_suite(rows, expectations)
@@ -174,7 +173,7 @@ def test_a_suggested_suite_is_sound_and_holds_for_what_it_was_made_from(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_suite_of_one_day_of_few_rows_holds_for_them(shop_pipeline: Pipeline, tmp_path: Path, seed: int) -> None:
-    """A first look may be at three rows, some of them null."""
+    """The first look may be at three rows, some of them null."""
     draw = np.random.default_rng(seed)
     columns = {
         "number": [None, *draw.normal(0, 10.0**seed, 2).tolist()],
@@ -198,7 +197,7 @@ def test_columns_come_in_the_order_of_pipeline_yaml(shop_pipeline: Pipeline) -> 
 
 
 def test_the_key_and_available_at_are_not_repeated(shop_pipeline: Pipeline) -> None:
-    """What Nightshift checks by itself is told at the top and is no expectation."""
+    """What Nightshift checks itself is named at the top and is not an expectation."""
     suite = suggest(shop_pipeline, {"a": [1.5] * COUNT})
 
     assert {arguments["column"] for _, arguments in items(suite)} == {"a"}
@@ -206,7 +205,7 @@ def test_the_key_and_available_at_are_not_repeated(shop_pipeline: Pipeline) -> N
 
 
 def test_no_nulls_are_critical_and_some_nulls_a_warning_below_the_worst_day(shop_pipeline: Pipeline) -> None:
-    """A day is validated by itself, so the day with the most nulls says what is usual."""
+    """Each day is validated alone, so the day with the most nulls sets the share."""
     some: list[Any] = ["x"] * COUNT
     some[:8] = [None] * 8
 
@@ -217,7 +216,7 @@ def test_no_nulls_are_critical_and_some_nulls_a_warning_below_the_worst_day(shop
     assert "column 'none': only nulls in 1,120 rows of 28 days" in comments(suite)
 
 
-def test_a_few_texts_that_come_again_are_a_set(shop_pipeline: Pipeline, draw: np.random.Generator) -> None:
+def test_a_few_recurring_texts_are_a_set(shop_pipeline: Pipeline, draw: np.random.Generator) -> None:
     """A new category is not always a mistake, so it only warns."""
     suite = suggest(shop_pipeline, {"status": draw.choice(["paid", "open"], COUNT).tolist()})
 
@@ -225,8 +224,8 @@ def test_a_few_texts_that_come_again_are_a_set(shop_pipeline: Pipeline, draw: np
     assert "2 values in 1,120 rows of 28 days; make it critical if another one is always a mistake" in comments(suite)
 
 
-def test_texts_that_still_grow_in_number_are_no_set(shop_pipeline: Pipeline) -> None:
-    """A value that came for the first time in the last week says that there may be others."""
+def test_texts_that_still_grow_in_number_are_not_a_set(shop_pipeline: Pipeline) -> None:
+    """A value that first appears in the last week suggests that more will follow."""
     texts = ["paid", "open"] * (COUNT // 2 - 5) + ["refunded"] * 10
 
     suite = suggest(shop_pipeline, {"status": texts})
@@ -248,7 +247,7 @@ def test_texts_that_still_grow_in_number_are_no_set(shop_pipeline: Pipeline) -> 
     ],
 )
 def test_codes_have_the_pattern_of_their_characters(shop_pipeline: Pipeline, form: str, pattern: str | None) -> None:
-    """Identifiers have no set; of a fixed length or not, they are made of some kinds of characters."""
+    """Identifiers are not a set; of fixed length or not, they consist of some kinds of characters."""
     suite = suggest(shop_pipeline, {"code": [form.format(number * 7919 % 9973) for number in range(COUNT)]})
 
     expected = [{"regex": pattern, "severity": "warning"}] if pattern else []
@@ -279,7 +278,7 @@ def test_words_have_no_pattern(shop_pipeline: Pipeline) -> None:
 def test_bounds_are_round_wider_and_of_the_same_sign(
     shop_pipeline: Pipeline, low: float, high: float, least: float, most: float
 ) -> None:
-    """A month does not show all that can be, but never a sign that was never seen."""
+    """A month does not show everything possible, but bounds never add an unseen sign."""
     suite = suggest(shop_pipeline, {"number": [low, high] * (COUNT // 2)})
 
     [bounds] = of(suite, BETWEEN)
@@ -287,7 +286,7 @@ def test_bounds_are_round_wider_and_of_the_same_sign(
 
 
 def test_only_natural_bounds_are_critical(shop_pipeline: Pipeline, draw: np.random.Generator) -> None:
-    """Zero, where it is common and nothing is below it, and a flag are; a share only warns."""
+    """Zero is critical if it is common and nothing is below, and so is a flag; a share only warns."""
     columns = {
         "rain": np.maximum(draw.normal(0, 5, COUNT), 0).tolist(),
         "is_late": draw.integers(0, 2, COUNT).tolist(),
@@ -304,7 +303,7 @@ def test_only_natural_bounds_are_critical(shop_pipeline: Pipeline, draw: np.rand
     assert "critical, since a negative one is taken for a mistake" in comments(suite)
 
 
-def test_what_is_far_off_does_not_set_the_bounds_and_is_told(
+def test_what_is_far_off_does_not_set_the_bounds_and_is_mentioned(
     shop_pipeline: Pipeline, tmp_path: Path, draw: np.random.Generator
 ) -> None:
     """A broken sensor is in the comment, with the share that may pass."""
@@ -320,7 +319,7 @@ def test_what_is_far_off_does_not_set_the_bounds_and_is_told(
 
 
 def test_numbers_that_grow_with_the_days_have_no_bounds(shop_pipeline: Pipeline) -> None:
-    """The bounds of a running number would be outgrown."""
+    """A running number would outgrow its bounds."""
     suite = suggest(shop_pipeline, {"invoice": list(range(COUNT))})
 
     assert of(suite, BETWEEN) == []
@@ -329,12 +328,12 @@ def test_numbers_that_grow_with_the_days_have_no_bounds(shop_pipeline: Pipeline)
 
 def test_without_rows_nothing_is_suggested(shop_pipeline: Pipeline) -> None:
     """An empty batch says so."""
-    with pytest.raises(SourceEmpty, match="shop: source 'sales': there are no rows to look at"):
+    with pytest.raises(SourceEmpty, match="shop: source 'sales': there are no rows to survey"):
         suggest(shop_pipeline, {"a": []}, [])
 
 
 def test_a_file_without_an_expectation_is_a_suite(shop_pipeline: Pipeline, tmp_path: Path) -> None:
-    """All that is told of columns of nulls are comments."""
+    """Columns of nulls get only comments."""
     suite = suggest(shop_pipeline, {"a": [None] * COUNT})
 
     assert suite.expectations == 0
@@ -342,8 +341,8 @@ def test_a_file_without_an_expectation_is_a_suite(shop_pipeline: Pipeline, tmp_p
 
 
 @pytest.mark.parametrize("arrives", ["daily", "append"])
-def test_the_last_published_days_are_looked_at(shop: Path, arrives: str) -> None:
-    """What is in the lake is what the source was found to be; older days do not count."""
+def test_the_last_published_days_are_surveyed(shop: Path, arrives: str) -> None:
+    """The lake shows what the source delivered; older days do not count."""
     (shop / "pipeline.yaml").write_text(
         factories.SHOP_YAML.replace("    day: day\n", f"    day: day\n    arrives: {arrives}\n")
     )
@@ -359,20 +358,20 @@ def test_the_last_published_days_are_looked_at(shop: Path, arrives: str) -> None
     assert suite.seen == "140 rows of 28 days (2024-01-13 to 2024-02-09), published in the lake"
 
 
-def test_a_lake_that_cannot_be_read_is_told(shop: Path) -> None:
-    """A file that is gone from the table is named, in one sentence."""
+def test_a_lake_that_cannot_be_read_is_an_error(shop: Path) -> None:
+    """The error is one sentence and names the missing file."""
     pipeline = load_pipeline("shop")
     batch = extract_source(pipeline, "sales", factories.FIRST_DAY, factories.FIRST_DAY, EnvironmentConnections())
     validate_batch(pipeline, batch)
     [file] = Path(publish_batch(pipeline, batch).uri).glob("ds=*/*.parquet")
     file.unlink()
 
-    with pytest.raises(LakeError, match="shop: source 'sales': the rows published in the lake could not be looked at"):
+    with pytest.raises(LakeError, match="shop: source 'sales': the rows published in the lake could not be surveyed"):
         suggest_from_lake(pipeline, "sales", 28)
 
 
-def test_where_nothing_is_published_there_is_no_suite(shop: Path) -> None:
-    """The source itself is then to be read."""
+def test_without_published_days_there_is_no_suite(shop: Path) -> None:
+    """Then the source itself is read."""
     pipeline = load_pipeline("shop")
 
     assert suggest_from_lake(pipeline, "sales", 28) is None
@@ -393,8 +392,8 @@ features:
   key"""
 
 
-def test_of_a_snapshot_the_last_one_is_looked_at(shop: Path) -> None:
-    """Each is the whole table, so that two of them would count every row twice."""
+def test_only_the_last_snapshot_is_surveyed(shop: Path) -> None:
+    """Each snapshot is the whole table, so two of them would count every row twice."""
     (shop / "pipeline.yaml").write_text(factories.SHOP_YAML.replace("features:\n  key", STORES))
     for size in range(2):
         query = f"SELECT store, min(closed_at) AS opened_at, {size} AS size FROM sales GROUP BY store"

@@ -1,4 +1,4 @@
-"""Suites are YAML with Great Expectations' own names; a mistake in them is a sentence."""
+"""Suites are YAML with Great Expectations' own names, and each mistake in them is one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import ConfigError
-from include.validation.suite import load_suite, read_suite, suite_path
+from include.validation.suite import load_suite, read_items, suite_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,10 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def told(folder: Path, item: str) -> str:
-    """Return the one sentence about a suite of one item, without its beginning."""
-    expectations, [sentence] = read_suite(write(folder, f"expectations:\n  - {item}\n"))
-    assert expectations == []
+def mistake_of(folder: Path, item: str) -> str:
+    """Return the sentence about a suite of one item, without its beginning."""
+    items, [sentence] = read_items(write(folder, f"expectations:\n  - {item}\n"))
+    assert items == []
     assert sentence.startswith("shop/expectations/sales.yaml:2: expectation 1: ")
     return sentence.removeprefix("shop/expectations/sales.yaml:2: expectation 1: ")
 
@@ -51,7 +51,7 @@ def test_a_suite_is_a_list_of_names_and_arguments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["kl", "k_l"])
 def test_the_divergence_has_great_expectations_own_name(tmp_path: Path, name: str) -> None:
-    """Its own documentation writes kl, which was refused as unknown; suites that have k_l are read as before."""
+    """Its documentation writes kl, which was once refused as unknown; suites with k_l stay readable."""
     arguments = "{column: store, threshold: 0.1, partition_object: {values: [a], weights: [1]}}"
     write(tmp_path, f"expectations:\n  - expect_column_{name}_divergence_to_be_less_than: {arguments}\n")
 
@@ -59,7 +59,7 @@ def test_the_divergence_has_great_expectations_own_name(tmp_path: Path, name: st
 
 
 def test_a_source_without_a_file_has_no_expectations(tmp_path: Path) -> None:
-    """A suite is a choice; the key and the days are checked without one."""
+    """A suite is optional; the key and the days are checked without one."""
     assert load_suite(tmp_path, "sales") == []
 
 
@@ -78,9 +78,9 @@ def test_an_empty_list_is_a_suite(tmp_path: Path) -> None:
         ("ExpectColumnValuesToBeUnique", "expect_column_values_to_be_unique"),
     ],
 )
-def test_a_misspelt_expectation_is_told_with_the_nearest(tmp_path: Path, name: str, meant: str) -> None:
-    """The sentence says what was meant, and is not a list of a hundred names."""
-    sentence = told(tmp_path, f"{name}: {{column: revenue}}")
+def test_a_misspelt_expectation_gets_a_suggestion(tmp_path: Path, name: str, meant: str) -> None:
+    """The sentence names the likely one, not a list of a hundred names."""
+    sentence = mistake_of(tmp_path, f"{name}: {{column: revenue}}")
 
     assert sentence == (
         f"there is no expectation '{name}'; did you mean '{meant}'? (the names are Great Expectations' own)"
@@ -123,12 +123,12 @@ def test_a_misspelt_expectation_is_told_with_the_nearest(tmp_path: Path, name: s
         ),
     ],
 )
-def test_wrong_arguments_are_told_by_their_name(tmp_path: Path, item: str, sentence: str) -> None:
-    """Whatever Great Expectations says of an argument stands behind the expectation's name."""
-    assert sentence in told(tmp_path, item)
+def test_wrong_arguments_are_named(tmp_path: Path, item: str, sentence: str) -> None:
+    """Great Expectations' error on an argument follows the expectation's name."""
+    assert sentence in mistake_of(tmp_path, item)
 
 
-def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_suite_are_listed_at_once(tmp_path: Path) -> None:
     """Each sentence names the expectation by its place in the list, and the good ones are kept."""
     path = write(
         tmp_path,
@@ -138,9 +138,9 @@ def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
         "  - expect_column_values_to_not_be_null: {}\n",
     )
 
-    expectations, mistakes = read_suite(path)
+    items, mistakes = read_items(path)
 
-    assert len(expectations) == 1
+    assert len(items) == 1
     assert ["expectation 1: " in mistakes[0], "expectation 3: " in mistakes[1], len(mistakes)] == [True, True, 2]
     with pytest.raises(ConfigError) as refused:
         load_suite(tmp_path / "shop", "sales")
@@ -152,39 +152,39 @@ def test_all_mistakes_of_a_suite_are_told_at_once(tmp_path: Path) -> None:
     ["", "- expect_column_values_to_be_unique: {column: store}\n", "expectation: []\n", "expectations: {}\n",
      "expectations: []\nsuite: sales\n", "expectations:\n"],
 )  # fmt: skip
-def test_a_file_of_another_shape_is_told_what_it_should_hold(tmp_path: Path, text: str) -> None:
-    """A suite has one field, and nothing in the file is silently not checked."""
-    _, [sentence] = read_suite(write(tmp_path, text))
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    """A suite has one field, and nothing in the file is silently ignored."""
+    _, [sentence] = read_items(write(tmp_path, text))
 
     assert sentence == "shop/expectations/sales.yaml: expected one field, `expectations:`, with a list below it"
 
 
 def test_a_field_written_twice_is_refused_with_its_line(tmp_path: Path) -> None:
-    """Of two lists the first would be dropped, and of two bounds the stricter."""
+    """Otherwise the first list, or the stricter bound, would be dropped."""
     item = "  - expect_column_values_to_be_between: {column: revenue, min_value: 0, min_value: -9}\n"
     text = f"expectations:\n{item}expectations:\n{item}"
 
-    expectations, mistakes = read_suite(write(tmp_path, text))
+    items, mistakes = read_items(write(tmp_path, text))
 
-    assert expectations == []
+    assert items == []
     assert [each.partition(": ")[0] for each in mistakes] == [f"shop/expectations/sales.yaml:{n}" for n in (2, 3, 4)]
 
 
 @pytest.mark.parametrize(
     ("content", "line"), [(b"expectations:\n  - a: [1\n", ":3"), (b"expectations:\n\t- a\n", ":2")]
 )
-def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, content: bytes, line: str) -> None:
-    """A slip of the file's form says where to look."""
+def test_malformed_yaml_is_refused_with_its_line(tmp_path: Path, content: bytes, line: str) -> None:
+    """The sentence says where to look."""
     path = write(tmp_path, "")
     path.write_bytes(content)
 
-    _, [sentence] = read_suite(path)
+    _, [sentence] = read_items(path)
 
     assert sentence.startswith(f"shop/expectations/sales.yaml{line}: this is not valid YAML: ")
 
 
-def test_malformed_yaml_is_told_in_one_line(tmp_path: Path) -> None:
-    """Mistakes are joined by line ends, so each of them is one line."""
-    _, [sentence] = read_suite(write(tmp_path, "expectations:\n  - a: [1\n"))
+def test_malformed_yaml_is_one_line(tmp_path: Path) -> None:
+    """Mistakes are joined by line ends, so each is one line."""
+    _, [sentence] = read_items(write(tmp_path, "expectations:\n  - a: [1\n"))
 
     assert "\n" not in sentence

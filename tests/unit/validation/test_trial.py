@@ -1,4 +1,4 @@
-"""A suite is tried on made-up rows, so that what would fail every night is told before the first."""
+"""A suite is tried on made-up rows, so that an expectation that must fail every night is found before the first."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = pa.schema(
 
 
 def tried(folder: Path, *items: str) -> list[str]:
-    """Write a suite of these items, and return what a trial tells of it."""
+    """Write a suite of these items, and return the mistakes of its trial."""
     path = suite_path(folder / "shop", "sales")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("expectations:\n" + "".join(f"  - {item}\n" for item in items), encoding="utf-8")
@@ -35,8 +35,8 @@ def tried(folder: Path, *items: str) -> list[str]:
     return try_suite(read, COLUMNS)
 
 
-def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
-    """Whether the made-up rows meet them does not matter, and neither does a null."""
+def test_expectations_that_can_be_judged_are_accepted(tmp_path: Path) -> None:
+    """It does not matter whether the made-up rows meet them, and neither does a null."""
     sound = [
         "expect_column_values_to_be_between: {column: revenue, min_value: 1000000}",
         "expect_column_values_to_be_in_set: {column: code, value_set: [NO, 010, 'null', 'true']}",
@@ -78,7 +78,7 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
             "value_pairs_set has the text 'a', and column 'visitors' holds numbers",
         ),
         ("expect_column_values_to_be_of_type: {column: revenue, type_: no_type}", "it fails for any rows"),
-        ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the columns are others"),
+        ("expect_table_column_count_to_equal: {value: 3}", "it fails for any rows, since the source has other columns"),
         ("expect_column_values_to_be_between: {column: revenue, min_value: 9, max_value: 1}", "is more than max_value"),
         (
             "expect_column_values_to_be_between: {column: closed_at, min_value: 2024-01-02T00:00:00Z, "
@@ -98,16 +98,16 @@ def test_expectations_that_can_be_judged_are_no_mistake(tmp_path: Path) -> None:
         ("expect_column_values_to_match_like_pattern: {column: code, like_pattern: 'a%'}", "cannot be judged"),
     ],
 )
-def test_what_would_fail_every_night_is_told_with_its_line(tmp_path: Path, item: str, sentence: str) -> None:
-    """The sentence names the file, the line and the expectation, and the sound one before it is not blamed."""
-    [told] = tried(tmp_path, "expect_table_row_count_to_be_between: {min_value: 5}", item)
+def test_what_would_fail_every_night_is_named_with_its_line(tmp_path: Path, item: str, sentence: str) -> None:
+    """The sentence names the file, the line and the expectation, and not the sound one before it."""
+    [mistake] = tried(tmp_path, "expect_table_row_count_to_be_between: {min_value: 5}", item)
 
-    assert told.startswith(f"shop/expectations/sales.yaml:3: expectation 2: {item.split(':')[0]}: ")
-    assert sentence in told
+    assert mistake.startswith(f"shop/expectations/sales.yaml:3: expectation 2: {item.split(':')[0]}: ")
+    assert sentence in mistake
 
 
 def test_a_set_of_another_type_than_its_column_is_refused_by_a_run(tmp_path: Path) -> None:
-    """A forbidden code that is written as a number is equal to no text, so each row with it would be published."""
+    """A forbidden code written as a number equals no text, so each row with it would be published."""
     tried(tmp_path, "expect_column_values_to_not_be_in_set: {column: code, value_set: [10, 20]}")
 
     assert len(load_suite(tmp_path / "shop", "sales")) == 1

@@ -1,4 +1,4 @@
-"""Rows that break a critical expectation stop the run; what broke is told by column, rule and count."""
+"""Rows that break a critical expectation stop the run; the error names the column, the rule and the count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.lake import run_files
 from include.profiling.rows import rows_of_table
-from include.validation.judge import broken_rows, failures, rows_by_id, run_suite
+from include.validation.broken_rows import broken_rows, rows_by_id
+from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.validate import validate_batch, validate_features, validate_rows
 from tests import factories
@@ -46,7 +47,7 @@ def validate(first: int = 0, last: int = 1) -> ValidationReport:
 
 
 def sell(shop: Path, **columns: object) -> pd.DataFrame:
-    """Give the shop's database sales of three days with values of its first two rows changed."""
+    """Give the shop's database sales of three days with changed values in the first two rows."""
     frame = factories.sales(days=3).sort_values("day", kind="stable", ignore_index=True)
     for column, value in columns.items():
         frame.loc[[0, 1], column] = value
@@ -60,8 +61,8 @@ def expect(shop: Path, *items: str, suite: str = "sales") -> None:
     (shop / "expectations" / f"{suite}.yaml").write_text(f"expectations:\n{text}", encoding="utf-8")
 
 
-def test_good_rows_pass_and_the_report_lies_beside_them(shop: Path) -> None:
-    """What a validation found is kept with the batch, for whoever asks later."""
+def test_good_rows_pass_and_the_report_is_kept_with_the_batch(shop: Path) -> None:
+    """The report can be read later."""
     batch = extract()
 
     report = validate_batch(load_pipeline("shop"), batch)
@@ -81,7 +82,7 @@ def publish(first: int = 0, last: int = 1) -> ValidationReport:
 
 
 def redeliver(shop: Path, keep: int, contract: str = "", least: int = 1) -> None:
-    """Let the second day have its first rows only, and give the source another contract."""
+    """Deliver the second day again with only its first rows, under another contract."""
     frame = factories.sales(days=3).sort_values("day", kind="stable", ignore_index=True)
     factories.write_sales(shop.parent.parent / "shop.db", frame.drop(index=range(5 + keep, 10)))
     pipeline = factories.SHOP_YAML.replace(
@@ -91,27 +92,27 @@ def redeliver(shop: Path, keep: int, contract: str = "", least: int = 1) -> None
 
 
 @pytest.mark.parametrize("keep", [4, 1, 0])
-def test_a_day_that_is_delivered_again_with_fewer_rows_is_told_with_both_counts(
+def test_a_day_delivered_again_with_fewer_rows_is_reported_with_both_counts(
     shop: Path, caplog: pytest.LogCaptureFixture, keep: int
 ) -> None:
-    """A file that was cut replaced the whole day without a word; the rows beside it stay as they are."""
+    """A truncated file once replaced the whole day without a word; other days stay as they are."""
     publish()
     redeliver(shop, keep, least=0)
 
     report = publish()
 
     (failure,) = report.failures
-    told = f"contract_shrinks (shrinks=warn) failed for 1 of 2 days, rows of 2024-01-02: {keep} after 5"
-    assert (failure.severity, str(failure)) == ("warning", f"table: {told}")
+    sentence = f"contract_shrinks (shrinks=warn) failed for 1 of 2 days, rows of 2024-01-02: {keep} after 5"
+    assert (failure.severity, str(failure)) == ("warning", f"table: {sentence}")
     assert "WARNING  include.validation.report:report.py" in caplog.text
-    assert told in caplog.text
+    assert sentence in caplog.text
     days = lake.partitions(lake.raw_uri("shop", "sales"))
     assert {ds: part.rows for ds, part in days.items()} == {"2024-01-01": 5} | ({"2024-01-02": keep} if keep else {})
 
 
 @pytest.mark.parametrize("keep", [4, 0])
-def test_a_day_that_shrinks_is_not_published_where_the_contract_refuses_it(shop: Path, keep: int) -> None:
-    """What was published stays; a day that grows, or comes for the first time, is no such day."""
+def test_a_day_that_shrinks_is_not_published_if_the_contract_refuses_it(shop: Path, keep: int) -> None:
+    """The published rows stay; a day that grows, or is new, does not shrink."""
     publish(1, 1)
     redeliver(shop, keep, "shrinks: refuse", least=0)
 
@@ -124,7 +125,7 @@ def test_a_day_that_shrinks_is_not_published_where_the_contract_refuses_it(shop:
 
 
 def test_a_batch_that_is_published_does_not_shrink_its_own_days(shop: Path) -> None:
-    """Judging it again, as after a decision about a row in quarantine, compares it with nothing."""
+    """Validated again, such as after a decision, it is compared with nothing."""
     redeliver(shop, 4, "shrinks: refuse")
     publish()
 
@@ -132,21 +133,21 @@ def test_a_batch_that_is_published_does_not_shrink_its_own_days(shop: Path) -> N
 
 
 def test_a_critical_failure_names_the_column_the_expectation_and_the_count(shop: Path) -> None:
-    """The error alone tells what to look for: which rule, how many rows, an example, and what to do."""
+    """The error alone says what to look for: the rule, the number of rows, an example, and what to do."""
     sell(shop, revenue=-3.5)
 
     with pytest.raises(ExpectationsFailed) as refused:
         validate()
 
-    told = str(refused.value)
-    assert told.startswith("shop: source 'sales', 2024-01-01 to 2024-01-02: 1 critical expectation failed: ")
-    assert "column 'revenue': expect_column_values_to_be_between" in told
-    assert "failed for 2 of 10 rows (20 %), for example -3.5" in told
-    assert "nothing was published" in told
+    sentence = str(refused.value)
+    assert sentence.startswith("shop: source 'sales', 2024-01-01 to 2024-01-02: 1 critical expectation failed: ")
+    assert "column 'revenue': expect_column_values_to_be_between" in sentence
+    assert "failed for 2 of 10 rows (20 %), for example -3.5" in sentence
+    assert "nothing was published" in sentence
 
 
-def test_what_was_there_before_a_failed_validation_stays(shop: Path) -> None:
-    """The table has the version and the rows that it had."""
+def test_a_failed_validation_leaves_the_table(shop: Path) -> None:
+    """The table keeps its version and its rows."""
     batch = extract(0, 0)
     validate_batch(load_pipeline("shop"), batch)
     before = publish_batch(load_pipeline("shop"), batch)
@@ -161,7 +162,7 @@ def test_what_was_there_before_a_failed_validation_stays(shop: Path) -> None:
 
 
 def test_a_warning_does_not_stop_and_is_logged(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A suspicion is seen in the log and in the report, and the night goes on."""
+    """The warning is in the log and in the report, and the night goes on."""
     sell(shop, visitors=None)
 
     report = validate()
@@ -172,8 +173,8 @@ def test_a_warning_does_not_stop_and_is_logged(shop: Path, caplog: pytest.LogCap
     assert f"column 'visitors': {NOT_NULL} (of all rows) failed for 2 of 10 rows (20 %)" in warning.getMessage()
 
 
-def test_the_critical_failures_are_told_before_the_warnings(shop: Path) -> None:
-    """The error speaks of what stopped the run, and of no warning."""
+def test_the_error_names_only_critical_failures(shop: Path) -> None:
+    """The error names what stopped the run, and no warning."""
     sell(shop, visitors=None, revenue=-1.0)
 
     with pytest.raises(ExpectationsFailed, match="1 critical expectation failed: column 'revenue'") as refused:
@@ -181,7 +182,7 @@ def test_the_critical_failures_are_told_before_the_warnings(shop: Path) -> None:
     assert "visitors" not in str(refused.value)
 
 
-def test_of_many_failures_three_are_told_and_the_others_counted(shop: Path) -> None:
+def test_three_of_many_failures_are_listed_and_the_others_counted(shop: Path) -> None:
     """An error is read in a mail, so its length is bounded."""
     expect(shop, *(f"expect_column_values_to_be_between: {{column: revenue, max_value: -{n}}}" for n in range(1, 6)))
 
@@ -191,7 +192,7 @@ def test_of_many_failures_three_are_told_and_the_others_counted(shop: Path) -> N
 
 @pytest.mark.parametrize(("column", "value"), [("store", None), ("closed_at", None)])
 def test_a_row_without_a_key_or_a_time_is_refused_without_a_suite(shop: Path, column: str, value: None) -> None:
-    """Every source is held to its key and to the time at which a row became known."""
+    """Every source needs its key and the time at which a row became known."""
     (shop / "expectations" / "sales.yaml").unlink()
     sell(shop, **{column: value})
 
@@ -200,7 +201,7 @@ def test_a_row_without_a_key_or_a_time_is_refused_without_a_suite(shop: Path, co
 
 
 def test_rows_that_share_their_key_are_refused_without_a_suite(shop: Path) -> None:
-    """A row that comes twice would count twice."""
+    """A duplicate row would count twice."""
     (shop / "expectations" / "sales.yaml").unlink()
     sell(shop, store="store-9")
 
@@ -208,12 +209,12 @@ def test_rows_that_share_their_key_are_refused_without_a_suite(shop: Path) -> No
         validate()
 
 
-def test_a_key_that_is_there_twice_is_told_where_it_is_declared(shop: Path) -> None:
-    """Nobody has written an expectation, so `key` is named, and beside it an expectation where one failed too."""
+def test_a_duplicate_key_is_traced_to_its_declaration(shop: Path) -> None:
+    """No suite has this expectation, so the sentence names `key`, and also the expectation if one failed too."""
     sell(shop, store="store-9", day="2024-01-01 00:00:00")
     with pytest.raises(ExpectationsFailed) as refused:
         validate()
-    assert "or correct `key` and `available_at` of sources.sales in pipeline.yaml and run this one" in str(
+    assert "or correct `key` and `available_at` of sources.sales in pipeline.yaml and run this task" in str(
         refused.value
     )
 
@@ -242,15 +243,15 @@ def test_a_day_with_too_many_rows_is_refused(shop: Path, bounds: str, sentence: 
         validate()
 
 
-def test_a_day_of_which_the_quarantine_leaves_too_few_rows_is_refused(shop: Path) -> None:
+def test_a_day_with_too_few_rows_after_quarantine_is_refused(shop: Path) -> None:
     """With some nulls in each of many columns, all within `mostly`, every row was held and an empty day published."""
     sell(shop, revenue=-1.0)
     bounds = "expect_column_values_to_be_between: {column: revenue, min_value: 0, mostly: 0.5}"
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 4}"))
     expect(shop, bounds)
-    told = r"rows_per_day \(min=4\) failed for 1 of 2 days without the rows in quarantine, 2024-01-01: 3 of 5; nothing"
+    sentence = r"rows_per_day \(min=4\) failed for 1 of 2 days without the rows in quarantine, 2024-01-01: 3 of 5;"
 
-    with pytest.raises(ExpectationsFailed, match=told):
+    with pytest.raises(ExpectationsFailed, match=sentence):
         validate()
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 3}"))
     expect(shop, bounds)
@@ -258,7 +259,7 @@ def test_a_day_of_which_the_quarantine_leaves_too_few_rows_is_refused(shop: Path
 
 
 def test_only_the_days_outside_their_bounds_are_named(shop: Path) -> None:
-    """Of many days the wrong ones are told."""
+    """The other days are not listed."""
     frame = sell(shop)
     factories.write_sales(shop.parent.parent / "shop.db", frame[~frame["day"].str.startswith("2024-01-02")])
     yaml = factories.SHOP_YAML.replace("{min: 1, max: 100}", "{min: 0, max: 4}")
@@ -269,23 +270,23 @@ def test_only_the_days_outside_their_bounds_are_named(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "told"),
+    ("item", "sentence"),
     [
         ("expect_column_values_to_not_be_null: {column: revenu}", "revenu"),
         ("expect_column_values_to_match_regex: {column: store, regex: '('}", "regex|unterminated|missing"),
         ("expect_column_mean_to_be_between: {column: store, min_value: 0, max_value: 1}", "mean|str|convert"),
     ],
 )
-def test_an_expectation_that_cannot_be_judged_is_told_as_such(shop: Path, item: str, told: str) -> None:
-    """A column that is not there, or a rule that makes no sense, is not told as rows that fail."""
+def test_an_expectation_that_cannot_be_judged_says_so(shop: Path, item: str, sentence: str) -> None:
+    """A missing column, or a rule that makes no sense, is not reported as failing rows."""
     expect(shop, item)
 
-    with pytest.raises(ExpectationsFailed, match=f"could not be judged: .*({told})"):
+    with pytest.raises(ExpectationsFailed, match=f"could not be judged: .*({sentence})"):
         validate()
 
 
-def test_an_expectation_about_the_table_is_told_with_what_was_observed(shop: Path) -> None:
-    """A rule without rows of its own shows the observed value."""
+def test_an_expectation_on_the_table_shows_the_observed_value(shop: Path) -> None:
+    """It has no rows of its own to show."""
     expect(
         shop,
         "expect_table_row_count_to_equal: {value: 7}",
@@ -308,8 +309,8 @@ def test_no_rows_of_an_allowed_empty_range_pass(shop: Path) -> None:
     assert (report.rows, report.critical) == (0, [])
 
 
-def test_a_feature_table_is_held_against_its_suite(shop: Path) -> None:
-    """Broken features stop before a model learns from them."""
+def test_a_feature_table_is_validated_by_its_suite(shop: Path) -> None:
+    """Broken features stop the run before a model learns from them."""
     expect(shop, "expect_column_values_to_be_between: {column: weekday, max_value: 6}", suite="features")
 
     assert validate_features(load_pipeline("shop"), pa.table({"weekday": [0, 6]})).failures == []
@@ -317,8 +318,8 @@ def test_a_feature_table_is_held_against_its_suite(shop: Path) -> None:
         validate_features(load_pipeline("shop"), pa.table({"weekday": [0, 7]}))
 
 
-def test_rows_to_predict_are_held_against_what_is_about_each_row(shop: Path) -> None:
-    """A broken feature of one row stops before anything is predicted of it."""
+def test_rows_to_predict_are_validated_row_by_row(shop: Path) -> None:
+    """A broken feature of one row stops the run before anything is predicted."""
     expect(shop, "expect_column_values_to_be_between: {column: weekday, max_value: 6}", suite="features")
 
     assert validate_rows(load_pipeline("shop"), pa.table({"weekday": [0, 6]})).expectations == 1
@@ -335,7 +336,7 @@ def test_rows_to_predict_are_held_against_what_is_about_each_row(shop: Path) -> 
         "expect_column_pair_values_to_be_equal: {column_A: revenue, column_B: weekday}",
     ],
 )
-def test_rows_to_predict_need_not_be_as_a_whole_table_is(shop: Path, expectation: str) -> None:
+def test_rows_to_predict_need_not_meet_rules_on_the_whole_table(shop: Path, expectation: str) -> None:
     """A single day has its own number of rows and its own mean, and no label."""
     expect(shop, expectation, suite="features")
     rows = pa.table({"weekday": [0, 6], "revenue": pa.array([None, None], pa.float64())})
@@ -344,7 +345,7 @@ def test_rows_to_predict_need_not_be_as_a_whole_table_is(shop: Path, expectation
 
 
 def test_rows_to_predict_need_not_have_what_is_kept_out_of_the_model(shop: Path) -> None:
-    """A column of features.exclude may tell what came of a row, which is not known before."""
+    """A column of features.exclude may hold the outcome, which is not known before."""
     expect(shop, "expect_column_values_to_not_be_null: {column: weekday}", suite="features")
     pipeline = load_pipeline("shop")
     without = pipeline.features.model_copy(update={"exclude": ["weekday"]})
@@ -356,7 +357,7 @@ def test_rows_to_predict_need_not_have_what_is_kept_out_of_the_model(shop: Path)
 
 
 def test_a_feature_table_without_a_suite_passes(shop: Path) -> None:
-    """A suite of the features is a choice."""
+    """A suite of the features is optional."""
     assert validate_features(load_pipeline("shop"), pa.table({"weekday": [7]})) == ValidationReport(1, 0)
 
 
@@ -377,14 +378,14 @@ def test_all_rows_are_a_hundred_percent() -> None:
 
 
 def test_a_failure_reads_as_a_clause() -> None:
-    """Where it is comes before which rule it is and what was found."""
+    """The column comes first, then the rule, then the explanation."""
     failure = Failure("expect_x", "column 'revenue'", "critical", "(min=1) failed for 2 of 3 rows")
 
     assert str(failure) == "column 'revenue': expect_x (min=1) failed for 2 of 3 rows"
 
 
 def test_columns_may_have_any_name() -> None:
-    """Names with quotes, blanks, dots and no ASCII, and those of our own columns, end no query and are not mixed up."""
+    """Names with quotes, spaces, dots and non-ASCII characters, or equal to our own columns, work."""
     names = ['it"s', "o'clock", "a b", "a.b", "😀", "select", "x;--", "row_id", "day", "position", "reason", "rows"]
     suite = [
         each(column=name)

@@ -85,7 +85,7 @@ def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
     """The sentence says how far the lake is, which day was asked for, and both ways out."""
     with pytest.raises(
         NotIngested,
-        match=r"^shop: the lake holds every source up to 2024-01-11, and this run is as of 2024-01-12; run the DAG "
+        match=r"^shop: the lake holds every source up to 2024-01-11, but this run needs 2024-01-12; run the DAG "
         r"shop\.ingest for the days between, or start a run as of 2024-01-11 or earlier$",
     ):
         plan_run(ingested, "night", NEXT)
@@ -113,7 +113,7 @@ def test_days_that_are_missing_in_between_are_told(pipeline: Pipeline, caplog: p
 @pytest.mark.parametrize("as_of", [None, LAST])
 def test_an_empty_lake_is_refused(as_of: date | None, pipeline: Pipeline) -> None:
     """Before the first ingestion there is nothing to plan with, whichever day is asked for."""
-    with pytest.raises(NotIngested, match=r"^shop: nothing has been ingested yet of sales; run the DAG shop\.ingest "):
+    with pytest.raises(NotIngested, match=r"^shop: no data has been ingested yet for sales; run the DAG shop\.ingest "):
         plan_run(pipeline, "night", as_of)
 
 

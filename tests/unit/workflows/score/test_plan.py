@@ -118,7 +118,7 @@ def test_without_a_champion_one_is_asked_for(ingested: Pipeline, champion: list[
 
 def test_days_that_are_not_there_are_refused(ingested: Pipeline) -> None:
     """Predictions as of tomorrow would know less than they say."""
-    with pytest.raises(NotIngested, match="predictions are asked as of 2024-01-12"):
+    with pytest.raises(NotIngested, match="but scoring needs 2024-01-12"):
         plan_scoring(ingested, "night", LAST + timedelta(days=1))
 
 

@@ -1,4 +1,4 @@
-"""Every row is seen by the runs that can have it, and predicted by exactly one of them."""
+"""Every row is visible to all runs that can have it, and exactly one of them predicts it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from include.config.loader import load_pipeline
 from include.core.as_of import end_of, midnight
 from include.core.connections import EnvironmentConnections
-from include.features import asked, build
-from include.features.asked import asked_days, asked_rows
+from include.features import build, prediction_runs
 from include.features.build import build_features, read_features
+from include.features.prediction_runs import prediction_days, rows_to_predict
 from include.features.query import run_features_query
 from include.features.snapshot import pin_snapshot
 from include.workflows.retrain.run import ingest
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 FIRST = date(2024, 2, 28)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
-#: Days after which the delays below have passed.
+#: Days of runs until all the delays below have passed.
 ALL_RUNS = [FIRST + timedelta(days=number) for number in range(-1, 8)]
-#: Moments of a calendar day at which a row may be observed: its borders, what is next to them, and each hour.
+#: Times of day at which a row may be observed: midnight, the moments next to it, and each hour.
 MOMENTS = sorted(
     {
         timedelta(0),
@@ -55,11 +55,11 @@ READINGS_YAML = (
     .replace("      closed_at: timestamp\n", "")
     .replace("key: [store_day]", "key: [reading]")
 )
-#: A row is asked about when it becomes known, or announced to be asked about at the midnight after it.
+#: The prediction time of a row is when it becomes known, or the midnight after that.
 WHEN_KNOWN, AT_NEXT_MIDNIGHT = "available_at", "date_trunc('day', available_at) + INTERVAL 1 DAY"
 AT_MIDNIGHT = "date_trunc('day', available_at - INTERVAL 1 MICROSECOND) + INTERVAL 1 DAY"
 DAYS_LATER = "available_at + INTERVAL 2 DAYS + INTERVAL 1 SECOND"
-ASKED = {
+PREDICTION_TIMES = {
     "when known": WHEN_KNOWN,
     "at the midnight after": AT_NEXT_MIDNIGHT,
     "at that midnight or the next": AT_MIDNIGHT,
@@ -68,7 +68,7 @@ ASKED = {
 
 
 def features(prediction_time: str) -> str:
-    """Return a features query that asks of each reading, and counts what was known then."""
+    """Return a feature query with a row for each reading that counts the readings known by then."""
     return f"""
         WITH spine AS (SELECT reading, NULL::DOUBLE AS revenue, {prediction_time} AS prediction_time FROM sales)
         SELECT spine.*, (SELECT count(*) FROM sales AS s WHERE s.available_at < spine.prediction_time) AS known
@@ -77,7 +77,7 @@ def features(prediction_time: str) -> str:
 
 
 def readings(*delays: timedelta) -> pa.Table:
-    """Return raw rows at all moments of some days, each as often as there are delays."""
+    """Return raw rows at all moments of some days, one for each delay."""
     all_rows = [(midnight(day) + moment, delay) for day in DAYS for moment in MOMENTS for delay in delays]
     observed = [each for each, _ in all_rows]
     return pa.table(
@@ -113,18 +113,18 @@ def write(pipelines: Path, prediction_time: str, delay: str = "PT0S") -> Pipelin
 
 
 def lake_of(monkeypatch: pytest.MonkeyPatch, rows: pa.Table) -> None:
-    """Let these be the raw rows that the lake has."""
+    """Replace the raw rows of the lake."""
     monkeypatch.setattr(build, "pinned_tables", lambda *_: {})
     monkeypatch.setattr(build, "raw_datasets", lambda *_: {"sales": rows})
 
 
 def delivered(rows: pa.Table, day: date) -> pa.Table:
-    """Return the raw rows that are in the lake when the run as of a day takes place."""
+    """Return the raw rows that the lake holds when the run as of a day starts."""
     return rows.filter(pa.array([ds <= str(day) for ds in rows["ds"].to_pylist()]))
 
 
 def test_each_raw_row_is_first_seen_as_of_one_day_and_from_then_on(pipelines: Path) -> None:
-    """That is the day at whose end it is known and delivered; a run of an old day sees what it saw then."""
+    """A run sees a row that is known and delivered by the end of its day; a late run of an old day sees the same."""
     pipeline, rows = write(pipelines, WHEN_KNOWN), readings(*DELAYS)
     seen_as_of = {
         day: set(run_features_query(pipeline, {"sales": rows}, as_of=day)["reading"].to_pylist()) for day in ALL_RUNS
@@ -136,34 +136,34 @@ def test_each_raw_row_is_first_seen_as_of_one_day_and_from_then_on(pipelines: Pa
         assert by == [day for day in ALL_RUNS if day >= first], row
 
 
-@pytest.mark.parametrize("prediction_time", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("prediction_time", PREDICTION_TIMES.values(), ids=PREDICTION_TIMES)
 def test_each_feature_row_is_predicted_by_exactly_one_run(
     pipelines: Path, monkeypatch: pytest.MonkeyPatch, prediction_time: str
 ) -> None:
-    """An hourly source with a delay of an hour had 24 rows in the table and 23 predictions, each day again.
+    """An hourly source with a delay of an hour once had 24 rows a day in the table and only 23 predictions.
 
-    The rows are predicted night by night, by what was delivered then, with the features that the table has in the end;
-    and a run of an old day, later, predicts the same.
+    Each night predicts from what was delivered by then, with the features that the table has in the end. A run of an
+    old day that starts later predicts the same rows.
     """
     pipeline, rows = write(pipelines, prediction_time), readings(*DELAYS)
     predicted: dict[date, pa.Table] = {}
     for day in ALL_RUNS:
         lake_of(monkeypatch, delivered(rows, day))
-        predicted[day] = asked_rows(pipeline, {}, day)
+        predicted[day] = rows_to_predict(pipeline, {}, day)
 
     lake_of(monkeypatch, rows)
     table = build.compute_rows(pipeline, {}, ALL_RUNS[-1], midnight(ALL_RUNS[0]))
     order = [("prediction_time", "ascending"), ("reading", "ascending")]
     assert pa.concat_tables(predicted.values()).sort_by(order) == table.sort_by(order)
     assert table.num_rows == rows.num_rows
-    by_day = {day: asked_rows(pipeline, {}, day) for day in ALL_RUNS}
+    by_day = {day: rows_to_predict(pipeline, {}, day) for day in ALL_RUNS}
     assert by_day == predicted
-    days = dict(zip(table["reading"].to_pylist(), asked_days(pipeline, {}, table.to_pandas()), strict=True))
+    days = dict(zip(table["reading"].to_pylist(), prediction_days(pipeline, {}, table.to_pandas()), strict=True))
     assert days == {name: str(day) for day, part in predicted.items() for name in part["reading"].to_pylist()}
 
 
 def test_the_lake_has_as_many_predictions_as_rows(shop: Path, tmp_path: Path) -> None:
-    """The same by the real ingestion, a day a night: 24 readings a day, each known an hour later."""
+    """The real ingestion, day by day: 24 readings a day, each known an hour later."""
     pipeline = write(shop.parent, WHEN_KNOWN, "PT1H")
     rows = readings(timedelta(0)).to_pandas()
     rows = rows[rows["observed_at"].dt.floor("h") == rows["observed_at"]]
@@ -172,7 +172,7 @@ def test_the_lake_has_as_many_predictions_as_rows(shop: Path, tmp_path: Path) ->
     counts = []
     for day in DAYS:
         ingest(pipeline, day, day, EnvironmentConnections())
-        counts.append(asked_rows(pipeline, pin_snapshot(pipeline), day).num_rows)
+        counts.append(rows_to_predict(pipeline, pin_snapshot(pipeline), day).num_rows)
 
     table = read_features(build_features(pipeline, pin_snapshot(pipeline), DAYS[-1]))
     assert counts == [24, 24, 24]
@@ -181,22 +181,26 @@ def test_the_lake_has_as_many_predictions_as_rows(shop: Path, tmp_path: Path) ->
 
 
 def test_a_query_at_other_times_is_run_once(pipelines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only who asks at midnight pays for telling whose row it is."""
+    """Only prediction times at midnight cost a second query."""
     pipeline, rows = write(pipelines, f"{WHEN_KNOWN} + INTERVAL 1 SECOND"), readings(timedelta(0))
     lake_of(monkeypatch, rows)
     runs: list[date] = []
-    monkeypatch.setattr(asked, "compute_rows", lambda *told: runs.append(told[2]) or build.compute_rows(*told))
+    monkeypatch.setattr(
+        prediction_runs, "compute_rows", lambda *args: runs.append(args[2]) or build.compute_rows(*args)
+    )
 
-    asked_rows(pipeline, {}, DAYS[1])
+    rows_to_predict(pipeline, {}, DAYS[1])
 
     assert runs == [DAYS[1]]
 
 
-def test_what_happened_after_the_question_brings_no_row(pipelines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A query that yields a row only once its end is known has none to predict, at midnight either."""
+def test_a_row_that_appears_after_its_prediction_time_is_not_predicted(
+    pipelines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that returns a row only once its outcome is known has none to predict, at midnight either."""
     at_day_before = "date_trunc('day', available_at - INTERVAL 1 MICROSECOND)"
     pipeline, rows = write(pipelines, at_day_before), readings(timedelta(hours=1))
     lake_of(monkeypatch, rows)
 
     assert build.compute_rows(pipeline, {}, DAYS[1], midnight(DAYS[1])).num_rows
-    assert asked_rows(pipeline, {}, DAYS[1]).num_rows == 0
+    assert rows_to_predict(pipeline, {}, DAYS[1]).num_rows == 0

@@ -1,7 +1,8 @@
-"""Fit: an expectation in the terms of the columns it is about, so that the same rule means the same on every day.
+"""Gives an expectation the types of its columns, so that a rule means the same on every day.
 
-Great Expectations makes a float of an integer, compares times without a zone with none that have one, and knows the
-types of a frame, which depend on whether a day has a null. What a null means differs between its expectations.
+Great Expectations turns an integer into a float, cannot compare a time that has a zone with one that has none, and
+goes by the types of a frame, which depend on whether a day has a null. Its expectations also differ in what a null
+means.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from include.profiling.rows import INTEGERS
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
+    from include.validation.arguments import Arguments
+
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _TIMES = ["timestamp", "timestamptz", "datetime", "datetime64", "datetimetzdtype"]
 _TIMES += [f"datetime64[{unit}{zone}]" for unit in ("s", "ms", "us", "ns") for zone in ("", ", utc")]
 
-#: The names that a type of DuckDB has elsewhere, in lower case: in pipeline.yaml (the first), Python, pandas and SQL.
+#: Other names of DuckDB's types, in lower case: first that of pipeline.yaml, then those of Python, pandas and SQL.
 _TYPE_NAMES: dict[str, list[str]] = {
     **{kind: ["integer", "int", f"int{bits}", f"int{bits}dtype"] for kind, bits in _BITS.items()},
     **{f"U{kind}": ["integer", "int", f"uint{bits}", f"uint{bits}dtype"] for kind, bits in _BITS.items()},
@@ -30,12 +33,12 @@ _TYPE_NAMES: dict[str, list[str]] = {
     "TIMESTAMP WITH TIME ZONE": _TIMES,
 }
 
-#: Where an expectation on several columns does not say so, a row in which one of them is null is not judged.
+#: The default for an expectation on several columns: a row in which one of them is null is not judged.
 NULL_RULES = {"both_values_are_missing": "either_value_is_missing", "all_values_are_missing": "any_value_is_missing"}
 
 
-def keep_integers(expectation: Expectation, arguments: dict[str, Any]) -> Expectation:
-    """Return an expectation with the integers it was given, which beyond 2^53 are others once they are floats."""
+def keep_integers(expectation: Expectation, arguments: Arguments) -> Expectation:
+    """Return an expectation with the integers of its file, since a float changes those beyond 2^53."""
     exact = {
         name: given
         for name, given in arguments.items()
@@ -44,8 +47,8 @@ def keep_integers(expectation: Expectation, arguments: dict[str, Any]) -> Expect
     return expectation.copy(update=exact) if exact else expectation
 
 
-def fit(expectation: Expectation, types: dict[str, str]) -> Expectation:
-    """Return an expectation with its bounds and sets of the types of its columns, and the rule for nulls.
+def with_column_types(expectation: Expectation, types: dict[str, str]) -> Expectation:
+    """Return an expectation whose bounds and sets have the types of its columns, and whose rule for nulls is set.
 
     Parameters
     ----------
@@ -54,36 +57,36 @@ def fit(expectation: Expectation, types: dict[str, str]) -> Expectation:
     """
     kwargs = expectation.configuration.kwargs
     kind = types.get(kwargs.get("column") or "", "")
-    fitted: dict[str, Any] = {}
+    typed: dict[str, Any] = {}
     for name in ("min_value", "max_value"):
         if name in kwargs:
-            fitted[name] = _of_kind(kwargs[name], kind)
+            typed[name] = _as_type(kwargs[name], kind)
     if isinstance(kwargs.get("value_set"), list):
-        fitted["value_set"] = [_of_kind(each, kind) for each in kwargs["value_set"]]
+        typed["value_set"] = [_as_type(each, kind) for each in kwargs["value_set"]]
     if isinstance(kwargs.get("value_pairs_set"), list):
         pair = [types.get(kwargs[name], "") for name in ("column_A", "column_B")]
-        fitted["value_pairs_set"] = [
-            tuple(_of_kind(each, its) for each, its in zip(values, pair, strict=True))
+        typed["value_pairs_set"] = [
+            tuple(_as_type(each, its) for each, its in zip(values, pair, strict=True))
             for values in kwargs["value_pairs_set"]
         ]
     if "ignore_row_if" not in expectation.__fields_set__ and hasattr(expectation, "ignore_row_if"):
-        fitted["ignore_row_if"] = NULL_RULES.get(expectation.ignore_row_if, expectation.ignore_row_if)
-    return expectation.copy(update=fitted) if fitted else expectation
+        typed["ignore_row_if"] = NULL_RULES.get(expectation.ignore_row_if, expectation.ignore_row_if)
+    return expectation.copy(update=typed) if typed else expectation
 
 
-def is_named(kind: str, name: str) -> bool:
-    """Return whether a type of DuckDB has a name."""
+def has_type_name(kind: str, name: str) -> bool:
+    """Return whether a name stands for a type of DuckDB."""
     known = {kind.lower(), kind.partition("(")[0].lower(), *_TYPE_NAMES.get(kind, [])}
     return name.strip().lower() in known
 
 
 def type_word(kind: str) -> str:
-    """Return the word of pipeline.yaml for a type of DuckDB, where it has one."""
+    """Return the word of pipeline.yaml for a type of DuckDB, or the type itself if there is none."""
     return _TYPE_NAMES.get(kind, [kind.lower()])[0]
 
 
-def _of_kind(constant: Any, kind: str) -> Any:
-    """Return a bound or a member of a set as the value of a column; what cannot be one stays as it is."""
+def _as_type(constant: Any, kind: str) -> Any:
+    """Convert a bound or a member of a set to a column's type; return it unchanged if that is impossible."""
     if kind in INTEGERS and isinstance(constant, float) and constant.is_integer():
         return int(constant)
     if kind.startswith("TIMESTAMP") and (moment := _moment(constant)) is not None:
@@ -94,7 +97,7 @@ def _of_kind(constant: Any, kind: str) -> Any:
 
 
 def _moment(constant: Any) -> datetime | None:
-    """Return a time, or the midnight that a date begins with, in UTC; what has no zone is in UTC."""
+    """Return a time, or a date's midnight, in UTC; one without a zone already is in UTC."""
     if isinstance(constant, str):
         try:
             constant = datetime.fromisoformat(constant)
