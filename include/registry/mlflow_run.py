@@ -13,7 +13,7 @@ from include.registry.client import asked_once
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from include.registry.register import RunRecord
+    from include.registry.run_record import RunRecord
 
 
 def open_run(client: MlflowClient, record: RunRecord) -> str:

@@ -2,106 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused, NightshiftError
 from include.registry.alias import drop_older_challenger, move_champion, places
 from include.registry.champion import CHALLENGER, CHAMPION
 from include.registry.client import asked_once, mlflow_client
 from include.registry.lease import champion_lease
-from include.registry.log_model import Logged, log_model
+from include.registry.log_model import log_model
 from include.registry.mlflow_run import close_failed, log_documents, log_texts, open_run
 from include.registry.promotion import read_hold
 from include.registry.records.chain import examine
 from include.registry.records.models import highest_version
+from include.registry.run_record import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     import pandas as pd
     from mlflow import MlflowClient
     from sklearn.pipeline import Pipeline as Model
 
     from include.registry.lease import Lease
+    from include.registry.log_model import Logged
+    from include.registry.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 
 #: Tag of a version that only uses up its number, see `_skip_recorded_numbers`.
 RESERVED = "nightshift.reserved"
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What MLflow is told of a run.
-
-    Attributes
-    ----------
-    name
-        The pipeline, which names the experiment and the registered model.
-    run_key
-        Names the run; a second registration under the same key finds the first one's version.
-    sha256
-        Of the challenger's file; a run that has registered another model may not register this one.
-    version_tags, run_tags
-        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
-    documents
-        Artifacts of the run by file name, as text.
-    files
-        Further artifacts, as bytes.
-    model_files
-        What is kept with the model itself, as bytes, and is in its manifest.
-    told_of
-        Returns further documents once it is known where the model went, such as the card that names its version.
-    """
-
-    name: str
-    run_key: str
-    sha256: str
-    params: dict[str, Any]
-    metrics: dict[str, float]
-    version_tags: dict[str, str]
-    run_tags: dict[str, str]
-    documents: dict[str, str]
-    description: str
-    files: dict[str, bytes] = field(default_factory=dict)
-    model_files: dict[str, bytes] = field(default_factory=dict)
-    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
-
-    @property
-    def key(self) -> str:
-        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
-        made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
-        content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Registration:
-    """Where a run's model went.
-
-    Attributes
-    ----------
-    champion
-        The version that is champion after it, this or another; None where there is none.
-    sha256, manifest
-        Digests of the registered model file and of its manifest, as the version's tags have them.
-    """
-
-    version: int
-    alias: str | None
-    mlflow_run_id: str
-    champion: int | None
-    note: str = ""
-    sha256: str | None = None
-    manifest: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def register_model(
@@ -309,8 +240,3 @@ def _move_alias(
         return Registration(version, CHALLENGER, run_id, now.champion, note)
     alias = CHALLENGER if now.challenger == version else None
     return Registration(version, alias, run_id, now.champion, note)
-
-
-def documents(**named: Any) -> dict[str, str]:
-    """Return JSON documents as the texts that a `RunRecord` holds, by file name."""
-    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in named.items()}

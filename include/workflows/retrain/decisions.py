@@ -11,8 +11,8 @@ from include.registry.records.chain import append
 from include.training.model_file import trusted_of
 from include.workflows.retrain import files
 from include.workflows.retrain.approve import answer_of
+from include.workflows.retrain.definition import pipeline_files
 from include.workflows.retrain.explain import explanations
-from include.workflows.retrain.record import pipeline_files
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline

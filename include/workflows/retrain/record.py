@@ -11,13 +11,14 @@ from include.lake import run_files
 from include.workflows.retrain import files
 from include.workflows.retrain.approve import answer_of, may_promote, told, waits_for_approval
 from include.workflows.retrain.compare import threshold_of
+from include.workflows.retrain.definition import pipeline_files
 
 if TYPE_CHECKING:
     import pandas as pd
     from upath import UPath
 
     from include.config.pipeline import Pipeline
-    from include.registry.register import Registration, RunRecord
+    from include.registry.run_record import Registration, RunRecord
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
 def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
     """Gather what MLflow is told of the run."""
     from include.gate.report import verdict_table
-    from include.registry.register import RunRecord, documents
+    from include.registry.run_record import RunRecord, documents
     from include.workflows.retrain.explain import card_documents, explanations
     from include.workflows.retrain.export import exported_files
     from include.workflows.retrain.reference import model_files
@@ -220,15 +221,6 @@ def _params(plan: RunPlan, challenger: dict[str, Any]) -> dict[str, Any]:
         if several:
             params[f"{member['family']}.weight"] = member["weight"]
     return params
-
-
-def pipeline_files(pipeline: Pipeline) -> dict[str, str]:
-    """Return the pipeline's own files by path, from which the run can be made again when they have changed."""
-    return {
-        path.relative_to(pipeline.folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(pipeline.folder.rglob("*"))
-        if path.suffix in (".yaml", ".sql") and path.is_file()
-    }
 
 
 def _measured(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:

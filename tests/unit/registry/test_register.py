@@ -17,7 +17,7 @@ from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import log_model
 from include.registry.champion import aliases, find_champion, load_champion
-from include.registry.register import documents
+from include.registry.run_record import documents
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import trusted_of

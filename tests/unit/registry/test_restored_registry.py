@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-    from include.registry.register import Registration
+    from include.registry.run_record import Registration
     from tests.unit.registry.conftest import Shop
 
 

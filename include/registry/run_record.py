@@ -1,0 +1,86 @@
+"""What a run gives MLflow when its model is registered, and where the model went."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What MLflow is told of a run.
+
+    Attributes
+    ----------
+    name
+        The pipeline, which names the experiment and the registered model.
+    run_key
+        Names the run; a second registration under the same key finds the first one's version.
+    sha256
+        Of the challenger's file; a run that has registered another model may not register this one.
+    version_tags, run_tags
+        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
+    documents
+        Artifacts of the run by file name, as text.
+    files
+        Further artifacts, as bytes.
+    model_files
+        What is kept with the model itself, as bytes, and is in its manifest.
+    told_of
+        Returns further documents once it is known where the model went, such as the card that names its version.
+    """
+
+    name: str
+    run_key: str
+    sha256: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    version_tags: dict[str, str]
+    run_tags: dict[str, str]
+    documents: dict[str, str]
+    description: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    model_files: dict[str, bytes] = field(default_factory=dict)
+    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
+
+    @property
+    def key(self) -> str:
+        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
+        made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
+        content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a run's model went.
+
+    Attributes
+    ----------
+    champion
+        The version that is champion after it, this or another; None where there is none.
+    sha256, manifest
+        Digests of the registered model file and of its manifest, as the version's tags have them.
+    """
+
+    version: int
+    alias: str | None
+    mlflow_run_id: str
+    champion: int | None
+    note: str = ""
+    sha256: str | None = None
+    manifest: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def documents(**named: Any) -> dict[str, str]:
+    """Return JSON documents as the texts that a `RunRecord` holds, by file name."""
+    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in named.items()}
