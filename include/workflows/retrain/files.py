@@ -49,6 +49,11 @@ def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
     return [each["feature"] for each in selection["dropped"]]
 
 
+def tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:
+    """Return what the search found of each family."""
+    return run_files.read_json(folder(plan) / "tuning.json", "what the search found")
+
+
 def challenger(plan: RunPlan) -> dict[str, Any]:
     """Return what the run's challenger is."""
     return run_files.read_json(folder(plan) / "challenger.json", "the challenger")

@@ -8,7 +8,8 @@ from include.workflows.retrain.approve import approval_request, keep_answer
 from include.workflows.retrain.compare import evaluate, judge
 from include.workflows.retrain.learn import train, tune
 from include.workflows.retrain.prepare import build, prove, select, validate
-from include.workflows.retrain.record import register, summarize
+from include.workflows.retrain.register import register
+from include.workflows.retrain.summarize import summarize
 
 __all__ = [
     "approval_request",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.registry.champion import Champion
-from include.workflows.retrain.decisions import approver_of, champions_of
+from include.workflows.retrain.decision_record import approver_of, champions_of
 from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:

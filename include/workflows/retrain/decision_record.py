@@ -1,0 +1,114 @@
+"""The record of one run: what it read, tried, measured and decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.evaluation.numbers import without_nan
+from include.lake import run_files
+from include.registry.records.chain import append
+from include.workflows.retrain import files
+from include.workflows.retrain.approve import answer_of
+from include.workflows.retrain.definition import pipeline_files
+from include.workflows.retrain.explain import explanations
+
+if TYPE_CHECKING:
+    from include.config.pipeline import Pipeline
+    from include.registry.records.record import Record
+    from include.workflows.retrain.plan import RunPlan
+
+
+def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
+    """Record what a run read, tried, measured and decided; a run that is repeated has one record.
+
+    Raises
+    ------
+    LakeError
+        If the record cannot be written.
+    """
+    key = f"retrain {plan.run_key}"
+    return append(
+        plan.pipeline,
+        "retrain",
+        key,
+        by=f"{plan.pipeline}.retrain",
+        content=_content(pipeline, plan),
+        now=datetime.now(UTC),
+    )
+
+
+def champions_of(plan: RunPlan, registration: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return the champion's version before and after a run.
+
+    Where another has promoted since the run was planned, that is what this one has found and left.
+    """
+    compared = plan.champion.version if plan.champion else None
+    if registration["alias"] == "champion":
+        return compared, registration["version"]
+    found = registration.get("champion", compared)
+    return found, found
+
+
+def approver_of(answer: dict[str, Any] | None) -> str | None:
+    """Return who approved; whoever rejected has not."""
+    return answer["by"] if answer and answer["approved"] else None
+
+
+def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Return the decision of a run as JSON types."""
+    folder = files.folder(plan)
+    verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
+    registration = run_files.read_json(folder / "registration.json", "what was registered")
+    challenger, answer = files.challenger(plan), answer_of(plan)
+    before, after = champions_of(plan, registration)
+    content = {
+        "run": plan.run_key,
+        "as_of": plan.as_of,
+        "planned_at": plan.created_at,
+        "dry_run": plan.dry_run,
+        "snapshot": plan.snapshot,
+        "features": {
+            "version": features.version,
+            "build": features.build,
+            "rows": features.rows,
+            "labelled_rows": features.labelled_rows,
+        },
+        "rows": {"learned": challenger["rows"], "held_out": evidence["holdout"]["rows"]},
+        "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
+        "lock": plan.lock,
+        "definition": pipeline_files(pipeline),
+        "seed": plan.seed,
+        "tuning_seconds": plan.tuning_seconds,
+        "training": pipeline.training.model_dump(mode="json"),
+        "gate": pipeline.gate.model_dump(mode="json"),
+        "tuning": run_files.read_json(folder / "tuning.json", "what the search found"),
+        "challenger": challenger,
+        "evidence": evidence,
+        "verdict": verdict.verdict,
+        "reason": registration["note"] or verdict.reason,
+        "checks": [vars(result) for result in verdict.results],
+        "metric": _metric(evidence, explanations(plan).get("curves")),
+        "approval": answer,
+        "approver": approver_of(answer),
+        "mlflow_run": registration["mlflow_run_id"],
+        "challenger_version": registration["version"],
+        # a registration of an earlier release has no digests
+        "registered_model": {name: registration.get(name) for name in ("sha256", "manifest")},
+        "champion_before": before,
+        "champion_after": after,
+    }
+    return without_nan(content)
+
+
+def _metric(evidence: dict[str, Any], curves: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the gate's metric with its interval, and by how much it is better than that of the opponent."""
+    name = evidence["metric"]
+    low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
+    return {
+        "name": name,
+        "value": evidence["challenger"]["metrics"].get(name),
+        "low": low,
+        "high": high,
+        "better_by": (evidence["champion"] or evidence["baseline"])["difference"],
+    }
