@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from include.lake import run_files
@@ -22,29 +23,35 @@ class PinnedPlan:
     Attributes
     ----------
     as_of
-        ISO day; the run knows what was known at its end, in UTC.
+        The run knows what was known when this day ended, in UTC.
     snapshot
         Version of each source's raw table.
     """
 
     #: What the name of a run's folder begins with: runs of two DAGs may have one id, and no id has a slash in it.
     FOLDER: ClassVar[str] = ""
+    #: Fields of a kind of plan that hold a moment in UTC.
+    MOMENTS: ClassVar[tuple[str, ...]] = ()
 
     pipeline: str
     run_key: str
-    as_of: str
+    as_of: date
     snapshot: dict[str, int]
     champion: Champion | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
+        """Return the fields as JSON types, days and moments in ISO format."""
+        return {name: each.isoformat() if isinstance(each, date) else each for name, each in asdict(self).items()}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Make a plan of what `to_json` gave."""
         champion = fields["champion"]
-        return cls(**fields | {"champion": Champion(**champion) if champion else None})
+        read = {
+            "as_of": date.fromisoformat(fields["as_of"]),
+            "champion": Champion(**champion) if champion else None,
+        } | {name: datetime.fromisoformat(fields[name]) for name in cls.MOMENTS}
+        return cls(**fields | read)
 
     @classmethod
     def load(cls, pipeline: str, run_key: str) -> Self:

@@ -66,7 +66,7 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
     uri, version = lake.monitoring_uri(pipeline.name), plan.champion.version
     published = lake.publish_monitoring(
         uri,
-        plan.as_of,
+        plan.as_of.isoformat(),
         _rows(lines, version),
         _build(pipeline, plan),
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
@@ -78,7 +78,7 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
         log.info("%s", line)
     log.info("%s: %s; version %s of %s", pipeline.name, told, published.version, uri)
     return {
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "version": version,
         "table": table,
         "summary": told,
@@ -89,7 +89,7 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
 
 def find_lines(pipeline: Pipeline, plan: MonitoringPlan) -> list[Line]:
     """Return all that there is to say as of a plan's day."""
-    limits, as_of = pipeline.monitoring, date.fromisoformat(plan.as_of)
+    limits, as_of = pipeline.monitoring, plan.as_of
     window = Window.of(as_of, limits.window_days, pipeline.training.gap_days)
     rows = compute_rows(pipeline, plan.snapshot, as_of, midnight(window.since)).to_pandas()
     predicted = _predicted(pipeline, plan, window)
@@ -207,7 +207,7 @@ def _predicted(pipeline: Pipeline, plan: MonitoringPlan, window: Window) -> pd.D
     found = None
     if plan.predictions is not None:
         uri = lake.predictions_uri(pipeline.name)
-        found = lake.read_predictions(uri, window.first_predicted.isoformat(), plan.as_of, plan.predictions)
+        found = lake.read_predictions(uri, window.first_predicted.isoformat(), plan.as_of.isoformat(), plan.predictions)
     if found is None:
         return pd.DataFrame(columns=[*_key(pipeline), "ds", "prediction", "model_version"])
     missing = [name for name in _key(pipeline) if name not in found.column_names]

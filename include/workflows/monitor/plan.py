@@ -119,7 +119,7 @@ def plan_monitoring(
     plan = MonitoringPlan(
         pipeline=pipeline.name,
         run_key=run_key,
-        as_of=as_of.isoformat(),
+        as_of=as_of,
         snapshot=snapshot,
         champion=champion,
         predictions=predictions,

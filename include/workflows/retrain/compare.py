@@ -50,7 +50,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     threshold = threshold_of(challenger)
     told = {
         "family": challenger["family"],
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "train_start": challenger["train_start"],
         "train_end": challenger["train_end"],
         "threshold": threshold,

@@ -64,8 +64,8 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
-        "as_of": plan.as_of,
-        "planned_at": plan.created_at,
+        "as_of": plan.as_of.isoformat(),
+        "planned_at": plan.created_at.isoformat(),
         "dry_run": plan.dry_run,
         "snapshot": plan.snapshot,
         "features": {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -136,7 +135,7 @@ def journal_file(plan: RunPlan, digest: str) -> Path:
 def frame_and_split(pipeline: Pipeline, plan: RunPlan) -> tuple[pd.DataFrame, Split]:
     """Return the feature frame and its split by time, the same in every step of a run."""
     frame = read_features(features(plan))
-    return frame, split_rows(pipeline, frame, date.fromisoformat(plan.as_of))
+    return frame, split_rows(pipeline, frame, plan.as_of)
 
 
 def frame_to_learn_from(pipeline: Pipeline, plan: RunPlan) -> tuple[pd.DataFrame, Split]:

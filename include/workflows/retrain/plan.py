@@ -8,7 +8,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from include.core import settings
 from include.features.snapshot import check_published, pin_day
@@ -33,12 +33,14 @@ class RunPlan(PinnedPlan):
         The version that the challenger must beat, or None.
     """
 
+    MOMENTS: ClassVar[tuple[str, ...]] = ("created_at",)
+
     tuning_seconds: int
     dry_run: bool
     seed: int
     code_version: str
     lock: str
-    created_at: str
+    created_at: datetime
 
 
 def plan_run(
@@ -81,7 +83,7 @@ def plan_run(
     plan = RunPlan(
         pipeline=pipeline.name,
         run_key=run_key,
-        as_of=as_of.isoformat(),
+        as_of=as_of,
         snapshot=snapshot,
         champion=find_recorded_champion(pipeline.name),
         tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
@@ -89,7 +91,7 @@ def plan_run(
         seed=pipeline.training.seed,
         code_version=code_version(),
         lock=lock_digest(),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=datetime.now(UTC).replace(microsecond=0),
     )
     plan.keep()
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include.features.build import build_features, read_feature_rows
@@ -19,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def build(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Build the feature table of the plan's snapshot; return its version."""
-    table = build_features(pipeline, plan.snapshot, date.fromisoformat(plan.as_of)).to_json()
+    table = build_features(pipeline, plan.snapshot, plan.as_of).to_json()
     run_files.write_json(files.folder(plan) / "features.json", table)
     return table
 
@@ -38,7 +37,7 @@ def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.features.proof import prove as prove_table
 
     # another sample every night: after some weeks most of the table's times have had their turn
-    day = date.fromisoformat(plan.as_of)
+    day = plan.as_of
     proof = prove_table(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
     run_files.write_json(files.folder(plan) / "proof.json", proof)
     return proof

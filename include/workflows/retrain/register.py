@@ -86,7 +86,7 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
     measured, metric = evidence.to_json(), pipeline.training.metric
     members = {member["family"]: member["params"] for member in challenger["members"]}
     tags = {
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "verdict": verdict.verdict,
         "family": challenger["family"],
         "train_start": challenger["train_start"],

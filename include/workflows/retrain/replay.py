@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -88,7 +87,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
     with run_files.of_this_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
         chosen = Chosen.from_json(record.challenger)
-    as_of = date.fromisoformat(plan.as_of)
+    as_of = plan.as_of
     with _recorded_pipeline(name, record) as pipeline:
         training, label = pipeline.training, pipeline.features.label
         with progress("build_features"):

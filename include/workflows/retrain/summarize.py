@@ -66,7 +66,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "reason": reason,
         "version": version,
         "alias": alias,
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "table": "\n".join(lines),
     }
 

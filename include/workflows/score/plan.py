@@ -33,23 +33,19 @@ class ScoringPlan(PinnedPlan):
     as_of
         It predicts the rows that are asked as of this day, as `include.core.as_of` says.
     planned_at
-        ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
+        In UTC, to the microsecond: the predictions of the later of two plans for a day stand.
     """
 
     FOLDER: ClassVar[str] = "score/"
+    MOMENTS: ClassVar[tuple[str, ...]] = ("planned_at",)
 
     champion: Champion
-    planned_at: str
-
-    @property
-    def day(self) -> date:
-        """The day `as_of`."""
-        return date.fromisoformat(self.as_of)
+    planned_at: datetime
 
     @property
     def moment(self) -> int:
         """When the plan was made, in microseconds since 1970."""
-        return (datetime.fromisoformat(self.planned_at) - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+        return (self.planned_at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) -> ScoringPlan:
@@ -82,8 +78,7 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
             "until it promotes a version, then start this run again"
         )
     _warn(pipeline, day, champion)
-    planned_at = datetime.now(UTC).isoformat(timespec="microseconds")
-    plan = ScoringPlan(pipeline.name, run_key, day.isoformat(), snapshot, champion, planned_at)
+    plan = ScoringPlan(pipeline.name, run_key, day, snapshot, champion, datetime.now(UTC))
     plan.keep()
     log.info("%s: as of %s, version %s, tables %s", pipeline.name, day, champion.version, snapshot)
     return plan

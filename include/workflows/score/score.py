@@ -52,7 +52,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     from include.validation.validate import validate_rows
     from include.workflows.score.predict import check_inputs, predict_rows
 
-    rows = asked_rows(pipeline, plan.snapshot, plan.day)
+    rows = asked_rows(pipeline, plan.snapshot, plan.as_of)
     if not rows.num_rows:
         log.warning(
             "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "
@@ -67,7 +67,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     predicted = predict_rows(pipeline, plan.champion, model, rows, frame)
     done = lake.publish_predictions(
         lake.predictions_uri(pipeline.name),
-        plan.as_of,
+        plan.as_of.isoformat(),
         predicted,
         digest([*defined_by(pipeline), pipeline.training.deterministic, pipeline.training.task, plan.to_json()]),
         {
@@ -80,7 +80,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
         moment=plan.moment,
     )
     result = {
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "version": plan.champion.version,
         "rows": predicted.num_rows,
         "mean_prediction": pc.mean(predicted["prediction"]).as_py(),

@@ -38,11 +38,11 @@ def test_as_many_days_are_looked_at_of_both(window_days: int, gap_days: int) -> 
 
 @pytest.mark.parametrize(
     ("announced", "day"),
-    [(None, "2024-03-18"), (date(2024, 3, 20), "2024-03-20"), (date(2024, 1, 2), "2024-03-18")],
+    [(None, 18), (date(2024, 3, 20), 20), (date(2024, 1, 2), 18)],
     ids=["nothing", "a day without rows", "a day of long ago"],
 )
 def test_the_newest_day_that_was_published_is_looked_at(
-    shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: str
+    shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: int
 ) -> None:
     """A day that was published without a row is seen, and one of long ago is not looked at again."""
     champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
@@ -51,4 +51,4 @@ def test_the_newest_day_that_was_published_is_looked_at(
     monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))
     monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: champion)
 
-    assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == day
+    assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == date(2024, 3, day)

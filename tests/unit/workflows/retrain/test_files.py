@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ def plan(run_key: str = "manual__2024-03-20T00:00:00") -> RunPlan:
     return RunPlan(
         pipeline="shop",
         run_key=run_key,
-        as_of="2024-03-20",
+        as_of=date(2024, 3, 20),
         snapshot={"sales": 3},
         champion=None,
         tuning_seconds=60,
@@ -30,7 +31,7 @@ def plan(run_key: str = "manual__2024-03-20T00:00:00") -> RunPlan:
         seed=7,
         code_version="unknown",
         lock="unknown",
-        created_at="2024-03-20T00:00:00+00:00",
+        created_at=datetime(2024, 3, 20, tzinfo=UTC),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import subprocess
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,7 +62,7 @@ def test_the_last_published_day_is_the_default(ingested: Pipeline) -> None:
     """A run that names no day is as of the last one that every daily source has."""
     plan = plan_run(ingested, "night")
 
-    assert plan.as_of == LAST.isoformat()
+    assert plan.as_of == LAST
     assert plan.snapshot == {"sales": lake.latest_version(lake.raw_uri("shop", "sales"))}
     assert plan.champion is None
 
@@ -78,7 +78,7 @@ def test_what_is_said_is_followed(ingested: Pipeline) -> None:
     """A run may name an earlier day and other seconds, and may be a dry run."""
     plan = plan_run(ingested, "night", FIRST, 99, dry_run=True)
 
-    assert (plan.as_of, plan.tuning_seconds, plan.dry_run) == (FIRST.isoformat(), 99, True)
+    assert (plan.as_of, plan.tuning_seconds, plan.dry_run) == (FIRST, 99, True)
 
 
 def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
@@ -139,7 +139,7 @@ def test_a_new_run_sees_the_new_data(ingested: Pipeline) -> None:
 
     second = plan_run(ingested, "night-2")
 
-    assert second.as_of == NEXT.isoformat()
+    assert second.as_of == NEXT
     assert second.snapshot["sales"] > first.snapshot["sales"]
 
 
@@ -149,7 +149,7 @@ def test_a_refused_run_can_be_repeated_once_the_day_is_there(ingested: Pipeline)
         plan_run(ingested, "night", NEXT)
     ingest(ingested, NEXT, NEXT, EnvironmentConnections())
 
-    assert plan_run(ingested, "night", NEXT).as_of == NEXT.isoformat()
+    assert plan_run(ingested, "night", NEXT).as_of == NEXT
 
 
 def test_without_mlflow_there_is_no_plan(
@@ -172,7 +172,7 @@ def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
     plan = RunPlan(
         pipeline="shop",
         run_key="night",
-        as_of="2024-01-11",
+        as_of=date(2024, 1, 11),
         snapshot={"sales": 4},
         champion=champion if with_champion else None,
         tuning_seconds=60,
@@ -180,7 +180,7 @@ def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
         seed=7,
         code_version="abc",
         lock="def",
-        created_at="2024-01-12T00:15:00+00:00",
+        created_at=datetime(2024, 1, 12, 0, 15, tzinfo=UTC),
     )
 
     assert RunPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
@@ -240,7 +240,7 @@ def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Pat
 
     plan = RunPlan.load("shop", "night")
 
-    assert (plan.as_of, plan.snapshot, plan.champion.version) == ("2024-03-20", {"sales": 1}, 1)
+    assert (plan.as_of, plan.snapshot, plan.champion.version) == (date(2024, 3, 20), {"sales": 1}, 1)
 
 
 def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,7 +79,7 @@ def _plan(tuning_seconds: int = 60) -> RunPlan:
     return RunPlan(
         pipeline="shop",
         run_key="manual__2024-03-20T00:00:00",
-        as_of="2024-03-20",
+        as_of=date(2024, 3, 20),
         snapshot={"sales": 3},
         champion=None,
         tuning_seconds=tuning_seconds,
@@ -86,7 +87,7 @@ def _plan(tuning_seconds: int = 60) -> RunPlan:
         seed=7,
         code_version="unknown",
         lock="unknown",
-        created_at="2024-03-20T00:00:00+00:00",
+        created_at=datetime(2024, 3, 20, tzinfo=UTC),
     )
 
 

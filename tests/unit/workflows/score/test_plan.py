@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,23 +45,25 @@ def ingested(shop: Path) -> Pipeline:
     return pipeline
 
 
-def plan_as_of(day: str) -> ScoringPlan:
+def plan_as_of(day: date) -> ScoringPlan:
     """Return a plan for a day."""
-    return ScoringPlan("shop", "night", day, {"sales": 4}, CHAMPION, "2024-01-12T01:15:00.000002+00:00")
+    return ScoringPlan(
+        "shop", "night", day, {"sales": 4}, CHAMPION, datetime(2024, 1, 12, 1, 15, microsecond=2, tzinfo=UTC)
+    )
 
 
 def test_the_last_published_day_and_the_champion_are_the_default(ingested: Pipeline) -> None:
     """A run that names no day is as of the last one that every daily source has."""
     plan = plan_scoring(ingested, "night")
 
-    assert plan.as_of == LAST.isoformat()
+    assert plan.as_of == LAST
     assert plan.snapshot == {"sales": lake.latest_version(lake.raw_uri("shop", "sales"))}
     assert plan.champion == CHAMPION
 
 
 def test_an_earlier_day_may_be_named(ingested: Pipeline) -> None:
     """Predictions of the past can be made again."""
-    assert plan_scoring(ingested, "night", FIRST).day == FIRST
+    assert plan_scoring(ingested, "night", FIRST).as_of == FIRST
 
 
 def test_a_cleared_run_follows_its_first_plan(ingested: Pipeline, champion: list[Champion | None]) -> None:
@@ -85,19 +87,19 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
 
 def test_a_plan_has_its_moment_to_the_microsecond() -> None:
     """By it the later of two plans for a day is known."""
-    assert plan_as_of("2024-01-11").moment == 1_705_022_100_000_002
+    assert plan_as_of(date(2024, 1, 11)).moment == 1_705_022_100_000_002
 
 
 def test_a_plan_that_was_written_is_read() -> None:
     """A plan comes back from JSON as it was."""
-    plan = plan_as_of("2024-01-11")
+    plan = plan_as_of(date(2024, 1, 11))
 
     assert ScoringPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
     """Fields too few are told in a sentence."""
-    plan = plan_as_of("2024-01-11").to_json()
+    plan = plan_as_of(date(2024, 1, 11)).to_json()
     del plan["champion"]
     run_files.write_json(run_files.run_folder("shop", "score/night") / "plan.json", plan)
 
