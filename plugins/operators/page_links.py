@@ -44,10 +44,9 @@ class VersionPageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address at MLflow's server, of the version that the run's plan names."""
-        from include.workflows.score.plan import ScoringPlan
-
         from include.core.errors import RunMissing
         from include.registry.pages import version_page
+        from include.workflows.score.plan import ScoringPlan
 
         try:
             plan = ScoringPlan.load(operator.pipeline, ti_key.run_id)  # type: ignore[attr-defined]

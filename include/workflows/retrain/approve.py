@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.lake import run_files
 from include.workflows.retrain import files
+from include.workflows.retrain.documents import Answer
 
 if TYPE_CHECKING:
-    from upath import UPath
+    from datetime import datetime
 
     from include.config.pipeline import Pipeline
     from include.workflows.retrain.plan import RunPlan
@@ -55,8 +56,9 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     if not waits_for_approval(pipeline, plan):
         return None
     evidence, verdict = files.evidence(plan), files.verdict(plan)
-    registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
-    version = registration["version"]
+    registration = files.registration(plan)
+    version = registration.version
+    assert version is not None, "a run that waits for an answer has registered a version"
     head, *rows = metric_rows(evidence)
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
     first = [row for row in checks if row[1] in TOLD]  # what is to be weighed stands above what passed
@@ -68,7 +70,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
         Text(f"Learned: {trained_told(evidence)}. Measured on: {holdout_told(evidence)}."),
         Table(["check", "outcome", "what has to hold", "why"], first + [row for row in checks if row not in first]),
     ]
-    links = _links(pipeline, plan, registration)
+    links = _links(pipeline, plan, version, registration.card)
     return Question(
         subject=f"{pipeline.name}: may version {version} become the champion?",
         body="\n\n".join(
@@ -111,13 +113,13 @@ def _consequences(pipeline: Pipeline, plan: RunPlan, version: int) -> list[str]:
     return lines
 
 
-def _links(pipeline: Pipeline, plan: RunPlan, registration: dict[str, Any]) -> dict[str, str]:
+def _links(pipeline: Pipeline, plan: RunPlan, version: int, card: str | None) -> dict[str, str]:
     """Return the pages to look at by what they show; none without a tracking server."""
     from include.registry.pages import version_page
 
-    version, champion = registration["version"], plan.champion
+    champion = plan.champion
     links = {
-        f"Model card of version {version}": registration.get("card"),
+        f"Model card of version {version}": card,
         f"Version {version} in MLflow": version_page(pipeline.name, version),
     }
     if champion:
@@ -125,48 +127,29 @@ def _links(pipeline: Pipeline, plan: RunPlan, registration: dict[str, Any]) -> d
     return {told: address for told, address in links.items() if address}
 
 
-def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: str) -> dict[str, Any]:
-    """Keep the answer to the question for the steps that follow, and return it.
+def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: datetime) -> dict[str, Any]:
+    """Keep the answer to the question for the steps that follow, and return it as JSON types.
 
     Parameters
     ----------
     by
         None where nobody answered in time.
     """
-    found = {"approved": approved, "by": by, "reason": reason, "at": at}
-    run_files.write_json(_file(plan), found)
-    log.info("%s: %s", plan.pipeline, told(found))
-    return found
+    answer = Answer(approved, by, reason, at)
+    run_files.write_json(files.folder(plan) / files.ANSWER, answer.to_json())
+    log.info("%s: %s", plan.pipeline, answer.sentence)
+    return answer.to_json()
 
 
 def waits_for_approval(pipeline: Pipeline, plan: RunPlan) -> bool:
     """Return whether only an answer is missing for the promotion."""
     earned = pipeline.needs_approval is not None and files.verdict(plan).verdict == "promote" and not plan.dry_run
-    return earned and answer_of(plan) is None
+    return earned and files.answer(plan) is None
 
 
 def may_promote(pipeline: Pipeline, plan: RunPlan) -> bool:
     """Return whether the version may become the champion by what is known now."""
     if files.verdict(plan).verdict != "promote":
         return False
-    answer = answer_of(plan)
-    return pipeline.needs_approval is None or (answer is not None and answer["approved"])
-
-
-def answer_of(plan: RunPlan) -> dict[str, Any] | None:
-    """Return the answer that was given in this run, if one was."""
-    path = _file(plan)
-    return run_files.read_json(path, "the answer") if path.exists() else None
-
-
-def told(answer: dict[str, Any]) -> str:
-    """Return an answer as a sentence."""
-    said = "approved" if answer["approved"] else "rejected"
-    why = f": {answer['reason']}" if answer["reason"] else ""
-    if answer["by"] is None:
-        return f"{said} at {answer['at']}, since nobody answered in time"
-    return f"{said} by {answer['by']} at {answer['at']}{why}"
-
-
-def _file(plan: RunPlan) -> UPath:
-    return files.folder(plan) / "approval.json"
+    answer = files.answer(plan)
+    return pipeline.needs_approval is None or (answer is not None and answer.approved)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
+    from include.workflows.retrain.documents import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
     from include.workflows.retrain.plan import RunPlan
 
@@ -37,7 +38,8 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
     challenger = files.challenger(plan)
     frame, split = files.frame_and_split(pipeline, plan)
-    training, label, classes = pipeline.training, pipeline.features.label, challenger["classes"]
+    chosen, training, label = challenger.chosen, pipeline.training, pipeline.features.label
+    classes = chosen.classes
     rows = frame.iloc[split.holdout]
     holdout = Holdout(
         frame=rows,
@@ -47,25 +49,24 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         end=split.holdout_end,
         classes=classes,
     )
-    threshold = threshold_of(challenger)
     told = {
-        "family": challenger["family"],
+        "family": chosen.family,
         "as_of": plan.as_of.isoformat(),
-        "train_start": challenger["train_start"],
-        "train_end": challenger["train_end"],
-        "threshold": threshold,
+        "train_start": challenger.train_start.isoformat(),
+        "train_end": challenger.train_end.isoformat(),
+        "threshold": challenger.threshold,
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
-    measure = Metric.of(training, threshold)
+    measure = Metric.of(training, challenger.threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
-        model = load_model(path, challenger["sha256"], trusted_of(training))
+        model = load_model(path, challenger.sha256, trusted_of(training))
         evidence = measure_evidence(
             pipeline,
             holdout,
-            ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
+            ChallengerModel(model, told, path, challenger.sha256, chosen.features),
             champion,
-            read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
+            read_refits(pipeline, plan, challenger.made_from, measure, holdout.y),
             label_coverage(pipeline, frame, split),
         ).to_json()
     run_files.write_json(files.folder(plan) / "evidence.json", evidence)
@@ -90,11 +91,6 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     return verdict.to_json()
 
 
-def threshold_of(challenger: dict[str, Any]) -> float | None:
-    """Return the probability from which a row counts as positive, of a binary task."""
-    return challenger["threshold"]["value"] if challenger["threshold"] else None
-
-
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
     """Return the champion, loaded, or why it cannot be."""
     from include.registry.champion import load_with_inputs
@@ -115,7 +111,7 @@ def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
 
 
 def _importance(
-    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: dict[str, Any]
+    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: FittedChallenger
 ) -> list[dict[str, Any]]:
     """Return by how much the metric gets worse when a feature's values are shuffled over the holdout."""
     from include.evaluation.importance import permutation_importance
@@ -124,11 +120,11 @@ def _importance(
 
     training = pipeline.training
     found = permutation_importance(
-        lambda frame: predict(model, frame, training, challenger["classes"]),
+        lambda frame: predict(model, frame, training, challenger.chosen.classes),
         holdout,
         y,
-        challenger["features"],
-        Metric.of(training, threshold_of(challenger)),
+        challenger.chosen.features,
+        Metric.of(training, challenger.threshold),
         repeats=3,
         max_rows=5000,
         seed=training.seed,

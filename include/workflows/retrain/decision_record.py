@@ -6,16 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.numbers import without_nan
-from include.lake import run_files
 from include.registry.records.chain import append
 from include.workflows.retrain import files
-from include.workflows.retrain.approve import answer_of
 from include.workflows.retrain.definition import pipeline_files
 from include.workflows.retrain.explain import explanations
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.registry.records.record import Record
+    from include.workflows.retrain.documents import RegistrationResult
     from include.workflows.retrain.plan import RunPlan
 
 
@@ -38,29 +37,20 @@ def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
     )
 
 
-def champions_of(plan: RunPlan, registration: dict[str, Any]) -> tuple[int | None, int | None]:
+def champions_of(plan: RunPlan, registration: RegistrationResult) -> tuple[int | None, int | None]:
     """Return the champion's version before and after a run.
 
-    Where another has promoted since the run was planned, that is what this one has found and left.
+    Where another run has promoted since this one was planned, this run has found and left that version.
     """
-    compared = plan.champion.version if plan.champion else None
-    if registration["alias"] == "champion":
-        return compared, registration["version"]
-    found = registration.get("champion", compared)
-    return found, found
-
-
-def approver_of(answer: dict[str, Any] | None) -> str | None:
-    """Return who approved; whoever rejected has not."""
-    return answer["by"] if answer and answer["approved"] else None
+    if registration.alias == "champion":
+        return plan.champion.version if plan.champion else None, registration.version
+    return registration.champion, registration.champion
 
 
 def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
-    folder = files.folder(plan)
     verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
-    registration = run_files.read_json(folder / "registration.json", "what was registered")
-    challenger, answer = files.challenger(plan), answer_of(plan)
+    challenger, registration, answer = files.challenger(plan), files.registration(plan), files.answer(plan)
     before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
@@ -74,7 +64,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             "rows": features.rows,
             "labelled_rows": features.labelled_rows,
         },
-        "rows": {"learned": challenger["rows"], "held_out": evidence["holdout"]["rows"]},
+        "rows": {"learned": challenger.rows, "held_out": evidence["holdout"]["rows"]},
         "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
         "lock": plan.lock,
         "definition": pipeline_files(pipeline),
@@ -82,19 +72,19 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "tuning_seconds": plan.tuning_seconds,
         "training": pipeline.training.model_dump(mode="json"),
         "gate": pipeline.gate.model_dump(mode="json"),
-        "tuning": run_files.read_json(folder / "tuning.json", "what the search found"),
-        "challenger": challenger,
+        "tuning": {family: result.to_json() for family, result in files.tuning(plan).items()},
+        "challenger": challenger.to_json(),
         "evidence": evidence,
         "verdict": verdict.verdict,
-        "reason": registration["note"] or verdict.reason,
+        "reason": registration.note or verdict.reason,
         "checks": [vars(result) for result in verdict.results],
         "metric": _metric(evidence, explanations(plan).get("curves")),
-        "approval": answer,
-        "approver": approver_of(answer),
-        "mlflow_run": registration["mlflow_run_id"],
-        "challenger_version": registration["version"],
+        "approval": answer.to_json() if answer else None,
+        "approver": answer.approver if answer else None,
+        "mlflow_run": registration.mlflow_run_id,
+        "challenger_version": registration.version,
         # a registration of an earlier release has no digests
-        "registered_model": {name: registration.get(name) for name in ("sha256", "manifest")},
+        "registered_model": {"sha256": registration.sha256, "manifest": registration.manifest},
         "champion_before": before,
         "champion_after": after,
     }

@@ -66,5 +66,5 @@ def exported_files(pipeline: Pipeline, plan: RunPlan) -> dict[str, bytes]:
 
 def _file(plan: RunPlan) -> UPath:
     # of the model that the run has now, and of no earlier one
-    digest = files.challenger(plan)["sha256"][:12]
+    digest = files.challenger(plan).sha256[:12]
     return files.folder(plan) / f"challenger-{digest}.onnx"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core import settings
 from include.features.build import FeatureTable, read_features
 from include.lake import run_files
+from include.workflows.retrain.documents import Answer, FittedChallenger, RegistrationResult
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.gate.verdict import Verdict
     from include.training.split import Split
+    from include.training.tuning_result import TuningResult
     from include.workflows.retrain.plan import RunPlan
 
 T = TypeVar("T")
+
+#: The file that holds the answer of a person.
+ANSWER = "approval.json"
 
 
 def folder(plan: RunPlan) -> UPath:
@@ -41,21 +46,44 @@ def features(plan: RunPlan) -> FeatureTable:
 
 
 def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
-    """Return the automated features that do not help, which nothing is learned from."""
+    """Return the automated features that do not help, so no model learns from them."""
+    from include.training.select import Selection
+
     if not pipeline.features.selects:
         return []
-    selection = run_files.read_json(folder(plan) / "selection.json", "the selection of features")
-    return [each["feature"] for each in selection["dropped"]]
+    selection = _made(plan, "selection.json", "the selection of features", lambda fields: Selection(**fields))
+    return [each["feature"] for each in selection.dropped]
 
 
-def tuning(plan: RunPlan) -> dict[str, dict[str, Any]]:
-    """Return what the search found of each family."""
-    return run_files.read_json(folder(plan) / "tuning.json", "what the search found")
+def tuning(plan: RunPlan) -> dict[str, TuningResult]:
+    """Return the result of the search by family."""
+    from include.training.tuning_result import TuningResult
+
+    return _made(
+        plan,
+        "tuning.json",
+        "the result of the search",
+        lambda families: {family: TuningResult(**fields) for family, fields in families.items()},
+    )
 
 
-def challenger(plan: RunPlan) -> dict[str, Any]:
-    """Return what the run's challenger is."""
-    return run_files.read_json(folder(plan) / "challenger.json", "the challenger")
+def challenger(plan: RunPlan) -> FittedChallenger:
+    """Return the run's challenger."""
+    return _made(plan, "challenger.json", "the challenger", FittedChallenger.from_json)
+
+
+def registration(plan: RunPlan) -> RegistrationResult:
+    """Return what became of the run's model in MLflow."""
+    return _made(
+        plan, "registration.json", "the registration", lambda fields: RegistrationResult.from_json(fields, plan)
+    )
+
+
+def answer(plan: RunPlan) -> Answer | None:
+    """Return the answer that a person gave in this run; None where there is none yet."""
+    if not (folder(plan) / ANSWER).exists():
+        return None
+    return _made(plan, ANSWER, "the answer", Answer.from_json)
 
 
 def challenger_file(plan: RunPlan, sha256: str) -> UPath:
@@ -69,7 +97,7 @@ def challenger_copy(plan: RunPlan) -> Iterator[Path]:
     """Yield the path of the challenger's file on this machine."""
     from include.core.errors import RunMissing
 
-    kept = challenger_file(plan, challenger(plan)["sha256"])
+    kept = challenger_file(plan, challenger(plan).sha256)
     try:
         with run_files.local_copy(kept) as path:
             yield path
@@ -82,7 +110,7 @@ def load_challenger(pipeline: Pipeline, plan: RunPlan) -> Model:
     from include.training.model_file import load_model, trusted_of
 
     with challenger_copy(plan) as path:
-        return load_model(path, challenger(plan)["sha256"], trusted_of(pipeline.training))
+        return load_model(path, challenger(plan).sha256, trusted_of(pipeline.training))
 
 
 def evidence(plan: RunPlan) -> Evidence:

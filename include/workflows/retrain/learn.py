@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include.core import settings
-from include.core.errors import RunMissing, TrainingImpossible
+from include.core.errors import OtherRelease, RunMissing, TrainingImpossible
 from include.lake import run_files
 from include.workflows.retrain import files
+from include.workflows.retrain.documents import FittedChallenger
 from include.workflows.retrain.refit import refit
 
 if TYPE_CHECKING:
@@ -81,14 +83,11 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
 
-    path = files.folder(plan) / "challenger.json"
     digest = files.made_from(pipeline, plan)
-    if path.exists():
-        # a file of the same model differs in its bytes each time, and a version is known by its bytes
-        found = run_files.read_json(path, "the challenger")
-        if found["made_from"] == digest:
-            log.info("%s: this run has fitted its challenger already", plan.pipeline)
-            return found
+    fitted = _fitted_before(plan, digest)
+    if fitted:
+        log.info("%s: this run has fitted its challenger already", plan.pipeline)
+        return fitted.to_json()
     results = _open_search(pipeline, plan, digest).results()
     run_files.write_json(
         files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
@@ -105,14 +104,15 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     start = time.monotonic()
     model = fit_challenger(pipeline, folds.rows, chosen, y, validated, settings.threads())
     fit_seconds = time.monotonic() - start
-    told = chosen.to_json() | {
-        "sha256": files.write_model(plan, model),
-        "rows": len(split.train),
-        "train_start": split.train_start,
-        "train_end": split.train_end,
-        "made_from": digest,
-    }
-    run_files.write_json(path, told)
+    fitted = FittedChallenger(
+        chosen=chosen,
+        sha256=files.write_model(plan, model),
+        rows=len(split.train),
+        train_start=date.fromisoformat(split.train_start),
+        train_end=date.fromisoformat(split.train_end),
+        made_from=digest,
+    )
+    run_files.write_json(files.folder(plan) / "challenger.json", fitted.to_json())
     for reason in chosen.reasons:
         log.info("%s: %s", plan.pipeline, reason)
     log.info(
@@ -121,7 +121,19 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     )
     del model
     refit(pipeline, plan, digest, folds.rows, held, chosen, y, validated, fit_seconds)
-    return told
+    return fitted.to_json()
+
+
+def _fitted_before(plan: RunPlan, digest: str) -> FittedChallenger | None:
+    """Return the challenger that an earlier attempt fitted from the same inputs, if one did.
+
+    Fitting again would change the bytes of the model file, and a version is known by its bytes.
+    """
+    try:
+        fitted = files.challenger(plan)
+    except (RunMissing, OtherRelease):
+        return None
+    return fitted if fitted.made_from == digest else None
 
 
 def _tell(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
@@ -146,7 +158,7 @@ def _predictions_file(plan: RunPlan, digest: str, family: str, trial: int) -> UP
     return files.folder(plan) / f"predictions-{digest}-{family}-{trial}.npy"
 
 
-def _tuned(plan: RunPlan, digest: str, result: Any) -> Tuned:
+def _tuned(plan: RunPlan, digest: str, result: TuningResult) -> Tuned:
     """Return a family's result with the predictions of its best trial."""
     import numpy as np
 

@@ -45,10 +45,11 @@ def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 def select(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     """Choose the automated features that help; return which are kept and which dropped."""
-    from include.training.select import select_features
+    from include.training.select import Selection, select_features
 
     path = files.folder(plan) / "selection.json"
-    run_files.write_json(path, {"kept": [], "dropped": []})  # what is split below is not yet selected from
+    # the split below takes all features, since none is selected yet
+    run_files.write_json(path, Selection([], [], None).to_json())
     frame, split = files.frame_and_split(pipeline, plan)
     selection = select_features(pipeline, frame, split).to_json()
     run_files.write_json(path, selection)

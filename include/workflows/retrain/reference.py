@@ -34,15 +34,15 @@ def write_reference(pipeline: Pipeline, plan: RunPlan, model: Model, learned: pd
     from include.evaluation.sketch import day_numbers, make_reference, prediction_columns
     from include.training.fit import predict
 
-    challenger, training = files.challenger(plan), pipeline.training
+    chosen, training = files.challenger(plan).chosen, pipeline.training
     try:
         reference = make_reference(
-            learned[challenger["features"]],
-            prediction_columns(predict(model, held, training, challenger["classes"]), challenger["classes"]),
+            learned[chosen.features],
+            prediction_columns(predict(model, held, training, chosen.classes), chosen.classes),
             (day_numbers(learned["prediction_time"]), day_numbers(held["prediction_time"])),
             window_days=pipeline.monitoring.window_days,
             min_rows=pipeline.monitoring.min_rows,
-            classes=challenger["classes"],
+            classes=chosen.classes,
         )
     except Exception as error:
         log.warning(
@@ -62,4 +62,4 @@ def model_files(plan: RunPlan) -> dict[str, bytes]:
 
 def _file(plan: RunPlan) -> UPath:
     # of the model that the run has now, and of no earlier one
-    return files.folder(plan) / f"reference-{files.challenger(plan)['sha256'][:12]}.json"
+    return files.folder(plan) / f"reference-{files.challenger(plan).sha256[:12]}.json"

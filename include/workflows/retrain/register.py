@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from include.lake import run_files
 from include.workflows.retrain import files
-from include.workflows.retrain.approve import answer_of, may_promote, told, waits_for_approval
-from include.workflows.retrain.compare import threshold_of
+from include.workflows.retrain.approve import may_promote, waits_for_approval
 from include.workflows.retrain.definition import pipeline_files
+from include.workflows.retrain.documents import RegistrationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
     from include.registry.run_record import Registration, RunRecord
+    from include.workflows.retrain.documents import FittedChallenger
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -33,36 +35,37 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
     if plan.dry_run:
         log.info("%s: a dry run registers nothing", plan.pipeline)
-        registration = {"version": None, "alias": None, "mlflow_run_id": None, "note": "dry run: nothing registered"}
+        champion = plan.champion.version if plan.champion else None
+        result = RegistrationResult(note="dry run: nothing registered", champion=champion)
     else:
         challenger = files.challenger(plan)
         frame, split = files.frame_and_split(pipeline, plan)
         registered = register_model(
             _record(pipeline, plan, challenger),
             files.load_challenger(pipeline, plan),
-            _example(pipeline, frame.iloc[split.train][challenger["features"]]),
+            _example(pipeline, frame.iloc[split.train][challenger.chosen.features]),
             classifies=pipeline.training.classifies,
             trusted=trusted_of(pipeline.training),
             promote=may_promote(pipeline, plan),
             expected_champion=plan.champion.version if plan.champion else None,
         )
-        registration = _with_answer(pipeline, plan, registered) | {"card": card_page(registered.mlflow_run_id)}
-        alias = f", alias {registration['alias']}" if registration["alias"] else ""
-        log.info("%s: version %s%s", plan.pipeline, registration["version"], alias)
-        if registration["note"]:
-            log.info("%s: %s", plan.pipeline, registration["note"])
-    run_files.write_json(files.folder(plan) / "registration.json", registration)
-    return registration
+        result = _result(pipeline, plan, registered, card=card_page(registered.mlflow_run_id))
+        alias = f", alias {result.alias}" if result.alias else ""
+        log.info("%s: version %s%s", plan.pipeline, result.version, alias)
+        if result.note:
+            log.info("%s: %s", plan.pipeline, result.note)
+    run_files.write_json(files.folder(plan) / "registration.json", result.to_json())
+    return result.to_json()
 
 
-def _with_answer(pipeline: Pipeline, plan: RunPlan, registered: Registration) -> dict[str, Any]:
-    """Return where the model went, with a note where a person's answer decides it."""
-    registration = registered.to_json()
+def _result(pipeline: Pipeline, plan: RunPlan, registered: Registration, card: str | None = None) -> RegistrationResult:
+    """Return what became of the model, with a note where a person's answer decides it."""
+    result, answer = RegistrationResult(**registered.to_json(), card=card), files.answer(plan)
     if waits_for_approval(pipeline, plan):
-        registration["note"] = "not promoted: an answer is waited for"
-    elif (answer := answer_of(plan)) and not answer["approved"]:
-        registration["note"] = f"not promoted: {told(answer)}"
-    return registration
+        return replace(result, note="not promoted: an answer is waited for")
+    if answer and not answer.approved:
+        return replace(result, note=f"not promoted: {answer.sentence}")
+    return result
 
 
 def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
     return example.astype(dict.fromkeys(feature_columns(pipeline, example).numeric, "float64"))
 
 
-def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> RunRecord:
+def _record(pipeline: Pipeline, plan: RunPlan, challenger: FittedChallenger) -> RunRecord:
     """Gather what MLflow is told of the run."""
     from include.gate.report import verdict_table
     from include.registry.run_record import RunRecord, documents
@@ -84,39 +87,39 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
 
     evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
     measured, metric = evidence.to_json(), pipeline.training.metric
-    members = {member["family"]: member["params"] for member in challenger["members"]}
+    chosen, members = challenger.chosen, {member.family: member.params for member in challenger.chosen.members}
     tags = {
         "as_of": plan.as_of.isoformat(),
         "verdict": verdict.verdict,
-        "family": challenger["family"],
-        "train_start": challenger["train_start"],
-        "train_end": challenger["train_end"],
+        "family": chosen.family,
+        "train_start": challenger.train_start.isoformat(),
+        "train_end": challenger.train_end.isoformat(),
         "snapshot": ", ".join(f"{source}={version}" for source, version in plan.snapshot.items()),
         "code_version": plan.code_version,
         "seed": str(plan.seed),
         "members": json.dumps(members),
     }
-    if challenger["threshold"]:
-        tags["threshold"] = repr(threshold_of(challenger))
+    if challenger.threshold is not None:
+        tags["threshold"] = repr(challenger.threshold)
     facts = {
         "plan": plan.to_json(),
         "evidence": measured,
         "verdict": verdict.to_json(),
-        "tuning": files.tuning(plan),
+        "tuning": {family: result.to_json() for family, result in files.tuning(plan).items()},
         "features": features.to_json(),
-        "challenger": challenger,
+        "challenger": challenger.to_json(),
         "importance": run_files.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
         **explanations(plan),
     }
     return RunRecord(
         name=plan.pipeline,
         run_key=plan.run_key,
-        sha256=challenger["sha256"],
+        sha256=challenger.sha256,
         params=_params(plan, challenger),
         metrics=_measured("holdout", measured["challenger"])
         | _measured("baseline", measured["baseline"])
         | _measured("champion", measured["champion"])
-        | {f"tuning.{metric}": challenger["tuning_score"]},
+        | {f"tuning.{metric}": chosen.tuning_score},
         version_tags={name: value for name, value in tags.items() if len(value) <= MAX_TAG},
         run_tags={
             "pipeline": plan.pipeline,
@@ -132,22 +135,31 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: dict[str, Any]) -> Ru
         model_files=model_files(plan),
         told_of=lambda registered: card_documents(
             pipeline,
-            facts | {"registration": _with_answer(pipeline, plan, registered), "approval": answer_of(plan)},
+            facts
+            | {
+                "registration": _result(pipeline, plan, registered).to_json(),
+                "approval": answer.to_json() if (answer := files.answer(plan)) else None,
+            },
         ),
         description=f"{pipeline.description}\n\n{verdict.reason}\n\n"
         "Its card is model_card.html, among the artifacts of its source run.",
     )
 
 
-def _params(plan: RunPlan, challenger: dict[str, Any]) -> dict[str, Any]:
-    """Return the run's parameters by name; those of several members bear the family's name."""
-    params = {"family": challenger["family"], "rows": challenger["rows"], "seed": plan.seed}
-    params["calibration"] = challenger["calibration"]
-    for member in challenger["members"]:
-        several = len(challenger["members"]) > 1
-        params |= {f"{member['family']}.{name}" if several else name: each for name, each in member["params"].items()}
-        if several:
-            params[f"{member['family']}.weight"] = member["weight"]
+def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
+    """Return the run's parameters by name, prefixed with the family where there are several members."""
+    chosen = challenger.chosen
+    params: dict[str, Any] = {
+        "family": chosen.family,
+        "rows": challenger.rows,
+        "seed": plan.seed,
+        "calibration": chosen.calibration,
+    }
+    if len(chosen.members) == 1:
+        return params | chosen.members[0].params
+    for member in chosen.members:
+        params |= {f"{member.family}.{name}": each for name, each in member.params.items()}
+        params[f"{member.family}.weight"] = member.weight
     return params
 
 

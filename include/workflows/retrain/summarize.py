@@ -6,9 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import NightshiftError
-from include.lake import run_files
 from include.workflows.retrain import files
-from include.workflows.retrain.approve import answer_of, told
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -26,35 +24,35 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.workflows.retrain.decision_record import record_run
 
     verdict = files.verdict(plan)
-    registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
+    registration = files.registration(plan)
     table = verdict_table(files.evidence(plan), verdict)
-    version, alias = registration["version"], registration["alias"]
+    version, alias = registration.version, registration.alias
     lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"]
     for family, result in files.tuning(plan).items():
-        if result["note"]:
-            without = " has no result" if result["trial"] is None else ""
-            lines.append(f"Candidate {family}{without}: {result['note']}")
+        if result.note:
+            without = " has no result" if result.trial is None else ""
+            lines.append(f"Candidate {family}{without}: {result.note}")
     lines += ["", table, ""]
-    lines += [f"Challenger: {reason}" for reason in files.challenger(plan)["reasons"]]
+    lines += [f"Challenger: {reason}" for reason in files.challenger(plan).chosen.reasons]
     if version:
         lines.append(f"Registered: {pipeline.name} version {version}" + (f", alias {alias}" if alias else ""))
-    if registration["note"]:
-        lines.append(registration["note"])
+    if registration.note:
+        lines.append(registration.note)
     page = version_page(pipeline.name, version) if version else None
     if page:
         lines.append(f"Look further: {page}")
-    if registration.get("card"):
-        lines.append(f"Model card: {registration['card']}")
+    if registration.card:
+        lines.append(f"Model card: {registration.card}")
     features_page = _document_features(pipeline, plan)
     if features_page:
         lines.append(f"Features: {features_page}")
     lines.append(f"Files of this run: {files.folder(plan)}")
     # the alias has the last word: another run may have promoted between the verdict and the registration
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
-    reason = registration["note"] or verdict.reason
-    answer = answer_of(plan)
+    reason = registration.note or verdict.reason
+    answer = files.answer(plan)
     if answer:
-        lines.append(f"Answer: {told(answer)}")
+        lines.append(f"Answer: {answer.sentence}")
     if not plan.dry_run:
         kept = record_run(pipeline, plan)
         lines.append(f"Record: number {kept.number}, SHA-256 {kept.digest}")

@@ -16,7 +16,7 @@ from include.workflows.retrain.reference import model_files, write_reference
 from tests.unit.reports.card.facts import shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_explain import Broken
-from tests.unit.workflows.retrain.test_files import plan
+from tests.unit.workflows.retrain.test_files import fitted, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 def challenger(sha256: str, features: list[str]) -> None:
     """Let the run have a challenger."""
-    fields = {"sha256": sha256, "features": features, "classes": None}
-    run_files.write_json(files.folder(plan()) / "challenger.json", fields)
+    run_files.write_json(files.folder(plan()) / "challenger.json", fitted(sha256, features).to_json())
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
