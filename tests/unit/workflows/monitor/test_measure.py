@@ -22,7 +22,8 @@ from include.registry.champion import Champion
 from include.registry.records.chain import append
 from include.registry.records.files import record_file
 from include.workflows.monitor import measure
-from include.workflows.monitor.measure import find_lines, holdout_metric
+from include.workflows.monitor.checks import judge_days
+from include.workflows.monitor.measure import holdout_metric, measure_days
 from include.workflows.monitor.plan import MonitoringPlan
 from tests import factories
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.config.pipeline import Pipeline
-    from include.workflows.monitor.lines import Line
+    from include.workflows.monitor.check import MonitoringResult
 
 CLASSES = ["early", "late"]
 SEVERAL = (
@@ -102,8 +103,10 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     return load_pipeline("shop")
 
 
-def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
-    """Return the lines where the features query yields some rows."""
+def found(
+    pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch
+) -> list[MonitoringResult]:
+    """Return the results where the feature query returns these rows."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
 
     def compute_rows(
@@ -114,12 +117,12 @@ def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypat
 
     for module in (measure, asked_module):
         monkeypatch.setattr(module, "compute_rows", compute_rows)
-    return find_lines(pipeline, plan(version))
+    return judge_days(measure_days(pipeline, plan(version)))
 
 
-def of_kind(lines: list[Line], kind: str) -> dict[str, Any]:
-    """Return the lines of a kind by their names."""
-    return {line.name: line for line in lines if line.kind == kind}
+def of_kind(results: list[MonitoringResult], kind: str) -> dict[str, Any]:
+    """Return the results of a kind by their names."""
+    return {result.name: result for result in results if result.kind == kind}
 
 
 @pytest.mark.parametrize("hour", [0, 9], ids=["at midnight", "at nine"])
@@ -128,27 +131,27 @@ def test_predictions_of_several_classes_are_held_against_labels_by_day(
 ) -> None:
     """A row that is asked at midnight was predicted as of the day before; its label is of its own day either way."""
     rows = asked(hour)
-    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
 
-    metrics = of_kind(lines, "metric")
-    assert {name: (line.state, line.rows) for name, line in metrics.items()} == {
+    metrics = of_kind(results, "metric")
+    assert {name: (result.state, result.rows) for name, result in metrics.items()} == {
         "accuracy": ("ok", 350),  # 13 to 19 March: of the 20th, labels are known in part at most
         "accuracy beside the holdout": ("ok", 350),
     }
     assert metrics["accuracy"].value == pytest.approx(0.9, abs=0.04)
-    assert set(of_kind(lines, "prediction_shift")) == {"probability_early", "probability_late"}
+    assert set(of_kind(results, "prediction_shift")) == {"probability_early", "probability_late"}
     # those of 14 March at midnight are of the run of the 13th, and none of the 21st are there
-    assert of_kind(lines, "volume")["predictions"].rows == (300 if hour == 0 else 350)
-    assert {line.state for line in lines} == {"ok"}
+    assert of_kind(results, "volume")["predictions"].rows == (300 if hour == 0 else 350)
+    assert {result.state for result in results} == {"ok"}
 
 
 def test_a_metric_that_dropped_is_found_through_the_table(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A third is wrong where a tenth was."""
     rows = asked(9)
-    lines = found(several, rows, predict(rows, wrong=0.33), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.33), monkeypatch)
 
-    assert of_kind(lines, "metric")["accuracy"].state == "ok"
-    assert of_kind(lines, "metric")["accuracy beside the holdout"].state == "alert"
+    assert of_kind(results, "metric")["accuracy"].state == "ok"
+    assert of_kind(results, "metric")["accuracy beside the holdout"].state == "alert"
 
 
 def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
@@ -156,10 +159,10 @@ def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
 ) -> None:
     """Each row has its prediction, and of the new champion's own there are too few yet."""
     rows = asked(9)
-    lines = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
 
-    assert of_kind(lines, "volume")["predictions"].state == "ok"
-    assert {line.state for line in lines if line.kind in ("metric", "prediction_shift")} == {"unknown"}
+    assert of_kind(results, "volume")["predictions"].state == "ok"
+    assert {result.state for result in results if result.kind in ("metric", "prediction_shift")} == {"unknown"}
 
 
 def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,19 +183,19 @@ def test_labels_of_a_class_that_is_new_are_left_out_and_told(
     version = predict(rows, wrong=0.1)
     rows.loc[rows["prediction_time"].dt.day == 15, "revenue"] = "cancelled"
 
-    lines = found(several, rows, version, monkeypatch)
+    results = found(several, rows, version, monkeypatch)
 
-    assert of_kind(lines, "metric")["accuracy"].rows == 300
-    assert "50 of 350 labels are of classes that the champion does not know" in caplog.text
+    assert of_kind(results, "metric")["accuracy"].rows == 300
+    assert "leaves out 50 of 350 labels, whose classes the champion does not know" in caplog.text
 
 
 def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What rests on predictions is unknown, and says why."""
-    lines = found(several, asked(9), None, monkeypatch)
+    results = found(several, asked(9), None, monkeypatch)
 
-    states = {(line.kind, line.state) for line in lines}
+    states = {(result.kind, result.state) for result in results}
     assert states == {
         ("volume", "unknown"),
         ("feature_shift", "ok"),
@@ -207,10 +210,10 @@ def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch:
     rows = asked(9)
     version = predict(rows, wrong=0.1)
 
-    lines = found(several, rows.iloc[:0], version, monkeypatch)
+    results = found(several, rows.iloc[:0], version, monkeypatch)
 
-    assert of_kind(lines, "volume")["predictions"].state == "alert"
-    assert {line.state for line in lines if line.kind not in ("prediction_shift", "volume")} == {"unknown"}
+    assert of_kind(results, "volume")["predictions"].state == "alert"
+    assert {result.state for result in results if result.kind not in ("prediction_shift", "volume")} == {"unknown"}
 
 
 def test_a_reference_that_cannot_be_read_is_as_none(
@@ -220,11 +223,11 @@ def test_a_reference_that_cannot_be_read_is_as_none(
     monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: b'{"features": 5}')
     rows = asked(9)
 
-    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
 
-    assert of_kind(lines, "feature_shift")["all"].state == "unknown"
-    assert of_kind(lines, "metric")["all"].state == "unknown"  # the classes are not known either
-    assert "is not as this release writes it" in caplog.text
+    assert of_kind(results, "feature_shift")["all"].state == "unknown"
+    assert of_kind(results, "metric")["all"].state == "unknown"  # the classes are not known either
+    assert "cannot be read by this release" in caplog.text
 
 
 def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeline) -> None:
@@ -242,7 +245,7 @@ def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
     record_file("shop", 1).write_text("{")
 
     assert holdout_metric("shop", 3) is None
-    assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text
+    assert "the metric on the holdout is unknown, because a record cannot be read" in caplog.text
 
 
 def test_days_without_their_labels_say_nothing_of_the_champion(
@@ -252,15 +255,17 @@ def test_days_without_their_labels_say_nothing_of_the_champion(
     rows = asked(9)
     version = predict(rows, wrong=0.6)
     rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None
-    assert {line.state for line in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {"alert"}
+    assert {result.state for result in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {
+        "alert"
+    }
 
     evidence = {"labels": {"all": {"usual": 0.99}}}
     content = {"challenger_version": 3, "metric": {"name": "accuracy", "value": 0.9}, "evidence": evidence}
     append("shop", "retrain", "retrain again", by="shop.retrain", content=content, now=datetime.now(UTC))
-    lines = of_kind(found(several, rows, version, monkeypatch), "metric")
+    results = of_kind(found(several, rows, version, monkeypatch), "metric")
 
-    assert {line.state for line in lines.values()} == {"unknown"}
-    assert lines["accuracy"].sentence == (
-        "200 of 350 predicted rows have a label, and 42% of the labels to expect are missing (gate.max_missing_labels "
-        "allows 10%); see why they do not come"
+    assert {result.state for result in results.values()} == {"unknown"}
+    assert results["accuracy"].sentence == (
+        "42% of the expected labels are missing (gate.max_missing_labels allows 10%): 200 of 350 predicted rows have "
+        "one; see why the labels do not arrive"
     )
