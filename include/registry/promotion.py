@@ -17,7 +17,7 @@ from include.registry.alias import PREVIOUS, Places, drop_older_challenger, move
 from include.registry.champion import find_version, load_champion, version_numbered
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
-from include.registry.proof import refuse_unless_recorded
+from include.registry.verification import refuse_unless_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection

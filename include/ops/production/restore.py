@@ -135,7 +135,7 @@ def _folder(tree: Tree) -> Path:
 
 def _readdress(mlflow: Database, contents: Contents, places: Places, tell: Callable[[str], None]) -> None:
     """Let MLflow's database name its files where they are now."""
-    from include.registry.stored import move_artifacts
+    from include.registry.mlflow_storage import move_artifacts
 
     before = contents.folders.get("artifacts")
     if before is None or Path(before) == places.artifacts.folder:
@@ -172,8 +172,8 @@ def _notes(contents: Contents, places: Places) -> list[str]:
 
 def _prove(contents: Contents, places: Places, tell: Callable[[str], None]) -> list[str]:
     """Hold every pipeline's records and models against their digests, as `./nightshift verify` does."""
+    from include.registry.mlflow_storage import stored_champions, verify_stored_models
     from include.registry.records.chain import examine
-    from include.registry.stored import prove_stored, stored_champions
 
     problems = []
     found = stored_champions(places.mlflow.url) if "mlflow" in contents.parts else []
@@ -181,7 +181,7 @@ def _prove(contents: Contents, places: Places, tell: Callable[[str], None]) -> l
     for pipeline, head in contents.heads.items():
         records, wrong = examine(pipeline, head)
         if "mlflow" in contents.parts:
-            wrong += prove_stored(pipeline, records, places.mlflow.url, places.artifacts.folder)
+            wrong += verify_stored_models(pipeline, records, places.mlflow.url, places.artifacts.folder)
         problems += wrong
         champion = champions.get(pipeline)
         tell(

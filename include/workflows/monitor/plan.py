@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.snapshot import pin_day
-from include.registry.proof import find_recorded_champion
+from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:

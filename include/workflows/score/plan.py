@@ -11,7 +11,7 @@ from include.core.errors import ScoringImpossible
 from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
-from include.registry.proof import find_recorded_champion
+from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.registry.champion import find_champion, load_with_inputs
-from include.registry.proof import prove_models
+from include.registry.verification import verify_models
 from tests import factories
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:
     shop_model.register("night-1")
 
     records = [factories.record(1), factories.record(None), factories.record(1, "rollback")]
-    assert prove_models(shop_model.name, records) == []
+    assert verify_models(shop_model.name, records) == []
 
 
 def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: P
     (described,) = (mlflow_home / "mlflow" / "artifacts").glob(f"**/{model_id}/**/MLmodel")
     described.write_text(described.read_text() + "#")
 
-    (problem,) = prove_models(shop_model.name, [factories.record(1)])
+    (problem,) = verify_models(shop_model.name, [factories.record(1)])
 
     assert problem.startswith("record 4: ")
     assert "MLmodel" in problem
@@ -41,7 +41,7 @@ def test_a_version_that_is_gone_is_told(shop_model: Shop) -> None:
     """The record outlives it."""
     shop_model.register("night-1")
 
-    (problem,) = prove_models(shop_model.name, [factories.record(7)])
+    (problem,) = verify_models(shop_model.name, [factories.record(7)])
 
     assert problem.startswith("record 4: ")
     assert "no version 7" in problem

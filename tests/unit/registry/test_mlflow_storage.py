@@ -12,9 +12,9 @@ import pytest
 from include.core import settings
 from include.core.errors import TrackingUnavailable
 from include.registry.client import mlflow_client
-from include.registry.proof import prove_models
+from include.registry.mlflow_storage import StoredVersion, move_artifacts, stored_champions, verify_stored_models
 from include.registry.records.models import ModelIdentity
-from include.registry.stored import StoredVersion, move_artifacts, prove_stored, stored_champions
+from include.registry.verification import verify_models
 from tests import factories
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ def test_a_version_is_proved_as_the_server_proves_it(shop_model: Shop, mlflow_ho
         [factories.record(1), factories.record(None), factories.record(1, "rollback")],
         mlflow_home / "mlflow" / "artifacts",
     )
-    assert prove_stored(shop_model.name, records, database(mlflow_home), artifacts) == []
+    assert verify_stored_models(shop_model.name, records, database(mlflow_home), artifacts) == []
 
     folder = version(shop_model.name, mlflow_home).folder(artifacts)
     assert folder is not None
     with (folder / "model.skops").open("ab") as file:
         file.write(b"more")
 
-    [told] = prove_stored(shop_model.name, records, database(mlflow_home), artifacts)
+    [told] = verify_stored_models(shop_model.name, records, database(mlflow_home), artifacts)
     assert told.startswith("record 4: model.skops has the SHA-256")
-    [also] = prove_models(shop_model.name, records)
+    [also] = verify_models(shop_model.name, records)
     assert also.partition("; restore it")[0] == told.partition("; restore it")[0]
 
 
@@ -75,7 +75,7 @@ def test_a_deleted_version_is_a_problem_of_its_record(shop_model: Shop, mlflow_h
     with mlflow_client("deleting a version") as client:
         client.delete_model_version(shop_model.name, "1")
 
-    told = prove_stored(shop_model.name, [factories.record(1)], database(mlflow_home), mlflow_home)
+    told = verify_stored_models(shop_model.name, [factories.record(1)], database(mlflow_home), mlflow_home)
 
     assert told == [f"record 4: version 1 of {shop_model.name} is not in MLflow"]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def prove_models(pipeline: str, records: list[Record]) -> list[str]:
+def verify_models(pipeline: str, records: list[Record]) -> list[str]:
     """Return what is wrong with the model files of the versions that records name, in sentences.
 
     Each version is compared with its record: a registry that was restored to an earlier state may have given the
@@ -37,28 +37,28 @@ def prove_models(pipeline: str, records: list[Record]) -> list[str]:
         If MLflow does not answer.
     """
 
-    def prove(recorded: RecordedModel) -> None:
+    def verify(recorded: RecordedModel) -> None:
         found, what = find_version(pipeline, recorded.version), f"version {recorded.version}"
         refuse_other_model(pipeline, recorded, found.identity)
-        with TemporaryDirectory(prefix="proof-") as folder:
+        with TemporaryDirectory(prefix="verify-") as folder:
             path = fetch_model(found.pipeline, found.source, found.manifest, folder, what)
             refuse_other_file(path, found.sha256, what)
 
-    return problems_of(records, prove)
+    return find_problems(records, verify)
 
 
-def problems_of(records: Iterable[Record], prove: Callable[[RecordedModel], None]) -> list[str]:
+def find_problems(records: Iterable[Record], verify: Callable[[RecordedModel], None]) -> list[str]:
     """Return what is wrong with the versions that records name, in sentences.
 
     Parameters
     ----------
-    prove
+    verify
         Raises ModelRefused where a version is not as it was registered.
     """
     problems = []
     for recorded in recorded_models(records):
         try:
-            prove(recorded)
+            verify(recorded)
         except ModelRefused as error:
             problems.append(f"record {recorded.record}: {error}")
     return problems

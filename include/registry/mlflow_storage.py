@@ -13,8 +13,8 @@ from include.core import settings
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry.champion import CHAMPION, MODEL_FILE, logged_model
 from include.registry.manifest import ModelFile, read_manifest, verify_folder
-from include.registry.proof import problems_of, refuse_other_file, refuse_other_model
 from include.registry.records.models import ModelIdentity
+from include.registry.verification import find_problems, refuse_other_file, refuse_other_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,8 @@ def stored_champions(database: str) -> list[StoredVersion]:
     return _versions(database, named, alias=CHAMPION)
 
 
-def prove_stored(pipeline: str, records: list[Record], database: str, artifacts: Path | None) -> list[str]:
-    """Return what `prove_models` does, of files that are looked at where they are stored.
+def verify_stored_models(pipeline: str, records: list[Record], database: str, artifacts: Path | None) -> list[str]:
+    """Return what `verify_models` does, of files that are looked at where they are stored.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
     """
     versions = {each.number: each for each in _versions(database, "", name=pipeline)}
 
-    def prove(recorded: RecordedModel) -> None:
+    def verify(recorded: RecordedModel) -> None:
         version = versions.get(recorded.version)
         if version is None:
             raise ModelRefused(f"version {recorded.version} of {pipeline} is not in MLflow")
@@ -113,7 +113,7 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
             verify_folder(folder, files, version.what)
         refuse_other_file(folder / MODEL_FILE, version.identity.sha256, version.what)
 
-    return problems_of(records, prove)
+    return find_problems(records, verify)
 
 
 def move_artifacts(database: str, before: Path, now: Path) -> int:
