@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
-
 from benchmarks.features import AS_OF
 from benchmarks.measure import ROUNDS, seconds_of
 from include.core.settings import threads
@@ -21,6 +19,7 @@ from include.training.candidates import candidates_of
 from include.training.columns import feature_columns
 from include.training.fit import fit_model
 from include.training.model_file import save_model
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, HoldoutRows, measure_evidence
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def gate_seconds(pipeline: Pipeline) -> GateSeconds:
         "threshold": 0.5,
     }
     champion_told = {"version": 1, "as_of": split.train_end, "train_end": split.train_start, "threshold": 0.5}
-    rows = Holdout(
+    rows = HoldoutRows(
         held,
         held[label].to_numpy("float64"),
         learned[label].to_numpy("float64"),

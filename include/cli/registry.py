@@ -10,7 +10,7 @@ import click
 from include.config import loader
 
 if TYPE_CHECKING:
-    from include.registry.promotion import Change
+    from include.registry.promotion import ChampionChange
 
 
 def _said(context: click.Context, option: click.Parameter, value: str) -> str:
@@ -77,7 +77,7 @@ def release(pipeline: str, by: str) -> None:
     _show(change)
 
 
-def _show(change: Change) -> None:
+def _show(change: ChampionChange) -> None:
     """Print which version was champion and is, and what is held."""
     from include.workflows.retrain import decisions
 

@@ -25,17 +25,17 @@ PREVIOUS = "nightshift.previous_champion"
 
 
 @dataclass(frozen=True)
-class Places:
+class AliasTargets:
     """Which versions the aliases of a pipeline name; None where there is none."""
 
     champion: int | None
     challenger: int | None
 
 
-def places(client: MlflowClient, name: str) -> Places:
+def alias_targets(client: MlflowClient, name: str) -> AliasTargets:
     """Return which versions the aliases of a pipeline name."""
     now = {alias: int(number) for alias, number in aliases(client, name).items()}
-    return Places(now.get(CHAMPION), now.get(CHALLENGER))
+    return AliasTargets(now.get(CHAMPION), now.get(CHALLENGER))
 
 
 def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *, back: bool = False) -> None:
@@ -57,7 +57,7 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
     """
     from mlflow.exceptions import MlflowException
 
-    before = places(client, name)
+    before = alias_targets(client, name)
     if not back:
         client.set_model_version_tag(name, str(version), PREVIOUS, str(before.champion or ""))
     failed: MlflowException | None = None
@@ -68,7 +68,7 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
         except MlflowException as error:
             failed = error  # it may have been carried out all the same
     try:
-        after = places(client, name)
+        after = alias_targets(client, name)
     except MlflowException:
         raise TrackingUnavailable(
             f"{name}: MLflow at {settings.shown_tracking_uri()} failed while version {version} was made the champion, "
@@ -87,7 +87,7 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
     log.info("%s: version %s is the champion; before it %s", name, version, was)
 
 
-def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: Places) -> None:
+def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: AliasTargets) -> None:
     """Take the alias `challenger` from the champion, and from what is older than it."""
     if now.champion is not None and now.challenger is not None and now.challenger <= now.champion:
         with asked_once():

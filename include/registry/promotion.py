@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, PublishConflict
-from include.registry.alias import PREVIOUS, Places, drop_older_challenger, move_champion, places
+from include.registry.alias import PREVIOUS, AliasTargets, alias_targets, drop_older_challenger, move_champion
 from include.registry.champion import find_version, load_champion, version_numbered
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
@@ -60,7 +60,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Change:
+class ChampionChange:
     """What a person's decision changed, or found as it was to be.
 
     Attributes
@@ -77,7 +77,7 @@ class Change:
     hold: Hold | None
 
 
-def promote(name: str, version: int, *, reason: str, by: str, trusted: Collection[str] = ()) -> Change:
+def promote(name: str, version: int, *, reason: str, by: str, trusted: Collection[str] = ()) -> ChampionChange:
     """Make a registered version the champion, whatever the gate said of it; a hold stays in force.
 
     Its files are verified and it is loaded before the alias moves.
@@ -95,7 +95,7 @@ def promote(name: str, version: int, *, reason: str, by: str, trusted: Collectio
         If another has become champion since this began.
     """
     with mlflow_client(f"promoting version {version} of {name}") as client:
-        expected = places(client, name).champion
+        expected = alias_targets(client, name).champion
         _load_recorded(name, version, trusted)
         with champion_lease(name, f"{by}, promoting version {version}") as lease:
             now = _compared(client, name, expected)
@@ -104,10 +104,12 @@ def promote(name: str, version: int, *, reason: str, by: str, trusted: Collectio
             else:
                 move_champion(client, lease, name, version)
             log.info("%s: version %s was promoted by %s: %s", name, version, by, reason)
-            return Change(name, now.champion, version, read_hold(client, name))
+            return ChampionChange(name, now.champion, version, read_hold(client, name))
 
 
-def rollback(name: str, to: int | None = None, *, reason: str, by: str, trusted: Collection[str] = ()) -> Change:
+def rollback(
+    name: str, to: int | None = None, *, reason: str, by: str, trusted: Collection[str] = ()
+) -> ChampionChange:
     """Make an earlier version the champion again and hold automatic promotion, so that no run undoes it.
 
     A roll-back that was killed and is asked for again is finished, and does not go back twice.
@@ -125,12 +127,12 @@ def rollback(name: str, to: int | None = None, *, reason: str, by: str, trusted:
         If another has become champion since this began.
     """
     with mlflow_client(f"rolling {name} back") as client:
-        now, held = places(client, name), read_hold(client, name)
+        now, held = alias_targets(client, name), read_hold(client, name)
         if now.champion is None:
             raise ModelRefused(f"{name} has no champion, so there is nothing to roll back")
         if to is None and held and held.rolled_back_to == now.champion:
             log.info("%s: version %s was rolled back already", name, held.rolled_back_from)
-            return Change(name, held.rolled_back_from, now.champion, held)
+            return ChampionChange(name, held.rolled_back_from, now.champion, held)
         target = to or _before(client, name, now.champion)
         _load_recorded(name, target, trusted)
         with champion_lease(name, f"{by}, rolling back to version {target}") as lease:
@@ -141,10 +143,10 @@ def rollback(name: str, to: int | None = None, *, reason: str, by: str, trusted:
             if now.champion != target:
                 move_champion(client, lease, name, target, back=True)
     log.info("%s: version %s was rolled back to version %s by %s: %s", name, now.champion, target, by, reason)
-    return Change(name, now.champion, target, held)
+    return ChampionChange(name, now.champion, target, held)
 
 
-def hold(name: str, *, reason: str, by: str) -> Change:
+def hold(name: str, *, reason: str, by: str) -> ChampionChange:
     """Stop automatic promotion until it is released; runs go on and register challengers.
 
     Raises
@@ -156,11 +158,11 @@ def hold(name: str, *, reason: str, by: str) -> Change:
         _registered(client, name)
         held = Hold(by, _short(reason), _now())
         _write_hold(client, lease, name, held)
-        champion = places(client, name).champion
-    return Change(name, champion, champion, held)
+        champion = alias_targets(client, name).champion
+    return ChampionChange(name, champion, champion, held)
 
 
-def release(name: str, *, by: str) -> tuple[Change, Hold | None]:
+def release(name: str, *, by: str) -> tuple[ChampionChange, Hold | None]:
     """Let runs promote again, and return with it the hold that was in force, if one was."""
     with (
         mlflow_client(f"releasing the promotions of {name}") as client,
@@ -171,8 +173,8 @@ def release(name: str, *, by: str) -> tuple[Change, Hold | None]:
             lease.check()
             client.delete_registered_model_tag(name, HOLD)
             log.info("%s: %s released the hold of %s: %s", name, by, was.by, was.reason)
-        champion = places(client, name).champion
-    return Change(name, champion, champion, None), was
+        champion = alias_targets(client, name).champion
+    return ChampionChange(name, champion, champion, None), was
 
 
 def held(name: str) -> Hold | None:
@@ -216,9 +218,9 @@ def _load_recorded(name: str, version: int, trusted: Collection[str]) -> None:
     load_champion(found, trusted)
 
 
-def _compared(client: MlflowClient, name: str, expected: int | None) -> Places:
+def _compared(client: MlflowClient, name: str, expected: int | None) -> AliasTargets:
     """Return where the aliases are, if the champion is still the expected one."""
-    now = places(client, name)
+    now = alias_targets(client, name)
     if now.champion != expected:
         raise PublishConflict(
             f"{name}: {_version(now.champion)} has become champion while this was prepared, and "

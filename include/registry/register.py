@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused, NightshiftError
-from include.registry.alias import drop_older_challenger, move_champion, places
+from include.registry.alias import alias_targets, drop_older_challenger, move_champion
 from include.registry.champion import CHALLENGER, CHAMPION
 from include.registry.client import asked_once, mlflow_client
 from include.registry.lease import champion_lease
@@ -213,7 +213,7 @@ def _move_alias(
     promote: bool,
     expected_champion: int | None,
 ) -> Registration:
-    now = places(client, record.name)
+    now = alias_targets(client, record.name)
     if now.champion == version:
         if promote:
             drop_older_challenger(client, lease, record.name, now)  # an attempt was killed before it did

@@ -31,7 +31,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.target import encode_target
     from include.workflows.retrain.explain import write_explanations
     from include.workflows.retrain.export import write_exports
-    from include.workflows.retrain.measure import ChallengerModel, Holdout, measure_evidence
+    from include.workflows.retrain.measure import ChallengerModel, HoldoutRows, measure_evidence
     from include.workflows.retrain.reference import write_reference
     from include.workflows.retrain.refit import read_refits
     from include.workflows.retrain.split import label_coverage
@@ -41,7 +41,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     chosen, training, label = challenger.chosen, pipeline.training, pipeline.features.label
     classes = chosen.classes
     rows = frame.iloc[split.holdout]
-    holdout = Holdout(
+    holdout = HoldoutRows(
         frame=rows,
         y=encode_target(training, rows[label], classes),
         learned=encode_target(training, frame[label].iloc[split.train], classes),

@@ -10,11 +10,11 @@ from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.registry.promotion import Change
+    from include.registry.promotion import ChampionChange
     from include.registry.records.record import Kind
 
 
-def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> Change:
+def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> ChampionChange:
     """Make a version champion, whatever the gate said of it, and record it; see `include.registry.promotion`."""
     from include.registry import promotion
 
@@ -23,7 +23,7 @@ def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver:
     return change
 
 
-def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Change:
+def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> ChampionChange:
     """Make an earlier version champion again, hold automatic promotion, and record it."""
     from include.registry import promotion
 
@@ -32,7 +32,7 @@ def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Cha
     return change
 
 
-def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
+def hold(pipeline: Pipeline, *, reason: str, by: str) -> ChampionChange:
     """Let no run promote until it is released, and record it."""
     from include.registry import promotion
 
@@ -41,7 +41,7 @@ def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
     return change
 
 
-def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[Change, str]:
+def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[ChampionChange, str]:
     """Let runs promote again, record it where something was held, and say what was."""
     from include.registry import promotion
 
@@ -53,7 +53,7 @@ def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[Change, s
     return change, f"{pipeline.name}: the hold of {was.by} since {was.at} is released"
 
 
-def told(change: Change) -> list[str]:
+def told(change: ChampionChange) -> list[str]:
     """Say which version was champion and is, and what is held."""
     before, after = (f"version {each}" if each else "none" for each in (change.before, change.after))
     lines = [f"{change.pipeline}: the champion was {before} and is {after}"]
@@ -62,7 +62,9 @@ def told(change: Change) -> list[str]:
     return lines
 
 
-def _record_change(kind: Kind, change: Change, by: str, reason: str, more: dict[str, Any] | None = None) -> None:
+def _record_change(
+    kind: Kind, change: ChampionChange, by: str, reason: str, more: dict[str, Any] | None = None
+) -> None:
     """Record what a person decided about the champion, after it has taken effect.
 
     The same decision that is asked for again, since the first try was killed, has one record.

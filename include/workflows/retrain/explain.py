@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Metric
-    from include.workflows.retrain.measure import ChampionModel, Holdout
+    from include.workflows.retrain.measure import ChampionModel, HoldoutRows
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def write_explanations(
     plan: RunPlan,
     model: Model,
     champion: ChampionModel | None,
-    holdout: Holdout,
+    holdout: HoldoutRows,
     learned: pd.DataFrame,
     measure: Metric,
 ) -> None:
@@ -94,7 +94,7 @@ def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
 
 
 def _curves(
-    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: Holdout, measure: Metric
+    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: HoldoutRows, measure: Metric
 ) -> dict[str, Any]:
     from include.evaluation.curves import measure_curves
     from include.training.fit import predict
@@ -119,7 +119,7 @@ def _curves(
     ).to_json()
 
 
-def _contributions(pipeline: Pipeline, model: Model, holdout: Holdout, learned: pd.DataFrame) -> dict[str, Any]:
+def _contributions(pipeline: Pipeline, model: Model, holdout: HoldoutRows, learned: pd.DataFrame) -> dict[str, Any]:
     from include.evaluation.numbers import without_nan
     from include.training.contributions import SUMMARY_ROWS, contributions, summary
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Holdout:
+class HoldoutRows:
     """The rows that all are measured on.
 
     Attributes
@@ -92,7 +92,7 @@ class ChampionModel:
 
 def measure_evidence(
     pipeline: Pipeline,
-    holdout: Holdout,
+    holdout: HoldoutRows,
     challenger: ChallengerModel,
     champion: ChampionModel | None,
     refits: Refits | None = None,

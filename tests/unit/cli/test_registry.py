@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from include.cli import main
 from include.core.errors import ModelRefused
 from include.registry import promotion
-from include.registry.promotion import Change, Hold
+from include.registry.promotion import ChampionChange, Hold
 from include.registry.records import chain
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def asked(shop: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
         monkeypatch.setattr(promotion, name, called)
 
-    answer("promote", Change("shop", 1, 2, None))
-    answer("rollback", Change("shop", 2, 1, HELD))
-    answer("hold", Change("shop", 2, 2, HELD))
-    answer("release", (Change("shop", 2, 2, None), HELD))
+    answer("promote", ChampionChange("shop", 1, 2, None))
+    answer("rollback", ChampionChange("shop", 2, 1, HELD))
+    answer("hold", ChampionChange("shop", 2, 2, HELD))
+    answer("release", (ChampionChange("shop", 2, 2, None), HELD))
     return asked
 
 
@@ -112,7 +112,7 @@ def test_a_rollback_asked_for_again_is_one_record(asked: list[tuple[Any, ...]]) 
 
 def test_a_release_of_nothing_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says that nothing was held."""
-    monkeypatch.setattr(promotion, "release", lambda *_, **__: (Change("shop", 2, 2, None), None))
+    monkeypatch.setattr(promotion, "release", lambda *_, **__: (ChampionChange("shop", 2, 2, None), None))
 
     result = call("release", "shop")
 

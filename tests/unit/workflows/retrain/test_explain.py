@@ -14,7 +14,7 @@ from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
 from include.workflows.retrain.explain import card_documents, explanations, sample, write_explanations
-from include.workflows.retrain.measure import ChampionModel, Holdout
+from include.workflows.retrain.measure import ChampionModel, HoldoutRows
 from tests.unit.reports.card.facts import facts_of, shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_files import plan
@@ -33,12 +33,14 @@ class Broken:
         raise ValueError("no threads left")
 
 
-def holdout(task: str) -> tuple[Holdout, Any]:
+def holdout(task: str) -> tuple[HoldoutRows, Any]:
     """Return held-out rows, and those learned from."""
     frame = untidy_frame(task)
     rows = frame.tail(200)
     y = rows["label"].to_numpy("float64")
-    return Holdout(rows, y, frame["label"].head(400).to_numpy("float64"), "2024-02-01", "2024-02-28"), frame.head(400)
+    return HoldoutRows(rows, y, frame["label"].head(400).to_numpy("float64"), "2024-02-01", "2024-02-28"), frame.head(
+        400
+    )
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
