@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,6 @@ class Registration:
         return asdict(self)
 
 
-def documents(**named: Any) -> dict[str, str]:
-    """Return JSON documents as the texts that a `RunRecord` holds, by file name."""
-    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in named.items()}
+def json_files(documents: Mapping[str, Any]) -> dict[str, str]:
+    """Return documents of JSON types as the texts of a `RunRecord`, by file name."""
+    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in documents.items()}

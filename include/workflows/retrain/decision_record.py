@@ -9,7 +9,7 @@ from include.evaluation.numbers import without_nan
 from include.registry.records.chain import append
 from include.workflows.retrain import files
 from include.workflows.retrain.definition import pipeline_files
-from include.workflows.retrain.explain import explanations
+from include.workflows.retrain.results import RunResults
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
@@ -32,7 +32,7 @@ def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
         "retrain",
         key,
         by=f"{plan.pipeline}.retrain",
-        content=_content(pipeline, plan),
+        content=_content(pipeline, RunResults.read(plan)),
         now=datetime.now(UTC),
     )
 
@@ -47,10 +47,10 @@ def champions_of(plan: RunPlan, registration: RegistrationResult) -> tuple[int |
     return registration.champion, registration.champion
 
 
-def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
-    verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
-    challenger, registration, answer = files.challenger(plan), files.registration(plan), files.answer(plan)
+    plan, features, verdict, documents = results.plan, results.features, results.verdict, results.to_json()
+    registration, answer, evidence = files.registration(plan), files.answer(plan), documents["evidence"]
     before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
@@ -64,7 +64,7 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             "rows": features.rows,
             "labelled_rows": features.labelled_rows,
         },
-        "rows": {"learned": challenger.rows, "held_out": evidence["holdout"]["rows"]},
+        "rows": {"learned": results.challenger.rows, "held_out": evidence["holdout"]["rows"]},
         "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
         "lock": plan.lock,
         "definition": pipeline_files(pipeline),
@@ -72,13 +72,13 @@ def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "tuning_seconds": plan.tuning_seconds,
         "training": pipeline.training.model_dump(mode="json"),
         "gate": pipeline.gate.model_dump(mode="json"),
-        "tuning": {family: result.to_json() for family, result in files.tuning(plan).items()},
-        "challenger": challenger.to_json(),
+        "tuning": documents["tuning"],
+        "challenger": documents["challenger"],
         "evidence": evidence,
         "verdict": verdict.verdict,
         "reason": registration.note or verdict.reason,
-        "checks": [vars(result) for result in verdict.results],
-        "metric": _metric(evidence, explanations(plan).get("curves")),
+        "checks": documents["verdict"]["results"],
+        "metric": _metric(evidence, documents.get("curves")),
         "approval": answer.to_json() if answer else None,
         "approver": answer.approver if answer else None,
         "mlflow_run": registration.mlflow_run_id,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.evidence import Evidence
+    from include.evaluation.importance import Importance
     from include.gate.verdict import Verdict
     from include.training.split import Split
     from include.training.tuning_result import TuningResult
@@ -47,12 +48,14 @@ def features(plan: RunPlan) -> FeatureTable:
 
 def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
     """Return the automated features that do not help, so no model learns from them."""
-    from include.training.select import Selection
-
     if not pipeline.features.selects:
         return []
-    selection = _made(plan, "selection.json", "the selection of features", lambda fields: Selection(**fields))
-    return [each["feature"] for each in selection.dropped]
+    return _made(
+        plan,
+        "selection.json",
+        "the selection of features",
+        lambda fields: [judgement["feature"] for judgement in fields["dropped"]],
+    )
 
 
 def tuning(plan: RunPlan) -> dict[str, TuningResult]:
@@ -70,6 +73,18 @@ def tuning(plan: RunPlan) -> dict[str, TuningResult]:
 def challenger(plan: RunPlan) -> FittedChallenger:
     """Return the run's challenger."""
     return _made(plan, "challenger.json", "the challenger", FittedChallenger.from_json)
+
+
+def importance(plan: RunPlan) -> list[Importance]:
+    """Return how important each feature is to the challenger."""
+    from include.evaluation.importance import Importance
+
+    return _made(
+        plan,
+        "importance.json",
+        "the importance of the features",
+        lambda features: [Importance(**fields) for fields in features],
+    )
 
 
 def registration(plan: RunPlan) -> RegistrationResult:
@@ -140,7 +155,7 @@ def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _made(plan: RunPlan, name: str, what: str, make: Callable[[dict[str, Any]], T]) -> T:
+def _made(plan: RunPlan, name: str, what: str, make: Callable[[Any], T]) -> T:
     """Return what is made of a file in the run's folder."""
     path = folder(plan) / name
     fields = run_files.read_json(path, what)

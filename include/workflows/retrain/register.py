@@ -12,6 +12,7 @@ from include.workflows.retrain import files
 from include.workflows.retrain.approve import may_promote, waits_for_approval
 from include.workflows.retrain.definition import pipeline_files
 from include.workflows.retrain.documents import RegistrationResult
+from include.workflows.retrain.results import RunResults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,12 +39,12 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         champion = plan.champion.version if plan.champion else None
         result = RegistrationResult(note="dry run: nothing registered", champion=champion)
     else:
-        challenger = files.challenger(plan)
+        results = RunResults.read(plan)
         frame, split = files.frame_and_split(pipeline, plan)
         registered = register_model(
-            _record(pipeline, plan, challenger),
+            _record(pipeline, results),
             files.load_challenger(pipeline, plan),
-            _example(pipeline, frame.iloc[split.train][challenger.chosen.features]),
+            _example(pipeline, frame.iloc[split.train][results.challenger.chosen.features]),
             classifies=pipeline.training.classifies,
             trusted=trusted_of(pipeline.training),
             promote=may_promote(pipeline, plan),
@@ -77,17 +78,17 @@ def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataF
     return example.astype(dict.fromkeys(feature_columns(pipeline, example).numeric, "float64"))
 
 
-def _record(pipeline: Pipeline, plan: RunPlan, challenger: FittedChallenger) -> RunRecord:
-    """Gather what MLflow is told of the run."""
+def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
+    """Return what MLflow keeps of the run."""
     from include.gate.report import verdict_table
-    from include.registry.run_record import RunRecord, documents
-    from include.workflows.retrain.explain import card_documents, explanations
+    from include.registry.run_record import RunRecord, json_files
+    from include.workflows.retrain.explain import card_documents
     from include.workflows.retrain.export import exported_files
     from include.workflows.retrain.reference import model_files
 
-    evidence, verdict, features = files.evidence(plan), files.verdict(plan), files.features(plan)
-    measured, metric = evidence.to_json(), pipeline.training.metric
-    chosen, members = challenger.chosen, {member.family: member.params for member in challenger.chosen.members}
+    plan, challenger, verdict = results.plan, results.challenger, results.verdict
+    chosen, documents = challenger.chosen, results.to_json()
+    evidence = documents["evidence"]
     tags = {
         "as_of": plan.as_of.isoformat(),
         "verdict": verdict.verdict,
@@ -97,45 +98,35 @@ def _record(pipeline: Pipeline, plan: RunPlan, challenger: FittedChallenger) -> 
         "snapshot": ", ".join(f"{source}={version}" for source, version in plan.snapshot.items()),
         "code_version": plan.code_version,
         "seed": str(plan.seed),
-        "members": json.dumps(members),
+        "members": json.dumps({member.family: member.params for member in chosen.members}),
     }
     if challenger.threshold is not None:
         tags["threshold"] = repr(challenger.threshold)
-    facts = {
-        "plan": plan.to_json(),
-        "evidence": measured,
-        "verdict": verdict.to_json(),
-        "tuning": {family: result.to_json() for family, result in files.tuning(plan).items()},
-        "features": features.to_json(),
-        "challenger": challenger.to_json(),
-        "importance": run_files.read_json(files.folder(plan) / "importance.json", "the importance of the features"),
-        **explanations(plan),
-    }
     return RunRecord(
         name=plan.pipeline,
         run_key=plan.run_key,
         sha256=challenger.sha256,
         params=_params(plan, challenger),
-        metrics=_measured("holdout", measured["challenger"])
-        | _measured("baseline", measured["baseline"])
-        | _measured("champion", measured["champion"])
-        | {f"tuning.{metric}": chosen.tuning_score},
+        metrics=_metrics("holdout", evidence["challenger"])
+        | _metrics("baseline", evidence["baseline"])
+        | _metrics("champion", evidence["champion"])
+        | {f"tuning.{pipeline.training.metric}": chosen.tuning_score},
         version_tags={name: value for name, value in tags.items() if len(value) <= MAX_TAG},
         run_tags={
             "pipeline": plan.pipeline,
             "owner": pipeline.owner,
-            "features_version": str(features.version),
-            "features_build": features.build,
+            "features_version": str(results.features.version),
+            "features_build": results.features.build,
             "lock": plan.lock,
         },
-        documents=documents(**facts)
-        | {"verdict.txt": verdict_table(evidence, verdict)}
+        documents=json_files(documents)
+        | {"verdict.txt": verdict_table(results.evidence, verdict)}
         | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
         files=exported_files(pipeline, plan),
         model_files=model_files(plan),
         told_of=lambda registered: card_documents(
             pipeline,
-            facts
+            documents
             | {
                 "registration": _result(pipeline, plan, registered).to_json(),
                 "approval": answer.to_json() if (answer := files.answer(plan)) else None,
@@ -163,7 +154,7 @@ def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
     return params
 
 
-def _measured(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
+def _metrics(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
     """Return the metrics that are defined, named for MLflow."""
     values = (measured or {}).get("metrics") or {}
     return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}

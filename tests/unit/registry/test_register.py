@@ -17,7 +17,7 @@ from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import log_model
 from include.registry.champion import aliases, find_champion, load_champion
-from include.registry.run_record import documents
+from include.registry.run_record import json_files
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import trusted_of
@@ -350,11 +350,11 @@ def test_the_model_can_be_served(shop_model: Shop, client: MlflowClient) -> None
 
 def test_documents_are_the_same_text_for_the_same_content() -> None:
     """JSON documents are sorted, and named for what they hold."""
-    found = documents(plan={"b": 1, "a": [1, None]}, verdict={})
+    found = json_files({"plan": {"b": 1, "a": [1, None]}, "verdict": {}})
 
     assert list(found) == ["plan.json", "verdict.json"]
     assert json.loads(found["plan.json"]) == {"a": [1, None], "b": 1}
-    assert found["plan.json"] == documents(plan={"a": [1, None], "b": 1})["plan.json"]
+    assert found["plan.json"] == json_files({"plan": {"a": [1, None], "b": 1}})["plan.json"]
 
 
 def test_a_server_that_is_down_changes_nothing(
