@@ -81,5 +81,5 @@ def _show(change: ChampionChange) -> None:
     """Print which version was champion and is, and what is held."""
     from include.workflows.retrain import decisions
 
-    for line in decisions.told(change):
+    for line in decisions.describe_change(change):
         click.echo(line)

@@ -111,7 +111,7 @@ def register_model(
             registration = replace(
                 registration, sha256=tags.get("nightshift.sha256"), manifest=tags.get("nightshift.manifest")
             )
-            log_texts(client, run_id, record.told_of(registration))
+            log_texts(client, run_id, record.documents_after(registration))
             client.set_tag(run_id, "nightshift.state", "completed")
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:

@@ -31,7 +31,7 @@ class RunRecord:
         Further artifacts, as bytes.
     model_files
         What is kept with the model itself, as bytes, and is in its manifest.
-    told_of
+    documents_after
         Returns further documents once it is known where the model went, such as the card that names its version.
     """
 
@@ -46,7 +46,7 @@ class RunRecord:
     description: str
     files: dict[str, bytes] = field(default_factory=dict)
     model_files: dict[str, bytes] = field(default_factory=dict)
-    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
+    documents_after: Callable[[Registration], dict[str, str]] = lambda _: {}
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""The steps that judge: measure challenger, champion and baseline on the same rows, and apply the gate."""
+"""The steps that compare and judge: measure challenger, champion and baseline on the same rows, apply the gate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What the importance of the features may take, in seconds.
+#: Time limit for measuring the importance of the features, in seconds.
 IMPORTANCE_SECONDS = 20
 
 
@@ -49,7 +49,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         end=split.holdout_end,
         classes=classes,
     )
-    told = {
+    facts = {
         "family": chosen.family,
         "as_of": plan.as_of.isoformat(),
         "train_start": challenger.train_start.isoformat(),
@@ -57,22 +57,22 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         "threshold": challenger.threshold,
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
-    measure = Metric.of(training, challenger.threshold)
+    metric = Metric.of(training, challenger.threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
         model = load_model(path, challenger.sha256, trusted_of(training))
         evidence = measure_evidence(
             pipeline,
             holdout,
-            ChallengerModel(model, told, path, challenger.sha256, chosen.features),
+            ChallengerModel(model, facts, path, challenger.sha256, chosen.features),
             champion,
-            read_refits(pipeline, plan, challenger.made_from, measure, holdout.y),
+            read_refits(pipeline, plan, challenger.made_from, metric, holdout.y),
             label_coverage(pipeline, frame, split),
         ).to_json()
     run_files.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
     run_files.write_json(files.folder(plan) / "importance.json", importance)
-    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
+    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], metric)
     write_exports(pipeline, plan, model, rows, classes)
     write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
     return evidence
@@ -92,34 +92,34 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
-    """Return the champion, loaded, or why it cannot be."""
+    """Return the loaded champion, or the reason why it cannot be loaded."""
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
     from include.workflows.retrain.measure import ChampionModel
 
     if plan.champion is None:
         return None
-    told = plan.champion.to_json()
+    facts = plan.champion.to_json()
     try:
         model, inputs = load_with_inputs(plan.champion, trusted_of(pipeline.training))
     except (NightshiftError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, NightshiftError) and error.retryable:
-            raise  # says nothing of the champion: a retry may load it
-        log.warning("the champion, version %s, cannot be loaded: %s", plan.champion.version, error)
-        return ChampionModel(told, error=f"{type(error).__name__}: {error}")
-    return ChampionModel(told, model, inputs=inputs)
+            raise  # a retry may load the champion
+        log.warning("%s: the champion, version %s, cannot be loaded: %s", pipeline.name, plan.champion.version, error)
+        return ChampionModel(facts, error=f"{type(error).__name__}: {error}")
+    return ChampionModel(facts, model, inputs=inputs)
 
 
 def _importance(
     pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: FittedChallenger
 ) -> list[dict[str, Any]]:
-    """Return by how much the metric gets worse when a feature's values are shuffled over the holdout."""
+    """Return how much worse the metric gets when a feature's values are shuffled over the holdout, by feature."""
     from include.evaluation.importance import permutation_importance
     from include.evaluation.metrics import Metric
     from include.training.fit import predict
 
     training = pipeline.training
-    found = permutation_importance(
+    importance = permutation_importance(
         lambda frame: predict(model, frame, training, challenger.chosen.classes),
         holdout,
         y,
@@ -130,4 +130,4 @@ def _importance(
         seed=training.seed,
         seconds=IMPORTANCE_SECONDS,
     )
-    return [each.to_json() for each in found]
+    return [each.to_json() for each in importance]

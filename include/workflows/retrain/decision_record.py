@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
-    """Record what a run read, tried, measured and decided; a run that is repeated has one record.
+    """Record what a run read, tried, measured and decided; a repeated run has one record.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
 
 
 def _metric(evidence: dict[str, Any], curves: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the gate's metric with its interval, and by how much it is better than that of the opponent."""
+    """Return the gate's metric with its interval, and its difference to the opponent's."""
     name = evidence["metric"]
     low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
     return {

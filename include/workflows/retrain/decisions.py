@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> ChampionChange:
-    """Make a version champion, whatever the gate said of it, and record it; see `include.registry.promotion`."""
+    """Make a version the champion whatever its verdict, and record it; see `include.registry.promotion`."""
     from include.registry import promotion
 
     change = promotion.promote(pipeline.name, version, reason=reason, by=by, trusted=trusted_of(pipeline.training))
@@ -24,7 +24,7 @@ def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver:
 
 
 def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> ChampionChange:
-    """Make an earlier version champion again, hold automatic promotion, and record it."""
+    """Make an earlier version the champion again, hold automatic promotion, and record it."""
     from include.registry import promotion
 
     change = promotion.rollback(pipeline.name, to, reason=reason, by=by, trusted=trusted_of(pipeline.training))
@@ -33,7 +33,7 @@ def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Cha
 
 
 def hold(pipeline: Pipeline, *, reason: str, by: str) -> ChampionChange:
-    """Let no run promote until it is released, and record it."""
+    """Hold automatic promotion until it is released, and record it."""
     from include.registry import promotion
 
     change = promotion.hold(pipeline.name, reason=reason, by=by)
@@ -42,19 +42,19 @@ def hold(pipeline: Pipeline, *, reason: str, by: str) -> ChampionChange:
 
 
 def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[ChampionChange, str]:
-    """Let runs promote again, record it where something was held, and say what was."""
+    """Release a hold, record it where there was one, and return the change with a sentence."""
     from include.registry import promotion
 
     change, was = promotion.release(pipeline.name, by=by)
     if was is None:
-        return change, f"{pipeline.name}: nothing was held"
-    hold_told = f"released the hold of {was.by} since {was.at}: {was.reason}"
-    _record_change("release", change, by, f"{reason}; {hold_told}" if reason else hold_told)
-    return change, f"{pipeline.name}: the hold of {was.by} since {was.at} is released"
+        return change, f"{pipeline.name}: there was no hold"
+    released = f"released the hold of {was.by} since {was.at}: {was.reason}"
+    _record_change("release", change, by, f"{reason}; {released}" if reason else released)
+    return change, f"{pipeline.name}: released the hold of {was.by} since {was.at}"
 
 
-def told(change: ChampionChange) -> list[str]:
-    """Say which version was champion and is, and what is held."""
+def describe_change(change: ChampionChange) -> list[str]:
+    """Return which version was the champion, which is now, and the hold in force, in sentences."""
     before, after = (f"version {each}" if each else "none" for each in (change.before, change.after))
     lines = [f"{change.pipeline}: the champion was {before} and is {after}"]
     if change.hold:
@@ -65,11 +65,11 @@ def told(change: ChampionChange) -> list[str]:
 def _record_change(
     kind: Kind, change: ChampionChange, by: str, reason: str, more: dict[str, Any] | None = None
 ) -> None:
-    """Record what a person decided about the champion, after it has taken effect.
+    """Record a person's decision about the champion, after it has taken effect.
 
-    The same decision that is asked for again, since the first try was killed, has one record.
+    A decision that is repeated because the first attempt was killed has one record.
     """
-    # a hold tells one roll-back from another; a promotion takes effect once
+    # the time of its hold identifies a roll-back; a promotion takes effect once
     moment = change.hold.at if change.hold and kind in ("hold", "rollback") else _now().isoformat()
     content = {
         "champion_before": change.before,

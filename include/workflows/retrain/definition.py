@@ -1,4 +1,4 @@
-"""The pipeline's own files, which its record keeps so that a version can be made again."""
+"""The pipeline's own files, which every record keeps so that a version can be replayed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def pipeline_files(pipeline: Pipeline) -> dict[str, str]:
-    """Return the pipeline's own files by path, from which the run can be made again when they have changed."""
+    """Return the text of the pipeline's own files, by their path in its folder."""
     return {
         path.relative_to(pipeline.folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(pipeline.folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""Plan: what one retraining run reads, compares with and may spend; pinned before anything is done."""
+"""Pin what a retraining run reads, which champion it compares to, and how long it may search."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunPlan(PinnedPlan):
-    """Everything that decides what a run does; a run that is repeated has the same plan.
+    """Everything that determines a retraining run; a repeated run has the same plan.
 
     Attributes
     ----------
     champion
-        The version that the challenger must beat, or None.
+        The version that the challenger must beat, or None where there is no champion yet.
     """
 
     MOMENTS: ClassVar[tuple[str, ...]] = ("created_at",)
@@ -51,7 +51,7 @@ def plan_run(
     *,
     dry_run: bool = False,
 ) -> RunPlan:
-    """Pin what a run reads and compares with, or return the plan that this run made before.
+    """Pin the inputs of a run, or return the plan that this run made earlier.
 
     Parameters
     ----------
@@ -61,24 +61,26 @@ def plan_run(
     Raises
     ------
     ConfigError
-        If a check of the gate cannot be made.
+        If a check of the gate cannot be loaded.
     NotIngested
         If the lake does not hold every source up to `as_of`.
     TrackingUnavailable
-        If MLflow cannot say who the champion is.
+        If MLflow does not answer which version is the champion.
     """
     kept = RunPlan.kept(pipeline.name, run_key)
     if kept:
         return kept
-    check_gate(pipeline)  # a night's work is not lost to what could be known before
+    check_gate(pipeline)  # a mistake in the gate should stop the run now, not after hours of training
     as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
     check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)
     if holes:
         log.warning(
-            "%s: the lake lacks days of %s to %s, so nothing is learned from them and trailing features are of fewer "
-            "days; run the DAG %s.ingest for them to mend it",
-            *(pipeline.name, *holes, pipeline.name),
+            "%s: the lake lacks days from %s to %s, so the model does not learn from them and trailing features cover "
+            "fewer days; run the DAG %s.ingest for these days",
+            pipeline.name,
+            *holes,
+            pipeline.name,
         )
     plan = RunPlan(
         pipeline=pipeline.name,
@@ -95,14 +97,14 @@ def plan_run(
     )
     plan.keep()
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
-    log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
+    log.info("%s: planned as of %s, champion %s, table versions %s", pipeline.name, as_of, champion, snapshot)
     return plan
 
 
 def code_version() -> str:
-    """Return the commit of the running code, with `-dirty` where files differ from it.
+    """Return the commit of the running code, with `-dirty` where files differ from the commit.
 
-    An image without git says so in NIGHTSHIFT_CODE_VERSION.
+    In an image without git, NIGHTSHIFT_CODE_VERSION names the commit.
     """
     named = os.environ.get("NIGHTSHIFT_CODE_VERSION")
     if named:

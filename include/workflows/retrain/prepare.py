@@ -1,4 +1,4 @@
-"""The steps that make what is learned from: build, prove, validate and select the features."""
+"""The steps that prepare the training data: build, validate, check for leakage and select the features."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def build(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Build the feature table of the plan's snapshot; return its version."""
+    """Build the feature table from the plan's snapshot; return the table's version."""
     table = build_features(pipeline, plan.snapshot, plan.as_of).to_json()
     run_files.write_json(files.folder(plan) / "features.json", table)
     return table
 
 
 def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Hold the feature table against its expectations; return how many hold."""
+    """Validate the feature table; return the number of expectations, and the warnings."""
     from include.validation.validate import validate_features
 
     report = validate_features(pipeline, read_feature_rows(files.features(plan)))
@@ -33,10 +33,10 @@ def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Show on a sample that no feature knows the future; return what was compared."""
+    """Check on a sample that no feature uses the future; return the result."""
     from include.features.proof import prove as prove_table
 
-    # another sample every night: after some weeks most of the table's times have had their turn
+    # each night checks another sample, so after some weeks most of the table has been checked
     day = plan.as_of
     proof = prove_table(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
     run_files.write_json(files.folder(plan) / "proof.json", proof)
@@ -44,7 +44,7 @@ def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def select(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Choose the automated features that help; return which are kept and which dropped."""
+    """Choose the automated features that help; return which are kept and which are dropped."""
     from include.training.select import Selection, select_features
 
     path = files.folder(plan) / "selection.json"

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Longer tags are refused by MLflow.
+#: MLflow refuses longer tags.
 MAX_TAG = 4500
 
 
 def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Register the challenger in MLflow and return its version and alias; a dry run registers nothing."""
+    """Register the challenger in MLflow and return the result; a dry run registers nothing."""
     from include.registry.pages import card_page
     from include.registry.register import register_model
     from include.training.model_file import trusted_of
 
     if plan.dry_run:
-        log.info("%s: a dry run registers nothing", plan.pipeline)
+        log.info("%s: registered nothing, because this is a dry run", plan.pipeline)
         champion = plan.champion.version if plan.champion else None
         result = RegistrationResult(note="dry run: nothing registered", champion=champion)
     else:
@@ -52,7 +52,7 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         )
         result = _result(pipeline, plan, registered, card=card_page(registered.mlflow_run_id))
         alias = f", alias {result.alias}" if result.alias else ""
-        log.info("%s: version %s%s", plan.pipeline, result.version, alias)
+        log.info("%s: registered version %s%s", plan.pipeline, result.version, alias)
         if result.note:
             log.info("%s: %s", plan.pipeline, result.note)
     run_files.write_json(files.folder(plan) / "registration.json", result.to_json())
@@ -60,17 +60,17 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def _result(pipeline: Pipeline, plan: RunPlan, registered: Registration, card: str | None = None) -> RegistrationResult:
-    """Return what became of the model, with a note where a person's answer decides it."""
+    """Return the result of the registration, with a note where a person's answer decides the promotion."""
     result, answer = RegistrationResult(**registered.to_json(), card=card), files.answer(plan)
     if waits_for_approval(pipeline, plan):
-        return replace(result, note="not promoted: an answer is waited for")
+        return replace(result, note="not promoted: waiting for an answer")
     if answer and not answer.approved:
         return replace(result, note=f"not promoted: {answer.sentence}")
     return result
 
 
 def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataFrame:
-    """Return a few rows of the features that the model takes, numbers as doubles."""
+    """Return a few rows of the features that the model takes, with numbers as doubles."""
     from include.training.columns import feature_columns
 
     whole = rows.dropna().head(count)
@@ -124,7 +124,7 @@ def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
         | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
         files=exported_files(pipeline, plan),
         model_files=model_files(plan),
-        told_of=lambda registered: card_documents(
+        documents_after=lambda registered: card_documents(
             pipeline,
             documents
             | {
@@ -133,7 +133,7 @@ def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
             },
         ),
         description=f"{pipeline.description}\n\n{verdict.reason}\n\n"
-        "Its card is model_card.html, among the artifacts of its source run.",
+        "The model card is model_card.html, among the artifacts of the source run.",
     )
 
 
@@ -155,6 +155,6 @@ def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
 
 
 def _metrics(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
-    """Return the metrics that are defined, named for MLflow."""
+    """Return the metrics that are defined, by their names in MLflow."""
     values = (measured or {}).get("metrics") or {}
     return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Log what the run came to, add it to the pipeline's records, and return it."""
+    """Log the outcome of the run, add it to the pipeline's records, and return it."""
     from include.gate.report import verdict_table
     from include.registry.pages import version_page
     from include.workflows.retrain.decision_record import record_run
@@ -47,7 +47,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     if features_page:
         lines.append(f"Features: {features_page}")
     lines.append(f"Files of this run: {files.folder(plan)}")
-    # the alias has the last word: another run may have promoted between the verdict and the registration
+    # another run may have promoted between the verdict and the registration, so the alias decides
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
     reason = registration.note or verdict.reason
     answer = files.answer(plan)
@@ -70,7 +70,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:
-    """Write the page of the features and return where, or None where it cannot be: without it a run is as good."""
+    """Write the page of the features and return its path; None where an error, which is logged, prevented it."""
     from include.registry.importance import champion_importance
     from include.reports.feature_page import write_feature_page
 

@@ -1,4 +1,4 @@
-"""Score: build the rows that are asked, predict them with the champion, and publish the day."""
+"""Build the rows of a day, predict them with the champion, and publish the predictions."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Classes that the summary counts, the most frequent ones.
+#: Number of most frequent classes that the summary counts.
 SHOWN_CLASSES = 6
 
 
 def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
-    """Predict the rows of a plan's day and publish them, all of them or none; return what was published.
+    """Predict the rows of a plan's day, publish all of them or none, and return a summary.
 
-    Nothing is written but the predictions: the feature table stays as it is.
+    The feature table is not changed.
 
     Returns
     -------
     dict
         `as_of`, `version` of the model, `rows`, `mean_prediction` (None without rows), `uri` and `table_version` of
-        the predictions, whether they `changed`, and the same as a `table` of text.
+        the predictions, whether they `changed`, and all of it as a `table` of text.
 
     Raises
     ------
     ExpectationsFailed
         If rows break a critical expectation of features.yaml.
     FeatureQueryFailed
-        If the query does not run, or does not yield what pipeline.yaml declares.
+        If the query fails, or does not return what pipeline.yaml declares.
     ModelRefused
         If the champion's files are not those that were registered.
     ScoringImpossible
         If the champion cannot predict these rows.
     PublishConflict, SchemaMismatch, LakeError
-        With the predictions as they were.
+        The predictions are then unchanged.
     """
     import pyarrow.compute as pc
 
@@ -55,10 +55,11 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     rows = asked_rows(pipeline, plan.snapshot, plan.as_of)
     if not rows.num_rows:
         log.warning(
-            "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "
-            "published without predictions; its rows may come with a source that was not delivered, or the query may "
-            "yield them only once something has happened",
-            *(pipeline.name, pipeline.features.query, plan.as_of),
+            "%s: published %s without predictions, because %s returns no row with a prediction_time in that day, up to "
+            "the midnight that ends it; a source may lack the day, or the query may return rows only after an event",
+            pipeline.name,
+            plan.as_of,
+            pipeline.features.query,
         )
     else:
         validate_rows(pipeline, rows)
@@ -88,14 +89,14 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
         "table_version": done.version,
         "changed": done.changed,
     }
-    told = _table(pipeline, plan, predicted, result)
-    for line in told.splitlines():
+    table = _table(pipeline, plan, predicted, result)
+    for line in table.splitlines():
         log.info("%s", line)
-    return result | {"table": told}
+    return result | {"table": table}
 
 
 def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
-    """Return the champion, from files that were verified, with the kind of each column that it takes."""
+    """Return the champion, loaded from verified files, and the kind of each column that it takes."""
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
 
@@ -104,29 +105,29 @@ def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] 
     except (ValueError, KeyError, TypeError) as error:
         raise ScoringImpossible(
             f"{pipeline.name}: the champion, version {plan.champion.version}, cannot be loaded "
-            f"({type(error).__name__}: {error}); install the requirements that it was made with, or roll back to "
+            f"({type(error).__name__}: {error}); install the requirements that it was trained with, or roll back to "
             "another version"
         ) from error
 
 
 def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: dict[str, Any]) -> str:
-    """Return what was published, a line each."""
+    """Return the summary as text, one line for each fact."""
     champion, mean = plan.champion, result["mean_prediction"]
-    there = "" if result["changed"] else ", as it was: these predictions or newer ones are published already"
+    unchanged = "" if result["changed"] else ", unchanged: these predictions or newer ones were published earlier"
     lines = {
         "rows": f"{result['rows']:,}",
-        "version": f"{champion.version} ({champion.family}, of {champion.train_start} to {champion.train_end})",
-        "day": f"{plan.as_of}: asked up to the midnight (UTC) that ends it",
+        "version": f"{champion.version} ({champion.family}, trained on {champion.train_start} to {champion.train_end})",
+        "day": f"{plan.as_of}, up to the midnight (UTC) that ends it",
         "mean prediction": "none" if mean is None else f"{mean:.6g}",
     }
     if "decision" in predicted.column_names and champion.threshold is not None and predicted.num_rows:
         positive = sum(predicted["decision"].to_pylist())
-        lines["positive"] = f"{positive:,}, of a probability of at least {champion.threshold:.4g}"
+        lines["positive"] = f"{positive:,}, with a probability of at least {champion.threshold:.4g}"
     if "predicted_class" in predicted.column_names:
         counts = predicted["predicted_class"].value_counts().to_pylist()
         shown = sorted(counts, key=lambda count: -count["counts"])[:SHOWN_CLASSES]
         lines["classes"] = ", ".join(f"{count['values']} {count['counts']:,}" for count in shown) or "none"
-    lines["table"] = f"{result['uri']}, version {result['table_version']}{there}"
+    lines["table"] = f"{result['uri']}, version {result['table_version']}{unchanged}"
     width = max(map(len, lines))
     head = f"PREDICTED  {pipeline.name} as of {plan.as_of}"
     return "\n".join([head, "", *(f"{name:<{width}}  {value}" for name, value in lines.items())])

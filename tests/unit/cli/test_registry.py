@@ -70,7 +70,7 @@ HOLDS = (
         (("hold", "shop", *BECAUSE), f"shop: the champion was version 2 and is version 2\n{HOLDS}", "hold", (2, 2)),
         (
             ("release", "shop", "--by", "ada"),
-            "shop: the hold of ada since 2024-03-21T08:00:00+00:00 is released\n"
+            "shop: released the hold of ada since 2024-03-21T08:00:00+00:00\n"
             "shop: the champion was version 2 and is version 2\n",
             "release",
             (2, 2),
@@ -111,12 +111,12 @@ def test_a_rollback_asked_for_again_is_one_record(asked: list[tuple[Any, ...]]) 
 
 
 def test_a_release_of_nothing_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says that nothing was held."""
+    """It says that there was no hold."""
     monkeypatch.setattr(promotion, "release", lambda *_, **__: (ChampionChange("shop", 2, 2, None), None))
 
     result = call("release", "shop")
 
-    assert result.output == "shop: nothing was held\nshop: the champion was version 2 and is version 2\n"
+    assert result.output == "shop: there was no hold\nshop: the champion was version 2 and is version 2\n"
     assert chain.read_all("shop") == []
 
 

@@ -150,7 +150,7 @@ def test_documents_can_name_the_version(shop_model: Shop, client: MlflowClient) 
 
     told = []
     for promote in (False, True):
-        registration = shop_model.register("night-1", promote=promote, told_of=card)
+        registration = shop_model.register("night-1", promote=promote, documents_after=card)
         path = f"runs:/{registration.mlflow_run_id}/model_card.md"
         told.append(mlflow.artifacts.load_text(path))
 

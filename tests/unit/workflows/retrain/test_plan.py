@@ -107,7 +107,7 @@ def test_days_that_are_missing_in_between_are_told(pipeline: Pipeline, caplog: p
 
     plan_run(pipeline, "night")
 
-    assert "the lake lacks days of 2024-01-08 to 2024-01-09" in caplog.text
+    assert "the lake lacks days from 2024-01-08 to 2024-01-09" in caplog.text
 
 
 @pytest.mark.parametrize("as_of", [None, LAST])
@@ -129,7 +129,7 @@ def test_a_repeated_run_follows_its_first_plan(
         again = plan_run(ingested, "night", NEXT, 999, dry_run=True)
 
     assert again == first == RunPlan.load("shop", "night")
-    assert "has a plan already, which is followed again" in caplog.text
+    assert "follows the plan that it made earlier" in caplog.text
 
 
 def test_a_new_run_sees_the_new_data(ingested: Pipeline) -> None:

@@ -178,9 +178,9 @@ def test_a_fit_that_fails_is_passed_over(fits: Fits, caplog: pytest.LogCaptureFi
     found = _read(pipeline, plan)
     assert found is not None
     assert found.seeds == [1007, 3007]
-    assert "shop: the fit with seed 2007 failed" in caplog.text
+    assert "shop: the refit with seed 2007 failed" in caplog.text
     assert "no memory is left" in caplog.text
-    assert "shop: fitted with 2 other seeds of 3" in caplog.text
+    assert "shop: refitted with 2 of 3 other seeds" in caplog.text
 
 
 @pytest.mark.parametrize(

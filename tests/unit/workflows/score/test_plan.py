@@ -132,17 +132,20 @@ def test_a_hole_in_the_days_is_refused_or_told(ingested: Pipeline, caplog: pytes
     with pytest.raises(NotIngested, match="'sales' is not published for 2024-01-12"):
         plan_scoring(ingested, "night", LAST + timedelta(days=1))
     plan_scoring(ingested, "night", after)
-    assert "so trailing features are of fewer days" in caplog.text
+    assert "so trailing features cover fewer days" in caplog.text
 
 
 def test_predictions_of_what_was_learned_from_are_told(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
     """A champion knows the labels of the days that it was trained on."""
     plan_scoring(ingested, "night")
-    assert "looks better than it is" not in caplog.text
+    assert "look better than they are" not in caplog.text
 
     early = replace(CHAMPION, train_end=FIRST.isoformat())
-    planning._warn(ingested, FIRST, early)
-    assert "version 3 has learned from days up to 2024-01-05, so what it predicts as of 2024-01-05 looks" in caplog.text
+    planning._warn_of_biased_predictions(ingested, FIRST, early)
+    assert (
+        "predictions as of 2024-01-05 look better than they are, because version 3 learned from days up to 2024-01-05"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("name", ["ds", "prediction", "Decision", "probability_x", "model_version"])
