@@ -1,4 +1,4 @@
-"""The run in MLflow: one a DAG run, reopened by a retry, and closed by what came of it."""
+"""The run in MLflow: one for each DAG run, reopened by a retry, and closed with its outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_run(client: MlflowClient, record: RunRecord) -> str:
-    """Return the id of the run that bears this key, made where there is none, reopened where there is."""
+    """Return the id of the run with this key; create the run, or reopen it where it exists."""
     experiment = client.get_experiment_by_name(record.name)
     if experiment is None:
         root = settings.artifact_root()
@@ -38,13 +38,13 @@ def open_run(client: MlflowClient, record: RunRecord) -> str:
 
 
 def close_failed(client: MlflowClient, run_id: str, status: str) -> None:
-    """Close a run that did not end well, if MLflow answers; the error that ended it is the one to tell."""
+    """Close a failed run, if MLflow answers; an error here must not hide the one that ended the run."""
     with suppress(Exception), asked_once():
         client.set_terminated(run_id, status)
 
 
 def log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None:
-    """Write parameters, metrics, tags and documents to a run; written twice they are the same."""
+    """Write parameters, metrics, tags and documents to a run; writing them again changes nothing."""
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.utils.time import get_current_time_millis
 

@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What MLflow is told of a run.
+    """What MLflow keeps of a run.
 
     Attributes
     ----------
     name
-        The pipeline, which names the experiment and the registered model.
+        The pipeline, whose name the experiment and the registered model have.
     run_key
-        Names the run; a second registration under the same key finds the first one's version.
+        Identifies the run; a second registration under the same key finds the version of the first.
     sha256
-        Of the challenger's file; a run that has registered another model may not register this one.
+        Digest of the challenger's file; a run that has registered another model may not register this one.
     version_tags, run_tags
-        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
+        Tags of the run and of the version, and tags of the run only; without the prefix `nightshift.`.
     documents
-        Artifacts of the run by file name, as text.
+        Text artifacts of the run, by file name.
     files
-        Further artifacts, as bytes.
+        Further artifacts as bytes, by file name.
     model_files
-        What is kept with the model itself, as bytes, and is in its manifest.
+        Files as bytes that are stored with the model and listed in its manifest, by name.
     documents_after
-        Returns further documents once it is known where the model went, such as the card that names its version.
+        Returns documents that need the result of the registration, such as the card, which names the version.
     """
 
     name: str
@@ -50,7 +50,7 @@ class RunRecord:
 
     @property
     def key(self) -> str:
-        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
+        """Digest of the run and of its model's inputs: snapshot, code, parameters and seed."""
         made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
         content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -58,14 +58,14 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Registration:
-    """Where a run's model went.
+    """The version that a run registered, and its alias.
 
     Attributes
     ----------
     champion
-        The version that is champion after it, this or another; None where there is none.
+        The version that is the champion after the registration; None where there is none.
     sha256, manifest
-        Digests of the registered model file and of its manifest, as the version's tags have them.
+        Digests of the registered model file and of its manifest, from the version's tags.
     """
 
     version: int

@@ -125,7 +125,7 @@ def test_a_version_that_nightshift_did_not_register_is_refused(name: str, client
     with pytest.raises(
         ModelRefused,
         match=rf"^{name} version 1 is the champion in MLflow and lacks the tags nightshift\.run_key, .*"
-        r"nightshift\.train_end, so it was not registered by Nightshift; give the alias champion",
+        r"nightshift\.train_end, so Nightshift did not register it; give the alias champion",
     ) as refused:
         find_champion(name)
 

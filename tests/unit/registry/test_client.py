@@ -116,7 +116,7 @@ def test_a_server_that_never_answers_is_told_in_one_sentence(
     [
         ("UNAUTHENTICATED", "correct the login in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         ("PERMISSION_DENIED", "give that user the permission in MLflow"),
-        ("INVALID_PARAMETER_VALUE", "correct what it names"),
+        ("INVALID_PARAMETER_VALUE", "correct what the error names"),
     ],
 )
 def test_a_refusal_is_not_called_an_outage(code: str, remedy: str) -> None:
@@ -220,7 +220,7 @@ def test_a_server_that_does_not_say_whether_the_alias_moved_is_told(
 
         patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", last_words)
         with pytest.raises(
-            TrackingUnavailable, match="was made the champion, and does not say whether it is; run this"
+            TrackingUnavailable, match="became the champion, and does not answer whether it has; run this"
         ):
             shop_model.register("night-1")
     server.fails_after.clear()

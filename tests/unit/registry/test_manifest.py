@@ -96,7 +96,7 @@ TAMPERED = pytest.mark.parametrize(
         (_link, "^MLmodel in the model of version 1 is a symlink, which no model has"),
         (_linked_folder, "^code in the model of version 1 is a symlink, which no model has"),
         (_lost, "^the model of version 1 lacks MLmodel, which was registered with it"),
-        (_pipe, "^waits-for-ever in the model of version 1 is no ordinary file"),
+        (_pipe, "^waits-for-ever in the model of version 1 is not an ordinary file"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -121,7 +121,7 @@ def test_an_archive_that_leads_out_of_itself_is_refused(folder: Path, member: st
     with zipfile.ZipFile(folder / "deeper" / "model.skops", "w") as archive:
         archive.writestr(zipfile.ZipInfo(member), "payload")
 
-    with pytest.raises(ModelRefused, match=r"^model\.skops has a member '.*' that leads out of it"):
+    with pytest.raises(ModelRefused, match=r"^model\.skops has a member '.*' that leads out of the archive"):
         verify_folder(folder, files_of(folder, WHAT), WHAT)
 
 
@@ -151,7 +151,7 @@ def test_another_manifest_for_the_same_model_is_refused(folder: Path) -> None:
     """A manifest is never changed."""
     keep_manifest("shop", "m-1", files_of(folder, WHAT))
 
-    with pytest.raises(ModelRefused, match=r"^there is another manifest of the model m-1 at"):
+    with pytest.raises(ModelRefused, match=r"^the model m-1 has another manifest at"):
         keep_manifest("shop", "m-1", {"MLmodel": ModelFile("0" * 64, 1)})
 
 
@@ -164,7 +164,7 @@ def test_a_version_without_a_manifest_is_of_an_older_release() -> None:
     ("digest", "told"),
     [
         (None, "is not the manifest that was written with the model of version 1: MLflow has lost its tag"),
-        ("0" * 64, "is not the manifest that was written with the model of version 1: MLflow has the SHA-256 0000"),
+        ("0" * 64, "is not the manifest that was written with the model of version 1: MLflow names the SHA-256 0000"),
     ],
 )
 def test_a_manifest_that_mlflow_does_not_name_is_refused(folder: Path, digest: str | None, told: str) -> None:
@@ -199,7 +199,7 @@ def test_a_manifest_that_is_none_is_refused(text: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(text)
 
-    with pytest.raises(ModelRefused, match="is no manifest"):
+    with pytest.raises(ModelRefused, match="is not a valid manifest"):
         read_manifest("shop", "m-1", sha256(text).hexdigest(), WHAT)
 
 

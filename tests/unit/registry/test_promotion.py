@@ -146,7 +146,7 @@ def test_a_rollback_without_a_version_before_asks_for_one(shop_model: Shop) -> N
     """The first champion has none before it."""
     shop_model.register("night-1")
 
-    with pytest.raises(ModelRefused, match=r"no version is known to have been champion before version 1; .*--version$"):
+    with pytest.raises(ModelRefused, match=r"no version is known .* before version 1; .*--version$"):
         promotion.rollback(shop_model.name, **ADA)
 
 
@@ -190,7 +190,7 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(
 
     monkeypatch.setattr(promotion, "load_champion", overtaken)
 
-    with pytest.raises(PublishConflict, match=r"version 2 has become champion .*, and version 3 was before; nothing"):
+    with pytest.raises(PublishConflict, match=r"version 2 has become the champion .* in place of version 3; nothing"):
         promotion.promote(versions.name, 1, **ADA)
 
     assert aliases(client, versions.name) == {"champion": "2"}
@@ -234,7 +234,7 @@ def test_a_release_of_nothing_is_no_error(shop_model: Shop) -> None:
 
 def test_a_hold_before_the_first_version_is_refused(shop_model: Shop) -> None:
     """MLflow has nothing to keep it with yet."""
-    with pytest.raises(ModelRefused, match="has no registered version in MLflow, so there is nothing to hold"):
+    with pytest.raises(ModelRefused, match="has no registered version in MLflow to hold"):
         promotion.hold(shop_model.name, **ADA)
 
 
@@ -272,7 +272,7 @@ def test_of_two_runs_that_promote_at_once_one_wins(shop_model: Shop, client: Mlf
     (loser,) = (each for each in both if each.alias != "champion")
     assert aliases(client, shop_model.name)["champion"] == str(winner.version)
     assert loser.note == (
-        f"not promoted: version {winner.version} has become champion since this run compared with version 1; "
+        f"not promoted: version {winner.version} has become the champion since this run compared to version 1; "
         "start a new run"
     )
     assert {each.version for each in both} == {2, 3}
@@ -327,5 +327,5 @@ def test_an_alias_that_is_moved_by_hand_at_the_same_moment_is_told(
 
     monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", overwritten)
 
-    with pytest.raises(PublishConflict, match="and names version 1 now: somebody has moved it by hand"):
+    with pytest.raises(PublishConflict, match="which now names version 1: somebody moved the alias by hand"):
         shop_model.register("night-2", expected_champion=1)

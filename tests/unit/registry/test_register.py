@@ -88,7 +88,7 @@ def test_a_model_of_an_estimator_of_ones_own_is_registered(
     shop = Shop(name, build_model(models, "regression"), example, tmp_path)
 
     with pytest.raises(
-        ModelRefused, match=r"the model of run night-0 is not logged \(.*team_models\.Mean.*trusted_types"
+        ModelRefused, match=r"the model of run night-0 was not logged \(.*team_models\.Mean.*trusted_types"
     ):
         shop.register("night-0")
     registration = shop.register("night-1", trusted=trusted)
@@ -138,7 +138,7 @@ def test_a_registration_logs_what_a_person_needs(
     assert capfd.readouterr().err == ""
     assert [message.split(",")[0] for message in caplog.messages if "champion" in message or "version" in message] == [
         f"{shop_model.name}: registered as version 1",
-        f"{shop_model.name}: version 1 is the champion; before it there was none",
+        f"{shop_model.name}: version 1 is now the champion; the champion before was none",
     ]
 
 
@@ -199,8 +199,8 @@ def test_another_champion_meanwhile_is_not_replaced(
     late = shop_model.register("late", promote=True, expected_champion=expected)
 
     assert (late.version, late.alias) == (now + 1, "challenger")
-    assert f"not promoted: version {now} has become champion since this run compared with" in late.note
-    assert f"with {f'version {expected}' if expected else 'none'}; start a new run" in late.note
+    assert f"not promoted: version {now} has become the champion since this run compared to" in late.note
+    assert f"compared to {f'version {expected}' if expected else 'none'}; start a new run" in late.note
     assert late.champion == now
     assert aliases(client, shop_model.name) == {"champion": str(now), "challenger": str(now + 1)}
 
@@ -312,7 +312,7 @@ def test_a_run_that_registered_another_model_is_refused(shop_model: Shop, client
     shop_model.register("night-1", promote=False)
 
     with pytest.raises(
-        ModelRefused, match=rf"^{shop_model.name}: run night-1 has registered version 1 before, .*start a new run$"
+        ModelRefused, match=rf"^{shop_model.name}: run night-1 has already registered version 1, .*start a new run$"
     ):
         shop_model.register("night-1", promote=True, sha256="0" * 64)
 
@@ -403,7 +403,7 @@ def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, cli
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    with pytest.raises(ModelRefused, match="is gone from MLflow; promote a version that has one"):
+    with pytest.raises(ModelRefused, match="is missing from MLflow; promote a version that has one"):
         load_champion(champion)
 
 
@@ -465,7 +465,7 @@ def test_a_retry_whose_parameters_differ_does_not_find_the_version(shop_model: S
     """A version is found again by the digest of what it was made from, and not by its run alone."""
     shop_model.register("night-1", promote=False)
 
-    with pytest.raises(ModelRefused, match=r"has registered version 1 before, .*start a new run$"):
+    with pytest.raises(ModelRefused, match=r"has already registered version 1, .*start a new run$"):
         shop_model.register("night-1", params={"family": "linear", "strength": 2.0})
 
     assert len(_versions(client, shop_model.name)) == 1
@@ -478,7 +478,7 @@ def test_a_model_that_mlflow_gives_back_otherwise_is_not_registered(
     other = clone(shop_model.model).fit(shop_model.example, np.arange(len(shop_model.example)))
     monkeypatch.setattr("include.registry.log_model.load_model", lambda *args: other)
 
-    with pytest.raises(TrackingUnavailable, match="gives back predicts otherwise than the one that it was given"):
+    with pytest.raises(TrackingUnavailable, match="predicts otherwise after MLflow has stored it"):
         shop_model.register("night-1")
 
     assert _versions(client, shop_model.name) == []

@@ -102,12 +102,12 @@ def test_another_model_under_a_recorded_number_is_found(
 
     [problem] = verify_models(shop_model.name, records)
     assert problem.startswith(
-        f"record 2: version 2 of {shop_model.name} in MLflow is another model than the one that record 2 names: the "
+        f"record 2: version 2 of {shop_model.name} in MLflow is another model than in record 2: the "
         "run is night-2 in the record and night-3 in MLflow"
     )
     database = f"sqlite:///{mlflow_home / 'mlflow' / 'mlflow.db'}"
     assert verify_stored_models(shop_model.name, records, database, mlflow_home / "mlflow" / "artifacts") == [problem]
-    with pytest.raises(ModelRefused, match="is another model than the one that record 2 names"):
+    with pytest.raises(ModelRefused, match="is another model than in record 2"):
         promotion.promote(shop_model.name, 2, reason="it is better", by="ada")
     champion = find_champion(shop_model.name)
     assert champion is not None
