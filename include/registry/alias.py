@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.core import settings
 from include.core.errors import PublishConflict, TrackingUnavailable
 from include.registry.champion import CHALLENGER, CHAMPION, aliases
-from include.registry.client import asked_once
+from include.registry.client import without_retries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,7 +61,7 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
     if not back:
         client.set_model_version_tag(name, str(version), PREVIOUS, str(before.champion or ""))
     failed: MlflowException | None = None
-    with asked_once():
+    with without_retries():
         lease.check()
         try:
             client.set_registered_model_alias(name, CHAMPION, str(version))
@@ -90,6 +90,6 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
 def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: AliasTargets) -> None:
     """Remove the alias `challenger` from the champion, or from a version older than the champion."""
     if now.champion is not None and now.challenger is not None and now.challenger <= now.champion:
-        with asked_once():
+        with without_retries():
             lease.check()
             client.delete_registered_model_alias(name, CHALLENGER)

@@ -26,7 +26,7 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 MODEL_FILE = "model.skops"
 #: The folder in which MLflow keeps extra files of a model.
-_BESIDE = "extra_files"
+_EXTRA_FILES = "extra_files"
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ def find_version(name: str, number: int) -> Champion:
         If there is no such version, or Nightshift did not register it.
     """
     with mlflow_client(f"looking for version {number} of {name}") as client:
-        version = version_numbered(client, name, number)
+        version = get_version(client, name, number)
     return _read_tags(version, f"{name} version {number}", "choose a version that Nightshift registered")
 
 
-def version_numbered(client: MlflowClient, name: str, number: int) -> ModelVersion:
+def get_version(client: MlflowClient, name: str, number: int) -> ModelVersion:
     """Return a version from MLflow; where it does not exist, raise with the versions that exist."""
     from mlflow.exceptions import MlflowException
 
@@ -171,7 +171,7 @@ def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple
         return load_model(path, champion.sha256, trusted), _inputs(path.parent)
 
 
-def read_beside_model(champion: Champion, name: str) -> bytes | None:
+def read_extra_file(champion: Champion, name: str) -> bytes | None:
     """Return a file that was registered with the champion's model, or None where there is no such file.
 
     Raises
@@ -181,7 +181,8 @@ def read_beside_model(champion: Champion, name: str) -> bytes | None:
     """
     with TemporaryDirectory(prefix="champion-") as folder:
         what = f"version {champion.version}"
-        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what).parent / _BESIDE / name
+        model = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what)
+        path = model.parent / _EXTRA_FILES / name
         # without a manifest, nothing verifies the files beside a model
         return path.read_bytes() if champion.manifest is not None and path.is_file() else None
 

@@ -63,8 +63,8 @@ _REFUSALS = {
 }
 
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-_asking_once: list[str | None] = []
-_asking_once_lock = threading.Lock()
+_values_to_restore: list[str | None] = []
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -114,21 +114,21 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
 
 
 @contextmanager
-def asked_once() -> Iterator[None]:
+def without_retries() -> Iterator[None]:
     """Stop MLflow's client from repeating requests of the block.
 
     The client also repeats creations that the server answered with 500 or not at all; a server that had committed
     would then have two versions. A retried task first looks for what an earlier attempt created.
     """
-    with _asking_once_lock:  # the setting belongs to the process, so the last thread to leave restores it
-        _asking_once.append(os.environ.get(_RETRIES) if not _asking_once else _asking_once[0])
+    with _lock:  # the setting belongs to the process, so the last thread to leave restores it
+        _values_to_restore.append(os.environ.get(_RETRIES) if not _values_to_restore else _values_to_restore[0])
         os.environ[_RETRIES] = "0"
     try:
         yield
     finally:
-        with _asking_once_lock:
-            before = _asking_once.pop()
-            if not _asking_once:
+        with _lock:
+            before = _values_to_restore.pop()
+            if not _values_to_restore:
                 if before is None:
                     del os.environ[_RETRIES]
                 else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry.champion import MODEL_FILE, download_model
-from include.registry.client import asked_once
+from include.registry.client import without_retries
 from include.registry.manifest import ModelFile, files_of, keep_manifest
 from include.training.model_file import ALLOWED_TYPES, load_model
 
@@ -46,7 +46,7 @@ def log_model(
     Parameters
     ----------
     files
-        Files that are stored with the model and listed in its manifest, by name; see `read_beside_model`.
+        Files that are stored with the model and listed in its manifest, by name; see `read_extra_file`.
     what
         The run in words, for error sentences.
 
@@ -68,8 +68,8 @@ def log_model(
     status = "FAILED"
     mlflow.start_run(run_id=run_id)
     try:
-        with asked_once(), TemporaryDirectory(prefix="beside-") as beside:
-            paths = [_write(Path(beside) / name, content) for name, content in (files or {}).items()]
+        with without_retries(), TemporaryDirectory(prefix="extra-files-") as folder:
+            paths = [_write(Path(folder) / name, content) for name, content in (files or {}).items()]
             info = mlflow.sklearn.log_model(
                 model,
                 name="model",

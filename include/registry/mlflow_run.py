@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include.core import settings
-from include.registry.client import asked_once
+from include.registry.client import without_retries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,7 +21,7 @@ def open_run(client: MlflowClient, record: RunRecord) -> str:
     experiment = client.get_experiment_by_name(record.name)
     if experiment is None:
         root = settings.artifact_root()
-        with asked_once():
+        with without_retries():
             experiment_id = client.create_experiment(
                 record.name, artifact_location=f"{root}/{record.name}" if root else None
             )
@@ -33,13 +33,13 @@ def open_run(client: MlflowClient, record: RunRecord) -> str:
         client.update_run(run_id, status="RUNNING")
         return run_id
     tags = {"nightshift.run_key": record.run_key, "nightshift.state": "started"}
-    with asked_once():
+    with without_retries():
         return client.create_run(experiment_id, run_name=record.run_key, tags=tags).info.run_id
 
 
 def close_failed(client: MlflowClient, run_id: str, status: str) -> None:
     """Close a failed run, if MLflow answers; an error here must not hide the one that ended the run."""
-    with suppress(Exception), asked_once():
+    with suppress(Exception), without_retries():
         client.set_terminated(run_id, status)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, PublishConflict
 from include.registry.alias import PREVIOUS, AliasTargets, alias_targets, drop_older_challenger, move_champion
-from include.registry.champion import find_version, load_champion, version_numbered
+from include.registry.champion import find_version, get_version, load_champion
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
 from include.registry.verification import refuse_unless_recorded
@@ -230,7 +230,7 @@ def _expect_champion(client: MlflowClient, name: str, expected: int | None) -> A
 
 
 def _previous_champion(client: MlflowClient, name: str, champion: int) -> int:
-    number = version_numbered(client, name, champion).tags.get(PREVIOUS)
+    number = get_version(client, name, champion).tags.get(PREVIOUS)
     if not number:
         raise ModelRefused(
             f"{name}: no version is known to have been the champion before version {champion}; name the version to "

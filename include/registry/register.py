@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.core.errors import ModelRefused, NightshiftError
 from include.registry.alias import alias_targets, drop_older_challenger, move_champion
 from include.registry.champion import CHALLENGER, CHAMPION
-from include.registry.client import asked_once, mlflow_client
+from include.registry.client import mlflow_client, without_retries
 from include.registry.lease import champion_lease
 from include.registry.log_model import log_model
 from include.registry.mlflow_run import close_failed, log_documents, log_texts, open_run
@@ -138,7 +138,7 @@ def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
 
 
 def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord, logged: Logged) -> int:
-    with asked_once():
+    with without_retries():
         if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
             client.create_registered_model(record.name)
         _skip_recorded_numbers(client, lease, record.name, logged)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused
-from include.registry.champion import fetch_model, version_numbered
+from include.registry.champion import fetch_model, get_version
 from include.registry.client import mlflow_client
 from include.training.model_file import load_model
 
@@ -59,7 +59,7 @@ def read_record(name: str, version: int) -> VersionRecord:
         mlflow_client(f"reading the inputs of version {version} of {name}") as client,
         TemporaryDirectory(prefix="record-") as folder,
     ):
-        found = version_numbered(client, name, version)
+        found = get_version(client, name, version)
         files = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder))
         documents = {path: files / f"{path}.json" for path in ("plan", "challenger")}
         missing = [path.name for path in documents.values() if not path.is_file()]

@@ -70,14 +70,14 @@ class PinnedPlan:
             return cls.from_json(fields)
 
     @classmethod
-    def kept(cls, pipeline: str, run_key: str) -> Self | None:
+    def load_existing(cls, pipeline: str, run_key: str) -> Self | None:
         """Return the plan that a run made earlier, or None where it has none yet."""
         if not cls._file(pipeline, run_key).exists():
             return None
         log.info("%s: this run follows the plan that it made earlier", pipeline)
         return cls.load(pipeline, run_key)
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write the plan into the run's folder, whole or not at all."""
         run_files.write_json(self._file(self.pipeline, self.run_key), self.to_json())
 

@@ -149,7 +149,7 @@ def test_a_champion_without_a_reference_is_unknown_and_no_crash(
     """What needs no reference is judged all the same."""
     from include.workflows.monitor import measure
 
-    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: None)
+    monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: None)
 
     done = found(after_nights)
 

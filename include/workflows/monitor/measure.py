@@ -16,7 +16,7 @@ from include.features.affected import defined_by, digest
 from include.features.asked import asked_days, asked_since
 from include.features.build import compute_rows
 from include.features.query import PREDICTION_TIME
-from include.registry.champion import read_beside_model
+from include.registry.champion import read_extra_file
 from include.registry.records.chain import read_all
 from include.training.target import encode_target
 from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
@@ -190,7 +190,7 @@ def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
 
 def _read_reference(champion: Champion) -> Reference | None:
     """Return the champion's reference; None where its release registered none, or one of another form."""
-    content = read_beside_model(champion, REFERENCE)
+    content = read_extra_file(champion, REFERENCE)
     if content is None:
         return None
     try:

@@ -100,9 +100,9 @@ def plan_monitoring(
     ModelRefused, TrackingUnavailable
         If MLflow does not answer which version is the champion.
     """
-    kept = MonitoringPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
+    existing = MonitoringPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
     uri = lake.predictions_uri(pipeline.name)
     predictions = lake.latest_version(uri)
     if as_of is None and pipeline.schedule.monitor == "after_score":
@@ -125,7 +125,7 @@ def plan_monitoring(
         predictions=predictions,
         moment=int(datetime.now(UTC).timestamp() * 1_000_000),
     )
-    plan.keep()
+    plan.save()
     log.info(
         "%s: planned as of %s, champion version %s, predictions version %s, table versions %s",
         pipeline.name,

@@ -152,8 +152,8 @@ def measure_evidence(
     columns = feature_columns(pipeline, frame).among(challenger.features)
     grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
     operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # before anything runs beside it
-    with ThreadPoolExecutor(1) as beside:
-        reload = beside.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
+    with ThreadPoolExecutor(1) as executor:
+        reload = executor.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
         return replace(
             evidence,
             operation=operation,

@@ -67,9 +67,9 @@ def plan_run(
     TrackingUnavailable
         If MLflow does not answer which version is the champion.
     """
-    kept = RunPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
+    existing = RunPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
     check_gate(pipeline)  # a mistake in the gate should stop the run now, not after hours of training
     as_of, snapshot = pin_day(pipeline, as_of, asked="this run is", instead="start a run")
     check_published(pipeline, as_of)
@@ -95,7 +95,7 @@ def plan_run(
         lock=lock_digest(),
         created_at=datetime.now(UTC).replace(microsecond=0),
     )
-    plan.keep()
+    plan.save()
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
     log.info("%s: planned as of %s, champion %s, table versions %s", pipeline.name, as_of, champion, snapshot)
     return plan

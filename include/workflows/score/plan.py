@@ -65,9 +65,9 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     ModelRefused, TrackingUnavailable
         If MLflow does not answer which version is the champion.
     """
-    kept = ScoringPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
+    existing = ScoringPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
     check_key(pipeline)
     day, snapshot = pin_day(pipeline, as_of, asked="predictions are asked", instead="ask for them")
     check_published(pipeline, day)
@@ -79,7 +79,7 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
         )
     _warn_of_biased_predictions(pipeline, day, champion)
     plan = ScoringPlan(pipeline.name, run_key, day, snapshot, champion, datetime.now(UTC))
-    plan.keep()
+    plan.save()
     log.info(
         "%s: planned as of %s, model version %s, table versions %s", pipeline.name, day, champion.version, snapshot
     )

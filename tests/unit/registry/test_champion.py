@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import champion as champion_module
-from include.registry.champion import Champion, aliases, find_champion, load_champion, read_beside_model
+from include.registry.champion import Champion, aliases, find_champion, load_champion, read_extra_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,18 +47,18 @@ def test_a_file_beside_the_model_is_registered_with_it(shop_model: Shop, mlflow_
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    assert read_beside_model(champion, "reference.json") == b'{"rows": 5}'
-    assert read_beside_model(champion, "other.json") is None
+    assert read_extra_file(champion, "reference.json") == b'{"rows": 5}'
+    assert read_extra_file(champion, "other.json") is None
     assert load_champion(champion) is not None
 
     (_model_file(mlflow_home, champion).parent / "extra_files" / "reference.json").write_bytes(b'{"rows": 6}')
     with pytest.raises(ModelRefused, match=r"^extra_files/reference\.json has the SHA-256"):
-        read_beside_model(champion, "reference.json")
+        read_extra_file(champion, "reference.json")
 
 
 def test_a_version_that_was_registered_without_a_file_has_none(shop_model: Shop) -> None:
     """As those of an earlier release."""
-    assert read_beside_model(_champion(shop_model), "reference.json") is None
+    assert read_extra_file(_champion(shop_model), "reference.json") is None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's own, of integers

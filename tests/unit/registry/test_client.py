@@ -12,7 +12,7 @@ import pytest
 
 from include.core.errors import TrackingUnavailable
 from include.registry.champion import aliases, find_champion, load_champion
-from include.registry.client import asked_once, longest_wait_seconds, mlflow_client
+from include.registry.client import longest_wait_seconds, mlflow_client, without_retries
 from include.training.fit import predict
 from tests.services.tracking_server import TrackingServer, running_server
 
@@ -67,8 +67,8 @@ def test_what_creates_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's repetitions are off in the block, in blocks within it, and on again behind the last."""
     monkeypatch.setenv(RETRIES, "5")
 
-    with asked_once():
-        with asked_once():
+    with without_retries():
+        with without_retries():
             assert os.environ[RETRIES] == "0"
         assert os.environ[RETRIES] == "0"
 
@@ -81,7 +81,7 @@ def test_threads_that_ask_once_leave_the_setting_as_it_was(monkeypatch: pytest.M
     seen: list[str] = []
 
     def ask(_: int) -> None:
-        with asked_once():
+        with without_retries():
             seen.append(os.environ[RETRIES])
 
     with ThreadPoolExecutor(8) as threads:

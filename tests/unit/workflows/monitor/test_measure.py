@@ -99,7 +99,7 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     held = pd.DataFrame({"probability_early": 1 - late, "probability_late": late})
     reference = make_reference(learned, held, (days, days), window_days=7, min_rows=200, classes=CLASSES)
     content_of = json.dumps(reference.to_json()).encode()
-    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: content_of)
+    monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: content_of)
     return load_pipeline("shop")
 
 
@@ -220,7 +220,7 @@ def test_a_reference_that_cannot_be_read_is_as_none(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another release's file fails no night."""
-    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: b'{"features": 5}')
+    monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: b'{"features": 5}')
     rows = asked(9)
 
     results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
