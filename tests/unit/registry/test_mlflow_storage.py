@@ -1,4 +1,4 @@
-"""What MLflow has stored, read from its database and folder without MLflow."""
+"""Read MLflow's database and artifact folder without MLflow."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_the_champion_is_the_one_that_the_alias_names(shop_model: Shop, mlflow_h
     assert {path: (folder / path).stat().st_size for path in files} == {path: each.size for path, each in files.items()}
 
 
-def test_a_version_is_proved_as_the_server_proves_it(shop_model: Shop, mlflow_home: Path) -> None:
-    """Whole, and with a changed file, the same is said of it."""
+def test_a_version_is_verified_as_through_the_server(shop_model: Shop, mlflow_home: Path) -> None:
+    """Both report the same for an intact version and for one with a changed file."""
     shop_model.register("night-1")
     records, artifacts = (
         [factories.record(1), factories.record(None), factories.record(1, "rollback")],
@@ -133,7 +133,7 @@ def test_a_database_without_tables_has_no_champion_and_gets_none(tmp_path: Path)
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_password(closed_port: int) -> None:
-    """In one sentence, with the setting to look at."""
+    """One sentence names the setting to check."""
     url = f"postgresql://mlflow:secret@127.0.0.1:{closed_port}/mlflow"
 
     with pytest.raises(TrackingUnavailable, match="MLFLOW_BACKEND_STORE_URI") as caught:

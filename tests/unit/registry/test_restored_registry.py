@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def restored_afterwards(home: Path) -> Iterator[None]:
-    """Put MLflow's database back to what it is now when the block ends; its files and the lake stay."""
+    """Restore MLflow's database when the block ends to its state now; its files and the lake stay."""
     database = home / "mlflow" / "mlflow.db"
     saved = database.with_suffix(".saved")
     shutil.copyfile(database, saved)
@@ -114,8 +114,8 @@ def test_another_model_under_a_recorded_number_is_found(
     assert champion.version == 1
 
 
-def test_another_champion_than_the_recorded_one_is_said(forgotten: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    """The restored registry has the champion of yesterday; a run that compares with it says so."""
+def test_a_champion_that_differs_from_the_record_is_logged(forgotten: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """The restored registry has yesterday's champion; a run that compares to it logs a warning."""
     champion = find_recorded_champion(forgotten.name)
 
     assert champion is not None
@@ -128,7 +128,7 @@ def test_another_champion_than_the_recorded_one_is_said(forgotten: Shop, caplog:
 
 
 def test_a_version_whose_tags_were_changed_is_found(shop_model: Shop, client: MlflowClient) -> None:
-    """Who can write to MLflow can make a version name another manifest, and the record still has the first."""
+    """With write access to MLflow, a version can name another manifest, but the record still has the first."""
     record(shop_model, "night-1", shop_model.register("night-1"))
     client.set_model_version_tag(shop_model.name, "1", "nightshift.manifest", "0" * 64)
 

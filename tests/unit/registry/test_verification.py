@@ -1,4 +1,4 @@
-"""The models that records name are held against what was registered."""
+"""The models of recorded versions are compared to those that were registered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.unit.registry.conftest import Shop
 
 
-def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:
+def test_an_unchanged_model_is_no_problem(shop_model: Shop) -> None:
     """Nor are records that name no version, or a version that another record names."""
     shop_model.register("night-1")
 
@@ -22,8 +22,8 @@ def test_a_model_as_it_was_registered_is_no_problem(shop_model: Shop) -> None:
     assert verify_models(shop_model.name, records) == []
 
 
-def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: Path) -> None:
-    """Whatever file of the model it is."""
+def test_a_changed_file_is_reported_with_its_record(shop_model: Shop, mlflow_home: Path) -> None:
+    """Every file of the model counts."""
     shop_model.register("night-1")
     champion = find_champion(shop_model.name)
     assert champion is not None
@@ -37,8 +37,8 @@ def test_a_changed_file_is_told_with_its_record(shop_model: Shop, mlflow_home: P
     assert "MLmodel" in problem
 
 
-def test_a_version_that_is_gone_is_told(shop_model: Shop) -> None:
-    """The record outlives it."""
+def test_a_missing_version_is_reported(shop_model: Shop) -> None:
+    """The record outlives the version."""
     shop_model.register("night-1")
 
     (problem,) = verify_models(shop_model.name, [factories.record(7)])
@@ -47,7 +47,7 @@ def test_a_version_that_is_gone_is_told(shop_model: Shop) -> None:
     assert "no version 7" in problem
 
 
-def test_the_champion_says_what_it_takes(shop_model: Shop) -> None:
+def test_the_champion_has_the_kinds_of_its_columns(shop_model: Shop) -> None:
     """Each column by its kind, from the signature that MLflow keeps."""
     shop_model.register("night-1")
     champion = find_champion(shop_model.name)

@@ -51,8 +51,8 @@ def test_each_check_has_a_kind_of_its_own() -> None:
     assert len({check.kind for check in CHECKS}) == len(CHECKS)
 
 
-def test_a_retraining_is_asked_for_where_the_world_has_changed() -> None:
-    """Missing predictions and missing values are mended otherwise."""
+def test_drift_and_a_worse_metric_are_reasons_to_retrain() -> None:
+    """Missing predictions and missing values have other remedies."""
     alerts = [
         {"kind": kind, "name": "x"} for kind in ("volume", "metric", "prediction_shift", "feature_shift", "nulls")
     ]

@@ -34,7 +34,7 @@ def rows(days: int = 100, seed: int = 1, visitors: float = 100.0, nulls: float =
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    """Return what was learned from."""
+    """Return the reference of 100 days."""
     learned = rows()
     days = np.repeat(np.arange(100), 50)
     held = pd.DataFrame({"prediction": np.random.default_rng(5).normal(100, 10, 1400)})
@@ -52,7 +52,7 @@ def states(results: list[MonitoringResult]) -> dict[str, str]:
 
 
 def test_a_week_like_all_others_is_ok(reference: Reference) -> None:
-    """No seeded drift, no alert: neither of what is steady nor of what has its seasons."""
+    """Without a seeded drift there is no alert, neither for a steady feature nor for a seasonal one."""
     results = judged(rows(7, seed=2), reference)
 
     assert set(states(results).values()) == {"ok"}
@@ -61,7 +61,7 @@ def test_a_week_like_all_others_is_ok(reference: Reference) -> None:
 
 
 def test_a_seeded_drift_of_one_feature_is_the_only_alert(reference: Reference) -> None:
-    """The sentence tells what has changed, and the value is beyond the limit."""
+    """The sentence names the change, and the value is beyond the limit."""
     results = judged(rows(7, seed=2, visitors=115), reference)
 
     [alert] = [result for result in results if result.state == "alert"]
@@ -72,7 +72,7 @@ def test_a_seeded_drift_of_one_feature_is_the_only_alert(reference: Reference) -
 
 
 def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: Reference) -> None:
-    """A tenth more is allowed; values that come back are no harm."""
+    """A tenth more is allowed; fewer nulls are fine."""
     more = states(judged(rows(7, seed=2, nulls=0.25), reference))
     fewer = states(judged(rows(7, seed=2, nulls=0.0), reference))
 
@@ -81,8 +81,8 @@ def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: R
     assert fewer["nulls visitors"] == "ok"
 
 
-def test_too_few_rows_say_nothing(reference: Reference) -> None:
-    """Of fewer than min_rows each line is unknown, and says how many there are."""
+def test_too_few_rows_are_unknown(reference: Reference) -> None:
+    """With fewer than min_rows rows each result is unknown, and its sentence has the number of rows."""
     results = judged(rows(3, seed=2, visitors=200), reference)
     results += prediction_drift(pd.DataFrame({"prediction": [0.0] * 199}), reference, LIMITS)
 
@@ -91,8 +91,8 @@ def test_too_few_rows_say_nothing(reference: Reference) -> None:
     assert "needs 200 rows with a value (monitoring.min_rows); there are 199" in results[-1].sentence
 
 
-def test_a_feature_that_is_gone_or_of_another_kind_is_an_alert(reference: Reference) -> None:
-    """The champion cannot take it; a column without any value has no kind."""
+def test_a_missing_feature_or_one_of_another_type_is_an_alert(reference: Reference) -> None:
+    """The champion cannot take it; a column of nulls has no type."""
     now = rows(7, seed=2).drop(columns="season").assign(visitors="many", store=np.nan)
 
     found = states(judged(now, reference))
@@ -105,8 +105,8 @@ def test_a_feature_that_is_gone_or_of_another_kind_is_an_alert(reference: Refere
     }
 
 
-def test_predictions_that_moved_are_an_alert_and_another_draw_is_not(reference: Reference) -> None:
-    """They are held against those of the holdout."""
+def test_drifted_predictions_are_an_alert_and_another_sample_is_not(reference: Reference) -> None:
+    """They are compared to the predictions of the holdout."""
     draw = np.random.default_rng(9)
 
     [moved] = prediction_drift(pd.DataFrame({"prediction": draw.normal(115, 10, 350)}), reference, LIMITS)

@@ -1,4 +1,4 @@
-"""What is asked, predicted and known is brought together by key and time."""
+"""Rows, predictions and labels are joined by key and time."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def of_kind(results: list[MonitoringResult], kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("hour", [0, 9], ids=["at midnight", "at nine"])
-def test_predictions_of_several_classes_are_held_against_labels_by_day(
+def test_multiclass_predictions_are_compared_to_labels_by_day(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: int
 ) -> None:
-    """A row that is asked at midnight was predicted as of the day before; its label is of its own day either way."""
+    """A row of midnight was predicted as of the day before; its label counts for its own day either way."""
     rows = asked(hour)
     results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
 
@@ -154,10 +154,8 @@ def test_a_metric_that_dropped_is_found_through_the_table(several: Pipeline, mon
     assert of_kind(results, "metric")["accuracy beside the holdout"].state == "alert"
 
 
-def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each row has its prediction, and of the new champion's own there are too few yet."""
+def test_predictions_of_an_earlier_champion_are_not_counted(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row has a prediction, but the new champion has made too few yet."""
     rows = asked(9)
     results = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
 
@@ -165,7 +163,7 @@ def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
     assert {result.state for result in results if result.kind in ("metric", "prediction_shift")} == {"unknown"}
 
 
-def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_key_than_in_the_predictions_is_an_error(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what to do with the table."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
@@ -175,10 +173,10 @@ def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, mon
         found(several.model_copy(update={"features": features}), rows, version, monkeypatch)
 
 
-def test_labels_of_a_class_that_is_new_are_left_out_and_told(
+def test_labels_of_a_new_class_are_left_out_and_logged(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The champion could not have predicted it, and the others are judged."""
+    """The champion could not have predicted the class; the other labels count."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
     rows.loc[rows["prediction_time"].dt.day == 15, "revenue"] = "cancelled"
@@ -189,10 +187,8 @@ def test_labels_of_a_class_that_is_new_are_left_out_and_told(
     assert "leaves out 50 of 350 labels, whose classes the champion does not know" in caplog.text
 
 
-def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What rests on predictions is unknown, and says why."""
+def test_without_predictions_the_features_are_still_judged(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of predictions are unknown."""
     results = found(several, asked(9), None, monkeypatch)
 
     states = {(result.kind, result.state) for result in results}
@@ -205,8 +201,8 @@ def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
     }
 
 
-def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nothing is asked is an alert, and all else is unknown."""
+def test_a_query_without_rows_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The missing rows are an alert, and every other check is unknown."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
 
@@ -216,10 +212,10 @@ def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch:
     assert {result.state for result in results if result.kind not in ("prediction_shift", "volume")} == {"unknown"}
 
 
-def test_a_reference_that_cannot_be_read_is_as_none(
+def test_a_reference_that_cannot_be_read_counts_as_none(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another release's file fails no night."""
+    """A file of another release fails no run."""
     monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: b'{"features": 5}')
     rows = asked(9)
 
@@ -241,17 +237,15 @@ def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeli
 def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
     several: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All else is measured."""
+    """The other checks go on."""
     record_file("shop", 1).write_text("{")
 
     assert holdout_metric("shop", 3) is None
     assert "the metric on the holdout is unknown, because a record cannot be read" in caplog.text
 
 
-def test_days_without_their_labels_say_nothing_of_the_champion(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Labels of three of seven days are missing: what is left need not be like what is not known."""
+def test_missing_labels_leave_the_metric_unknown(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels of three of seven days are missing; the known ones need not be representative."""
     rows = asked(9)
     version = predict(rows, wrong=0.6)
     rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None

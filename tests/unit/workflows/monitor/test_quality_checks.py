@@ -27,7 +27,7 @@ def judged(
 
 
 def test_a_metric_that_has_dropped_is_an_alert_and_noise_is_none() -> None:
-    """Beside the holdout twice the error is more than noise; a twentieth more is not."""
+    """Twice the error of the holdout is more than noise; a twentieth more is not."""
     holdout = HoldoutMetric("mae", 5.0, 4.7, 5.3)
 
     assert [result.state for result in judged(10.0, holdout)] == ["ok", "alert"]
@@ -52,10 +52,10 @@ def test_a_metric_worse_than_the_gates_minimum_is_an_alert() -> None:
     ],
     ids=["no record", "another metric", "too few days"],
 )
-def test_what_cannot_be_held_against_the_holdout_is_unknown(
+def test_a_metric_that_cannot_be_compared_to_the_holdout_is_unknown(
     holdout: HoldoutMetric | None, days: int, told: str
 ) -> None:
-    """The minimum is judged all the same."""
+    """The comparison to the minimum still counts."""
     of_minimum, of_holdout = judged(5.0, holdout, days=days, number=150)
 
     assert of_minimum.state == "ok"
@@ -96,14 +96,14 @@ def test_where_more_is_better_less_is_the_alert() -> None:
 
 
 def test_the_noise_of_both_adds_up_as_squares() -> None:
-    """Of the two intervals the ends count that face each other; a holdout without one is exact."""
+    """The ends of the intervals that face each other count; a holdout without an interval is exact."""
     assert noise_of_both(1.0, 0.6, (0.5, 0.64), HoldoutMetric("m", 0.8, 0.77, 0.9)) == pytest.approx(0.05)
     assert noise_of_both(-1.0, 6.0, (5.6, 9.0), HoldoutMetric("m", 5.0, 2.0, 5.3)) == pytest.approx(0.5)
     assert noise_of_both(-1.0, 6.0, (5.6, 9.0), HoldoutMetric("m", 5.0)) == pytest.approx(0.4)
 
 
 def test_a_row_without_its_prediction_is_an_alert() -> None:
-    """One is enough, whatever min_rows says, and the sentence names the days to score again."""
+    """One row is enough, whatever min_rows is, and the sentence names the days to score again."""
     alert = volume_result(5, ["2024-03-01", "2024-03-02"], "shop.score")
 
     assert (alert.state, alert.value, alert.rows) == ("alert", pytest.approx(0.6), 5)
@@ -112,8 +112,8 @@ def test_a_row_without_its_prediction_is_an_alert() -> None:
     assert volume_result(5, [], "shop.score").state == "ok"
 
 
-def test_where_nothing_is_asked_or_nothing_was_ever_predicted_the_volume_is_unknown() -> None:
-    """Either says what to do."""
+def test_no_rows_are_an_alert_and_no_predictions_at_all_are_unknown() -> None:
+    """Both sentences name the remedy."""
     assert "sources" in volume_result(0, [], "shop.score").sentence
     found = volume_result(1, None, "shop.score")
     assert (found.state, found.sentence) == ("unknown", "nothing has been predicted yet; run shop.score")

@@ -16,7 +16,7 @@ RESULTS = [
 
 
 def test_alerts_come_first_and_the_metric_before_features() -> None:
-    """Within a kind the one that is furthest beyond its limit comes first."""
+    """Within a kind, the result furthest beyond its limit comes first."""
     assert [(line.kind, line.name) for line in worst_first(RESULTS)] == [
         ("metric", "mae"),
         ("feature_shift", "weekday"),
@@ -28,7 +28,7 @@ def test_alerts_come_first_and_the_metric_before_features() -> None:
 
 
 def test_the_table_says_why_and_the_same_reason_once() -> None:
-    """What is as it should be has its numbers only."""
+    """A result with the state ok has only its numbers."""
     assert monitoring_table(RESULTS).splitlines() == [
         "state    kind           name        value    limit  rows",
         "alert    metric         mae       60.0000  50.0000   300",
@@ -44,8 +44,8 @@ def test_the_table_says_why_and_the_same_reason_once() -> None:
     ]
 
 
-def test_of_many_lines_the_alerts_are_all_there() -> None:
-    """A pipeline of hundreds of features does not bury what matters, and the end says what is left out."""
+def test_a_long_table_has_all_alerts() -> None:
+    """Hundreds of features do not bury the alerts, and the last line counts the results left out."""
     alerts = [Result("nulls", f"a{number}", 0.5, 0.1, "alert", 300, "half are null") for number in range(SHOWN + 5)]
     fine = [Result("nulls", f"b{number}", 0.0, 0.1, "ok", 300, "") for number in range(SHOWN + 7)]
 

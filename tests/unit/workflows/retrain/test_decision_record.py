@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def planned(version: int | None) -> RunPlan:
-    """Return the plan of a run that compares with a version."""
+    """Return the plan of a run that compares to a version."""
     days = ("2024-03-19", "2023-03-01", "2024-01-30")
     champion = version and Champion(version, "night-1", "linear", "0" * 64, "models:/m-1", *days)
     return replace(plan(), champion=champion or None)
@@ -36,13 +36,13 @@ def planned(version: int | None) -> RunPlan:
 def test_the_champion_before_and_after_a_run(
     registration: dict[str, Any], champions: tuple[int | None, int | None]
 ) -> None:
-    """Only a promotion changes it, and a run that registered nothing has left the one that it compared with."""
+    """Only a promotion changes the champion; a run that registered nothing leaves the one it compared to."""
     plan = planned(3)
 
     assert champions_of(plan, RegistrationResult.from_json(registration, plan)) == champions
 
 
-def test_a_run_that_lost_to_another_has_found_that_one() -> None:
+def test_a_run_that_lost_to_another_names_its_champion() -> None:
     """The run was planned with version 3, and version 5 was promoted meanwhile: the record has no 3->3, and no 3->5."""
     lost = RegistrationResult(version=6, alias="challenger", champion=5)
 

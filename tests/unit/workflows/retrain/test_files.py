@@ -1,4 +1,4 @@
-"""Where a run keeps what its steps leave for each other."""
+"""The files that the steps of a run leave for each other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_trials_lie_in_the_runs_folder(home: Path) -> None:
 def test_the_trials_of_a_lake_on_an_object_store_lie_in_the_home_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A journal is appended to, which an object store cannot; one run's is never another's."""
+    """A journal grows by appending, which an object store cannot; each run has its own."""
     monkeypatch.setenv("LAKE_URI", "s3://bucket/lake")
 
     path = files.journal_file(plan(), "a1b2")
@@ -78,7 +78,7 @@ def test_the_trials_of_a_lake_on_an_object_store_lie_in_the_home_folder(
 
 
 def test_a_feature_table_of_a_release_with_other_fields_is_refused_in_words(home: Path) -> None:
-    """A run that an older Nightshift began is not followed on what is half understood."""
+    """A run of an older Nightshift does not continue on a file that is only half understood."""
     put_file("features.json")
 
     with pytest.raises(
@@ -88,7 +88,7 @@ def test_a_feature_table_of_a_release_with_other_fields_is_refused_in_words(home
 
 
 def test_evidence_and_verdict_of_an_older_release_are_read(home: Path) -> None:
-    """What was not measured then is None now."""
+    """Measurements that the older release did not make are None."""
     put_file("evidence.json")
     put_file("verdict.json")
 

@@ -67,14 +67,14 @@ def test_the_last_published_day_is_the_default(ingested: Pipeline) -> None:
     assert plan.champion is None
 
 
-def test_what_is_not_said_comes_from_the_pipeline(ingested: Pipeline) -> None:
-    """Seconds, trials and seed are those of pipeline.yaml, and the run is no dry run."""
+def test_the_defaults_come_from_the_pipeline(ingested: Pipeline) -> None:
+    """Seconds and seed are those of pipeline.yaml, and the run is no dry run."""
     plan = plan_run(ingested, "night")
 
     assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (2, 7, False)
 
 
-def test_what_is_said_is_followed(ingested: Pipeline) -> None:
+def test_the_arguments_of_a_run_are_followed(ingested: Pipeline) -> None:
     """A run may name an earlier day and other seconds, and may be a dry run."""
     plan = plan_run(ingested, "night", FIRST, 99, dry_run=True)
 
@@ -82,7 +82,7 @@ def test_what_is_said_is_followed(ingested: Pipeline) -> None:
 
 
 def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
-    """The sentence says how far the lake is, which day was asked for, and both ways out."""
+    """The sentence names the newest day of the lake, the requested day, and both remedies."""
     with pytest.raises(
         NotIngested,
         match=r"^shop: the lake holds every source up to 2024-01-11, and this run is as of 2024-01-12; run the DAG "
@@ -100,8 +100,8 @@ def test_a_day_before_the_first_is_refused(ingested: Pipeline) -> None:
         plan_run(ingested, "night", date(2024, 1, 4))
 
 
-def test_days_that_are_missing_in_between_are_told(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
-    """A night that failed leaves a hole, which a later run learns around and says so."""
+def test_missing_days_in_between_are_logged(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """A failed ingestion leaves a hole; a later run trains without these days and logs them."""
     ingest(pipeline, FIRST, date(2024, 1, 7), EnvironmentConnections())
     ingest(pipeline, date(2024, 1, 10), LAST, EnvironmentConnections())
 
@@ -120,7 +120,7 @@ def test_an_empty_lake_is_refused(as_of: date | None, pipeline: Pipeline) -> Non
 def test_a_repeated_run_follows_its_first_plan(
     ingested: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """New data, other code and other wishes change nothing in a plan that was made, and the log says so."""
+    """New data, other code and other arguments do not change an existing plan, and the log says so."""
     first = plan_run(ingested, "night")
     ingest(ingested, NEXT, NEXT, EnvironmentConnections())
     monkeypatch.setenv("NIGHTSHIFT_CODE_VERSION", "another")
@@ -167,7 +167,7 @@ def test_without_mlflow_there_is_no_plan(
 
 @pytest.mark.parametrize("with_champion", [True, False])
 def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
-    """A plan comes back from JSON as it was, with its champion or without."""
+    """A plan is equal after a round trip through JSON, with a champion or without."""
     champion = Champion(3, "night-0", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")
     plan = RunPlan(
         pipeline="shop",
@@ -235,7 +235,7 @@ def test_runs_of_two_keys_have_two_plans(ingested: Pipeline) -> None:
 
 
 def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Path) -> None:
-    """A run that another commit of this release began goes on."""
+    """A run that another commit of this release began continues."""
     put_plan("run-32d988c-plan.json")
 
     plan = RunPlan.load("shop", "night")
@@ -244,7 +244,7 @@ def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Pat
 
 
 def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -> None:
-    """The sentence names the file and the field, and what to do; no retry can mend it."""
+    """The sentence names the file, the field and the remedy; a retry cannot help."""
     put_plan("run-77f6a14-plan.json")
 
     with pytest.raises(

@@ -77,7 +77,7 @@ def test_a_cleared_run_follows_its_first_plan(ingested: Pipeline, champion: list
 
 
 def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> None:
-    """Airflow may call runs of two DAGs the same, such as those that one ingestion has started."""
+    """Runs of two DAGs may have the same id in Airflow, such as those that one ingestion started."""
     plan_scoring(ingested, "night")
 
     assert not (run_files.run_folder("shop", "night") / "plan.json").exists()
@@ -86,7 +86,7 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
 
 
 def test_a_plan_has_its_moment_to_the_microsecond() -> None:
-    """By it the later of two plans for a day is known."""
+    """It decides which of two plans for a day is later."""
     assert plan_as_of(date(2024, 1, 11)).moment == 1_705_022_100_000_002
 
 
@@ -98,7 +98,7 @@ def test_a_plan_that_was_written_is_read() -> None:
 
 
 def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
-    """Fields too few are told in a sentence."""
+    """A missing field is one sentence."""
     plan = plan_as_of(date(2024, 1, 11)).to_json()
     del plan["champion"]
     run_files.write_json(run_files.run_folder("shop", "score/night") / "plan.json", plan)
@@ -107,8 +107,8 @@ def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
         ScoringPlan.load("shop", "night")
 
 
-def test_without_a_champion_one_is_asked_for(ingested: Pipeline, champion: list[Champion | None]) -> None:
-    """The sentence says that the retraining comes first, and no plan is left that would be followed later."""
+def test_without_a_champion_nothing_is_planned(ingested: Pipeline, champion: list[Champion | None]) -> None:
+    """The sentence says to retrain first, and leaves no plan that a later attempt would follow."""
     champion.append(None)
     with pytest.raises(ScoringImpossible, match=r"has no champion yet.*run the DAG shop\.retrain") as refused:
         plan_scoring(ingested, "night")
@@ -124,8 +124,8 @@ def test_days_that_are_not_there_are_refused(ingested: Pipeline) -> None:
         plan_scoring(ingested, "night", LAST + timedelta(days=1))
 
 
-def test_a_hole_in_the_days_is_refused_or_told(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
-    """A day that was left out cannot be asked for; that it is missing before a later one makes features worse."""
+def test_a_hole_in_the_days_is_refused_or_logged(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """A missing day cannot be scored; before a later day it makes the features worse."""
     after = LAST + timedelta(days=3)
     ingest(ingested, after, after, EnvironmentConnections())
 
@@ -135,7 +135,7 @@ def test_a_hole_in_the_days_is_refused_or_told(ingested: Pipeline, caplog: pytes
     assert "so trailing features cover fewer days" in caplog.text
 
 
-def test_predictions_of_what_was_learned_from_are_told(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+def test_predictions_of_training_days_are_logged(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
     """A champion knows the labels of the days that it was trained on."""
     plan_scoring(ingested, "night")
     assert "look better than they are" not in caplog.text
@@ -149,8 +149,8 @@ def test_predictions_of_what_was_learned_from_are_told(ingested: Pipeline, caplo
 
 
 @pytest.mark.parametrize("name", ["ds", "prediction", "Decision", "probability_x", "model_version"])
-def test_a_key_that_is_called_as_a_column_of_the_predictions_is_refused(shop: Path, name: str) -> None:
-    """Which of the two was meant could not be told in the table."""
+def test_a_key_with_the_name_of_a_prediction_column_is_refused(shop: Path, name: str) -> None:
+    """The table could not have both columns."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("key: [store_day]", f"key: [store, {name}]"))
 
     with pytest.raises(ScoringImpossible, match=f"features.key names '{name}'"):
