@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from include.workflows.retrain.results import RunResults
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
+    from include.evaluation.evidence import Evidence
     from include.registry.records.record import Record
     from include.workflows.retrain.documents import RegistrationResult
     from include.workflows.retrain.plan import RunPlan
@@ -50,7 +52,7 @@ def champions_of(plan: RunPlan, registration: RegistrationResult) -> tuple[int |
 def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
     """Return the decision of a run as JSON types."""
     plan, features, verdict, documents = results.plan, results.features, results.verdict, results.to_json()
-    registration, answer, evidence = files.registration(plan), files.answer(plan), documents["evidence"]
+    registration, answer = files.registration(plan), files.answer(plan)
     before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
@@ -64,7 +66,7 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
             "rows": features.rows,
             "labelled_rows": features.labelled_rows,
         },
-        "rows": {"learned": results.challenger.rows, "held_out": evidence["holdout"]["rows"]},
+        "rows": {"learned": results.challenger.rows, "held_out": results.evidence.holdout.rows},
         "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
         "lock": plan.lock,
         "definition": pipeline_files(pipeline),
@@ -74,11 +76,11 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
         "gate": pipeline.gate.model_dump(mode="json"),
         "tuning": documents["tuning"],
         "challenger": documents["challenger"],
-        "evidence": evidence,
+        "evidence": documents["evidence"],
         "verdict": verdict.verdict,
         "reason": registration.note or verdict.reason,
         "checks": documents["verdict"]["results"],
-        "metric": _metric(evidence, documents.get("curves")),
+        "metric": _metric(results.evidence, results.explanations.get("curves")),
         "approval": answer.to_json() if answer else None,
         "approver": answer.approver if answer else None,
         "mlflow_run": registration.mlflow_run_id,
@@ -91,14 +93,14 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
     return without_nan(content)
 
 
-def _metric(evidence: dict[str, Any], curves: dict[str, Any] | None) -> dict[str, Any]:
+def _metric(evidence: Evidence, curves: dict[str, Any] | None) -> dict[str, Any]:
     """Return the gate's metric with its interval, and its difference to the opponent's."""
-    name = evidence["metric"]
+    name, opponent = evidence.metric, evidence.champion or evidence.baseline
     low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
     return {
         "name": name,
-        "value": evidence["challenger"]["metrics"].get(name),
+        "value": evidence.challenger.metrics.get(name),
         "low": low,
         "high": high,
-        "better_by": (evidence["champion"] or evidence["baseline"])["difference"],
+        "better_by": asdict(opponent.difference) if opponent.difference else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import lake
@@ -11,6 +12,8 @@ from include.features.affected import defined_by, digest
 from include.features.asked import asked_rows
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pyarrow as pa
     from sklearn.pipeline import Pipeline as Model
 
@@ -21,6 +24,35 @@ log = logging.getLogger(__name__)
 
 #: Number of most frequent classes that the summary counts.
 SHOWN_CLASSES = 6
+
+
+@dataclass(frozen=True)
+class ScoringResult:
+    """What a scoring run published.
+
+    Attributes
+    ----------
+    version
+        Version of the model.
+    mean_prediction
+        None without rows.
+    uri, table_version
+        The table of predictions and its version.
+    changed
+        Whether the run changed the table: these predictions, or newer ones, may have been published earlier.
+    """
+
+    as_of: date
+    version: int
+    rows: int
+    mean_prediction: float | None
+    uri: str
+    table_version: int
+    changed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self) | {"as_of": self.as_of.isoformat()}
 
 
 def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
@@ -80,19 +112,19 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
         },
         moment=plan.moment,
     )
-    result = {
-        "as_of": plan.as_of.isoformat(),
-        "version": plan.champion.version,
-        "rows": predicted.num_rows,
-        "mean_prediction": pc.mean(predicted["prediction"]).as_py(),
-        "uri": done.uri,
-        "table_version": done.version,
-        "changed": done.changed,
-    }
+    result = ScoringResult(
+        as_of=plan.as_of,
+        version=plan.champion.version,
+        rows=predicted.num_rows,
+        mean_prediction=pc.mean(predicted["prediction"]).as_py(),
+        uri=done.uri,
+        table_version=done.version,
+        changed=done.changed,
+    )
     table = _table(pipeline, plan, predicted, result)
     for line in table.splitlines():
         log.info("%s", line)
-    return result | {"table": table}
+    return result.to_json() | {"table": table}
 
 
 def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
@@ -110,12 +142,12 @@ def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] 
         ) from error
 
 
-def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: dict[str, Any]) -> str:
+def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: ScoringResult) -> str:
     """Return the summary as text, one line for each fact."""
-    champion, mean = plan.champion, result["mean_prediction"]
-    unchanged = "" if result["changed"] else ", unchanged: these predictions or newer ones were published earlier"
+    champion, mean = plan.champion, result.mean_prediction
+    unchanged = "" if result.changed else ", unchanged: these predictions or newer ones were published earlier"
     lines = {
-        "rows": f"{result['rows']:,}",
+        "rows": f"{result.rows:,}",
         "version": f"{champion.version} ({champion.family}, trained on {champion.train_start} to {champion.train_end})",
         "day": f"{plan.as_of}, up to the midnight (UTC) that ends it",
         "mean prediction": "none" if mean is None else f"{mean:.6g}",
@@ -127,7 +159,7 @@ def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: d
         counts = predicted["predicted_class"].value_counts().to_pylist()
         shown = sorted(counts, key=lambda count: -count["counts"])[:SHOWN_CLASSES]
         lines["classes"] = ", ".join(f"{count['values']} {count['counts']:,}" for count in shown) or "none"
-    lines["table"] = f"{result['uri']}, version {result['table_version']}{unchanged}"
+    lines["table"] = f"{result.uri}, version {result.table_version}{unchanged}"
     width = max(map(len, lines))
     head = f"PREDICTED  {pipeline.name} as of {plan.as_of}"
     return "\n".join([head, "", *(f"{name:<{width}}  {value}" for name, value in lines.items())])
