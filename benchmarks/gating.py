@@ -19,7 +19,7 @@ from include.training.candidates import candidates_of
 from include.training.columns import feature_columns
 from include.training.fit import fit_model
 from include.training.model_file import save_model
-from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, HoldoutRows, measure_evidence
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def gate_seconds(pipeline: Pipeline) -> GateSeconds:
         "threshold": 0.5,
     }
     champion_told = {"version": 1, "as_of": split.train_end, "train_end": split.train_start, "threshold": 0.5}
-    rows = Holdout(
+    rows = HoldoutRows(
         held,
         held[label].to_numpy("float64"),
         learned[label].to_numpy("float64"),

@@ -44,14 +44,14 @@ def verify(pipeline: str, head: str | None, models: bool) -> None:
     The exit status is 0 only if they are. Deleted records at the end are found only with --head.
     """
     from include.registry.champion import find_champion
-    from include.registry.proof import champion_note, prove_models
     from include.registry.records.chain import examine
+    from include.registry.verification import champion_note, verify_models
 
     records, problems = examine(pipeline, head)
     if not problems:
         _known(pipeline, records)
     if models:
-        problems += prove_models(pipeline, records)
+        problems += verify_models(pipeline, records)
         champion = find_champion(pipeline)
         note = champion_note(pipeline, champion.version if champion else None, records)
         if note:

@@ -10,7 +10,7 @@ import click
 from include.config import loader
 
 if TYPE_CHECKING:
-    from include.registry.promotion import Change
+    from include.registry.promotion import ChampionChange
 
 
 def _not_empty(context: click.Context, option: click.Parameter, value: str) -> str:
@@ -77,9 +77,9 @@ def release(pipeline: str, by: str) -> None:
     _show(change)
 
 
-def _show(change: Change) -> None:
+def _show(change: ChampionChange) -> None:
     """Print the champion before and after, and whether promotion is on hold."""
     from include.workflows.retrain import decisions
 
-    for line in decisions.told(change):
+    for line in decisions.describe_change(change):
         click.echo(line)

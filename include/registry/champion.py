@@ -1,4 +1,4 @@
-"""Reads registered versions, the champion among them: what is known of each, and its verified model."""
+"""Read registered versions, such as the champion: the tags of each, and its verified model."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 MODEL_FILE = "model.skops"
-#: Where MLflow keeps the files that are given to it with a model.
-_BESIDE = "extra_files"
+#: The folder in which MLflow keeps extra files of a model.
+_EXTRA_FILES = "extra_files"
 
 
 @dataclass(frozen=True)
 class Champion:
-    """A registered version, most often the one that the alias `champion` names, and what is known of its training.
+    """A registered version, usually the one that the alias `champion` names, and facts of its training.
 
     Attributes
     ----------
     sha256
-        Of the model file.
+        Digest of the model file.
     pipeline, manifest
-        The registered model's name, and the digest of the version's manifest; None of a version, or in the plan of a
-        run, from before there were manifests.
+        Name of the registered model, and digest of the version's manifest; None in a version, or in the plan of a
+        run, of a release without manifests.
     threshold
-        The probability from which a row counts as positive, of a binary task.
+        Probability from which a row counts as positive; None unless the task is binary.
     members
-        The parameters of each family that it consists of.
+        Parameters of each family that the model consists of.
     challenger_sha256
-        Of the model file as the run trained it, before MLflow packed it; None of a version of an older release.
+        Digest of the model file that the run trained, before MLflow packed it; None in a version of an older release.
     """
 
     version: int
@@ -64,7 +64,7 @@ class Champion:
 
     @property
     def identity(self) -> ModelIdentity:
-        """What tells this version from another one of the same number."""
+        """What distinguishes this version from another of the same number."""
         return ModelIdentity(self.run_key, self.challenger_sha256, self.sha256, self.manifest)
 
     def to_json(self) -> dict[str, Any]:
@@ -78,19 +78,19 @@ def find_champion(name: str) -> Champion | None:
     Raises
     ------
     TrackingUnavailable
-        If MLflow cannot say.
+        If MLflow does not answer.
     ModelRefused
-        If the champion lacks the tags that Nightshift gives each version.
+        If the champion lacks the tags that Nightshift writes.
     """
     with mlflow_client(f"looking for the champion of {name}") as client:
         number = aliases(client, name).get(CHAMPION)
         if number is None:
             return None
         version = client.get_model_version(name, number)
-    return _described(
+    return _read_tags(
         version,
         f"{name} version {number} is the champion in MLflow and",
-        "give the alias champion to a version that was",
+        "give the alias champion to a version that Nightshift registered",
     )
 
 
@@ -100,17 +100,17 @@ def find_version(name: str, number: int) -> Champion:
     Raises
     ------
     TrackingUnavailable
-        If MLflow cannot say.
+        If MLflow does not answer.
     ModelRefused
         If there is no such version, or Nightshift did not register it.
     """
     with mlflow_client(f"looking for version {number} of {name}") as client:
-        version = version_numbered(client, name, number)
-    return _described(version, f"{name} version {number}", "choose a version that was")
+        version = get_version(client, name, number)
+    return _read_tags(version, f"{name} version {number}", "choose a version that Nightshift registered")
 
 
-def version_numbered(client: MlflowClient, name: str, number: int) -> ModelVersion:
-    """Return a version as MLflow has it; where there is none, refuse and name those that there are."""
+def get_version(client: MlflowClient, name: str, number: int) -> ModelVersion:
+    """Return a version from MLflow; where it does not exist, raise with the versions that exist."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -123,14 +123,14 @@ def version_numbered(client: MlflowClient, name: str, number: int) -> ModelVersi
         raise ModelRefused(f"{name} has no version {number} in MLflow; {there}") from error
 
 
-def _described(version: ModelVersion, which: str, instead: str) -> Champion:
+def _read_tags(version: ModelVersion, which: str, instead: str) -> Champion:
     tags = {key.removeprefix("nightshift."): value for key, value in version.tags.items()}
     fields = ("run_key", "family", "sha256", "as_of", "train_start", "train_end")
     missing = [name for name in fields if name not in tags]
     if missing:
         raise ModelRefused(
-            f"{which} lacks the tags {', '.join(f'nightshift.{name}' for name in missing)}, so it was not registered "
-            f"by Nightshift; {instead}"
+            f"{which} lacks the tags {', '.join(f'nightshift.{name}' for name in missing)}, so Nightshift did not "
+            f"register it; {instead}"
         )
     return Champion(
         version=int(version.version),
@@ -145,25 +145,25 @@ def _described(version: ModelVersion, which: str, instead: str) -> Champion:
 
 
 def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
-    """Load the champion's model after its files were verified; code in it never runs.
+    """Verify the champion's files and load its model; code in the files never runs.
 
     Parameters
     ----------
     trusted
-        Types beyond Nightshift's own that the pipeline's candidates consist of.
+        Types of the pipeline's candidates beyond Nightshift's own.
 
     Raises
     ------
     ModelRefused
-        If its files are not exactly those that were registered, or hold types beyond the allow-list.
+        If the files are not exactly those that were registered, or hold types beyond the allow-list.
     """
     return load_with_inputs(champion, trusted)[0]
 
 
 def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple[Model, dict[str, str] | None]:
-    """Load the champion's model as `load_champion` does, and return with it the kind of each column that it takes.
+    """Load the champion's model like `load_champion`, and return it with the kind of each column that it takes.
 
-    The kinds are `number` or `text`, by MLflow's signature; None where the version has none.
+    A kind is `number` or `text`, from MLflow's signature; the kinds are None where the version has no signature.
     """
     what = f"version {champion.version}"
     with TemporaryDirectory(prefix="champion-") as folder:
@@ -171,18 +171,19 @@ def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple
         return load_model(path, champion.sha256, trusted), _inputs(path.parent)
 
 
-def read_beside_model(champion: Champion, name: str) -> bytes | None:
-    """Return a file that was registered with the champion's model, or None where there was none of this name.
+def read_extra_file(champion: Champion, name: str) -> bytes | None:
+    """Return a file that was registered with the champion's model, or None where there is no such file.
 
     Raises
     ------
     ModelRefused
-        If its files are not exactly those that were registered.
+        If the files are not exactly those that were registered.
     """
     with TemporaryDirectory(prefix="champion-") as folder:
         what = f"version {champion.version}"
-        path = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what).parent / _BESIDE / name
-        # nothing proves what lies beside the model of a release without manifests
+        model = fetch_model(champion.pipeline, champion.source, champion.manifest, folder, what)
+        path = model.parent / _EXTRA_FILES / name
+        # without a manifest, nothing verifies the files beside a model
         return path.read_bytes() if champion.manifest is not None and path.is_file() else None
 
 
@@ -194,7 +195,7 @@ def _inputs(folder: Path) -> dict[str, str] | None:
     if signature is None or signature.inputs is None or not signature.inputs.has_input_names():
         return None
     kinds = zip(signature.inputs.input_names(), signature.inputs.input_types(), strict=True)
-    # of a column without a value in its example MLflow knows no type that has a name
+    # MLflow gives a column without values in the example a type without a name
     named = ((name, getattr(kind, "name", None)) for name, kind in kinds)
     return {name: "text" if kind == "string" else "number" for name, kind in named if kind}
 
@@ -205,28 +206,28 @@ def fetch_model(name: str | None, source: str, manifest: str | None, folder: str
     Parameters
     ----------
     name, manifest
-        The pipeline, and the digest of the version's manifest; None where there was none, see `Champion`.
+        The pipeline, and the digest of the version's manifest; None where there is none, see `Champion`.
     source
-        The logged model, as `models:/m-1234`.
+        Address of the logged model, such as `models:/m-1234`.
 
     Raises
     ------
     ModelRefused
-        If the model is gone, or is not exactly what its manifest says.
+        If the model is missing, or is not exactly what its manifest says.
     """
-    # asked before anything is downloaded: without its manifest there is nothing to download it for
+    # read first, because a model without its manifest need not be downloaded
     files = read_manifest(name, logged_model(source), manifest, what) if name else None
     model = download_model(source, folder, what)
     if files is not None:
         verify_folder(model, files, what)
     path = model / MODEL_FILE
     if not path.is_file():
-        raise ModelRefused(f"the model of {what} at {source} holds no {MODEL_FILE}; promote a version that has one")
+        raise ModelRefused(f"the model of {what} at {source} has no {MODEL_FILE}; promote a version that has one")
     return path
 
 
 def download_model(source: str, folder: str, what: str) -> Path:
-    """Download the files of a logged model and return their folder; nothing of them is verified yet."""
+    """Download the files of a logged model, without verifying them, and return their folder."""
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -234,17 +235,17 @@ def download_model(source: str, folder: str, what: str) -> Path:
         try:
             location = source
             if source.startswith("models:/m-"):
-                # the store itself: downloaded by its address in MLflow, a model gets a file more
+                # downloading by the address in MLflow would add a file, so this uses the store's address
                 location = client.get_logged_model(logged_model(source)).artifact_location
             if location.startswith(("file:", "/")):
-                # a copy would follow a symlink, wherever it leads
+                # the download would follow a symlink out of the folder
                 refuse_symlinks(Path(url2pathname(location.removeprefix("file://"))), what)
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder))
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise ModelRefused(
-                f"the model of {what} at {source} is gone from MLflow; promote a version that has one"
+                f"the model of {what} at {source} is missing from MLflow; promote a version that has one"
             ) from error
 
 
@@ -254,7 +255,7 @@ def logged_model(source: str) -> str:
 
 
 def aliases(client: MlflowClient, name: str) -> dict[str, str]:
-    """Return the aliases of a registered model, by alias; none where the model is not registered."""
+    """Return the version of each alias of a registered model; nothing where the model is not registered."""
     from mlflow.exceptions import MlflowException
 
     try:

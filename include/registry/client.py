@@ -1,4 +1,4 @@
-"""The connection to MLflow: bounded waiting, and one named error for all that it may answer."""
+"""The connection to MLflow, with bounded waiting and one error class for every failure."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: MLflow's client waits for minutes by default; a nightly run is better told after half of one. A request that is
-#: asked three times waits 8 + 8 + 4 + 8 s and a jitter of 1 s, see `longest_wait_seconds`.
+#: MLflow's client waits for minutes by default; a nightly run should fail within half a minute. A request with two
+#: repetitions waits 8 + 8 + 4 + 8 s and a jitter of 1 s, see `longest_wait_seconds`.
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "1",
-    # a server that asks to be left alone for an hour would be obeyed
+    # a server could ask the client to wait for an hour
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # a model file is data: code that came with one is never run
     "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
-    # an image without git is no news: the commit is in NIGHTSHIFT_CODE_VERSION
+    # an image without git needs no warning: NIGHTSHIFT_CODE_VERSION names the commit
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
-#: What stands deep in the text of an error of the network, and what it means.
+#: Parts of the text of a network error, and what each means.
 _REASONS = {
     "Read timed out": "it did not answer within {MLFLOW_HTTP_REQUEST_TIMEOUT} s (MLFLOW_HTTP_REQUEST_TIMEOUT)",
     "ConnectTimeoutError": "it could not be reached within {MLFLOW_HTTP_REQUEST_TIMEOUT} s "
     "(MLFLOW_HTTP_REQUEST_TIMEOUT)",
     "Connection refused": "nothing listens there",
-    "too many 500 error responses": "it answered 500, an error of its own, which its log tells",
-    "too many 503 error responses": "it answered 503, not available for now",
+    "too many 500 error responses": "it answered 500, an internal error; see its log",
+    "too many 503 error responses": "it answered 503, temporarily unavailable",
 }
 
-#: Answers that the same request gets again, by MLflow's error codes, and what to do about each.
+#: What to do about answers that a repeated request would get again, by MLflow's error code.
 _REFUSALS = {
     **dict.fromkeys(
         ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"),
@@ -59,13 +59,13 @@ _REFUSALS = {
     "PERMISSION_DENIED": "give that user the permission in MLflow, then run this task again",
     **dict.fromkeys(
         ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"),
-        "correct what it names, or MLFLOW_TRACKING_URI if that is no MLflow of this release, then run it again",
+        "correct what the error names, or MLFLOW_TRACKING_URI if it names no MLflow of this release, then run it again",
     ),
 }
 
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-_asking_once: list[str | None] = []
-_asking_once_lock = threading.Lock()
+_values_to_restore: list[str | None] = []
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -75,14 +75,14 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
     Parameters
     ----------
     doing
-        What is done with it, for the error's sentence.
+        What the block does, for the sentence of the error.
 
     Raises
     ------
     TrackingUnavailable
-        In place of every error that MLflow raises in the block.
+        For every error that MLflow raises in the block.
     OtherRelease
-        If its database is a SQLite file of a newer MLflow.
+        If the database is a SQLite file of a newer MLflow.
     """
     _bound_waiting()
     import mlflow
@@ -95,7 +95,7 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
         (settings.home() / "mlflow").mkdir(parents=True, exist_ok=True)
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where there is no pip
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it warns where pip is missing
     try:
         if uri.startswith("sqlite:///"):
             migrate_store(Path(uri.removeprefix("sqlite:///")), log.warning)
@@ -114,21 +114,21 @@ def mlflow_client(doing: str) -> Iterator[MlflowClient]:
 
 
 @contextmanager
-def asked_once() -> Iterator[None]:
-    """Let no request of the block be repeated by MLflow's client.
+def without_retries() -> Iterator[None]:
+    """Stop MLflow's client from repeating requests of the block.
 
-    It repeats whatever was answered by 500 or not at all, creations too; a server that had committed would then hold
-    two versions. The task that is tried again looks first for what is there.
+    The client also repeats creations that the server answered with 500 or not at all; a server that had committed
+    would then have two versions. A retried task first looks for what an earlier attempt created.
     """
-    with _asking_once_lock:  # the setting is the process's, so the last thread to leave restores it
-        _asking_once.append(os.environ.get(_RETRIES) if not _asking_once else _asking_once[0])
+    with _lock:  # the setting belongs to the process, so the last thread to leave restores it
+        _values_to_restore.append(os.environ.get(_RETRIES) if not _values_to_restore else _values_to_restore[0])
         os.environ[_RETRIES] = "0"
     try:
         yield
     finally:
-        with _asking_once_lock:
-            before = _asking_once.pop()
-            if not _asking_once:
+        with _lock:
+            before = _values_to_restore.pop()
+            if not _values_to_restore:
                 if before is None:
                     del os.environ[_RETRIES]
                 else:
@@ -136,30 +136,30 @@ def asked_once() -> Iterator[None]:
 
 
 def longest_wait_seconds() -> float:
-    """Return for how long one request to MLflow may wait in all, its repetitions included."""
+    """Return the longest time that one request to MLflow may take, including its repetitions."""
     _bound_waiting()
     timeout, retries, factor, jitter = (
         float(os.environ[f"MLFLOW_HTTP_REQUEST_{name}"])
         for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR", "BACKOFF_JITTER")
     )
-    # the first repetition comes at once, the n-th after factor * 2**(n - 1) seconds
+    # the first repetition follows at once, the n-th after factor * 2**(n - 1) seconds
     pauses = sum(factor * 2 ** (number - 1) + jitter for number in range(2, int(retries) + 1))
     return timeout * (retries + 1) + pauses
 
 
 def _bound_waiting() -> None:
-    """Set what bounds the waiting, where nobody has."""
+    """Set the variables that bound the waiting, unless the user has set them."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error without a password, at most some words long."""
+    """Return the first line of an error, shortened and without a password."""
     import textwrap
 
     text = settings.without_password(str(error))
-    for told, means in _REASONS.items():
-        if told in text:
+    for part, means in _REASONS.items():
+        if part in text:
             return means.format(**os.environ)
     lines = text.splitlines() or [type(error).__name__]
     return textwrap.shorten(lines[0], 300, placeholder=" …")

@@ -1,4 +1,4 @@
-"""Reads what the features are worth to the champion, as its run recorded it."""
+"""Read the importance of the features to the champion, as its run recorded it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 def champion_importance(name: str) -> ChampionImportance | None:
-    """Return what the features are worth to a pipeline's champion, or None where there is no champion.
+    """Return the importance of the features to a pipeline's champion, or None where there is no champion.
 
-    A champion whose run recorded less, as one of an older Nightshift, has less to tell; that is no error.
+    A run of an older Nightshift may have recorded less; this is no error.
 
     Raises
     ------
     TrackingUnavailable
-        If MLflow cannot say.
+        If MLflow does not answer.
     """
     with mlflow_client(f"reading the importance of the features of {name}") as client:
         number = aliases(client, name).get(CHAMPION)
@@ -52,7 +52,7 @@ def champion_importance(name: str) -> ChampionImportance | None:
 
 
 def _document(client: MlflowClient, run_id: str, path: str) -> Any:
-    """Return a JSON document of a run, or None where it is no JSON."""
+    """Return a JSON document of a run, or None where it is not valid JSON."""
     with TemporaryDirectory(prefix="importance-") as folder:
         try:
             return json.loads(Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8"))

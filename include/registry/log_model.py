@@ -1,4 +1,4 @@
-"""Logs a run's model in MLflow, and makes sure that what is kept there is the model."""
+"""Log a run's model in MLflow, and verify the files that MLflow stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry.champion import MODEL_FILE, download_model
-from include.registry.client import asked_once
+from include.registry.client import without_retries
 from include.registry.manifest import ModelFile, files_of, keep_manifest
 from include.training.model_file import ALLOWED_TYPES, load_model
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Logged:
-    """A logged model whose files were read back and verified."""
+    """A logged model whose files were downloaded again and verified."""
 
     model_id: str
     uri: str
@@ -41,19 +41,19 @@ def log_model(
     what: str,
     files: Mapping[str, bytes] | None = None,
 ) -> Logged:
-    """Log a model with a run, read it back, and keep the manifest of its files.
+    """Log a model with a run, verify the stored files, and keep their manifest.
 
     Parameters
     ----------
     files
-        What is kept with the model and is in its manifest as well, by file name; see `read_beside_model`.
+        Files that are stored with the model and listed in its manifest, by name; see `read_extra_file`.
     what
-        The run in words, for the sentences of errors.
+        The run in words, for error sentences.
 
     Raises
     ------
     TrackingUnavailable
-        If what MLflow gives back is another model than it was given.
+        If MLflow stored another model than it was given.
     ModelRefused
         If the model holds types that are not trusted.
     """
@@ -68,8 +68,8 @@ def log_model(
     status = "FAILED"
     mlflow.start_run(run_id=run_id)
     try:
-        with asked_once(), TemporaryDirectory(prefix="beside-") as beside:
-            paths = [_written(Path(beside) / name, content) for name, content in (files or {}).items()]
+        with without_retries(), TemporaryDirectory(prefix="extra-files-") as folder:
+            paths = [_write(Path(folder) / name, content) for name, content in (files or {}).items()]
             info = mlflow.sklearn.log_model(
                 model,
                 name="model",
@@ -81,31 +81,31 @@ def log_model(
                 pyfunc_predict_fn=predict,
                 extra_files=paths or None,
             )
-        status = "RUNNING"  # there is more to do before the run may be called finished
+        status = "RUNNING"  # the run is not finished before its version is registered
     except MlflowException as error:
         cause = error.__context__
         if not isinstance(cause, UntrustedTypesFoundException):
             raise
         raise ModelRefused(
-            f"the model of {what} is not logged ({' '.join(str(cause).split())}); the champion is unchanged; where "
-            "these types are your own, name them in training.own_candidates.<name>.trusted_types, then start a new run"
+            f"the model of {what} was not logged ({' '.join(str(cause).split())}); the champion is unchanged; if these "
+            "types are your own, name them in training.own_candidates.<name>.trusted_types, then start a new run"
         ) from error
     finally:
         mlflow.end_run(status)
-    kept = _read_back(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)
+    kept = _verify_stored(info.model_uri, what, trusted, lambda again: getattr(again, predict)(example), predicted)
     manifest = keep_manifest(name, info.model_id, kept)
     return Logged(info.model_id, info.model_uri, kept[MODEL_FILE].sha256, manifest)
 
 
-def _written(path: Path, content: bytes) -> str:
+def _write(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     return str(path)
 
 
-def _read_back(
+def _verify_stored(
     uri: str, what: str, trusted: Collection[str], predict: Callable[[Model], Any], predicted: Any
 ) -> dict[str, ModelFile]:
-    """Make sure that what MLflow keeps is the model that it was given, and return its files."""
+    """Verify that MLflow stored the model that it was given, and return the files."""
     import numpy as np
 
     with TemporaryDirectory(prefix="verify-") as folder:
@@ -116,17 +116,17 @@ def _read_back(
         again = predict(load_model(kept / MODEL_FILE, files[MODEL_FILE].sha256, trusted))
     if not np.allclose(again, predicted, rtol=1e-9, equal_nan=True):
         raise TrackingUnavailable(
-            f"the model of {what} that MLflow gives back predicts otherwise than the one that it was given; the "
-            "champion is unchanged; check the store of its artifacts, then run this task again"
+            f"the model of {what} predicts otherwise after MLflow has stored it; the champion is unchanged; check the "
+            "artifact store, then run this task again"
         )
     return files
 
 
 def _requirements(trusted: Collection[str]) -> list[str]:
-    """Name what a model needs to be loaded, at the versions that made it.
+    """Return the packages that a model needs to load, at the versions that trained it.
 
-    Given rather than inferred: MLflow's inference loads the model in another process for seconds. A module of the
-    team's own is of no package, and has to be where the model is loaded.
+    MLflow could infer them, but loads the model in another process for seconds to do so. A team's own module belongs
+    to no package, and must be present where the model is loaded.
     """
     from importlib.metadata import packages_distributions, version
 

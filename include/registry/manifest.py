@@ -1,7 +1,7 @@
-"""The manifest of a model: size and SHA-256 of its every file, kept in the lake, apart from MLflow.
+"""The manifest of a model: size and SHA-256 of each of its files, kept in the lake, apart from MLflow.
 
-Who can change files and tags in MLflow cannot change what they are compared with: the manifest lies at
-`<lake>/<pipeline>/manifests/<id of the logged model>.json`, and the version's tag `nightshift.manifest` has its digest.
+Somebody who can change files and tags in MLflow cannot change the manifest, which is the file
+`<lake>/<pipeline>/manifests/<id of the logged model>.json`. The version's tag `nightshift.manifest` is its digest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a file must be; `size` is in bytes."""
+    """Digest and size in bytes of a file of a model."""
 
     sha256: str
     size: int
@@ -38,9 +38,9 @@ def files_of(folder: Path, what: str) -> dict[str, ModelFile]:
     Raises
     ------
     ModelRefused
-        If anything in it is neither a file nor a folder, as a symlink is.
+        If the folder contains anything but files and folders, such as a symlink.
     """
-    return {path: _measured(folder / path) for path in _listed(folder, what)}
+    return {path: _measure_file(folder / path) for path in _listed(folder, what)}
 
 
 def keep_manifest(name: str, model_id: str, files: dict[str, ModelFile]) -> str:
@@ -49,7 +49,7 @@ def keep_manifest(name: str, model_id: str, files: dict[str, ModelFile]) -> str:
     Raises
     ------
     ModelRefused
-        If there is another one for this model.
+        If there is another manifest of this model.
     LakeError
         If it cannot be written.
     """
@@ -61,24 +61,24 @@ def keep_manifest(name: str, model_id: str, files: dict[str, ModelFile]) -> str:
     except FileExistsError as error:
         if path.fs.cat_file(path.path) != text:
             raise ModelRefused(
-                f"there is another manifest of the model {model_id} at {path}, and a manifest is never changed; find "
-                "out who wrote it, and start a new run"
+                f"the model {model_id} has another manifest at {path}, and a manifest is never changed; find out who "
+                "wrote it, and start a new run"
             ) from error
     return hashlib.sha256(text).hexdigest()
 
 
 def read_manifest(name: str, model_id: str, digest: str | None, what: str) -> dict[str, ModelFile] | None:
-    """Return what the files of a model must be, or None for a version of a release that kept no manifests.
+    """Return the files that a manifest lists, or None for a version of a release without manifests.
 
     Parameters
     ----------
     digest
-        Of the manifest, as the version names it; None if it names none.
+        Digest of the manifest in the version's tag; None if the version has no such tag.
 
     Raises
     ------
     ModelRefused
-        If the manifest is gone, or is not the one that the version names, or is none.
+        If the manifest is missing, is not the one that the version names, or cannot be parsed.
     LakeError
         If the lake cannot be read.
     """
@@ -95,7 +95,7 @@ def read_manifest(name: str, model_id: str, digest: str | None, what: str) -> di
     except OSError as error:
         raise LakeError(f"{path} cannot be read ({error}); check LAKE_URI, then run this task again") from error
     if hashlib.sha256(text).hexdigest() != digest:
-        named = f"has the SHA-256 {digest[:12]}… for it" if digest else "has lost its tag nightshift.manifest"
+        named = f"names the SHA-256 {digest[:12]}…" if digest else "has lost its tag nightshift.manifest"
         raise ModelRefused(
             f"{path} is not the manifest that was written with the model of {what}: MLflow {named}; find out who "
             "changed it, and promote another version"
@@ -104,7 +104,7 @@ def read_manifest(name: str, model_id: str, digest: str | None, what: str) -> di
         content = json.loads(text)
         files = {each: ModelFile(str(file["sha256"]), int(file["size"])) for each, file in content["files"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelRefused(f"{path} is no manifest ({error}); promote another version") from error
+        raise ModelRefused(f"{path} is not a valid manifest ({error}); promote another version") from error
     for each in files:
         if _leads_out(each):
             raise ModelRefused(f"{path} names '{each}', which is outside of the model's folder; nothing was read")
@@ -112,18 +112,18 @@ def read_manifest(name: str, model_id: str, digest: str | None, what: str) -> di
 
 
 def verify_folder(folder: Path, files: dict[str, ModelFile], what: str) -> None:
-    """Make sure that a folder holds exactly the files of a manifest, before anything of them is read as a model.
+    """Verify that a folder has exactly the files of a manifest, before any of them is loaded.
 
     Raises
     ------
     ModelRefused
-        If a file is missing, changed, new, or a symlink, or if one that is an archive leads out of its folder.
+        If a file is missing, changed, new or a symlink, or if a member of an archive leads out of its folder.
     """
     found = _listed(folder, what)
     unknown, missing = sorted(set(found) - set(files)), sorted(set(files) - set(found))
     if unknown:
         raise ModelRefused(
-            f"the model of {what} holds {', '.join(unknown[:5])}, which was not registered with it; nothing of it was "
+            f"the model of {what} holds {', '.join(unknown[:5])}, which was not registered with it; nothing was "
             "loaded; find out who put it there, and promote another version"
         )
     if missing:
@@ -132,7 +132,7 @@ def verify_folder(folder: Path, files: dict[str, ModelFile], what: str) -> None:
             "another version"
         )
     for path in found:
-        measured, registered = _measured(folder / path), files[path]
+        measured, registered = _measure_file(folder / path), files[path]
         if measured != registered:
             raise ModelRefused(
                 f"{path} has the SHA-256 {measured.sha256[:12]}… ({measured.size:,} bytes) and the registered one is "
@@ -143,33 +143,33 @@ def verify_folder(folder: Path, files: dict[str, ModelFile], what: str) -> None:
 
 
 def refuse_symlinks(folder: Path, what: str) -> None:
-    """Refuse a model's folder with a symlink in it, without following one."""
+    """Refuse a model's folder that contains a symlink, without following it."""
     _listed(folder, what)
 
 
 def manifest_file(name: str, model_id: str) -> UPath:
-    """Return where the manifest of a logged model is kept."""
+    """Return the path of the manifest of a logged model."""
     return run_files.manifests_folder(name) / f"{run_files.file_name(model_id)}.json"
 
 
 def _listed(folder: Path, what: str) -> list[str]:
-    """Return the paths of all files below a folder, sorted; nothing is followed or opened."""
+    """Return the sorted paths of all files below a folder, without following or opening any."""
     paths = []
-    for path in sorted(folder.rglob("*")):  # it lists a symlink to a folder, and does not enter it
+    for path in sorted(folder.rglob("*")):  # lists a symlink to a folder without entering it
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             continue
         if not stat.S_ISREG(mode):
-            kind = "a symlink" if stat.S_ISLNK(mode) else "no ordinary file"
+            kind = "a symlink" if stat.S_ISLNK(mode) else "not an ordinary file"
             raise ModelRefused(
                 f"{path.relative_to(folder).as_posix()} in the model of {what} is {kind}, which no model has; nothing "
-                "of it was loaded; find out who put it there, and promote another version"
+                "was loaded; find out who put it there, and promote another version"
             )
         paths.append(path.relative_to(folder).as_posix())
     return paths
 
 
-def _measured(path: Path) -> ModelFile:
+def _measure_file(path: Path) -> ModelFile:
     with path.open("rb") as file:
         return ModelFile(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
@@ -180,13 +180,13 @@ def _leads_out(path: str) -> bool:
 
 
 def _refuse_members_that_lead_out(path: Path) -> None:
-    """Refuse an archive that would write beside itself or through a symlink; skops unpacks none, others might."""
+    """Refuse an archive whose members lead out of its folder or through a symlink, should anybody unpack it."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if _leads_out(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
                 raise ModelRefused(
-                    f"{path.name} has a member '{member.filename}' that leads out of it, which no model has; it was "
-                    "not loaded"
+                    f"{path.name} has a member '{member.filename}' that leads out of the archive, which no model has; "
+                    "nothing was loaded"
                 )

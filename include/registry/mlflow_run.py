@@ -1,4 +1,4 @@
-"""The run in MLflow: one a DAG run, reopened by a retry, and closed by what came of it."""
+"""The run in MLflow: one for each DAG run, reopened by a retry, and closed with its outcome."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include.core import settings
-from include.registry.client import asked_once
+from include.registry.client import without_retries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from include.registry.register import RunRecord
+    from include.registry.run_record import RunRecord
 
 
 def open_run(client: MlflowClient, record: RunRecord) -> str:
-    """Return the id of the run that bears this key, made where there is none, reopened where there is."""
+    """Return the id of the run with this key; create the run, or reopen it where it exists."""
     experiment = client.get_experiment_by_name(record.name)
     if experiment is None:
         root = settings.artifact_root()
-        with asked_once():
+        with without_retries():
             experiment_id = client.create_experiment(
                 record.name, artifact_location=f"{root}/{record.name}" if root else None
             )
@@ -33,18 +33,18 @@ def open_run(client: MlflowClient, record: RunRecord) -> str:
         client.update_run(run_id, status="RUNNING")
         return run_id
     tags = {"nightshift.run_key": record.run_key, "nightshift.state": "started"}
-    with asked_once():
+    with without_retries():
         return client.create_run(experiment_id, run_name=record.run_key, tags=tags).info.run_id
 
 
 def close_failed(client: MlflowClient, run_id: str, status: str) -> None:
-    """Close a run that did not end well, if MLflow answers; the error that ended it is the one to tell."""
-    with suppress(Exception), asked_once():
+    """Close a failed run, if MLflow answers; an error here must not hide the one that ended the run."""
+    with suppress(Exception), without_retries():
         client.set_terminated(run_id, status)
 
 
 def log_documents(client: MlflowClient, run_id: str, record: RunRecord) -> None:
-    """Write parameters, metrics, tags and documents to a run; written twice they are the same."""
+    """Write parameters, metrics, tags and documents to a run; writing them again changes nothing."""
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.utils.time import get_current_time_millis
 

@@ -1,4 +1,4 @@
-"""Where MLflow shows a version and its card: on its own pages, or, without a tracking server, the card as a file."""
+"""Addresses of a version and its card in MLflow; without a tracking server, the path of the card."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from include.registry.client import mlflow_client
 
 
 def version_page(name: str, version: int) -> str | None:
-    """Return the address of a version's page."""
+    """Return the address of a version's page; None without a tracking server."""
     uri = _server()
     return f"{uri}/#/models/{name}/versions/{version}" if uri else None
 
 
 def card_page(run_id: str) -> str:
-    """Return the address at which the model card of a run is shown, or without a server, where the file lies.
+    """Return the address of the model card of a run, or without a tracking server the path of its file.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Promotions by a person: make a version champion, go back to the one before, hold automatic promotion.
+"""A person's decisions: promote a version, roll back to an earlier one, hold and release automatic promotion.
 
-Each takes the lease of the champion, so none of them happens in the middle of a run's promotion.
+Each takes the lease of the champion, so none of them interrupts the promotion of a run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, PublishConflict
-from include.registry.alias import PREVIOUS, Places, drop_older_challenger, move_champion, places
-from include.registry.champion import find_version, load_champion, version_numbered
+from include.registry.alias import PREVIOUS, AliasTargets, alias_targets, drop_older_challenger, move_champion
+from include.registry.champion import find_version, get_version, load_champion
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
-from include.registry.proof import refuse_unless_recorded
+from include.registry.verification import refuse_unless_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A registered model's tag, JSON: who holds automatic promotion, why, and since when.
+#: Tag of a registered model with a hold as JSON.
 HOLD = "nightshift.hold"
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Why no run may promote for now.
+    """The reason why no run may promote at the moment.
 
     Attributes
     ----------
     at
         ISO time in UTC.
     rolled_back_from, rolled_back_to
-        The versions of the roll-back that set it, if one did.
+        The versions of the roll-back that set the hold, if one did.
     """
 
     by: str
@@ -55,20 +55,20 @@ class Hold:
         return asdict(self)
 
     def note(self, name: str) -> str:
-        """Return it as a sentence, with the way out."""
+        """Return the hold as a clause, with the command that releases it."""
         return f"held by {self.by} since {self.at}: {self.reason}; release it with ./nightshift release {name}"
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a person's decision changed, or found as it was to be.
+class ChampionChange:
+    """The effect of a person's decision.
 
     Attributes
     ----------
     before, after
-        The champion's version; None where there is none.
+        The champion's version before and after; None where there is none.
     hold
-        What is in force afterwards.
+        The hold in force afterwards.
     """
 
     pipeline: str
@@ -77,10 +77,10 @@ class Change:
     hold: Hold | None
 
 
-def promote(name: str, version: int, *, reason: str, by: str, trusted: Collection[str] = ()) -> Change:
-    """Make a registered version the champion, whatever the gate said of it; a hold stays in force.
+def promote(name: str, version: int, *, reason: str, by: str, trusted: Collection[str] = ()) -> ChampionChange:
+    """Make a registered version the champion, whatever its verdict; a hold stays in force.
 
-    Its files are verified and it is loaded before the alias moves.
+    The version's files are verified and its model is loaded before the alias moves.
 
     Parameters
     ----------
@@ -90,62 +90,64 @@ def promote(name: str, version: int, *, reason: str, by: str, trusted: Collectio
     Raises
     ------
     ModelRefused
-        If there is no such version, or its model is not what was registered.
+        If there is no such version, or its files are not those that were registered.
     PublishConflict
-        If another has become champion since this began.
+        If another version has become the champion meanwhile.
     """
     with mlflow_client(f"promoting version {version} of {name}") as client:
-        expected = places(client, name).champion
-        _load_recorded(name, version, trusted)
+        expected = alias_targets(client, name).champion
+        _check_loadable(name, version, trusted)
         with champion_lease(name, f"{by}, promoting version {version}") as lease:
-            now = _compared(client, name, expected)
+            now = _expect_champion(client, name, expected)
             if now.champion == version:
                 drop_older_challenger(client, lease, name, now)
             else:
                 move_champion(client, lease, name, version)
-            log.info("%s: version %s was promoted by %s: %s", name, version, by, reason)
-            return Change(name, now.champion, version, read_hold(client, name))
+            log.info("%s: %s promoted version %s: %s", name, by, version, reason)
+            return ChampionChange(name, now.champion, version, read_hold(client, name))
 
 
-def rollback(name: str, to: int | None = None, *, reason: str, by: str, trusted: Collection[str] = ()) -> Change:
+def rollback(
+    name: str, to: int | None = None, *, reason: str, by: str, trusted: Collection[str] = ()
+) -> ChampionChange:
     """Make an earlier version the champion again and hold automatic promotion, so that no run undoes it.
 
-    A roll-back that was killed and is asked for again is finished, and does not go back twice.
+    Repeating a roll-back that was killed completes it, and does not go back twice.
 
     Parameters
     ----------
     to
-        None means the version that was champion before the one that is.
+        None means the version that was the champion before the current one.
 
     Raises
     ------
     ModelRefused
-        If there is no champion or no version before it, or its model is not what was registered.
+        If there is no champion, no earlier champion, or its files are not those that were registered.
     PublishConflict
-        If another has become champion since this began.
+        If another version has become the champion meanwhile.
     """
     with mlflow_client(f"rolling {name} back") as client:
-        now, held = places(client, name), read_hold(client, name)
+        now, held = alias_targets(client, name), read_hold(client, name)
         if now.champion is None:
             raise ModelRefused(f"{name} has no champion, so there is nothing to roll back")
         if to is None and held and held.rolled_back_to == now.champion:
-            log.info("%s: version %s was rolled back already", name, held.rolled_back_from)
-            return Change(name, held.rolled_back_from, now.champion, held)
-        target = to or _before(client, name, now.champion)
-        _load_recorded(name, target, trusted)
+            log.info("%s: version %s has already been rolled back", name, held.rolled_back_from)
+            return ChampionChange(name, held.rolled_back_from, now.champion, held)
+        target = to or _previous_champion(client, name, now.champion)
+        _check_loadable(name, target, trusted)
         with champion_lease(name, f"{by}, rolling back to version {target}") as lease:
-            _compared(client, name, now.champion)
-            # first the hold: were this killed in between, no run would promote meanwhile
+            _expect_champion(client, name, now.champion)
+            # the hold comes first, so no run can promote if this process is killed before the move
             held = Hold(by, _short(reason), _now(), now.champion, target)
             _write_hold(client, lease, name, held)
             if now.champion != target:
                 move_champion(client, lease, name, target, back=True)
-    log.info("%s: version %s was rolled back to version %s by %s: %s", name, now.champion, target, by, reason)
-    return Change(name, now.champion, target, held)
+    log.info("%s: %s rolled back version %s to version %s: %s", name, by, now.champion, target, reason)
+    return ChampionChange(name, now.champion, target, held)
 
 
-def hold(name: str, *, reason: str, by: str) -> Change:
-    """Stop automatic promotion until it is released; runs go on and register challengers.
+def hold(name: str, *, reason: str, by: str) -> ChampionChange:
+    """Hold automatic promotion until it is released; runs still register challengers.
 
     Raises
     ------
@@ -153,15 +155,15 @@ def hold(name: str, *, reason: str, by: str) -> Change:
         If no version is registered.
     """
     with mlflow_client(f"holding the promotions of {name}") as client, champion_lease(name, f"{by}, holding") as lease:
-        _registered(client, name)
+        _refuse_unregistered(client, name)
         held = Hold(by, _short(reason), _now())
         _write_hold(client, lease, name, held)
-        champion = places(client, name).champion
-    return Change(name, champion, champion, held)
+        champion = alias_targets(client, name).champion
+    return ChampionChange(name, champion, champion, held)
 
 
-def release(name: str, *, by: str) -> tuple[Change, Hold | None]:
-    """Let runs promote again, and return with it the hold that was in force, if one was."""
+def release(name: str, *, by: str) -> tuple[ChampionChange, Hold | None]:
+    """Let runs promote again; return the change and the hold that was in force, or None."""
     with (
         mlflow_client(f"releasing the promotions of {name}") as client,
         champion_lease(name, f"{by}, releasing") as lease,
@@ -171,18 +173,18 @@ def release(name: str, *, by: str) -> tuple[Change, Hold | None]:
             lease.check()
             client.delete_registered_model_tag(name, HOLD)
             log.info("%s: %s released the hold of %s: %s", name, by, was.by, was.reason)
-        champion = places(client, name).champion
-    return Change(name, champion, champion, None), was
+        champion = alias_targets(client, name).champion
+    return ChampionChange(name, champion, champion, None), was
 
 
 def held(name: str) -> Hold | None:
-    """Return what stops automatic promotion, if anything does."""
+    """Return the hold on automatic promotion, or None where there is none."""
     with mlflow_client(f"asking whether the promotions of {name} are held") as client:
         return read_hold(client, name)
 
 
 def read_hold(client: MlflowClient, name: str) -> Hold | None:
-    """Return what stops automatic promotion, for a caller that has a client."""
+    """Return the hold on automatic promotion like `held`, for a caller with a client."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -195,8 +197,8 @@ def read_hold(client: MlflowClient, name: str) -> Hold | None:
         return None
     try:
         return Hold(**json.loads(text))
-    except (ValueError, TypeError):  # somebody wrote it by hand: what it means is clear enough
-        return Hold("somebody", _short(text), "a time that is not known")
+    except (ValueError, TypeError):  # somebody wrote the tag by hand, and clearly meant a hold
+        return Hold("somebody", _short(text), "an unknown time")
 
 
 def _write_hold(client: MlflowClient, lease: Lease, name: str, held: Hold) -> None:
@@ -204,35 +206,35 @@ def _write_hold(client: MlflowClient, lease: Lease, name: str, held: Hold) -> No
     client.set_registered_model_tag(name, HOLD, json.dumps(held.to_json()))
 
 
-def _registered(client: MlflowClient, name: str) -> None:
+def _refuse_unregistered(client: MlflowClient, name: str) -> None:
     if name not in {each.name for each in client.search_registered_models(f"name = '{name}'")}:
-        raise ModelRefused(f"{name} has no registered version in MLflow, so there is nothing to hold; run it once")
+        raise ModelRefused(f"{name} has no registered version in MLflow to hold; run the DAG {name}.retrain once")
 
 
-def _load_recorded(name: str, version: int, trusted: Collection[str]) -> None:
-    """Load a version that is to become champion, so that one which cannot serve is refused before the alias moves."""
+def _check_loadable(name: str, version: int, trusted: Collection[str]) -> None:
+    """Load a version before it becomes the champion, so that one that cannot be loaded is refused."""
     found = find_version(name, version)
     refuse_unless_recorded(name, found)
     load_champion(found, trusted)
 
 
-def _compared(client: MlflowClient, name: str, expected: int | None) -> Places:
-    """Return where the aliases are, if the champion is still the expected one."""
-    now = places(client, name)
+def _expect_champion(client: MlflowClient, name: str, expected: int | None) -> AliasTargets:
+    """Return the aliases' versions if the champion is still the expected one; raise otherwise."""
+    now = alias_targets(client, name)
     if now.champion != expected:
         raise PublishConflict(
-            f"{name}: {_version(now.champion)} has become champion while this was prepared, and "
-            f"{_version(expected)} was before; nothing was changed; look again and decide anew"
+            f"{name}: {_version(now.champion)} has become the champion meanwhile, in place of {_version(expected)}; "
+            "nothing was changed; look at the new champion and decide again"
         )
     return now
 
 
-def _before(client: MlflowClient, name: str, champion: int) -> int:
-    number = version_numbered(client, name, champion).tags.get(PREVIOUS)
+def _previous_champion(client: MlflowClient, name: str, champion: int) -> int:
+    number = get_version(client, name, champion).tags.get(PREVIOUS)
     if not number:
         raise ModelRefused(
-            f"{name}: no version is known to have been champion before version {champion}; name the one to go back to "
-            "with --version"
+            f"{name}: no version is known to have been the champion before version {champion}; name the version to "
+            "roll back to with --version"
         )
     return int(number)
 
@@ -242,7 +244,7 @@ def _version(number: int | None) -> str:
 
 
 def _short(reason: str) -> str:
-    """Return a reason as long as a tag may be."""
+    """Return a reason, shortened to the length of a tag."""
     return textwrap.shorten(reason, 1000, placeholder=" …")
 
 

@@ -1,107 +1,38 @@
-"""Register: one run's model, with all that explains it, becomes a version in MLflow."""
+"""Register the model of a run as a version in MLflow, with everything that explains it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused, NightshiftError
-from include.registry.alias import drop_older_challenger, move_champion, places
+from include.registry.alias import alias_targets, drop_older_challenger, move_champion
 from include.registry.champion import CHALLENGER, CHAMPION
-from include.registry.client import asked_once, mlflow_client
+from include.registry.client import mlflow_client, without_retries
 from include.registry.lease import champion_lease
-from include.registry.log_model import Logged, log_model
+from include.registry.log_model import log_model
 from include.registry.mlflow_run import close_failed, log_documents, log_texts, open_run
 from include.registry.promotion import read_hold
 from include.registry.records.chain import examine
 from include.registry.records.models import highest_version
+from include.registry.run_record import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     import pandas as pd
     from mlflow import MlflowClient
     from sklearn.pipeline import Pipeline as Model
 
     from include.registry.lease import Lease
+    from include.registry.log_model import Logged
+    from include.registry.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 
-#: Tag of a version that only uses up its number, see `_skip_recorded_numbers`.
+#: Tag of a version that only uses up a number, see `_skip_recorded_numbers`.
 RESERVED = "nightshift.reserved"
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What MLflow is told of a run.
-
-    Attributes
-    ----------
-    name
-        The pipeline, which names the experiment and the registered model.
-    run_key
-        Names the run; a second registration under the same key finds the first one's version.
-    sha256
-        Of the challenger's file; a run that has registered another model may not register this one.
-    version_tags, run_tags
-        Tags of the run and of the version, and of the run only; without the prefix `nightshift.`.
-    documents
-        Artifacts of the run by file name, as text.
-    files
-        Further artifacts, as bytes.
-    model_files
-        What is kept with the model itself, as bytes, and is in its manifest.
-    told_of
-        Returns further documents once it is known where the model went, such as the card that names its version.
-    """
-
-    name: str
-    run_key: str
-    sha256: str
-    params: dict[str, Any]
-    metrics: dict[str, float]
-    version_tags: dict[str, str]
-    run_tags: dict[str, str]
-    documents: dict[str, str]
-    description: str
-    files: dict[str, bytes] = field(default_factory=dict)
-    model_files: dict[str, bytes] = field(default_factory=dict)
-    told_of: Callable[[Registration], dict[str, str]] = lambda _: {}
-
-    @property
-    def key(self) -> str:
-        """A digest of the run and of what its model follows from: snapshot, code, parameters and seed."""
-        made_from = {tag: self.version_tags.get(tag) for tag in ("snapshot", "code_version", "members", "seed")}
-        content = [self.name, self.run_key, made_from, {name: str(value) for name, value in self.params.items()}]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Registration:
-    """Where a run's model went.
-
-    Attributes
-    ----------
-    champion
-        The version that is champion after it, this or another; None where there is none.
-    sha256, manifest
-        Digests of the registered model file and of its manifest, as the version's tags have them.
-    """
-
-    version: int
-    alias: str | None
-    mlflow_run_id: str
-    champion: int | None
-    note: str = ""
-    sha256: str | None = None
-    manifest: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def register_model(
@@ -114,12 +45,12 @@ def register_model(
     promote: bool,
     expected_champion: int | None,
 ) -> Registration:
-    """Log a model and all that explains it, register it, and move its alias.
+    """Log a model with everything that explains it, register it, and move its alias.
 
-    Order: the run and its files, the files read back and verified, their manifest in the lake, the version, the alias;
-    so a champion is never a model that is not whole. Version and alias are written under the lease of the champion.
-    Called again for the same run it finds what is there and completes it. The run in MLflow is closed FAILED by an
-    error and KILLED where the task is ended, and reopened by the next attempt.
+    The order is: the run and its files, the verification of the stored files, their manifest in the lake, the version,
+    the alias. So the champion is always a complete model. Version and alias are written under the lease of the
+    champion. A second call for the same run completes what the first one left. An error closes the run in MLflow as
+    FAILED, the end of the task as KILLED, and the next attempt reopens it.
 
     Parameters
     ----------
@@ -130,24 +61,24 @@ def register_model(
     trusted
         Types beyond Nightshift's own that the model may consist of.
     promote
-        True gives the version the alias `champion`, else `challenger`.
+        True gives the version the alias `champion`, False the alias `challenger`.
     expected_champion
-        The version that the gate compared with. If another has become champion since, or if somebody holds
-        automatic promotion, nothing is promoted, and the note says why.
+        The version that the gate compared to. If another version has become the champion since, or if somebody holds
+        automatic promotion, nothing is promoted, and the note gives the reason.
 
     Raises
     ------
     TrackingUnavailable
-        With the champion unchanged.
+        The champion is then unchanged.
     PublishConflict
         If another run holds the lease of the champion for too long.
     ModelRefused
-        If this run has registered another model before.
+        If this run has already registered another model.
     """
     from mlflow.exceptions import MlflowException
 
     with mlflow_client(f"registering the model of run {record.run_key}") as client:
-        with champion_lease(record.name, record.run_key):  # of two attempts at once one opens the run
+        with champion_lease(record.name, record.run_key):  # only one of two simultaneous attempts opens the run
             version = _version_of(client, record)
             run_id = open_run(client, record)
         try:
@@ -166,7 +97,7 @@ def register_model(
                         files=record.model_files,
                     )
                 except (NightshiftError, MlflowException):
-                    # another attempt of this run may have been quicker, and have cleared away what this one logged
+                    # a quicker attempt of this run may have deleted the model that this one logged
                     version = _version_of(client, record)
                     if version is None:
                         raise
@@ -180,7 +111,7 @@ def register_model(
             registration = replace(
                 registration, sha256=tags.get("nightshift.sha256"), manifest=tags.get("nightshift.manifest")
             )
-            log_texts(client, run_id, record.told_of(registration))
+            log_texts(client, run_id, record.documents_after(registration))
             client.set_tag(run_id, "nightshift.state", "completed")
             client.set_terminated(run_id, "FINISHED")
         except BaseException as error:
@@ -190,7 +121,7 @@ def register_model(
 
 
 def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
-    """Return the version that this run has registered, if it has."""
+    """Return the version that this run has registered, or None where it has registered none."""
     found = client.search_model_versions(f"name = '{record.name}' and tags.`nightshift.run_key` = '{record.run_key}'")
     if not found:
         return None
@@ -199,15 +130,15 @@ def _version_of(client: MlflowClient, record: RunRecord) -> int | None:
     same = first.tags.get("nightshift.key", record.key) == record.key
     if not same or first.tags.get("nightshift.challenger_sha256") != record.sha256:
         raise ModelRefused(
-            f"{record.name}: run {record.run_key} has registered version {first.version} before, and what it "
-            "trains from has changed since; a registered version is never changed, so start a new run"
+            f"{record.name}: run {record.run_key} has already registered version {first.version}, and its inputs have "
+            "changed since; a registered version is never changed, so start a new run"
         )
-    log.info("%s: this run has registered version %s already", record.name, first.version)
+    log.info("%s: this run has already registered version %s", record.name, first.version)
     return int(first.version)
 
 
 def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord, logged: Logged) -> int:
-    with asked_once():
+    with without_retries():
         if record.name not in {each.name for each in client.search_registered_models(f"name = '{record.name}'")}:
             client.create_registered_model(record.name)
         _skip_recorded_numbers(client, lease, record.name, logged)
@@ -232,14 +163,14 @@ def _create_version(client: MlflowClient, lease: Lease, run_id: str, record: Run
 
 
 def _skip_recorded_numbers(client: MlflowClient, lease: Lease, name: str, logged: Logged) -> None:
-    """Use up the version numbers that the records name and MLflow has lost, so that none is given to another model.
+    """Use up version numbers that the records name and MLflow has lost, so that no other model gets them.
 
-    MLflow counts from the highest number that its database knows. After a restore to an earlier state that is less
-    than what the records in the lake name. A number is used up by a version that is deleted at once.
+    MLflow counts from the highest number in its database. After a restore to an earlier state, this number is lower
+    than the highest one in the records of the lake. Creating and deleting a version uses up its number.
     """
     versions = client.search_model_versions(f"name = '{name}'")
     for left in versions:
-        if RESERVED in left.tags:  # a killed attempt did not delete it
+        if RESERVED in left.tags:  # left by a killed attempt
             lease.check()
             client.delete_model_version(name, left.version)
     newest = max((int(each.version) for each in versions), default=0)
@@ -247,10 +178,14 @@ def _skip_recorded_numbers(client: MlflowClient, lease: Lease, name: str, logged
     if newest >= recorded:
         return
     log.warning(
-        "%s: the records name version %s, and the newest that MLflow has is %s: versions were deleted, or MLflow's "
-        "database was restored to an earlier state or replaced; the numbers up to %s are skipped, so that none names "
-        "two models; ./nightshift verify %s lists the versions that are missing",
-        *(name, recorded, newest or "none", recorded, name),
+        "%s: skips the version numbers up to %s, so that no number names two models: the records name version %s, and "
+        "MLflow's newest version is %s; versions were deleted, or MLflow's database was restored to an earlier state "
+        "or replaced; ./nightshift verify %s lists the missing versions",
+        name,
+        recorded,
+        recorded,
+        newest or "none",
+        name,
     )
     while newest < recorded:
         lease.check()
@@ -260,9 +195,9 @@ def _skip_recorded_numbers(client: MlflowClient, lease: Lease, name: str, logged
 
 
 def _delete_unregistered(client: MlflowClient, lease: Lease, run_id: str, record: RunRecord) -> None:
-    """Delete what killed attempts of this run have logged, and one that was slower than its twin.
+    """Delete the models that killed and slower attempts of this run have logged.
 
-    Only once the run has its version: an attempt that is still at it finds that one under the lease.
+    The run must have its version first: an attempt that is still working finds that version under the lease.
     """
     experiment_id = client.get_run(run_id).info.experiment_id
     logged = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
@@ -282,22 +217,22 @@ def _move_alias(
     promote: bool,
     expected_champion: int | None,
 ) -> Registration:
-    now = places(client, record.name)
+    now = alias_targets(client, record.name)
     if now.champion == version:
         if promote:
-            drop_older_challenger(client, lease, record.name, now)  # an attempt was killed before it did
+            drop_older_challenger(client, lease, record.name, now)  # a killed attempt may have left it
         return Registration(version, CHAMPION, run_id, version)
     note = ""
     if promote:
-        held = read_hold(client, record.name)
+        hold = read_hold(client, record.name)
         if now.champion != expected_champion:
             note = (
-                f"not promoted: {f'version {now.champion} has become' if now.champion else 'no version is'} champion "
-                "since this run compared with "
+                f"not promoted: {f'version {now.champion} has become' if now.champion else 'no version is'} the "
+                "champion since this run compared to "
                 f"{f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
             )
-        elif held:
-            note = f"not promoted: {held.note(record.name)}"
+        elif hold:
+            note = f"not promoted: {hold.note(record.name)}"
     if promote and not note:
         move_champion(client, lease, record.name, version)
         return Registration(version, CHAMPION, run_id, version)
@@ -309,8 +244,3 @@ def _move_alias(
         return Registration(version, CHALLENGER, run_id, now.champion, note)
     alias = CHALLENGER if now.challenger == version else None
     return Registration(version, alias, run_id, now.champion, note)
-
-
-def documents(**named: Any) -> dict[str, str]:
-    """Return JSON documents as the texts that a `RunRecord` holds, by file name."""
-    return {f"{name}.json": json.dumps(content, indent=1, sort_keys=True) for name, content in named.items()}

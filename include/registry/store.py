@@ -1,6 +1,6 @@
-"""MLflow's database where it is a SQLite file: migrated when MLflow has become newer, refused when it is older.
+"""Migrate MLflow's SQLite database when the installed MLflow is newer, and refuse it when it is older.
 
-MLflow itself would migrate such a file in place and without a copy, or not at all, as its tables happen to be.
+MLflow itself would migrate such a file in place without a copy, or not at all, depending on its tables.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
-    """Bring MLflow's SQLite file to the installed MLflow; one that is not there yet is left for MLflow to make.
+    """Migrate MLflow's SQLite file to the installed MLflow; MLflow itself creates a missing file.
 
     Raises
     ------
     OtherRelease
-        If a newer MLflow wrote it, or it cannot be migrated; it is as it was.
+        If a newer MLflow wrote the file, or it cannot be migrated; the file is unchanged.
     """
     if not path.is_file():
         return
@@ -42,7 +42,7 @@ def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
 
 
 def _upgrade(path: Path) -> None:
-    """Run MLflow's own command, in a process of its own: it sets up logging for the whole of one."""
+    """Run MLflow's own command in another process, because it changes the logging of its process."""
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{path}"],
         capture_output=True,
@@ -52,6 +52,6 @@ def _upgrade(path: Path) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise OtherRelease(
-            f"MLflow {version('mlflow')} could not migrate a copy of its database ({last}); the database is as it was; "
+            f"MLflow {version('mlflow')} could not migrate a copy of its database ({last}); the database is unchanged; "
             "go back to the release of Nightshift that wrote it"
         )

@@ -1,4 +1,4 @@
-"""Reads what a registered version was made from, as its run recorded it."""
+"""Read the inputs of a registered version, as its run recorded them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused
-from include.registry.champion import fetch_model, version_numbered
+from include.registry.champion import fetch_model, get_version
 from include.registry.client import mlflow_client
 from include.training.model_file import load_model
 
@@ -25,12 +25,12 @@ class VersionRecord:
 
     Attributes
     ----------
-    plan, challenger, features
-        What the run's steps left under these names.
+    plan, challenger
+        The documents of these names, as JSON types.
     manifest
-        The digest of the version's manifest; None of one from before there were manifests.
+        Digest of the version's manifest; None in a version of a release without manifests.
     definition
-        The pipeline's own files as they were, by their path in its folder.
+        The pipeline's own files at the time of the run, by their path in its folder.
     """
 
     name: str
@@ -40,29 +40,28 @@ class VersionRecord:
     manifest: str | None
     plan: dict[str, Any]
     challenger: dict[str, Any]
-    features: dict[str, Any]
     definition: dict[str, str]
 
 
 def read_record(name: str, version: int) -> VersionRecord:
-    """Return what a registered version was made from.
+    """Return the inputs of a registered version.
 
     Raises
     ------
     ModelRefused
-        If there is no such version, or its run did not record enough to make it again.
+        If there is no such version, or its run recorded too little to replay it.
     TrackingUnavailable
         If MLflow does not answer.
     """
     import mlflow
 
     with (
-        mlflow_client(f"reading what version {version} of {name} was made from") as client,
+        mlflow_client(f"reading the inputs of version {version} of {name}") as client,
         TemporaryDirectory(prefix="record-") as folder,
     ):
-        found = version_numbered(client, name, version)
+        found = get_version(client, name, version)
         files = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder))
-        documents = {path: files / f"{path}.json" for path in ("plan", "challenger", "features")}
+        documents = {path: files / f"{path}.json" for path in ("plan", "challenger")}
         missing = [path.name for path in documents.values() if not path.is_file()]
         definition = {
             path.relative_to(files / "pipeline").as_posix(): path.read_text(encoding="utf-8")
@@ -72,8 +71,8 @@ def read_record(name: str, version: int) -> VersionRecord:
         if missing or not definition or "nightshift.sha256" not in found.tags:
             lacking = ", ".join(missing) or "pipeline/"
             raise ModelRefused(
-                f"the run of version {version} of {name} recorded no {lacking}, so it cannot be "
-                "made again; only versions that this or a later release of Nightshift registered can"
+                f"the run of version {version} of {name} recorded no {lacking}, so the version cannot be replayed; "
+                "choose a version that this or a later release of Nightshift registered"
             )
         read = {path: json.loads(file.read_text(encoding="utf-8")) for path, file in documents.items()}
     return VersionRecord(
@@ -88,7 +87,7 @@ def read_record(name: str, version: int) -> VersionRecord:
 
 
 def load_version(record: VersionRecord, trusted: Collection[str] = ()) -> Model:
-    """Load a registered version's model after its files were verified."""
+    """Verify the files of a registered version and load its model."""
     with TemporaryDirectory(prefix="version-") as folder:
         path = fetch_model(record.name, record.source, record.manifest, folder, f"version {record.version}")
         return load_model(path, record.sha256, trusted)

@@ -1,9 +1,10 @@
-"""What the first task of a run pins, so that all its tasks, and each of them again, read and compare with the same."""
+"""The plan that the first task of a run pins, so that every task, also a repeated one, reads the same inputs."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from include.lake import run_files
@@ -17,45 +18,51 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PinnedPlan:
-    """What a run of any kind pins, in a file in its folder.
+    """The inputs that a run of any kind pins, kept in a file in its folder.
 
     Attributes
     ----------
     as_of
-        ISO day; the run knows what was known at its end, in UTC.
+        The run uses what was known at the end of this day, in UTC.
     snapshot
         Version of each source's raw table.
     """
 
-    #: What the name of a run's folder begins with: runs of two DAGs may have one id, and no id has a slash in it.
+    #: Prefix of the run's folder. Runs of two DAGs may have the same id; no id contains a slash.
     FOLDER: ClassVar[str] = ""
+    #: Fields of a kind of plan that hold a moment in UTC.
+    MOMENTS: ClassVar[tuple[str, ...]] = ()
 
     pipeline: str
     run_key: str
-    as_of: str
+    as_of: date
     snapshot: dict[str, int]
     champion: Champion | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
+        """Return the fields as JSON types, days and moments in ISO format."""
+        return {name: each.isoformat() if isinstance(each, date) else each for name, each in asdict(self).items()}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Make a plan of what `to_json` gave."""
+        """Make a plan from the result of `to_json`."""
         champion = fields["champion"]
-        return cls(**fields | {"champion": Champion(**champion) if champion else None})
+        read = {
+            "as_of": date.fromisoformat(fields["as_of"]),
+            "champion": Champion(**champion) if champion else None,
+        } | {name: datetime.fromisoformat(fields[name]) for name in cls.MOMENTS}
+        return cls(**fields | read)
 
     @classmethod
     def load(cls, pipeline: str, run_key: str) -> Self:
-        """Return the plan that a run made before.
+        """Return the plan that a run made earlier.
 
         Raises
         ------
         RunMissing
-            If it made none.
+            If the run has no plan.
         OtherRelease
-            If another release of Nightshift made it, whose plans have other fields.
+            If a release of Nightshift whose plans have other fields made the plan.
         """
         path = cls._file(pipeline, run_key)
         fields = run_files.read_json(path, "the run's plan")
@@ -63,14 +70,14 @@ class PinnedPlan:
             return cls.from_json(fields)
 
     @classmethod
-    def kept(cls, pipeline: str, run_key: str) -> Self | None:
-        """Return the plan that a run made before, or None where it has made none yet."""
+    def load_existing(cls, pipeline: str, run_key: str) -> Self | None:
+        """Return the plan that a run made earlier, or None where it has none yet."""
         if not cls._file(pipeline, run_key).exists():
             return None
-        log.info("%s: this run has a plan already, which is followed again", pipeline)
+        log.info("%s: this run follows the plan that it made earlier", pipeline)
         return cls.load(pipeline, run_key)
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write the plan into the run's folder, whole or not at all."""
         run_files.write_json(self._file(self.pipeline, self.run_key), self.to_json())
 

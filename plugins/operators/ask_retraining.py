@@ -29,12 +29,12 @@ class AskRetrainingOperator(PipelineStepOperator):
 
     def run_step(self, pipeline: Pipeline, context: Context) -> list[str]:
         """Return the alerts that a retraining can fix."""
-        from include.workflows.monitor.lines import mended_by_retraining
+        from include.workflows.monitor.checks import reasons_to_retrain
 
         if as_of(context):
             raise AirflowSkipException("a day was asked for by hand, and an alert of a past day starts no retraining")
         found: dict[str, Any] = context["ti"].xcom_pull(task_ids=self.measured)
-        wanted = mended_by_retraining(found["alerts"])
+        wanted = reasons_to_retrain(found["alerts"])
         if not wanted:
             raise AirflowSkipException(f"as of {found['as_of']} no alert asks for a retraining: {found['summary']}")
         self.log.info("%s: a retraining is requested because of %s", pipeline.name, ", ".join(wanted))

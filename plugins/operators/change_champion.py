@@ -28,7 +28,7 @@ class ChangeChampionOperator(PipelineStepOperator):
         else:
             change, was = decisions.release(pipeline, by=by, reason=reason)
             self.log.info("%s", was)
-        for line in decisions.told(change):
+        for line in decisions.describe_change(change):
             self.log.info("%s", line)
         return {"before": change.before, "after": change.after}
 

@@ -58,6 +58,6 @@ class PromoteVersionOperator(PipelineStepOperator):
             by=asked_by(context),
             approver=answer["responded_by_user"]["name"],
         )
-        for line in decisions.told(change):
+        for line in decisions.describe_change(change):
             self.log.info("%s", line)
         return {"before": change.before, "after": change.after}

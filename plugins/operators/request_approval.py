@@ -91,5 +91,5 @@ class RequestApprovalOperator(ApprovalOperator):
                 approved=answer["chosen_options"] == [self.APPROVE],
                 by=person["name"] if person else None,
                 reason=answer["params_input"].get(REASON, ""),
-                at=answer["responded_at"].isoformat(),
+                at=answer["responded_at"],
             )

@@ -20,8 +20,8 @@ from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
 from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
-from include.registry.proof import prove_models
 from include.registry.records import chain
+from include.registry.verification import verify_models
 from tests.dags.conftest import airflow_environment
 from tests.integration.killed_registration import shop as small_shop
 
@@ -171,7 +171,7 @@ def test_empty_databases_get_the_same_champion_and_history(
         assert find_champion("shop") == champion
         assert champion is not None
         load_champion(champion)
-        assert prove_models("shop", records) == []
+        assert verify_models("shop", records) == []
     with pytest.raises(RestoreRefused, match=r"/second_airflow has \d+ tables|is not empty"):
         restore(backup)
 

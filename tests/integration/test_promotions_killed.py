@@ -111,7 +111,7 @@ def test_of_two_processes_that_promote_at_once_one_wins(shop: Shop) -> None:
     (winner,) = (each for each in both if each["alias"] == "champion")
     (loser,) = (each for each in both if each["alias"] != "champion")
     assert left()["aliases"]["champion"] == winner["version"]
-    assert loser["note"].startswith(f"not promoted: version {winner['version']} has become champion since this run")
+    assert loser["note"].startswith(f"not promoted: version {winner['version']} has become the champion since this run")
 
 
 def test_two_processes_of_one_run_register_one_version(shop: Shop) -> None:

@@ -172,7 +172,7 @@ def test_a_run_changed_after_its_registration_is_refused(after_night: Pipeline, 
     query = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 13 PRECEDING")
     (shop / "features.sql").write_text(query)
 
-    with pytest.raises(ModelRefused, match="has registered version 1 before"):
+    with pytest.raises(ModelRefused, match="has already registered version 1"):
         retrain(after_night, RUN_KEY, AS_OF)
 
     assert registered()["aliases"] == {"champion": 1}

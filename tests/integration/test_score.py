@@ -211,7 +211,7 @@ def test_a_day_without_rows_is_published_with_a_warning(
     assert found is not None
     assert (result["rows"], result["mean_prediction"], found.num_rows) == (0, None, 0)
     assert result["changed"]
-    assert "may yield them only once something has happened" in caplog.text
+    assert "the query may return rows only after an event" in caplog.text
     assert not score(after_night)["changed"]
 
 

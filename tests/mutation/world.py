@@ -17,7 +17,7 @@ from include.gate.verdict import Verdict, decide
 from include.training.candidates import candidates_of
 from include.training.fit import fit_model
 from include.training.model_file import save_model
-from include.workflows.retrain.measure import ChallengerModel, ChampionModel, Holdout, measure_evidence
+from include.workflows.retrain.measure import ChallengerModel, ChampionModel, HoldoutRows, measure_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +166,7 @@ class World:
         with _replaced_reload(reload):
             return measure_evidence(
                 self.pipeline,
-                Holdout(
+                HoldoutRows(
                     frame=frame,
                     y=frame["late"].to_numpy("float64"),
                     learned=self.learned["late"].to_numpy("float64"),

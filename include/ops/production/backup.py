@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from include.registry.stored import StoredVersion
+    from include.registry.mlflow_storage import StoredVersion
 
 _PARTIAL = ".partial"
 _RECORD = re.compile(r"([^/]+)/records/(\d{8})\.json")
@@ -174,7 +174,7 @@ def _complete_records(archive: Archive, lake: Path) -> dict[str, str]:
 
 def _champions(mlflow: Database) -> list[StoredVersion]:
     """Return the champions that Nightshift registered."""
-    from include.registry.stored import stored_champions
+    from include.registry.mlflow_storage import stored_champions
 
     return [each for each in stored_champions(mlflow.url) if each.identity.sha256] if is_there(mlflow) else []
 

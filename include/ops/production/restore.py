@@ -135,7 +135,7 @@ def _folder(tree: Tree) -> Path:
 
 def _readdress(mlflow: Database, manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> None:
     """Change the addresses of files in MLflow's database to the new folder."""
-    from include.registry.stored import move_artifacts
+    from include.registry.mlflow_storage import move_artifacts
 
     before = manifest.folders.get("artifacts")
     if before is None or Path(before) == targets.artifacts.folder:
@@ -172,8 +172,8 @@ def _notes(manifest: BackupManifest, targets: BackupTargets) -> list[str]:
 
 def _verify(manifest: BackupManifest, targets: BackupTargets, tell: Callable[[str], None]) -> list[str]:
     """Compare every pipeline's records and models with their digests, as `./nightshift verify` does."""
+    from include.registry.mlflow_storage import stored_champions, verify_stored_models
     from include.registry.records.chain import examine
-    from include.registry.stored import prove_stored, stored_champions
 
     problems = []
     found = stored_champions(targets.mlflow.url) if "mlflow" in manifest.parts else []
@@ -181,7 +181,7 @@ def _verify(manifest: BackupManifest, targets: BackupTargets, tell: Callable[[st
     for pipeline, head in manifest.heads.items():
         records, wrong = examine(pipeline, head)
         if "mlflow" in manifest.parts:
-            wrong += prove_stored(pipeline, records, targets.mlflow.url, targets.artifacts.folder)
+            wrong += verify_stored_models(pipeline, records, targets.mlflow.url, targets.artifacts.folder)
         problems += wrong
         champion = champions.get(pipeline)
         tell(

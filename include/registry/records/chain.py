@@ -1,6 +1,6 @@
-"""The chain of a pipeline's records: every decision in a file of its own, which names the digest of the one before.
+"""The chain of a pipeline's records: each decision is a file that names the digest of the record before it.
 
-A record is `<lake>/<pipeline>/records/<number>.json`, in canonical JSON. It is written once, and never again.
+A record is the file `<lake>/<pipeline>/records/<number>.json` in canonical JSON. It is written once and never changed.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 
 
 def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, Any], now: datetime) -> Record:
-    """Add a record to a pipeline's chain, or return the one of this key that is there already.
+    """Add a record to a pipeline's chain, or return the existing record of this key.
 
-    May be killed anywhere and run again, and run several times at once: each record has a number of its own, and
-    a key has one record. That holds as far as the lake can refuse a name that is taken (see `create_file`). A
-    record that cannot be read is no reason not to write the next one: `verify` tells of it.
+    It may be killed anywhere and run again, and several processes may run it at once: each record has its own number,
+    and a key has one record, as far as the lake can refuse to overwrite a file (see `create_file`). A record that
+    cannot be read does not prevent the next one; `verify` reports it.
 
     Parameters
     ----------
     key
-        What is recorded, such as a run's key and the kind.
+        Identifies what is recorded, such as the kind and the run's key.
     by
-        Who records it: a person, or the run of a DAG.
+        A person, or the DAG whose run records it.
     content
-        JSON types; a NaN is to be None.
+        JSON types, with None in place of NaN.
     now
         With a time zone.
 
@@ -44,7 +44,7 @@ def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, A
     LakeError
         If the lake cannot be read or written.
     ValueError, TypeError
-        If the content is not JSON, or there is no such kind, or the time has no zone; nothing is then written.
+        If the content is not JSON, the kind does not exist, or the time has no zone; nothing is then written.
     """
     if kind not in get_args(Kind):
         raise ValueError(unknown_name("kind of record", kind, list(get_args(Kind))))
@@ -57,9 +57,9 @@ def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, A
         "by": by,
         "content": content,
     }
-    canonical(fields)  # refuses what cannot be written, before anything is asked of the lake
+    canonical(fields)  # refuses invalid content before the lake is read
     files = read_files(pipeline)
-    found = next(filter(None, (_of_key(raw, key) for raw in files.values())), None)
+    found = next(filter(None, (_parse_if_key(raw, key) for raw in files.values())), None)
     number = max(files, default=0)
     last = files.get(number)
     while found is None:
@@ -70,45 +70,45 @@ def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, A
             create_file(path, raw)
         except FileExistsError:  # another writer took this number, perhaps for this very key
             last = read_file(path)
-            found = _of_key(last, key)
+            found = _parse_if_key(last, key)
         else:
-            log.info("%s: record %d (%s) is written, its digest is %s", pipeline, number, kind, sha256(raw))
+            log.info("%s: wrote record %d (%s) with the digest %s", pipeline, number, kind, sha256(raw))
             return parse_record(raw)
-    log.info("%s: record %d (%s) is there already, its digest is %s", pipeline, found.number, found.kind, found.digest)
+    log.info("%s: record %d (%s) already exists with the digest %s", pipeline, found.number, found.kind, found.digest)
     return found
 
 
 def read_all(pipeline: str) -> list[Record]:
-    """Return a pipeline's records in their order; none where nothing is recorded yet.
+    """Return a pipeline's records in their order; none where nothing has been recorded yet.
 
     Raises
     ------
     LakeError
-        If the lake or one of them cannot be read.
+        If the lake or a record cannot be read.
     """
     return [_record(pipeline, number, raw) for number, raw in read_files(pipeline).items()]
 
 
 def head(pipeline: str) -> Record | None:
-    """Return a pipeline's last record, or None where nothing is recorded yet.
+    """Return a pipeline's last record, or None where nothing has been recorded yet.
 
     Raises
     ------
     LakeError
-        If the lake or this record cannot be read.
+        If the lake or the record cannot be read.
     """
     number = max(record_numbers(pipeline), default=None)
     return None if number is None else _record(pipeline, number, read_file(record_file(pipeline, number)))
 
 
 def verify(pipeline: str, head: str | None = None) -> list[str]:
-    """Return all that is wrong with a pipeline's chain, in sentences; nothing where it is whole.
+    """Return the faults of a pipeline's chain in sentences; none where the chain is intact.
 
     Parameters
     ----------
     head
-        Digest of a record that is known from elsewhere, such as a run's log. Without it nothing can tell that the
-        last records were deleted, or that the whole chain was written anew.
+        Digest of a record from another place, such as a run's log. Without it, nobody can detect that the last records
+        were deleted, or that the whole chain was rewritten.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def verify(pipeline: str, head: str | None = None) -> list[str]:
 
 
 def examine(pipeline: str, head: str | None = None) -> tuple[list[Record], list[str]]:
-    """Return the records that can be read, and what `verify` returns."""
+    """Return the records that can be read, and the faults that `verify` returns."""
     files = read_files(pipeline)
     records, problems = [], []
     expected = 1
@@ -133,10 +133,10 @@ def examine(pipeline: str, head: str | None = None) -> tuple[list[Record], list[
             problems.append(f"{pipeline}: {record_file(pipeline, number)} is not a record ({error})")
             continue
         wrong = _problems(record, number, raw, files.get(number - 1))
-        problems += [f"{pipeline}: record {number} {told}" for told in wrong]
+        problems += [f"{pipeline}: record {number} {clause}" for clause in wrong]
         records.append(record)
     if head is not None and head not in map(sha256, files.values()):
-        problems.append(f"{pipeline}: no record has the digest {head}; the one that had it was changed or deleted")
+        problems.append(f"{pipeline}: no record has the digest {head}; the record that had it was changed or deleted")
     return records, problems
 
 
@@ -145,26 +145,26 @@ def _missing(first: int, last: int) -> str:
 
 
 def _problems(record: Record, number: int, raw: bytes, before: bytes | None) -> Iterator[str]:
-    """Yield what is wrong with a record that can be read."""
+    """Yield the faults of a record that can be read, as clauses."""
     form = canonical(record.document())
     if form != raw:
-        yield "is not in the form in which it was written, so its file was changed"
+        yield "is not in canonical form, so its file was changed"
     if record.number != number:
-        yield f"says that it is number {record.number}, so its file was changed or renamed"
+        yield f"has the number {record.number} inside, so its file was changed or renamed"
     own = own_digest(record, form)
     if record.sha256 != own:
-        yield f"was changed: it says that its digest is {record.sha256}, and that is {own}"
+        yield f"was changed: it names its digest as {record.sha256}, and its digest is {own}"
     if number == 1 and record.previous is not None:
-        yield f"is the first, and names the digest {record.previous} of one before it"
+        yield f"is the first, but names the digest {record.previous} of a record before it"
     if before is not None and record.previous != sha256(before):
         yield (
-            f"does not follow record {number - 1} as that is now: it names the digest {record.previous}, and that of "
-            f"record {number - 1} is {sha256(before)}; one of the two was changed"
+            f"does not follow record {number - 1}: it names the digest {record.previous}, and the digest of record "
+            f"{number - 1} is {sha256(before)}; one of the two was changed"
         )
 
 
-def _of_key(raw: bytes, key: str) -> Record | None:
-    """Return the record in a file if it is the one of a key; what cannot be read is not."""
+def _parse_if_key(raw: bytes, key: str) -> Record | None:
+    """Return the record in a file if it has a key; None otherwise, also where the file cannot be parsed."""
     if b'"key":' + canonical(key) not in raw:
         return None
     try:
@@ -180,5 +180,5 @@ def _record(pipeline: str, number: int, raw: bytes) -> Record:
     except ValueError as error:
         raise LakeError(
             f"{pipeline}: {record_file(pipeline, number)} is not a record ({error}); ./nightshift verify {pipeline} "
-            "says what else is wrong; bring the file back from a copy of the lake"
+            "names every other fault; restore the file from a copy of the lake"
         ) from error

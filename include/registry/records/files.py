@@ -1,4 +1,4 @@
-"""The files of a pipeline's records: written once, whole or not at all, and never over another one."""
+"""The files of a pipeline's records: each is written once, whole or not at all, and never overwritten."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"(\d{8})\.json")
 
-#: What a file system without hard links answers when it is asked for one.
+#: Errors of a file system that does not support hard links.
 NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
-#: How many objects of a store are asked for at once.
+#: Number of objects that are read from a store at once.
 READERS = 16
 
 
 def record_file(pipeline: str, number: int) -> UPath:
-    """Return where the record of a number is."""
+    """Return the path of the record with a number."""
     return _folder(pipeline) / f"{number:08d}.json"
 
 
 def record_numbers(pipeline: str) -> list[int]:
-    """Return the numbers of the records that are there, in order.
+    """Return the numbers of the existing records, in order.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def record_numbers(pipeline: str) -> list[int]:
     folder = _folder(pipeline)
     try:
         if not _is_local(folder):
-            folder.fs.invalidate_cache()  # another process may have written since this one has looked
+            folder.fs.invalidate_cache()  # another process may have written since the last listing
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     except OSError as error:
         raise _unreadable(folder, error) from error
@@ -49,7 +49,7 @@ def record_numbers(pipeline: str) -> list[int]:
 
 
 def read_files(pipeline: str) -> dict[int, bytes]:
-    """Return the files of the records, by their numbers and in that order.
+    """Return the content of the records' files by number, in order.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def read_files(pipeline: str) -> dict[int, bytes]:
     paths = [record_file(pipeline, number) for number in numbers]
     if not paths or _is_local(paths[0]):
         return dict(zip(numbers, map(read_file, paths), strict=True))
-    with ThreadPoolExecutor(READERS) as readers:  # of a store, most of the time is waiting
+    with ThreadPoolExecutor(READERS) as readers:  # reading from a store is mostly waiting
         return dict(zip(numbers, readers.map(read_file, paths), strict=True))
 
 
 def read_file(path: UPath) -> bytes:
-    """Return what one file holds.
+    """Return the content of one file.
 
     Raises
     ------
@@ -79,19 +79,19 @@ def read_file(path: UPath) -> bytes:
 
 
 def create_file(path: UPath, content: bytes) -> None:
-    """Write a file whole or not at all, unless there is one of this name.
+    """Write a file whole or not at all, unless a file of this name exists.
 
-    Of two writers at once one wins and the other is told: on a local file system with hard links, which refuses a
-    link whose name is taken, on S3 (`If-None-Match`), Google Cloud Storage (`ifGenerationMatch`) and Azure.
+    One of two simultaneous writers succeeds, and the other gets an error. A local file system with hard links refuses
+    a link to an existing name; S3 (`If-None-Match`), Google Cloud Storage (`ifGenerationMatch`) and Azure refuse too.
 
-    Not every place can refuse. A file system without hard links, an S3 look-alike that ignores the condition, and a
-    store whose package has no exclusive write are looked at first and written then: there, two writers at the very
-    same moment may both write, and the later one stands.
+    Some places cannot refuse: a file system without hard links, an S3 look-alike that ignores the condition, and a
+    store whose package has no exclusive write. There, this function first looks for the file and then writes, so two
+    writers in the same moment may both write, and the later one wins.
 
     Raises
     ------
     FileExistsError
-        If there is one; it is as it was.
+        If the file exists; it is unchanged.
     LakeError
         If it cannot be written.
     """
@@ -110,7 +110,7 @@ def create_file(path: UPath, content: bytes) -> None:
 
 
 def _create_local(target: Path, content: bytes) -> None:
-    if target.parent.exists() and not target.parent.is_dir():  # it exists, and is not what the caller asked for
+    if target.parent.exists() and not target.parent.is_dir():  # a FileExistsError would claim that the record exists
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -133,7 +133,7 @@ def _create_local(target: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder outlast a loss of power, where the system can be asked to."""
+    """Make a new name in a folder survive a power failure, where the system supports it."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -145,14 +145,14 @@ def _sync_folder(folder: Path) -> None:
 
 def _create_object(path: UPath, content: bytes) -> None:
     store = path.fs
-    store.invalidate_cache()  # what was listed a while ago does not say what is there now
-    if store.exists(path.path):  # a package that knows no `create` would write over it
+    store.invalidate_cache()  # the cached listing may be old
+    if store.exists(path.path):  # a package without mode `create` would overwrite it
         raise FileExistsError(path)
     try:
         store.pipe_file(path.path, content, mode="create")
     except FileExistsError:
         raise
-    except OSError as error:  # not every S3 says which condition was not met
+    except OSError as error:  # not every S3 names the condition that failed
         store.invalidate_cache()
         if store.exists(path.path):
             raise FileExistsError(path) from error

@@ -1,4 +1,4 @@
-"""What a pipeline's records say of its models: which version each run registered, and the digests of its model."""
+"""The models in a pipeline's records: the version that each run registered, and the digests of its model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VERSIONS = ("challenger_version", "champion_before", "champion_after")
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """What tells one registered model from another that bears the same version number.
+    """What distinguishes one registered model from another with the same version number.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class ModelIdentity:
     challenger_sha256
         SHA-256 of the model file that the run trained.
     sha256, manifest
-        SHA-256 of the model file and of the manifest, as MLflow's version names them in its tags.
+        SHA-256 of the model file and of the manifest, as in the tags of the version in MLflow.
 
-    None stands for what is not known, as it was not written by an older release.
+    None stands for an unknown value, which an older release did not write.
     """
 
     run_key: str | None = None
@@ -36,7 +36,7 @@ class ModelIdentity:
     manifest: str | None = None
 
     def conflicts(self, registered: ModelIdentity) -> list[str]:
-        """Return the fields in which a registered version is not this model, as clauses with both values."""
+        """Return the fields in which a registered version differs from this model, as clauses with both values."""
         found = []
         for name, label in (
             ("run_key", "the run"),
@@ -44,15 +44,15 @@ class ModelIdentity:
             ("sha256", "the registered file's SHA-256"),
             ("manifest", "the manifest's SHA-256"),
         ):
-            recorded, there = getattr(self, name), getattr(registered, name)
-            if recorded is not None and there is not None and recorded != there:
-                found.append(f"{label} is {_short(recorded)} in the record and {_short(there)} in MLflow")
+            recorded, in_mlflow = getattr(self, name), getattr(registered, name)
+            if recorded is not None and in_mlflow is not None and recorded != in_mlflow:
+                found.append(f"{label} is {_short(recorded)} in the record and {_short(in_mlflow)} in MLflow")
         return found
 
 
 @dataclass(frozen=True)
 class RecordedModel:
-    """A version that a retraining registered, as its record number `record` describes it."""
+    """A version that a retraining run registered, as described by the record with the number `record`."""
 
     record: int
     version: int
@@ -60,7 +60,7 @@ class RecordedModel:
 
 
 def recorded_models(records: Iterable[Record]) -> list[RecordedModel]:
-    """Return the versions that retrainings registered, in the order of their records."""
+    """Return the versions that retraining runs registered, in the order of their records."""
     models = []
     for record in records:
         version = record.content.get("challenger_version") if record.kind == "retrain" else None
@@ -78,7 +78,7 @@ def recorded_models(records: Iterable[Record]) -> list[RecordedModel]:
 
 
 def highest_version(records: Iterable[Record]) -> int:
-    """Return the highest version number that any record names, 0 where none does."""
+    """Return the highest version number in the records; 0 where none names a version."""
     named = (record.content.get(field) for record in records for field in _VERSIONS)
     return max((version for version in named if isinstance(version, int)), default=0)
 

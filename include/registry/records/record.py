@@ -1,4 +1,4 @@
-"""One record: what its file holds, in the one way of writing it, and what proves that it is as it was written."""
+"""One record: its fields, its canonical form, and the digests that reveal a change."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-#: retrain: a run came to a verdict. promotion, rollback: the champion is another one. hold, release, discard: what
-#: somebody decided about a version that waits for it.
+#: retrain: a run reached a verdict. promotion, rollback: a person changed the champion. hold, release: a person held
+#: automatic promotion, or released it. discard: reserved, no code of this release writes it.
 Kind = Literal["retrain", "promotion", "rollback", "hold", "release", "discard"]
 
-#: What a file holds, and of which types. The digest of all others is the last in the file too, where names are sorted.
+#: The fields of a file and their types. `sha256`, the digest of all others, is also the last of the sorted names.
 FIELDS: dict[str, tuple[type, ...]] = {
     "by": (str,),
     "content": (dict,),
@@ -36,17 +36,17 @@ class Record:
     number
         From 1, without a gap.
     previous
-        `digest` of the record before; None for the first.
+        `digest` of the record before; None in the first.
     sha256
-        SHA-256 of the canonical JSON of all that the file holds but this.
+        SHA-256 of the canonical JSON of all other fields of the file.
     key
-        What was recorded; there is one record of a key.
+        Identifies what was recorded; a key has one record.
     recorded_at
         ISO time, UTC.
     by
-        Who recorded it: a person, or the run of a DAG.
+        A person, or the DAG whose run recorded it.
     digest
-        SHA-256 of the file, as `sha256sum` prints it. Whoever knows it can prove this record and all before it.
+        SHA-256 of the file, as `sha256sum` prints it. It verifies this record and all records before it.
     """
 
     by: str
@@ -60,17 +60,17 @@ class Record:
     digest: str
 
     def document(self) -> dict[str, Any]:
-        """Return what the file holds, as JSON types."""
+        """Return the fields of the file as JSON types."""
         return {name: getattr(self, name) for name in FIELDS}
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON in the one way of writing it: sorted names, no spaces, UTF-8.
+    """Return canonical JSON: sorted names, no spaces, UTF-8.
 
     Raises
     ------
     ValueError, TypeError
-        If it holds a NaN, an infinity or what JSON does not have.
+        If the value contains NaN, an infinity, or a type that JSON does not have.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8")
@@ -82,23 +82,23 @@ def sha256(content: bytes) -> str:
 
 
 def write_record(document: dict[str, Any]) -> bytes:
-    """Return the file of a record that lacks its own digest only."""
+    """Return the file of a record whose document lacks only its own digest."""
     return canonical(document | {"sha256": sha256(canonical(document))})
 
 
 def own_digest(record: Record, form: bytes) -> str:
-    """Return what `sha256` is as long as nothing was changed, of a record and its canonical JSON."""
+    """Return the digest that an unchanged record has in `sha256`, from the record and its canonical JSON."""
     end = b',"sha256":' + canonical(record.sha256) + b"}"
     return sha256(form.removesuffix(end) + b"}")
 
 
 def parse_record(raw: bytes) -> Record:
-    """Return what a file holds; whether that is as it was written is not asked.
+    """Parse the content of a file as a record, without verifying it.
 
     Raises
     ------
     ValueError
-        If that is no record; the message says why.
+        If the content is not a record; the message gives the reason.
     """
     try:
         document = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
@@ -108,7 +108,7 @@ def parse_record(raw: bytes) -> Record:
             if type(document[name]) not in types:
                 raise ValueError(f"its {name} is of another type")
         if SURROGATE.search(raw):
-            canonical(document)  # half of a character can be written in JSON, and is no text
+            canonical(document)  # JSON can contain half of a surrogate pair, which is not valid text
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return Record(**document, digest=sha256(raw))

@@ -14,9 +14,9 @@ HEADINGS = ("no", "recorded (UTC)", "kind", "as of", "verdict", "version", "cham
 
 
 def history_table(records: Sequence[Record]) -> str:
-    """Return two lines a record: what it came to, and below it who recorded it and why, cut off where it is long.
+    """Return two lines for each record: its outcome, and below it who recorded it and why, cut to the width.
 
-    Of a record's content these are shown, each a dash where it is not there:
+    The table shows these fields of a record's content, or a dash for a missing field:
 
     - `as_of`, an ISO day, and `verdict`;
     - `challenger_version`, `champion_before` and `champion_after`, versions, None for none;
@@ -27,10 +27,10 @@ def history_table(records: Sequence[Record]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     heading, *lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     indent = " " * (widths[0] + 2)
-    told = [heading]
+    table = [heading]
     for record, line in zip(records, lines, strict=True):
-        told += [line, indent + _why(record)]
-    return "\n".join(_cut(line) for line in told)
+        table += [line, indent + _format_reason(record)]
+    return "\n".join(_cut(line) for line in table)
 
 
 def _cells(record: Record) -> tuple[str, ...]:
@@ -42,35 +42,35 @@ def _cells(record: Record) -> tuple[str, ...]:
         _text(content.get("as_of")),
         _text(content.get("verdict")),
         _text(content.get("challenger_version")),
-        _champion(content),
-        _metric(content.get("metric")),
+        _format_champion(content),
+        _format_metric(content.get("metric")),
     )
 
 
-def _champion(content: dict[str, Any]) -> str:
-    """Return the champion before and after, or one version where it stayed."""
+def _format_champion(content: dict[str, Any]) -> str:
+    """Return the champion before and after, or one version where it did not change."""
     if "champion_before" not in content and "champion_after" not in content:
         return "-"
     before, after = (_text(content.get(name), "none") for name in ("champion_before", "champion_after"))
     return before if before == after else f"{before}->{after}"
 
 
-def _metric(metric: Any) -> str:
+def _format_metric(metric: Any) -> str:
     if not isinstance(metric, dict):
         return "-"
-    told = f"{_text(metric.get('name'))} {_number(metric.get('value'))}"
+    value = f"{_text(metric.get('name'))} {_number(metric.get('value'))}"
     low, high = metric.get("low"), metric.get("high")
-    return told if low is None or high is None else f"{told} [{_number(low)}, {_number(high)}]"
+    return value if low is None or high is None else f"{value} [{_number(low)}, {_number(high)}]"
 
 
-def _why(record: Record) -> str:
+def _format_reason(record: Record) -> str:
     approver, reason = record.content.get("approver"), record.content.get("reason")
-    told = f"by {record.by}"
+    sentence = f"by {record.by}"
     if approver is not None:
-        told += f", approved by {approver}"
+        sentence += f", approved by {approver}"
     if reason is not None:
-        told += f": {reason}"
-    return " ".join(told.split())  # of one line, whatever was written
+        sentence += f": {reason}"
+    return " ".join(sentence.split())  # one line, also where the reason has several
 
 
 def _text(value: Any, otherwise: str = "-") -> str:

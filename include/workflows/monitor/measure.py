@@ -1,4 +1,4 @@
-"""Measure: what is asked, predicted and known of the days of a plan, held against what the champion learned from."""
+"""Measure the days of a plan, let the checks judge them, and publish the results."""
 
 from __future__ import annotations
 
@@ -16,18 +16,11 @@ from include.features.affected import defined_by, digest
 from include.features.build import compute_rows
 from include.features.prediction_runs import predicted_since, prediction_days
 from include.features.query import PREDICTION_TIME
-from include.registry.champion import read_beside_model
+from include.registry.champion import read_extra_file
 from include.registry.records.chain import read_all
 from include.training.target import encode_target
-from include.workflows.monitor.lines import (
-    HoldoutMetric,
-    Line,
-    feature_lines,
-    metric_lines,
-    prediction_lines,
-    volume_line,
-    without_reference,
-)
+from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
+from include.workflows.monitor.checks import judge_days
 from include.workflows.monitor.plan import Window
 from include.workflows.monitor.report import monitoring_table, summary, worst_first
 
@@ -38,144 +31,151 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.registry.champion import Champion
+    from include.workflows.monitor.check import MonitoringResult
     from include.workflows.monitor.plan import MonitoringPlan
 
 log = logging.getLogger(__name__)
 
-#: Raised where the same inputs give other lines than before.
-MADE_BY = 1
+#: Raised where the same inputs give other results than before.
+CHECKS_VERSION = 2
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
-    """Measure by a plan, publish what was found as the day's rows, log it, and return it.
+    """Measure by a plan, publish the results as the day's rows, log them, and return a summary.
 
     An alert is no failure. The same plan again publishes nothing new.
 
     Returns
     -------
     dict
-        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `alerts` as `Line.to_json` gives
-        them, and the `uri` of the table.
+        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `alerts` as `MonitoringResult.to_json`
+        returns them, and the `uri` of the table.
 
     Raises
     ------
     FeatureQueryFailed, ModelRefused, TrackingUnavailable, PublishConflict, LakeError
-        With the table as it was.
+        The table is then unchanged.
     """
-    lines = worst_first(find_lines(pipeline, plan))
+    results = worst_first(judge_days(measure_days(pipeline, plan)))
     uri, version = lake.monitoring_uri(pipeline.name), plan.champion.version
     published = lake.publish_monitoring(
         uri,
-        plan.as_of,
-        _rows(lines, version),
+        plan.as_of.isoformat(),
+        _rows(results, version),
         _build(pipeline, plan),
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
         moment=plan.moment,
     )
-    table, told = monitoring_table(lines), summary(lines)
-    log.info("%s: as of %s, beside version %s:", pipeline.name, plan.as_of, version)
+    table, counts = monitoring_table(results), summary(results)
+    log.info("%s: %s; as of %s, compared to version %s", pipeline.name, counts, plan.as_of, version)
     for line in table.splitlines():
         log.info("%s", line)
-    log.info("%s: %s; version %s of %s", pipeline.name, told, published.version, uri)
+    log.info("%s: version %s of %s has these results", pipeline.name, published.version, uri)
     return {
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "version": version,
         "table": table,
-        "summary": told,
-        "alerts": [line.to_json() for line in lines if line.state == "alert"],
+        "summary": counts,
+        "alerts": [result.to_json() for result in results if result.state == "alert"],
         "uri": uri,
     }
 
 
-def find_lines(pipeline: Pipeline, plan: MonitoringPlan) -> list[Line]:
-    """Return all that there is to say as of a plan's day."""
-    limits, as_of = pipeline.monitoring, date.fromisoformat(plan.as_of)
-    window = Window.of(as_of, limits.window_days, pipeline.training.gap_days)
-    rows = compute_rows(pipeline, plan.snapshot, as_of, midnight(window.since)).to_pandas()
-    predicted = _predicted(pipeline, plan, window)
-    asked = _asked_since(pipeline, plan, rows, window.first)
-    lines = [_volume_line(pipeline, plan, asked, predicted)]
-    reference = _reference(plan.champion)
-    if reference is None:
-        lines += without_reference(plan.champion.version)
-    else:
-        own = _of_champion(predicted, plan)
-        of_window = own[own["ds"] >= window.first.isoformat()]
-        lines += feature_lines(asked, reference, limits) + prediction_lines(of_window, reference, limits)
-    return lines + _metric_lines(pipeline, plan, window, rows, predicted, reference)
+def measure_days(pipeline: Pipeline, plan: MonitoringPlan) -> MonitoredDays:
+    """Return what the checks judge as of a plan's day."""
+    window = Window.of(plan.as_of, pipeline.monitoring.window_days, pipeline.training.gap_days)
+    rows = compute_rows(pipeline, plan.snapshot, plan.as_of, midnight(window.since)).to_pandas()
+    of_window = _rows_since(pipeline, plan, rows, window.first)
+    predicted = _read_predictions(pipeline, plan, window)
+    # predictions of an earlier champion say nothing about this one
+    own = predicted[predicted["model_version"] == plan.champion.version]
+    rows_to_predict, unpredicted = _find_unpredicted(pipeline, plan, of_window, predicted)
+    reference = _read_reference(plan.champion)
+    return MonitoredDays(
+        pipeline=pipeline,
+        version=plan.champion.version,
+        rows=of_window,
+        rows_to_predict=rows_to_predict,
+        unpredicted=unpredicted,
+        predictions=own[own["ds"] >= window.first.isoformat()],
+        reference=reference,
+        metric=Metric.of(pipeline.training, plan.champion.threshold),
+        labelled=_match_labels(pipeline, window, rows, own, reference.classes if reference else None),
+        holdout=holdout_metric(pipeline.name, plan.champion.version),
+    )
 
 
-def _volume_line(pipeline: Pipeline, plan: MonitoringPlan, asked: pd.DataFrame, predicted: pd.DataFrame) -> Line:
-    """Hold the predictions against the rows that are asked, from the first day on that was predicted at all."""
+def _find_unpredicted(
+    pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, predicted: pd.DataFrame
+) -> tuple[int, list[str] | None]:
+    """Return how many rows should have a prediction, and the days of those without one.
+
+    Rows count from the first day on that was predicted at all. The days are None where none was.
+    """
     import pandas as pd
 
     published = []
     if plan.predictions is not None:
         published = lake.days_with_rows(lake.predictions_uri(pipeline.name), plan.predictions)
-    if published:
-        asked = _asked_since(pipeline, plan, asked, date.fromisoformat(published[0]))
+    if not published:
+        return len(rows), None
+    rows = _rows_since(pipeline, plan, rows, date.fromisoformat(published[0]))
     key = _key(pipeline)
-    missing = ~pd.MultiIndex.from_frame(asked[key]).isin(pd.MultiIndex.from_frame(predicted[key]))
-    days = prediction_days(pipeline, plan.snapshot, asked[missing]) if published else []
-    return volume_line(len(asked), days, f"{pipeline.name}.score", predicts=bool(published))
+    missing = ~pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(predicted[key]))
+    return len(rows), prediction_days(pipeline, plan.snapshot, rows[missing])
 
 
-def _asked_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:
-    """Return the rows that the runs as of a day and of later ones predict."""
+def _rows_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Return the rows that the runs as of a day and of later days predict."""
     return rows[predicted_since(pipeline, plan.snapshot, rows, day)]
 
 
-def _metric_lines(
-    pipeline: Pipeline,
-    plan: MonitoringPlan,
-    window: Window,
-    rows: pd.DataFrame,
-    predicted: pd.DataFrame,
-    reference: Reference | None,
-) -> list[Line]:
-    """Hold the champion's predictions against the labels that came; rows that it did not predict are left out."""
+def _match_labels(
+    pipeline: Pipeline, window: Window, rows: pd.DataFrame, own: pd.DataFrame, classes: list[Any] | None
+) -> LabelledPredictions | None:
+    """Return the champion's own predictions whose labels have arrived.
+
+    None where the champion's classes are not known, or where it predicts for another task.
+    """
     import numpy as np
 
     training, label = pipeline.training, pipeline.features.label
-    measure = Metric.of(training, plan.champion.threshold)
-    classes = reference.classes if reference else None
-    if (training.task == "multiclass") != (classes is not None):  # or the champion answers another question
-        return without_reference(plan.champion.version, ("metric",))
+    if (training.task == "multiclass") != (classes is not None):
+        return None
     time = rows[PREDICTION_TIME]
     labels = rows[(time >= midnight(window.first_known)) & (time < end_of(window.last_known))].set_index(_key(pipeline))
-    found = _of_champion(predicted, plan).set_index(_key(pipeline))
+    found = own.set_index(_key(pipeline))
     found = found[found.index.isin(labels.index)]
     labels = labels[label].dropna()
     unlabelled = int((~found.index.isin(labels.index)).sum())
     found = found[found.index.isin(labels.index)]
     y_true = encode_target(training, labels.reindex(found.index), classes)
     if classes:
-        of_classes = np.isfinite(y_true)
-        if not of_classes.all():
+        known = np.isfinite(y_true)
+        if not known.all():
             log.warning(
-                "%s: %s of %s labels are of classes that the champion does not know, and are left out of its metric",
-                *(pipeline.name, f"{(~of_classes).sum():,}", f"{len(found):,}"),
+                "%s: the metric leaves out %s of %s labels, whose classes the champion does not know",
+                pipeline.name,
+                f"{(~known).sum():,}",
+                f"{len(found):,}",
             )
-        found, y_true = found[of_classes], y_true[of_classes]
-    return metric_lines(
-        measure,
-        y_true,
-        _probabilities(found, classes) if classes else found["prediction"].to_numpy(dtype="float64", na_value=np.nan),
-        calendar_days(np.asarray(found.index.get_level_values(PREDICTION_TIME))).astype(str),
-        holdout=holdout_metric(pipeline.name, plan.champion.version),
-        gate=pipeline.gate,
-        min_rows=pipeline.monitoring.min_rows,
-        seed=training.seed,
+        found, y_true = found[known], y_true[known]
+    return LabelledPredictions(
+        y_true=y_true,
+        y_pred=_probabilities(found, classes)
+        if classes
+        else found["prediction"].to_numpy(dtype="float64", na_value=np.nan),
+        days=calendar_days(np.asarray(found.index.get_level_values(PREDICTION_TIME))).astype(str),
         unlabelled=unlabelled,
     )
 
 
 def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
-    """Return a version's metric on its holdout, as the record of its run has it; None where there is none to read."""
+    """Return a version's metric on its holdout from the record of its run; None where no record can be read."""
     try:
         records = read_all(name)
     except LakeError as error:
-        log.warning("%s: its metric on the holdout is not known, since a record cannot be read: %s", name, error)
+        log.warning("%s: the metric on the holdout is unknown, because a record cannot be read: %s", name, error)
         return None
     for record in reversed(records):
         if record.kind == "retrain" and record.content.get("challenger_version") == version:
@@ -188,26 +188,26 @@ def holdout_metric(name: str, version: int) -> HoldoutMetric | None:
     return None
 
 
-def _reference(champion: Champion) -> Reference | None:
-    """Return the champion's reference; None of one that was registered by a release that kept none, or another."""
-    content = read_beside_model(champion, REFERENCE)
+def _read_reference(champion: Champion) -> Reference | None:
+    """Return the champion's reference; None where its release registered none, or one of another form."""
+    content = read_extra_file(champion, REFERENCE)
     if content is None:
         return None
     try:
         return Reference.from_json(json.loads(content))
     except (ValueError, TypeError) as error:
-        log.warning("%s of version %s is not as this release writes it: %s", REFERENCE, champion.version, error)
+        log.warning("%s of version %s cannot be read by this release: %s", REFERENCE, champion.version, error)
         return None
 
 
-def _predicted(pipeline: Pipeline, plan: MonitoringPlan, window: Window) -> pd.DataFrame:
-    """Return what was predicted of the window's rows, with the day of the run that did."""
+def _read_predictions(pipeline: Pipeline, plan: MonitoringPlan, window: Window) -> pd.DataFrame:
+    """Return the predictions of the window's rows, with the day of the run that predicted each."""
     import pandas as pd
 
     found = None
     if plan.predictions is not None:
         uri = lake.predictions_uri(pipeline.name)
-        found = lake.read_predictions(uri, window.first_predicted.isoformat(), plan.as_of, plan.predictions)
+        found = lake.read_predictions(uri, window.first_predicted.isoformat(), plan.as_of.isoformat(), plan.predictions)
     if found is None:
         return pd.DataFrame(columns=[*_key(pipeline), "ds", "prediction", "model_version"])
     missing = [name for name in _key(pipeline) if name not in found.column_names]
@@ -215,20 +215,15 @@ def _predicted(pipeline: Pipeline, plan: MonitoringPlan, window: Window) -> pd.D
         raise ScoringImpossible(
             f"{pipeline.name}: the table of predictions has no column {', '.join(missing)}, which features.key names "
             f"now; move {lake.predictions_uri(pipeline.name)} to another place and run {pipeline.name}.score, which "
-            "starts a new one"
+            "starts a new table"
         )
     return found.to_pandas()
 
 
-def _of_champion(predicted: pd.DataFrame, plan: MonitoringPlan) -> pd.DataFrame:
-    """Return the champion's own predictions: what an earlier one has said is not held against this one's holdout."""
-    return predicted[predicted["model_version"] == plan.champion.version]
-
-
 def _probabilities(found: pd.DataFrame, classes: list[Any]) -> np.ndarray:
-    """Return the probabilities of the champion's classes, of shape (n_rows, n_classes), each row with the sum 1.
+    """Return the probabilities of the champion's classes, of shape (n_rows, n_classes); each row sums to 1.
 
-    Rows may be another version's, that knew a class less or one more.
+    A column that a row's version did not predict counts as 0.
     """
     import numpy as np
 
@@ -241,7 +236,7 @@ def _key(pipeline: Pipeline) -> list[str]:
     return list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME]))
 
 
-def _rows(lines: list[Line], version: int) -> pa.Table:
+def _rows(results: list[MonitoringResult], version: int) -> pa.Table:
     import pyarrow as pa
 
     schema = pa.schema(
@@ -256,12 +251,12 @@ def _rows(lines: list[Line], version: int) -> pa.Table:
             ("model_version", pa.int64()),
         ]
     )
-    return pa.Table.from_pylist([line.to_json() | {"model_version": version} for line in lines], schema=schema)
+    return pa.Table.from_pylist([result.to_json() | {"model_version": version} for result in results], schema=schema)
 
 
 def _build(pipeline: Pipeline, plan: MonitoringPlan) -> str:
-    """Return a digest of all that the lines follow from."""
+    """Return a digest of everything that the results follow from."""
     sections = (pipeline.training, pipeline.gate, pipeline.monitoring)
     return digest(
-        [MADE_BY, plan.to_json(), *defined_by(pipeline), *(each.model_dump(mode="json") for each in sections)]
+        [CHECKS_VERSION, plan.to_json(), *defined_by(pipeline), *(each.model_dump(mode="json") for each in sections)]
     )

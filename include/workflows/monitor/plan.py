@@ -1,4 +1,4 @@
-"""Plan: what one run of the monitor looks at; pinned before anything is measured."""
+"""Pin which days, table versions and champion one run of the monitor looks at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.snapshot import pin_day
-from include.registry.proof import find_recorded_champion
+from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MonitoringPlan(PinnedPlan):
-    """Everything that decides what a run of the monitor finds; a run that is repeated has the same plan.
+    """Everything that determines the results of a monitoring run; a repeated run has the same plan.
 
     Attributes
     ----------
     champion
-        The version that all is held against.
+        The version whose predictions, features and reference are checked.
     predictions
-        Version of the table of predictions; None where there is none yet.
+        Version of the table of predictions; None where there is no table yet.
     moment
-        When it was planned, in microseconds since 1970.
+        Time of the plan, in microseconds since 1970.
     """
 
     FOLDER: ClassVar[str] = "monitor/"
@@ -43,17 +43,17 @@ class MonitoringPlan(PinnedPlan):
 
 @dataclass(frozen=True)
 class Window:
-    """The days that a run of the monitor looks at.
+    """The days that a monitoring run looks at.
 
-    A row belongs to the day of the run that predicts it, as `include.core.as_of` says. Its label is known
-    `training.gap_days` later, so labels are looked at of earlier rows, and those by their calendar days.
+    A row belongs to the day of the run that predicts it, as `include.core.as_of` defines it. A label is known
+    `training.gap_days` later, so the labels are those of earlier rows, chosen by their calendar days.
 
     Attributes
     ----------
     first, last
-        The days whose rows are looked at, both included.
+        First and last day of the rows, both included.
     first_known, last_known
-        The days of `prediction_time` of the rows whose labels are looked at, both included.
+        First and last day of `prediction_time` of the rows with labels, both included.
     """
 
     first: date
@@ -63,33 +63,33 @@ class Window:
 
     @classmethod
     def of(cls, as_of: date, window_days: int, gap_days: int) -> Window:
-        """Return the window of a day."""
+        """Return the window that ends with a day."""
         back, last_known = timedelta(days=window_days - 1), as_of - timedelta(days=gap_days)
         return cls(as_of - back, as_of, last_known - back, last_known)
 
     @property
     def since(self) -> date:
-        """The day from whose begin on rows are needed."""
+        """The first day of which rows are needed."""
         return min(self.first, self.first_known)
 
     @property
     def first_predicted(self) -> date:
-        """The day of the oldest run that predicted any of them: what is asked at midnight may be of the day before."""
+        """The day of the oldest run that predicted any row: a row of midnight belongs to the run of the day before."""
         return self.since - timedelta(days=1)
 
 
 def plan_monitoring(
     pipeline: Pipeline, run_key: str, as_of: date | None = None, announced: date | None = None
 ) -> MonitoringPlan:
-    """Pin what a run looks at, or return the plan that this run made before.
+    """Pin the inputs of a monitoring run, or return the plan that this run made earlier.
 
     Parameters
     ----------
     as_of
-        None means the last day that was predicted; where the monitor has a clock of its own, which also notices that
-        nothing is predicted any more, or nothing was predicted yet, the last day that every daily source has.
+        None means the last day with predictions. It means the last day that every daily source has where nothing was
+        predicted yet, and where the monitor has a schedule of its own, so that missing predictions are noticed.
     announced
-        A day that was published, maybe without a row.
+        A day whose predictions were published, perhaps without a row.
 
     Raises
     ------
@@ -98,11 +98,11 @@ def plan_monitoring(
     ScoringImpossible
         If there is no champion.
     ModelRefused, TrackingUnavailable
-        If MLflow cannot say who the champion is.
+        If MLflow does not answer which version is the champion.
     """
-    kept = MonitoringPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
+    existing = MonitoringPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
     uri = lake.predictions_uri(pipeline.name)
     predictions = lake.latest_version(uri)
     if as_of is None and pipeline.schedule.monitor == "after_score":
@@ -113,21 +113,25 @@ def plan_monitoring(
     champion = find_recorded_champion(pipeline.name)
     if champion is None:
         raise ScoringImpossible(
-            f"{pipeline.name} has no champion yet, so there is nothing that it has learned from; run the DAG "
-            f"{pipeline.name}.retrain until it promotes a version, then start this run again"
+            f"{pipeline.name} has no champion yet to monitor; run the DAG {pipeline.name}.retrain until it promotes a "
+            "version, then start this run again"
         )
     plan = MonitoringPlan(
         pipeline=pipeline.name,
         run_key=run_key,
-        as_of=as_of.isoformat(),
+        as_of=as_of,
         snapshot=snapshot,
         champion=champion,
         predictions=predictions,
         moment=int(datetime.now(UTC).timestamp() * 1_000_000),
     )
-    plan.keep()
+    plan.save()
     log.info(
-        "%s: as of %s, champion version %s, predictions version %s, tables %s",
-        *(pipeline.name, as_of, champion.version, predictions, snapshot),
+        "%s: planned as of %s, champion version %s, predictions version %s, table versions %s",
+        pipeline.name,
+        as_of,
+        champion.version,
+        predictions,
+        snapshot,
     )
     return plan

@@ -1,73 +1,76 @@
-"""What the monitor has found as a table of plain text, the worst first, for a task's log and a terminal."""
+"""The monitor's results as a table of plain text, the worst first, for a task's log and a terminal."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, get_args
 
-from include.workflows.monitor.lines import Kind, State
+from include.workflows.monitor.check import State
+from include.workflows.monitor.checks import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.workflows.monitor.lines import Line
+    from include.workflows.monitor.check import MonitoringResult
 
 WIDTH = 100
 INDENT = " " * 9
-#: Lines that are no alert, of each state; the lake's table has all.
+#: Results shown of each state but alert; the table in the lake has all.
 SHOWN = 40
 HEADINGS = ("state", "kind", "name", "value", "limit", "rows")
 
 
-def worst_first(lines: Sequence[Line]) -> list[Line]:
-    """Return lines in the order of their states, then of their kinds, then of how far they are from their limits."""
+def worst_first(results: Sequence[MonitoringResult]) -> list[MonitoringResult]:
+    """Return results ordered by state, then by kind, then by how far each is beyond its limit."""
+    kinds = [check.kind for check in CHECKS]
 
-    def order(line: Line) -> tuple[int, int, float, str]:
-        share = 0.0 if not line.limit or line.value is None else line.value / line.limit
-        return get_args(State).index(line.state), get_args(Kind).index(line.kind), -share, line.name
+    def order(result: MonitoringResult) -> tuple[int, int, float, str]:
+        share = 0.0 if not result.limit or result.value is None else result.value / result.limit
+        return get_args(State).index(result.state), kinds.index(result.kind), -share, result.name
 
-    return sorted(lines, key=order)
+    return sorted(results, key=order)
 
 
-def monitoring_table(lines: Sequence[Line]) -> str:
-    """Return a line each, worst first, and below those that are not ok why; the same reason is told once.
+def monitoring_table(results: Sequence[MonitoringResult]) -> str:
+    """Return one line a result, worst first, and below it the reason unless the state is ok.
 
-    All alerts are there, and of the others the first ones.
+    A reason is not repeated on the next line. The table has all alerts, and the first results of the other states.
     """
     ordered, found = [], dict.fromkeys(get_args(State), 0)
-    for line in worst_first(lines):
-        if line.state == "alert" or found[line.state] < SHOWN:
-            ordered.append(line)
-        found[line.state] += 1
-    cells = [HEADINGS, *(_cells(line) for line in ordered)]
+    for result in worst_first(results):
+        if result.state == "alert" or found[result.state] < SHOWN:
+            ordered.append(result)
+        found[result.state] += 1
+    cells = [HEADINGS, *(_cells(result) for result in ordered)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    heading, *shown = ["  ".join(map(_padded, row, widths, range(len(row)))).rstrip() for row in cells]
-    told, last = [heading], ""
-    for line, text in zip(ordered, shown, strict=True):
-        told.append(text)
-        if line.state != "ok" and line.sentence != last:
-            last = line.sentence
-            told += textwrap.wrap(last, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    heading, *lines = ["  ".join(map(_align, row, widths, range(len(row)))).rstrip() for row in cells]
+    table, last = [heading], ""
+    for result, line in zip(ordered, lines, strict=True):
+        table.append(line)
+        if result.state != "ok" and result.sentence != last:
+            last = result.sentence
+            table += textwrap.wrap(last, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     more = [f"{count - SHOWN} {state}" for state, count in found.items() if state != "alert" and count > SHOWN]
     if more:
-        told.append(f"and {' and '.join(more)} more, which the table in the lake has")
-    return "\n".join(told)
+        table.append(f"and {' and '.join(more)} more, which the table in the lake has")
+    return "\n".join(table)
 
 
-def summary(lines: Sequence[Line]) -> str:
-    """Return how many lines there are of each state."""
-    counts = {state: sum(line.state == state for line in lines) for state in get_args(State)}
+def summary(results: Sequence[MonitoringResult]) -> str:
+    """Return the number of results of each state."""
+    counts = {state: sum(result.state == state for result in results) for state in get_args(State)}
     alerts = counts["alert"]
     return f"{alerts} alert{'s' * (alerts != 1)}, {counts['unknown']} unknown, {counts['ok']} ok"
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    return (line.state, line.kind, line.name, _number(line.value), _number(line.limit), f"{line.rows:,}")
+def _cells(result: MonitoringResult) -> tuple[str, ...]:
+    value, limit = _format_number(result.value), _format_number(result.limit)
+    return (result.state, result.kind, result.name, value, limit, f"{result.rows:,}")
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _padded(cell: str, width: int, at: int) -> str:
+def _align(cell: str, width: int, at: int) -> str:
     return cell.ljust(width) if at < HEADINGS.index("value") else cell.rjust(width)

@@ -1,4 +1,4 @@
-"""The question whether a version may become the champion, and the answer that a person gave."""
+"""The question whether a version may become the champion, and its answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.lake import run_files
 from include.workflows.retrain import files
+from include.workflows.retrain.documents import Answer
 
 if TYPE_CHECKING:
-    from upath import UPath
+    from datetime import datetime
 
     from include.config.pipeline import Pipeline
     from include.workflows.retrain.plan import RunPlan
@@ -20,16 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked before a promotion.
+    """The question before a promotion.
 
     Attributes
     ----------
     subject
-        The question itself, in a line.
+        The question in one line.
     body
-        What to know for the answer, as Markdown with tables: Airflow's page makes one line of a block of code.
+        The facts for an answer, as Markdown with tables: Airflow's page shows a block of code as one line.
     plain
-        The same as text, for a message.
+        The same facts as plain text, for a message.
     """
 
     subject: str
@@ -38,15 +39,15 @@ class Question:
 
 
 def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
-    """Return the question: the gate's table, what would be replaced, and where to look; None: nothing.
+    """Return the question with the gate's table, the consequences and the links, or None where nothing is asked.
 
-    Nothing is asked where the verdict promotes nothing, where nobody is to be asked, in a dry run, and where the
-    question has been answered.
+    Nothing is asked where the verdict promotes nothing, where the pipeline needs no approval, in a dry run, and where
+    the question has been answered.
 
     Raises
     ------
     TrackingUnavailable
-        If MLflow does not tell whether promotions are held.
+        If MLflow does not answer whether promotions are held.
     """
     from include.gate.report import (
         ATTENTION_OUTCOMES,
@@ -62,37 +63,38 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     if not waits_for_approval(pipeline, plan):
         return None
     evidence, verdict = files.evidence(plan), files.verdict(plan)
-    registration = run_files.read_json(files.folder(plan) / "registration.json", "what was registered")
-    version = registration["version"]
+    registration = files.registration(plan)
+    version = registration.version
+    assert version is not None, "a run that waits for an answer has registered a version"
     head, *rows = metric_rows(evidence)
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
-    first = [row for row in checks if row[1] in ATTENTION_OUTCOMES]  # what is to be weighed stands above what passed
-    asked = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
+    first = [row for row in checks if row[1] in ATTENTION_OUTCOMES]  # checks to consider stand above those that passed
+    lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
     blocks = [
         Text(f"The gate: {verdict.reason}"),
         Table(head, rows, (1, 2, 3)),
         *(Text(note) for note in metric_notes(evidence)),
-        Text(f"Learned: {describe_training(evidence)}. Measured on: {describe_holdout(evidence)}."),
+        Text(f"Trained: {describe_training(evidence)}. Measured on: {describe_holdout(evidence)}."),
         Table(["check", "outcome", "what has to hold", "why"], first + [row for row in checks if row not in first]),
     ]
-    links = _links(pipeline, plan, registration)
+    links = _links(pipeline, plan, version, registration.card)
     return Question(
         subject=f"{pipeline.name}: may version {version} become the champion?",
         body="\n\n".join(
             [
-                *(markdown_block(Text(line)) for line in asked),
-                " · ".join(f"[{told}]({address})" for told, address in links.items()),
+                *(markdown_block(Text(line)) for line in lines),
+                " · ".join(f"[{name}]({address})" for name, address in links.items()),
                 *map(markdown_block, blocks),
                 f"Files of this run: `{files.folder(plan)}`",
             ]
         ),
         plain="\n".join(
             [
-                *asked[1:],
+                *lines[1:],
                 "",
                 verdict_table(evidence, verdict),
                 "",
-                *(f"{told}: {address}" for told, address in links.items()),
+                *(f"{name}: {address}" for name, address in links.items()),
                 f"Files of this run: {files.folder(plan)}",
             ]
         ),
@@ -100,80 +102,61 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
 
 
 def _consequences(pipeline: Pipeline, plan: RunPlan, version: int) -> list[str]:
-    """Say what an answer does, and what none does."""
+    """Return what an approval, a rejection and no answer do, in sentences."""
     from include.registry.promotion import held
 
     rule, champion = pipeline.needs_approval, plan.champion
     assert rule is not None
-    told = f"Approved, version {version} is the first champion."
+    approved = f"Approved, version {version} is the first champion."
     stays = "there is still no champion"
     if champion:
-        told = f"Approved, version {version} replaces the champion, version {champion.version}."
+        approved = f"Approved, version {version} replaces the champion, version {champion.version}."
         stays = f"version {champion.version} stays"
     unanswered = "it is promoted" if rule.unanswered == "promote" else stays
-    lines = [f"{told} Rejected, {stays}. Without an answer within {rule.hours:g} hours {unanswered}."]
+    lines = [f"{approved} Rejected, {stays}. Without an answer within {rule.hours:g} hours {unanswered}."]
     hold = held(pipeline.name)
     if hold:
         lines.append(f"Promotions are {hold.note(pipeline.name)}. Until then an approval promotes nothing.")
     return lines
 
 
-def _links(pipeline: Pipeline, plan: RunPlan, registration: dict[str, Any]) -> dict[str, str]:
-    """Return the pages to look at by what they show; none without a tracking server."""
+def _links(pipeline: Pipeline, plan: RunPlan, version: int, card: str | None) -> dict[str, str]:
+    """Return the addresses of pages by what each shows; none without a tracking server."""
     from include.registry.pages import version_page
 
-    version, champion = registration["version"], plan.champion
+    champion = plan.champion
     links = {
-        f"Model card of version {version}": registration.get("card"),
+        f"Model card of version {version}": card,
         f"Version {version} in MLflow": version_page(pipeline.name, version),
     }
     if champion:
         links[f"The champion, version {champion.version}"] = version_page(pipeline.name, champion.version)
-    return {told: address for told, address in links.items() if address}
+    return {name: address for name, address in links.items() if address}
 
 
-def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: str) -> dict[str, Any]:
-    """Keep the answer to the question for the steps that follow, and return it.
+def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: datetime) -> dict[str, Any]:
+    """Keep the answer for the steps that follow, and return it as JSON types.
 
     Parameters
     ----------
     by
         None where nobody answered in time.
     """
-    found = {"approved": approved, "by": by, "reason": reason, "at": at}
-    run_files.write_json(_file(plan), found)
-    log.info("%s: %s", plan.pipeline, told(found))
-    return found
+    answer = Answer(approved, by, reason, at)
+    run_files.write_json(files.folder(plan) / files.ANSWER, answer.to_json())
+    log.info("%s: %s", plan.pipeline, answer.sentence)
+    return answer.to_json()
 
 
 def waits_for_approval(pipeline: Pipeline, plan: RunPlan) -> bool:
-    """Return whether only an answer is missing for the promotion."""
+    """Return whether the promotion lacks nothing but an answer."""
     earned = pipeline.needs_approval is not None and files.verdict(plan).verdict == "promote" and not plan.dry_run
-    return earned and answer_of(plan) is None
+    return earned and files.answer(plan) is None
 
 
 def may_promote(pipeline: Pipeline, plan: RunPlan) -> bool:
-    """Return whether the version may become the champion by what is known now."""
+    """Return whether the verdict and the answer so far let the version become the champion."""
     if files.verdict(plan).verdict != "promote":
         return False
-    answer = answer_of(plan)
-    return pipeline.needs_approval is None or (answer is not None and answer["approved"])
-
-
-def answer_of(plan: RunPlan) -> dict[str, Any] | None:
-    """Return the answer that was given in this run, if one was."""
-    path = _file(plan)
-    return run_files.read_json(path, "the answer") if path.exists() else None
-
-
-def told(answer: dict[str, Any]) -> str:
-    """Return an answer as a sentence."""
-    said = "approved" if answer["approved"] else "rejected"
-    why = f": {answer['reason']}" if answer["reason"] else ""
-    if answer["by"] is None:
-        return f"{said} at {answer['at']}, since nobody answered in time"
-    return f"{said} by {answer['by']} at {answer['at']}{why}"
-
-
-def _file(plan: RunPlan) -> UPath:
-    return files.folder(plan) / "approval.json"
+    answer = files.answer(plan)
+    return pipeline.needs_approval is None or (answer is not None and answer.approved)

@@ -1,4 +1,4 @@
-"""The steps that judge: measure challenger, champion and baseline on the same rows, and apply the gate."""
+"""The steps that compare and judge: measure challenger, champion and baseline on the same rows, apply the gate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
+    from include.workflows.retrain.documents import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
 
-#: What the importance of the features may take, in seconds.
+#: Time limit for measuring the importance of the features, in seconds.
 IMPORTANCE_SECONDS = 20
 
 
@@ -30,16 +31,17 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     from include.training.target import encode_target
     from include.workflows.retrain.explain import write_explanations
     from include.workflows.retrain.export import write_exports
-    from include.workflows.retrain.measure import ChallengerModel, Holdout, measure_evidence
+    from include.workflows.retrain.measure import ChallengerModel, HoldoutRows, measure_evidence
     from include.workflows.retrain.reference import write_reference
     from include.workflows.retrain.refit import read_refits
     from include.workflows.retrain.split import label_coverage
 
     challenger = files.challenger(plan)
     frame, split = files.frame_and_split(pipeline, plan)
-    training, label, classes = pipeline.training, pipeline.features.label, challenger["classes"]
+    chosen, training, label = challenger.chosen, pipeline.training, pipeline.features.label
+    classes = chosen.classes
     rows = frame.iloc[split.holdout]
-    holdout = Holdout(
+    holdout = HoldoutRows(
         frame=rows,
         y=encode_target(training, rows[label], classes),
         learned=encode_target(training, frame[label].iloc[split.train], classes),
@@ -47,31 +49,30 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         end=split.holdout_end,
         classes=classes,
     )
-    threshold = threshold_of(challenger)
-    told = {
-        "family": challenger["family"],
-        "as_of": plan.as_of,
-        "train_start": challenger["train_start"],
-        "train_end": challenger["train_end"],
-        "threshold": threshold,
+    facts = {
+        "family": chosen.family,
+        "as_of": plan.as_of.isoformat(),
+        "train_start": challenger.train_start.isoformat(),
+        "train_end": challenger.train_end.isoformat(),
+        "threshold": challenger.threshold,
         "needed_days": 2 * training.gap_days + training.holdout_days,
     }
-    measure = Metric.of(training, threshold)
+    metric = Metric.of(training, challenger.threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
-        model = load_model(path, challenger["sha256"], trusted_of(training))
+        model = load_model(path, challenger.sha256, trusted_of(training))
         evidence = measure_evidence(
             pipeline,
             holdout,
-            ChallengerModel(model, told, path, challenger["sha256"], challenger["features"]),
+            ChallengerModel(model, facts, path, challenger.sha256, chosen.features),
             champion,
-            read_refits(pipeline, plan, challenger["made_from"], measure, holdout.y),
+            read_refits(pipeline, plan, challenger.made_from, metric, holdout.y),
             label_coverage(pipeline, frame, split),
         ).to_json()
     run_files.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
     run_files.write_json(files.folder(plan) / "importance.json", importance)
-    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], measure)
+    write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], metric)
     write_exports(pipeline, plan, model, rows, classes)
     write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
     return evidence
@@ -90,48 +91,43 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     return verdict.to_json()
 
 
-def threshold_of(challenger: dict[str, Any]) -> float | None:
-    """Return the probability from which a row counts as positive, of a binary task."""
-    return challenger["threshold"]["value"] if challenger["threshold"] else None
-
-
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
-    """Return the champion, loaded, or why it cannot be."""
+    """Return the loaded champion, or the reason why it cannot be loaded."""
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
     from include.workflows.retrain.measure import ChampionModel
 
     if plan.champion is None:
         return None
-    told = plan.champion.to_json()
+    facts = plan.champion.to_json()
     try:
         model, inputs = load_with_inputs(plan.champion, trusted_of(pipeline.training))
     except (NightshiftError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, NightshiftError) and error.retryable:
-            raise  # says nothing of the champion: a retry may load it
-        log.warning("the champion, version %s, cannot be loaded: %s", plan.champion.version, error)
-        return ChampionModel(told, error=f"{type(error).__name__}: {error}")
-    return ChampionModel(told, model, inputs=inputs)
+            raise  # a retry may load the champion
+        log.warning("%s: the champion, version %s, cannot be loaded: %s", pipeline.name, plan.champion.version, error)
+        return ChampionModel(facts, error=f"{type(error).__name__}: {error}")
+    return ChampionModel(facts, model, inputs=inputs)
 
 
 def _importance(
-    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: dict[str, Any]
+    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: FittedChallenger
 ) -> list[dict[str, Any]]:
-    """Return by how much the metric gets worse when a feature's values are shuffled over the holdout."""
+    """Return how much worse the metric gets when a feature's values are shuffled over the holdout, by feature."""
     from include.evaluation.importance import permutation_importance
     from include.evaluation.metrics import Metric
     from include.training.fit import predict
 
     training = pipeline.training
-    found = permutation_importance(
-        lambda frame: predict(model, frame, training, challenger["classes"]),
+    importance = permutation_importance(
+        lambda frame: predict(model, frame, training, challenger.chosen.classes),
         holdout,
         y,
-        challenger["features"],
-        Metric.of(training, threshold_of(challenger)),
+        challenger.chosen.features,
+        Metric.of(training, challenger.threshold),
         repeats=3,
         max_rows=5000,
         seed=training.seed,
         seconds=IMPORTANCE_SECONDS,
     )
-    return [each.to_json() for each in found]
+    return [each.to_json() for each in importance]

@@ -1,42 +1,21 @@
-"""What is written into a pipeline's chain of records: a run's decision, and what a person decides."""
+"""What a person decides about the champion, carried out and recorded."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from include.evaluation.numbers import without_nan
-from include.lake import run_files
 from include.registry.records.chain import append
 from include.training.model_file import trusted_of
-from include.workflows.retrain import files
-from include.workflows.retrain.approve import answer_of
-from include.workflows.retrain.explain import explanations
-from include.workflows.retrain.record import pipeline_files
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.registry.promotion import Change
-    from include.registry.records.record import Kind, Record
-    from include.workflows.retrain.plan import RunPlan
+    from include.registry.promotion import ChampionChange
+    from include.registry.records.record import Kind
 
 
-def record_run(pipeline: Pipeline, plan: RunPlan) -> Record:
-    """Record what a run read, tried, measured and decided; a run that is repeated has one record.
-
-    Raises
-    ------
-    LakeError
-        If the record cannot be written.
-    """
-    key = f"retrain {plan.run_key}"
-    return append(
-        plan.pipeline, "retrain", key, by=f"{plan.pipeline}.retrain", content=_content(pipeline, plan), now=_now()
-    )
-
-
-def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> Change:
-    """Make a version champion, whatever the gate said of it, and record it; see `include.registry.promotion`."""
+def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> ChampionChange:
+    """Make a version the champion whatever its verdict, and record it; see `include.registry.promotion`."""
     from include.registry import promotion
 
     change = promotion.promote(pipeline.name, version, reason=reason, by=by, trusted=trusted_of(pipeline.training))
@@ -44,8 +23,8 @@ def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver:
     return change
 
 
-def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Change:
-    """Make an earlier version champion again, hold automatic promotion, and record it."""
+def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> ChampionChange:
+    """Make an earlier version the champion again, hold automatic promotion, and record it."""
     from include.registry import promotion
 
     change = promotion.rollback(pipeline.name, to, reason=reason, by=by, trusted=trusted_of(pipeline.training))
@@ -53,8 +32,8 @@ def rollback(pipeline: Pipeline, to: int | None, *, reason: str, by: str) -> Cha
     return change
 
 
-def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
-    """Let no run promote until it is released, and record it."""
+def hold(pipeline: Pipeline, *, reason: str, by: str) -> ChampionChange:
+    """Hold automatic promotion until it is released, and record it."""
     from include.registry import promotion
 
     change = promotion.hold(pipeline.name, reason=reason, by=by)
@@ -62,20 +41,20 @@ def hold(pipeline: Pipeline, *, reason: str, by: str) -> Change:
     return change
 
 
-def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[Change, str]:
-    """Let runs promote again, record it where something was held, and say what was."""
+def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[ChampionChange, str]:
+    """Release a hold, record it where there was one, and return the change with a sentence."""
     from include.registry import promotion
 
     change, was = promotion.release(pipeline.name, by=by)
     if was is None:
-        return change, f"{pipeline.name}: nothing was held"
-    hold_told = f"released the hold of {was.by} since {was.at}: {was.reason}"
-    _record_change("release", change, by, f"{reason}; {hold_told}" if reason else hold_told)
-    return change, f"{pipeline.name}: the hold of {was.by} since {was.at} is released"
+        return change, f"{pipeline.name}: there was no hold"
+    released = f"released the hold of {was.by} since {was.at}: {was.reason}"
+    _record_change("release", change, by, f"{reason}; {released}" if reason else released)
+    return change, f"{pipeline.name}: released the hold of {was.by} since {was.at}"
 
 
-def told(change: Change) -> list[str]:
-    """Say which version was champion and is, and what is held."""
+def describe_change(change: ChampionChange) -> list[str]:
+    """Return which version was the champion, which is now, and the hold in force, in sentences."""
     before, after = (f"version {each}" if each else "none" for each in (change.before, change.after))
     lines = [f"{change.pipeline}: the champion was {before} and is {after}"]
     if change.hold:
@@ -83,12 +62,14 @@ def told(change: Change) -> list[str]:
     return lines
 
 
-def _record_change(kind: Kind, change: Change, by: str, reason: str, more: dict[str, Any] | None = None) -> None:
-    """Record what a person decided about the champion, after it has taken effect.
+def _record_change(
+    kind: Kind, change: ChampionChange, by: str, reason: str, more: dict[str, Any] | None = None
+) -> None:
+    """Record a person's decision about the champion, after it has taken effect.
 
-    The same decision that is asked for again, since the first try was killed, has one record.
+    A decision that is repeated because the first attempt was killed has one record.
     """
-    # a hold tells one roll-back from another; a promotion takes effect once
+    # the time of its hold identifies a roll-back; a promotion takes effect once
     moment = change.hold.at if change.hold and kind in ("hold", "rollback") else _now().isoformat()
     content = {
         "champion_before": change.before,
@@ -98,82 +79,6 @@ def _record_change(kind: Kind, change: Change, by: str, reason: str, more: dict[
     }
     key = f"{kind} {change.before} {change.after} {moment}"
     append(change.pipeline, kind, key, by=by, content=content | (more or {}), now=_now())
-
-
-def champions_of(plan: RunPlan, registration: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Return the champion's version before and after a run.
-
-    Where another has promoted since the run was planned, that is what this one has found and left.
-    """
-    compared = plan.champion.version if plan.champion else None
-    if registration["alias"] == "champion":
-        return compared, registration["version"]
-    found = registration.get("champion", compared)
-    return found, found
-
-
-def approver_of(answer: dict[str, Any] | None) -> str | None:
-    """Return who approved; whoever rejected has not."""
-    return answer["by"] if answer and answer["approved"] else None
-
-
-def _content(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Return the decision of a run as JSON types."""
-    folder = files.folder(plan)
-    verdict, evidence, features = files.verdict(plan), files.evidence(plan).to_json(), files.features(plan)
-    registration = run_files.read_json(folder / "registration.json", "what was registered")
-    challenger, answer = files.challenger(plan), answer_of(plan)
-    before, after = champions_of(plan, registration)
-    content = {
-        "run": plan.run_key,
-        "as_of": plan.as_of,
-        "planned_at": plan.created_at,
-        "dry_run": plan.dry_run,
-        "snapshot": plan.snapshot,
-        "features": {
-            "version": features.version,
-            "build": features.build,
-            "rows": features.rows,
-            "labelled_rows": features.labelled_rows,
-        },
-        "rows": {"learned": challenger["rows"], "held_out": evidence["holdout"]["rows"]},
-        "code": {"version": plan.code_version.removesuffix("-dirty"), "dirty": plan.code_version.endswith("-dirty")},
-        "lock": plan.lock,
-        "definition": pipeline_files(pipeline),
-        "seed": plan.seed,
-        "tuning_seconds": plan.tuning_seconds,
-        "training": pipeline.training.model_dump(mode="json"),
-        "gate": pipeline.gate.model_dump(mode="json"),
-        "tuning": run_files.read_json(folder / "tuning.json", "what the search found"),
-        "challenger": challenger,
-        "evidence": evidence,
-        "verdict": verdict.verdict,
-        "reason": registration["note"] or verdict.reason,
-        "checks": [vars(result) for result in verdict.results],
-        "metric": _metric(evidence, explanations(plan).get("curves")),
-        "approval": answer,
-        "approver": approver_of(answer),
-        "mlflow_run": registration["mlflow_run_id"],
-        "challenger_version": registration["version"],
-        # a registration of an earlier release has no digests
-        "registered_model": {name: registration.get(name) for name in ("sha256", "manifest")},
-        "champion_before": before,
-        "champion_after": after,
-    }
-    return without_nan(content)
-
-
-def _metric(evidence: dict[str, Any], curves: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the gate's metric with its interval, and by how much it is better than that of the opponent."""
-    name = evidence["metric"]
-    low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
-    return {
-        "name": name,
-        "value": evidence["challenger"]["metrics"].get(name),
-        "low": low,
-        "high": high,
-        "better_by": (evidence["champion"] or evidence["baseline"])["difference"],
-    }
 
 
 def _now() -> datetime:

@@ -1,6 +1,6 @@
-"""What explains a challenger: its curves and contributions, and the card that tells it all.
+"""Explanations of a challenger: its curves and contributions, and the model card.
 
-A run is as good without them: what goes wrong here is told in the log, and no task fails.
+A run does not need them: an error here is logged, and no task fails.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.metrics import Metric
-    from include.workflows.retrain.measure import ChampionModel, Holdout
+    from include.workflows.retrain.measure import ChampionModel, HoldoutRows
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
 
-#: Rows that a prediction is compared with.
+#: Number of training rows that a prediction is explained against.
 BACKGROUND_ROWS = 100
 
 
@@ -34,33 +34,33 @@ def write_explanations(
     plan: RunPlan,
     model: Model,
     champion: ChampionModel | None,
-    holdout: Holdout,
-    learned: pd.DataFrame,
-    measure: Metric,
+    holdout: HoldoutRows,
+    train: pd.DataFrame,
+    metric: Metric,
 ) -> None:
-    """Write curves.json and contributions.json; null in the place of one that cannot be measured.
+    """Write curves.json and contributions.json; a file holds null where its measurement failed.
 
     Parameters
     ----------
-    learned
-        The rows that the model has learned from.
+    train
+        The rows that the model was fitted on.
     """
-    measured: dict[str, Callable[[], dict[str, Any]]] = {
-        "curves": lambda: _curves(pipeline, model, champion, holdout, measure),
-        "contributions": lambda: _contributions(pipeline, model, holdout, learned),
+    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+        "curves": lambda: _curves(pipeline, model, champion, holdout, metric),
+        "contributions": lambda: _contributions(pipeline, model, holdout, train),
     }
-    for name, measured_now in measured.items():
+    for name, measure in measurements.items():
         try:
-            found = measured_now()
+            found = measure()
         except Exception as error:
             log.warning("%s: the %s were not measured: %r", pipeline.name, name, error)
-            log.debug("why", exc_info=True)
+            log.debug("the cause", exc_info=True)
             found = None
         run_files.write_json(files.folder(plan) / f"{name}.json", found)
 
 
 def explanations(plan: RunPlan) -> dict[str, Any]:
-    """Return what `write_explanations` has left, by its name; nothing of a run of an older Nightshift."""
+    """Return the files of `write_explanations` by name, without those that an older release did not write."""
     found = {}
     for name in ("curves", "contributions"):
         try:
@@ -71,7 +71,7 @@ def explanations(plan: RunPlan) -> dict[str, Any]:
 
 
 def card_documents(pipeline: Pipeline, facts: dict[str, Any]) -> dict[str, str]:
-    """Return the model card by its file names, or nothing where it cannot be written."""
+    """Return the model card by file name; nothing where it cannot be rendered."""
     from include.reports.card.card import model_card
     from include.reports.card.html import html_card
     from include.reports.card.markdown import markdown_card
@@ -85,7 +85,7 @@ def card_documents(pipeline: Pipeline, facts: dict[str, Any]) -> dict[str, str]:
 
 
 def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
-    """Return some rows of a frame, in its order, the same for a seed."""
+    """Return a sample of a frame's rows in their order; the same seed gives the same rows."""
     import numpy as np
 
     if len(frame) <= rows:
@@ -94,7 +94,7 @@ def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
 
 
 def _curves(
-    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: Holdout, measure: Metric
+    pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: HoldoutRows, metric: Metric
 ) -> dict[str, Any]:
     from include.evaluation.curves import measure_curves
     from include.training.fit import predict
@@ -104,10 +104,10 @@ def _curves(
     if champion is not None and champion.model is not None and training.task == "binary":
         try:
             theirs = predict(champion.model, holdout.frame, training, classes)
-        except Exception as error:  # noqa: BLE001  the evidence has it in its own words
-            log.info("%s: the champion's curves are left out: %r", pipeline.name, error)
+        except Exception as error:  # noqa: BLE001  the evidence names the error
+            log.info("%s: the card has no curves of the champion: %r", pipeline.name, error)
     return measure_curves(
-        measure,
+        metric,
         holdout.y,
         holdout.days,
         predict(model, holdout.frame, training, classes),
@@ -119,12 +119,12 @@ def _curves(
     ).to_json()
 
 
-def _contributions(pipeline: Pipeline, model: Model, holdout: Holdout, learned: pd.DataFrame) -> dict[str, Any]:
+def _contributions(pipeline: Pipeline, model: Model, holdout: HoldoutRows, train: pd.DataFrame) -> dict[str, Any]:
     from include.training.contribution_summary import SUMMARY_ROWS, summarize_contributions
     from include.training.explain_predictions import explain_predictions
 
     training = pipeline.training
     rows = sample(holdout.frame, SUMMARY_ROWS, training.seed)
-    background = sample(learned, BACKGROUND_ROWS, training.seed)
+    background = sample(train, BACKGROUND_ROWS, training.seed)
     explained = explain_predictions(model, rows, background, training, holdout.classes, training.seed)
     return summarize_contributions(explained, rows).to_json()

@@ -1,4 +1,4 @@
-"""Explains one prediction: a row of the feature table, from its raw values to what each adds."""
+"""Explain the prediction of one row of the feature table by the contribution of each feature."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.registry.champion import Champion
 
-#: Rows that the prediction is compared with.
+#: Number of training rows that a prediction is explained against.
 BACKGROUND_ROWS = 200
-#: Keys that are looked through for one that is like a misspelt one.
+#: Number of keys that are searched for one like a misspelt key.
 LIKE_KEYS = 5000
 
 
 @dataclass(frozen=True)
 class FeatureShare:
-    """What one feature of the row adds, in the unit."""
+    """The contribution of one feature of the row, in the unit."""
 
     feature: str
     value: Any
@@ -40,27 +40,27 @@ class RowExplained:
     Attributes
     ----------
     version, family
-        The model's.
+        Version and family of the model.
     table_version
-        Of the feature table.
+        Version of the feature table.
     key
-        Of the row, by the key's columns.
+        The row's value of each key column.
     rows
-        Rows of this key, of which the newest is explained.
+        Number of rows with this key; the newest is explained.
     label
-        What came of it; None where that is not known.
+        The row's label; None where it is not known.
     features
-        The weightiest first.
+        The largest contribution first.
     base, total
-        Base, and base and contributions together, in the unit.
+        The base, and the sum of base and contributions, in the unit.
     explained
-        What the total is as a prediction.
+        The total as a prediction.
     prediction
-        What the model predicts, before its calibrator where `before_calibration` is set.
+        The model's prediction, before calibration where `before_calibration` is set.
     calibrated
-        What the calibrator makes of it; None where there is none, or where it is in the prediction already.
+        The calibrated prediction; None where there is no calibrator, or where `prediction` is calibrated.
     predicted_class
-        Of several classes the one that the probability is of.
+        The class whose probability is explained; None unless the task is multiclass.
     """
 
     pipeline: str
@@ -84,23 +84,23 @@ class RowExplained:
 
 
 def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = None, seed: int = 0) -> RowExplained:
-    """Return what each feature adds to what a version predicts of a row of the newest feature table.
+    """Return the contribution of each feature to a version's prediction of a row of the newest feature table.
 
     Parameters
     ----------
     keys
-        A value of each column of features.key, in that order, or as `column=value` in any.
+        A value for each column of features.key, in that order, or `column=value` in any order.
     version
-        By default the champion.
+        The champion by default.
 
     Raises
     ------
     RunMissing
         If no run has built features yet.
     EvaluationFailed
-        If the table has no such row, or lacks a feature that the version takes.
+        If the table has no such row, or lacks a feature of the version.
     ModelRefused
-        If there is no champion, or no such version, or its files are not those that were registered.
+        If there is no champion, no such version, or its files are not those that were registered.
     TrackingUnavailable
         If MLflow does not answer.
     """
@@ -114,26 +114,26 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     from include.training.model_file import trusted_of
 
     table = newest_features(pipeline)
-    asked = asked_key(pipeline, keys)
+    key = parse_key(pipeline, keys)
     rows = read_feature_rows(table)
-    position, found_rows = _position(pipeline, rows, asked)
-    found = _version(pipeline, version)
+    position, found_rows = _find_row(pipeline, rows, key)
+    found = _find_version(pipeline, version)
     model, training = load_champion(found, trusted_of(pipeline.training)), pipeline.training
     frame = rows.slice(position, 1).to_pandas()
     added = explain_predictions(model, frame, _background(rows, found, seed), training, None, seed)
     predicted = predict(model, frame, training)[0]
     features = [
-        FeatureShare(name, _plain(frame[name].iloc[0]), float(values[0])) for name, values in added.values.items()
+        FeatureShare(name, _to_python(frame[name].iloc[0]), float(values[0])) for name, values in added.values.items()
     ]
     return RowExplained(
         pipeline=pipeline.name,
         version=found.version,
         family=found.family,
         table_version=table.version,
-        key=asked,
+        key=key,
         prediction_time=str(frame["prediction_time"].iloc[0]),
         rows=found_rows,
-        label=_plain(frame[pipeline.features.label].iloc[0]) if pipeline.features.label in frame else None,
+        label=_to_python(frame[pipeline.features.label].iloc[0]) if pipeline.features.label in frame else None,
         features=sorted(features, key=lambda each: (-abs(each.contribution), each.feature)),
         base=float(added.base[0]),
         total=float(added.total[0]),
@@ -147,13 +147,13 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     )
 
 
-def asked_key(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
+def parse_key(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
     """Return the value of each key column, as text.
 
     Raises
     ------
     EvaluationFailed
-        If a value is missing, or one too many, or of a column that is no key.
+        If a value is missing, one is too many, or a column is not in the key.
     """
     columns = pipeline.features.key
     named = [each.split("=", 1) for each in keys]
@@ -173,36 +173,36 @@ def asked_key(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _position(pipeline: Pipeline, rows: pa.Table, asked: dict[str, str]) -> tuple[int, int]:
-    """Return where the newest row of a key is, the rows being in the order of their times, and how many there are."""
+def _find_row(pipeline: Pipeline, rows: pa.Table, key: dict[str, str]) -> tuple[int, int]:
+    """Return the position of the newest row with a key, and the number of rows with it; rows are in time order."""
     import numpy as np
 
-    missing = [name for name in asked if name not in rows.column_names]
+    missing = [name for name in key if name not in rows.column_names]
     if missing:
         raise EvaluationFailed(
-            f"{pipeline.name}: the newest feature table has no column {', '.join(missing)}, since pipeline.yaml has "
-            f"changed after it was built; run the DAG {pipeline.name}.retrain first"
+            f"{pipeline.name}: the newest feature table has no column {', '.join(missing)}, because pipeline.yaml has "
+            f"changed since the table was built; run the DAG {pipeline.name}.retrain first"
         )
     matching = np.ones(rows.num_rows, dtype=bool)
-    for name, value in asked.items():
+    for name, value in key.items():
         matching &= _texts(rows, name) == value
     places = np.flatnonzero(matching)
     if len(places):
         return int(places[-1]), len(places)
     last = rows.slice(max(0, rows.num_rows - LIKE_KEYS))
-    keys = list(dict.fromkeys(", ".join(each) for each in _keys(last, asked)))
-    told = ", ".join(asked.values())
-    near = difflib.get_close_matches(told, keys, n=1, cutoff=0.5)
+    keys = list(dict.fromkeys(", ".join(each) for each in _keys(last, key)))
+    wanted = ", ".join(key.values())
+    near = difflib.get_close_matches(wanted, keys, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     newest = f", the newest being '{keys[-1]}'" if keys else ""
     raise EvaluationFailed(
-        f"{pipeline.name}: the newest feature table has no row with {', '.join(asked)} '{told}'{hint} (it holds "
+        f"{pipeline.name}: the newest feature table has no row with {', '.join(key)} '{wanted}'{hint} (it holds "
         f"{rows.num_rows:,} rows{newest})"
     )
 
 
 def _texts(rows: pa.Table, name: str) -> Any:
-    """Return a column as text, as it is typed on a command line, of shape (n_rows,)."""
+    """Return a column as the text that a user types on a command line, of shape (n_rows,)."""
     import pyarrow as pa
 
     column = rows[name]
@@ -216,11 +216,11 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value == value and value == int(value) else str(value)
 
 
-def _keys(rows: pa.Table, asked: dict[str, str]) -> list[tuple[str, ...]]:
-    return list(zip(*(map(str, _texts(rows, name)) for name in asked), strict=True))
+def _keys(rows: pa.Table, key: dict[str, str]) -> list[tuple[str, ...]]:
+    return list(zip(*(map(str, _texts(rows, name)) for name in key), strict=True))
 
 
-def _version(pipeline: Pipeline, version: int | None) -> Champion:
+def _find_version(pipeline: Pipeline, version: int | None) -> Champion:
     from include.registry.champion import find_champion, find_version
 
     if version is not None:
@@ -232,7 +232,7 @@ def _version(pipeline: Pipeline, version: int | None) -> Champion:
 
 
 def _background(rows: pa.Table, found: Champion, seed: int) -> pd.DataFrame:
-    """Return some of the rows that the version has learned from, or of all where the table has them no longer."""
+    """Return a sample of the version's training rows, or of all rows where the table no longer has those."""
     import numpy as np
 
     times = rows["prediction_time"].to_pandas().dt.strftime("%Y-%m-%d").to_numpy(dtype=str)
@@ -243,8 +243,8 @@ def _background(rows: pa.Table, found: Champion, seed: int) -> pd.DataFrame:
     return rows.take(places).to_pandas()
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of a frame as Python has it; None where there is none."""
+def _to_python(value: Any) -> Any:
+    """Return a value of a frame as a Python type; None where it is null."""
     import pandas as pd
 
     if pd.isna(value):

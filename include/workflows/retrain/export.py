@@ -1,4 +1,4 @@
-"""The challenger in the formats that pipeline.yaml asks for, beside the model file that Nightshift itself loads."""
+"""Exports of the challenger in other formats, beside the model file that Nightshift itself loads."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ONNX = "model.onnx"
-#: Held-out rows on which both are compared.
+#: Number of holdout rows on which an export is compared to the model.
 MAX_ROWS = 5000
 
 
 def write_exports(
     pipeline: Pipeline, plan: RunPlan, model: Model, rows: pd.DataFrame, classes: list[Any] | None
 ) -> None:
-    """Write the formats that are asked for; where one is not to be had, the log says why, and the run goes on.
+    """Write the formats that pipeline.yaml names; where one cannot be written, log the reason and go on.
 
     Parameters
     ----------
     rows
-        Held-out rows, on which its predictions are compared.
+        Holdout rows, on which the predictions are compared.
     classes
-        The labels that the model tells apart, of several classes.
+        The labels of a multiclass task.
     """
     from include.training.columns import feature_columns
     from include.training.fit import predict
@@ -47,24 +47,28 @@ def write_exports(
     export = export_onnx(model, columns, pipeline.training, rows, expected)
     if export.content is None:
         log.warning(
-            "%s: no ONNX file is written, since %s; docs/how-to/serve-with-onnx.md has the models that can be exported",
-            *(pipeline.name, export.reason),
+            "%s: wrote no ONNX file, because %s; docs/how-to/serve-with-onnx.md names the models that can be exported",
+            pipeline.name,
+            export.reason,
         )
         return
     run_files.write_bytes(_file(plan), export.content)
     log.info(
-        "%s: ONNX file of %s bytes; on %s rows its predictions differ by at most %.2g",
-        *(pipeline.name, f"{len(export.content):,}", f"{export.rows:,}", export.largest_difference),
+        "%s: wrote an ONNX file of %s bytes; its predictions of %s rows differ by at most %.2g",
+        pipeline.name,
+        f"{len(export.content):,}",
+        f"{export.rows:,}",
+        export.largest_difference,
     )
 
 
 def exported_files(pipeline: Pipeline, plan: RunPlan) -> dict[str, bytes]:
-    """Return the files that were written, by their names in MLflow."""
+    """Return the exported files, by their names in MLflow."""
     path = _file(plan)
     return {ONNX: path.read_bytes()} if "onnx" in pipeline.export and path.exists() else {}
 
 
 def _file(plan: RunPlan) -> UPath:
-    # of the model that the run has now, and of no earlier one
-    digest = files.challenger(plan)["sha256"][:12]
+    # named for the model, so that a refitted challenger does not take an earlier one's export
+    digest = files.challenger(plan).sha256[:12]
     return files.folder(plan) / f"challenger-{digest}.onnx"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from include.core import settings
 from include.features.build import FeatureTable, read_features
 from include.lake import run_files
+from include.workflows.retrain.documents import Answer, FittedChallenger, RegistrationResult
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.evidence import Evidence
+    from include.evaluation.importance import Importance
     from include.gate.verdict import Verdict
     from include.training.split import Split
+    from include.training.tuning_result import TuningResult
     from include.workflows.retrain.plan import RunPlan
 
 T = TypeVar("T")
+
+#: The file that holds the answer of a person.
+ANSWER = "approval.json"
 
 
 def folder(plan: RunPlan) -> UPath:
@@ -42,16 +47,58 @@ def features(plan: RunPlan) -> FeatureTable:
 
 
 def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
-    """Return the automated features that do not help, which nothing is learned from."""
+    """Return the automated features that do not help, so no model learns from them."""
     if not pipeline.features.selects:
         return []
-    selection = run_files.read_json(folder(plan) / "selection.json", "the selection of features")
-    return [each["feature"] for each in selection["dropped"]]
+    return _made(
+        plan,
+        "selection.json",
+        "the selection of features",
+        lambda fields: [judgement["feature"] for judgement in fields["dropped"]],
+    )
 
 
-def challenger(plan: RunPlan) -> dict[str, Any]:
-    """Return what the run's challenger is."""
-    return run_files.read_json(folder(plan) / "challenger.json", "the challenger")
+def tuning(plan: RunPlan) -> dict[str, TuningResult]:
+    """Return the result of the search by family."""
+    from include.training.tuning_result import TuningResult
+
+    return _made(
+        plan,
+        "tuning.json",
+        "the result of the search",
+        lambda families: {family: TuningResult(**fields) for family, fields in families.items()},
+    )
+
+
+def challenger(plan: RunPlan) -> FittedChallenger:
+    """Return the run's challenger."""
+    return _made(plan, "challenger.json", "the challenger", FittedChallenger.from_json)
+
+
+def importance(plan: RunPlan) -> list[Importance]:
+    """Return how important each feature is to the challenger."""
+    from include.evaluation.importance import Importance
+
+    return _made(
+        plan,
+        "importance.json",
+        "the importance of the features",
+        lambda features: [Importance(**fields) for fields in features],
+    )
+
+
+def registration(plan: RunPlan) -> RegistrationResult:
+    """Return what became of the run's model in MLflow."""
+    return _made(
+        plan, "registration.json", "the registration", lambda fields: RegistrationResult.from_json(fields, plan)
+    )
+
+
+def answer(plan: RunPlan) -> Answer | None:
+    """Return the answer that a person gave in this run; None where there is none yet."""
+    if not (folder(plan) / ANSWER).exists():
+        return None
+    return _made(plan, ANSWER, "the answer", Answer.from_json)
 
 
 def challenger_file(plan: RunPlan, sha256: str) -> UPath:
@@ -65,7 +112,7 @@ def challenger_copy(plan: RunPlan) -> Iterator[Path]:
     """Yield the path of the challenger's file on this machine."""
     from include.core.errors import RunMissing
 
-    kept = challenger_file(plan, challenger(plan)["sha256"])
+    kept = challenger_file(plan, challenger(plan).sha256)
     try:
         with run_files.local_copy(kept) as path:
             yield path
@@ -78,7 +125,7 @@ def load_challenger(pipeline: Pipeline, plan: RunPlan) -> Model:
     from include.training.model_file import load_model, trusted_of
 
     with challenger_copy(plan) as path:
-        return load_model(path, challenger(plan)["sha256"], trusted_of(pipeline.training))
+        return load_model(path, challenger(plan).sha256, trusted_of(pipeline.training))
 
 
 def evidence(plan: RunPlan) -> Evidence:
@@ -108,7 +155,7 @@ def made_from(pipeline: Pipeline, plan: RunPlan, *more: Any) -> str:
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _made(plan: RunPlan, name: str, what: str, make: Callable[[dict[str, Any]], T]) -> T:
+def _made(plan: RunPlan, name: str, what: str, make: Callable[[Any], T]) -> T:
     """Return what is made of a file in the run's folder."""
     path = folder(plan) / name
     fields = run_files.read_json(path, what)
@@ -131,7 +178,7 @@ def journal_file(plan: RunPlan, digest: str) -> Path:
 def frame_and_split(pipeline: Pipeline, plan: RunPlan) -> tuple[pd.DataFrame, Split]:
     """Return the feature frame and its split by time, the same in every step of a run."""
     frame = read_features(features(plan))
-    return frame, split_rows(pipeline, frame, date.fromisoformat(plan.as_of))
+    return frame, split_rows(pipeline, frame, plan.as_of)
 
 
 def frame_to_learn_from(pipeline: Pipeline, plan: RunPlan) -> tuple[pd.DataFrame, Split]:

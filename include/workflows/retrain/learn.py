@@ -1,16 +1,18 @@
-"""The steps that learn: search parameters, and fit the challenger."""
+"""The steps that train: search the candidates' parameters, and fit the challenger."""
 
 from __future__ import annotations
 
 import io
 import logging
 import time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include.core import settings
-from include.core.errors import RunMissing, TrainingImpossible
+from include.core.errors import OtherRelease, RunMissing, TrainingImpossible
 from include.lake import run_files
 from include.workflows.retrain import files
+from include.workflows.retrain.documents import FittedChallenger
 from include.workflows.retrain.refit import refit
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ log = logging.getLogger(__name__)
 
 
 def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
-    """Search the candidates' parameters for the plan's seconds; return each one's best score.
+    """Search the candidates' parameters within the plan's time budget; return the best score of each family.
 
     Parameters
     ----------
     worker
-        Number of the task, where several search together.
+        Number of this task where several tasks search together.
     """
     import numpy as np
 
@@ -55,7 +57,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
         search.interrupt(worker)
         unreachable.unlink()
     if search.is_over(plan.tuning_seconds, worker):
-        log.info("%s: this run's search is over already, its trials are used again", plan.pipeline)
+        log.info("%s: the search of this run has ended; its trials are used again", plan.pipeline)
     else:
         frame, split = files.frame_to_learn_from(pipeline, plan)
         check_trainable(pipeline, frame, split)
@@ -63,37 +65,35 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
         try:
             search.run(folds, plan.tuning_seconds, worker, keep)
         except TrainingImpossible as error:
-            if error.retryable:  # the trial's end could not be told, and the next try must not take it for a death
+            if error.retryable:
+                # the storage did not record the trial's end; the next attempt must not count the trial as dead
                 run_files.write_bytes(unreachable, b"")
             raise
     if search.waits_for_others():
-        log.info("%s: every trial left is another task's, which is still to tell its result", plan.pipeline)
+        log.info("%s: waits for the results of other tasks; no trial is left for this one", plan.pipeline)
         return {}
     results = search.results()
-    _tell(pipeline, results)
+    _log_results(pipeline, results)
     return {family: result.score for family, result in results.items()}
 
 
 def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Fit the best of what was found on all rows before the holdout; return what the challenger is."""
+    """Fit the best result of the search on all rows before the holdout; return the challenger."""
     from include.evaluation.metrics import Metric
     from include.training.challenger import choose_challenger, fit_challenger
     from include.training.combine import weighted_mean
     from include.training.folds import Folds
 
-    path = files.folder(plan) / "challenger.json"
     digest = files.made_from(pipeline, plan)
-    if path.exists():
-        # a file of the same model differs in its bytes each time, and a version is known by its bytes
-        found = run_files.read_json(path, "the challenger")
-        if found["made_from"] == digest:
-            log.info("%s: this run has fitted its challenger already", plan.pipeline)
-            return found
+    fitted = _fitted_before(plan, digest)
+    if fitted:
+        log.info("%s: this run has already fitted its challenger", plan.pipeline)
+        return fitted.to_json()
     results = _open_search(pipeline, plan, digest).results()
     run_files.write_json(
         files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
     )
-    _tell(pipeline, results)
+    _log_results(pipeline, results)
     frame, split = files.frame_to_learn_from(pipeline, plan)
     folds = Folds(pipeline, frame, split, Metric.of(pipeline.training), settings.threads())
     tuned = [_tuned(plan, digest, result) for result in results.values() if result.trial is not None]
@@ -101,31 +101,48 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     validated = weighted_mean({each.family: each.predictions for each in tuned}, chosen.weights)
     y = folds.y[folds.validated]
     held = frame.iloc[split.holdout]
-    del frame  # the folds hold the rows to learn from, which need not be in memory twice
+    del frame  # the folds hold the training rows; a second copy would double the memory
     start = time.monotonic()
     model = fit_challenger(pipeline, folds.rows, chosen, y, validated, settings.threads())
     fit_seconds = time.monotonic() - start
-    told = chosen.to_json() | {
-        "sha256": files.write_model(plan, model),
-        "rows": len(split.train),
-        "train_start": split.train_start,
-        "train_end": split.train_end,
-        "made_from": digest,
-    }
-    run_files.write_json(path, told)
+    fitted = FittedChallenger(
+        chosen=chosen,
+        sha256=files.write_model(plan, model),
+        rows=len(split.train),
+        train_start=date.fromisoformat(split.train_start),
+        train_end=date.fromisoformat(split.train_end),
+        made_from=digest,
+    )
+    run_files.write_json(files.folder(plan) / "challenger.json", fitted.to_json())
     for reason in chosen.reasons:
         log.info("%s: %s", plan.pipeline, reason)
     log.info(
-        "%s: challenger %s fitted on %s rows of %s to %s",
-        *(plan.pipeline, chosen.family, f"{len(split.train):,}", split.train_start, split.train_end),
+        "%s: fitted challenger %s on %s rows from %s to %s",
+        plan.pipeline,
+        chosen.family,
+        f"{len(split.train):,}",
+        split.train_start,
+        split.train_end,
     )
     del model
     refit(pipeline, plan, digest, folds.rows, held, chosen, y, validated, fit_seconds)
-    return told
+    return fitted.to_json()
 
 
-def _tell(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
-    """Log what the search found, the candidates without a result first."""
+def _fitted_before(plan: RunPlan, digest: str) -> FittedChallenger | None:
+    """Return the challenger that an earlier attempt fitted from the same inputs, if one did.
+
+    Fitting again would change the bytes of the model file, and a version is known by its bytes.
+    """
+    try:
+        fitted = files.challenger(plan)
+    except (RunMissing, OtherRelease):
+        return None
+    return fitted if fitted.made_from == digest else None
+
+
+def _log_results(pipeline: Pipeline, results: Mapping[str, TuningResult]) -> None:
+    """Log the results of the search, the candidates without a result first."""
     from include.training.tuning_result import format_unfinished, tuning_table
 
     if unfinished := format_unfinished(results):
@@ -146,8 +163,8 @@ def _predictions_file(plan: RunPlan, digest: str, family: str, trial: int) -> UP
     return files.folder(plan) / f"predictions-{digest}-{family}-{trial}.npy"
 
 
-def _tuned(plan: RunPlan, digest: str, result: Any) -> TunedCandidate:
-    """Return a family's result with the predictions of its best trial."""
+def _tuned(plan: RunPlan, digest: str, result: TuningResult) -> TunedCandidate:
+    """Return the result of a family, with the predictions of its best trial."""
     import numpy as np
 
     from include.training.challenger import TunedCandidate

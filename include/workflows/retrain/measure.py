@@ -1,4 +1,4 @@
-"""Measures all that the gate judges by: challenger, champion and baseline on the same held-out rows."""
+"""Measure the evidence for the gate: challenger, champion and baseline on the same holdout rows."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Holdout:
-    """The rows that all are measured on.
+class HoldoutRows:
+    """The rows that every model is measured on.
 
     Attributes
     ----------
     frame
-        The held-out feature rows.
+        The feature rows of the holdout.
     y
-        Their labels, encoded, of shape (n_rows,).
+        Their encoded labels, of shape (n_rows,).
     learned
-        The labels of the rows to learn from, encoded, for the baseline.
+        The encoded labels of the training rows, for the baseline.
     start, end
         First and last day of the holdout, ISO.
     classes
-        The labels that the codes stand for, for several classes.
+        The labels of a multiclass task, in the order of their codes.
     """
 
     frame: pd.DataFrame
@@ -53,20 +53,20 @@ class Holdout:
 
 @dataclass(frozen=True)
 class ChallengerModel:
-    """Tonight's model.
+    """The model that the run has fitted.
 
     Attributes
     ----------
-    told
-        What `collect_evidence` takes as `challenger_is`.
+    facts
+        The argument `challenger_is` of `collect_evidence`.
     path, sha256
-        Its file and the file's digest.
+        The model file and its digest.
     features
-        The columns that it takes.
+        The columns that the model takes.
     """
 
     model: Model
-    told: dict[str, Any]
+    facts: dict[str, Any]
     path: Path
     sha256: str
     features: list[str]
@@ -74,17 +74,17 @@ class ChallengerModel:
 
 @dataclass(frozen=True)
 class ChampionModel:
-    """The model that would be replaced, or the reason why it cannot be scored.
+    """The model that would be replaced, or the reason why it cannot predict.
 
     Attributes
     ----------
-    told
-        What `collect_evidence` takes as `champion_is`.
+    facts
+        The argument `champion_is` of `collect_evidence`.
     inputs
-        The kind of each column that it takes, `number` or `text`; None where that is not known.
+        The kind of each column that the model takes, `number` or `text`; None where the kinds are not known.
     """
 
-    told: dict[str, Any]
+    facts: dict[str, Any]
     model: Model | None = None
     error: str | None = None
     inputs: dict[str, Any] | None = None
@@ -92,24 +92,24 @@ class ChampionModel:
 
 def measure_evidence(
     pipeline: Pipeline,
-    holdout: Holdout,
+    holdout: HoldoutRows,
     challenger: ChallengerModel,
     champion: ChampionModel | None,
     refits: Refits | None = None,
     labels: LabelCoverage | None = None,
 ) -> Evidence:
-    """Return the evidence that the gate decides by.
+    """Return the evidence for the gate.
 
-    A champion that fails on these rows is told as one that cannot be scored.
+    The evidence names the error of a champion that fails on these rows.
 
     Parameters
     ----------
     champion
-        None where there is none yet.
+        None where there is no champion yet.
     refits
-        What fits of the challenger with other seeds came to.
+        The metric of refits with other seeds.
     labels
-        How many of the holdout's labels are known.
+        The share of the holdout's labels that is known.
     """
     from include.evaluation.baseline import baseline_predictions
     from include.evaluation.calibration import measure_calibration
@@ -133,7 +133,7 @@ def measure_evidence(
         return predict(challenger.model, rows, training, classes)
 
     ours = predicted(frame)
-    theirs, error = _champions(pipeline, champion, frame, classes)
+    theirs, error = _predict_by_champion(pipeline, champion, frame, classes)
     evidence = collect_evidence(
         pipeline,
         y_true=y,
@@ -142,35 +142,46 @@ def measure_evidence(
         baseline=baseline_predictions(pipeline, holdout.learned, frame, len(classes) if classes else None),
         champion=theirs,
         champion_error=error,
-        challenger_is=challenger.told,
-        champion_is=champion.told if champion else None,
+        challenger_is=challenger.facts,
+        champion_is=champion.facts if champion else None,
         holdout_days=(holdout.start, holdout.end),
         classes=classes,
     )
-    measure = Metric.of(training, evidence.challenger.threshold)
-    metric = evidence.metric
+    metric = Metric.of(training, evidence.challenger.threshold)
     noise: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
     columns = feature_columns(pipeline, frame).among(challenger.features)
     grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
-    operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # while nothing else runs
-    with ThreadPoolExecutor(1) as beside:
-        reload = beside.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
+    operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # before anything runs beside it
+    with ThreadPoolExecutor(1) as executor:
+        reload = executor.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
         return replace(
             evidence,
             operation=operation,
             slices=measure_slices(
-                *(measure, frame, gate.slices, y, days, ours, theirs),
+                metric,
+                frame,
+                gate.slices,
+                y,
+                days,
+                ours,
+                theirs,
                 **grouped,
                 champion_threshold=evidence.champion.threshold if evidence.champion else None,
             ),
-            fairness=measure_fairness(measure, frame, gate.sensitive, y, days, ours, **grouped),
-            calibration=measure_calibration(measure, y, days, ours, theirs, **noise),
+            fairness=measure_fairness(metric, frame, gate.sensitive, y, days, ours, **grouped),
+            calibration=measure_calibration(metric, y, days, ours, theirs, **noise),
             shift=None if theirs is None else measure_prediction_drift(ours, theirs),
             plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
             robustness=measure_robustness(
-                *(predicted, frame, y, measure, evidence.challenger.metrics[metric]),
-                *((evidence.baseline.metrics or {}).get(metric, math.nan), challenger.features),
-                *(columns.numeric, columns.categorical),
+                predicted,
+                frame,
+                y,
+                metric,
+                evidence.challenger.metrics[metric.name],
+                (evidence.baseline.metrics or {}).get(metric.name, math.nan),
+                challenger.features,
+                columns.numeric,
+                columns.categorical,
                 training.seed,
             ),
             signature=compare_signatures(
@@ -182,10 +193,10 @@ def measure_evidence(
         )
 
 
-def _champions(
+def _predict_by_champion(
     pipeline: Pipeline, champion: ChampionModel | None, frame: pd.DataFrame, classes: list[Any] | None
 ) -> tuple[np.ndarray | None, str | None]:
-    """Return the champion's predictions, or why it cannot be scored."""
+    """Return the champion's predictions, or the reason why it cannot predict."""
     from include.core.errors import NightshiftError
     from include.training.fit import predict
 

@@ -1,4 +1,4 @@
-"""Plan: what one retraining run reads, compares with and may spend; pinned before anything is done."""
+"""Pin what a retraining run reads, which champion it compares to, and how long it may search."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from include.core import settings
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
-from include.registry.proof import find_recorded_champion
+from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:
@@ -25,20 +25,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunPlan(PinnedPlan):
-    """Everything that decides what a run does; a run that is repeated has the same plan.
+    """Everything that determines a retraining run; a repeated run has the same plan.
 
     Attributes
     ----------
     champion
-        The version that the challenger must beat, or None.
+        The version that the challenger must beat, or None where there is no champion yet.
     """
+
+    MOMENTS: ClassVar[tuple[str, ...]] = ("created_at",)
 
     tuning_seconds: int
     dry_run: bool
     seed: int
     code_version: str
     lock: str
-    created_at: str
+    created_at: datetime
 
 
 def plan_run(
@@ -49,7 +51,7 @@ def plan_run(
     *,
     dry_run: bool = False,
 ) -> RunPlan:
-    """Pin what a run reads and compares with, or return the plan that this run made before.
+    """Pin the inputs of a run, or return the plan that this run made earlier.
 
     Parameters
     ----------
@@ -59,29 +61,31 @@ def plan_run(
     Raises
     ------
     ConfigError
-        If a check of the gate cannot be made.
+        If a check of the gate cannot be loaded.
     NotIngested
         If the lake does not hold every source up to `as_of`.
     TrackingUnavailable
-        If MLflow cannot say who the champion is.
+        If MLflow does not answer which version is the champion.
     """
-    kept = RunPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
-    check_gate(pipeline)  # a night's work is not lost to what could be known before
+    existing = RunPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
+    check_gate(pipeline)  # a mistake in the gate should stop the run now, not after hours of training
     as_of, snapshot = pin_day(pipeline, as_of, needed_by="this run", instead="start a run")
     check_published(pipeline, as_of)
     holes = missing_range(pipeline, as_of)
     if holes:
         log.warning(
-            "%s: the lake lacks days of %s to %s, so nothing is learned from them and trailing features are of fewer "
-            "days; run the DAG %s.ingest for them to mend it",
-            *(pipeline.name, *holes, pipeline.name),
+            "%s: the lake lacks days from %s to %s, so the model does not learn from them and trailing features cover "
+            "fewer days; run the DAG %s.ingest for these days",
+            pipeline.name,
+            *holes,
+            pipeline.name,
         )
     plan = RunPlan(
         pipeline=pipeline.name,
         run_key=run_key,
-        as_of=as_of.isoformat(),
+        as_of=as_of,
         snapshot=snapshot,
         champion=find_recorded_champion(pipeline.name),
         tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
@@ -89,18 +93,18 @@ def plan_run(
         seed=pipeline.training.seed,
         code_version=code_version(),
         lock=lock_digest(),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=datetime.now(UTC).replace(microsecond=0),
     )
-    plan.keep()
+    plan.save()
     champion = f"version {plan.champion.version}" if plan.champion else "none yet"
-    log.info("%s: as of %s, champion %s, tables %s", pipeline.name, as_of, champion, snapshot)
+    log.info("%s: planned as of %s, champion %s, table versions %s", pipeline.name, as_of, champion, snapshot)
     return plan
 
 
 def code_version() -> str:
-    """Return the commit of the running code, with `-dirty` where files differ from it.
+    """Return the commit of the running code, with `-dirty` where files differ from the commit.
 
-    An image without git says so in NIGHTSHIFT_CODE_VERSION.
+    In an image without git, NIGHTSHIFT_CODE_VERSION names the commit.
     """
     named = os.environ.get("NIGHTSHIFT_CODE_VERSION")
     if named:

@@ -1,9 +1,8 @@
-"""The steps that make what is learned from: build, prove, validate and select the features."""
+"""The steps that prepare the training data: build, validate, check for leakage and select the features."""
 
 from __future__ import annotations
 
 import logging
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include.features.build import build_features, read_feature_rows
@@ -18,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def build(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Build the feature table of the plan's snapshot; return its version."""
-    table = build_features(pipeline, plan.snapshot, date.fromisoformat(plan.as_of)).to_json()
+    """Build the feature table from the plan's snapshot; return the table's version."""
+    table = build_features(pipeline, plan.snapshot, plan.as_of).to_json()
     run_files.write_json(files.folder(plan) / "features.json", table)
     return table
 
 
 def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Hold the feature table against its expectations; return how many hold."""
+    """Validate the feature table; return the number of expectations, and the warnings."""
     from include.validation.validate import validate_features
 
     report = validate_features(pipeline, read_feature_rows(files.features(plan)))
@@ -34,22 +33,23 @@ def validate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
 
 
 def prove(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Show on a sample that no feature knows the future; return what was compared."""
+    """Check on a sample that no feature uses the future; return the result."""
     from include.features.leakage_check import check_leakage
 
-    # another sample every night: after some weeks most of the table's times have had their turn
-    day = date.fromisoformat(plan.as_of)
+    # each night checks another sample, so after some weeks most of the table has been checked
+    day = plan.as_of
     proof = check_leakage(pipeline, files.features(plan), plan.snapshot, day, seed=plan.run_key).to_json()
     run_files.write_json(files.folder(plan) / "proof.json", proof)
     return proof
 
 
 def select(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
-    """Choose the automated features that help; return which are kept and which dropped."""
-    from include.training.select import select_features
+    """Choose the automated features that help; return which are kept and which are dropped."""
+    from include.training.select import Selection, select_features
 
     path = files.folder(plan) / "selection.json"
-    run_files.write_json(path, {"kept": [], "dropped": []})  # what is split below is not yet selected from
+    # the split below takes all features, since none is selected yet
+    run_files.write_json(path, Selection([], [], None).to_json())
     frame, split = files.frame_and_split(pipeline, plan)
     selection = select_features(pipeline, frame, split).to_json()
     run_files.write_json(path, selection)

@@ -1,6 +1,6 @@
-"""What a challenger has learned from, as the monitor will remember it: a file that is kept with the model.
+"""The reference of a challenger: sketches of its training rows and predictions, for the monitor.
 
-A run is as good without it: what goes wrong here is told in the log, and no task fails.
+A run does not need it: an error here is logged, and no task fails.
 """
 
 from __future__ import annotations
@@ -23,43 +23,46 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def write_reference(pipeline: Pipeline, plan: RunPlan, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> None:
-    """Sketch the features and the predictions; where that fails, the log says why, and the run goes on.
+def write_reference(
+    pipeline: Pipeline, plan: RunPlan, model: Model, train: pd.DataFrame, holdout: pd.DataFrame
+) -> None:
+    """Sketch the features of the training rows and the predictions of the holdout; log an error and go on.
 
     Parameters
     ----------
-    learned, held
-        The rows that the model has learned from, and those that were held out.
+    train, holdout
+        The rows that the model was fitted on, and the holdout rows.
     """
     from include.evaluation.reference import day_numbers, make_reference, prediction_columns
     from include.training.fit import predict
 
-    challenger, training = files.challenger(plan), pipeline.training
+    chosen, training = files.challenger(plan).chosen, pipeline.training
     try:
         reference = make_reference(
-            learned[challenger["features"]],
-            prediction_columns(predict(model, held, training, challenger["classes"]), challenger["classes"]),
-            (day_numbers(learned["prediction_time"]), day_numbers(held["prediction_time"])),
+            train[chosen.features],
+            prediction_columns(predict(model, holdout, training, chosen.classes), chosen.classes),
+            (day_numbers(train["prediction_time"]), day_numbers(holdout["prediction_time"])),
             window_days=pipeline.monitoring.window_days,
             min_rows=pipeline.monitoring.min_rows,
-            classes=challenger["classes"],
+            classes=chosen.classes,
         )
     except Exception as error:
         log.warning(
-            "%s: what the challenger has learned from was not sketched, so the monitor will know no drift of its: %r",
-            *(pipeline.name, error),
+            "%s: no reference was written, so the monitor cannot measure drift of this version: %r",
+            pipeline.name,
+            error,
         )
-        log.debug("why", exc_info=True)
+        log.debug("the cause", exc_info=True)
         return
     run_files.write_json(_file(plan), reference.to_json())
 
 
 def model_files(plan: RunPlan) -> dict[str, bytes]:
-    """Return what is kept with the challenger's model, by file name."""
+    """Return the files that are registered with the challenger's model, by name."""
     path = _file(plan)
     return {REFERENCE: path.read_bytes()} if path.exists() else {}
 
 
 def _file(plan: RunPlan) -> UPath:
-    # of the model that the run has now, and of no earlier one
-    return files.folder(plan) / f"reference-{files.challenger(plan)['sha256'][:12]}.json"
+    # named for the model, so that a refitted challenger does not take an earlier one's reference
+    return files.folder(plan) / f"reference-{files.challenger(plan).sha256[:12]}.json"

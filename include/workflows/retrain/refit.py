@@ -1,4 +1,4 @@
-"""Fits of the challenger with other seeds, which show how much of its quality is luck."""
+"""Refits of the challenger with other seeds, which show how much of its quality is luck."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Refits may take so much of the seconds that the search has.
+#: Time for all refits, as a share of the search's time budget.
 SHARE_OF_TUNING = 0.25
-#: Between the seeds, so that none draws as another's neighbour does.
+#: Distance between seeds, so that refits do not share the derived seeds of a neighbour.
 SEED_STEP = 1000
 
 
@@ -35,22 +35,22 @@ def refit(
     plan: RunPlan,
     digest: str,
     rows: pd.DataFrame,
-    held: pd.DataFrame,
+    holdout: pd.DataFrame,
     chosen: ChallengerSpec,
     y: np.ndarray,
     validated: np.ndarray,
     fit_seconds: float,
 ) -> None:
-    """Fit what was chosen with other seeds, while there is time, and keep what each predicts of the holdout.
+    """Refit the challenger with other seeds while time is left, and keep each one's predictions of the holdout.
 
     Parameters
     ----------
     rows, y, validated
         As `fit_challenger` takes them.
-    held
-        The held-out rows.
+    holdout
+        The holdout rows.
     fit_seconds
-        What the fit of the challenger took; a refit that would end too late is not begun.
+        Duration of the challenger's fit; no refit starts that would exceed the time.
     """
     import numpy as np
 
@@ -65,19 +65,19 @@ def refit(
         other = pipeline.model_copy(update={"training": pipeline.training.model_copy(update={"seed": seed})})
         try:
             model = fit_challenger(other, rows, chosen, y, validated, settings.threads())
-            predicted = predict(model, held, pipeline.training, chosen.classes)
-        except Exception:  # the challenger is there, and the gate is told of fewer refits
-            log.exception("%s: the fit with seed %s failed", plan.pipeline, seed)
+            predicted = predict(model, holdout, pipeline.training, chosen.classes)
+        except Exception:  # the challenger is fitted; the gate judges by fewer refits
+            log.exception("%s: the refit with seed %s failed", plan.pipeline, seed)
             continue
         content = io.BytesIO()
         np.save(content, predicted)
         run_files.write_bytes(_file(plan, digest, seed), content.getvalue())
         made += 1
-    log.info("%s: fitted with %s other seed%s of %s", plan.pipeline, made, "s" * (made != 1), pipeline.gate.refits)
+    log.info("%s: refitted with %s of %s other seeds", plan.pipeline, made, pipeline.gate.refits)
 
 
-def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Metric, y_true: np.ndarray) -> Refits | None:
-    """Return what the fits with other seeds come to; None where none was made."""
+def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, metric: Metric, y_true: np.ndarray) -> Refits | None:
+    """Return the metric of each refit on the holdout; None where there is no refit."""
     import numpy as np
 
     from include.evaluation.refits import Refits
@@ -87,7 +87,7 @@ def read_refits(pipeline: Pipeline, plan: RunPlan, digest: str, measure: Metric,
         path = _file(plan, digest, seed)
         if path.exists():
             predicted = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-            found[seed] = measure.value(y_true, predicted)
+            found[seed] = metric.value(y_true, predicted)
     return Refits(list(found), list(found.values())) if found else None
 
 

@@ -1,10 +1,9 @@
-"""Replay: make a registered version again from what its run recorded, and hold both against each other."""
+"""Replay: train a registered version again from its run's record, and compare both models' predictions."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -24,24 +23,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Predictions that differ by less are the same but for the order in which threads added numbers.
+#: Predictions that differ by less than this differ only by the order in which threads added numbers.
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of making a version again.
+    """The result of replaying a version.
 
     Attributes
     ----------
     rows, train_rows, compared_rows
-        Of the feature table, of those learned from, and of the held-out ones that both models predicted.
+        Number of rows in the feature table, in the training data, and in the holdout that both models predicted.
     largest_difference
-        Of the two models' predictions.
+        Largest difference between the two models' predictions.
     identical
         Whether all predictions are equal to the last bit.
     changes
-        What is not as it was when the version was made, each as a clause.
+        What has changed since the version was made, one clause each.
     """
 
     version: int
@@ -54,21 +53,21 @@ class Replay:
 
     @property
     def agrees(self) -> bool:
-        """Whether both models predict the same, to the precision of sums."""
+        """Whether both models predict the same within `TOLERANCE`."""
         return self.largest_difference <= TOLERANCE
 
 
 def replay(name: str, version: int, progress: Progress) -> Replay:
     """Rebuild a version's features from the recorded table versions, retrain, and compare predictions.
 
-    Nothing is written: not to the lake, and not to MLflow.
+    A replay writes nothing to the lake and nothing to MLflow.
 
     Raises
     ------
     ModelRefused
-        If the version's run did not record enough.
+        If the record of the version's run is incomplete.
     LakeError
-        If a table version is older than what the lake keeps.
+        If the lake no longer keeps a table version.
     """
     import numpy as np
 
@@ -88,7 +87,7 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
     with run_files.refuse_other_release("what was recorded", f"version {version} of {name}"):
         plan = RunPlan.from_json(record.plan)
         chosen = ChallengerSpec.from_json(record.challenger)
-    as_of = date.fromisoformat(plan.as_of)
+    as_of = plan.as_of
     with _recorded_pipeline(name, record) as pipeline:
         training, label = pipeline.training, pipeline.features.label
         with progress("build_features"):
@@ -96,9 +95,9 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
         split = split_rows(pipeline, frame, as_of)
         threads = settings.threads()
         kept_out = pipeline.kept_out | set(chosen.features)
-        learned = frame[[column for column in frame.columns if column in kept_out]]
+        kept = frame[[column for column in frame.columns if column in kept_out]]
         with progress("train_challenger"):
-            folds = Folds(pipeline, learned, split, Metric.of(training), threads)
+            folds = Folds(pipeline, kept, split, Metric.of(training), threads)
             validated = None
             if chosen.calibration != "none":
                 candidates = candidates_of(training)
@@ -110,28 +109,28 @@ def replay(name: str, version: int, progress: Progress) -> Replay:
                 }
                 validated = weighted_mean(predictions, chosen.weights)
             y = folds.y[folds.validated]
-            model = fit_challenger(pipeline, learned.iloc[split.train], chosen, y, validated, threads)
+            model = fit_challenger(pipeline, kept.iloc[split.train], chosen, y, validated, threads)
         with progress("compare_predictions"):
             registered = load_version(record, trusted_of(training))
             holdout = frame.iloc[split.holdout]
-            again = predict(model, holdout, training, chosen.classes)
-            before = predict(registered, holdout, training, chosen.classes)
-    log.info("%s: version %s made again from %s labelled %s", name, version, len(split.train), label)
+            replayed = predict(model, holdout, training, chosen.classes)
+            recorded = predict(registered, holdout, training, chosen.classes)
+    log.info("%s: replayed version %s from %s rows with a label %s", name, version, f"{len(split.train):,}", label)
     return Replay(
-        version,
-        len(frame),
-        len(split.train),
-        len(holdout),
-        float(np.max(np.abs(again - before))) if len(holdout) else 0.0,
-        bool(np.array_equal(again, before)),
-        _changes(plan, record),
+        version=version,
+        rows=len(frame),
+        train_rows=len(split.train),
+        compared_rows=len(holdout),
+        largest_difference=float(np.max(np.abs(replayed - recorded))) if len(holdout) else 0.0,
+        identical=bool(np.array_equal(replayed, recorded)),
+        changes=_changes(plan, record),
     )
 
 
 def _as_decided(record: VersionRecord) -> VersionRecord:
-    """Return what a version was made from as the chain of records has it, which nobody can change unseen.
+    """Return the inputs of a version from the chain of records, where no change goes unnoticed.
 
-    Of a run that was killed before it was recorded, or of an older release, there is only what MLflow keeps.
+    A run that was killed before it was recorded, and a run of an older release, have only MLflow's documents.
     """
     from include.registry.records.chain import read_all
 
@@ -147,14 +146,12 @@ def _as_decided(record: VersionRecord) -> VersionRecord:
                 challenger=decided["challenger"],
                 definition=decided["definition"],
             )
-    log.info(
-        "%s: no record has what version %s was made from; MLflow's documents are used", record.name, record.version
-    )
+    log.info("%s: uses MLflow's documents, because no record has the inputs of version %s", record.name, record.version)
     return record
 
 
 def _recorded_pipeline(name: str, record: VersionRecord) -> AbstractContextManager[Pipeline]:
-    """Give the pipeline as its folder was when the version was made."""
+    """Return a context with the pipeline as its folder was when the version was made."""
     from contextlib import contextmanager
 
     from include.config.loader import read_pipeline
@@ -172,8 +169,8 @@ def _recorded_pipeline(name: str, record: VersionRecord) -> AbstractContextManag
             pipeline, mistakes = read_pipeline(folder)
             if pipeline is None or mistakes:
                 raise ModelRefused(
-                    f"{name}: what version {record.version} recorded cannot be run by this release ({mistakes[0]}); "
-                    f"check out its code, {record.plan['code_version']}"
+                    f"{name}: this release cannot run the pipeline that version {record.version} recorded "
+                    f"({mistakes[0]}); check out its code, {record.plan['code_version']}"
                 )
             yield pipeline
 
@@ -181,17 +178,17 @@ def _recorded_pipeline(name: str, record: VersionRecord) -> AbstractContextManag
 
 
 def _changes(plan: RunPlan, record: VersionRecord) -> list[str]:
-    """Say what is not as it was, which may be why predictions differ."""
+    """Return the changes since the version was made, which may explain different predictions."""
     changes = []
     now, lock = code_version(), lock_digest()
     if now != plan.code_version:
-        changes.append(f"the code was {_shown(plan.code_version)} and is {_shown(now)}")
+        changes.append(f"the code was {_short_version(plan.code_version)} and is {_short_version(now)}")
     if lock != plan.lock:
         changes.append("requirements.txt has changed")
     return changes
 
 
-def _shown(version: str) -> str:
-    """Return a code version with its hash shortened."""
+def _short_version(version: str) -> str:
+    """Return a code version with a shortened hash."""
     commit, _, dirty = version.partition("-")
     return f"{commit[:12]}-{dirty}" if dirty else commit[:12]

@@ -1,4 +1,4 @@
-"""The whole night in one process, without Airflow: for a notebook, a debugger and a fair measure."""
+"""A nightly run in one process, without Airflow: for a notebook, a debugger and benchmarks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.core.connections import Connections
 
-#: Data whose newest day is older than this have probably ended.
+#: A pipeline whose newest day is older than this probably receives no new data.
 STILL_COMING = timedelta(days=2)
 
-#: Called with the name of each step; the step runs inside of what it returns.
+#: Called with the name of each step; returns a context in which the step runs.
 Progress = Callable[[str], AbstractContextManager[Any]]
 
 
@@ -40,7 +40,7 @@ def ingest(
     progress: Progress = silent,
     run_key: str = "local",
 ) -> None:
-    """Extract, validate and publish every source for a range of days, both ends inclusive."""
+    """Extract, validate and publish every source for a range of days, both ends included."""
     for source in pipeline.sources:
         raw = lake.RawTable(lake.raw_uri(pipeline.name, source))
         with progress(f"{source}.extract"):
@@ -60,7 +60,7 @@ def retrain(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Take one challenger through the gate and return what `steps.summarize` returns."""
+    """Train one challenger, let the gate judge it, and return the result of `steps.summarize`."""
     with progress("plan_run"):
         plan = plan_run(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run)
     with progress("build_features"):
@@ -87,13 +87,13 @@ def retrain(
 
 
 def ended_earlier(pipeline: Pipeline, as_of: date) -> str | None:
-    """Return what to do if the data ended before the day of a run that named none, or None where they go on."""
+    """Return advice for a run that named no day where the data seem to have ended, or None where they go on."""
     newest = newest_day(pipeline)
     if newest is None:
-        return f"if the data end before {as_of}, name their last day: --as-of YYYY-MM-DD"
+        return f"if the data end before {as_of}, name their last day with --as-of YYYY-MM-DD"
     if newest >= as_of - STILL_COMING:
         return None
-    return f"the newest rows in the lake are of {newest}; if the data end there, name that day: --as-of {newest}"
+    return f"the newest rows in the lake are from {newest}; if the data end there, name that day: --as-of {newest}"
 
 
 def run(

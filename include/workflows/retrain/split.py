@@ -1,4 +1,4 @@
-"""How a run's rows are split: the same way in every step, and when a version is made again."""
+"""The split of a run's rows: the same in every step, and when a version is replayed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def split_rows(pipeline: Pipeline, frame: pd.DataFrame, as_of: date) -> Split:
-    """Split a feature frame into the rows to learn from and those held out."""
+    """Split a feature frame into training rows and holdout rows."""
     import pandas as pd
 
     from include.training.columns import groups_of
@@ -27,7 +27,7 @@ def split_rows(pipeline: Pipeline, frame: pd.DataFrame, as_of: date) -> Split:
         frame["prediction_time"].to_numpy(),
         labels.notna().to_numpy(),
         training,
-        # the labels of later days may be known in part only, and which part is not by chance
+        # only part of the labels of later days may be known, and that part is not a random sample
         through=as_of - timedelta(days=training.gap_days),
         groups=groups_of(pipeline, frame),
         classes=pd.factorize(labels)[0] if training.classifies else None,
@@ -35,7 +35,7 @@ def split_rows(pipeline: Pipeline, frame: pd.DataFrame, as_of: date) -> Split:
 
 
 def label_coverage(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> LabelCoverage:
-    """Return how many of the labels of a split's holdout are known, beside those of the days before it."""
+    """Return the share of known labels in the holdout, compared to the training days."""
     from dataclasses import replace
 
     import numpy as np

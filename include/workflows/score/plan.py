@@ -1,4 +1,4 @@
-"""Plan: which rows a scoring run predicts, from which tables, and by which version; pinned before anything is done."""
+"""Pin which rows a scoring run predicts, from which table versions, and with which model version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from include.core.errors import ScoringImpossible
 from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
-from include.registry.proof import find_recorded_champion
+from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:
@@ -20,40 +20,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Columns of the predictions that no key may be called.
+#: Column names of the predictions, which no key column may have.
 OWN_COLUMNS = ("ds", "prediction", "decision", "predicted_class", "model_version")
 
 
 @dataclass(frozen=True)
 class ScoringPlan(PinnedPlan):
-    """Everything that decides what a scoring run publishes; a run that is repeated has the same plan.
+    """Everything that determines what a scoring run publishes; a repeated run has the same plan.
 
     Attributes
     ----------
     as_of
-        It predicts the rows that are asked as of this day, as `include.core.as_of` says.
+        The run predicts the rows of this day, as `include.core.as_of` defines them.
     planned_at
-        ISO moment in UTC, to the microsecond: of two plans for a day the later one's predictions stand.
+        In UTC, to the microsecond: the predictions of the later of two plans for a day stand.
     """
 
     FOLDER: ClassVar[str] = "score/"
+    MOMENTS: ClassVar[tuple[str, ...]] = ("planned_at",)
 
     champion: Champion
-    planned_at: str
-
-    @property
-    def day(self) -> date:
-        """The day `as_of`."""
-        return date.fromisoformat(self.as_of)
+    planned_at: datetime
 
     @property
     def moment(self) -> int:
-        """When the plan was made, in microseconds since 1970."""
-        return (datetime.fromisoformat(self.planned_at) - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+        """`planned_at` in microseconds since 1970."""
+        return (self.planned_at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) -> ScoringPlan:
-    """Pin what a run predicts and by which version, or return the plan that this run made before.
+    """Pin the inputs of a scoring run, or return the plan that this run made earlier.
 
     Parameters
     ----------
@@ -65,57 +61,63 @@ def plan_scoring(pipeline: Pipeline, run_key: str, as_of: date | None = None) ->
     NotIngested
         If the lake does not hold every source up to `as_of`.
     ScoringImpossible
-        If there is no champion, or a key column has a name that the predictions need.
+        If there is no champion, or a key column has a name that the table of predictions uses.
     ModelRefused, TrackingUnavailable
-        If MLflow cannot say who the champion is.
+        If MLflow does not answer which version is the champion.
     """
-    kept = ScoringPlan.kept(pipeline.name, run_key)
-    if kept:
-        return kept
+    existing = ScoringPlan.load_existing(pipeline.name, run_key)
+    if existing:
+        return existing
     check_key(pipeline)
     day, snapshot = pin_day(pipeline, as_of, needed_by="scoring", instead="score")
     check_published(pipeline, day)
     champion = find_recorded_champion(pipeline.name)
     if champion is None:
         raise ScoringImpossible(
-            f"{pipeline.name} has no champion yet, so nothing can be predicted; run the DAG {pipeline.name}.retrain "
-            "until it promotes a version, then start this run again"
+            f"{pipeline.name} has no champion yet that could predict; run the DAG {pipeline.name}.retrain until it "
+            "promotes a version, then start this run again"
         )
-    _warn(pipeline, day, champion)
-    planned_at = datetime.now(UTC).isoformat(timespec="microseconds")
-    plan = ScoringPlan(pipeline.name, run_key, day.isoformat(), snapshot, champion, planned_at)
-    plan.keep()
-    log.info("%s: as of %s, version %s, tables %s", pipeline.name, day, champion.version, snapshot)
+    _warn_of_biased_predictions(pipeline, day, champion)
+    plan = ScoringPlan(pipeline.name, run_key, day, snapshot, champion, datetime.now(UTC))
+    plan.save()
+    log.info(
+        "%s: planned as of %s, model version %s, table versions %s", pipeline.name, day, champion.version, snapshot
+    )
     return plan
 
 
 def check_key(pipeline: Pipeline) -> None:
-    """Refuse a key column that is called as one of the predictions' own.
+    """Refuse a key column with a name that the table of predictions uses.
 
     Raises
     ------
     ScoringImpossible
-        If there is one.
+        If there is such a column.
     """
     for name in pipeline.features.key:
         if name.lower() in OWN_COLUMNS or name.lower().startswith(PROBABILITY):
             raise ScoringImpossible(
-                f"{pipeline.name}: features.key names '{name}', and the table of predictions has a column of its own "
-                f"that is called so; give the column another name in {pipeline.features.query} and in pipeline.yaml"
+                f"{pipeline.name}: features.key names '{name}', and the table of predictions has a column of that "
+                f"name; give the key column another name in {pipeline.features.query} and in pipeline.yaml"
             )
 
 
-def _warn(pipeline: Pipeline, day: date, champion: Champion) -> None:
-    """Say what makes predictions worse, or better than they are."""
+def _warn_of_biased_predictions(pipeline: Pipeline, day: date, champion: Champion) -> None:
+    """Log what makes predictions worse than usual, or look better than they are."""
     holes = missing_range(pipeline, day)
     if holes:
         log.warning(
-            "%s: the lake lacks days of %s to %s, so trailing features are of fewer days than those that were learned "
-            "from; run the DAG %s.ingest for them to mend it",
-            *(pipeline.name, *holes, pipeline.name),
+            "%s: the lake lacks days from %s to %s, so trailing features cover fewer days than in training; run the "
+            "DAG %s.ingest for these days",
+            pipeline.name,
+            *holes,
+            pipeline.name,
         )
     if champion.train_end >= day.isoformat():
         log.warning(
-            "%s: version %s has learned from days up to %s, so what it predicts as of %s looks better than it is",
-            *(pipeline.name, champion.version, champion.train_end, day),
+            "%s: predictions as of %s look better than they are, because version %s learned from days up to %s",
+            pipeline.name,
+            day,
+            champion.version,
+            champion.train_end,
         )

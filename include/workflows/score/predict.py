@@ -1,4 +1,4 @@
-"""Predicts rows with a champion that was trained on others, or says why it cannot."""
+"""Predict rows with the champion, or refuse with the reason why it cannot predict them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 def check_inputs(
     pipeline: Pipeline, champion: Champion, model: Model, inputs: Mapping[str, str] | None, rows: pa.Table
 ) -> pd.DataFrame:
-    """Return what a champion takes of some rows, if it is all there and of the kind that it was trained on.
+    """Return the columns that a champion takes, if all are there and of the kind that it was trained on.
 
     Parameters
     ----------
     inputs
-        The kind of each column that it was registered with, `number` or `text`; None where that is not known.
+        The kind of each column at registration, `number` or `text`; None where the kinds are not known.
 
     Raises
     ------
     ScoringImpossible
-        If a column is gone or of another kind, or the champion was trained for another task.
+        If a column is missing or of another kind, or the champion was trained for another task.
     """
     who = f"{pipeline.name}: the champion, version {champion.version}, was trained"
     until = "until a version without it is the champion"
@@ -44,35 +44,37 @@ def check_inputs(
     missing = [name for name in names if name not in rows.column_names]
     if missing:
         raise ScoringImpossible(
-            f"{who} on {', '.join(missing)}, which {pipeline.features.query} no longer yields; keep it in the query "
+            f"{who} on {', '.join(missing)}, which {pipeline.features.query} no longer returns; keep it in the query "
             f"{until}"
         )
     frame = rows.select(names).to_pandas()
     kinds = {name: kind_of(frame[name].dtype) for name in names}
     changed = [name for name in names if inputs and inputs.get(name, kinds[name]) != kinds[name]]
     if inputs and changed:
-        told = ", ".join(f"'{name}' as {inputs[name]}, which is now {rows.schema.field(name).type}" for name in changed)
+        listed = ", ".join(
+            f"'{name}' as {inputs[name]}, which is now {rows.schema.field(name).type}" for name in changed
+        )
         raise ScoringImpossible(
-            f"{who} on {told}; cast it in {pipeline.features.query} as it was, and yield the new one under another "
-            f"name, {until}"
+            f"{who} on {listed}; cast it in {pipeline.features.query} to the old type, and return the new one under "
+            f"another name, {until}"
         )
     return frame
 
 
 def predict_rows(pipeline: Pipeline, champion: Champion, model: Model, rows: pa.Table, frame: pd.DataFrame) -> pa.Table:
-    """Return the predictions of rows, in their order, as they are published.
+    """Return the predictions of rows in their order, as the table of predictions has them.
 
     Parameters
     ----------
     rows
         With the key and `prediction_time`.
     frame
-        What `check_inputs` returned of them.
+        The result of `check_inputs` for these rows.
 
     Raises
     ------
     ScoringImpossible
-        If a prediction is no number.
+        If a prediction is not a finite number.
     """
     import numpy as np
     import pyarrow as pa
@@ -91,7 +93,7 @@ def predict_rows(pipeline: Pipeline, champion: Champion, model: Model, rows: pa.
     key = rows.select(list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME])))
     columns: dict[str, Any] = dict(zip(key.column_names, key.columns, strict=True))
     if classes is not None:
-        columns |= _of_classes(predicted, classes)
+        columns |= _class_columns(predicted, classes)
     else:
         columns["prediction"] = pa.array(predicted, pa.float64())
     if training.task == "binary":
@@ -102,8 +104,8 @@ def predict_rows(pipeline: Pipeline, champion: Champion, model: Model, rows: pa.
     return pa.table(columns)
 
 
-def _of_classes(predicted: np.ndarray, classes: list[Any]) -> dict[str, pa.Array]:
-    """Return the likeliest class with its probability, and the probability of each class."""
+def _class_columns(predicted: np.ndarray, classes: list[Any]) -> dict[str, pa.Array]:
+    """Return the columns with the likeliest class, its probability, and the probability of each class."""
     import numpy as np
     import pyarrow as pa
 
@@ -120,11 +122,11 @@ def _check_task(pipeline: Pipeline, model: Model, who: str) -> None:
     import numpy as np
 
     task = pipeline.training.task
-    found = getattr(model, "classes_", None)  # scikit-learn's mark of what predicts classes
+    found = getattr(model, "classes_", None)  # scikit-learn sets it on classifiers
     classes = None if found is None else set(np.asarray(found).tolist())
     fits = {"binary": classes is not None and classes <= {0, 1}, "multiclass": classes is not None}
     if not fits.get(task, classes is None):
         raise ScoringImpossible(
             f"{who} for another task than {task}, which pipeline.yaml names now; run the DAG {pipeline.name}.retrain "
-            "until it promotes a version that answers the new question"
+            "until it promotes a version for the new task"
         )

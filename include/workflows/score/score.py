@@ -1,8 +1,9 @@
-"""Score: build the rows that are asked, predict them with the champion, and publish the day."""
+"""Build the rows of a day, predict them with the champion, and publish the predictions."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import lake
@@ -11,6 +12,8 @@ from include.features.affected import defined_by, digest
 from include.features.prediction_runs import rows_to_predict
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pyarrow as pa
     from sklearn.pipeline import Pipeline as Model
 
@@ -19,46 +22,76 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Classes that the summary counts, the most frequent ones.
+#: Number of most frequent classes that the summary counts.
 SHOWN_CLASSES = 6
 
 
-def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
-    """Predict the rows of a plan's day and publish them, all of them or none; return what was published.
+@dataclass(frozen=True)
+class ScoringResult:
+    """What a scoring run published.
 
-    Nothing is written but the predictions: the feature table stays as it is.
+    Attributes
+    ----------
+    version
+        Version of the model.
+    mean_prediction
+        None without rows.
+    uri, table_version
+        The table of predictions and its version.
+    changed
+        Whether the run changed the table: these predictions, or newer ones, may have been published earlier.
+    """
+
+    as_of: date
+    version: int
+    rows: int
+    mean_prediction: float | None
+    uri: str
+    table_version: int
+    changed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self) | {"as_of": self.as_of.isoformat()}
+
+
+def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
+    """Predict the rows of a plan's day, publish all of them or none, and return a summary.
+
+    The feature table is not changed.
 
     Returns
     -------
     dict
         `as_of`, `version` of the model, `rows`, `mean_prediction` (None without rows), `uri` and `table_version` of
-        the predictions, whether they `changed`, and the same as a `table` of text.
+        the predictions, whether they `changed`, and all of it as a `table` of text.
 
     Raises
     ------
     ExpectationsFailed
         If rows break a critical expectation of features.yaml.
     FeatureQueryFailed
-        If the query does not run, or does not yield what pipeline.yaml declares.
+        If the query fails, or does not return what pipeline.yaml declares.
     ModelRefused
         If the champion's files are not those that were registered.
     ScoringImpossible
         If the champion cannot predict these rows.
     PublishConflict, SchemaMismatch, LakeError
-        With the predictions as they were.
+        The predictions are then unchanged.
     """
     import pyarrow.compute as pc
 
     from include.validation.validate import validate_rows
     from include.workflows.score.predict import check_inputs, predict_rows
 
-    rows = rows_to_predict(pipeline, plan.snapshot, plan.day)
+    rows = rows_to_predict(pipeline, plan.snapshot, plan.as_of)
     if not rows.num_rows:
         log.warning(
-            "%s: %s yields no row with a prediction_time of %s, up to the midnight that ends it, so the day is "
-            "published without predictions; its rows may come with a source that was not delivered, or the query may "
-            "yield them only once something has happened",
-            *(pipeline.name, pipeline.features.query, plan.as_of),
+            "%s: published %s without predictions, because %s returns no row with a prediction_time in that day, up to "
+            "the midnight that ends it; a source may lack the day, or the query may return rows only after an event",
+            pipeline.name,
+            plan.as_of,
+            pipeline.features.query,
         )
     else:
         validate_rows(pipeline, rows)
@@ -67,7 +100,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     predicted = predict_rows(pipeline, plan.champion, model, rows, frame)
     done = lake.publish_predictions(
         lake.predictions_uri(pipeline.name),
-        plan.as_of,
+        plan.as_of.isoformat(),
         predicted,
         digest([*defined_by(pipeline), pipeline.training.deterministic, pipeline.training.task, plan.to_json()]),
         {
@@ -79,23 +112,23 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
         },
         moment=plan.moment,
     )
-    result = {
-        "as_of": plan.as_of,
-        "version": plan.champion.version,
-        "rows": predicted.num_rows,
-        "mean_prediction": pc.mean(predicted["prediction"]).as_py(),
-        "uri": done.uri,
-        "table_version": done.version,
-        "changed": done.changed,
-    }
-    told = _table(pipeline, plan, predicted, result)
-    for line in told.splitlines():
+    result = ScoringResult(
+        as_of=plan.as_of,
+        version=plan.champion.version,
+        rows=predicted.num_rows,
+        mean_prediction=pc.mean(predicted["prediction"]).as_py(),
+        uri=done.uri,
+        table_version=done.version,
+        changed=done.changed,
+    )
+    table = _table(pipeline, plan, predicted, result)
+    for line in table.splitlines():
         log.info("%s", line)
-    return result | {"table": told}
+    return result.to_json() | {"table": table}
 
 
 def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
-    """Return the champion, from files that were verified, with the kind of each column that it takes."""
+    """Return the champion, loaded from verified files, and the kind of each column that it takes."""
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
 
@@ -104,29 +137,29 @@ def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] 
     except (ValueError, KeyError, TypeError) as error:
         raise ScoringImpossible(
             f"{pipeline.name}: the champion, version {plan.champion.version}, cannot be loaded "
-            f"({type(error).__name__}: {error}); install the requirements that it was made with, or roll back to "
+            f"({type(error).__name__}: {error}); install the requirements that it was trained with, or roll back to "
             "another version"
         ) from error
 
 
-def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: dict[str, Any]) -> str:
-    """Return what was published, a line each."""
-    champion, mean = plan.champion, result["mean_prediction"]
-    there = "" if result["changed"] else ", as it was: these predictions or newer ones are published already"
+def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: ScoringResult) -> str:
+    """Return the summary as text, one line for each fact."""
+    champion, mean = plan.champion, result.mean_prediction
+    unchanged = "" if result.changed else ", unchanged: these predictions or newer ones were published earlier"
     lines = {
-        "rows": f"{result['rows']:,}",
-        "version": f"{champion.version} ({champion.family}, of {champion.train_start} to {champion.train_end})",
-        "day": f"{plan.as_of}: asked up to the midnight (UTC) that ends it",
+        "rows": f"{result.rows:,}",
+        "version": f"{champion.version} ({champion.family}, trained on {champion.train_start} to {champion.train_end})",
+        "day": f"{plan.as_of}, up to the midnight (UTC) that ends it",
         "mean prediction": "none" if mean is None else f"{mean:.6g}",
     }
     if "decision" in predicted.column_names and champion.threshold is not None and predicted.num_rows:
         positive = sum(predicted["decision"].to_pylist())
-        lines["positive"] = f"{positive:,}, of a probability of at least {champion.threshold:.4g}"
+        lines["positive"] = f"{positive:,}, with a probability of at least {champion.threshold:.4g}"
     if "predicted_class" in predicted.column_names:
         counts = predicted["predicted_class"].value_counts().to_pylist()
         shown = sorted(counts, key=lambda count: -count["counts"])[:SHOWN_CLASSES]
         lines["classes"] = ", ".join(f"{count['values']} {count['counts']:,}" for count in shown) or "none"
-    lines["table"] = f"{result['uri']}, version {result['table_version']}{there}"
+    lines["table"] = f"{result.uri}, version {result.table_version}{unchanged}"
     width = max(map(len, lines))
     head = f"PREDICTED  {pipeline.name} as of {plan.as_of}"
     return "\n".join([head, "", *(f"{name:<{width}}  {value}" for name, value in lines.items())])

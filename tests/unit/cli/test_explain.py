@@ -13,7 +13,7 @@ from include.cli import main
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.errors import EvaluationFailed
-from include.workflows.retrain.explain_row import asked_key
+from include.workflows.retrain.explain_row import parse_key
 from tests import factories
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def test_a_key_of_several_columns_is_given_in_order_or_by_name(shop: Path) -> No
     factories.write_shop(shop.parent, pipeline=text)
     pipeline = load_pipeline("shop")
 
-    assert asked_key(pipeline, ["a", "b"]) == {"store": "a", "day": "b"}
-    assert asked_key(pipeline, ["day=b", "store=a=1"]) == {"store": "a=1", "day": "b"}
-    assert asked_key(pipeline, ["x=1", "b"]) == {"store": "x=1", "day": "b"}
+    assert parse_key(pipeline, ["a", "b"]) == {"store": "a", "day": "b"}
+    assert parse_key(pipeline, ["day=b", "store=a=1"]) == {"store": "a=1", "day": "b"}
+    assert parse_key(pipeline, ["x=1", "b"]) == {"store": "x=1", "day": "b"}
     for keys in (["a"], ["a", "b", "c"], ["store=a"], ["store=a", "store=b"], ["store=a", "shop=b"]):
         with pytest.raises(EvaluationFailed, match="key"):
-            asked_key(pipeline, keys)
+            parse_key(pipeline, keys)
 
 
 def test_the_page_shows_what_the_command_prints(shop: Path) -> None:

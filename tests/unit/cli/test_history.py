@@ -121,7 +121,7 @@ def test_the_models_are_verified_too(records: list[Record], monkeypatch: pytest.
         asked.append((pipeline, given))
         return ["record 3: the model of version 1 is another one"]
 
-    monkeypatch.setattr("include.registry.proof.prove_models", proof)
+    monkeypatch.setattr("include.registry.verification.verify_models", proof)
     monkeypatch.setattr("include.registry.champion.find_champion", lambda _: None)
 
     result = call("verify", "shop")

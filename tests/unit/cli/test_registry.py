@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from include.cli import main
 from include.core.errors import ModelRefused
 from include.registry import promotion
-from include.registry.promotion import Change, Hold
+from include.registry.promotion import ChampionChange, Hold
 from include.registry.records import chain
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def asked(shop: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
         monkeypatch.setattr(promotion, name, called)
 
-    answer("promote", Change("shop", 1, 2, None))
-    answer("rollback", Change("shop", 2, 1, HELD))
-    answer("hold", Change("shop", 2, 2, HELD))
-    answer("release", (Change("shop", 2, 2, None), HELD))
+    answer("promote", ChampionChange("shop", 1, 2, None))
+    answer("rollback", ChampionChange("shop", 2, 1, HELD))
+    answer("hold", ChampionChange("shop", 2, 2, HELD))
+    answer("release", (ChampionChange("shop", 2, 2, None), HELD))
     return asked
 
 
@@ -70,7 +70,7 @@ HOLDS = (
         (("hold", "shop", *BECAUSE), f"shop: the champion was version 2 and is version 2\n{HOLDS}", "hold", (2, 2)),
         (
             ("release", "shop", "--by", "ada"),
-            "shop: the hold of ada since 2024-03-21T08:00:00+00:00 is released\n"
+            "shop: released the hold of ada since 2024-03-21T08:00:00+00:00\n"
             "shop: the champion was version 2 and is version 2\n",
             "release",
             (2, 2),
@@ -112,11 +112,11 @@ def test_a_repeated_rollback_is_one_record(asked: list[tuple[Any, ...]]) -> None
 
 def test_a_release_without_a_hold_records_nothing(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The output says that no hold was set."""
-    monkeypatch.setattr(promotion, "release", lambda *_, **__: (Change("shop", 2, 2, None), None))
+    monkeypatch.setattr(promotion, "release", lambda *_, **__: (ChampionChange("shop", 2, 2, None), None))
 
     result = call("release", "shop")
 
-    assert result.output == "shop: nothing was held\nshop: the champion was version 2 and is version 2\n"
+    assert result.output == "shop: there was no hold\nshop: the champion was version 2 and is version 2\n"
     assert chain.read_all("shop") == []
 
 

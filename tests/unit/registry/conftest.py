@@ -15,7 +15,8 @@ import yaml
 from include.config.pipeline import Pipeline
 from include.config.training import Training
 from include.registry.client import mlflow_client
-from include.registry.register import Registration, RunRecord, register_model
+from include.registry.register import register_model
+from include.registry.run_record import Registration, RunRecord
 from include.training.fit import fit_model
 from include.training.model_file import save_model
 from tests import factories

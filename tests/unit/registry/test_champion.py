@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import champion as champion_module
-from include.registry.champion import Champion, aliases, find_champion, load_champion, read_beside_model
+from include.registry.champion import Champion, aliases, find_champion, load_champion, read_extra_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,29 +41,29 @@ def _model_file(home: Path, champion: Champion) -> Path:
     return path
 
 
-def test_a_file_beside_the_model_is_registered_with_it(shop_model: Shop, mlflow_home: Path) -> None:
-    """It is read as it was given, and refused once it was changed; a name that was not given is none."""
+def test_an_extra_file_is_registered_with_the_model(shop_model: Shop, mlflow_home: Path) -> None:
+    """It is read unchanged, refused after a change, and None for another name."""
     shop_model.register("night-1", model_files={"reference.json": b'{"rows": 5}'})
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    assert read_beside_model(champion, "reference.json") == b'{"rows": 5}'
-    assert read_beside_model(champion, "other.json") is None
+    assert read_extra_file(champion, "reference.json") == b'{"rows": 5}'
+    assert read_extra_file(champion, "other.json") is None
     assert load_champion(champion) is not None
 
     (_model_file(mlflow_home, champion).parent / "extra_files" / "reference.json").write_bytes(b'{"rows": 6}')
     with pytest.raises(ModelRefused, match=r"^extra_files/reference\.json has the SHA-256"):
-        read_beside_model(champion, "reference.json")
+        read_extra_file(champion, "reference.json")
 
 
 def test_a_version_that_was_registered_without_a_file_has_none(shop_model: Shop) -> None:
-    """As those of an earlier release."""
-    assert read_beside_model(_champion(shop_model), "reference.json") is None
+    """Versions of an earlier release have none."""
+    assert read_extra_file(_champion(shop_model), "reference.json") is None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's own, of integers
 def test_a_column_without_a_value_in_the_example_is_of_no_kind(tmp_path: Path) -> None:
-    """MLflow knows it as anything; the others have their kinds."""
+    """MLflow gives it the type `any`; the other columns have their kinds."""
     import pandas as pd
     from mlflow.models import Model as Logged
     from mlflow.models import infer_signature
@@ -77,7 +77,7 @@ def test_a_column_without_a_value_in_the_example_is_of_no_kind(tmp_path: Path) -
 
 
 def test_before_the_first_version_there_is_no_champion(mlflow_home: Path, name: str) -> None:
-    """A pipeline that MLflow has never heard of has no champion, and that is no error."""
+    """A pipeline without a registered model has no champion, and that is no error."""
     assert find_champion(name) is None
 
 
@@ -88,8 +88,8 @@ def test_without_the_alias_there_is_no_champion(shop_model: Shop) -> None:
     assert find_champion(shop_model.name) is None
 
 
-def test_the_champion_is_told_with_its_training(shop_model: Shop) -> None:
-    """Number, run, family, digest and days are what was registered, and are JSON."""
+def test_the_champion_has_the_facts_of_its_training(shop_model: Shop) -> None:
+    """Version, run, family, digest and days are those that were registered, and are JSON types."""
     champion = _champion(shop_model)
 
     assert (champion.version, champion.run_key, champion.family) == (1, "night-1", "linear")
@@ -125,7 +125,7 @@ def test_a_version_that_nightshift_did_not_register_is_refused(name: str, client
     with pytest.raises(
         ModelRefused,
         match=rf"^{name} version 1 is the champion in MLflow and lacks the tags nightshift\.run_key, .*"
-        r"nightshift\.train_end, so it was not registered by Nightshift; give the alias champion",
+        r"nightshift\.train_end, so Nightshift did not register it; give the alias champion",
     ) as refused:
         find_champion(name)
 
@@ -142,8 +142,8 @@ def test_a_changed_file_is_refused(shop_model: Shop, mlflow_home: Path) -> None:
         load_champion(champion)
 
 
-def test_code_in_its_place_is_refused_by_any_digest(shop_model: Shop, mlflow_home: Path, client: MlflowClient) -> None:
-    """A file that would run code is refused, even from one who can also change the digest in MLflow."""
+def test_code_in_place_of_the_model_is_refused(shop_model: Shop, mlflow_home: Path, client: MlflowClient) -> None:
+    """A file that would run code is refused, even where its digest in MLflow was changed too."""
     path = _model_file(mlflow_home, _champion(shop_model))
     skops.io.dump(FunctionTransformer(eval), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -159,7 +159,7 @@ def test_code_in_its_place_is_refused_by_any_digest(shop_model: Shop, mlflow_hom
 
 
 @pytest.mark.parametrize("is_there", ["the folder", "nothing"])
-def test_a_lost_file_is_told_by_name(is_there: str, shop_model: Shop, mlflow_home: Path) -> None:
+def test_the_error_of_a_lost_file_names_the_version(is_there: str, shop_model: Shop, mlflow_home: Path) -> None:
     """Where MLflow's store has lost the file or the whole model, the error names the version."""
     champion = _champion(shop_model)
     path = _model_file(mlflow_home, champion)
@@ -183,7 +183,7 @@ def test_no_alias_is_no_error(name: str, client: MlflowClient) -> None:
 
 
 def _unavailable(monkeypatch: pytest.MonkeyPatch, uri: str) -> TrackingUnavailable:
-    """Look for a champion where MLflow cannot say, and return the error."""
+    """Look for a champion where MLflow does not answer, and return the error."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(TrackingUnavailable) as refused:
@@ -191,8 +191,8 @@ def _unavailable(monkeypatch: pytest.MonkeyPatch, uri: str) -> TrackingUnavailab
     return refused.value
 
 
-def test_a_server_that_is_down_is_told_in_one_sentence(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence has the address, what was done, and what to do; and the task may be tried again."""
+def test_a_server_that_is_down_is_one_sentence(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the address, the action and the remedy, and the task may be retried."""
     error = _unavailable(monkeypatch, f"http://127.0.0.1:{closed_port}")
 
     assert str(error).startswith(
@@ -203,8 +203,8 @@ def test_a_server_that_is_down_is_told_in_one_sentence(closed_port: int, monkeyp
     assert error.retryable
 
 
-def test_an_address_that_is_none_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheme that MLflow does not know is the same named error."""
+def test_an_invalid_address_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheme that MLflow does not know raises TrackingUnavailable too."""
     error = _unavailable(monkeypatch, "carrier-pigeon://roof")
 
     assert str(error).startswith("MLflow at carrier-pigeon://roof refused looking for the champion of shop: ")
@@ -227,8 +227,8 @@ def test_a_password_is_not_in_the_tasks_log(closed_port: int, monkeypatch: pytes
     assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
-def test_a_database_that_cannot_be_opened_is_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tracking database that is no database is the same named error, in one sentence."""
+def test_a_database_that_cannot_be_opened_is_the_same_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracking database that is not a database raises TrackingUnavailable in one sentence."""
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
 
     error = _unavailable(monkeypatch, f"sqlite:///{tmp_path / 'mlflow.db'}")

@@ -12,7 +12,7 @@ import pytest
 
 from include.core.errors import TrackingUnavailable
 from include.registry.champion import aliases, find_champion, load_champion
-from include.registry.client import asked_once, longest_wait_seconds, mlflow_client
+from include.registry.client import longest_wait_seconds, mlflow_client, without_retries
 from include.training.fit import predict
 from tests.services.tracking_server import TrackingServer, running_server
 
@@ -38,7 +38,7 @@ def any_server(tracking_home: Path) -> Iterator[TrackingServer]:
 def server(
     any_server: TrackingServer, client: MlflowClient, mlflow_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TrackingServer]:
-    """Let the test speak with the server, which behaves until it is told otherwise."""
+    """Connect the test to the server, which works until the test breaks it."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", any_server.address)
     monkeypatch.setenv("NIGHTSHIFT_ARTIFACT_ROOT", (mlflow_home / "mlflow" / "artifacts").as_uri())
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
@@ -51,7 +51,7 @@ def server(
 
 
 def test_waiting_is_bounded_far_below_the_clients_defaults() -> None:
-    """A request that is never answered is given up within half a minute, its repetitions included."""
+    """A request without an answer fails within half a minute, including its repetitions."""
     assert longest_wait_seconds() <= 30
 
 
@@ -63,25 +63,25 @@ def test_what_a_user_has_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert longest_wait_seconds() == 60
 
 
-def test_what_creates_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's repetitions are off in the block, in blocks within it, and on again behind the last."""
+def test_requests_of_the_block_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's repetitions are off in the block and in blocks within it, and on again after the last."""
     monkeypatch.setenv(RETRIES, "5")
 
-    with asked_once():
-        with asked_once():
+    with without_retries():
+        with without_retries():
             assert os.environ[RETRIES] == "0"
         assert os.environ[RETRIES] == "0"
 
     assert os.environ[RETRIES] == "5"
 
 
-def test_threads_that_ask_once_leave_the_setting_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the blocks of several threads overlap, the last one restores what was there before the first."""
+def test_threads_without_retries_restore_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the blocks of several threads overlap, the last one restores the value from before the first."""
     monkeypatch.setenv(RETRIES, "5")
     seen: list[str] = []
 
     def ask(_: int) -> None:
-        with asked_once():
+        with without_retries():
             seen.append(os.environ[RETRIES])
 
     with ThreadPoolExecutor(8) as threads:
@@ -91,10 +91,8 @@ def test_threads_that_ask_once_leave_the_setting_as_it_was(monkeypatch: pytest.M
     assert os.environ[RETRIES] == "5"
 
 
-def test_a_server_that_never_answers_is_told_in_one_sentence(
-    server: TrackingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The sentence says what was done; each request waits as long as is set, and is repeated as often as is set."""
+def test_a_server_that_never_answers_is_one_sentence(server: TrackingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the action; timeout and number of repetitions are those that are set."""
     server.woken.clear()
     server.silent = True
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
@@ -116,11 +114,11 @@ def test_a_server_that_never_answers_is_told_in_one_sentence(
     [
         ("UNAUTHENTICATED", "correct the login in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         ("PERMISSION_DENIED", "give that user the permission in MLflow"),
-        ("INVALID_PARAMETER_VALUE", "correct what it names"),
+        ("INVALID_PARAMETER_VALUE", "correct what the error names"),
     ],
 )
 def test_a_refusal_is_not_called_an_outage(code: str, remedy: str) -> None:
-    """A wrong password was tried again and told to check that the server is up."""
+    """A wrong password was retried, with the advice to check that the server is up."""
     from mlflow.exceptions import RestException
 
     with (
@@ -149,7 +147,7 @@ def test_a_refusal_is_not_called_an_outage(code: str, remedy: str) -> None:
 def test_a_server_that_fails_after_it_has_committed_leaves_no_duplicate(
     request_that_fails: str, server: TrackingServer, shop_model: Shop, client: MlflowClient
 ) -> None:
-    """The attempt ends with the named error, and the next one finds what was committed: one of everything."""
+    """The attempt fails, and the next one finds what was committed: one run, one model, one version."""
     server.fails_after[request_that_fails] = 9
 
     with pytest.raises(TrackingUnavailable) as refused:
@@ -175,7 +173,7 @@ def test_a_server_that_fails_after_it_has_committed_leaves_no_duplicate(
 
 
 def test_a_creation_is_not_repeated_by_the_client(server: TrackingServer, shop_model: Shop) -> None:
-    """MLflow's client would send it again at once, and a server that had committed would hold two versions."""
+    """MLflow's client would send it again, and a server that had committed would have two versions."""
     server.fails_after["model-versions/create"] = 9
 
     with pytest.raises(TrackingUnavailable):
@@ -184,8 +182,8 @@ def test_a_creation_is_not_repeated_by_the_client(server: TrackingServer, shop_m
     assert sum(asked.endswith("model-versions/create") for asked in server.asked) == 1
 
 
-def test_a_question_is_repeated_by_the_client(server: TrackingServer, shop_model: Shop) -> None:
-    """What only asks gets over a server that fails for a moment."""
+def test_a_read_is_repeated_by_the_client(server: TrackingServer, shop_model: Shop) -> None:
+    """A read survives a server that fails for a moment."""
     shop_model.register("night-1")
     server.fails_after["registered-models/get"] = 2
 
@@ -198,7 +196,7 @@ def test_a_question_is_repeated_by_the_client(server: TrackingServer, shop_model
 def test_a_server_that_fails_after_it_has_moved_the_alias_is_asked_who_is_champion(
     server: TrackingServer, shop_model: Shop, client: MlflowClient
 ) -> None:
-    """The alias is read back, so that nobody is told that the champion is unchanged when it is not."""
+    """The alias is read back, so that no sentence wrongly claims that the champion is unchanged."""
     server.fails_after["POST registered-models/alias"] = 1
 
     registration = shop_model.register("night-1")
@@ -207,10 +205,10 @@ def test_a_server_that_fails_after_it_has_moved_the_alias_is_asked_who_is_champi
     assert aliases(client, shop_model.name) == {"champion": "1"}
 
 
-def test_a_server_that_does_not_say_whether_the_alias_moved_is_told(
+def test_an_unknown_move_of_the_alias_is_an_error(
     server: TrackingServer, shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it cannot be read back the sentence says so, and the next attempt finds out."""
+    """Where the alias cannot be read back, the sentence says so, and the next attempt finds out."""
     with monkeypatch.context() as patch:
         move = mlflow.MlflowClient.set_registered_model_alias
 
@@ -220,7 +218,7 @@ def test_a_server_that_does_not_say_whether_the_alias_moved_is_told(
 
         patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", last_words)
         with pytest.raises(
-            TrackingUnavailable, match="was made the champion, and does not say whether it is; run this"
+            TrackingUnavailable, match="became the champion, and does not answer whether it has; run this"
         ):
             shop_model.register("night-1")
     server.fails_after.clear()
@@ -232,7 +230,7 @@ def test_a_server_that_does_not_say_whether_the_alias_moved_is_told(
 def test_a_run_that_fails_is_closed_as_failed_and_reopened(
     server: TrackingServer, shop_model: Shop, client: MlflowClient
 ) -> None:
-    """MLflow shows no run that seems to go on for ever; the next attempt finishes the same one."""
+    """MLflow shows no run that runs for ever; the next attempt finishes the same run."""
     server.fails_after["runs/log-batch"] = 9
     with pytest.raises(TrackingUnavailable):
         shop_model.register("night-1")

@@ -34,13 +34,13 @@ def champion(client: MlflowClient, name: str, tmp_path: Path, **documents: Any) 
     client.set_registered_model_alias(name, CHAMPION, version.version)
 
 
-def test_without_a_champion_there_is_nothing_to_tell(mlflow_home: Path, name: str) -> None:
-    """Before the first promotion nothing is worth anything to anybody."""
+def test_without_a_champion_there_is_no_importance(mlflow_home: Path, name: str) -> None:
+    """Before the first promotion the result is None."""
     assert champion_importance(name) is None
 
 
 def test_all_that_the_run_recorded_is_read(client: MlflowClient, name: str, tmp_path: Path) -> None:
-    """The figures, the features that the champion learned from, and the metric of its gate."""
+    """The importance of each feature, the features that the champion takes, and the metric of its gate."""
     champion(
         client, name, tmp_path, importance=MEASURED, challenger={"features": ["visitors"]}, evidence={"metric": "mae"}
     )
@@ -66,14 +66,14 @@ def test_all_that_the_run_recorded_is_read(client: MlflowClient, name: str, tmp_
 def test_a_run_that_recorded_less_is_no_error(
     client: MlflowClient, name: str, tmp_path: Path, documents: dict[str, Any], expected: ChampionImportance
 ) -> None:
-    """The champion may be of an older Nightshift, or of a holdout on which nothing could be measured."""
+    """The champion may be from an older Nightshift, or its holdout may have been too small to measure."""
     champion(client, name, tmp_path, **documents)
 
     assert champion_importance(name) == expected
 
 
 def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
-    """What is not known is not taken for nothing."""
+    """An outage is not mistaken for a run without importance."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 

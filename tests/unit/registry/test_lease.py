@@ -1,4 +1,4 @@
-"""One holds the lease on a champion at a time, and who has lost it finds out before it writes."""
+"""One process at a time holds the lease on a champion, and one that lost it finds out before it writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """The time of the leases, which a test moves."""
+    """The clock of the leases, which a test moves."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -34,7 +34,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give the leases a clock that stands still, and let nobody wait for one."""
+    """Give the leases a clock that stands still, and let no test wait."""
     clock = Clock()
     monkeypatch.setattr(lease_module, "_now", clock)
     monkeypatch.setattr(lease_module, "WAIT_SECONDS", 0)
@@ -46,7 +46,7 @@ def _folder() -> Path:
 
 
 def _file() -> dict[str, Any]:
-    """Return what the only lease's file says."""
+    """Return the content of the only lease's file."""
     (path,) = _folder().glob("*.json")
     return json.loads(path.read_text())
 
@@ -57,7 +57,7 @@ def _of_another_machine() -> None:
     path.write_text(json.dumps(_file() | {"host": "elsewhere/1/2", "pid": 1}))
 
 
-def test_a_lease_says_whose_it_is_and_until_when(clock: Clock) -> None:
+def test_a_lease_names_its_owner_and_its_expiry(clock: Clock) -> None:
     """The file names the owner, the process and the expiry, and is released with the block."""
     with champion_lease("shop", "night-1") as lease:
         said = _file()
@@ -82,8 +82,8 @@ def test_tokens_grow_for_ever(clock: Clock) -> None:
     assert len(list(_folder().iterdir())) == 1
 
 
-def test_a_second_one_is_told_who_holds_it(clock: Clock) -> None:
-    """Waiting is bounded; the sentence names the holder, and the task may be tried again."""
+def test_a_second_process_learns_who_holds_the_lease(clock: Clock) -> None:
+    """Waiting is bounded; the sentence names the holder, and the task may be retried."""
     with (
         champion_lease("shop", "night-1"),
         pytest.raises(
@@ -98,13 +98,13 @@ def test_a_second_one_is_told_who_holds_it(clock: Clock) -> None:
 
 
 def test_pipelines_do_not_wait_for_each_other(clock: Clock) -> None:
-    """The lease is of one pipeline."""
+    """Each pipeline has a lease of its own."""
     with champion_lease("shop", "night"), champion_lease("bikes", "night") as other:
         other.check()
 
 
 def test_the_lease_of_another_machine_is_taken_when_it_has_expired(clock: Clock) -> None:
-    """Until then it may be alive; afterwards it finds the higher token, and does not write."""
+    """Until then its holder may be alive; afterwards the holder finds the higher token and does not write."""
     with champion_lease("shop", "night-1") as paused:
         _of_another_machine()
         clock.now += LEASE_SECONDS - 1
@@ -119,7 +119,7 @@ def test_the_lease_of_another_machine_is_taken_when_it_has_expired(clock: Clock)
 
 
 def test_a_holder_that_was_paused_finds_its_lease_taken_and_released(clock: Clock) -> None:
-    """A later lease that is over already fences all the same, and the paused one's end does not take it back."""
+    """A later lease that has ended still blocks the paused holder, whose own end does not undo it."""
     with champion_lease("shop", "night-1") as paused:
         clock.now += LEASE_SECONDS
         with champion_lease("shop", "night-2"):
@@ -132,7 +132,7 @@ def test_a_holder_that_was_paused_finds_its_lease_taken_and_released(clock: Cloc
 
 
 def test_a_holder_that_was_paused_writes_nothing_though_nobody_took_the_lease(clock: Clock) -> None:
-    """Too little time is left for a write to be over before another may begin."""
+    """Too little time is left to finish a write before another process may start one."""
     with champion_lease("shop", "night-1") as paused:
         clock.now += LEASE_SECONDS - MARGIN_SECONDS + 1
         with pytest.raises(PublishConflict, match="ran out"):
@@ -140,7 +140,7 @@ def test_a_holder_that_was_paused_writes_nothing_though_nobody_took_the_lease(cl
 
 
 def test_a_slow_holder_renews_its_lease(clock: Clock) -> None:
-    """A check halfway gives it the whole time again."""
+    """A check halfway through renews the full time."""
     with champion_lease("shop", "night-1") as slow:
         for _ in range(5):
             clock.now += LEASE_SECONDS / 2 + 1
@@ -150,7 +150,7 @@ def test_a_slow_holder_renews_its_lease(clock: Clock) -> None:
 
 
 def test_a_disk_that_let_two_create_the_same_lease_leaves_it_to_one(clock: Clock) -> None:
-    """Where a store ignores that a file is there, the one that was written over finds out."""
+    """Where a store overwrites an existing file, the process whose file was overwritten finds out."""
     with champion_lease("shop", "night-1") as first:
         (path,) = _folder().glob("*.json")
         path.write_text(json.dumps(_file() | {"nonce": "of another", "owner": "night-2"}))
@@ -167,7 +167,7 @@ def _die_with_the_lease() -> None:
 
 
 def test_the_lease_of_a_process_that_died_here_is_taken_at_once(clock: Clock) -> None:
-    """A killed run that is tried again need not wait until its lease expires."""
+    """The retry of a killed run need not wait until its lease expires."""
     process = multiprocessing.get_context("fork").Process(target=_die_with_the_lease)
     process.start()
     process.join()
@@ -178,7 +178,7 @@ def test_the_lease_of_a_process_that_died_here_is_taken_at_once(clock: Clock) ->
         assert lease.token == 2
 
 
-def test_of_many_at_once_one_holds_it_at_a_time() -> None:
+def test_only_one_of_many_threads_holds_the_lease() -> None:
     """Threads that all want the lease have it one after another, each with a token of its own."""
     inside: list[int] = []
     seen: list[int] = []
@@ -198,8 +198,8 @@ def test_of_many_at_once_one_holds_it_at_a_time() -> None:
     assert seen == [1] * 6
 
 
-def test_a_file_that_is_no_lease_expires_as_one(clock: Clock) -> None:
-    """What a killed writer left half on a disk without links blocks nobody for ever."""
+def test_a_broken_lease_file_expires_like_a_lease(clock: Clock) -> None:
+    """A half-written file, left by a killed writer on a disk without hard links, blocks nobody for ever."""
     _folder().mkdir(parents=True)
     half = _folder() / "champion-000000007.json"
     half.write_text("")
@@ -221,7 +221,7 @@ def no_folder() -> Iterator[None]:
     _folder().unlink()
 
 
-def test_a_lake_that_cannot_be_written_is_told_by_name(no_folder: None) -> None:
-    """The sentence has the place and what to do."""
+def test_a_lake_that_cannot_be_written_is_one_sentence(no_folder: None) -> None:
+    """The sentence names the path and the remedy."""
     with pytest.raises(LakeError, match=r"locks.*LAKE_URI"), champion_lease("shop", "night"):
         pass

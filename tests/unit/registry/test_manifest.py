@@ -1,4 +1,4 @@
-"""A model is loaded only if it is exactly the files that were registered; nothing of another one runs."""
+"""A model is loaded only if its files are exactly those that were registered."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ TAMPERED = pytest.mark.parametrize(
         (_link, "^MLmodel in the model of version 1 is a symlink, which no model has"),
         (_linked_folder, "^code in the model of version 1 is a symlink, which no model has"),
         (_lost, "^the model of version 1 lacks MLmodel, which was registered with it"),
-        (_pipe, "^waits-for-ever in the model of version 1 is no ordinary file"),
+        (_pipe, "^waits-for-ever in the model of version 1 is not an ordinary file"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -117,11 +117,11 @@ def test_a_folder_that_was_tampered_with_is_refused(folder: Path, tamper: Callab
 
 @pytest.mark.parametrize("member", ["../outside", "/etc/passwd", "a/../../b", "..\\outside", "C:\\x"])
 def test_an_archive_that_leads_out_of_itself_is_refused(folder: Path, member: str) -> None:
-    """Though it is the registered file, nobody may unpack it."""
+    """It is refused although it is the registered file, because somebody might unpack it."""
     with zipfile.ZipFile(folder / "deeper" / "model.skops", "w") as archive:
         archive.writestr(zipfile.ZipInfo(member), "payload")
 
-    with pytest.raises(ModelRefused, match=r"^model\.skops has a member '.*' that leads out of it"):
+    with pytest.raises(ModelRefused, match=r"^model\.skops has a member '.*' that leads out of the archive"):
         verify_folder(folder, files_of(folder, WHAT), WHAT)
 
 
@@ -137,7 +137,7 @@ def test_an_archive_with_a_symlink_is_refused(folder: Path) -> None:
 
 
 def test_a_manifest_is_kept_once_and_read_by_its_digest(folder: Path) -> None:
-    """Kept again it is the same; it lies in the lake, by the id of the logged model."""
+    """Writing it again changes nothing; it lies in the lake, named for the id of the logged model."""
     files = files_of(folder, WHAT)
 
     digest = keep_manifest("shop", "m-1", files)
@@ -151,7 +151,7 @@ def test_another_manifest_for_the_same_model_is_refused(folder: Path) -> None:
     """A manifest is never changed."""
     keep_manifest("shop", "m-1", files_of(folder, WHAT))
 
-    with pytest.raises(ModelRefused, match=r"^there is another manifest of the model m-1 at"):
+    with pytest.raises(ModelRefused, match=r"^the model m-1 has another manifest at"):
         keep_manifest("shop", "m-1", {"MLmodel": ModelFile("0" * 64, 1)})
 
 
@@ -164,26 +164,26 @@ def test_a_version_without_a_manifest_is_of_an_older_release() -> None:
     ("digest", "told"),
     [
         (None, "is not the manifest that was written with the model of version 1: MLflow has lost its tag"),
-        ("0" * 64, "is not the manifest that was written with the model of version 1: MLflow has the SHA-256 0000"),
+        ("0" * 64, "is not the manifest that was written with the model of version 1: MLflow names the SHA-256 0000"),
     ],
 )
 def test_a_manifest_that_mlflow_does_not_name_is_refused(folder: Path, digest: str | None, told: str) -> None:
-    """Taking the tag away from a version does not make it one of an older release."""
+    """Removing the tag from a version does not make it a version of an older release."""
     keep_manifest("shop", "m-1", files_of(folder, WHAT))
 
     with pytest.raises(ModelRefused, match=told):
         read_manifest("shop", "m-1", digest, WHAT)
 
 
-def test_a_manifest_that_is_gone_is_told(folder: Path) -> None:
+def test_a_missing_manifest_is_refused(folder: Path) -> None:
     """A version that names a manifest is not loaded without it."""
     with pytest.raises(ModelRefused, match=r"^the manifest of the model of version 1 is not at .*m-1\.json"):
         read_manifest("shop", "m-1", "0" * 64, WHAT)
 
 
 @pytest.mark.parametrize("path", ["../MLmodel", "/etc/passwd", "a/../../b", "..\\b", ""])
-def test_a_manifest_that_names_what_is_outside_is_refused(path: str) -> None:
-    """No path of it may lead out of the model's folder."""
+def test_a_manifest_with_a_path_outside_of_the_model_is_refused(path: str) -> None:
+    """No path may lead out of the model's folder."""
     digest = keep_manifest("shop", "m-1", {path: ModelFile("0" * 64, 1)})
 
     with pytest.raises(ModelRefused, match="is outside of the model's folder; nothing was read"):
@@ -191,15 +191,15 @@ def test_a_manifest_that_names_what_is_outside_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"files": {"MLmodel": {}}}'])
-def test_a_manifest_that_is_none_is_refused(text: bytes) -> None:
-    """What cannot be read as a manifest vouches for nothing."""
+def test_an_invalid_manifest_is_refused(text: bytes) -> None:
+    """A file that cannot be parsed as a manifest verifies nothing."""
     from hashlib import sha256
 
     path = Path(settings.lake_uri()) / "shop" / "manifests" / "m-1.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(text)
 
-    with pytest.raises(ModelRefused, match="is no manifest"):
+    with pytest.raises(ModelRefused, match="is not a valid manifest"):
         read_manifest("shop", "m-1", sha256(text).hexdigest(), WHAT)
 
 
@@ -230,10 +230,10 @@ def _stored_lost(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("tamper", [_planted, _stored_flipped, _stored_swapped, _link, _linked_folder, _stored_lost])
-def test_a_champion_that_was_tampered_with_is_refused_before_anything_of_it_is_read(
+def test_a_champion_that_was_tampered_with_is_refused_before_it_is_read(
     tamper: Callable[[Path], None], shop_model: Shop, mlflow_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever was done to its files in MLflow's store, the model file is not even opened."""
+    """Whatever changed in MLflow's store, the model file is not even opened."""
     shop_model.register("night-1")
     champion = _champion(shop_model)
     read: list[Any] = []
@@ -249,7 +249,7 @@ def test_a_champion_that_was_tampered_with_is_refused_before_anything_of_it_is_r
 
 
 def test_each_file_of_a_registered_model_is_in_its_manifest(shop_model: Shop, mlflow_home: Path) -> None:
-    """The manifest lists the files of MLflow's store, and no more."""
+    """The manifest lists exactly the files of MLflow's store."""
     shop_model.register("night-1")
     champion = _champion(shop_model)
 
@@ -262,7 +262,7 @@ def test_each_file_of_a_registered_model_is_in_its_manifest(shop_model: Shop, ml
 
 
 def test_a_version_that_lost_its_tag_is_refused(shop_model: Shop, client: MlflowClient) -> None:
-    """Who may write to MLflow cannot make a version one that is not verified."""
+    """Write access to MLflow is not enough to skip the verification of a version."""
     shop_model.register("night-1")
     client.delete_model_version_tag(shop_model.name, "1", "nightshift.manifest")
 
@@ -273,7 +273,7 @@ def test_a_version_that_lost_its_tag_is_refused(shop_model: Shop, client: Mlflow
 def test_a_version_of_a_release_without_manifests_is_loaded_by_its_digest(
     shop_model: Shop, client: MlflowClient
 ) -> None:
-    """What was registered before goes on as it did."""
+    """Versions that were registered earlier still load."""
     shop_model.register("night-1")
     client.delete_model_version_tag(shop_model.name, "1", "nightshift.manifest")
     for path in (Path(settings.lake_uri()) / shop_model.name / "manifests").iterdir():

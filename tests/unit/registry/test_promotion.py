@@ -1,4 +1,4 @@
-"""A person promotes, rolls back and holds; a model that is not what was registered never becomes champion."""
+"""A person promotes, rolls back and holds; a model with changed files never becomes the champion."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_promotion_leaves_a_newer_challenger(shop_model: Shop, client: MlflowC
 
 
 def test_a_promotion_twice_is_one(versions: Shop, client: MlflowClient) -> None:
-    """Asked for again, it finds the champion as it is to be, and still knows the one before."""
+    """The second call finds the version promoted, and still knows the champion before it."""
     promotion.promote(versions.name, 1, **ADA)
 
     again = promotion.promote(versions.name, 1, **ADA)
@@ -73,7 +73,7 @@ def test_a_promotion_twice_is_one(versions: Shop, client: MlflowClient) -> None:
 
 
 def test_a_rollback_goes_to_the_champion_before_and_holds(versions: Shop, client: MlflowClient) -> None:
-    """The version before is champion again, and the hold says who, why and since when."""
+    """The earlier champion is back, and the hold names the person, the reason and the time."""
     change = promotion.rollback(versions.name, **ADA)
 
     assert (change.before, change.after) == (3, 2)
@@ -85,7 +85,7 @@ def test_a_rollback_goes_to_the_champion_before_and_holds(versions: Shop, client
 
 
 def test_a_rollback_to_a_version_goes_there(versions: Shop, client: MlflowClient) -> None:
-    """Any registered version can be gone back to by its number."""
+    """Any registered version can be the target, by its number."""
     change = promotion.rollback(versions.name, 1, **ADA)
 
     assert (change.before, change.after) == (3, 1)
@@ -100,8 +100,8 @@ def test_rollbacks_in_a_row_go_further_back(versions: Shop) -> None:
     assert promotion.rollback(versions.name, **ADA).after == 1
 
 
-def test_a_rollback_that_is_asked_for_again_does_not_go_back_twice(versions: Shop) -> None:
-    """While its hold is in force, a roll-back without a version is finished, not repeated."""
+def test_a_repeated_rollback_does_not_go_back_twice(versions: Shop) -> None:
+    """While its hold is in force, a roll-back without a version is completed, not repeated."""
     first = promotion.rollback(versions.name, **ADA)
 
     assert promotion.rollback(versions.name, **ADA) == first
@@ -114,7 +114,7 @@ def test_a_rollback_that_is_asked_for_again_does_not_go_back_twice(versions: Sho
 def test_a_killed_rollback_is_finished_by_the_next(
     dies_at: str, when: str, versions: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it ended, there is a champion that loads, and asking again ends at the version before."""
+    """Wherever it was killed, the champion loads, and a second roll-back ends at the earlier champion."""
     versions.register("night-4", promote=False, expected_champion=3)
     client.set_registered_model_alias(versions.name, "challenger", "1")  # so that there is one to take away
     with monkeypatch.context() as patch:
@@ -146,7 +146,7 @@ def test_a_rollback_without_a_version_before_asks_for_one(shop_model: Shop) -> N
     """The first champion has none before it."""
     shop_model.register("night-1")
 
-    with pytest.raises(ModelRefused, match=r"no version is known to have been champion before version 1; .*--version$"):
+    with pytest.raises(ModelRefused, match=r"no version is known .* before version 1; .*--version$"):
         promotion.rollback(shop_model.name, **ADA)
 
 
@@ -158,7 +158,7 @@ def test_a_rollback_without_a_champion_is_refused(shop_model: Shop) -> None:
         promotion.rollback(shop_model.name, **ADA)
 
 
-def test_a_version_that_is_not_there_is_told_with_those_that_are(versions: Shop) -> None:
+def test_the_error_of_an_unknown_version_lists_the_known_ones(versions: Shop) -> None:
     """The sentence lists the versions."""
     with pytest.raises(ModelRefused, match="has no version 7 in MLflow; there are 1, 2, 3"):
         promotion.promote(versions.name, 7, **ADA)
@@ -168,7 +168,7 @@ def test_a_version_that_is_not_there_is_told_with_those_that_are(versions: Shop)
 def test_a_version_whose_files_were_changed_never_becomes_champion(
     decide: Any, versions: Shop, client: MlflowClient, mlflow_home: Path
 ) -> None:
-    """It is verified and loaded before the alias moves; nothing is held either."""
+    """It is verified and loaded before the alias moves; no hold is set either."""
     _break(mlflow_home, client, versions.name, 2)
 
     with pytest.raises(ModelRefused, match="the file was changed"):
@@ -181,7 +181,7 @@ def test_a_version_whose_files_were_changed_never_becomes_champion(
 def test_a_champion_that_changed_meanwhile_is_not_replaced(
     versions: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compare and set: what a person saw as champion must still be it."""
+    """Compare and set: the champion that the person saw must still be the champion."""
     load = promotion.load_champion
 
     def overtaken(*args: Any) -> Any:
@@ -190,14 +190,14 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(
 
     monkeypatch.setattr(promotion, "load_champion", overtaken)
 
-    with pytest.raises(PublishConflict, match=r"version 2 has become champion .*, and version 3 was before; nothing"):
+    with pytest.raises(PublishConflict, match=r"version 2 has become the champion .* in place of version 3; nothing"):
         promotion.promote(versions.name, 1, **ADA)
 
     assert aliases(client, versions.name) == {"champion": "2"}
 
 
 def test_a_hold_stops_runs_and_says_so(shop_model: Shop, client: MlflowClient) -> None:
-    """A run that would promote registers a challenger, and its note has who, since when, why and the way out."""
+    """A run that would promote registers a challenger, and its note names the hold and the release command."""
     shop_model.register("night-1")
     held = promotion.hold(shop_model.name, **ADA).hold
     assert held is not None
@@ -213,7 +213,7 @@ def test_a_hold_stops_runs_and_says_so(shop_model: Shop, client: MlflowClient) -
 
 
 def test_a_run_after_the_release_promotes_again(shop_model: Shop, client: MlflowClient) -> None:
-    """The release tells whose hold it was, and the same run tried again is promoted."""
+    """The release returns the hold, and a retry of the run is promoted."""
     shop_model.register("night-1")
     held = promotion.hold(shop_model.name, **ADA).hold
     shop_model.register("night-2", expected_champion=1)
@@ -226,20 +226,20 @@ def test_a_run_after_the_release_promotes_again(shop_model: Shop, client: Mlflow
 
 
 def test_a_release_of_nothing_is_no_error(shop_model: Shop) -> None:
-    """Nothing was held, and nothing is."""
+    """There was no hold, and there is none."""
     shop_model.register("night-1")
 
     assert promotion.release(shop_model.name, by="bob")[1] is None
 
 
 def test_a_hold_before_the_first_version_is_refused(shop_model: Shop) -> None:
-    """MLflow has nothing to keep it with yet."""
-    with pytest.raises(ModelRefused, match="has no registered version in MLflow, so there is nothing to hold"):
+    """MLflow has no registered model yet that could have the tag."""
+    with pytest.raises(ModelRefused, match="has no registered version in MLflow to hold"):
         promotion.hold(shop_model.name, **ADA)
 
 
 def test_a_hold_that_was_written_by_hand_holds(shop_model: Shop, client: MlflowClient) -> None:
-    """A tag that is not ours stops promotion all the same."""
+    """A tag that Nightshift did not write also stops promotion."""
     shop_model.register("night-1")
     client.set_registered_model_tag(shop_model.name, "nightshift.hold", "wait for bob")
 
@@ -262,7 +262,7 @@ def test_a_long_reason_fits_the_tag(shop_model: Shop) -> None:
 
 
 def test_of_two_runs_that_promote_at_once_one_wins(shop_model: Shop, client: MlflowClient) -> None:
-    """Both compared with version 1; one becomes champion, and the other's note says which."""
+    """Both compared to version 1; one becomes the champion, and the other's note names it."""
     shop_model.register("night-1")
 
     with ThreadPoolExecutor(2) as threads:
@@ -272,7 +272,7 @@ def test_of_two_runs_that_promote_at_once_one_wins(shop_model: Shop, client: Mlf
     (loser,) = (each for each in both if each.alias != "champion")
     assert aliases(client, shop_model.name)["champion"] == str(winner.version)
     assert loser.note == (
-        f"not promoted: version {winner.version} has become champion since this run compared with version 1; "
+        f"not promoted: version {winner.version} has become the champion since this run compared to version 1; "
         "start a new run"
     )
     assert {each.version for each in both} == {2, 3}
@@ -296,7 +296,7 @@ def test_two_attempts_of_one_run_at_once_are_one_version(shop_model: Shop, clien
 def test_a_run_that_lost_its_lease_does_not_move_the_alias(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that slept through its lease finds the newer token just before the write, and is told to try again."""
+    """A process whose lease expired finds the newer token just before the write, and fails with a retryable error."""
     shop_model.register("night-1")
     tag = mlflow.MlflowClient.set_model_version_tag
     monkeypatch.setattr(lease, "_is_free", lambda held: True)  # as if it had expired
@@ -314,10 +314,10 @@ def test_a_run_that_lost_its_lease_does_not_move_the_alias(
     assert aliases(client, shop_model.name) == {"champion": "1"}
 
 
-def test_an_alias_that_is_moved_by_hand_at_the_same_moment_is_told(
+def test_an_alias_that_is_moved_by_hand_at_the_same_moment_is_an_error(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow's last writer wins; the move is read back, so that nobody believes in a champion that is none."""
+    """In MLflow the last writer wins; the move is read back, so the wrong version is not reported as champion."""
     shop_model.register("night-1")
     move = mlflow.MlflowClient.set_registered_model_alias
 
@@ -327,5 +327,5 @@ def test_an_alias_that_is_moved_by_hand_at_the_same_moment_is_told(
 
     monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", overwritten)
 
-    with pytest.raises(PublishConflict, match="and names version 1 now: somebody has moved it by hand"):
+    with pytest.raises(PublishConflict, match="which now names version 1: somebody moved the alias by hand"):
         shop_model.register("night-2", expected_champion=1)

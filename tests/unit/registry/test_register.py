@@ -17,7 +17,7 @@ from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import log_model
 from include.registry.champion import aliases, find_champion, load_champion
-from include.registry.register import documents
+from include.registry.run_record import json_files
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict
 from include.training.model_file import trusted_of
@@ -45,7 +45,7 @@ def _versions(client: MlflowClient, name: str) -> list[Any]:
 
 
 def test_a_promoted_model_is_the_champion(shop_model: Shop, client: MlflowClient) -> None:
-    """The first promotion makes version 1 the champion, and the run is completed and says all of itself."""
+    """The first promotion makes version 1 the champion, and the completed run has every document."""
     registration = shop_model.register("night-1")
 
     assert (registration.version, registration.alias, registration.note) == (1, "champion", "")
@@ -61,7 +61,7 @@ def test_a_promoted_model_is_the_champion(shop_model: Shop, client: MlflowClient
 
 
 def test_the_champion_predicts_what_the_challenger_did(shop_model: Shop) -> None:
-    """What is loaded as the champion is the model that was registered, to the last bit."""
+    """The loaded champion predicts the same as the registered model, to the last bit."""
     shop_model.register("night-1")
 
     champion = find_champion(shop_model.name)
@@ -88,7 +88,7 @@ def test_a_model_of_an_estimator_of_ones_own_is_registered(
     shop = Shop(name, build_model(models, "regression"), example, tmp_path)
 
     with pytest.raises(
-        ModelRefused, match=r"the model of run night-0 is not logged \(.*team_models\.Mean.*trusted_types"
+        ModelRefused, match=r"the model of run night-0 was not logged \(.*team_models\.Mean.*trusted_types"
     ):
         shop.register("night-0")
     registration = shop.register("night-1", trusted=trusted)
@@ -138,26 +138,26 @@ def test_a_registration_logs_what_a_person_needs(
     assert capfd.readouterr().err == ""
     assert [message.split(",")[0] for message in caplog.messages if "champion" in message or "version" in message] == [
         f"{shop_model.name}: registered as version 1",
-        f"{shop_model.name}: version 1 is the champion; before it there was none",
+        f"{shop_model.name}: version 1 is now the champion; the champion before was none",
     ]
 
 
 def test_documents_can_name_the_version(shop_model: Shop, client: MlflowClient) -> None:
-    """The card is written once it is known where the model went, and anew when the same run promotes it."""
+    """The card is written after the registration, and again when the same run promotes the version."""
 
     def card(registration: Any) -> dict[str, str]:
         return {"model_card.md": f"version {registration.version}, {registration.alias}"}
 
     told = []
     for promote in (False, True):
-        registration = shop_model.register("night-1", promote=promote, told_of=card)
+        registration = shop_model.register("night-1", promote=promote, documents_after=card)
         path = f"runs:/{registration.mlflow_run_id}/model_card.md"
         told.append(mlflow.artifacts.load_text(path))
 
     assert told == ["version 1, challenger", "version 1, champion"]
 
 
-def test_what_is_not_promoted_is_the_challenger(shop_model: Shop, client: MlflowClient) -> None:
+def test_a_model_that_is_not_promoted_is_the_challenger(shop_model: Shop, client: MlflowClient) -> None:
     """A kept-out model is registered for people to look at, and the champion stays."""
     shop_model.register("night-1")
 
@@ -191,7 +191,7 @@ def test_an_older_challenger_does_not_replace_a_newer_one(shop_model: Shop, clie
 def test_another_champion_meanwhile_is_not_replaced(
     expected: int | None, shop_model: Shop, client: MlflowClient
 ) -> None:
-    """A champion that this run did not compare with stays, and the note says which and what to do."""
+    """A champion that this run did not compare to stays, and the note names it and the remedy."""
     for number in range(1, 2 if expected is None else 3):
         shop_model.register(f"night-{number}", expected_champion=number - 1 or None)
     now = 1 if expected is None else 2
@@ -199,14 +199,14 @@ def test_another_champion_meanwhile_is_not_replaced(
     late = shop_model.register("late", promote=True, expected_champion=expected)
 
     assert (late.version, late.alias) == (now + 1, "challenger")
-    assert f"not promoted: version {now} has become champion since this run compared with" in late.note
-    assert f"with {f'version {expected}' if expected else 'none'}; start a new run" in late.note
+    assert f"not promoted: version {now} has become the champion since this run compared to" in late.note
+    assert f"compared to {f'version {expected}' if expected else 'none'}; start a new run" in late.note
     assert late.champion == now
     assert aliases(client, shop_model.name) == {"champion": str(now), "challenger": str(now + 1)}
 
 
 def test_a_champion_that_was_taken_away_meanwhile_is_not_replaced(shop_model: Shop, client: MlflowClient) -> None:
-    """Where someone removed the champion after the comparison, nobody is promoted in its place."""
+    """Where somebody removed the champion after the comparison, no version is promoted."""
     shop_model.register("night-1")
     client.delete_registered_model_alias(shop_model.name, "champion")
 
@@ -218,7 +218,7 @@ def test_a_champion_that_was_taken_away_meanwhile_is_not_replaced(shop_model: Sh
 
 
 def test_the_note_does_not_call_none_a_version(shop_model: Shop, client: MlflowClient) -> None:
-    """Where the champion was taken away, the note says so in words that fit."""
+    """Where somebody removed the champion, the note says that no version is the champion."""
     shop_model.register("night-1")
     client.delete_registered_model_alias(shop_model.name, "champion")
 
@@ -245,7 +245,7 @@ def test_the_note_does_not_call_none_a_version(shop_model: Shop, client: MlflowC
 def test_a_killed_attempt_is_completed_by_the_next(
     dies_at: str, shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever the first attempt ended, the second leaves one whole run, one version and one champion."""
+    """Wherever the first attempt was killed, the second leaves one complete run, one version and one champion."""
     with monkeypatch.context() as patch:
 
         def die(*args: Any, **kwargs: Any) -> None:
@@ -274,7 +274,7 @@ def test_a_killed_attempt_is_completed_by_the_next(
 def test_a_half_written_run_is_not_called_completed(
     dies_at: str, shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that was killed says started, and no alias leads to it."""
+    """A killed run has the state `started`, and no alias names it."""
 
     def die(*args: Any, **kwargs: Any) -> None:
         raise Killed
@@ -312,7 +312,7 @@ def test_a_run_that_registered_another_model_is_refused(shop_model: Shop, client
     shop_model.register("night-1", promote=False)
 
     with pytest.raises(
-        ModelRefused, match=rf"^{shop_model.name}: run night-1 has registered version 1 before, .*start a new run$"
+        ModelRefused, match=rf"^{shop_model.name}: run night-1 has already registered version 1, .*start a new run$"
     ):
         shop_model.register("night-1", promote=True, sha256="0" * 64)
 
@@ -320,7 +320,7 @@ def test_a_run_that_registered_another_model_is_refused(shop_model: Shop, client
     assert aliases(client, shop_model.name) == {"challenger": "1"}
 
 
-def test_the_version_carries_what_the_next_night_needs(shop_model: Shop, client: MlflowClient) -> None:
+def test_the_version_has_the_tags_that_the_next_run_needs(shop_model: Shop, client: MlflowClient) -> None:
     """The tags of the version name its run, its days and the digest of its file."""
     registration = shop_model.register("night-1")
 
@@ -337,7 +337,7 @@ def test_the_version_carries_what_the_next_night_needs(shop_model: Shop, client:
 
 
 def test_the_model_can_be_served(shop_model: Shop, client: MlflowClient) -> None:
-    """MLflow knows the raw columns that the model takes, and what it needs to be loaded, at exact versions."""
+    """MLflow knows the raw columns that the model takes, and its requirements at exact versions."""
     shop_model.register("night-1")
 
     info = mlflow.models.get_model_info(client.get_model_version(shop_model.name, "1").source)
@@ -350,17 +350,17 @@ def test_the_model_can_be_served(shop_model: Shop, client: MlflowClient) -> None
 
 def test_documents_are_the_same_text_for_the_same_content() -> None:
     """JSON documents are sorted, and named for what they hold."""
-    found = documents(plan={"b": 1, "a": [1, None]}, verdict={})
+    found = json_files({"plan": {"b": 1, "a": [1, None]}, "verdict": {}})
 
     assert list(found) == ["plan.json", "verdict.json"]
     assert json.loads(found["plan.json"]) == {"a": [1, None], "b": 1}
-    assert found["plan.json"] == documents(plan={"a": [1, None], "b": 1})["plan.json"]
+    assert found["plan.json"] == json_files({"plan": {"a": [1, None], "b": 1}})["plan.json"]
 
 
 def test_a_server_that_is_down_changes_nothing(
     shop_model: Shop, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without MLflow the registration fails by its name, in one sentence with the run and what to do."""
+    """Without MLflow the registration fails in one sentence with the run and the remedy."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
@@ -375,7 +375,7 @@ def test_a_server_that_is_down_changes_nothing(
 def test_a_twin_that_was_quicker_keeps_its_version(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two attempts of one run at the same time one registers, and the other finds it and takes nothing away."""
+    """One of two simultaneous attempts of a run registers; the other finds the version and deletes nothing."""
     logged = mlflow.MlflowClient.log_batch
     twins: list[Any] = []
 
@@ -396,21 +396,21 @@ def test_a_twin_that_was_quicker_keeps_its_version(
     assert len(predict(load_champion(champion), shop_model.example, shop_model.training)) == len(shop_model.example)
 
 
-def test_a_champion_whose_model_is_gone_is_refused_by_name(shop_model: Shop, client: MlflowClient) -> None:
-    """That its model was deleted is no outage that passes: the sentence says what to do."""
+def test_a_champion_whose_model_is_missing_is_refused(shop_model: Shop, client: MlflowClient) -> None:
+    """A deleted model is not an outage that passes: the sentence names the remedy."""
     shop_model.register("night-1")
     client.delete_logged_model(client.get_model_version(shop_model.name, "1").source.removeprefix("models:/"))
     champion = find_champion(shop_model.name)
     assert champion is not None
 
-    with pytest.raises(ModelRefused, match="is gone from MLflow; promote a version that has one"):
+    with pytest.raises(ModelRefused, match="is missing from MLflow; promote a version that has one"):
         load_champion(champion)
 
 
 def test_a_run_whose_task_is_ended_is_closed_as_killed(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task that is stopped or out of time is not a mistake of its own; MLflow tells the two apart."""
+    """MLflow distinguishes a task that was stopped or timed out from a task that failed."""
 
     def ended(*args: Any, **kwargs: Any) -> None:
         raise Killed
@@ -426,7 +426,7 @@ def test_a_run_whose_task_is_ended_is_closed_as_killed(
 def test_a_run_is_not_called_finished_before_it_is(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once its model is logged there is more to do, and a kill then leaves no run that seems whole."""
+    """A kill after the model is logged leaves no run that seems complete."""
     seen: list[str] = []
     create = mlflow.MlflowClient.create_model_version
 
@@ -451,9 +451,7 @@ def test_a_run_is_not_called_finished_before_it_is(
     ],
     ids=["snapshot", "code", "seed", "parameters", "run"],
 )
-def test_the_key_of_a_version_follows_from_what_its_model_follows_from(
-    changes: dict[str, Any], shop_model: Shop
-) -> None:
+def test_the_key_of_a_version_follows_from_its_inputs(changes: dict[str, Any], shop_model: Shop) -> None:
     """Another snapshot, code, parameter, seed or run is another key; the same ones are the same."""
     record = shop_model.record("night-1")
 
@@ -462,32 +460,32 @@ def test_the_key_of_a_version_follows_from_what_its_model_follows_from(
 
 
 def test_a_retry_whose_parameters_differ_does_not_find_the_version(shop_model: Shop, client: MlflowClient) -> None:
-    """A version is found again by the digest of what it was made from, and not by its run alone."""
+    """A version is found by the digest of its inputs, and not by its run alone."""
     shop_model.register("night-1", promote=False)
 
-    with pytest.raises(ModelRefused, match=r"has registered version 1 before, .*start a new run$"):
+    with pytest.raises(ModelRefused, match=r"has already registered version 1, .*start a new run$"):
         shop_model.register("night-1", params={"family": "linear", "strength": 2.0})
 
     assert len(_versions(client, shop_model.name)) == 1
 
 
-def test_a_model_that_mlflow_gives_back_otherwise_is_not_registered(
+def test_a_model_that_mlflow_changed_is_not_registered(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was logged is read back and must predict the same, before there is a version of it."""
+    """The logged model is downloaded and must predict the same before it becomes a version."""
     other = clone(shop_model.model).fit(shop_model.example, np.arange(len(shop_model.example)))
     monkeypatch.setattr("include.registry.log_model.load_model", lambda *args: other)
 
-    with pytest.raises(TrackingUnavailable, match="gives back predicts otherwise than the one that it was given"):
+    with pytest.raises(TrackingUnavailable, match="predicts otherwise after MLflow has stored it"):
         shop_model.register("night-1")
 
     assert _versions(client, shop_model.name) == []
 
 
-def test_an_attempt_whose_model_its_twin_has_cleared_away_finds_the_version(
+def test_an_attempt_whose_model_a_quicker_one_deleted_finds_the_version(
     shop_model: Shop, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The quicker one deletes what has no version; to the slower one that is no error, for the run has its version."""
+    """The quicker attempt deletes models without a version; the slower one then finds the run's version."""
     download = log_model.download_model
     twins: list[Any] = []
 

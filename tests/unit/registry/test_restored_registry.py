@@ -12,10 +12,10 @@ import pytest
 from include.core.errors import ModelRefused
 from include.registry import promotion
 from include.registry.champion import find_champion, find_version
-from include.registry.proof import champion_note, find_recorded_champion, prove_models
+from include.registry.mlflow_storage import verify_stored_models
 from include.registry.records import chain
 from include.registry.register import RESERVED
-from include.registry.stored import prove_stored
+from include.registry.verification import champion_note, find_recorded_champion, verify_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-    from include.registry.register import Registration
+    from include.registry.run_record import Registration
     from tests.unit.registry.conftest import Shop
 
 
 @contextmanager
 def restored_afterwards(home: Path) -> Iterator[None]:
-    """Put MLflow's database back to what it is now when the block ends; its files and the lake stay."""
+    """Restore MLflow's database when the block ends to its state now; its files and the lake stay."""
     database = home / "mlflow" / "mlflow.db"
     saved = database.with_suffix(".saved")
     shutil.copyfile(database, saved)
@@ -66,7 +66,7 @@ def test_a_number_that_a_record_names_is_not_given_again(forgotten: Shop, client
 
     assert third.version == 3
     assert {int(each.version) for each in client.search_model_versions(f"name = '{forgotten.name}'")} == {1, 3}
-    [problem] = prove_models(forgotten.name, chain.read_all(forgotten.name))
+    [problem] = verify_models(forgotten.name, chain.read_all(forgotten.name))
     assert problem.startswith(f"record 2: {forgotten.name} has no version 2 in MLflow")
 
 
@@ -100,22 +100,22 @@ def test_another_model_under_a_recorded_number_is_found(
     record(shop_model, "night-2", second, older_release=older_release)
     records = chain.read_all(shop_model.name)
 
-    [problem] = prove_models(shop_model.name, records)
+    [problem] = verify_models(shop_model.name, records)
     assert problem.startswith(
-        f"record 2: version 2 of {shop_model.name} in MLflow is another model than the one that record 2 names: the "
+        f"record 2: version 2 of {shop_model.name} in MLflow is another model than in record 2: the "
         "run is night-2 in the record and night-3 in MLflow"
     )
     database = f"sqlite:///{mlflow_home / 'mlflow' / 'mlflow.db'}"
-    assert prove_stored(shop_model.name, records, database, mlflow_home / "mlflow" / "artifacts") == [problem]
-    with pytest.raises(ModelRefused, match="is another model than the one that record 2 names"):
+    assert verify_stored_models(shop_model.name, records, database, mlflow_home / "mlflow" / "artifacts") == [problem]
+    with pytest.raises(ModelRefused, match="is another model than in record 2"):
         promotion.promote(shop_model.name, 2, reason="it is better", by="ada")
     champion = find_champion(shop_model.name)
     assert champion is not None
     assert champion.version == 1
 
 
-def test_another_champion_than_the_recorded_one_is_said(forgotten: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    """The restored registry has the champion of yesterday; a run that compares with it says so."""
+def test_a_champion_that_differs_from_the_record_is_logged(forgotten: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """The restored registry has yesterday's champion; a run that compares to it logs a warning."""
     champion = find_recorded_champion(forgotten.name)
 
     assert champion is not None
@@ -128,11 +128,11 @@ def test_another_champion_than_the_recorded_one_is_said(forgotten: Shop, caplog:
 
 
 def test_a_version_whose_tags_were_changed_is_found(shop_model: Shop, client: MlflowClient) -> None:
-    """Who can write to MLflow can make a version name another manifest, and the record still has the first."""
+    """With write access to MLflow, a version can name another manifest, but the record still has the first."""
     record(shop_model, "night-1", shop_model.register("night-1"))
     client.set_model_version_tag(shop_model.name, "1", "nightshift.manifest", "0" * 64)
 
-    [problem] = prove_models(shop_model.name, chain.read_all(shop_model.name))
+    [problem] = verify_models(shop_model.name, chain.read_all(shop_model.name))
 
     assert "the manifest's SHA-256 is" in problem
     assert "000000000000… in MLflow" in problem

@@ -22,13 +22,13 @@ DUMP = "mlflow-3.1.4.sql.gz"
 
 
 def revision(path: Path) -> str:
-    """Return the revision that stands in a database."""
+    """Return the revision of a database."""
     with closing(sqlite3.connect(path)) as there:
         return there.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
 def test_the_champion_of_an_older_mlflow_is_found(home: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A night after `make lock` goes on with the registry of the nights before; the file as it was is kept."""
+    """After `make lock`, a run continues with the existing registry; a copy of the old file is kept."""
     path = factories.write_database(home / "mlflow" / "mlflow.db", DUMP)
     before = revision(path)
 
@@ -47,7 +47,7 @@ def test_the_champion_of_an_older_mlflow_is_found(home: Path, caplog: pytest.Log
 
 
 def test_the_database_of_a_newer_mlflow_is_refused_and_left_alone(home: Path) -> None:
-    """Who has gone back to an older lock is told so in one sentence, and MLflow does not touch the file."""
+    """After a return to an older lock, one sentence says so, and MLflow does not touch the file."""
     path = factories.write_database(home / "mlflow" / "mlflow.db", DUMP, revision="ffffffffffff")
     before = path.read_bytes()
 
@@ -58,8 +58,8 @@ def test_the_database_of_a_newer_mlflow_is_refused_and_left_alone(home: Path) ->
     assert path.read_bytes() == before
 
 
-def test_a_database_that_mlflow_cannot_migrate_is_as_it_was(tmp_path: Path) -> None:
-    """MLflow's own reason is in the sentence; no copy is kept of what was not changed."""
+def test_a_database_that_mlflow_cannot_migrate_is_unchanged(tmp_path: Path) -> None:
+    """The sentence has MLflow's own reason; no copy is kept of an unchanged file."""
     path = factories.write_database(tmp_path / "mlflow.db", DUMP)
     with closing(sqlite3.connect(path)) as there, there:
         there.execute("DROP TABLE logged_models")
@@ -74,7 +74,7 @@ def test_a_database_that_mlflow_cannot_migrate_is_as_it_was(tmp_path: Path) -> N
 
 
 def test_a_file_that_mlflow_has_made_is_not_migrated(client: object, mlflow_home: Path, tmp_path: Path) -> None:
-    """What the installed MLflow made is looked at once and then known to be right."""
+    """A file of the installed MLflow is checked once and then known to be current."""
     path = tmp_path / "mlflow.db"
     shutil.copy(mlflow_home / "mlflow" / "mlflow.db", path)
 
@@ -83,7 +83,7 @@ def test_a_file_that_mlflow_has_made_is_not_migrated(client: object, mlflow_home
     assert path.with_name("mlflow.db.migrated").read_text().endswith(revision(path))
 
 
-def test_a_file_that_is_not_there_is_left_for_mlflow_to_make(tmp_path: Path) -> None:
+def test_mlflow_itself_creates_a_missing_file(tmp_path: Path) -> None:
     """A first run finds no database, and nothing is written in its place."""
     migrate_store(tmp_path / "mlflow.db", pytest.fail)
 

@@ -432,7 +432,7 @@ def test_another_way_of_writing_the_same_is_found(lake: Path, rewrite: Callable[
 
     [told] = chain.verify("shop")
 
-    assert told == "shop: record 1 is not in the form in which it was written, so its file was changed"
+    assert told == "shop: record 1 is not in canonical form, so its file was changed"
 
 
 def test_a_forged_record_with_the_digest_that_it_then_has_is_found_by_the_next(lake: Path) -> None:
@@ -442,7 +442,7 @@ def test_a_forged_record_with_the_digest_that_it_then_has_is_found_by_the_next(l
 
     [told] = chain.verify("shop")
 
-    assert told.startswith("shop: record 3 does not follow record 2 as that is now: it names the digest ")
+    assert told.startswith("shop: record 3 does not follow record 2: it names the digest ")
 
 
 def test_a_chain_that_was_written_anew_is_found_by_a_digest_that_is_known(lake: Path) -> None:
@@ -496,7 +496,7 @@ def test_a_number_far_away_is_told_in_one_sentence(lake: Path) -> None:
 
     assert problems == [
         f"shop: the records 2 to 99999998 are missing from {lake}",
-        "shop: record 99999999 says that it is number 1, so its file was changed or renamed",
+        "shop: record 99999999 has the number 1 inside, so its file was changed or renamed",
     ]
 
 
@@ -510,8 +510,8 @@ def test_swapped_records_are_found(lake: Path) -> None:
 
     problems = "\n".join(chain.verify("shop"))
 
-    assert "record 1 says that it is number 2" in problems
-    assert "record 1 is the first, and names the digest" in problems
+    assert "record 1 has the number 2 inside" in problems
+    assert "record 1 is the first, but names the digest" in problems
     assert "record 3 does not follow record 2" in problems
 
 
@@ -533,7 +533,7 @@ def test_what_is_no_record_is_told_and_does_not_stop_the_next(lake: Path, text: 
 
     [told] = chain.verify("shop")
     assert f"00000002.json is not a record ({UNREADABLE[text]}" in told
-    with pytest.raises(LakeError, match=r"00000002\.json is not a record .*nightshift verify shop says what"):
+    with pytest.raises(LakeError, match=r"00000002\.json is not a record .*nightshift verify shop names every"):
         chain.read_all("shop")
     with pytest.raises(LakeError, match="is not a record"):
         chain.head("shop")

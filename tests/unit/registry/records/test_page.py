@@ -37,7 +37,7 @@ REASONS = [
 @pytest.fixture
 def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Record what the page shows, whose models no run has registered, and return where it is."""
-    monkeypatch.setattr("include.registry.proof.prove_models", lambda *_: [])
+    monkeypatch.setattr("include.registry.verification.verify_models", lambda *_: [])
     monkeypatch.setattr("include.registry.champion.find_champion", lambda _: None)
     for (day, verdict, version, before, after, mae, approver), reason in zip(NIGHTS, REASONS, strict=True):
         content = {

@@ -1,4 +1,4 @@
-"""What is asked, predicted and known is brought together by key and time."""
+"""Rows, predictions and labels are joined by key and time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from include.registry.champion import Champion
 from include.registry.records.chain import append
 from include.registry.records.files import record_file
 from include.workflows.monitor import measure
-from include.workflows.monitor.measure import find_lines, holdout_metric
+from include.workflows.monitor.checks import judge_days
+from include.workflows.monitor.measure import holdout_metric, measure_days
 from include.workflows.monitor.plan import MonitoringPlan
 from tests import factories
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.config.pipeline import Pipeline
-    from include.workflows.monitor.lines import Line
+    from include.workflows.monitor.check import MonitoringResult
 
 CLASSES = ["early", "late"]
 SEVERAL = (
@@ -43,7 +44,7 @@ SEVERAL = (
 def plan(predictions: int | None = None) -> MonitoringPlan:
     """Return a plan as of 20 March."""
     champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
-    return MonitoringPlan("shop", "night", "2024-03-20", {"sales": 3}, champion, predictions, 1)
+    return MonitoringPlan("shop", "night", date(2024, 3, 20), {"sales": 3}, champion, predictions, 1)
 
 
 def asked(hour: int, seed: int = 1) -> pd.DataFrame:
@@ -98,12 +99,14 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     held = pd.DataFrame({"probability_early": 1 - late, "probability_late": late})
     reference = make_reference(learned, held, (days, days), window_days=7, min_rows=200, classes=CLASSES)
     content_of = json.dumps(reference.to_json()).encode()
-    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: content_of)
+    monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: content_of)
     return load_pipeline("shop")
 
 
-def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
-    """Return the lines where the features query yields some rows."""
+def found(
+    pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypatch: pytest.MonkeyPatch
+) -> list[MonitoringResult]:
+    """Return the results where the feature query returns these rows."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
 
     def compute_rows(
@@ -114,55 +117,53 @@ def found(pipeline: Pipeline, rows: pd.DataFrame, version: int | None, monkeypat
 
     for module in (measure, asked_module):
         monkeypatch.setattr(module, "compute_rows", compute_rows)
-    return find_lines(pipeline, plan(version))
+    return judge_days(measure_days(pipeline, plan(version)))
 
 
-def of_kind(lines: list[Line], kind: str) -> dict[str, Any]:
-    """Return the lines of a kind by their names."""
-    return {line.name: line for line in lines if line.kind == kind}
+def of_kind(results: list[MonitoringResult], kind: str) -> dict[str, Any]:
+    """Return the results of a kind by their names."""
+    return {result.name: result for result in results if result.kind == kind}
 
 
 @pytest.mark.parametrize("hour", [0, 9], ids=["at midnight", "at nine"])
-def test_predictions_of_several_classes_are_held_against_labels_by_day(
+def test_multiclass_predictions_are_compared_to_labels_by_day(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, hour: int
 ) -> None:
-    """A row that is asked at midnight was predicted as of the day before; its label is of its own day either way."""
+    """A row of midnight was predicted as of the day before; its label counts for its own day either way."""
     rows = asked(hour)
-    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
 
-    metrics = of_kind(lines, "metric")
-    assert {name: (line.state, line.rows) for name, line in metrics.items()} == {
+    metrics = of_kind(results, "metric")
+    assert {name: (result.state, result.rows) for name, result in metrics.items()} == {
         "accuracy": ("ok", 350),  # 13 to 19 March: of the 20th, labels are known in part at most
         "accuracy beside the holdout": ("ok", 350),
     }
     assert metrics["accuracy"].value == pytest.approx(0.9, abs=0.04)
-    assert set(of_kind(lines, "prediction_shift")) == {"probability_early", "probability_late"}
+    assert set(of_kind(results, "prediction_shift")) == {"probability_early", "probability_late"}
     # those of 14 March at midnight are of the run of the 13th, and none of the 21st are there
-    assert of_kind(lines, "volume")["predictions"].rows == (300 if hour == 0 else 350)
-    assert {line.state for line in lines} == {"ok"}
+    assert of_kind(results, "volume")["predictions"].rows == (300 if hour == 0 else 350)
+    assert {result.state for result in results} == {"ok"}
 
 
 def test_a_metric_that_dropped_is_found_through_the_table(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A third is wrong where a tenth was."""
     rows = asked(9)
-    lines = found(several, rows, predict(rows, wrong=0.33), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.33), monkeypatch)
 
-    assert of_kind(lines, "metric")["accuracy"].state == "ok"
-    assert of_kind(lines, "metric")["accuracy beside the holdout"].state == "alert"
+    assert of_kind(results, "metric")["accuracy"].state == "ok"
+    assert of_kind(results, "metric")["accuracy beside the holdout"].state == "alert"
 
 
-def test_what_an_earlier_champion_said_is_not_held_against_the_new_one(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each row has its prediction, and of the new champion's own there are too few yet."""
+def test_predictions_of_an_earlier_champion_are_not_counted(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row has a prediction, but the new champion has made too few yet."""
     rows = asked(9)
-    lines = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.5, model_version=2), monkeypatch)
 
-    assert of_kind(lines, "volume")["predictions"].state == "ok"
-    assert {line.state for line in lines if line.kind in ("metric", "prediction_shift")} == {"unknown"}
+    assert of_kind(results, "volume")["predictions"].state == "ok"
+    assert {result.state for result in results if result.kind in ("metric", "prediction_shift")} == {"unknown"}
 
 
-def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_key_than_in_the_predictions_is_an_error(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what to do with the table."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
@@ -172,27 +173,25 @@ def test_another_key_than_that_of_the_predictions_is_told(several: Pipeline, mon
         found(several.model_copy(update={"features": features}), rows, version, monkeypatch)
 
 
-def test_labels_of_a_class_that_is_new_are_left_out_and_told(
+def test_labels_of_a_new_class_are_left_out_and_logged(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The champion could not have predicted it, and the others are judged."""
+    """The champion could not have predicted the class; the other labels count."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
     rows.loc[rows["prediction_time"].dt.day == 15, "revenue"] = "cancelled"
 
-    lines = found(several, rows, version, monkeypatch)
+    results = found(several, rows, version, monkeypatch)
 
-    assert of_kind(lines, "metric")["accuracy"].rows == 300
-    assert "50 of 350 labels are of classes that the champion does not know" in caplog.text
+    assert of_kind(results, "metric")["accuracy"].rows == 300
+    assert "leaves out 50 of 350 labels, whose classes the champion does not know" in caplog.text
 
 
-def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What rests on predictions is unknown, and says why."""
-    lines = found(several, asked(9), None, monkeypatch)
+def test_without_predictions_the_features_are_still_judged(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of predictions are unknown."""
+    results = found(several, asked(9), None, monkeypatch)
 
-    states = {(line.kind, line.state) for line in lines}
+    states = {(result.kind, result.state) for result in results}
     assert states == {
         ("volume", "unknown"),
         ("feature_shift", "ok"),
@@ -202,29 +201,29 @@ def test_where_nothing_was_predicted_the_features_are_judged_all_the_same(
     }
 
 
-def test_a_query_that_yields_nothing_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nothing is asked is an alert, and all else is unknown."""
+def test_a_query_without_rows_is_no_crash(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The missing rows are an alert, and every other check is unknown."""
     rows = asked(9)
     version = predict(rows, wrong=0.1)
 
-    lines = found(several, rows.iloc[:0], version, monkeypatch)
+    results = found(several, rows.iloc[:0], version, monkeypatch)
 
-    assert of_kind(lines, "volume")["predictions"].state == "alert"
-    assert {line.state for line in lines if line.kind not in ("prediction_shift", "volume")} == {"unknown"}
+    assert of_kind(results, "volume")["predictions"].state == "alert"
+    assert {result.state for result in results if result.kind not in ("prediction_shift", "volume")} == {"unknown"}
 
 
-def test_a_reference_that_cannot_be_read_is_as_none(
+def test_a_reference_that_cannot_be_read_counts_as_none(
     several: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another release's file fails no night."""
-    monkeypatch.setattr(measure, "read_beside_model", lambda champion, name: b'{"features": 5}')
+    """A file of another release fails no run."""
+    monkeypatch.setattr(measure, "read_extra_file", lambda champion, name: b'{"features": 5}')
     rows = asked(9)
 
-    lines = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
+    results = found(several, rows, predict(rows, wrong=0.1), monkeypatch)
 
-    assert of_kind(lines, "feature_shift")["all"].state == "unknown"
-    assert of_kind(lines, "metric")["all"].state == "unknown"  # the classes are not known either
-    assert "is not as this release writes it" in caplog.text
+    assert of_kind(results, "feature_shift")["all"].state == "unknown"
+    assert of_kind(results, "metric")["all"].state == "unknown"  # the classes are not known either
+    assert "cannot be read by this release" in caplog.text
 
 
 def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeline) -> None:
@@ -238,29 +237,29 @@ def test_a_version_without_a_record_has_no_metric_of_its_holdout(several: Pipeli
 def test_a_record_that_cannot_be_read_leaves_the_holdout_unknown(
     several: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All else is measured."""
+    """The other checks go on."""
     record_file("shop", 1).write_text("{")
 
     assert holdout_metric("shop", 3) is None
-    assert "its metric on the holdout is not known, since a record cannot be read" in caplog.text
+    assert "the metric on the holdout is unknown, because a record cannot be read" in caplog.text
 
 
-def test_days_without_their_labels_say_nothing_of_the_champion(
-    several: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Labels of three of seven days are missing: what is left need not be like what is not known."""
+def test_missing_labels_leave_the_metric_unknown(several: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels of three of seven days are missing; the known ones need not be representative."""
     rows = asked(9)
     version = predict(rows, wrong=0.6)
     rows.loc[rows["prediction_time"] >= "2024-03-17", "revenue"] = None
-    assert {line.state for line in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {"alert"}
+    assert {result.state for result in of_kind(found(several, rows, version, monkeypatch), "metric").values()} == {
+        "alert"
+    }
 
     evidence = {"labels": {"all": {"usual": 0.99}}}
     content = {"challenger_version": 3, "metric": {"name": "accuracy", "value": 0.9}, "evidence": evidence}
     append("shop", "retrain", "retrain again", by="shop.retrain", content=content, now=datetime.now(UTC))
-    lines = of_kind(found(several, rows, version, monkeypatch), "metric")
+    results = of_kind(found(several, rows, version, monkeypatch), "metric")
 
-    assert {line.state for line in lines.values()} == {"unknown"}
-    assert lines["accuracy"].sentence == (
-        "200 of 350 predicted rows have a label, and 42% of the labels to expect are missing (gate.max_missing_labels "
-        "allows 10%); see why they do not come"
+    assert {result.state for result in results.values()} == {"unknown"}
+    assert results["accuracy"].sentence == (
+        "42% of the expected labels are missing (gate.max_missing_labels allows 10%): 200 of 350 predicted rows have "
+        "one; see why the labels do not arrive"
     )

@@ -1,4 +1,4 @@
-"""The days that a run of the monitor looks at."""
+"""The days of a monitoring run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from include.workflows.monitor.plan import Window, plan_monitoring
 AS_OF = date(2024, 3, 20)
 
 
-def test_a_week_ends_with_the_day_and_labels_are_looked_at_until_they_are_known() -> None:
-    """Of labels that come a day later, those of the day itself are known in part at most."""
+def test_the_window_of_labels_ends_where_labels_are_known() -> None:
+    """Where labels come a day later, at most part of the day's own labels are known."""
     window = Window.of(AS_OF, window_days=7, gap_days=1)
 
     assert (window.first, window.last) == (date(2024, 3, 14), AS_OF)
@@ -28,8 +28,8 @@ def test_a_week_ends_with_the_day_and_labels_are_looked_at_until_they_are_known(
 
 @pytest.mark.parametrize("gap_days", [0, 1, 28])
 @pytest.mark.parametrize("window_days", [1, 7])
-def test_as_many_days_are_looked_at_of_both(window_days: int, gap_days: int) -> None:
-    """However late labels come, those of a whole window are waited for."""
+def test_rows_and_labels_have_windows_of_the_same_length(window_days: int, gap_days: int) -> None:
+    """However late labels come, their window has all its days."""
     window = Window.of(AS_OF, window_days, gap_days)
 
     assert window.last - window.first == window.last_known - window.first_known == timedelta(days=window_days - 1)
@@ -38,17 +38,17 @@ def test_as_many_days_are_looked_at_of_both(window_days: int, gap_days: int) -> 
 
 @pytest.mark.parametrize(
     ("announced", "day"),
-    [(None, "2024-03-18"), (date(2024, 3, 20), "2024-03-20"), (date(2024, 1, 2), "2024-03-18")],
+    [(None, 18), (date(2024, 3, 20), 20), (date(2024, 1, 2), 18)],
     ids=["nothing", "a day without rows", "a day of long ago"],
 )
-def test_the_newest_day_that_was_published_is_looked_at(
-    shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: str
+def test_the_newest_published_day_is_the_default(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: int
 ) -> None:
-    """A day that was published without a row is seen, and one of long ago is not looked at again."""
+    """A day that was published without rows counts; an old day that is announced again does not."""
     champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
     monkeypatch.setattr(lake, "latest_version", lambda uri: 4)
     monkeypatch.setattr(lake, "days_with_rows", lambda uri, version: ["2024-03-17", "2024-03-18"])
     monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))
     monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: champion)
 
-    assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == day
+    assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == date(2024, 3, day)

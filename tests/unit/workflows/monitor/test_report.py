@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from include.workflows.monitor.lines import Line
+from include.workflows.monitor.check import MonitoringResult as Result
 from include.workflows.monitor.report import SHOWN, monitoring_table, summary, worst_first
 
-LINES = [
-    Line("nulls", "visitors", 0.05, 0.15, "ok", 300, "5.0% of 300 rows are null"),
-    Line("feature_shift", "store", None, 0.25, "unknown", 20, "there are 20 rows, which say nothing"),
-    Line("nulls", "store", None, 0.1, "unknown", 20, "there are 20 rows, which say nothing"),
-    Line("feature_shift", "visitors", 0.5, 0.25, "alert", 300, "a stability index of 0.50"),
-    Line("feature_shift", "weekday", 1.5, 0.25, "alert", 300, "a stability index of 1.50"),
-    Line("metric", "mae", 60.0, 50.0, "alert", 300, "mae 60.0000 over 300 rows is above gate.minimum"),
+RESULTS = [
+    Result("nulls", "visitors", 0.05, 0.15, "ok", 300, "5.0% of 300 rows are null"),
+    Result("feature_shift", "store", None, 0.25, "unknown", 20, "there are 20 rows, which say nothing"),
+    Result("nulls", "store", None, 0.1, "unknown", 20, "there are 20 rows, which say nothing"),
+    Result("feature_shift", "visitors", 0.5, 0.25, "alert", 300, "a stability index of 0.50"),
+    Result("feature_shift", "weekday", 1.5, 0.25, "alert", 300, "a stability index of 1.50"),
+    Result("metric", "mae", 60.0, 50.0, "alert", 300, "mae 60.0000 over 300 rows is above gate.minimum"),
 ]
 
 
 def test_alerts_come_first_and_the_metric_before_features() -> None:
-    """Within a kind the one that is furthest beyond its limit comes first."""
-    assert [(line.kind, line.name) for line in worst_first(LINES)] == [
+    """Within a kind, the result furthest beyond its limit comes first."""
+    assert [(line.kind, line.name) for line in worst_first(RESULTS)] == [
         ("metric", "mae"),
         ("feature_shift", "weekday"),
         ("feature_shift", "visitors"),
@@ -28,8 +28,8 @@ def test_alerts_come_first_and_the_metric_before_features() -> None:
 
 
 def test_the_table_says_why_and_the_same_reason_once() -> None:
-    """What is as it should be has its numbers only."""
-    assert monitoring_table(LINES).splitlines() == [
+    """A result with the state ok has only its numbers."""
+    assert monitoring_table(RESULTS).splitlines() == [
         "state    kind           name        value    limit  rows",
         "alert    metric         mae       60.0000  50.0000   300",
         "         mae 60.0000 over 300 rows is above gate.minimum",
@@ -44,10 +44,10 @@ def test_the_table_says_why_and_the_same_reason_once() -> None:
     ]
 
 
-def test_of_many_lines_the_alerts_are_all_there() -> None:
-    """A pipeline of hundreds of features does not bury what matters, and the end says what is left out."""
-    alerts = [Line("nulls", f"a{number}", 0.5, 0.1, "alert", 300, "half are null") for number in range(SHOWN + 5)]
-    fine = [Line("nulls", f"b{number}", 0.0, 0.1, "ok", 300, "") for number in range(SHOWN + 7)]
+def test_a_long_table_has_all_alerts() -> None:
+    """Hundreds of features do not bury the alerts, and the last line counts the results left out."""
+    alerts = [Result("nulls", f"a{number}", 0.5, 0.1, "alert", 300, "half are null") for number in range(SHOWN + 5)]
+    fine = [Result("nulls", f"b{number}", 0.0, 0.1, "ok", 300, "") for number in range(SHOWN + 7)]
 
     told = monitoring_table([*fine, *alerts]).splitlines()
 
@@ -58,5 +58,5 @@ def test_of_many_lines_the_alerts_are_all_there() -> None:
 
 def test_the_states_are_counted() -> None:
     """One alert is an alert, and two are alerts."""
-    assert summary(LINES) == "3 alerts, 2 unknown, 1 ok"
-    assert summary(LINES[-1:]) == "1 alert, 0 unknown, 0 ok"
+    assert summary(RESULTS) == "3 alerts, 2 unknown, 1 ok"
+    assert summary(RESULTS[-1:]) == "1 alert, 0 unknown, 0 ok"

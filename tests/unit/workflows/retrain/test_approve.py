@@ -14,7 +14,7 @@ from include.workflows.retrain import files
 from include.workflows.retrain.steps import approval_request
 from tests import factories
 from tests.unit.reports.card.facts import shop_of
-from tests.unit.workflows.retrain.test_decisions import planned
+from tests.unit.workflows.retrain.test_decision_record import planned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def _server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def question(folder: Path, champion: int | None = 3, **approval: Any) -> Question:
-    """Return what is asked of version 4, which is better than the champion."""
+    """Return the question about version 4, which is better than the champion."""
     asked_for = Approval.model_validate({"hours": 8, **approval})
     pipeline = shop_of("binary", folder, minimum=0.6).model_copy(update={"approval": asked_for})
     pipeline._folder = folder / "shop"
@@ -59,7 +59,7 @@ def test_the_numbers_and_the_checks_are_tables(tmp_path: Path) -> None:
 
 
 def test_the_question_names_the_version_and_where_to_look(tmp_path: Path) -> None:
-    """Who is asked can open the card, the version and the champion from the page."""
+    """The page links to the card, the version and the champion."""
     asked = question(tmp_path)
 
     assert asked.subject == "shop: may version 4 become the champion?"
@@ -76,16 +76,16 @@ def test_the_question_names_the_version_and_where_to_look(tmp_path: Path) -> Non
         (None, "keep", "version 4 is the first champion. Rejected, there is still no champion."),
     ],
 )
-def test_what_each_answer_does_is_said(champion: int | None, unanswered: str, told: str, tmp_path: Path) -> None:
-    """An approval, a rejection and silence each have a consequence, and the page and the message tell it."""
+def test_the_question_says_what_answers_do(champion: int | None, unanswered: str, told: str, tmp_path: Path) -> None:
+    """The page and the message name the consequence of an approval, a rejection and no answer."""
     asked = question(tmp_path, champion, unanswered=unanswered)
 
     assert told in asked.body
     assert told in asked.plain
 
 
-def test_a_hold_is_said_before_somebody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody approves in vain: what is held is not promoted, whatever the answer."""
+def test_the_question_names_a_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A held promotion does not happen, whatever the answer, so nobody should approve in vain."""
     hold = promotion.Hold("ada", "the strike", "2024-03-01T06:00:00+00:00")
     monkeypatch.setattr(promotion, "held", lambda name: hold)
 

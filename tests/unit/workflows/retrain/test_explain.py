@@ -1,4 +1,4 @@
-"""What explains a run may be missing, and never fails it."""
+"""Explanations of a run may be missing, and never fail it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
 from include.workflows.retrain.explain import card_documents, explanations, sample, write_explanations
-from include.workflows.retrain.measure import ChampionModel, Holdout
+from include.workflows.retrain.measure import ChampionModel, HoldoutRows
 from tests.unit.reports.card.facts import facts_of, shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_files import plan
@@ -33,17 +33,19 @@ class Broken:
         raise ValueError("no threads left")
 
 
-def holdout(task: str) -> tuple[Holdout, Any]:
-    """Return held-out rows, and those learned from."""
+def holdout(task: str) -> tuple[HoldoutRows, Any]:
+    """Return holdout rows and training rows."""
     frame = untidy_frame(task)
     rows = frame.tail(200)
     y = rows["label"].to_numpy("float64")
-    return Holdout(rows, y, frame["label"].head(400).to_numpy("float64"), "2024-02-01", "2024-02-28"), frame.head(400)
+    return HoldoutRows(rows, y, frame["label"].head(400).to_numpy("float64"), "2024-02-01", "2024-02-28"), frame.head(
+        400
+    )
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_curves_and_contributions_are_written_beside_the_evidence(task: str, tmp_path: Path) -> None:
-    """Both are there, with the champion's curve where there is one; a champion that fails is left out."""
+    """Both files exist, with the champion's curve where there is one; a champion that fails is left out."""
     rows, learned = holdout(task)
     pipeline = shop_of(task, tmp_path)
     features = pipeline.features.model_copy(update={"key": ["row"], "label": "label"})
@@ -68,7 +70,7 @@ def test_curves_and_contributions_are_written_beside_the_evidence(task: str, tmp
         assert found["curves"]["residuals"] == alone["curves"]["residuals"]
 
 
-def test_what_cannot_be_explained_is_told_and_left_out(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_explanation_is_logged_and_left_out(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The step goes on; the card says that it was not measured."""
     pipeline = load_pipeline("shop")
     rows, learned = holdout("regression")
@@ -83,15 +85,15 @@ def test_what_cannot_be_explained_is_told_and_left_out(shop: Path, caplog: pytes
     assert "were not measured in this run" in card["model_card.md"]
 
 
-def test_a_run_of_an_older_nightshift_has_nothing_to_explain(home: Path) -> None:
+def test_a_run_of_an_older_nightshift_has_no_explanations(home: Path) -> None:
     """Its folder lacks the files, which is no error."""
     run_files.write_json(files.folder(plan()) / "importance.json", [])
 
     assert explanations(plan()) == {}
 
 
-def test_a_card_that_cannot_be_written_is_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The version is registered without it."""
+def test_a_card_that_fails_is_logged_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The version is registered without a card."""
     pipeline = shop_of("regression", tmp_path)
 
     assert card_documents(pipeline, facts_of(pipeline) | {"features": {}}) == {}

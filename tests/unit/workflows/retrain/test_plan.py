@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import subprocess
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,27 +62,27 @@ def test_the_last_published_day_is_the_default(ingested: Pipeline) -> None:
     """A run that names no day is as of the last one that every daily source has."""
     plan = plan_run(ingested, "night")
 
-    assert plan.as_of == LAST.isoformat()
+    assert plan.as_of == LAST
     assert plan.snapshot == {"sales": lake.latest_version(lake.raw_uri("shop", "sales"))}
     assert plan.champion is None
 
 
-def test_what_is_not_said_comes_from_the_pipeline(ingested: Pipeline) -> None:
-    """Seconds, trials and seed are those of pipeline.yaml, and the run is no dry run."""
+def test_the_defaults_come_from_the_pipeline(ingested: Pipeline) -> None:
+    """Seconds and seed are those of pipeline.yaml, and the run is no dry run."""
     plan = plan_run(ingested, "night")
 
     assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (2, 7, False)
 
 
-def test_what_is_said_is_followed(ingested: Pipeline) -> None:
+def test_the_arguments_of_a_run_are_followed(ingested: Pipeline) -> None:
     """A run may name an earlier day and other seconds, and may be a dry run."""
     plan = plan_run(ingested, "night", FIRST, 99, dry_run=True)
 
-    assert (plan.as_of, plan.tuning_seconds, plan.dry_run) == (FIRST.isoformat(), 99, True)
+    assert (plan.as_of, plan.tuning_seconds, plan.dry_run) == (FIRST, 99, True)
 
 
 def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:
-    """The sentence says how far the lake is, which day was asked for, and both ways out."""
+    """The sentence names the newest day of the lake, the requested day, and both remedies."""
     with pytest.raises(
         NotIngested,
         match=r"^shop: the lake holds every source up to 2024-01-11, but this run needs 2024-01-12; run the DAG "
@@ -100,14 +100,14 @@ def test_a_day_before_the_first_is_refused(ingested: Pipeline) -> None:
         plan_run(ingested, "night", date(2024, 1, 4))
 
 
-def test_days_that_are_missing_in_between_are_told(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
-    """A night that failed leaves a hole, which a later run learns around and says so."""
+def test_missing_days_in_between_are_logged(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """A failed ingestion leaves a hole; a later run trains without these days and logs them."""
     ingest(pipeline, FIRST, date(2024, 1, 7), EnvironmentConnections())
     ingest(pipeline, date(2024, 1, 10), LAST, EnvironmentConnections())
 
     plan_run(pipeline, "night")
 
-    assert "the lake lacks days of 2024-01-08 to 2024-01-09" in caplog.text
+    assert "the lake lacks days from 2024-01-08 to 2024-01-09" in caplog.text
 
 
 @pytest.mark.parametrize("as_of", [None, LAST])
@@ -120,7 +120,7 @@ def test_an_empty_lake_is_refused(as_of: date | None, pipeline: Pipeline) -> Non
 def test_a_repeated_run_follows_its_first_plan(
     ingested: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """New data, other code and other wishes change nothing in a plan that was made, and the log says so."""
+    """New data, other code and other arguments do not change an existing plan, and the log says so."""
     first = plan_run(ingested, "night")
     ingest(ingested, NEXT, NEXT, EnvironmentConnections())
     monkeypatch.setenv("NIGHTSHIFT_CODE_VERSION", "another")
@@ -129,7 +129,7 @@ def test_a_repeated_run_follows_its_first_plan(
         again = plan_run(ingested, "night", NEXT, 999, dry_run=True)
 
     assert again == first == RunPlan.load("shop", "night")
-    assert "has a plan already, which is followed again" in caplog.text
+    assert "follows the plan that it made earlier" in caplog.text
 
 
 def test_a_new_run_sees_the_new_data(ingested: Pipeline) -> None:
@@ -139,7 +139,7 @@ def test_a_new_run_sees_the_new_data(ingested: Pipeline) -> None:
 
     second = plan_run(ingested, "night-2")
 
-    assert second.as_of == NEXT.isoformat()
+    assert second.as_of == NEXT
     assert second.snapshot["sales"] > first.snapshot["sales"]
 
 
@@ -149,7 +149,7 @@ def test_a_refused_run_can_be_repeated_once_the_day_is_there(ingested: Pipeline)
         plan_run(ingested, "night", NEXT)
     ingest(ingested, NEXT, NEXT, EnvironmentConnections())
 
-    assert plan_run(ingested, "night", NEXT).as_of == NEXT.isoformat()
+    assert plan_run(ingested, "night", NEXT).as_of == NEXT
 
 
 def test_without_mlflow_there_is_no_plan(
@@ -167,12 +167,12 @@ def test_without_mlflow_there_is_no_plan(
 
 @pytest.mark.parametrize("with_champion", [True, False])
 def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
-    """A plan comes back from JSON as it was, with its champion or without."""
+    """A plan is equal after a round trip through JSON, with a champion or without."""
     champion = Champion(3, "night-0", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")
     plan = RunPlan(
         pipeline="shop",
         run_key="night",
-        as_of="2024-01-11",
+        as_of=date(2024, 1, 11),
         snapshot={"sales": 4},
         champion=champion if with_champion else None,
         tuning_seconds=60,
@@ -180,7 +180,7 @@ def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
         seed=7,
         code_version="abc",
         lock="def",
-        created_at="2024-01-12T00:15:00+00:00",
+        created_at=datetime(2024, 1, 12, 0, 15, tzinfo=UTC),
     )
 
     assert RunPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
@@ -235,16 +235,16 @@ def test_runs_of_two_keys_have_two_plans(ingested: Pipeline) -> None:
 
 
 def test_a_plan_of_an_earlier_release_with_the_same_fields_is_followed(shop: Path) -> None:
-    """A run that another commit of this release began goes on."""
+    """A run that another commit of this release began continues."""
     put_plan("run-32d988c-plan.json")
 
     plan = RunPlan.load("shop", "night")
 
-    assert (plan.as_of, plan.snapshot, plan.champion.version) == ("2024-03-20", {"sales": 1}, 1)
+    assert (plan.as_of, plan.snapshot, plan.champion.version) == (date(2024, 3, 20), {"sales": 1}, 1)
 
 
 def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -> None:
-    """The sentence names the file and the field, and what to do; no retry can mend it."""
+    """The sentence names the file, the field and the remedy; a retry cannot help."""
     put_plan("run-77f6a14-plan.json")
 
     with pytest.raises(

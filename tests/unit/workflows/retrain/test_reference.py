@@ -1,4 +1,4 @@
-"""What a model has learned from is sketched beside the evidence, and a run is as good without it."""
+"""A run writes a reference of its model, and goes on without one where that fails."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from include.workflows.retrain.reference import model_files, write_reference
 from tests.unit.reports.card.facts import shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_explain import Broken
-from tests.unit.workflows.retrain.test_files import plan
+from tests.unit.workflows.retrain.test_files import fitted, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def challenger(sha256: str, features: list[str]) -> None:
-    """Let the run have a challenger."""
-    fields = {"sha256": sha256, "features": features, "classes": None}
-    run_files.write_json(files.folder(plan()) / "challenger.json", fields)
+    """Write the run's challenger."""
+    run_files.write_json(files.folder(plan()) / "challenger.json", fitted(sha256, features).to_json())
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
-def test_the_features_that_a_model_takes_and_what_it_predicts_are_sketched(task: str, tmp_path: Path) -> None:
+def test_the_features_and_the_predictions_of_a_model_are_sketched(task: str, tmp_path: Path) -> None:
     """The file is named for the model that the run has now, and nothing of another one is registered."""
     frame, pipeline = untidy_frame(task), shop_of(task, tmp_path)
     features = pipeline.features.model_copy(update={"key": ["row"], "label": "label"})
@@ -49,13 +48,16 @@ def test_the_features_that_a_model_takes_and_what_it_predicts_are_sketched(task:
     assert model_files(plan()) == {}
 
 
-def test_a_sketch_that_cannot_be_made_is_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The run goes on, and its version is registered without one."""
+def test_a_sketch_that_fails_is_logged_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The run goes on, and its version is registered without a reference."""
     frame = untidy_frame("regression")
     challenger("a" * 64, ["signal"])
 
     with caplog.at_level(logging.WARNING):
         write_reference(shop_of("regression", tmp_path), plan(), Broken(), frame, frame)  # type: ignore[arg-type]
 
-    assert "was not sketched, so the monitor will know no drift of its: ValueError('no threads left')" in caplog.text
+    assert (
+        "no reference was written, so the monitor cannot measure drift of this version: ValueError('no threads left')"
+        in caplog.text
+    )
     assert model_files(plan()) == {}

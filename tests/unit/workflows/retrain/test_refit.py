@@ -1,8 +1,9 @@
-"""Fits with other seeds are made while there is time, and one that fails is passed over."""
+"""Refits with other seeds run while time is left, and a failed one is skipped."""
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,7 +79,7 @@ def _plan(tuning_seconds: int = 60) -> RunPlan:
     return RunPlan(
         pipeline="shop",
         run_key="manual__2024-03-20T00:00:00",
-        as_of="2024-03-20",
+        as_of=date(2024, 3, 20),
         snapshot={"sales": 3},
         champion=None,
         tuning_seconds=tuning_seconds,
@@ -86,7 +87,7 @@ def _plan(tuning_seconds: int = 60) -> RunPlan:
         seed=7,
         code_version="unknown",
         lock="unknown",
-        created_at="2024-03-20T00:00:00+00:00",
+        created_at=datetime(2024, 3, 20, tzinfo=UTC),
     )
 
 
@@ -109,8 +110,8 @@ def test_each_fit_has_a_seed_of_its_own(fits: Fits) -> None:
     assert pipeline.training.seed == 7
 
 
-def test_a_fit_is_given_what_the_challenger_was(fits: Fits) -> None:
-    """The rows, what was chosen and the labels are the same; only the seed is another."""
+def test_a_refit_gets_the_inputs_of_the_challenger(fits: Fits) -> None:
+    """Rows, choice and labels are the same; only the seed differs."""
     _refit(_pipeline(refits=1), _plan())
 
     [(rows, chosen, y, validated, threads)] = fits.given
@@ -119,7 +120,7 @@ def test_a_fit_is_given_what_the_challenger_was(fits: Fits) -> None:
     assert (y is Y, validated is Y, threads) == (True, True, 1)
 
 
-def test_what_was_fitted_is_read_back(fits: Fits) -> None:
+def test_the_refits_are_read_back(fits: Fits) -> None:
     """The value of each fit is measured on the held-out rows, beside its seed."""
     pipeline, plan = _pipeline(refits=2), _plan()
 
@@ -147,7 +148,7 @@ def test_probabilities_of_classes_are_read_back(fits: Fits, monkeypatch: pytest.
     [(60, 3, 5), (36, 3, 3), (35, 3, 2), (12, 3, 1), (11, 3, 0), (60, 16, 0)],
     ids=["15 s for 3 each", "9 s", "less than 9 s", "3 s", "less than 3 s", "the first took longer"],
 )
-def test_a_fit_that_would_end_too_late_is_not_begun(
+def test_a_refit_that_would_end_too_late_does_not_start(
     tuning_seconds: int, fit_seconds: float, count: int, fits: Fits
 ) -> None:
     """All fits end within a quarter of the search's seconds, if each takes what the challenger's took."""
@@ -156,8 +157,8 @@ def test_a_fit_that_would_end_too_late_is_not_begun(
     assert len(fits.seeds) == count
 
 
-def test_a_fit_that_takes_longer_ends_the_fits(fits: Fits) -> None:
-    """What a fit really took counts, not what it was expected to take."""
+def test_a_slow_refit_ends_the_refits(fits: Fits) -> None:
+    """The real duration of a refit counts, not the expected one."""
     fits.seconds = 14
 
     _refit(_pipeline(refits=3), _plan(60))
@@ -165,8 +166,8 @@ def test_a_fit_that_takes_longer_ends_the_fits(fits: Fits) -> None:
     assert fits.seeds == [1007]
 
 
-def test_a_fit_that_fails_is_passed_over(fits: Fits, caplog: pytest.LogCaptureFixture) -> None:
-    """The challenger is there, so the run goes on, the log has the error, and the gate is told of the others."""
+def test_a_failed_refit_is_skipped(fits: Fits, caplog: pytest.LogCaptureFixture) -> None:
+    """The run goes on, the log has the error, and the gate gets the other refits."""
     pipeline, plan = _pipeline(refits=3), _plan()
     fits.failing = [2007]
 
@@ -177,16 +178,16 @@ def test_a_fit_that_fails_is_passed_over(fits: Fits, caplog: pytest.LogCaptureFi
     found = _read(pipeline, plan)
     assert found is not None
     assert found.seeds == [1007, 3007]
-    assert "shop: the fit with seed 2007 failed" in caplog.text
+    assert "shop: the refit with seed 2007 failed" in caplog.text
     assert "no memory is left" in caplog.text
-    assert "shop: fitted with 2 other seeds of 3" in caplog.text
+    assert "shop: refitted with 2 of 3 other seeds" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("failing", "fit_seconds"), [([1007, 2007], 3), ([], 61)], ids=["every fit failed", "there was no time"]
 )
 def test_without_any_fit_there_is_nothing_to_read(failing: list[int], fit_seconds: float, fits: Fits) -> None:
-    """Where every fit failed, or none was begun, the gate is told of none."""
+    """Where every refit failed, or none started, the gate gets none."""
     pipeline, plan = _pipeline(refits=2), _plan()
     fits.failing = failing
 
@@ -195,8 +196,8 @@ def test_without_any_fit_there_is_nothing_to_read(failing: list[int], fit_second
     assert _read(pipeline, plan) is None
 
 
-def test_none_is_made_where_none_is_asked_for(fits: Fits) -> None:
-    """A gate that wants no refits costs nothing."""
+def test_a_gate_without_refits_makes_none(fits: Fits) -> None:
+    """Zero refits cost no time."""
     pipeline, plan = _pipeline(refits=0), _plan()
 
     _refit(pipeline, plan)
@@ -206,7 +207,7 @@ def test_none_is_made_where_none_is_asked_for(fits: Fits) -> None:
 
 
 def test_fits_of_another_attempt_are_not_read(fits: Fits) -> None:
-    """Fits of a model that was made from something else say nothing of this one."""
+    """Refits of a model with other inputs do not count for this one."""
     pipeline, plan = _pipeline(), _plan()
 
     _refit(pipeline, plan, digest="old")
@@ -216,7 +217,7 @@ def test_fits_of_another_attempt_are_not_read(fits: Fits) -> None:
 
 
 def test_the_same_fits_twice_are_the_same_files(fits: Fits) -> None:
-    """A task that is repeated writes over what it has written."""
+    """A repeated task overwrites its files."""
     pipeline, plan = _pipeline(refits=2), _plan()
 
     _refit(pipeline, plan)

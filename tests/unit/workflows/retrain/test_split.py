@@ -1,4 +1,4 @@
-"""A run's rows are split by what is known of their labels, and what is missing is counted."""
+"""A run's rows are split by their known labels, and missing labels are counted."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_where_each_label_is_known_none_is_missing(shop: Path) -> None:
     assert (found.all.rows, found.all.labelled, found.all.usual, found.left_out) == (14 * 24, 14 * 24, 1.0, [])
 
 
-def test_what_is_missing_at_the_end_is_left_out_and_told(shop: Path) -> None:
-    """All labels of the last days are missing, and they are named."""
+def test_days_without_labels_at_the_end_are_left_out(shop: Path) -> None:
+    """All labels of the last days are missing, and the result names these days."""
     pipeline, frame = _shop(shop), _frame(TIMES < "2024-03-29")
 
     found = label_coverage(pipeline, frame, split_rows(pipeline, frame, AS_OF))
@@ -54,7 +54,7 @@ def test_what_is_missing_at_the_end_is_left_out_and_told(shop: Path) -> None:
     assert (found.left_out, found.left_out_rows) == (["2024-03-29", "2024-03-30"], 48)
 
 
-def test_labels_of_one_slice_that_are_missing_are_told(shop: Path) -> None:
+def test_missing_labels_of_one_slice_are_counted(shop: Path) -> None:
     """Three of four rows of each day are known, so that no day lacks its labels, and of one store none."""
     west = np.arange(len(TIMES)) % 4 == 0
     pipeline, frame = _shop(shop), _frame(~(west & IN_HOLDOUT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,23 +45,25 @@ def ingested(shop: Path) -> Pipeline:
     return pipeline
 
 
-def plan_as_of(day: str) -> ScoringPlan:
+def plan_as_of(day: date) -> ScoringPlan:
     """Return a plan for a day."""
-    return ScoringPlan("shop", "night", day, {"sales": 4}, CHAMPION, "2024-01-12T01:15:00.000002+00:00")
+    return ScoringPlan(
+        "shop", "night", day, {"sales": 4}, CHAMPION, datetime(2024, 1, 12, 1, 15, microsecond=2, tzinfo=UTC)
+    )
 
 
 def test_the_last_published_day_and_the_champion_are_the_default(ingested: Pipeline) -> None:
     """A run that names no day is as of the last one that every daily source has."""
     plan = plan_scoring(ingested, "night")
 
-    assert plan.as_of == LAST.isoformat()
+    assert plan.as_of == LAST
     assert plan.snapshot == {"sales": lake.latest_version(lake.raw_uri("shop", "sales"))}
     assert plan.champion == CHAMPION
 
 
 def test_an_earlier_day_may_be_named(ingested: Pipeline) -> None:
     """Predictions of the past can be made again."""
-    assert plan_scoring(ingested, "night", FIRST).day == FIRST
+    assert plan_scoring(ingested, "night", FIRST).as_of == FIRST
 
 
 def test_a_cleared_run_follows_its_first_plan(ingested: Pipeline, champion: list[Champion | None]) -> None:
@@ -75,7 +77,7 @@ def test_a_cleared_run_follows_its_first_plan(ingested: Pipeline, champion: list
 
 
 def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> None:
-    """Airflow may call runs of two DAGs the same, such as those that one ingestion has started."""
+    """Runs of two DAGs may have the same id in Airflow, such as those that one ingestion started."""
     plan_scoring(ingested, "night")
 
     assert not (run_files.run_folder("shop", "night") / "plan.json").exists()
@@ -84,20 +86,20 @@ def test_a_retraining_of_the_same_id_has_another_folder(ingested: Pipeline) -> N
 
 
 def test_a_plan_has_its_moment_to_the_microsecond() -> None:
-    """By it the later of two plans for a day is known."""
-    assert plan_as_of("2024-01-11").moment == 1_705_022_100_000_002
+    """It decides which of two plans for a day is later."""
+    assert plan_as_of(date(2024, 1, 11)).moment == 1_705_022_100_000_002
 
 
 def test_a_plan_that_was_written_is_read() -> None:
     """A plan comes back from JSON as it was."""
-    plan = plan_as_of("2024-01-11")
+    plan = plan_as_of(date(2024, 1, 11))
 
     assert ScoringPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
-    """Fields too few are told in a sentence."""
-    plan = plan_as_of("2024-01-11").to_json()
+    """A missing field is one sentence."""
+    plan = plan_as_of(date(2024, 1, 11)).to_json()
     del plan["champion"]
     run_files.write_json(run_files.run_folder("shop", "score/night") / "plan.json", plan)
 
@@ -105,8 +107,8 @@ def test_a_plan_of_another_release_is_refused(shop: Path) -> None:
         ScoringPlan.load("shop", "night")
 
 
-def test_without_a_champion_one_is_asked_for(ingested: Pipeline, champion: list[Champion | None]) -> None:
-    """The sentence says that the retraining comes first, and no plan is left that would be followed later."""
+def test_without_a_champion_nothing_is_planned(ingested: Pipeline, champion: list[Champion | None]) -> None:
+    """The sentence says to retrain first, and leaves no plan that a later attempt would follow."""
     champion.append(None)
     with pytest.raises(ScoringImpossible, match=r"has no champion yet.*run the DAG shop\.retrain") as refused:
         plan_scoring(ingested, "night")
@@ -122,30 +124,33 @@ def test_days_that_are_not_there_are_refused(ingested: Pipeline) -> None:
         plan_scoring(ingested, "night", LAST + timedelta(days=1))
 
 
-def test_a_hole_in_the_days_is_refused_or_told(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
-    """A day that was left out cannot be asked for; that it is missing before a later one makes features worse."""
+def test_a_hole_in_the_days_is_refused_or_logged(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    """A missing day cannot be scored; before a later day it makes the features worse."""
     after = LAST + timedelta(days=3)
     ingest(ingested, after, after, EnvironmentConnections())
 
     with pytest.raises(NotIngested, match="'sales' is not published for 2024-01-12"):
         plan_scoring(ingested, "night", LAST + timedelta(days=1))
     plan_scoring(ingested, "night", after)
-    assert "so trailing features are of fewer days" in caplog.text
+    assert "so trailing features cover fewer days" in caplog.text
 
 
-def test_predictions_of_what_was_learned_from_are_told(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+def test_predictions_of_training_days_are_logged(ingested: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
     """A champion knows the labels of the days that it was trained on."""
     plan_scoring(ingested, "night")
-    assert "looks better than it is" not in caplog.text
+    assert "look better than they are" not in caplog.text
 
     early = replace(CHAMPION, train_end=FIRST.isoformat())
-    planning._warn(ingested, FIRST, early)
-    assert "version 3 has learned from days up to 2024-01-05, so what it predicts as of 2024-01-05 looks" in caplog.text
+    planning._warn_of_biased_predictions(ingested, FIRST, early)
+    assert (
+        "predictions as of 2024-01-05 look better than they are, because version 3 learned from days up to 2024-01-05"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("name", ["ds", "prediction", "Decision", "probability_x", "model_version"])
-def test_a_key_that_is_called_as_a_column_of_the_predictions_is_refused(shop: Path, name: str) -> None:
-    """Which of the two was meant could not be told in the table."""
+def test_a_key_with_the_name_of_a_prediction_column_is_refused(shop: Path, name: str) -> None:
+    """The table could not have both columns."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("key: [store_day]", f"key: [store, {name}]"))
 
     with pytest.raises(ScoringImpossible, match=f"features.key names '{name}'"):

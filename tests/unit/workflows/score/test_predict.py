@@ -1,4 +1,4 @@
-"""What a champion predicts is told by its task, and what it cannot predict by a sentence."""
+"""A champion predicts by its task; rows that it cannot predict are one sentence."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def shop(task: str, key: str = "store_day") -> Pipeline:
 
 
 def champion(threshold: float | None = None) -> Champion:
-    """Return what is known of a champion."""
+    """Return a champion."""
     return Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30", threshold)
 
 
 def rows(count: int = 6, **more: Any) -> pa.Table:
-    """Return rows as a features query yields them."""
+    """Return rows as a feature query returns them."""
     columns: dict[str, Any] = {
         "store_day": pa.array([f"row-{each}" for each in range(count)], pa.string()),
         "prediction_time": pa.array([datetime.fromisoformat("2024-03-21")] * count, pa.timestamp("us")),
@@ -63,7 +63,7 @@ LABELS: dict[str, list[Any]] = {
 
 
 def predicted(task: str, labels: list[Any], table: pa.Table | None = None, threshold: float | None = None) -> pa.Table:
-    """Return what a model of a task predicts of rows."""
+    """Return the predictions of a model of a task."""
     table = rows() if table is None else table
     model = fitted(task, labels)
     frame = check_inputs(shop(task), champion(), model, KINDS, table)
@@ -81,8 +81,8 @@ def test_a_number_is_predicted_for_each_row() -> None:
     assert [str(found.schema.field(name).type) for name in ("prediction", "model_version")] == ["double", "int64"]
 
 
-def test_a_probability_is_decided_about_at_the_threshold() -> None:
-    """A row counts as positive whose probability is at least the champion's threshold."""
+def test_the_threshold_decides_about_a_probability() -> None:
+    """A row counts as positive where its probability is at least the champion's threshold."""
     likely = predicted("binary", LABELS["binary"])["prediction"].to_pylist()
     found = predicted("binary", LABELS["binary"], threshold=likely[3])
 

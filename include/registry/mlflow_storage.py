@@ -1,4 +1,4 @@
-"""What MLflow has stored, read from its database and folder without its server: for backups, and after a restore."""
+"""Read MLflow's database and artifact folder without its server, for a backup and after a restore."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from include.core.errors import ModelRefused, TrackingUnavailable
 from include.core.redaction import redacted
 from include.registry.champion import CHAMPION, MODEL_FILE, logged_model
 from include.registry.manifest import ModelFile, read_manifest, verify_folder
-from include.registry.proof import problems_of, refuse_other_file, refuse_other_model
 from include.registry.records.models import ModelIdentity
+from include.registry.verification import find_problems, refuse_other_file, refuse_other_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,12 @@ _ADDRESSES = {
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """A registered version and where its files are.
+    """A registered version and the address of its files.
 
     Attributes
     ----------
     identity
-        What the version's tags say of its model.
+        The run and the digests in the version's tags.
     """
 
     name: str
@@ -61,13 +61,16 @@ class StoredVersion:
         return logged_model(self.source)
 
     def registered_files(self) -> dict[str, ModelFile] | None:
-        """Return what its manifest says, or None for a version of a release that kept no manifests."""
+        """Return the files in the version's manifest, or None for a version of a release without manifests."""
         return read_manifest(self.name, self.model_id, self.identity.manifest, self.what)
 
     def folder(self, artifacts: Path) -> Path | None:
-        """Return the folder of its files, of which some are below the one that the server serves.
+        """Return the folder of the version's files; None where they are in an object store.
 
-        None where an object store has them.
+        Parameters
+        ----------
+        artifacts
+            The folder that MLflow's server serves.
         """
         scheme = urlsplit(self.location).scheme
         if scheme == "mlflow-artifacts":
@@ -80,7 +83,7 @@ class StoredVersion:
 def stored_champions(database: str) -> list[StoredVersion]:
     """Return the champion of each registered model that has one.
 
-    MLflow itself is not asked: it would begin to make or change tables that a server is making at the same time.
+    This reads the database directly, because MLflow would create or migrate tables, perhaps while a server does.
 
     Raises
     ------
@@ -91,17 +94,17 @@ def stored_champions(database: str) -> list[StoredVersion]:
     return _versions(database, named, alias=CHAMPION)
 
 
-def prove_stored(pipeline: str, records: list[Record], database: str, artifacts: Path | None) -> list[str]:
-    """Return what `prove_models` does, of files that are looked at where they are stored.
+def verify_stored_models(pipeline: str, records: list[Record], database: str, artifacts: Path | None) -> list[str]:
+    """Return the faults like `verify_models`, from the files where MLflow stores them.
 
     Parameters
     ----------
     artifacts
-        The folder that MLflow's server serves; None where that is an object store, whose files are not looked at.
+        The folder that MLflow's server serves; None for an object store, whose files are not verified.
     """
     versions = {each.number: each for each in _versions(database, "", name=pipeline)}
 
-    def prove(recorded: RecordedModel) -> None:
+    def verify(recorded: RecordedModel) -> None:
         version = versions.get(recorded.version)
         if version is None:
             raise ModelRefused(f"version {recorded.version} of {pipeline} is not in MLflow")
@@ -114,14 +117,14 @@ def prove_stored(pipeline: str, records: list[Record], database: str, artifacts:
             verify_folder(folder, files, version.what)
         refuse_other_file(folder / MODEL_FILE, version.identity.sha256, version.what)
 
-    return problems_of(records, prove)
+    return find_problems(records, verify)
 
 
 def move_artifacts(database: str, before: Path, now: Path) -> int:
-    """Let a database name files in another folder than the one that it names; return how many addresses changed.
+    """Change the addresses of files in a database from one folder to another; return the number of changes.
 
-    MLflow writes the whole address of a folder into each experiment, run and model. Addresses that are relative to
-    its server (`mlflow-artifacts:`), and those of object stores, stay as they are.
+    MLflow writes the full address of a folder into each experiment, run and model. Addresses relative to its server
+    (`mlflow-artifacts:`) and those of object stores stay.
     """
     import sqlalchemy as sa
 
@@ -143,7 +146,7 @@ def move_artifacts(database: str, before: Path, now: Path) -> int:
 
 @contextmanager
 def _connected(database: str) -> Iterator[Connection]:
-    """Give a connection whose changes are made when the block ends, all or none."""
+    """Yield a connection in a transaction that is committed when the block ends."""
     import sqlalchemy as sa
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -162,11 +165,11 @@ def _connected(database: str) -> Iterator[Connection]:
 
 
 def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersion]:
-    """Return the versions that are not deleted, those of one name if it is given."""
+    """Return the versions that are not deleted, of one registered model where `name` is given."""
     import sqlalchemy as sa
 
     tables = {"registered_model_aliases", "model_versions", "model_version_tags", "logged_models"}
-    tags = [field.name for field in fields(ModelIdentity)]  # each version's tags are nightshift.<field>
+    tags = [field.name for field in fields(ModelIdentity)]  # a version has a tag nightshift.<field> for each
     tag_joins = "\n".join(
         f"LEFT JOIN model_version_tags {tag} ON {tag}.name = v.name AND {tag}.version = v.version "
         f"AND {tag}.key = 'nightshift.{tag}'"
@@ -183,7 +186,7 @@ def _versions(database: str, joined: str, **parameters: str) -> list[StoredVersi
     """
     with _connected(database) as connection:
         if not tables <= set(sa.inspect(connection).get_table_names()):
-            return []  # nothing was registered yet
+            return []  # no model has been registered yet
         rows = connection.execute(sa.text(query), parameters).all()
     return [
         StoredVersion(name, int(number), source, location, ModelIdentity(*identity))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from include.registry.champion import Champion
-from include.workflows.retrain.decisions import approver_of, champions_of
+from include.workflows.retrain.decision_record import champions_of
+from include.workflows.retrain.documents import Answer, RegistrationResult
 from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def planned(version: int | None) -> RunPlan:
-    """Return the plan of a run that compares with a version."""
+    """Return the plan of a run that compares to a version."""
     days = ("2024-03-19", "2023-03-01", "2024-01-30")
     champion = version and Champion(version, "night-1", "linear", "0" * 64, "models:/m-1", *days)
     return replace(plan(), champion=champion or None)
@@ -34,13 +36,15 @@ def planned(version: int | None) -> RunPlan:
 def test_the_champion_before_and_after_a_run(
     registration: dict[str, Any], champions: tuple[int | None, int | None]
 ) -> None:
-    """Only a promotion changes it, and a run that registered nothing has left the one that it compared with."""
-    assert champions_of(planned(3), registration) == champions
+    """Only a promotion changes the champion; a run that registered nothing leaves the one it compared to."""
+    plan = planned(3)
+
+    assert champions_of(plan, RegistrationResult.from_json(registration, plan)) == champions
 
 
-def test_a_run_that_lost_to_another_has_found_that_one() -> None:
+def test_a_run_that_lost_to_another_names_its_champion() -> None:
     """The run was planned with version 3, and version 5 was promoted meanwhile: the record has no 3->3, and no 3->5."""
-    lost = {"alias": "challenger", "version": 6, "champion": 5}
+    lost = RegistrationResult(version=6, alias="challenger", champion=5)
 
     assert champions_of(planned(3), lost) == (5, 5)
     assert champions_of(planned(None), lost) == (5, 5)
@@ -48,7 +52,8 @@ def test_a_run_that_lost_to_another_has_found_that_one() -> None:
 
 def test_whoever_rejects_is_no_approver() -> None:
     """The history said `approved by ada: not promoted: rejected by ada` of a version that ada had rejected."""
-    assert approver_of({"approved": False, "by": "ada"}) is None
-    assert approver_of({"approved": True, "by": "ada"}) == "ada"
-    assert approver_of({"approved": True, "by": None}) is None
-    assert approver_of(None) is None
+    at = datetime(2024, 3, 20, tzinfo=UTC)
+
+    assert Answer(False, "ada", "", at).approver is None
+    assert Answer(True, "ada", "", at).approver == "ada"
+    assert Answer(True, None, "", at).approver is None

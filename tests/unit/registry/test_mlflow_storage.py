@@ -1,4 +1,4 @@
-"""What MLflow has stored, read from its database and folder without MLflow."""
+"""Read MLflow's database and artifact folder without MLflow."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from include.core import settings
 from include.core.errors import TrackingUnavailable
 from include.registry.client import mlflow_client
-from include.registry.proof import prove_models
+from include.registry.mlflow_storage import StoredVersion, move_artifacts, stored_champions, verify_stored_models
 from include.registry.records.models import ModelIdentity
-from include.registry.stored import StoredVersion, move_artifacts, prove_stored, stored_champions
+from include.registry.verification import verify_models
 from tests import factories
 
 if TYPE_CHECKING:
@@ -49,23 +49,23 @@ def test_the_champion_is_the_one_that_the_alias_names(shop_model: Shop, mlflow_h
     assert {path: (folder / path).stat().st_size for path in files} == {path: each.size for path, each in files.items()}
 
 
-def test_a_version_is_proved_as_the_server_proves_it(shop_model: Shop, mlflow_home: Path) -> None:
-    """Whole, and with a changed file, the same is said of it."""
+def test_a_version_is_verified_as_through_the_server(shop_model: Shop, mlflow_home: Path) -> None:
+    """Both report the same for an intact version and for one with a changed file."""
     shop_model.register("night-1")
     records, artifacts = (
         [factories.record(1), factories.record(None), factories.record(1, "rollback")],
         mlflow_home / "mlflow" / "artifacts",
     )
-    assert prove_stored(shop_model.name, records, database(mlflow_home), artifacts) == []
+    assert verify_stored_models(shop_model.name, records, database(mlflow_home), artifacts) == []
 
     folder = version(shop_model.name, mlflow_home).folder(artifacts)
     assert folder is not None
     with (folder / "model.skops").open("ab") as file:
         file.write(b"more")
 
-    [told] = prove_stored(shop_model.name, records, database(mlflow_home), artifacts)
+    [told] = verify_stored_models(shop_model.name, records, database(mlflow_home), artifacts)
     assert told.startswith("record 4: model.skops has the SHA-256")
-    [also] = prove_models(shop_model.name, records)
+    [also] = verify_models(shop_model.name, records)
     assert also.partition("; restore it")[0] == told.partition("; restore it")[0]
 
 
@@ -75,7 +75,7 @@ def test_a_deleted_version_is_a_problem_of_its_record(shop_model: Shop, mlflow_h
     with mlflow_client("deleting a version") as client:
         client.delete_model_version(shop_model.name, "1")
 
-    told = prove_stored(shop_model.name, [factories.record(1)], database(mlflow_home), mlflow_home)
+    told = verify_stored_models(shop_model.name, [factories.record(1)], database(mlflow_home), mlflow_home)
 
     assert told == [f"record 4: version 1 of {shop_model.name} is not in MLflow"]
 
@@ -133,7 +133,7 @@ def test_a_database_without_tables_has_no_champion_and_gets_none(tmp_path: Path)
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_password(closed_port: int) -> None:
-    """In one sentence, with the setting to look at."""
+    """One sentence names the setting to check."""
     url = f"postgresql://mlflow:secret@127.0.0.1:{closed_port}/mlflow"
 
     with pytest.raises(TrackingUnavailable, match="MLFLOW_BACKEND_STORE_URI") as caught:

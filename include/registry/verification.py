@@ -1,4 +1,4 @@
-"""Proves that the models of recorded versions are those that were registered."""
+"""Verify that the models of recorded versions are those that were registered."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def prove_models(pipeline: str, records: list[Record]) -> list[str]:
-    """Return what is wrong with the model files of the versions that records name, in sentences.
+def verify_models(pipeline: str, records: list[Record]) -> list[str]:
+    """Return the faults of the model files of recorded versions, in sentences.
 
-    Each version is compared with its record: a registry that was restored to an earlier state may have given the
-    number to another model. Its files are downloaded and compared with its manifest in the lake, and its model file
-    with the digest that it was registered with.
+    Each version is compared to its record, because a registry that was restored to an earlier state may have given
+    the number to another model. The version's files are downloaded and compared to the manifest in the lake, and the
+    model file to its registered digest.
 
     Raises
     ------
@@ -37,39 +37,39 @@ def prove_models(pipeline: str, records: list[Record]) -> list[str]:
         If MLflow does not answer.
     """
 
-    def prove(recorded: RecordedModel) -> None:
+    def verify(recorded: RecordedModel) -> None:
         found, what = find_version(pipeline, recorded.version), f"version {recorded.version}"
         refuse_other_model(pipeline, recorded, found.identity)
-        with TemporaryDirectory(prefix="proof-") as folder:
+        with TemporaryDirectory(prefix="verify-") as folder:
             path = fetch_model(found.pipeline, found.source, found.manifest, folder, what)
             refuse_other_file(path, found.sha256, what)
 
-    return problems_of(records, prove)
+    return find_problems(records, verify)
 
 
-def problems_of(records: Iterable[Record], prove: Callable[[RecordedModel], None]) -> list[str]:
-    """Return what is wrong with the versions that records name, in sentences.
+def find_problems(records: Iterable[Record], verify: Callable[[RecordedModel], None]) -> list[str]:
+    """Return the faults of recorded versions, in sentences.
 
     Parameters
     ----------
-    prove
-        Raises ModelRefused where a version is not as it was registered.
+    verify
+        Raises ModelRefused where a version is not the one that was registered.
     """
     problems = []
     for recorded in recorded_models(records):
         try:
-            prove(recorded)
+            verify(recorded)
         except ModelRefused as error:
             problems.append(f"record {recorded.record}: {error}")
     return problems
 
 
 def find_recorded_champion(pipeline: str) -> Champion | None:
-    """Return the champion as `find_champion` does, and warn where it is not the one that the last record left."""
+    """Return the champion like `find_champion`, and warn where the last record names another one."""
     champion = find_champion(pipeline)
     try:
         last = head(pipeline)
-    except LakeError as error:  # `verify` says what is wrong with it; MLflow has the last word
+    except LakeError as error:  # MLflow decides; `verify` names the fault of the record
         log.warning("%s", error)
         return champion
     note = champion_note(pipeline, champion.version if champion else None, [last] if last else [])
@@ -79,14 +79,14 @@ def find_recorded_champion(pipeline: str) -> Champion | None:
 
 
 def champion_note(pipeline: str, champion: int | None, records: Sequence[Record]) -> str | None:
-    """Return a sentence where MLflow's champion is not the one that the last of some records left, or None.
+    """Return a sentence where MLflow's champion differs from the one in the last record, or None.
 
-    It proves no fault: a run may have promoted a version and not have written its record yet.
+    A difference need not be a fault: a run may have promoted a version and not have written its record yet.
 
     Parameters
     ----------
     champion
-        The version that MLflow's alias names; None where there is none.
+        The version that the alias in MLflow names; None where there is none.
     """
     last = next((record for record in reversed(records) if "champion_after" in record.content), None)
     if last is None or last.content["champion_after"] == champion:
@@ -99,7 +99,7 @@ def champion_note(pipeline: str, champion: int | None, records: Sequence[Record]
 
 
 def refuse_other_model(pipeline: str, recorded: RecordedModel, registered: ModelIdentity) -> None:
-    """Refuse a version of the registry that is another model than the one that a record names by its number.
+    """Refuse a registered version that is another model than the one in the record of its number.
 
     Raises
     ------
@@ -109,20 +109,20 @@ def refuse_other_model(pipeline: str, recorded: RecordedModel, registered: Model
     conflicts = recorded.identity.conflicts(registered)
     if conflicts:
         raise ModelRefused(
-            f"version {recorded.version} of {pipeline} in MLflow is another model than the one that record "
-            f"{recorded.record} names: {'; '.join(conflicts)}; MLflow's database was probably restored to an earlier "
+            f"version {recorded.version} of {pipeline} in MLflow is another model than in record "
+            f"{recorded.record}: {'; '.join(conflicts)}; MLflow's database was probably restored to an earlier "
             "state, or its tags were changed; restore MLflow and the lake from the same backup, or promote a version "
             f"that ./nightshift verify {pipeline} does not name"
         )
 
 
 def refuse_unless_recorded(pipeline: str, champion: Champion) -> None:
-    """Refuse a registered version that is another model than the one that the records name by its number.
+    """Refuse a registered version that is another model than the one in the records of its number.
 
     Raises
     ------
     ModelRefused
-        If it is; a version that no record names is not refused.
+        If the models differ; a version without a record is not refused.
     LakeError
         If the lake cannot be read.
     """
@@ -137,13 +137,13 @@ def refuse_other_file(path: Path, sha256: str | None, what: str) -> None:
     Raises
     ------
     ModelRefused
-        If it has another digest, or is not there.
+        If the file has another digest, or is missing.
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     if digest != sha256:
         raise ModelRefused(
-            f"the model file of {what} {f'has the SHA-256 {digest[:12]}…' if digest else 'is not there'}, and "
-            f"was registered with {(sha256 or 'none')[:12]}…"
+            f"the model file of {what} {f'has the SHA-256 {digest[:12]}…' if digest else 'is missing'}, and the "
+            f"registered SHA-256 is {(sha256 or 'none')[:12]}…; restore the file, or promote another version"
         )
 
 

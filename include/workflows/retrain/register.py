@@ -1,0 +1,160 @@
+"""The step that registers the challenger in MLflow, with everything that explains it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from include.lake import run_files
+from include.workflows.retrain import files
+from include.workflows.retrain.approve import may_promote, waits_for_approval
+from include.workflows.retrain.definition import pipeline_files
+from include.workflows.retrain.documents import RegistrationResult
+from include.workflows.retrain.results import RunResults
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from include.config.pipeline import Pipeline
+    from include.registry.run_record import Registration, RunRecord
+    from include.workflows.retrain.documents import FittedChallenger
+    from include.workflows.retrain.plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+#: MLflow refuses longer tags.
+MAX_TAG = 4500
+
+
+def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+    """Register the challenger in MLflow and return the result; a dry run registers nothing."""
+    from include.registry.pages import card_page
+    from include.registry.register import register_model
+    from include.training.model_file import trusted_of
+
+    if plan.dry_run:
+        log.info("%s: registered nothing, because this is a dry run", plan.pipeline)
+        champion = plan.champion.version if plan.champion else None
+        result = RegistrationResult(note="dry run: nothing registered", champion=champion)
+    else:
+        results = RunResults.read(plan)
+        frame, split = files.frame_and_split(pipeline, plan)
+        registered = register_model(
+            _record(pipeline, results),
+            files.load_challenger(pipeline, plan),
+            _example(pipeline, frame.iloc[split.train][results.challenger.chosen.features]),
+            classifies=pipeline.training.classifies,
+            trusted=trusted_of(pipeline.training),
+            promote=may_promote(pipeline, plan),
+            expected_champion=plan.champion.version if plan.champion else None,
+        )
+        result = _result(pipeline, plan, registered, card=card_page(registered.mlflow_run_id))
+        alias = f", alias {result.alias}" if result.alias else ""
+        log.info("%s: registered version %s%s", plan.pipeline, result.version, alias)
+        if result.note:
+            log.info("%s: %s", plan.pipeline, result.note)
+    run_files.write_json(files.folder(plan) / "registration.json", result.to_json())
+    return result.to_json()
+
+
+def _result(pipeline: Pipeline, plan: RunPlan, registered: Registration, card: str | None = None) -> RegistrationResult:
+    """Return the result of the registration, with a note where a person's answer decides the promotion."""
+    result, answer = RegistrationResult(**registered.to_json(), card=card), files.answer(plan)
+    if waits_for_approval(pipeline, plan):
+        return replace(result, note="not promoted: waiting for an answer")
+    if answer and not answer.approved:
+        return replace(result, note=f"not promoted: {answer.sentence}")
+    return result
+
+
+def _example(pipeline: Pipeline, rows: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """Return a few rows of the features that the model takes, with numbers as doubles."""
+    from include.training.columns import feature_columns
+
+    whole = rows.dropna().head(count)
+    example = whole if len(whole) else rows.head(count)
+    return example.astype(dict.fromkeys(feature_columns(pipeline, example).numeric, "float64"))
+
+
+def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
+    """Return what MLflow keeps of the run."""
+    from include.gate.report import verdict_table
+    from include.registry.run_record import RunRecord, json_files
+    from include.workflows.retrain.explain import card_documents
+    from include.workflows.retrain.export import exported_files
+    from include.workflows.retrain.reference import model_files
+
+    plan, challenger, verdict = results.plan, results.challenger, results.verdict
+    chosen, documents = challenger.chosen, results.to_json()
+    evidence = documents["evidence"]
+    tags = {
+        "as_of": plan.as_of.isoformat(),
+        "verdict": verdict.verdict,
+        "family": chosen.family,
+        "train_start": challenger.train_start.isoformat(),
+        "train_end": challenger.train_end.isoformat(),
+        "snapshot": ", ".join(f"{source}={version}" for source, version in plan.snapshot.items()),
+        "code_version": plan.code_version,
+        "seed": str(plan.seed),
+        "members": json.dumps({member.family: member.params for member in chosen.members}),
+    }
+    if challenger.threshold is not None:
+        tags["threshold"] = repr(challenger.threshold)
+    return RunRecord(
+        name=plan.pipeline,
+        run_key=plan.run_key,
+        sha256=challenger.sha256,
+        params=_params(plan, challenger),
+        metrics=_metrics("holdout", evidence["challenger"])
+        | _metrics("baseline", evidence["baseline"])
+        | _metrics("champion", evidence["champion"])
+        | {f"tuning.{pipeline.training.metric}": chosen.tuning_score},
+        version_tags={name: value for name, value in tags.items() if len(value) <= MAX_TAG},
+        run_tags={
+            "pipeline": plan.pipeline,
+            "owner": pipeline.owner,
+            "features_version": str(results.features.version),
+            "features_build": results.features.build,
+            "lock": plan.lock,
+        },
+        documents=json_files(documents)
+        | {"verdict.txt": verdict_table(results.evidence, verdict)}
+        | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
+        files=exported_files(pipeline, plan),
+        model_files=model_files(plan),
+        documents_after=lambda registered: card_documents(
+            pipeline,
+            documents
+            | {
+                "registration": _result(pipeline, plan, registered).to_json(),
+                "approval": answer.to_json() if (answer := files.answer(plan)) else None,
+            },
+        ),
+        description=f"{pipeline.description}\n\n{verdict.reason}\n\n"
+        "The model card is model_card.html, among the artifacts of the source run.",
+    )
+
+
+def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
+    """Return the run's parameters by name, prefixed with the family where there are several members."""
+    chosen = challenger.chosen
+    params: dict[str, Any] = {
+        "family": chosen.family,
+        "rows": challenger.rows,
+        "seed": plan.seed,
+        "calibration": chosen.calibration,
+    }
+    if len(chosen.members) == 1:
+        return params | chosen.members[0].params
+    for member in chosen.members:
+        params |= {f"{member.family}.{name}": each for name, each in member.params.items()}
+        params[f"{member.family}.weight"] = member.weight
+    return params
+
+
+def _metrics(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
+    """Return the metrics that are defined, by their names in MLflow."""
+    values = (measured or {}).get("metrics") or {}
+    return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}
