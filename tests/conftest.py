@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from include.core import settings
 from include.ops.demo.sources import DemoSources, connections, prepare_sources
+from include.training import reload
+from include.training.reload_model import reload_model
 from tests import factories
+from tests.forked import Forked
 
 STACK_TESTS = Path(__file__).parent / "stack"
 
@@ -46,6 +50,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     logging.getLogger("include").setLevel(logging.NOTSET)  # the command line quietens it for its process
     monkeypatch.chdir(tmp_path)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the fresh process in which a run loads its model again; tests of that process itself start a real one."""
+    started = reload._run
+
+    def run(folder: Path, limit_seconds: float) -> str | None:
+        environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
+        process = Forked(reload_model, folder, environment=environment, folder=settings.root())
+        process.wait(limit_seconds)
+        return started(folder, limit_seconds) if process.returncode else None  # which says what is wrong
+
+    monkeypatch.setattr(reload, "_run", run)
 
 
 @pytest.fixture(scope="session")

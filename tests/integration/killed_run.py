@@ -1,14 +1,10 @@
-"""Runs the shop's night and dies, as if by `kill -9`, before or after a given call of a given function.
-
-Arguments: the function's dotted path, `before` or `after`, and the number of the call.
-"""
+"""A run of the shop that dies, as if by `kill -9`, before or after a given call of a given function."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import os
-import sys
 from datetime import date
 from typing import Any
 
@@ -45,6 +41,7 @@ def die_at(path: str, when: str, number: int) -> None:
     setattr(owner, name, deadly)
 
 
-if __name__ == "__main__":
-    die_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+def run_and_die(path: str, when: str, number: int) -> None:
+    """Run the shop in this process, which dies at the `number`-th call of a function."""
+    die_at(path, when, number)
     run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,9 +18,12 @@ from include.workflows.retrain import steps
 from include.workflows.retrain.plan import RunPlan
 from include.workflows.retrain.run import retrain, run
 from tests import factories
-from tests.integration.killed_run import AS_OF, RUN_KEY
+from tests.forked import Forked
+from tests.integration.killed_run import AS_OF, RUN_KEY, run_and_die
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.config.pipeline import Pipeline
 
 
@@ -61,15 +60,9 @@ ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1
 )
 def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, when: str, number: int) -> None:
     """Wherever a run is killed, running it again ends with one run, one version and no row twice."""
-    script = Path(__file__).with_name("killed_run.py")
-    killed = subprocess.run(
-        [sys.executable, str(script), function, when, str(number)],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert killed.returncode == 137, killed.stderr[-2000:]
+    killed = Forked(run_and_die, function, when, number)
+    printed = killed.wait()
+    assert killed.returncode == 137, printed[-2000:]
 
     result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
 

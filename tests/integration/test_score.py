@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +12,6 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
-from include.workflows.score.plan import plan_scoring
-from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
@@ -29,12 +23,16 @@ from include.features.snapshot import pin_snapshot
 from include.registry.champion import find_champion, load_champion
 from include.training.fit import predict
 from include.workflows.retrain.run import ingest
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 from tests import factories
+from tests.forked import Forked
 from tests.integration.killed_run import AS_OF
-from tests.integration.killed_score import RUN_KEY
+from tests.integration.killed_score import RUN_KEY, score_and_die
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from include.config.pipeline import Pipeline
 
@@ -122,15 +120,9 @@ def test_a_cleared_run_publishes_nothing_anew(after_night: Pipeline) -> None:
 )
 def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, function: str, when: str) -> None:
     """Wherever it is killed, running it again ends with one version of the day, and no row twice."""
-    script = Path(__file__).with_name("killed_score.py")
-    killed = subprocess.run(
-        [sys.executable, str(script), function, when, "1"],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert killed.returncode == 137, killed.stderr[-2000:]
+    killed = Forked(score_and_die, function, when, 1)
+    printed = killed.wait()
+    assert killed.returncode == 137, printed[-2000:]
 
     result = score(after_night)
 
@@ -145,13 +137,8 @@ def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, functio
 def test_two_tasks_of_one_plan_at_once_publish_once(after_night: Pipeline) -> None:
     """A task that was taken for dead may still run beside its second try."""
     plan_scoring(after_night, RUN_KEY, AS_OF)
-    command = [sys.executable, str(Path(__file__).with_name("killed_score.py")), "include.lake.run_files.put_file"]
-    environment = os.environ | {"PYTHONPATH": str(settings.root())}
-    both = [
-        subprocess.Popen([*command, "before", "0"], env=environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    told = [process.communicate()[1] for process in both]
+    both = [Forked(score_and_die, "include.lake.run_files.put_file", "before", 0) for _ in range(2)]
+    told = [process.wait() for process in both]
 
     ended = [process.returncode for process in both]
     assert 0 in ended, told
