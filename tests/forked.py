@@ -62,6 +62,10 @@ class Forked:
         """The status with which it has ended, the negative number of a signal, or None while it runs."""
         return self._process.exitcode
 
+    def kill(self) -> None:
+        """End it by force, if it still runs."""
+        self._process.kill()
+
     def wait(self, timeout: float | None = None) -> str:
         """Wait for the end and return what was printed to either stream; what lasts longer is killed.
 

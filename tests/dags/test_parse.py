@@ -13,7 +13,7 @@ import pytest
 from include.config.loader import pipeline_names
 from include.config.resources import TASKS, TASKS_OF_A_SOURCE
 from tests import factories
-from tests.dags.conftest import ROOT, airflow_environment
+from tests.services.airflow import ROOT, airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -45,3 +45,11 @@ def run_and_die(path: str, when: str, number: int) -> None:
     """Run the shop in this process, which dies at the `number`-th call of a function."""
     die_at(path, when, number)
     run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+
+
+def call_and_die(death: list[Any], arguments: list[str]) -> None:
+    """Run a command line of ours in this process, which dies as `die_at` is asked."""
+    from include.cli import main
+
+    die_at(*death)
+    main(arguments)
