@@ -15,9 +15,8 @@ from xdist.scheduler import LoadFileScheduling
 from include.core import settings
 from include.ops.demo.sources import DemoSources, prepare_sources
 from include.training import reload
-from include.training.reload_model import reload_model
 from tests import factories
-from tests.forked import Forked
+from tests.forked import Forked, reload_or_exit
 from tests.services.airflow import migrate
 from tests.shared import made_once
 
@@ -85,13 +84,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fork the fresh process in which a run loads its model again; tests of that process itself start a real one."""
-    started = reload._run
 
     def run(folder: Path, limit_seconds: float) -> str | None:
         environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
-        process = Forked(reload_model, folder, environment=environment, folder=settings.root())
-        process.wait(limit_seconds)
-        return started(folder, limit_seconds) if process.returncode else None  # which says what is wrong
+        process = Forked(reload_or_exit, folder, environment=environment, folder=settings.root())
+        printed = process.wait(limit_seconds)
+        return None if process.returncode == 0 else printed.strip().splitlines()[-1]
 
     monkeypatch.setattr(reload, "_run", run)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
+from include.training.reload_model import reload_model
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -95,3 +97,11 @@ def _call(
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
     function(*arguments)
+
+
+def reload_or_exit(folder: Path) -> None:
+    """Do what the program `include.training.reload_model` does: an error is one line, and the status 1."""
+    try:
+        reload_model(folder)
+    except Exception as error:  # noqa: BLE001  as the program has it
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
