@@ -17,7 +17,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from airflow.dag_processing.dagbag import DagBag
 from pytest_socket import socket_allow_hosts
 
 from include.core import settings
@@ -25,6 +24,8 @@ from include.core import settings
 
 def main(runs: list[tuple[str, dict[str, object]]], result: Path) -> None:
     """Run the DAGs and write each run's state and the states of its tasks; a marker parts their logs."""
+    from airflow.dag_processing.dagbag import DagBag
+
     socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
     bag = DagBag(str(settings.root() / "dags"))
     assert not bag.import_errors, bag.import_errors
@@ -65,7 +66,11 @@ def child(environment: dict[str, str], runs: list[Any], result: str, printed: st
 
 def serve(migrated: Path) -> None:
     """Answer the lines of standard input until it ends."""
-    importlib.import_module("tests.preloaded")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where Airflow may log
+    # Airflow comes last: skops asks every loaded module for names, and Airflow's warn of each
+    for module in ("tests.preloaded", "airflow.dag_processing.dagbag", "airflow.models.dagrun"):
+        importlib.import_module(module)
     home = Path(os.environ["AIRFLOW_HOME"])
     for line in sys.stdin:
         asked = json.loads(line)
@@ -75,7 +80,7 @@ def serve(migrated: Path) -> None:
         process = os.fork()
         if process == 0:
             child(**asked)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), file=answers, flush=True)
 
 
 if __name__ == "__main__":

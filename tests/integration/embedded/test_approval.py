@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +29,12 @@ def question(airflow: Airflow, dag: str, run: str, task: str) -> dict[str, Any]:
         found = airflow.call("GET", path)
         return found.json() if found.status_code == 200 else None
 
-    return wait_for(f"the question of {task}", asked)
+    found = wait_for(f"the question of {task}", asked)
+    # an answer before the scheduler knows that the task waits looks to it as if the task had been lost
+    noticed = re.compile(rf"TaskInstance Finished: dag_id={dag}, task_id={task}, run_id={re.escape(run)}, ")
+    log = airflow.home / "logs" / "scheduler.log"
+    wait_for("the scheduler's notice", lambda: noticed.search(log.read_text(errors="replace")))
+    return found
 
 
 def answer(airflow: Airflow, dag: str, run: str, task: str, option: str, **form: str) -> requests.Response:
