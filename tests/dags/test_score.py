@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
-from include.workflows.score.plan import ScoringPlan
-
 from include import lake
 from include.lake import run_files
 from include.registry.champion import Champion
+from include.workflows.score.plan import ScoringPlan
 from plugins.operators.score_rows import ScoreRowsOperator
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.workflows.retrain.run import run
 from tests import factories
-from tests.integration.killed_run import AS_OF, RUN_KEY
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS
 from tests.services import postgres as service
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the shop once, from nothing to its first champion; each test takes a copy of the home that it left."""
     folder = tmp_path_factory.mktemp("completed_run")
     with factories.shop_in(folder) as home:
-        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)
     assert result["verdict"] == "promote"
     return home
 

@@ -27,14 +27,11 @@ from include.workflows.retrain.plan import RunPlan
 from include.workflows.retrain.run import retrain, run
 from tests import factories
 from tests.forked import Forked
-from tests.integration.killed_run import AS_OF, RUN_KEY, call_and_die, run_and_die
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS, call_and_die, run_and_die
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-#: So long that a search ends by its trials, however busy the machine is: both runs of a tie have the same ones.
-TUNING_SECONDS = 600
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from include.workflows.monitor.measure import measure_drift
-from include.workflows.monitor.plan import plan_monitoring
-from include.workflows.score.plan import plan_scoring
-from include.workflows.score.score import score_rows
 
 from include import lake
 from include.cli import main
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import NotIngested, ScoringImpossible
+from include.workflows.monitor.measure import measure_drift
+from include.workflows.monitor.plan import plan_monitoring
 from include.workflows.retrain.run import ingest, run
+from include.workflows.score.plan import plan_scoring
+from include.workflows.score.score import score_rows
 from tests import factories
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from include.workflows.retrain.plan import RunPlan
 from include.workflows.retrain.run import retrain, run
 from tests import factories
 from tests.forked import Forked
-from tests.integration.killed_run import AS_OF, RUN_KEY, run_and_die
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS, run_and_die
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,7 @@ def test_clearing_any_task_changes_nothing(retrained: Pipeline) -> None:
 
 def test_the_same_night_again_is_a_tie_and_keeps(retrained: Pipeline) -> None:
     """A challenger that is exactly as good as the champion does not replace it."""
-    result = retrain(retrained, "again", AS_OF)
+    result = retrain(retrained, "again", AS_OF, TUNING_SECONDS)
 
     assert result["verdict"] == "keep"
     assert "GATE005 exactly as good as the champion (version 1)" in result["reason"]
