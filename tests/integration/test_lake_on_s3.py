@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import date
@@ -38,7 +39,7 @@ def server() -> Iterator[S3]:
 @pytest.fixture(autouse=True)
 def folder(server: S3, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Let the lake and the models be in a folder of the bucket that no other test has; return it."""
-    folder = request.node.name
+    folder = re.sub(r"\W+", "-", request.node.name)
     for name, value in {
         "AWS_ACCESS_KEY_ID": server.key,
         "AWS_SECRET_ACCESS_KEY": server.secret,
