@@ -44,7 +44,7 @@ def test_the_model_of_the_how_to_runs(shop: Path, tmp_path: Path, monkeypatch: p
 
     checked = CliRunner().invoke(main, ["validate-config", "shop"])
     assert checked.output == "shop: ok\n"
-    result = run(load_pipeline("shop"), "printed", date(2024, 3, 20), EnvironmentConnections(), 1)
+    result = run(load_pipeline("shop"), "printed", date(2024, 3, 20), EnvironmentConnections(), 5)
 
     assert result["verdict"] == "promote"
 

@@ -89,7 +89,7 @@ def test_the_model_of_the_page_runs(bank: Path) -> None:
     assert len(FILES) == 3
     assert CliRunner().invoke(main, ["validate-config", "lending"]).output == "lending: ok\n"
 
-    result = run(load_pipeline("lending"), "printed", AS_OF, EnvironmentConnections(), 1)
+    result = run(load_pipeline("lending"), "printed", AS_OF, EnvironmentConnections(), 5)
 
     assert result["verdict"] == "promote"
     proof = prove_newest(load_pipeline("lending"), AS_OF, cut_offs=5, seed=0, told=print)
