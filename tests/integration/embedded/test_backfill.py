@@ -105,7 +105,9 @@ class Daily(Airflow):
 
 @pytest.fixture(scope="module")
 def daily(airflow: Airflow) -> Daily:
-    """Return the shop, whose ingest is paused."""
+    """Return the shop, whose ingest is paused; the other shop rests, since a backfill needs SQLite for itself."""
+    for kind in ("ingest", "retrain", "promote", "rollback"):
+        airflow.client.pause(f"shop.{kind}", True)
     fields = {each.name: getattr(airflow, each.name) for each in dataclasses.fields(airflow)}
     return Daily(**fields, database=airflow.pipelines.parent / "daily.db")
 
