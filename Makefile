@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # its pipefail stops make where an installation fails whose lines are filtered
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint docs bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
+.PHONY: help demo up test test-all lint docs bench bench-quality gate-proof lock install extras clean image stack stack-stop stack-status stack-logs stack-run stack-metrics test-stack backup restore bench-stack audit secrets
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,14 @@ install: $(VENV)/installed ## Make .venv with all that a run needs
 
 extras: $(VENV)/installed-extras ## Add XGBoost, CatBoost, tsfresh, ONNX, Slack and Apprise to .venv
 
-test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run all tests
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# a file is one process's, in the order of the folders: the long ones come first
+PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run the tests, which check each promise once
+	$(PYTEST)
+
+test-all: $(VENV)/installed-dev lint ## Do what `test` does, and repeat at full size what it checks at a smaller one
+	$(PYTEST) --run-slow
 
 lint: $(VENV)/installed-dev ## Lint, hold the import contracts, check the workflows
 	$(BIN)/ruff check .

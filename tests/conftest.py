@@ -5,28 +5,67 @@ from __future__ import annotations
 import json
 import logging
 import os
-from datetime import date
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-from include.ops.demo.sources import DemoSources, connections, prepare_sources
+from include.core import settings
+from include.ops.demo.sources import DemoSources, prepare_sources
+from include.registry import client
+from include.training import reload
 from tests import factories
+from tests.forked import Forked, reload_or_exit
+from tests.services.airflow import migrate
+from tests.shared import made_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xdist.remote import Producer
+
+#: The files of this folder share one embedded stack.
+SHARED_STACK = "tests/integration/embedded/"
 
 STACK_TESTS = Path(__file__).parent / "stack"
-
-#: The slice of flights that the tests learn from: enough weeks for a holdout and two folds.
-FLIGHTS_FROM, FLIGHTS_TO = date(2013, 1, 1), date(2013, 2, 28)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-stack` ask for the tests that need a container engine, and take their time."""
     parser.addoption("--run-stack", action="store_true", help="run the production stack in containers, and injure it")
+    parser.addoption("--run-slow", action="store_true", help="run also what repeats a promise at full size")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that repeat a promise at full size, unless they are asked for."""
+    if not config.getoption("--run-slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the tests of the production stack, unless they are asked for."""
     return True if collection_path == STACK_TESTS and not config.getoption("--run-stack") else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Give the files that share a running stack to one process; every other file is one process's own."""
+    return ByStack(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ByStack(LoadFileScheduling):
+    """A file is the unit that a process gets, and so is the folder of a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return SHARED_STACK if file.startswith(SHARED_STACK) else file
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -48,19 +87,68 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the fresh process in which a run loads its model again; tests of that process itself start a real one."""
+
+    def run(folder: Path, limit_seconds: float) -> str | None:
+        environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
+        process = Forked(reload_or_exit, folder, environment=environment, folder=settings.root())
+        printed = process.wait(limit_seconds)
+        return None if process.returncode == 0 else printed.strip().splitlines()[-1]
+
+    monkeypatch.setattr(reload, "_run", run)
+
+
+@pytest.fixture(autouse=True)
+def copied_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy MLflow's database to where a test needs its first one: to make the tables takes half a second."""
+    migrate_store = client.migrate_store
+
+    def copy_and_migrate(path: Path, tell: Callable[[str], None]) -> None:
+        if not path.exists():
+            store = made_once(tmp_path_factory, "mlflow", partial(make_store, migrate_store=migrate_store))
+            copy_store(store / "mlflow" / "mlflow.db", path)
+        migrate_store(path, tell)
+
+    monkeypatch.setattr(client, "migrate_store", copy_and_migrate)
+
+
+def make_store(home: Path, migrate_store: Callable[[Path, Callable[[str], None]], None]) -> None:
+    """Let MLflow make its database in a home, and note beside it that it is migrated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "migrate_store", migrate_store)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("NIGHTSHIFT_HOME", str(home))
+        for _ in range(2):  # the first time there is no file to note anything of
+            with client.mlflow_client("making the tables") as mlflow:
+                mlflow.search_experiments()
+
+
+def copy_store(store: Path, path: Path) -> None:
+    """Copy the database and its note, unless another process has made one or nothing can be written there."""
+    with suppress(OSError):
+        whole = path.with_name(f".{path.name}.{os.getpid()}")
+        shutil.copy(store, whole)
+        try:
+            path.hardlink_to(whole)
+            shutil.copy(f"{store}.migrated", f"{path}.migrated")
+        finally:
+            whole.unlink()
+
+
 @pytest.fixture(scope="session")
-def flight_sources(tmp_path_factory: pytest.TempPathFactory) -> DemoSources:
-    """Make the demo's sources of a few weeks of 2013, once for all tests; they are only read."""
-    folder = tmp_path_factory.mktemp("flights") / "sources"
-    return prepare_sources(folder, date(2014, 1, 1), days=(FLIGHTS_FROM, FLIGHTS_TO))
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate an Airflow database once; each test copies it."""
+    return made_once(tmp_path_factory, "airflow", migrate)
 
 
-@pytest.fixture
-def flights(flight_sources: DemoSources, monkeypatch: pytest.MonkeyPatch) -> DemoSources:
-    """Connect the pipeline of the repository to the slice of flights."""
-    for name, value in connections(flight_sources.database.parent).items():
-        monkeypatch.setenv(name, value)
-    return flight_sources
+@pytest.fixture(scope="session")
+def year_of_flights(tmp_path_factory: pytest.TempPathFactory) -> DemoSources:
+    """Make the whole of the demo's sources once, next to today; they are only read."""
+    today = datetime.now(UTC).date()
+    folder = made_once(tmp_path_factory, "year", lambda to: prepare_sources(to / "sources", today))
+    return prepare_sources(folder / "sources", today)  # which are there
 
 
 @pytest.fixture

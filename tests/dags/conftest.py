@@ -1,9 +1,8 @@
-"""A migrated Airflow database, and runs of whole DAGs in a process of their own."""
+"""Runs of whole DAGs in a process of their own."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.services.airflow import airflow_environment
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
@@ -28,53 +27,42 @@ class DagOutcome:
     log: str
 
 
-def airflow_environment(home: Path) -> dict[str, str]:
-    """Return an environment in which Airflow keeps everything in a folder."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
-    return clean | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-only-and-long-enough-to-be-taken",
-        "PYTHONPATH": str(ROOT),
-    }
-
-
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrate an Airflow database once; each test copies it."""
-    home = tmp_path_factory.mktemp("airflow")
-    subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
+def ask_airflow(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., int]]:
+    """Start a process that has imported Airflow and the tasks' libraries; return a function that lets it fork a run."""
+    home = tmp_path_factory.mktemp("dags")
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("run_dags.py")), str(migrated)],
         env=airflow_environment(home),
-        check=True,
-        capture_output=True,
+        cwd=home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    return home
+    assert server.stdin is not None
+    assert server.stdout is not None
+
+    def ask(**asked: Any) -> int:
+        server.stdin.write(json.dumps({"environment": airflow_environment(home)} | asked) + "\n")
+        server.stdin.flush()
+        return int(server.stdout.readline())
+
+    yield ask
+    server.stdin.close()
+    server.wait()
 
 
 @pytest.fixture
-def run_dags(migrated: Path, tmp_path: Path) -> Callable[..., list[DagOutcome]]:
+def run_dags(ask_airflow: Callable[..., int], tmp_path: Path) -> Callable[..., list[DagOutcome]]:
     """Return a function that runs DAGs with their params, in an Airflow of this test's own."""
-    home = tmp_path / "airflow"
-    shutil.copytree(migrated, home)
 
     def run(*runs: tuple[str, dict[str, Any]]) -> list[DagOutcome]:
-        result = tmp_path / "result.json"
+        result, printed = tmp_path / "result.json", tmp_path / "printed.txt"
         result.unlink(missing_ok=True)
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("run_dags.py")), json.dumps(runs), str(result)],
-            env=airflow_environment(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert result.is_file(), done.stdout[-3000:]
-        logs = done.stdout.split("=== NEXT RUN ===")
+        code = ask_airflow(runs=runs, result=str(result), printed=str(printed))
+        told = printed.read_text(encoding="utf-8", errors="replace")
+        assert code == 0, told[-3000:]
+        logs = told.split("=== NEXT RUN ===")
         outcomes = json.loads(result.read_text())
         return [DagOutcome(**outcome, log=log) for outcome, log in zip(outcomes, logs[: len(outcomes)], strict=True)]
 

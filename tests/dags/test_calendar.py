@@ -21,7 +21,7 @@ from include.core.errors import SchemaMismatch
 from include.ingestion.days import days_between
 from include.workflows.retrain.run import ingest
 from tests import factories
-from tests.dags.conftest import airflow_environment
+from tests.services.airflow import airflow_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from kubernetes.client import ApiClient, Configuration
 
-from tests.dags.conftest import ROOT, airflow_environment
+from tests.services.airflow import ROOT, airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from include.config import task_ids
 from include.config.loader import pipeline_names
 from tests import factories
-from tests.dags.conftest import ROOT, airflow_environment
+from tests.services.airflow import ROOT, airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from tests import factories
-from tests.dags.conftest import ROOT, airflow_environment, schedule_tasks
+from tests.dags.conftest import schedule_tasks
 from tests.dags.test_pods import KUBERNETES, base_of, last_values
+from tests.services.airflow import ROOT, airflow_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

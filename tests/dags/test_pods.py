@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests import factories
-from tests.dags.conftest import ROOT, schedule_tasks
+from tests.dags.conftest import schedule_tasks
+from tests.services.airflow import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,13 +1,9 @@
-"""Whole runs of the DAGs, as Airflow runs them, on a few weeks of flights and on the shop."""
+"""Whole runs of the DAGs, as Airflow runs them, on the shop."""
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
-
-import pyarrow.compute as pc
 
 from include import lake
 from tests import factories
@@ -16,39 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
-    from include.ops.demo.sources import DemoSources
     from tests.dags.conftest import DagOutcome
 
     RunDags = Callable[..., list[DagOutcome]]
-
-
-def test_the_flights_of_a_few_weeks_become_a_champion(
-    run_dags: RunDags, flights: DemoSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A range of days is ingested in one run, the retraining promotes, a second one ties, and the champion predicts."""
-    short_weeks(tmp_path, monkeypatch)
-
-    ingest, first, second, score = run_dags(
-        ("flight_delays.ingest", {"start": "2013-01-01", "end": "2013-02-20"}),
-        ("flight_delays.retrain", {"as_of": "2013-02-20", "tuning_seconds": 3}),
-        ("flight_delays.retrain", {"as_of": "2013-02-20", "tuning_seconds": 3}),
-        ("flight_delays.score", {}),
-    )
-
-    assert set(ingest.tasks.values()) == set(first.tasks.values()) == {"success"}
-    assert {"prove_features", "tune_candidates[0]"} < set(first.tasks)
-    assert "Registered: flight_delays version 1, alias champion" in first.log
-    assert "VERDICT  promote" in first.log
-    assert "VERDICT  keep (the champion stays version 1)" in second.log
-    assert score.tasks == {"plan_scoring": "success", "score_rows": "success"}, score.log[-3000:]
-    assert "PREDICTED  flight_delays as of 2013-02-20" in score.log
-    found = lake.read_predictions(lake.predictions_uri("flight_delays"), "2013-01-01", "2013-02-28")
-    assert found is not None
-    assert found.num_rows > 800
-    assert set(found["prediction_time"].to_pylist()) == {datetime.fromisoformat("2013-02-21")}
-    assert 0 < pc.min(found["prediction"]).as_py() < pc.max(found["prediction"]).as_py() < 1
 
 
 def test_a_failed_expectation_stops_before_anything_is_published(run_dags: RunDags, shop: Path, tmp_path: Path) -> None:
@@ -104,22 +70,3 @@ def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, 
     assert re.search(r"alert +feature_shift +revenue_last_day ", outcome.log)
     assert "a retraining is requested because of " in outcome.log
     assert lake.days_with_rows(lake.monitoring_uri("shop")) == ["2024-03-20"]
-
-
-def short_weeks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the repository's pipeline short windows for a few weeks of data."""
-    import shutil
-
-    import yaml
-
-    from include.core import settings
-
-    folder = tmp_path / "pipelines" / "flight_delays"
-    shutil.copytree(settings.pipelines_folder() / "flight_delays", folder)
-    path = folder / "pipeline.yaml"
-    fields = yaml.safe_load(path.read_text())
-    fields["training"] |= {"window_days": 60, "holdout_days": 10}
-    fields["training"]["tuning"] |= {"folds": 2, "sample_rows": 2000, "trials": 1}
-    fields["gate"] |= {"minimum": 0.5, "baseline": "prior", "bootstrap_rounds": 200}
-    path.write_text(yaml.safe_dump(json.loads(json.dumps(fields))))
-    monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(folder.parent))

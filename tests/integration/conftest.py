@@ -1,8 +1,7 @@
-"""What integration tests share: servers, and a home after the first night."""
+"""What integration tests share: servers, and a home after a completed run."""
 
 from __future__ import annotations
 
-import fcntl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.workflows.retrain.run import run
 from tests import factories
-from tests.integration.killed_run import AS_OF, RUN_KEY
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS
 from tests.services import postgres as service
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 pytest.register_assert_rewrite("tests.integration.tuning_results")
-
-#: Each of these starts the whole embedded stack.
-STACKS = ("test_approval.py", "test_backfill.py", "test_demo.py", "test_embedded_stack.py")
 
 
 @pytest.fixture(scope="session")
@@ -36,29 +32,18 @@ def postgres() -> Iterator[service.Postgres]:
         yield server
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let no two stacks start at once where several processes test: they would choose the same ports."""
-    if request.path.name not in STACKS:
-        yield
-        return
-    with (tmp_path_factory.getbasetemp().parent / "stack.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the shop's first night once a file; each test takes a copy of the home that it left."""
-    folder = tmp_path_factory.mktemp("night")
+@pytest.fixture(scope="session")
+def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the shop once, from nothing to its first champion; each test takes a copy of the home that it left."""
+    folder = tmp_path_factory.mktemp("completed_run")
     with factories.shop_in(folder) as home:
-        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+        result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)
     assert result["verdict"] == "promote"
     return home
 
 
 @pytest.fixture
-def after_night(night: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Continue from the first night's home."""
-    factories.continue_from(night, home, monkeypatch)
+def retrained(completed_run: Path, shop: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """Continue from the home of the completed run."""
+    factories.continue_from(completed_run, home, monkeypatch)
     return load_pipeline("shop")

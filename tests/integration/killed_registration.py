@@ -1,15 +1,11 @@
-"""Registers a small model and dies, as if by `kill -9`, before or after a given call of a given function.
-
-Arguments: the run's key, the version that it compared with (0 is none), and where to die, as `killed_run` takes it;
-without the latter it lives, and prints what came of it as JSON.
-"""
+"""A small model is registered by a process that may die, as if by `kill -9`, at a given call of a given function."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +32,10 @@ def shop(folder: Path) -> Shop:
     return made
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 3:
-        die_at(sys.argv[3], sys.argv[4], int(sys.argv[5]))
+def register(run_key: str, expected_champion: int | None, *death: Any) -> None:
+    """Register as a run that compared with a version; die as `die_at` takes it, or print the registration as JSON."""
+    if death:
+        die_at(*death)
     with TemporaryDirectory() as scratch:
-        registered = shop(Path(scratch)).register(sys.argv[1], expected_champion=int(sys.argv[2]) or None)
+        registered = shop(Path(scratch)).register(run_key, expected_champion=expected_champion)
     print(json.dumps(registered.to_json()))

@@ -1,14 +1,10 @@
-"""Runs the shop's night and dies, as if by `kill -9`, before or after a given call of a given function.
-
-Arguments: the function's dotted path, `before` or `after`, and the number of the call.
-"""
+"""A run of the shop that dies, as if by `kill -9`, before or after a given call of a given function."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import os
-import sys
 from datetime import date
 from typing import Any
 
@@ -18,6 +14,8 @@ from include.workflows.retrain.run import run
 
 RUN_KEY = "the-night"
 AS_OF = date(2024, 3, 20)
+#: So long that a search ends by its trials, however busy the machine is: both runs of a tie have the same ones.
+TUNING_SECONDS = 600
 
 
 def die_at(path: str, when: str, number: int) -> None:
@@ -45,6 +43,15 @@ def die_at(path: str, when: str, number: int) -> None:
     setattr(owner, name, deadly)
 
 
-if __name__ == "__main__":
-    die_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+def run_and_die(path: str, when: str, number: int) -> None:
+    """Run the shop in this process, which dies at the `number`-th call of a function."""
+    die_at(path, when, number)
     run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
+
+
+def call_and_die(death: list[Any], arguments: list[str]) -> None:
+    """Run a command line of ours in this process, which dies as `die_at` is asked."""
+    from include.cli import main
+
+    die_at(*death)
+    main(arguments)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,29 +26,16 @@ from include.workflows.retrain import decisions, files
 from include.workflows.retrain.plan import RunPlan
 from include.workflows.retrain.run import retrain, run
 from tests import factories
-from tests.dags.conftest import airflow_environment
-from tests.integration.killed_run import AS_OF, RUN_KEY
+from tests.forked import Forked
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS, call_and_die, run_and_die
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SCRIPTS = Path(__file__).parent
-
-#: So long that a search ends by its trials, however busy the machine is: both runs of a tie have the same ones.
-TUNING_SECONDS = 600
-
-#: Runs a command line of ours, and dies before or after a call as `killed_run` does.
-DIES = """
-import sys
-from tests.integration.killed_run import die_at
-from include.cli import main
-die_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-main(sys.argv[4:])
-"""
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def night(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Let the shop have a night, a decision of a person and Airflow's database; return the folder of its home."""
     folder = tmp_path_factory.mktemp("night")
     with factories.shop_in(folder):
@@ -62,9 +45,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decisions.hold(load_pipeline("shop"), reason="the stores are being counted", by="ada")
         decisions.release(load_pipeline("shop"), by="ada")
     airflow = folder / "var" / "airflow"
-    airflow.mkdir()
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=airflow_environment(airflow), check=True, capture_output=True)
+    shutil.copytree(migrated, airflow)
     with closing(sqlite3.connect(airflow / "airflow.db")) as database:
         database.execute("INSERT INTO variable (key, val, is_encrypted) VALUES ('kept', 'by Airflow', 0)")
         database.commit()
@@ -156,21 +137,15 @@ def test_backups_taken_while_a_night_runs_are_whole(
     shop: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever moment a backup is of, no champion, record or table in it lacks what it names."""
-    night = subprocess.Popen(
-        [sys.executable, str(SCRIPTS / "killed_run.py"), "include.lake.vacuum", "before", "1"],  # which it never calls
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = Forked(run_and_die, "include.lake.vacuum", "before", 1)  # which it never calls
     backups = []
     try:
-        while night.poll() is None:
+        while running.returncode is None:
             backups.append(back_up(tmp_path / "backups"))
     finally:
-        night.kill()
-        told = night.communicate()[1]
-    assert night.returncode == 0, told
+        running.kill()
+        printed = running.wait()
+    assert running.returncode == 0, printed
     backups.append(back_up(tmp_path / "backups"))
 
     # every one would do; the first, the last and two between them are restored
@@ -198,11 +173,9 @@ def test_a_killed_backup_is_none_and_the_next_one_clears_it_away(
 ) -> None:
     """Nothing that was left can be taken for a backup, even where only its last renaming is missing."""
     backups = tmp_path / "backups"
-    command = [sys.executable, "-c", DIES, function, when, str(number), "backup", str(backups)]
-    killed = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(settings.root())}, capture_output=True, text=True, check=False
-    )
-    assert killed.returncode == 137, killed.stderr
+    killed = Forked(call_and_die, [function, when, number], ["backup", str(backups)])
+    printed = killed.wait()
+    assert killed.returncode == 137, printed
     [left] = left_in(backups)
     assert left.endswith(".partial")
     with pytest.raises(RestoreRefused, match="is not a backup"):
@@ -271,14 +244,9 @@ def test_a_restore_that_was_broken_off_in_unpacking_is_begun_again(
 ) -> None:
     """What the first try had unpacked and not put in place does not count as something that is there."""
     home = use(tmp_path / "restored", monkeypatch)
-    command = [
-        *(sys.executable, "-c", DIES, "include.ops.production.restore.unpack", "after", "1"),
-        *("restore", str(backup)),
-    ]
-    killed = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(settings.root())}, capture_output=True, text=True, check=False
-    )
-    assert killed.returncode == 137, killed.stderr
+    killed = Forked(call_and_die, ["include.ops.production.restore.unpack", "after", 1], ["restore", str(backup)])
+    printed = killed.wait()
+    assert killed.returncode == 137, printed
     assert left_in(home / "lake")
 
     assert restore(backup) == []

@@ -22,8 +22,8 @@ from include.ops.production.restore import restore
 from include.registry.champion import find_champion, load_champion
 from include.registry.records import chain
 from include.registry.verification import verify_models
-from tests.dags.conftest import airflow_environment
 from tests.integration.killed_registration import shop as small_shop
+from tests.services.airflow import airflow_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import date
@@ -16,8 +17,10 @@ from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.lake.maintenance import maintain_files, maintain_table
 from include.registry.records import chain
+from include.workflows.retrain import steps
 from include.workflows.retrain.explain_row import explain_row
-from include.workflows.retrain.run import run
+from include.workflows.retrain.plan import plan_run
+from include.workflows.retrain.run import ingest, run
 from tests.services.s3 import REGION, S3, running_s3
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ def server() -> Iterator[S3]:
 @pytest.fixture(autouse=True)
 def folder(server: S3, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Let the lake and the models be in a folder of the bucket that no other test has; return it."""
-    folder = request.node.name
+    folder = re.sub(r"\W+", "-", request.node.name)
     for name, value in {
         "AWS_ACCESS_KEY_ID": server.key,
         "AWS_SECRET_ACCESS_KEY": server.secret,
@@ -75,12 +78,15 @@ def test_nights_on_an_object_store(server: S3, folder: str, shop: Path, home: Pa
     assert not (home / "lake").exists()
 
 
-def test_a_process_that_has_read_ends_well(shop: Path) -> None:
+@pytest.mark.parametrize("processes", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_process_that_has_read_ends_well(processes: int, shop: Path) -> None:
     """Nothing of what reads a table is left behind to be aborted, however soon the process ends."""
-    run(load_pipeline("shop"), "first", date(2024, 3, 20), EnvironmentConnections(), dry_run=True)
+    pipeline, as_of = load_pipeline("shop"), date(2024, 1, 20)
+    ingest(pipeline, date(2024, 1, 1), as_of, EnvironmentConnections())
+    steps.build(pipeline, plan_run(pipeline, "first", as_of))
     read = "from include import lake; uri = lake.features_uri('shop'); print(lake.read_features(uri, 0).num_rows)"
 
-    for _ in range(5):
+    for _ in range(processes):
         done = subprocess.run([sys.executable, "-c", read], cwd=settings.root(), capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
         assert int(done.stdout) > 0

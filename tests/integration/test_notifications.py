@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import factories
-from tests.dags.conftest import migrated, run_dags  # noqa: F401  the fixtures of whole runs
+from tests.dags.conftest import ask_airflow, run_dags  # noqa: F401  the fixtures of whole runs
 from tests.services import smtp, webhook
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ Parcels are sent at six and at eighteen o'clock, announced up to two hours befor
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -140,9 +141,9 @@ def plant(feature: str) -> str:
     return SQL.replace("    orders.weight,\n", f"    orders.weight,\n    {feature} AS planted,\n")
 
 
-@pytest.fixture
-def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
-    """Publish some weeks of orders, arrivals and two snapshots of the routes."""
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Publish some weeks of orders, arrivals and two snapshots of the routes; return the home with the lake."""
     draw = np.random.default_rng(11)
     number = np.arange(DAYS * PARCELS)
     morning = number % PARCELS < PARCELS // 2
@@ -174,10 +175,20 @@ def parcels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
             "ds": np.repeat([str(FIRST), str(measured[1].date())], ROUTES),
         }
     )
+    home = tmp_path_factory.mktemp("parcels") / "var"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHIFT_HOME", str(home))
+        publish("orders", orders, "announced_at")
+        publish("arrivals", arrivals, "arrived_at")
+        publish("routes", routes, "measured_at")
+    return home
+
+
+@pytest.fixture
+def parcels(published: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcels:
+    """Copy the lake, and write the pipeline."""
+    shutil.copytree(published, home)
     monkeypatch.setenv("NIGHTSHIFT_PIPELINES", str(tmp_path / "pipelines"))
-    publish("orders", orders, "announced_at")
-    publish("arrivals", arrivals, "arrived_at")
-    publish("routes", routes, "measured_at")
     return Parcels(tmp_path / "pipelines")
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,23 +10,14 @@ import pytest
 from include.core import settings
 from include.registry.champion import find_champion, load_champion
 from include.registry.client import mlflow_client
+from tests.forked import Forked
+from tests.integration.killed_registration import register
 from tests.integration.killed_registration import shop as small_shop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.registry.conftest import Shop
-
-SCRIPT = Path(__file__).with_name("killed_registration.py")
-
-
-def process(*arguments: str) -> subprocess.Popen[str]:
-    """Start a registration in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *arguments],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def left() -> dict[str, Any]:
@@ -85,9 +72,9 @@ def shop(store: Path, home: Path, tmp_path: Path) -> Shop:
 )
 def test_a_killed_registration_is_finished_by_its_next_try(function: str, when: str, number: int, shop: Shop) -> None:
     """Wherever it was killed, the next try need not wait, and leaves one run, one version, one model, one champion."""
-    killed = process("night-1", "0", function, when, str(number))
-    _, errors = killed.communicate()
-    assert killed.returncode == 137, errors[-2000:]
+    killed = Forked(register, "night-1", None, function, when, number)
+    printed = killed.wait()
+    assert killed.returncode == 137, printed[-2000:]
 
     registration = shop.register("night-1")
 
@@ -103,10 +90,10 @@ def test_of_two_processes_that_promote_at_once_one_wins(shop: Shop) -> None:
     shop.register("night-1")
 
     both = []
-    for each in [process("night-2", "1"), process("night-3", "1")]:
-        answer, errors = each.communicate()
-        assert each.returncode == 0, errors[-2000:]
-        both.append(json.loads(answer))
+    for each in [Forked(register, "night-2", 1), Forked(register, "night-3", 1)]:
+        printed = each.wait()
+        assert each.returncode == 0, printed[-2000:]
+        both.append(json.loads(printed.splitlines()[-1]))
 
     (winner,) = (each for each in both if each["alias"] == "champion")
     (loser,) = (each for each in both if each["alias"] != "champion")
@@ -117,10 +104,10 @@ def test_of_two_processes_that_promote_at_once_one_wins(shop: Shop) -> None:
 def test_two_processes_of_one_run_register_one_version(shop: Shop) -> None:
     """Airflow may run a task twice at the same time: both answer the same."""
     both = []
-    for each in [process("night-1", "0"), process("night-1", "0")]:
-        answer, errors = each.communicate()
-        assert each.returncode == 0, errors[-2000:]
-        both.append(json.loads(answer))
+    for each in [Forked(register, "night-1", None), Forked(register, "night-1", None)]:
+        printed = each.wait()
+        assert each.returncode == 0, printed[-2000:]
+        both.append(json.loads(printed.splitlines()[-1]))
 
     assert both[0] == both[1]
     assert left() == {"runs": [("FINISHED", "completed")], "versions": 1, "models": 1, "aliases": {"champion": 1}}

@@ -42,10 +42,8 @@ def _again() -> Replay:
     return replay("shop", 1, silent)
 
 
-def test_a_version_is_made_again_to_the_last_bit(shop: Path) -> None:
+def test_a_version_is_made_again_to_the_last_bit(retrained: Pipeline) -> None:
     """The same table versions, parameters and seed give the same predictions of every held-out row."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
-
     again = _again()
 
     assert again.identical
@@ -72,11 +70,12 @@ def test_a_calibrated_ensemble_is_made_again(shop: Path, monkeypatch: pytest.Mon
     assert _again().identical
 
 
-def test_the_chain_of_records_says_what_a_version_was_made_from(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chain_of_records_says_what_a_version_was_made_from(
+    retrained: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What MLflow keeps beside it may have been changed, and is not looked at."""
     from include.registry import version_record
 
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     read = version_record.read_record
 
     def changed(name: str, version: int) -> version_record.VersionRecord:
@@ -94,29 +93,26 @@ def test_the_chain_of_records_says_what_a_version_was_made_from(shop: Path, monk
     assert _again().identical
 
 
-def test_a_run_that_was_killed_before_its_record_is_made_again_from_mlflow(shop: Path) -> None:
+def test_a_run_that_was_killed_before_its_record_is_made_again_from_mlflow(retrained: Pipeline) -> None:
     """Its version is there, and MLflow's documents say what it was made from."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     shutil.rmtree(Path(settings.lake_uri()) / "shop" / "records")
 
     assert _again().identical
 
 
-def test_what_the_folder_says_today_does_not_matter(shop: Path) -> None:
+def test_what_the_folder_says_today_does_not_matter(retrained: Pipeline) -> None:
     """A version is made again by its own pipeline.yaml and features.sql, whatever they have become."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     changed = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 2 PRECEDING")
     factories.write_shop(settings.pipelines_folder(), features=changed)
 
     assert _again().identical
 
 
-def test_nothing_is_written(shop: Path) -> None:
+def test_nothing_is_written(retrained: Pipeline) -> None:
     """A replay leaves no version in the lake and none in MLflow."""
     from include import lake
     from include.registry.champion import find_champion
 
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     before = lake.latest_version(lake.features_uri("shop"))
 
     _again()
@@ -127,28 +123,24 @@ def test_nothing_is_written(shop: Path) -> None:
         replay("shop", 2, silent)
 
 
-def test_raw_data_that_is_gone_is_one_sentence(shop: Path) -> None:
+def test_raw_data_that_is_gone_is_one_sentence(retrained: Pipeline) -> None:
     """Without the recorded table versions nothing can be made again, and the error says so."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     shutil.rmtree(settings.home() / "lake" / "shop" / "raw")
 
     with pytest.raises(LakeError, match="there is no such table"):
         _again()
 
 
-def test_the_command_says_what_agrees(shop: Path) -> None:
+def test_the_command_says_what_agrees(retrained: Pipeline) -> None:
     """`./nightshift replay` ends with a line that can be quoted."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
-
     result = CliRunner().invoke(main, ["replay", "shop", "1"])
 
     assert result.exit_code == 0, result.output
     assert "all 70 held-out rows are predicted the same, to the last bit" in result.output
 
 
-def test_the_command_fails_where_predictions_differ(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_fails_where_predictions_differ(retrained: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that cannot be made again is an error, with what has changed since."""
-    run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
     monkeypatch.setenv("NIGHTSHIFT_CODE_VERSION", "f" * 40)
     from include.training import fit
 

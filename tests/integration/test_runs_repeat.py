@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,9 +18,12 @@ from include.workflows.retrain import steps
 from include.workflows.retrain.plan import RunPlan
 from include.workflows.retrain.run import retrain, run
 from tests import factories
-from tests.integration.killed_run import AS_OF, RUN_KEY
+from tests.forked import Forked
+from tests.integration.killed_run import AS_OF, RUN_KEY, TUNING_SECONDS, run_and_die
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.config.pipeline import Pipeline
 
 
@@ -61,15 +60,9 @@ ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1
 )
 def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, when: str, number: int) -> None:
     """Wherever a run is killed, running it again ends with one run, one version and no row twice."""
-    script = Path(__file__).with_name("killed_run.py")
-    killed = subprocess.run(
-        [sys.executable, str(script), function, when, str(number)],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert killed.returncode == 137, killed.stderr[-2000:]
+    killed = Forked(run_and_die, function, when, number)
+    printed = killed.wait()
+    assert killed.returncode == 137, printed[-2000:]
 
     result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
 
@@ -81,12 +74,12 @@ def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, whe
     assert scratch == [] or when == "before"  # a killed write may leave its scratch file, never a part of a real one
 
 
-def test_the_record_has_the_metric_in_its_own_interval(after_night: Pipeline) -> None:
+def test_the_record_has_the_metric_in_its_own_interval(retrained: Pipeline) -> None:
     """What `history` shows beside the metric is the metric's interval, not that of the difference."""
     (record,) = read_all("shop")
     metric = record.content["metric"]
 
-    assert metric["name"] == after_night.training.metric
+    assert metric["name"] == retrained.training.metric
     assert metric["low"] <= metric["value"] <= metric["high"]
     assert metric["better_by"] == record.content["evidence"]["baseline"]["difference"]
 
@@ -99,41 +92,41 @@ def without(pipeline: Pipeline, *features: str) -> Pipeline:
     return copy
 
 
-def test_clearing_any_task_changes_nothing(after_night: Pipeline) -> None:
+def test_clearing_any_task_changes_nothing(retrained: Pipeline) -> None:
     """Each step run again, in any order, finds what it left: the same tables, one run, one version."""
     plan = RunPlan.load("shop", RUN_KEY)
     table = lake.latest_version(lake.features_uri("shop"))
     again = [
-        lambda: steps.summarize(after_night, plan),
-        lambda: steps.register(after_night, plan),
-        lambda: steps.judge(after_night, plan),
-        lambda: steps.evaluate(after_night, plan),
-        lambda: steps.train(after_night, plan),
-        lambda: steps.tune(after_night, plan),
-        lambda: steps.prove(after_night, plan),
-        lambda: steps.validate(after_night, plan),
-        lambda: steps.build(after_night, plan),
+        lambda: steps.summarize(retrained, plan),
+        lambda: steps.register(retrained, plan),
+        lambda: steps.judge(retrained, plan),
+        lambda: steps.evaluate(retrained, plan),
+        lambda: steps.train(retrained, plan),
+        lambda: steps.tune(retrained, plan),
+        lambda: steps.prove(retrained, plan),
+        lambda: steps.validate(retrained, plan),
+        lambda: steps.build(retrained, plan),
     ]
     for step in again:
         step()
-    retrain(after_night, RUN_KEY, AS_OF)
+    retrain(retrained, RUN_KEY, AS_OF)
 
     assert lake.latest_version(lake.features_uri("shop")) == table
     assert registered() == ONE_CHAMPION
 
 
-def test_the_same_night_again_is_a_tie_and_keeps(after_night: Pipeline) -> None:
+def test_the_same_night_again_is_a_tie_and_keeps(retrained: Pipeline) -> None:
     """A challenger that is exactly as good as the champion does not replace it."""
-    result = retrain(after_night, "again", AS_OF)
+    result = retrain(retrained, "again", AS_OF, TUNING_SECONDS)
 
     assert result["verdict"] == "keep"
     assert "GATE005 exactly as good as the champion (version 1)" in result["reason"]
     assert registered()["aliases"] == {"champion": 1, "challenger": 2}
 
 
-def test_a_worse_challenger_keeps_the_champion(after_night: Pipeline) -> None:
+def test_a_worse_challenger_keeps_the_champion(retrained: Pipeline) -> None:
     """A challenger that learned from the weekday only is worse, and is told so in numbers."""
-    blind = without(after_night, "store", "revenue_last_day", "revenue_mean_7d")
+    blind = without(retrained, "store", "revenue_last_day", "revenue_mean_7d")
 
     result = retrain(blind, "blind", AS_OF)
 
@@ -142,43 +135,43 @@ def test_a_worse_challenger_keeps_the_champion(after_night: Pipeline) -> None:
     assert registered()["aliases"] == {"champion": 1, "challenger": 2}
 
 
-def test_a_run_whose_exclusions_change_does_not_use_what_it_found(after_night: Pipeline) -> None:
+def test_a_run_whose_exclusions_change_does_not_use_what_it_found(retrained: Pipeline) -> None:
     """A challenger that learned from the column is not the answer once it is excluded."""
     with pytest.raises(TrainingImpossible, match="no candidate has a finite"):
-        steps.train(without(after_night, "revenue_last_day"), RunPlan.load("shop", RUN_KEY))
+        steps.train(without(retrained, "revenue_last_day"), RunPlan.load("shop", RUN_KEY))
 
 
-def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(after_night: Pipeline) -> None:
+def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(retrained: Pipeline) -> None:
     """A model of older data than the champion's is kept out, however it scores."""
-    result = retrain(after_night, "older", date(2024, 3, 1))
+    result = retrain(retrained, "older", date(2024, 3, 1))
 
     assert result["verdict"] == "keep"
     assert "GATE007 this run is as of 2024-03-01" in result["reason"]
 
 
-def test_a_champion_whose_feature_is_gone_is_kept_and_named(after_night: Pipeline, shop: Path) -> None:
+def test_a_champion_whose_feature_is_gone_is_kept_and_named(retrained: Pipeline, shop: Path) -> None:
     """When the query drops a column that the champion needs, nothing is promoted over it unseen."""
     query = factories.SHOP_FEATURES.replace(",\n    history.revenue_mean_7d", "")
     (shop / "features.sql").write_text(query)
 
-    result = retrain(after_night, "dropped", AS_OF)
+    result = retrain(retrained, "dropped", AS_OF)
 
     assert result["verdict"] == "keep"
     assert "cannot be scored (EvaluationFailed: the model was fitted on revenue_mean_7d" in result["reason"]
 
 
-def test_a_run_changed_after_its_registration_is_refused(after_night: Pipeline, shop: Path) -> None:
+def test_a_run_changed_after_its_registration_is_refused(retrained: Pipeline, shop: Path) -> None:
     """A registered version is never changed: the repeated run says so and asks for a new one."""
     query = factories.SHOP_FEATURES.replace("ROWS 6 PRECEDING", "ROWS 13 PRECEDING")
     (shop / "features.sql").write_text(query)
 
     with pytest.raises(ModelRefused, match="has already registered version 1"):
-        retrain(after_night, RUN_KEY, AS_OF)
+        retrain(retrained, RUN_KEY, AS_OF)
 
     assert registered()["aliases"] == {"champion": 1}
 
 
-def test_a_day_delivered_again_with_changes_replaces_the_day(after_night: Pipeline, tmp_path: Path) -> None:
+def test_a_day_delivered_again_with_changes_replaces_the_day(retrained: Pipeline, tmp_path: Path) -> None:
     """Ingesting a range again publishes what changed, a day as a whole, and no row twice."""
     from include.workflows.retrain.run import ingest
 
@@ -186,7 +179,7 @@ def test_a_day_delivered_again_with_changes_replaces_the_day(after_night: Pipeli
     corrected.loc[corrected["day"] == "2024-03-20 00:00:00", "revenue"] = 500.0
     factories.write_sales(tmp_path / "shop.db", corrected)
 
-    ingest(after_night, date(2024, 3, 20), date(2024, 3, 20), EnvironmentConnections())
+    ingest(retrained, date(2024, 3, 20), date(2024, 3, 20), EnvironmentConnections())
 
     uri = lake.raw_uri("shop", "sales")
     rows = lake.read_table(uri, lake.latest_version(uri)).to_pandas()

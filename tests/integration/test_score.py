@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,11 +26,13 @@ from include.workflows.retrain.run import ingest
 from include.workflows.score.plan import plan_scoring
 from include.workflows.score.score import score_rows
 from tests import factories
+from tests.forked import Forked
 from tests.integration.killed_run import AS_OF
-from tests.integration.killed_score import RUN_KEY
+from tests.integration.killed_score import RUN_KEY, score_and_die
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from include.config.pipeline import Pipeline
 
@@ -61,15 +59,15 @@ def of_the_champion(pipeline: Pipeline, as_of: date) -> pa.Table:
     return pa.table({"store_day": rows["store_day"], "prediction": predicted})
 
 
-def test_two_days_are_predicted_by_the_champion(after_night: Pipeline) -> None:
+def test_two_days_are_predicted_by_the_champion(retrained: Pipeline) -> None:
     """Each day has the rows that are asked at the midnight at its end, with what the champion says of them."""
-    first = score(after_night)
-    ingest(after_night, NEXT, NEXT, EnvironmentConnections())
-    second = score(after_night, None, "the-next")
+    first = score(retrained)
+    ingest(retrained, NEXT, NEXT, EnvironmentConnections())
+    second = score(retrained, None, "the-next")
 
     assert [first["as_of"], second["as_of"]] == [AS_OF.isoformat(), NEXT.isoformat()]
     for day in (AS_OF, NEXT):
-        found, expected = published(day, day), of_the_champion(after_night, day)
+        found, expected = published(day, day), of_the_champion(retrained, day)
         assert found is not None
         assert found["store_day"].to_pylist() == [f"store-{each}-{day + timedelta(days=1)}" for each in range(5)]
         assert found.select(["store_day", "prediction"]) == expected
@@ -83,12 +81,12 @@ def test_two_days_are_predicted_by_the_champion(after_night: Pipeline) -> None:
     assert "version          1 (" in first["table"]
 
 
-def test_the_features_are_left_as_they_were(after_night: Pipeline) -> None:
+def test_the_features_are_left_as_they_were(retrained: Pipeline) -> None:
     """Nothing but the table of predictions and the run's own folder has changed in the lake."""
     table = lake.latest_version(lake.features_uri("shop"))
     before = {path for path in settings.home().rglob("*") if path.is_file()}
 
-    score(after_night)
+    score(retrained)
 
     new = {path.relative_to(settings.home()) for path in settings.home().rglob("*") if path.is_file()} - {
         path.relative_to(settings.home()) for path in before
@@ -97,14 +95,14 @@ def test_the_features_are_left_as_they_were(after_night: Pipeline) -> None:
     assert {path.parts[:3] for path in new} == {("lake", "shop", "predictions"), ("lake", "shop", "runs")}
 
 
-def test_a_cleared_run_publishes_nothing_anew(after_night: Pipeline) -> None:
+def test_a_cleared_run_publishes_nothing_anew(retrained: Pipeline) -> None:
     """The same plan again finds its rows, also after a newer day was published."""
-    score(after_night)
-    ingest(after_night, NEXT, NEXT, EnvironmentConnections())
-    score(after_night, NEXT, "the-next")
+    score(retrained)
+    ingest(retrained, NEXT, NEXT, EnvironmentConnections())
+    score(retrained, NEXT, "the-next")
     before = DeltaTable(lake.predictions_uri("shop")).version()
 
-    again = score(after_night)
+    again = score(retrained)
 
     assert not again["changed"]
     assert again["table_version"] == before
@@ -120,19 +118,13 @@ def test_a_cleared_run_publishes_nothing_anew(after_night: Pipeline) -> None:
         ("deltalake.write_deltalake", "after"),
     ],
 )
-def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, function: str, when: str) -> None:
+def test_a_killed_run_is_finished_by_its_next_try(retrained: Pipeline, function: str, when: str) -> None:
     """Wherever it is killed, running it again ends with one version of the day, and no row twice."""
-    script = Path(__file__).with_name("killed_score.py")
-    killed = subprocess.run(
-        [sys.executable, str(script), function, when, "1"],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert killed.returncode == 137, killed.stderr[-2000:]
+    killed = Forked(score_and_die, function, when, 1)
+    printed = killed.wait()
+    assert killed.returncode == 137, printed[-2000:]
 
-    result = score(after_night)
+    result = score(retrained)
 
     found = published()
     assert found is not None
@@ -142,84 +134,79 @@ def test_a_killed_run_is_finished_by_its_next_try(after_night: Pipeline, functio
     assert result["changed"] == (function != "deltalake.write_deltalake")
 
 
-def test_two_tasks_of_one_plan_at_once_publish_once(after_night: Pipeline) -> None:
+def test_two_tasks_of_one_plan_at_once_publish_once(retrained: Pipeline) -> None:
     """A task that was taken for dead may still run beside its second try."""
-    plan_scoring(after_night, RUN_KEY, AS_OF)
-    command = [sys.executable, str(Path(__file__).with_name("killed_score.py")), "include.lake.run_files.put_file"]
-    environment = os.environ | {"PYTHONPATH": str(settings.root())}
-    both = [
-        subprocess.Popen([*command, "before", "0"], env=environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    told = [process.communicate()[1] for process in both]
+    plan_scoring(retrained, RUN_KEY, AS_OF)
+    both = [Forked(score_and_die, "include.lake.run_files.put_file", "before", 0) for _ in range(2)]
+    told = [process.wait() for process in both]
 
     ended = [process.returncode for process in both]
     assert 0 in ended, told
     assert all(code == 0 or "PublishConflict" in error for code, error in zip(ended, told, strict=True)), told
-    assert not score(after_night)["changed"]
+    assert not score(retrained)["changed"]
     operations = [commit["operation"] for commit in DeltaTable(lake.predictions_uri("shop")).history()]
     assert operations == ["WRITE", "CREATE TABLE"]
 
 
-def test_a_champion_whose_file_was_changed_does_not_predict(after_night: Pipeline, night: Path) -> None:
+def test_a_champion_whose_file_was_changed_does_not_predict(retrained: Pipeline, completed_run: Path) -> None:
     """A byte of the model is another one, and nothing is published."""
-    [model] = night.glob("mlflow/artifacts/**/model.skops")
+    [model] = completed_run.glob("mlflow/artifacts/**/model.skops")
     content = model.read_bytes()
     model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
         with pytest.raises(ModelRefused, match="was changed after it was written"):
-            score(after_night)
+            score(retrained)
     finally:
         model.write_bytes(content)
 
     assert published() is None
-    assert score(after_night)["rows"] == 5  # once it is restored, the run goes on
+    assert score(retrained)["rows"] == 5  # once it is restored, the run goes on
 
 
-def test_a_feature_that_is_gone_is_told(after_night: Pipeline, shop: Path) -> None:
+def test_a_feature_that_is_gone_is_told(retrained: Pipeline, shop: Path) -> None:
     """The sentence names the column; nothing is published."""
     (shop / "features.sql").write_text(factories.SHOP_FEATURES.replace(",\n    history.revenue_mean_7d", ""))
 
     with pytest.raises(ScoringImpossible, match="version 1, was trained on revenue_mean_7d, which") as refused:
-        score(after_night)
+        score(retrained)
 
     assert not refused.value.retryable
     assert published() is None
 
 
-def test_rows_that_break_an_expectation_are_not_predicted(after_night: Pipeline, shop: Path) -> None:
+def test_rows_that_break_an_expectation_are_not_predicted(retrained: Pipeline, shop: Path) -> None:
     """As a retraining would not learn from them."""
     (shop / "expectations" / "features.yaml").write_text(
         "expectations:\n  - expect_column_values_to_be_between: {column: revenue_mean_7d, max_value: 1}\n"
     )
 
     with pytest.raises(ExpectationsFailed, match=r"revenue_mean_7d.*nothing was predicted"):
-        score(after_night)
+        score(retrained)
 
     assert published() is None
 
 
 def test_a_day_without_rows_is_published_with_a_warning(
-    after_night: Pipeline, shop: Path, caplog: pytest.LogCaptureFixture
+    retrained: Pipeline, shop: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A query that yields a row only once its label is known has none to predict, and the log says so."""
     (shop / "features.sql").write_text(f"{factories.SHOP_FEATURES}WHERE sales.revenue IS NOT NULL\n")
 
-    result = score(after_night)
+    result = score(retrained)
 
     found = published()
     assert found is not None
     assert (result["rows"], result["mean_prediction"], found.num_rows) == (0, None, 0)
     assert result["changed"]
     assert "the query may return rows only after an event" in caplog.text
-    assert not score(after_night)["changed"]
+    assert not score(retrained)["changed"]
 
 
-def test_a_failed_commit_leaves_the_day_as_it_was(after_night: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_commit_leaves_the_day_as_it_was(retrained: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that fails while it is written to shows the rows of before, and the next try publishes the new ones."""
     import deltalake
 
-    score(after_night)
+    score(retrained)
     before, write = published(), deltalake.write_deltalake
 
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -227,14 +214,14 @@ def test_a_failed_commit_leaves_the_day_as_it_was(after_night: Pipeline, monkeyp
 
     monkeypatch.setattr(deltalake, "write_deltalake", fail)
     with pytest.raises(LakeError, match="could not be written"):
-        score(after_night, run_key="again")
+        score(retrained, run_key="again")
     assert published() == before
 
     monkeypatch.setattr(deltalake, "write_deltalake", write)
-    assert score(after_night, run_key="again")["changed"]
+    assert score(retrained, run_key="again")["changed"]
 
 
-def test_the_command_scores_the_last_day(after_night: Pipeline) -> None:
+def test_the_command_scores_the_last_day(retrained: Pipeline) -> None:
     """It prints what was published, and another time publishes the same day anew."""
     done = CliRunner().invoke(main, ["score", "shop"])
 
@@ -246,11 +233,9 @@ def test_the_command_scores_the_last_day(after_night: Pipeline) -> None:
     assert found["ds"].to_pylist() == [AS_OF.isoformat()] * 5
 
 
-def test_the_page_of_scoring_reads_what_was_published(
-    after_night: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_of_scoring_reads_what_was_published(retrained: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     """The Python block of 'Score', run as it is printed, where the command has been."""
-    score(after_night)
+    score(retrained)
     page = (settings.root() / "docs" / "how-to" / "score.md").read_text(encoding="utf-8")
     [block] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
-from include.config.loader import load_pipeline
-from include.core.connections import EnvironmentConnections
-from include.workflows.retrain.run import run
+from include.registry.champion import find_champion
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from include.config.pipeline import Pipeline
 
 
-def test_a_second_folder_is_a_second_model(shop: Path) -> None:
+def test_a_second_folder_is_a_second_model(retrained: Pipeline) -> None:
     """A regression on another table goes from its database to a promoted version."""
-    result = run(load_pipeline("shop"), "first", date(2024, 3, 20), EnvironmentConnections())
+    champion = find_champion(retrained.name)
 
-    assert result["verdict"] == "promote"
-    assert (result["version"], result["alias"]) == (1, "champion")
+    assert champion is not None
+    assert champion.version == 1

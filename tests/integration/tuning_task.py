@@ -1,35 +1,34 @@
 """One task of the shop's search, in a process of its own that dies, waits or is one of several as a test asks.
 
-Arguments: a JSON object with `worker`, the number of the task; None runs the whole night instead. And where a test
-asks for it: `fold`, a family, the number of its fit and what then happens, `die` or `wait`; `told`, the number of the
-trial after which the process dies; `folder`, where the process leaves `ready-<its id>` and waits for `go`.
+Its arguments: `worker`, the number of the task; None runs the whole retraining instead. And where a test asks for it:
+`fold`, a family, the number of its fit and what then happens, `die` or `wait`; `told`, the number of the trial after
+which the process dies; `folder`, where the process leaves `ready-<its id>` and waits for `go`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import date
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import yaml
 
 from include.config.loader import load_pipeline
-from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.training.folds import Folds
 from include.workflows.retrain import steps
 from include.workflows.retrain.plan import RunPlan, plan_run
 from include.workflows.retrain.run import ingest, run
 from tests import factories
+from tests.forked import Forked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.config.pipeline import Pipeline
 
 RUN_KEY = "the-night"
@@ -107,19 +106,12 @@ def prepare(pipeline: Pipeline) -> RunPlan:
     return plan
 
 
-def start(**what: Any) -> subprocess.Popen[str]:
-    """Start this script; see its arguments above."""
-    named = {name: str(value) if isinstance(value, Path) else value for name, value in what.items()}
-    return subprocess.Popen(
-        [sys.executable, __file__, json.dumps(named)],
-        env=os.environ | {"PYTHONPATH": str(settings.root())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start(**what: Any) -> Forked:
+    """Start a task; see its arguments above."""
+    return Forked(partial(search, **what))
 
 
-def start_until_fit(folder: Path, family: str, number: int) -> tuple[subprocess.Popen[str], Path]:
+def start_until_fit(folder: Path, family: str, number: int) -> tuple[Forked, Path]:
     """Start worker 0, wait until its `number`-th fit of a family begins; it goes on when the file is there."""
     folder.mkdir()
     process = start(worker=0, fold=[family, number, "wait"], folder=folder)
@@ -127,7 +119,7 @@ def start_until_fit(folder: Path, family: str, number: int) -> tuple[subprocess.
     return process, folder / "go"
 
 
-def start_together(folder: Path, *tasks: dict[str, Any]) -> list[subprocess.Popen[str]]:
+def start_together(folder: Path, *tasks: dict[str, Any]) -> list[Forked]:
     """Start several tasks, which open their search at the same moment."""
     folder.mkdir()
     started = [start(folder=folder, **task) for task in tasks]
@@ -137,21 +129,22 @@ def start_together(folder: Path, *tasks: dict[str, Any]) -> list[subprocess.Pope
     return started
 
 
-def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+def ended(process: Forked, code: int = 0) -> str:
     """Return what an ended process has printed; it must have ended with a code."""
-    printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    printed = process.wait(PATIENCE_SECONDS)
     assert process.returncode == code, printed[-3000:]
     return printed
 
 
-def main(worker: int | None, fold: list[Any] | None = None, told: int | None = None, folder: str | None = None) -> None:
-    """Search as one task, or run the whole night."""
+def search(
+    worker: int | None, fold: list[Any] | None = None, told: int | None = None, folder: Path | None = None
+) -> None:
+    """Search as one task, or run the whole retraining."""
     import logging
 
     logging.basicConfig(level=logging.INFO)
-    meeting = Path(folder) if folder else None
     if fold:
-        stop_in_fit(*fold, folder=meeting)
+        stop_in_fit(*fold, folder=folder)
     if told:
         die_when_told(told)
     pipeline = load_pipeline("shop")
@@ -159,13 +152,6 @@ def main(worker: int | None, fold: list[Any] | None = None, told: int | None = N
         run(pipeline, RUN_KEY, AS_OF, EnvironmentConnections())
         return
     plan = RunPlan.load("shop", RUN_KEY)
-    if meeting and not fold:
-        import lightgbm  # noqa: F401  slow to import, and in step is how the tasks should begin
-        import sklearn.linear_model  # noqa: F401
-
-        meet(meeting, str(os.getpid()))
+    if folder and not fold:
+        meet(folder, str(os.getpid()))
     steps.tune(pipeline, plan, worker)
-
-
-if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))

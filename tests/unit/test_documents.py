@@ -23,7 +23,7 @@ from include.core.connections import EnvironmentConnections
 from include.validation.suite import read_items, suite_path
 from include.workflows.retrain.run import run
 from tests import factories
-from tests.dags.conftest import airflow_environment
+from tests.services.airflow import airflow_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

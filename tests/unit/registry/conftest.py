@@ -123,3 +123,8 @@ def closed_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return held.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def copied_store() -> None:
+    """Let MLflow make its database: these are the tests of how it is opened."""

@@ -62,3 +62,8 @@ def untidy_frame(task: str = "regression", days: int = 60, rows_per_day: int = 1
             "store": store,
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def forked_reload() -> None:
+    """Start the fresh process of a reload, as a run does: these are its own tests."""

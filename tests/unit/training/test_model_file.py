@@ -6,6 +6,7 @@ import hashlib
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
 FAMILIES = list(get_args(Family))
+Fitted = Callable[["Pipeline", "pd.DataFrame", str], Model]
 
 
 class Sneaky(DummyClassifier):
@@ -66,14 +68,28 @@ def _fitted(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
     return fit_model(pipeline, frame, family, _few_rounds(pipeline, family), 1)
 
 
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    """Return a function that fits a family on its task's table; one fit is enough for all tests, which only read it."""
+    models: dict[tuple[str, str], Model] = {}
+
+    def fit(pipeline: Pipeline, frame: pd.DataFrame, family: str) -> Model:
+        key = (pipeline.training.task, family)
+        if key not in models:
+            models[key] = _fitted(pipeline, frame, family)
+        return models[key]
+
+    return fit
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_saved_model_predicts_the_same(
-    family: str, task: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
+    family: str, task: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame, fitted: Fitted
 ) -> None:
     """Every family is loaded as it was written, to the last bit of its predictions."""
     frame, pipeline = make_frame(task), make_pipeline(task, candidates=[family])
-    model = _fitted(pipeline, frame, family)
+    model = fitted(pipeline, frame, family)
     path = tmp_path / "model.skops"
 
     sha256 = save_model(model, path)
@@ -119,11 +135,11 @@ def test_a_model_of_one_kind_of_column_is_not_refused(
     + [(task, method) for task in ("binary", "multiclass") for method in ("none", "sigmoid", "isotonic")],
 )
 def test_all_families_together_are_not_refused(
-    task: str, method: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame
+    task: str, method: str, tmp_path: Path, make_pipeline: MakePipeline, make_frame: MakeFrame, fitted: Fitted
 ) -> None:
     """A vote of every family, calibrated or not, is loaded as it was written."""
     frame, pipeline = make_frame(task), make_pipeline(task, candidates=FAMILIES)
-    members = [(family, 1 / len(FAMILIES), _fitted(pipeline, frame, family)) for family in FAMILIES]
+    members = [(family, 1 / len(FAMILIES), fitted(pipeline, frame, family)) for family in FAMILIES]
     model = build_model(members, pipeline.training.task)
     if method != "none":
         columns = list(model.feature_names_in_)

@@ -18,9 +18,9 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> DemoSources:
-    """Make the whole demo once, next to today."""
-    return prepare_sources(tmp_path_factory.mktemp("demo") / "sources", TODAY)
+def year(year_of_flights: DemoSources) -> DemoSources:
+    """Return the whole demo, next to today."""
+    return year_of_flights
 
 
 def ask(sources: DemoSources, query: str) -> list[tuple]:

@@ -1,0 +1,130 @@
+"""People decide in real Airflow: a promotion waits for an answer, nobody approves their own, and a hold holds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ops.embedded.environment import ADMIN
+from include.registry.champion import find_champion
+from include.registry.promotion import held
+from include.registry.records.chain import read_all, verify
+from tests.integration.embedded.running import wait_for
+
+if TYPE_CHECKING:
+    import requests
+
+    from tests.integration.embedded.running import Airflow
+
+INGEST, RETRAIN = "shop.ingest", "shop.retrain"
+
+
+def question(airflow: Airflow, dag: str, run: str, task: str) -> dict[str, Any]:
+    """Return what a task asks, once it waits for an answer."""
+    path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails"
+
+    def asked() -> dict[str, Any] | None:
+        found = airflow.call("GET", path)
+        return found.json() if found.status_code == 200 else None
+
+    found = wait_for(f"the question of {task}", asked)
+    # an answer before the scheduler knows that the task waits looks to it as if the task had been lost
+    noticed = re.compile(rf"TaskInstance Finished: dag_id={dag}, task_id={task}, run_id={re.escape(run)}, ")
+    log = airflow.home / "logs" / "scheduler.log"
+    wait_for("the scheduler's notice", lambda: noticed.search(log.read_text(errors="replace")))
+    return found
+
+
+def answer(airflow: Airflow, dag: str, run: str, task: str, option: str, **form: str) -> requests.Response:
+    """Answer it."""
+    path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails"
+    return airflow.call("PATCH", path, {"chosen_options": [option], "params_input": form})
+
+
+@pytest.fixture(scope="module")
+def asset_triggered(airflow: Airflow) -> dict[str, Any]:
+    """Ingest the shop's rows, and return the retraining that follows without a hand."""
+    airflow.client.pause(RETRAIN, False)
+    run = airflow.started(INGEST, {"start": "2024-01-01", "end": "2024-03-20"})
+    assert airflow.ended(INGEST, run) == ["success"]
+    return wait_for("a retraining by the asset", lambda: airflow.client.runs(RETRAIN))[0]
+
+
+@pytest.fixture(scope="module")
+def approved(airflow: Airflow, asset_triggered: dict[str, Any]) -> str:
+    """Take the first version through its approval, and return the run."""
+    run = asset_triggered["dag_run_id"]
+    asked = question(airflow, RETRAIN, run, "request_approval")
+    assert asked["options"] == ["Approve", "Reject"]
+    assert asked["defaults"] == ["Reject"]
+    assert "GATE005" in asked["body"]
+    assert "Approved, version 1 is the first champion." in asked["body"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHIFT_HOME", str(airflow.home))
+        assert find_champion("shop") is None, "nothing is promoted before the answer"
+    given = answer(airflow, RETRAIN, run, "request_approval", "Approve", reason="looks well")
+    assert given.status_code == 200, given.text
+    assert airflow.ended(RETRAIN, run) == ["success"]
+    return run
+
+
+def test_ingest_leads_to_retraining_without_a_hand(
+    airflow: Airflow, asset_triggered: dict[str, Any], approved: str
+) -> None:
+    """The update of the raw tables starts the run, which retrains as of their last day."""
+    summary = airflow.client.result(RETRAIN, approved, "summarize_run")
+
+    assert asset_triggered["run_type"] == "asset_triggered"
+    assert (summary["verdict"], summary["version"], summary["as_of"]) == ("promote", 1, "2024-03-20")
+
+
+def test_a_promotion_waits_for_its_answer(airflow: Airflow, approved: str) -> None:
+    """The version becomes champion once somebody approves, and the record has the person and the reason."""
+    summary = airflow.client.result(RETRAIN, approved, "summarize_run")
+    champion = find_champion("shop")
+    record = read_all("shop")[-1]
+
+    assert summary["verdict"] == "promote"
+    assert champion is not None
+    assert champion.version == 1
+    assert record.content["approver"] == ADMIN
+    assert record.content["approval"]["reason"] == "looks well"
+    assert (record.content["champion_before"], record.content["champion_after"]) == (None, 1)
+    assert verify("shop") == []
+
+
+def test_nobody_is_asked_where_nothing_is_promoted(airflow: Airflow, approved: str) -> None:
+    """A tie keeps the champion and ends the run without a question."""
+    run = airflow.started(RETRAIN, {"as_of": "2024-03-20"})
+
+    assert airflow.ended(RETRAIN, run) == ["success"]
+    assert airflow.client.result(RETRAIN, run, "summarize_run")["verdict"] != "promote"
+
+
+def test_nobody_approves_their_own_promotion(airflow: Airflow, approved: str) -> None:
+    """Who asks for a promotion by hand cannot answer: the run fails, and the champion stays."""
+    run = airflow.started("shop.promote", {"version": 2, "reason": "I like it"})
+    asked = question(airflow, "shop.promote", run, "ask_another")
+    answer(airflow, "shop.promote", run, "ask_another", "Approve")
+
+    assert f"{ADMIN} asks to promote version 2" in asked["body"]
+    assert airflow.ended("shop.promote", run) == ["failed"]
+    champion = find_champion("shop")
+    assert champion is not None
+    assert champion.version == 1
+
+
+def test_a_hold_is_set_and_released_from_the_form(airflow: Airflow, approved: str) -> None:
+    """The form of the roll-back DAG holds promotions and releases them; both are in the record."""
+    run = airflow.started("shop.rollback", {"decision": "hold", "reason": "stocktaking"})
+    assert airflow.ended("shop.rollback", run) == ["success"]
+    hold = held("shop")
+    run = airflow.started("shop.rollback", {"decision": "release"})
+    assert airflow.ended("shop.rollback", run) == ["success"]
+
+    assert hold is not None
+    assert (hold.by, hold.reason) == (ADMIN, "stocktaking")
+    assert held("shop") is None
+    assert [record.kind for record in read_all("shop")][-2:] == ["hold", "release"]
