@@ -122,7 +122,7 @@ def _find_unpredicted(
     rows = _rows_since(pipeline, plan, rows, date.fromisoformat(published[0]))
     key = _key(pipeline)
     missing = ~pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(predicted[key]))
-    return len(rows), prediction_days(pipeline, plan.snapshot, rows[missing])
+    return len(rows), prediction_days(pipeline, plan.snapshot, rows[missing]).tolist()
 
 
 def _rows_since(pipeline: Pipeline, plan: MonitoringPlan, rows: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -36,7 +36,7 @@ class FittedChallenger:
     @property
     def threshold(self) -> float | None:
         """The probability from which a row counts as positive; None unless the task is binary."""
-        return self.chosen.threshold["value"] if self.chosen.threshold else None
+        return self.chosen.threshold.value if self.chosen.threshold else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types, those of `chosen` among the others."""
