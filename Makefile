@@ -39,10 +39,11 @@ test: $(VENV)/installed-dev lint ## Lint, hold the import contracts and run the 
 test-all: $(VENV)/installed-dev lint ## Do what `test` does, and repeat at full size what it checks at a smaller one
 	$(PYTEST) --run-slow
 
-lint: $(VENV)/installed-dev ## Lint, hold the import contracts, check the workflows
+lint: $(VENV)/installed-dev ## Check style, types, import contracts, workflows and the links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy --no-error-summary
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --no-progress --quiet .github
 	@$(MAKE) --no-print-directory docs

@@ -59,12 +59,11 @@ def _webhook(address: Notify, message: Message, context: Context) -> None:
     host = urlsplit(Connection.get(address.connection).host or "")
     for secret in (host.path.strip("/"), host.query):
         if secret:
-            mask_secret(
-                secret
-            )  # anybody who knows a webhook's path can post to it, and errors of requests show the path
+            # anybody who knows a webhook's path can post to it, and errors of requests show the path
+            mask_secret(secret)
 
     class Hook(HttpHook):
-        log = log  # type: ignore[assignment]  # the hook logs such errors itself
+        log = log  # the hook logs such errors itself
 
     notifier = HttpNotifier(
         http_conn_id=address.connection, json=message.json(), extra_options={"timeout": TIMEOUT_SECONDS}

@@ -132,7 +132,7 @@ class OverdueNotifier(PipelineNotifier):
         """Return the reason; None if a task failed, because that was already reported."""
         from include.reports.messages import Link, overdue_message
 
-        reason: str = context.get("reason") or ""  # type: ignore[assignment]
+        reason: str = context.get("reason") or ""
         if reason == "task_failure":
             return None
         dag, run = context["dag"].dag_id, context["run_id"]
@@ -181,7 +181,7 @@ class ApprovalNotifier(PipelineNotifier):
         from include.reports.messages import Link, approval_message
 
         task = context["ti"]
-        asked = context["task"].hitl_summary  # type: ignore[attr-defined]
+        asked = context["task"].hitl_summary
         page = f"{_run_page(task.dag_id, task.run_id)}/tasks/{quote(task.task_id)}/required_actions"
         return approval_message(
             self.pipeline,

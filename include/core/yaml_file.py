@@ -178,6 +178,7 @@ class _Builder:
     def _value(self, event: yaml.Event, path: tuple[str | int, ...]) -> Any:
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event)
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "a value begins here"
         anchor, before = event.anchor, self._values
         if anchor:
             self._open.add(anchor)
@@ -200,7 +201,7 @@ class _Builder:
         return data
 
     def _list(self, path: tuple[str | int, ...]) -> list[Any]:
-        items = []
+        items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             place = (*path, len(items))
             self.lines[place] = _line(event)
@@ -267,6 +268,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 def _line(event: yaml.Event) -> int:
+    assert event.start_mark is not None, "the parser marks each event"
     return event.start_mark.line + 1
 
 
@@ -302,6 +304,6 @@ def _mappings(value: Any, event: yaml.Event) -> list[dict[str, Any]]:
     return merged
 
 
-def _unknown_tag(event: yaml.NodeEvent) -> _Mistake:
+def _unknown_tag(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> _Mistake:
     shown = (event.tag or "").replace("tag:yaml.org,2002:", "!!")
     return _Mistake(_line(event), f"the tag {shown} has no meaning here; remove it")

@@ -51,7 +51,7 @@ def compact(uri: str, late_days: int) -> bool:
     table = existing_table(uri)
     column = next(iter(table.metadata().partition_columns), None)
     days = _settled_days(table, column, late_days) if column else []
-    if not days:
+    if column is None or not days:
         return False
     try:
         merged = table.optimize.compact(partition_filters=[(column, "in", days)])

@@ -143,7 +143,7 @@ def longest_wait_seconds() -> float:
         for name in ("TIMEOUT", "MAX_RETRIES", "BACKOFF_FACTOR", "BACKOFF_JITTER")
     )
     # the first repetition follows at once, the n-th after factor * 2**(n - 1) seconds
-    pauses = sum(factor * 2 ** (number - 1) + jitter for number in range(2, int(retries) + 1))
+    pauses = sum(factor * 2.0 ** (number - 1) + jitter for number in range(2, int(retries) + 1))
     return timeout * (retries + 1) + pauses
 
 

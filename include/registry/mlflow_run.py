@@ -29,12 +29,13 @@ def open_run(client: MlflowClient, record: RunRecord) -> str:
         experiment_id = experiment.experiment_id
     found = client.search_runs([experiment_id], f"tags.`nightshift.run_key` = '{record.run_key}'")
     if found:
-        run_id = found[0].info.run_id
+        run_id: str = found[0].info.run_id
         client.update_run(run_id, status="RUNNING")
         return run_id
     tags = {"nightshift.run_key": record.run_key, "nightshift.state": "started"}
     with without_retries():
-        return client.create_run(experiment_id, run_name=record.run_key, tags=tags).info.run_id
+        created: str = client.create_run(experiment_id, run_name=record.run_key, tags=tags).info.run_id
+    return created
 
 
 def close_failed(client: MlflowClient, run_id: str, status: str) -> None:

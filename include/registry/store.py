@@ -30,7 +30,10 @@ def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
     """
     if not path.is_file():
         return
-    package = Path(find_spec("mlflow").origin).parent  # found, not imported: that takes a second and more
+    spec = find_spec("mlflow")  # found, not imported: that takes a second and more
+    assert spec is not None, "MLflow is installed"
+    assert spec.origin is not None, "MLflow is a package with a file"
+    package = Path(spec.origin).parent
     file = DatabaseFile(path, "MLflow", version("mlflow"), lambda: read_revisions(package / "store" / "db_migrations"))
     if file.is_settled():
         return

@@ -170,14 +170,20 @@ def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandida
 
 
 def fit_challenger(
-    pipeline: Pipeline, rows: pd.DataFrame, chosen: ChallengerSpec, y: np.ndarray, validated: np.ndarray, threads: int
+    pipeline: Pipeline,
+    rows: pd.DataFrame,
+    chosen: ChallengerSpec,
+    y: np.ndarray,
+    validated: np.ndarray | None,
+    threads: int,
 ) -> Model:
     """Fit the challenger on all training rows, as one scikit-learn pipeline over the raw feature frame.
 
     Parameters
     ----------
     y, validated
-        Labels and out-of-fold predictions of the folds' validation rows, on which the calibrator is fitted.
+        Labels and out-of-fold predictions of the folds' validation rows, on which the calibrator is fitted; the
+        predictions may be None without calibration.
     """
     from include.training.calibrate import calibrated
     from include.training.combine import build_model
@@ -194,4 +200,5 @@ def fit_challenger(
     model = build_model(fitted, pipeline.training.task)
     if chosen.calibration == "none":
         return model
+    assert validated is not None, "a calibrator is fitted on predictions"
     return calibrated(model, chosen.calibration, y, validated, chosen.classes)

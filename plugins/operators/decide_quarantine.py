@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.ingestion.quarantine import Status
 
 
 class DecideQuarantineOperator(PipelineStepOperator):
@@ -28,7 +29,8 @@ class DecideQuarantineOperator(PipelineStepOperator):
             )
         start = date.fromisoformat(params["start"])
         end = date.fromisoformat(params["end"]) if params.get("end") else start
-        status = {"release": "released", "discard": "discarded", "hold": "held"}[params["decision"]]
+        statuses: dict[str, Status] = {"release": "released", "discard": "discarded", "hold": "held"}
+        status = statuses[params["decision"]]
         count = decide_rows(
             pipeline,
             params["source"],

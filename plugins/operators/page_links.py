@@ -21,7 +21,7 @@ class FeaturePageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address on the API server."""
-        return _address(FEATURES, operator.pipeline)  # type: ignore[attr-defined]
+        return _address(FEATURES, operator.pipeline)
 
 
 class ValidationPageLink(BaseOperatorLink):
@@ -33,8 +33,8 @@ class ValidationPageLink(BaseOperatorLink):
         """Return the page's address on the API server."""
         from include.lake.run_files import file_name
 
-        source = operator.batch["source"]  # type: ignore[attr-defined]
-        return _address(VALIDATIONS, operator.pipeline, source, file_name(ti_key.run_id))  # type: ignore[attr-defined]
+        source = operator.batch["source"]
+        return _address(VALIDATIONS, operator.pipeline, source, file_name(ti_key.run_id))
 
 
 class VersionPageLink(BaseOperatorLink):
@@ -49,7 +49,7 @@ class VersionPageLink(BaseOperatorLink):
         from include.workflows.score.plan import ScoringPlan
 
         try:
-            plan = ScoringPlan.load(operator.pipeline, ti_key.run_id)  # type: ignore[attr-defined]
+            plan = ScoringPlan.load(operator.pipeline, ti_key.run_id)
         except RunMissing:
             return ""
         return version_page(plan.pipeline, plan.champion.version) or ""

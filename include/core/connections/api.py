@@ -98,12 +98,15 @@ def api_endpoint(connection_id: str, address: str, fields: ConnectionFields, ses
             )
     secrets = {password} - {""}
     if login:
-        session.auth = (login.encode(), password.encode())
+        # as bytes, since requests would encode text as Latin-1
+        session.auth = (login.encode(), password.encode())  # type: ignore[assignment]  # the stubs know text only
         secrets.add(b64encode(f"{login}:{password}".encode()).decode())
     elif password:
         session.auth = _bearer(password)
     for name, value in session.headers.items():
-        if name not in default_headers() and len(value) > 4:  # shorter values are versions and the like
+        if (
+            isinstance(value, str) and name not in default_headers() and len(value) > 4
+        ):  # shorter values are versions and the like
             secrets |= {value, value.rpartition(" ")[2]}  # the token of `Token abc` too
     return ApiEndpoint(address, session, tuple(sorted(secrets, key=len, reverse=True)))
 

@@ -139,7 +139,11 @@ def _write_database(path: Path, moves: list[timedelta], first: date, last: date)
                 if number == 0:
                     database.execute(f"CREATE TABLE {table} ({identifiers(rows.columns)})")
                 marks = ", ".join("?" * len(rows.columns))
-                columns = [rows[name].to_numpy(dtype=object, na_value=None).tolist() for name in rows.columns]
+                # the stubs do not know None as a value for missing ones
+                columns = [
+                    rows[name].to_numpy(dtype=object, na_value=None).tolist()  # type: ignore[call-overload]
+                    for name in rows.columns
+                ]
                 database.executemany(f"INSERT INTO {table} VALUES ({marks})", zip(*columns, strict=True))
             database.commit()
         database.executescript(_VIEWS)

@@ -178,7 +178,10 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
     EmbeddedStackError
         If Airflow's own migration fails; an older database is unchanged.
     """
-    (package,) = find_spec("airflow").submodule_search_locations  # found, not imported
+    spec = find_spec("airflow")  # found, not imported
+    assert spec is not None, "Airflow is installed"
+    assert spec.submodule_search_locations is not None, "Airflow is a package"
+    (package,) = spec.submodule_search_locations
     migrations = Path(package) / "migrations"
     path = stack.paths.airflow_home / "airflow.db"
     file = DatabaseFile(

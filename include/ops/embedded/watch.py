@@ -39,9 +39,9 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
                     shown.add(key)
                     console.print(_result_line(task), highlight=False)
             for task in tasks:
-                key = (task["task_id"], task["map_index"], "asks")
-                if task["state"] == "awaiting_input" and key not in shown:
-                    shown.add(key)
+                question = (task["task_id"], task["map_index"], "asks")
+                if task["state"] == "awaiting_input" and question not in shown:
+                    shown.add(question)
                     page = f"{stack.paths.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task['task_id']}"
                     line = f"  ? {_name(task)} waits for an answer: {page}/required_actions"
                     console.print(line, markup=False, highlight=False, soft_wrap=True)

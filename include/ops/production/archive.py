@@ -46,7 +46,9 @@ class Archive:
         self.sizes: dict[str, int] = {}
         self.left_out: list[str] = []
         self._file = path.open("xb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w|", bufsize=BLOCK, copybufsize=BLOCK)  # noqa: SIM115
+        self._tar = tarfile.open(  # type: ignore[call-overload]  # typeshed lacks copybufsize  # noqa: SIM115
+            fileobj=self._file, mode="w|", bufsize=BLOCK, copybufsize=BLOCK
+        )
 
     def __enter__(self) -> Archive:
         return self

@@ -93,9 +93,9 @@ def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
         return Section("Fairness", [Text(f"Not measured: {why}.", "soft")])
     rows = []
     for gap in gaps:
-        known = {name: each for name, each in gap["groups"].items() if each["value"] is not None}
-        extremes = sorted(known, key=lambda name, known=known: known[name]["value"])
-        ends = [f"{name} {_fixed(known[name]['value'])}" for name in (extremes[:1] + extremes[-1:])] or ["-", "-"]
+        values = {name: each["value"] for name, each in gap["groups"].items() if each["value"] is not None}
+        extremes = sorted(values, key=values.__getitem__)
+        ends = [f"{name} {_fixed(values[name])}" for name in (extremes[:1] + extremes[-1:])] or ["-", "-"]
         between = _between([gap["low"], gap["high"]])
         rows.append([gap["column"], gap["measure"], f"{len(gap['groups'])}", *ends, _fixed(gap["gap"]), between])
     head = ["column", "measure", "groups", "least", "most", "gap", "interval"]

@@ -59,8 +59,8 @@ def verdict_message(
             "alias": alias,
             "metric": evidence.metric,
             "challenger": _finite_or_none(evidence.challenger.metrics.get(evidence.metric)),
-            "champion": _finite_or_none(evidence.champion.metrics.get(evidence.metric)) if evidence.champion else None,
-            "baseline": _finite_or_none(evidence.baseline.metrics.get(evidence.metric)),
+            "champion": _finite_or_none(((evidence.champion and evidence.champion.metrics) or {}).get(evidence.metric)),
+            "baseline": _finite_or_none((evidence.baseline.metrics or {}).get(evidence.metric)),
         },
     )
 
@@ -199,9 +199,10 @@ def approval_message(
 def metric_table(evidence: Evidence) -> str:
     """Return a table of all metrics of challenger, champion and baseline, the gate's metric first."""
     champion = evidence.champion
+    of_champion, of_baseline = (champion and champion.metrics) or {}, evidence.baseline.metrics or {}
     rows = [["", "challenger", "champion" if champion else "no champion", "baseline"]]
     for name, value in sorted(evidence.challenger.metrics.items(), key=lambda item: item[0] != evidence.metric):
-        others = (champion.metrics.get(name) if champion else None, evidence.baseline.metrics.get(name))
+        others = (of_champion.get(name), of_baseline.get(name))
         rows.append([f"{name} *" if name == evidence.metric else name, *map(format_value, (value, *others))])
     note = "higher" if evidence.higher_is_better else "lower"
     holdout = f"{evidence.holdout.rows:,} rows, {evidence.holdout.start} to {evidence.holdout.end}"

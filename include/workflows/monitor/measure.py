@@ -146,10 +146,10 @@ def _match_labels(
     labels = rows[(time >= midnight(window.first_known)) & (time < end_of(window.last_known))].set_index(_key(pipeline))
     found = own.set_index(_key(pipeline))
     found = found[found.index.isin(labels.index)]
-    labels = labels[label].dropna()
-    unlabelled = int((~found.index.isin(labels.index)).sum())
-    found = found[found.index.isin(labels.index)]
-    y_true = encode_target(training, labels.reindex(found.index), classes)
+    known_labels = labels[label].dropna()
+    unlabelled = int((~found.index.isin(known_labels.index)).sum())
+    found = found[found.index.isin(known_labels.index)]
+    y_true = encode_target(training, known_labels.reindex(found.index), classes)
     if classes:
         known = np.isfinite(y_true)
         if not known.all():

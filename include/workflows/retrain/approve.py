@@ -57,7 +57,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
         metric_rows,
         verdict_table,
     )
-    from include.reports.card.blocks import Table, Text
+    from include.reports.card.blocks import Block, Table, Text
     from include.reports.card.markdown import markdown_block
 
     if not waits_for_approval(pipeline, plan):
@@ -70,7 +70,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
     checks = [[each.code, each.outcome, each.title, each.explanation] for each in verdict.results]
     first = [row for row in checks if row[1] in ATTENTION_OUTCOMES]  # checks to consider stand above those that passed
     lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}", *_consequences(pipeline, plan, version)]
-    blocks = [
+    blocks: list[Block] = [
         Text(f"The gate: {verdict.reason}"),
         Table(head, rows, (1, 2, 3)),
         *(Text(note) for note in metric_notes(evidence)),
@@ -84,7 +84,7 @@ def approval_request(pipeline: Pipeline, plan: RunPlan) -> Question | None:
             [
                 *(markdown_block(Text(line)) for line in lines),
                 " · ".join(f"[{name}]({address})" for name, address in links.items()),
-                *map(markdown_block, blocks),
+                *(markdown_block(block) for block in blocks),
                 f"Files of this run: `{files.folder(plan)}`",
             ]
         ),

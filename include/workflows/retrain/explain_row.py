@@ -165,10 +165,10 @@ def parse_key(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, str]:
     else:
         found = dict(zip(columns, keys, strict=False))
     if len(found) != len(keys) or set(found) != set(columns):
-        each = " ".join(f"--key {name}=VALUE" for name in columns)
+        usage = " ".join(f"--key {name}=VALUE" for name in columns)
         raise EvaluationFailed(
             f"{pipeline.name}: the key of a row is {', '.join(columns)}, so {len(columns)} "
-            f"value{'s are' if len(columns) > 1 else ' is'} needed, and {len(keys)} given; write {each}"
+            f"value{'s are' if len(columns) > 1 else ' is'} needed, and {len(keys)} given; write {usage}"
         )
     return found
 

@@ -169,6 +169,9 @@ def _tuned(plan: RunPlan, digest: str, result: TuningResult) -> TunedCandidate:
 
     from include.training.challenger import TunedCandidate
 
+    assert result.trial is not None, "the caller passes families with a finished trial"
+    assert result.params is not None, "a finished trial has parameters"
+    assert result.score is not None, "a finished trial has a score"
     path = _predictions_file(plan, digest, result.family, result.trial)
     try:
         predictions = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
