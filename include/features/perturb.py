@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from include.core.sql_text import identifier, literal
-from include.features.query import PREDICTION_TIME
+from include.features.query_checks import PREDICTION_TIME
 from include.features.query_tables import query_tables
 
 if TYPE_CHECKING:

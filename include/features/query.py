@@ -17,7 +17,7 @@ from include.features.macros import create_macros, names_macro
 from include.features.query_checks import PREDICTION_TIME, check_columns, check_rows
 from include.features.query_tables import query_tables
 from include.features.raw_tables import create_tables, fill_tables, used_columns
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.errors import LakeError, SchemaMismatch, SourceUnreadable
 from include.ingestion import stage
-from include.ingestion.contract import check_all_seen, conform, delivered_kinds, empty_table
+from include.ingestion.arrow_types import empty_table
+from include.ingestion.contract import check_all_seen, conform, delivered_kinds
 from include.ingestion.days import some
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.core.errors import SchemaMismatch
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable

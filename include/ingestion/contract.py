@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import SchemaMismatch
 from include.core.names import folded, nearest
+from include.ingestion.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,26 +151,6 @@ def rewritten_keys(before: dict[str, list[str]], now: dict[str, list[str]], sour
 
 def _describe_change(name: str, before: list[str], now: list[str]) -> str:
     return f"column '{name}' was delivered as {' and '.join(now)}, before as {' and '.join(before)}"
-
-
-def empty_table(columns: dict[str, ColumnType]) -> pa.Table:
-    """Return a table with the declared columns and no rows."""
-    import pyarrow as pa
-
-    return pa.schema([(name, arrow_type(declared)) for name, declared in columns.items()]).empty_table()
-
-
-def arrow_type(declared: ColumnType) -> pa.DataType:
-    """Return the Arrow type of a declared column; timestamps are microseconds in UTC."""
-    import pyarrow as pa
-
-    return {
-        "string": pa.string(),
-        "integer": pa.int64(),
-        "float": pa.float64(),
-        "boolean": pa.bool_(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-    }[declared]
 
 
 def _check_names(

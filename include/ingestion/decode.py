@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from include.ingestion import formats
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from include.ingestion.csv_text import check_quotes, csv_tables, end_of_csv_rows
 from include.ingestion.formats import FORMATS, empty, not_a, unreadable
 from include.ingestion.unpack import pieces, unpacked

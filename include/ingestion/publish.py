@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from include import lake
 from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from include.ingestion.days import days_between
 from include.ingestion.stage import read_in_parts, read_manifest, read_verdict
 

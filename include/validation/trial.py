@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from include.ingestion.contract import empty_table
+from include.ingestion.arrow_types import empty_table
 from include.profiling.rows import rows_of_table
 from include.validation.arguments import named_columns, wrong_arguments
 from include.validation.judge import failures, raised_messages, run_suite

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include import lake
 from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
-from include.ingestion.contract import empty_table
+from include.ingestion.arrow_types import empty_table
 from include.ingestion.days import shown_range, some
 from include.ingestion.stage import local_file, read_manifest, verdict_path
 from include.lake import run_files

@@ -16,7 +16,7 @@ from include.core import settings
 from include.features.automated import automated_names
 from include.features.macros import MACROS
 from include.features.query import run_features_query
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from tests import factories
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from include.core.errors import SchemaMismatch
+from include.ingestion.arrow_types import arrow_type
 from include.ingestion.cast import LITERAL, cast
-from include.ingestion.contract import arrow_type
 from include.ingestion.values import to_array
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.config.sources import FilesSource
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from include.profiling.profile import SAMPLE_ROWS, profile_rows, profile_schema
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.config.sources import FilesSource
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from include.ingestion.days import days_between
 from include.profiling.profile import profile_rows, profile_schema
 from include.validation.history import compare

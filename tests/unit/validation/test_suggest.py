@@ -17,7 +17,7 @@ from include.config.loader import load_pipeline
 from include.config.sources import FilesSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, SourceEmpty
-from include.ingestion.contract import arrow_type
+from include.ingestion.arrow_types import arrow_type
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
