@@ -440,7 +440,7 @@ def test_a_prediction_time_may_be_a_date(shop: Path) -> None:
 
 def test_columns_whose_names_differ_only_in_case_are_refused(shop: Path) -> None:
     """A view, the feature table or a model would keep only one of them."""
-    sentence = "the columns 'visitors' and 'Visitors' differ in upper and lower case alone"
+    sentence = "the columns 'visitors' and 'Visitors' differ in upper and lower case only"
 
     assert sentence in refused(shop, PLAIN.replace("visitors", 'visitors, visitors * 2 AS "Visitors"'))
 

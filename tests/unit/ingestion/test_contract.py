@@ -14,15 +14,8 @@ from pydantic import ValidationError
 
 from include.config.sources import SqlSource
 from include.core.errors import SchemaMismatch
-from include.ingestion.contract import (
-    arrow_type,
-    check_all_seen,
-    conform,
-    delivered_kinds,
-    empty_table,
-    retyped,
-    rewritten_keys,
-)
+from include.ingestion.arrow_types import arrow_type, empty_table
+from include.ingestion.contract import check_all_seen, conform, delivered_kinds, retyped, rewritten_keys
 from include.ingestion.values import parse_json, records_table
 
 COLUMNS = {"store": "string", "visitors": "integer", "revenue": "float", "open": "boolean", "at": "timestamp"}
