@@ -26,6 +26,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # console blocks that show a 
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "description"
+autodoc_mock_imports = ["airflow"]  # to import it takes seconds and makes its home folder
 napoleon_google_docstring = False
 
 html_theme = "pydata_sphinx_theme"
