@@ -38,7 +38,7 @@ def check_columns(types: list[tuple[str, str]], pipeline: Pipeline, where: str) 
     available = dict.fromkeys([*columns, *automated_names(pipeline)])
     wrong = wrong_column_names(available, (MONTH, *READER_COLUMNS))
     if wrong:
-        raise FeatureQueryFailed(f"{where}: of the query's columns {'; '.join(wrong)}")
+        raise FeatureQueryFailed(f"{where}: {'; '.join(wrong)}")
     missing = [
         _with_suggestion(name, available) for name in dict.fromkeys([*needed, *used_columns]) if name not in available
     ]

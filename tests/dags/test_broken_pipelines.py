@@ -45,7 +45,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "a_time_zone": (factories.SHOP_YAML + "schedule: {score: CRON_TZ=Mars 0 0 * * *}\n", "is not a cron expression"),
     "source_like_a_task": (
         factories.SHOP_YAML.replace("  sales:", "  maintain_files:"),
-        "a task of the DAGs is called",
+        "a task of the DAGs has this name",
     ),
     "too_many_sources": (
         factories.SHOP_YAML.replace("sources:\n", "sources: &sources\n")

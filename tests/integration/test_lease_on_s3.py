@@ -82,5 +82,5 @@ def test_a_manifest_is_written_once() -> None:
     assert keep_manifest("shop", "m-1", files) == digest
     assert read_manifest("shop", "m-1", digest, "version 1") == files
     assert read_manifest("shop", "m-2", None, "version 2") is None
-    with pytest.raises(ModelRefused, match="there is another manifest"):
+    with pytest.raises(ModelRefused, match="has another manifest"):
         keep_manifest("shop", "m-1", {"MLmodel": ModelFile("1" * 64, 1)})

@@ -76,7 +76,7 @@ def test_a_verdict_and_a_failure_arrive_and_a_success_does_not(
     assert "challenger" in verdict
     assert "/dags/shop.retrain/runs/" in verdict
     assert "ExpectationsFailed: " in failure
-    assert "column &#x27;revenue&#x27;" in failure
+    assert "column &#39;revenue&#39;" in failure
     assert "/dags/shop.ingest/runs/" in failure
     assert "/tasks/sales.validate" in failure
 

@@ -618,7 +618,9 @@ def test_a_file_that_never_ends_is_given_up_at_the_deadline(shop: Shop) -> None:
     pipe = shop.landing / "2024-01-02.csv"
     os.mkfifo(pipe)
 
-    error = refused(SourceUnreadable, r"reading did not end within its deadline of 0:00:00\.3.*see whether the source")
+    error = refused(
+        SourceUnreadable, r"reading did not end within its deadline of 0:00:00\.3.*check whether the source"
+    )
     os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # which lets the reader that was left behind go
 
     assert error.retryable

@@ -106,7 +106,7 @@ def test_a_cleared_run_publishes_nothing_anew(retrained: Pipeline) -> None:
 
     assert not again["changed"]
     assert again["table_version"] == before
-    assert "as it was" in again["table"]
+    assert "unchanged: these predictions or newer ones" in again["table"]
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_an_unreadable_query_is_reported_on_the_page(pipeline: Pipeline, shop: P
 
     page = feature_page(pipeline, table(), None)
 
-    assert "features.sql: the query could not be read" in page
+    assert "features.sql: the query could not be parsed" in page
     assert row(page, "month") == "month||not known|integer|25 %|1|1|1|1||"
 
 

@@ -78,7 +78,7 @@ def test_the_page_has_no_traceback() -> None:
     page = render_page("sales", judged, ValidationReport(3, 1, failures(judged)), {})
 
     assert "Traceback" not in page
-    assert "did you mean &#x27;number&#x27;?" in page
+    assert "did you mean &#39;number&#39;?" in page
 
 
 def test_a_comparison_that_fails_for_many_columns_counts_once() -> None:

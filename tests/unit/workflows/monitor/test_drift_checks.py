@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from include.config.monitoring import Monitoring
-from include.evaluation.sketch import Reference, make_reference
+from include.evaluation.reference import Reference, make_reference
 from include.workflows.monitor.drift_checks import feature_drift, null_shares, prediction_drift
 
 if TYPE_CHECKING:

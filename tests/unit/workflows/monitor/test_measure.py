@@ -17,7 +17,7 @@ from include.config.loader import load_pipeline
 from include.core.as_of import end_of
 from include.core.errors import ScoringImpossible
 from include.evaluation.reference import make_reference
-from include.features import asked as asked_module
+from include.features import prediction_runs
 from include.registry.champion import Champion
 from include.registry.records.chain import append
 from include.registry.records.files import record_file
@@ -115,7 +115,7 @@ def found(
         time = pc.field("prediction_time")
         return table.filter((time >= since) & (time <= end_of(as_of)))
 
-    for module in (measure, asked_module):
+    for module in (measure, prediction_runs):
         monkeypatch.setattr(module, "compute_rows", compute_rows)
     return judge_days(measure_days(pipeline, plan(version)))
 

@@ -114,7 +114,9 @@ def test_a_challenger_of_a_release_with_other_fields_is_refused_in_words(home: P
     del fields["calibration"]
     run_files.write_json(files.folder(plan()) / "challenger.json", fields)
 
-    with pytest.raises(OtherRelease, match=r"the challenger at .*challenger\.json is not as .*'calibration'"):
+    with pytest.raises(
+        OtherRelease, match=r"the challenger at .*challenger\.json was written by another release .*'calibration'"
+    ):
         files.challenger(plan())
 
 

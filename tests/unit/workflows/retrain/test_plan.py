@@ -248,7 +248,8 @@ def test_a_plan_of_a_release_with_other_fields_is_refused_in_words(shop: Path) -
     put_plan("run-77f6a14-plan.json")
 
     with pytest.raises(
-        OtherRelease, match=r"the run's plan at .*plan\.json is not as this .*'tuning_trials'.*start a new run"
+        OtherRelease,
+        match=r"the run's plan at .*plan\.json was written by another release .*'tuning_trials'.*start a new run",
     ) as refused:
         RunPlan.load("shop", "night")
 
