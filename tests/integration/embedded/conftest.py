@@ -70,7 +70,8 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterato
             # the DAGs of a file are known together, but files are parsed one after another
             dags = [f"{shop}.{kind}" for shop in ("shop", "daily") for kind in ("ingest", "retrain", "quarantine")]
             wait_for("the DAGs", lambda: all(client.has_dag(dag) for dag in [*dags, "shop.promote", "shop.rollback"]))
-            yield Airflow(home, folder / "pipelines", running.paths.airflow_url, token, client)
+            sessions = frozenset(part.process.pid for part in running.parts)
+            yield Airflow(home, folder / "pipelines", running.paths.airflow_url, token, client, sessions)
 
 
 @pytest.fixture(autouse=True)

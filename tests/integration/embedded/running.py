@@ -50,13 +50,17 @@ def last_day() -> date:
 
 @dataclass(frozen=True)
 class Airflow:
-    """A running stack: its home, the pipelines that it has, and its API as the administrator and as anybody."""
+    """A running stack: its home, its pipelines, its API as the administrator and as anybody, and its sessions' ids.
+
+    Each part of the stack runs in a session of its own, whose id is that of the part's first process.
+    """
 
     home: Path
     pipelines: Path
     url: str
     token: str
     client: AirflowClient
+    sessions: frozenset[int]
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
         """Ask Airflow's REST API as the administrator."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import EmbeddedStackError
-from include.ops.embedded.environment import MARK
 from include.ops.embedded.stack import running_stack
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 LOCAL = ("0100007F:", "00000000000000000000000001000000:", "0000000000000000FFFF00000100007F:")
 
 
-def sockets_of(home: Path) -> set[str]:
-    """Return the sockets of all processes of a stack."""
+def sockets_of(sessions: frozenset[int]) -> set[str]:
+    """Return the sockets of all processes of some sessions; a process can overwrite its environment, not these."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if f"{MARK}={home}".encode() in (process / "environ").read_bytes().split(b"\0"):
+            if os.getsid(int(process.name)) in sessions:
                 links = [str(each.readlink()) for each in (process / "fd").iterdir()]
                 found |= {name for link in links for name in re.findall(r"socket:\[(\d+)\]", link)}
         except OSError:
@@ -32,9 +32,9 @@ def sockets_of(home: Path) -> set[str]:
     return found
 
 
-def listening(home: Path) -> list[str]:
+def listening(sessions: frozenset[int]) -> list[str]:
     """Return the addresses on which a stack listens."""
-    mine = sockets_of(home)
+    mine = sockets_of(sessions)
     tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table]
     return [fields[1] for fields in lines if fields[3] == "0A" and fields[9] in mine]
@@ -42,7 +42,7 @@ def listening(home: Path) -> list[str]:
 
 def test_nothing_listens_to_other_machines(airflow: Airflow) -> None:
     """Each part listens on this machine's own address, and on no other."""
-    found = listening(airflow.home)
+    found = listening(airflow.sessions)
 
     assert len(found) >= 2  # Airflow's and MLflow's
     assert [address for address in found if not address.startswith(LOCAL)] == []
