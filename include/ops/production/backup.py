@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 from include.core.errors import BackupFailed, ModelRefused
 from include.ops.production.archive import Archive, digest_of, files_below
-from include.ops.production.backup_manifest import BackupManifest, Part
+from include.ops.production.backup_manifest import BackupManifest, BackupPart
 from include.ops.production.backup_targets import BackupTargets, Database, Tree, find_targets
 from include.ops.production.databases import dump, identity, is_there, part_name
 from include.ops.production.lake_files import add_named_files, add_naming_files, refuse_torn_tables
@@ -97,11 +97,11 @@ def databases_of(targets: BackupTargets) -> list[Database]:
 
 
 def _copy(targets: BackupTargets, folder: Path, made_at: datetime, tell: Callable[[str], None]) -> BackupManifest:
-    parts: dict[str, Part] = {}
+    parts: dict[str, BackupPart] = {}
     notes: list[str] = []
 
     def done(name: str, path: Path, left_out: list[str] | None = None) -> None:
-        parts[name] = Part(path.name, path.stat().st_size, digest_of(path))
+        parts[name] = BackupPart(path.name, path.stat().st_size, digest_of(path))
         tell(f"{path.name}: {parts[name].bytes:,} bytes")
         notes.extend(f"left out, because it is not a regular file: {each}" for each in left_out or [])
 

@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Part:
+class BackupPart:
     """A file of a backup; `bytes` is its size."""
 
     file: str
@@ -52,7 +52,7 @@ class BackupManifest:
 
     made_at: str
     versions: dict[str, str]
-    parts: dict[str, Part]
+    parts: dict[str, BackupPart]
     folders: dict[str, str]
     fernet: str | None
     heads: dict[str, str]
@@ -93,7 +93,7 @@ def read_manifest(folder: Path) -> BackupManifest:
     if digest != _digest(content):
         raise RestoreRefused(f"{path} was changed after the backup; use another backup; nothing was restored")
     del content["format"]
-    return BackupManifest(**content | {"parts": {name: Part(**part) for name, part in content["parts"].items()}})
+    return BackupManifest(**content | {"parts": {name: BackupPart(**part) for name, part in content["parts"].items()}})
 
 
 def _digest(content: dict[str, Any]) -> str:

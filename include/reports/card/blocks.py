@@ -65,7 +65,7 @@ Block = Text | Bullets | Facts | Table | Plot
 
 
 @dataclass(frozen=True)
-class Section:
+class CardSection:
     """A section of a card."""
 
     title: str
@@ -85,4 +85,4 @@ class Card:
     title: str
     subtitle: str
     verdict: str
-    sections: list[Section]
+    sections: list[CardSection]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.core.formatting import format_number, format_share
 from include.evaluation.metrics import Metric
-from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
+from include.reports.card.blocks import Bullets, Card, CardSection, Facts, Table, Text
 from include.reports.card.explanations import explanations_section
 from include.reports.card.limits import model_limits
 from include.reports.card.performance import performance_sections
@@ -49,13 +49,13 @@ def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
             _data(pipeline, facts),
             *performance_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
             explanations_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
-            Section("Limits", [Bullets(model_limits(pipeline, evidence, verdict))]),
+            CardSection("Limits", [Bullets(model_limits(pipeline, evidence, verdict))]),
             _decision(facts),
         ],
     )
 
 
-def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
+def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> CardSection:
     training, challenger = pipeline.training, facts["challenger"]
     purpose = {
         "version": _version(facts),
@@ -70,7 +70,7 @@ def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     }
     if challenger.get("threshold"):
         purpose["threshold"] = f"{format_number(challenger['threshold']['value'])}; rows from it on are positive"
-    return Section("Purpose", [Facts(purpose), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
+    return CardSection("Purpose", [Facts(purpose), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
 
 
 def _metric(pipeline: Pipeline) -> str:
@@ -88,7 +88,7 @@ def _model(challenger: Mapping[str, Any]) -> str:
     return model if calibration == "none" else f"{model}, calibrated ({calibration})"
 
 
-def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
+def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> CardSection:
     plan, challenger, features = facts["plan"], facts["challenger"], facts["features"]
     holdout = facts["evidence"]["holdout"]
     labelled = features.get("labelled_rows")
@@ -111,7 +111,7 @@ def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> Section:
     origin = Facts(
         {"code": plan["code_version"], "lock": plan["lock"], "seed": str(plan["seed"]), "run": plan["run_key"]}
     )
-    return Section("Data", [Facts(data), sources, Text("To reproduce the model:", "soft"), origin])
+    return CardSection("Data", [Facts(data), sources, Text("To reproduce the model:", "soft"), origin])
 
 
 def _label(holdout: Mapping[str, Any], task: str) -> str:
@@ -147,13 +147,13 @@ def _approval(approval: Mapping[str, Any] | None) -> list[Text]:
     return [Text(f"{answer} {by}, {approval['at']}" + (f": {reason}" if reason else ""))]
 
 
-def _decision(facts: Mapping[str, Any]) -> Section:
+def _decision(facts: Mapping[str, Any]) -> CardSection:
     verdict = facts["verdict"]
     results = verdict["results"]
     rows = [[result["code"], result["outcome"], result["title"], _explanation(result)] for result in results]
     counts = Counter(result["outcome"] for result in results)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    return Section(
+    return CardSection(
         "Decision",
         [
             Text(verdict["reason"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.core.formatting import format_number
-from include.reports.card.blocks import Block, Plot, Section, Table, Text
+from include.reports.card.blocks import Block, CardSection, Plot, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ MIN_CORRELATION = 0.3
 
 def explanations_section(
     contributions: Mapping[str, Any] | None, importance: Sequence[Mapping[str, Any]], metric: str
-) -> Section:
+) -> CardSection:
     """Return the summary of the contributions and the importance of the features.
 
     Parameters
@@ -40,7 +40,7 @@ def explanations_section(
         blocks += _importance(known, metric)
     else:
         blocks.append(Text("The importance of the features was not measured in this run.", "soft"))
-    return Section("Explanations", blocks)
+    return CardSection("Explanations", blocks)
 
 
 def _contributions(found: Mapping[str, Any]) -> list[Block]:

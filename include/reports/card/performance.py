@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.core.formatting import format_number, format_share
-from include.reports.card.blocks import Block, Facts, Plot, Section, Table, Text
+from include.reports.card.blocks import Block, CardSection, Facts, Plot, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def performance_sections(
     pipeline: Pipeline, evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]
-) -> list[Section]:
+) -> list[CardSection]:
     """Return the sections from the metrics to the costs of operation.
 
     Parameters
@@ -33,7 +33,7 @@ def performance_sections(
     ]
 
 
-def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> Section:
+def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> CardSection:
     champion, baseline, gates = evidence["champion"], evidence["baseline"], evidence["metric"]
     intervals, rows = curves.get("intervals") or {}, []
     for name, value in sorted(evidence["challenger"]["metrics"].items(), key=lambda item: item[0] != gates):
@@ -60,14 +60,14 @@ def _metrics(evidence: Mapping[str, Any], curves: Mapping[str, Any]) -> Section:
     if champion and champion.get("error"):
         blocks.append(Text(f"The champion cannot be scored: {champion['error']}", "warning"))
     blocks.append(Text("Intervals come from a bootstrap over the days of the holdout.", "soft"))
-    return Section("Metrics", blocks)
+    return CardSection("Metrics", blocks)
 
 
-def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
+def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> CardSection:
     slices = evidence.get("slices")
     if not slices:
         why = "gate.slices names no column" if not pipeline.gate.slices else "no value has enough rows"
-        return Section("Slices", [Text(f"Not measured: {why}.", "soft")])
+        return CardSection("Slices", [Text(f"Not measured: {why}.", "soft")])
     rows = []
     for each in slices:
         found = each["difference"] or {}
@@ -83,14 +83,14 @@ def _slices(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
             ]
         )
     head = ["column", "value", "rows", f"{evidence['metric']}", "champion's", "better by", "interval"]
-    return Section("Slices", [Table(head, rows, (2, 3, 4, 5, 6))])
+    return CardSection("Slices", [Table(head, rows, (2, 3, 4, 5, 6))])
 
 
-def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
+def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> CardSection:
     gaps = evidence.get("fairness")
     if not gaps:
         why = "gate.sensitive names no column" if not pipeline.gate.sensitive else "the run recorded nothing"
-        return Section("Fairness", [Text(f"Not measured: {why}.", "soft")])
+        return CardSection("Fairness", [Text(f"Not measured: {why}.", "soft")])
     rows = []
     for gap in gaps:
         values = {name: each["value"] for name, each in gap["groups"].items() if each["value"] is not None}
@@ -100,10 +100,12 @@ def _fairness(pipeline: Pipeline, evidence: Mapping[str, Any]) -> Section:
         rows.append([gap["column"], gap["measure"], f"{len(gap['groups'])}", *ends, _fixed(gap["gap"]), between])
     head = ["column", "measure", "groups", "least", "most", "gap", "interval"]
     limit = f"The gate allows a gap of {pipeline.gate.max_fairness_gap:g} beyond noise."
-    return Section("Fairness", [Table(head, rows, (2, 5, 6)), Text(limit, "soft")])
+    return CardSection("Fairness", [Table(head, rows, (2, 5, 6)), Text(limit, "soft")])
 
 
-def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+def _probabilities(
+    evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]
+) -> CardSection:
     blocks: list[Block] = []
     found = evidence.get("calibration")
     if found:
@@ -138,26 +140,26 @@ def _probabilities(evidence: Mapping[str, Any], curves: Mapping[str, Any], chall
     if roc := curves.get("roc"):
         table = Table(["model", "area under the curve"], [[each["model"], _fixed(each["area"])] for each in roc], (1,))
         blocks.append(Plot("roc", "ROC: true and false positive rate", roc, table))
-    return Section("Calibration and ROC", blocks or [_missing()])
+    return CardSection("Calibration and ROC", blocks or [_missing()])
 
 
-def _classes(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+def _classes(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> CardSection:
     found = curves.get("confusion")
     if not found:
-        return Section("Confusion", [_missing()])
+        return CardSection("Confusion", [_missing()])
     rows = [
         [name, f"{rows_of_class:,}", *(format_share(each) for each in shares)]
         for name, rows_of_class, shares in zip(found["classes"], found["rows"], found["shares"], strict=True)
     ]
     head = ["class", "rows", *(f"predicted {name}" for name in found["classes"])]
     table = Table(head, rows, tuple(range(1, len(head))))
-    return Section("Confusion", [Plot("confusion", "Confusion matrix, as shares of the true class", found, table)])
+    return CardSection("Confusion", [Plot("confusion", "Confusion matrix, as shares of the true class", found, table)])
 
 
-def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> Section:
+def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenger: Mapping[str, Any]) -> CardSection:
     groups, quantiles = curves.get("residuals"), curves.get("residual_quantiles") or {}
     if not groups:
-        return Section("Residuals", [_missing()])
+        return CardSection("Residuals", [_missing()])
     rows = [
         [
             format_number(each["predicted"]),
@@ -167,7 +169,7 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
         for each in groups
     ]
     head = ["predicted", "rows", "10 % quantile", "median", "90 % quantile"]
-    return Section(
+    return CardSection(
         "Residuals",
         [
             Text("A residual is the label minus the prediction: above 0 the prediction was too low."),
@@ -182,10 +184,10 @@ def _residuals(evidence: Mapping[str, Any], curves: Mapping[str, Any], challenge
     )
 
 
-def _operation(evidence: Mapping[str, Any]) -> Section:
+def _operation(evidence: Mapping[str, Any]) -> CardSection:
     found = evidence.get("operation")
     if not found:
-        return Section("Operation", [_missing()])
+        return CardSection("Operation", [_missing()])
     costs = {
         "model file": f"{found['model_bytes'] / 1e6:.2f} MB",
         "one row": "not measured" if found["row_ms"] is None else f"{found['row_ms']:.2f} ms",
@@ -193,7 +195,7 @@ def _operation(evidence: Mapping[str, Any]) -> Section:
         if found["rows_per_second"] is None
         else f"{found['rows_per_second']:,.0f} a second",
     }
-    return Section("Operation", [Facts(costs)])
+    return CardSection("Operation", [Facts(costs)])
 
 
 def _missing() -> Text:

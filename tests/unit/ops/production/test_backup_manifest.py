@@ -9,7 +9,7 @@ import pytest
 
 from include.core.errors import RestoreRefused
 from include.ops.production import backup_manifest as module
-from include.ops.production.backup_manifest import BackupManifest, Part, read_manifest
+from include.ops.production.backup_manifest import BackupManifest, BackupPart, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MANIFEST = BackupManifest(
     made_at="2024-03-20T23:51:00+00:00",
     versions={"nightshift": "abc", "airflow": "3.3.2", "mlflow": "3.17.2"},
-    parts={"mlflow": Part("mlflow.sqlite", 5, "0" * 64)},
+    parts={"mlflow": BackupPart("mlflow.sqlite", 5, "0" * 64)},
     folders={"lake": "/srv/lake"},
     fernet=None,
     heads={"shop": "1" * 64},

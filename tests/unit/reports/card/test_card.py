@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.reports.card.blocks import Bullets, Facts, Plot, Section, Table, Text
+from include.reports.card.blocks import Bullets, CardSection, Facts, Plot, Table, Text
 from include.reports.card.card import model_card
 from tests import factories
 from tests.unit.reports.card.facts import facts_of, shop_of
@@ -37,13 +37,13 @@ PLOTS = {
 PARTS = {"slices": ["store"], "sensitive": ["store"]}
 
 
-def section(card: Card, title: str) -> Section:
+def section(card: Card, title: str) -> CardSection:
     """Return a section by its title."""
     (found,) = [each for each in card.sections if each.title == title]
     return found
 
 
-def texts(part: Section) -> str:
+def texts(part: CardSection) -> str:
     """Return all texts of a section as one."""
     shown = []
     for block in part.blocks:

@@ -11,7 +11,7 @@ import pytest
 from markupsafe import escape
 
 from include.core.html_page import POLICY
-from include.reports.card.blocks import Bullets, Card, Facts, Section, Table, Text
+from include.reports.card.blocks import Bullets, Card, CardSection, Facts, Table, Text
 from include.reports.card.card import model_card
 from include.reports.card.html import html_card
 from include.reports.card.markdown import markdown_card
@@ -145,7 +145,7 @@ def test_markdown_escapes_special_characters_and_keeps_names_readable() -> None:
         Table(["n"], [["1"]], (0,)),
     ]
 
-    text = markdown_card(Card("t_t", "s", "keep", [Section("S", blocks)]))
+    text = markdown_card(Card("t_t", "s", "keep", [CardSection("S", blocks)]))
 
     assert "\\- \\*a\\* \\[b\\](c) \\`d\\` \\_e\\_ revenue_mean_7d" in text
     assert "1\\. one" in text
