@@ -20,16 +20,24 @@ HIDDEN = "***"
 #: Shorter values are left alone: hiding each "ssl" of a text would make it unreadable.
 MIN_CHARACTERS = 5
 
-_OPTION = re.compile(r"(?i)\b((?:ssl)?(?:password|passwd|pwd)=)[^\s&;'\"]+")
+#: Secrets such as `password=x` and `"api_key": "x"`, as drivers and clients write them into their errors.
+_NAMED = re.compile(
+    r"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[-_]?key|authorization"
+    r"|signature)[\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
+)
 _VARIABLE = re.compile(r"(?i)(password|passwd|secret|token|access_key|account_key)$")
 
 
 def hide_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text without the secrets of the environment, the passwords of addresses, and the given values."""
+    """Return a text without secrets.
+
+    Hides the secrets of the environment, the given values, the passwords of addresses, and what a name such as
+    `password=` or `Authorization:` announces.
+    """
     known = {*secrets_of_environment(), *secrets}
     for secret in sorted((each for each in known if len(each) >= MIN_CHARACTERS), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
-    return _OPTION.sub(rf"\1{HIDDEN}", without_password(text))
+    return _NAMED.sub(rf"\1{HIDDEN}", without_password(text))
 
 
 def secrets_of_environment() -> set[str]:

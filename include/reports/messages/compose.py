@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
-from include.core import settings
+from include.core.redaction import hide_secrets
 from include.gate.report import align_columns, format_value
 from include.reports.messages.message import Link, Message
 
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 MAX_ERROR = 1000
 #: Maximum sentences about alerts; the table has every alert.
 MAX_ALERTS = 10
-#: Secrets such as `password=x` and `"api_key": "x"`, as drivers and clients write them into their errors.
-_SECRET = re.compile(
-    r"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[-_]?key|authorization"
-    r"|signature)[\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
-)
 
 
 def verdict_message(
@@ -209,13 +203,8 @@ def metric_table(evidence: Evidence) -> str:
     return "\n".join([*align_columns(rows), f"* the gate's metric, {note} is better; {holdout}"])
 
 
-def without_secrets(text: str) -> str:
-    """Return a text in one line, without passwords, keys and tokens that are recognizable by their form."""
-    return _SECRET.sub(r"\1***", settings.without_password(_one_line(text)))
-
-
 def _shortened(error: str | None) -> str:
-    text = without_secrets(error or "")
+    text = hide_secrets(_one_line(error or ""))
     return f"{text[:MAX_ERROR]} ..." if len(text) > MAX_ERROR else text
 
 

@@ -59,10 +59,12 @@ def test_a_cause_that_was_suppressed_stays_so() -> None:
         f"postgresql://nightshift:{PASSWORD}@db/lake",
         f"postgresql:///lake?user=nightshift&password={PASSWORD}&sslmode=require",
         f"connection failed: host=db password={PASSWORD}",
+        f"401 for a request with Authorization: Bearer {PASSWORD}",
+        f'{{"api_key": "{PASSWORD}"}}',
     ],
 )
-def test_a_password_is_hidden_however_an_address_has_it(text: str) -> None:
-    """Drivers repeat an address as a URL, with options, or as libpq's settings."""
+def test_a_secret_is_hidden_however_a_driver_writes_it(text: str) -> None:
+    """Drivers repeat an address as a URL, with options, or as libpq's settings; clients repeat headers and bodies."""
     assert PASSWORD not in hide_secrets(text)
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from include.core.redaction import hide_secrets
 from include.evaluation.evidence import Opponent
 from include.gate.verdict import Verdict
 from include.reports.messages import (
@@ -16,7 +17,7 @@ from include.reports.messages import (
     overdue_message,
     verdict_message,
 )
-from include.reports.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table, without_secrets
+from include.reports.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table
 from tests import factories
 
 SUMMARY = {"verdict": "promote", "reason": "", "version": "3", "alias": "champion", "as_of": "2024-02-29"}
@@ -190,4 +191,4 @@ def test_an_ordinary_sentence_is_unchanged() -> None:
     """Words that only look like the name of a secret hide nothing."""
     sentence = "ExpectationsFailed: column 'tokens': 5 of 10 rows; the key is store_day, see http://airflow:8080/x"
 
-    assert without_secrets(sentence) == sentence
+    assert hide_secrets(sentence) == sentence
