@@ -102,7 +102,7 @@ def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def copied_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copy MLflow's database to where a test needs its first one: to make the tables takes half a second."""
+    """Copy MLflow's database to where a test needs its first one: to make the tables takes seconds."""
     migrate_store = client.migrate_store
 
     def copy_and_migrate(path: Path, tell: Callable[[str], None]) -> None:
@@ -115,14 +115,13 @@ def copied_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 def make_store(home: Path, migrate_store: Callable[[Path, Callable[[str], None]], None]) -> None:
-    """Let MLflow make its database in a home, and note beside it that it is migrated."""
+    """Let MLflow make its database and its first experiment in a home."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "migrate_store", migrate_store)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("NIGHTSHIFT_HOME", str(home))
-        for _ in range(2):  # the first time there is no file to note anything of
-            with client.mlflow_client("making the tables") as mlflow:
-                mlflow.search_experiments()
+        with client.mlflow_client("making the tables") as mlflow:
+            mlflow.search_experiments()
 
 
 def copy_store(store: Path, path: Path) -> None:

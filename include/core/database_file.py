@@ -1,4 +1,8 @@
-"""A SQLite file with the tables of another program: its revision, and a migration that is whole or not at all.
+"""A SQLite file with the tables of another program: its revision, its creation and its migration.
+
+Programs change their tables statement by statement. A process that is killed meanwhile, or a backup of that moment,
+would have half of the tables, which the program itself can neither use nor repair. Here the program works on another
+file, which then takes the place of the first as a whole.
 
 Both MLflow and Airflow number the revisions of their tables with Alembic. Asking Alembic which revisions a
 program knows takes seconds, so a note next to the file remembers that the file is at the newest revision.
@@ -7,17 +11,17 @@ program knows takes seconds, so a note next to the file remembers that the file 
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from include.core.errors import OtherRelease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from include.core.alembic_revisions import Revisions
 
@@ -77,6 +81,30 @@ class DatabaseFile:
             "the copy that was saved before the migration; the file was not changed"
         )
 
+    def create(self, upgrade: Callable[[Path], None]) -> None:
+        """Create a missing file with the program's tables; do nothing if another process has created it.
+
+        Parameters
+        ----------
+        upgrade
+            Creates the file at a path, with the newest tables.
+
+        Raises
+        ------
+        OtherRelease
+            If the program made no tables; there is still no file.
+        """
+        with self._alone(), self._scratch() as scratch:
+            if self.path.exists():
+                return
+            upgrade(scratch.path)
+            if scratch._revision() is None:
+                raise OtherRelease(
+                    f"{self.path} was not created: {self.program} {self.release} made no tables; install the locked "
+                    "requirements again"
+                )
+            scratch.path.rename(self.path)
+
     def migrate(self, upgrade: Callable[[Path], None], tell: Callable[[str], None]) -> Path | None:
         """Migrate an older file to the newest revision, and return the saved copy of the old file.
 
@@ -97,8 +125,7 @@ class DatabaseFile:
             if self.state() != "older":
                 return None
             before = there.execute("PRAGMA data_version").fetchone()
-            with TemporaryDirectory(prefix=f".{self.path.stem}-", dir=self.path.parent) as folder:
-                scratch = DatabaseFile(Path(folder) / self.path.name, self.program, self.release, self.revisions)
+            with self._scratch() as scratch:
                 _copy(there, scratch.path)
                 upgrade(scratch.path)
                 if scratch.state() != "newest":
@@ -151,9 +178,25 @@ class DatabaseFile:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with self.path.with_name(f".{self.path.name}.migration").open("w") as lock:
+        path = self.path.with_name(f".{self.path.name}.migration")
+        try:
+            lock = path.open("w")
+        except OSError as error:
+            raise sqlite3.OperationalError(f"{path} cannot be written: {error.strerror}") from error
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def _scratch(self) -> Iterator[DatabaseFile]:
+        """Yield a missing file in a folder of its own next to this one; only `_alone` makes it safe."""
+        folder = self.path.with_name(f".{self.path.name}.scratch")
+        shutil.rmtree(folder, ignore_errors=True)  # left by a killed process
+        folder.mkdir()
+        try:
+            yield DatabaseFile(folder / self.path.name, self.program, self.release, self.revisions)
+        finally:
+            shutil.rmtree(folder)
 
 
 def _copy(there: sqlite3.Connection, path: Path) -> None:

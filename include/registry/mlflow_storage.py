@@ -124,7 +124,8 @@ def move_artifacts(database: str, before: Path, now: Path) -> int:
     """Change the addresses of files in a database from one folder to another; return the number of changes.
 
     MLflow writes the full address of a folder into each experiment, run and model. Addresses relative to its server
-    (`mlflow-artifacts:`) and those of object stores stay.
+    (`mlflow-artifacts:`) and those of object stores stay. A table or column that is missing is left to MLflow, which
+    was making its tables when the backup was made.
     """
     import sqlalchemy as sa
 
@@ -134,7 +135,8 @@ def move_artifacts(database: str, before: Path, now: Path) -> int:
         for name, columns in _ADDRESSES.items():
             if name not in known:
                 continue
-            table = sa.table(name, *(sa.column(each, sa.String) for each in columns))
+            there = {column["name"] for column in sa.inspect(connection).get_columns(name)}
+            table = sa.table(name, *(sa.column(each, sa.String) for each in columns if each in there))
             for column in table.columns:
                 for old, new in ((before.as_uri(), now.as_uri()), (str(before), str(now))):
                     below = sa.func.substr(column, 1, len(old) + 1) == f"{old}/"

@@ -1,6 +1,6 @@
-"""Migrate MLflow's SQLite database when the installed MLflow is newer, and refuse it when it is older.
+"""Create MLflow's SQLite database, migrate it when the installed MLflow is newer, refuse it when it is older.
 
-MLflow itself would migrate such a file in place without a copy, or not at all, depending on its tables.
+MLflow itself would create and migrate such a file in place, without a copy, statement by statement.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 
 
 def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
-    """Migrate MLflow's SQLite file to the installed MLflow; MLflow itself creates a missing file.
+    """Create MLflow's SQLite file, or migrate it to the installed MLflow; MLflow itself fills an empty file.
 
     Raises
     ------
     OtherRelease
-        If a newer MLflow wrote the file, or it cannot be migrated; the file is unchanged.
+        If a newer MLflow wrote the file, or it cannot be created or migrated; the file is unchanged.
     """
-    if not path.is_file():
-        return
     spec = find_spec("mlflow")  # found, not imported: that takes a second and more
     assert spec is not None, "MLflow is installed"
     assert spec.origin is not None, "MLflow is a package with a file"
     package = Path(spec.origin).parent
     file = DatabaseFile(path, "MLflow", version("mlflow"), lambda: read_revisions(package / "store" / "db_migrations"))
     if file.is_settled():
+        return
+    if not path.exists():
+        file.create(_upgrade)
+        file.settle()
         return
     state = file.state()
     if state == "older":
@@ -45,7 +47,7 @@ def migrate_store(path: Path, tell: Callable[[str], None]) -> None:
 
 
 def _upgrade(path: Path) -> None:
-    """Run MLflow's own command in another process, because it changes the logging of its process."""
+    """Create or migrate the tables by MLflow's own command, in another process, because it changes logging."""
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{path}"],
         capture_output=True,
@@ -55,6 +57,6 @@ def _upgrade(path: Path) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise OtherRelease(
-            f"MLflow {version('mlflow')} could not migrate a copy of its database ({last}); the database is unchanged; "
-            "go back to the release of Nightshift that wrote it"
+            f"MLflow {version('mlflow')} could not make its tables in a copy of its database ({last}); the database is "
+            "unchanged; go back to the release of Nightshift that wrote it"
         )

@@ -190,9 +190,11 @@ def migrate_airflow(stack: Stack, tell: Callable[[str], None]) -> None:
     with _readable(path):
         if file.is_settled():
             return
-        if file.state() == "older":
+        if not path.exists():
+            file.create(lambda made: _run_migration(stack, made))
+        elif file.state() == "older":
             file.migrate(lambda copied: _run_migration(stack, copied), tell)
-        else:  # creates it, or migrates a provider's tables, which have their own revisions
+        else:  # migrates a provider's tables, which have their own revisions
             _run_migration(stack, path)
         file.settle()
 

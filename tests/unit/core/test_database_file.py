@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -72,6 +73,47 @@ def test_a_revision_of_a_newer_program_is_refused(file: DatabaseFile) -> None:
         file.state()
 
     assert file.path.read_bytes() == before
+
+
+def test_a_process_that_is_killed_while_it_creates_the_tables_leaves_no_file(file: DatabaseFile) -> None:
+    """The next one begins again, beside what was left, and nobody has seen half of the tables."""
+
+    def die(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as there, there:
+            there.execute("CREATE TABLE runs (name TEXT)")
+        assert not file.path.exists()
+        os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            file.create(die)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not file.path.exists()
+
+    file.create(lambda path: write(path, "c"))
+
+    assert (file.state(), read(file.path)) == ("newest", ("c", [("run 0",)]))
+    assert [path for path in file.path.parent.iterdir() if path.is_dir()] == []
+
+
+def test_a_file_that_another_process_has_created_is_left_alone(file: DatabaseFile) -> None:
+    """Two first runs at once: the second uses the tables of the first."""
+    write(file.path, "c")
+
+    file.create(lambda path: pytest.fail(f"{path} was created"))
+
+    assert read(file.path) == ("c", [("run 0",)])
+
+
+def test_a_program_that_makes_no_tables_is_named(file: DatabaseFile) -> None:
+    """There is still no file, which the next try would take for a database."""
+    with pytest.raises(OtherRelease, match=r"store\.db was not created: Program 2\.0 made no tables"):
+        file.create(lambda path: path.touch())
+
+    assert not file.path.exists()
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])

@@ -124,6 +124,19 @@ def test_files_that_were_moved_are_found_and_others_stay(shop_model: Shop, mlflo
     assert str(moved.folder(now)).startswith(str(now))
 
 
+def test_addresses_are_moved_in_tables_that_mlflow_was_making(tmp_path: Path) -> None:
+    """MLflow first creates old tables and then migrates them; it goes on where the backup found it."""
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as there, there:
+        there.execute("CREATE TABLE model_versions (name TEXT, source TEXT)")
+        there.execute("INSERT INTO model_versions VALUES ('shop', '/before/1')")
+
+    assert move_artifacts(f"sqlite:///{path}", tmp_path.__class__("/before"), tmp_path.__class__("/now")) == 1
+
+    with closing(sqlite3.connect(path)) as there:
+        assert there.execute("SELECT source FROM model_versions").fetchall() == [("/now/1",)]
+
+
 def test_a_database_without_tables_has_no_champion_and_gets_none(tmp_path: Path) -> None:
     """MLflow would make its tables, perhaps while its server does."""
     url = f"sqlite:///{tmp_path / 'empty.db'}"

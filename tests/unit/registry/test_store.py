@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.core.errors import OtherRelease
+from include.registry import store
 from include.registry.champion import find_champion
 from include.registry.store import migrate_store
 from tests import factories
@@ -66,7 +67,7 @@ def test_a_database_that_mlflow_cannot_migrate_is_unchanged(tmp_path: Path) -> N
         there.execute("DROP TABLE model_versions")
     before = path.read_bytes()
 
-    with pytest.raises(OtherRelease, match=r"could not migrate a copy of its database \(.*model_versions"):
+    with pytest.raises(OtherRelease, match=r"could not make its tables in a copy of its database \(.*model_versions"):
         migrate_store(path, pytest.fail)
 
     assert path.read_bytes() == before
@@ -83,8 +84,20 @@ def test_a_file_that_mlflow_has_made_is_not_migrated(client: object, mlflow_home
     assert path.with_name("mlflow.db.migrated").read_text().endswith(revision(path))
 
 
-def test_mlflow_itself_creates_a_missing_file(tmp_path: Path) -> None:
-    """A first run finds no database, and nothing is written in its place."""
-    migrate_store(tmp_path / "mlflow.db", pytest.fail)
+def test_a_missing_file_is_created_with_all_tables_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks meanwhile finds no file; a first run finds the tables of the installed MLflow."""
+    path, upgrade = tmp_path / "mlflow.db", store._upgrade
+    seen = []
 
-    assert list(tmp_path.iterdir()) == []
+    def look(made: Path) -> None:
+        upgrade(made)
+        seen.append((path.exists(), made.parent.parent))
+
+    monkeypatch.setattr(store, "_upgrade", look)
+
+    migrate_store(path, pytest.fail)
+
+    assert seen == [(False, tmp_path)]
+    assert path.with_name("mlflow.db.migrated").read_text().endswith(revision(path))
+    with closing(sqlite3.connect(path)) as there:
+        assert there.execute("SELECT count(*) FROM model_versions").fetchone() == (0,)
