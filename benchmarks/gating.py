@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks.features import AS_OF
 from benchmarks.measure import ROUNDS, seconds_of
 from include.core.settings import threads
+from include.evaluation.collect import ChallengerFacts, ChampionFacts
 from include.evaluation.signature import feature_kinds
 from include.features.build import build_features, read_features
 from include.features.snapshot import pin_snapshot
@@ -66,26 +68,21 @@ def gate_seconds(pipeline: Pipeline) -> GateSeconds:
     champion, challenger = (
         fit_model(pipeline, rows, "lightgbm", params, threads()) for rows in (learned.head(len(learned) // 2), learned)
     )
-    told = {
-        "family": "lightgbm",
-        "as_of": str(AS_OF),
-        "train_start": split.train_start,
-        "train_end": split.train_end,
-        "threshold": 0.5,
-    }
-    champion_told = {"version": 1, "as_of": split.train_end, "train_end": split.train_start, "threshold": 0.5}
+    first, last = date.fromisoformat(split.train_start), date.fromisoformat(split.train_end)
+    facts = ChallengerFacts("lightgbm", as_of=AS_OF, train_start=first, train_end=last, threshold=0.5)
+    champion_facts = ChampionFacts(1, as_of=last, train_end=first, threshold=0.5)
     rows = HoldoutRows(
         held,
         held[label].to_numpy("float64"),
         learned[label].to_numpy("float64"),
-        split.holdout_start,
-        split.holdout_end,
+        date.fromisoformat(split.holdout_start),
+        date.fromisoformat(split.holdout_end),
     )
     taken, reloads = [], []
     with TemporaryDirectory(prefix="bench-gate-") as folder:
         path = Path(folder) / "model.skops"
-        ours = ChallengerModel(challenger, told, path, save_model(challenger, path), columns.all)
-        theirs = ChampionModel(champion_told, champion, inputs=feature_kinds(columns.numeric, columns.categorical))
+        ours = ChallengerModel(challenger, facts, path, save_model(challenger, path), columns.all)
+        theirs = ChampionModel(champion_facts, champion, inputs=feature_kinds(columns.numeric, columns.categorical))
 
         def judge() -> None:
             evidence = measure_evidence(pipeline, rows, ours, theirs)

@@ -215,7 +215,7 @@ def evidence(**changes: object) -> Evidence:
         "pipeline": "shop",
         "metric": "roc_auc",
         "higher_is_better": True,
-        "holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=5000, days=28, label_mean=0.3),
+        "holdout": HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=5000, days=28, label_mean=0.3),
         "challenger": challenger(),
         "baseline": Opponent("prior", {"roc_auc": 0.5}, difference(0.2, 0.15, 0.25)),
         "champion": champion(),
@@ -246,7 +246,7 @@ def challenger(value: float = 0.7, **changes: object) -> Challenger:
         "finite": True,
         "needed_days": 29,
     }
-    return Challenger(**fields | changes)  # type: ignore[arg-type]
+    return Challenger(**_with_dates(fields | changes))  # type: ignore[arg-type]
 
 
 def champion(value: float = 0.65, low: float = 0.02, high: float = 0.08, **changes: object) -> Opponent:
@@ -258,4 +258,10 @@ def champion(value: float = 0.65, low: float = 0.02, high: float = 0.08, **chang
         "as_of": "2024-01-31",
         "train_end": "2024-01-01",
     }
-    return Opponent(**fields | changes)  # type: ignore[arg-type]
+    return Opponent(**_with_dates(fields | changes))  # type: ignore[arg-type]
+
+
+def _with_dates(fields: dict[str, object]) -> dict[str, object]:
+    """Return fields with ISO days, which read well in a test, as dates."""
+    days = ("as_of", "train_start", "train_end")
+    return fields | {name: date.fromisoformat(str(fields[name])) for name in days if fields.get(name) is not None}

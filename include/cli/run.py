@@ -48,7 +48,7 @@ def run(pipeline: str, as_of: datetime | None, tuning_seconds: int | None, dry_r
             raise
         raise type(error)(f"{error}; {hint}") from error
     console.print()
-    console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
+    console.print(result.table, markup=False, highlight=False, soft_wrap=True)
 
 
 @click.command("replay")

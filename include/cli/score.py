@@ -27,4 +27,4 @@ def score(pipeline: str, as_of: datetime | None) -> None:
     with progress("score_rows"):
         result = score_rows(loaded, plan)
     console.print()
-    console.print(result["table"], markup=False, highlight=False, soft_wrap=True)
+    console.print(result.table, markup=False, highlight=False, soft_wrap=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from include.config.training import METRICS
+from include.core.json_document import JsonDocument
 from include.evaluation.intervals import percentile_interval
-from include.evaluation.numbers import Number, without_nan
+from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
 from include.evaluation.probability_bins import PROBABILITY_BINS, bin_of_probability
 from include.evaluation.resamples import day_resamples
 
@@ -71,7 +72,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(JsonDocument):
     """The data of all plots; None where the task has no such plot, or a prediction is not finite.
 
     Attributes
@@ -91,10 +92,6 @@ class Curves:
     residuals: list[ResidualGroup] | None = None
     residual_quantiles: dict[str, float] | None = None
     confusion: Confusion | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; a NaN becomes null."""
-        return without_nan(asdict(self))
 
 
 def measure_curves(

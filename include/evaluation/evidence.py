@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import date  # noqa: TC003  pydantic reads the fields
+from typing import ClassVar
 
-from include.evaluation.baseline import best_f1_threshold
-from include.evaluation.calibration import CalibrationResult  # noqa: TC001  pydantic reads the fields
+from pydantic import ConfigDict
+
+from include.core.json_document import JsonDocument
+from include.evaluation.calibration import CalibrationResult  # noqa: TC001
 from include.evaluation.fairness import GroupGap  # noqa: TC001
 from include.evaluation.label_coverage import LabelCoverage  # noqa: TC001
-from include.evaluation.metrics import Metric, all_metrics
-from include.evaluation.numbers import Number, without_nan
+from include.evaluation.numbers import Number
 from include.evaluation.operation import Operation  # noqa: TC001
-from include.evaluation.paired_bootstrap import PairedDifference, paired_difference
+from include.evaluation.paired_bootstrap import PairedDifference  # noqa: TC001
 from include.evaluation.plausibility import Plausibility  # noqa: TC001
 from include.evaluation.prediction_drift import PredictionDrift  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
@@ -21,13 +22,6 @@ from include.evaluation.reload import Reload  # noqa: TC001
 from include.evaluation.robustness import PerturbationResult  # noqa: TC001
 from include.evaluation.signature import Signature  # noqa: TC001
 from include.evaluation.slices import SliceResult  # noqa: TC001
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-
-    from include.config.pipeline import Pipeline
 
 Metrics = dict[str, Number]
 
@@ -44,8 +38,8 @@ class HoldoutSummary:
         Share of the rows by class, for several classes.
     """
 
-    start: str
-    end: str
+    start: date
+    end: date
     rows: int
     days: int
     label_mean: Number
@@ -66,9 +60,9 @@ class Challenger:
     """
 
     family: str
-    as_of: str
-    train_start: str
-    train_end: str
+    as_of: date
+    train_start: date
+    train_end: date
     metrics: Metrics
     finite: bool
     threshold: float | None = None
@@ -96,14 +90,14 @@ class Opponent:
     name: str
     metrics: Metrics | None
     difference: PairedDifference | None
-    as_of: str | None = None
-    train_end: str | None = None
+    as_of: date | None = None
+    train_end: date | None = None
     error: str | None = None
     threshold: float | None = None
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(JsonDocument):
     """Everything that a verdict is based on.
 
     Attributes
@@ -115,6 +109,9 @@ class Evidence:
     shift
         Drift of the predictions against the champion's; None without a champion.
     """
+
+    #: Evidence of another release may have measurements that this one does not know.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     pipeline: str
     metric: str
@@ -135,122 +132,3 @@ class Evidence:
     reload: Reload | None = None
     refits: Refits | None = None
     labels: LabelCoverage | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; a NaN becomes null."""
-        return without_nan(asdict(self))
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Evidence:
-        """Make evidence from the JSON types of `to_json`."""
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(cls).validate_python(fields)
-
-
-def collect_evidence(
-    pipeline: Pipeline,
-    *,
-    y_true: np.ndarray,
-    days: np.ndarray,
-    challenger: np.ndarray,
-    baseline: np.ndarray,
-    champion: np.ndarray | None,
-    champion_error: str | None,
-    challenger_is: dict[str, Any],
-    champion_is: dict[str, Any] | None,
-    holdout_days: tuple[str, str],
-    classes: Sequence[object] | None = None,
-) -> Evidence:
-    """Measure challenger, baseline and champion on the same rows.
-
-    Parameters
-    ----------
-    y_true, challenger, baseline, champion
-        Labels and predictions of the held-out rows, as `Metric.value` takes them; None without a champion.
-    days
-        ISO day of each row, of shape (n_rows,).
-    champion_error
-        Why the champion could not predict; None if it could.
-    challenger_is
-        The challenger's `family`, `as_of`, `train_start`, `train_end` and `needed_days`, and for a binary task its
-        `threshold`, the probability from which it counts a row as positive; 0.5 where it is unknown.
-    champion_is
-        The champion's `version`, `as_of` and `train_end`, and its `threshold`, where unknown the challenger's;
-        None without a champion.
-    holdout_days
-        First and last day of the holdout, ISO.
-    classes
-        For several classes, the labels by their codes in `y_true`, which are the columns of the predictions.
-    """
-    import numpy as np
-
-    training, gate = pipeline.training, pipeline.gate
-    metric = Metric.of(training, _threshold(challenger_is, 0.5))
-
-    def compare(name: str, predicted: np.ndarray | None, threshold: float) -> Opponent:
-        own_threshold = threshold if training.task == "binary" else None
-        if predicted is None:
-            return Opponent(name, metrics=None, difference=None, threshold=own_threshold)
-        difference = paired_difference(
-            metric,
-            y_true,
-            days,
-            challenger,
-            predicted,
-            rounds=gate.bootstrap_rounds,
-            confidence=gate.confidence,
-            seed=training.seed,
-            second_threshold=threshold,
-        )
-        metrics = all_metrics(replace(metric, threshold=threshold), y_true, predicted)
-        return Opponent(name, metrics, difference, threshold=own_threshold)
-
-    champion_opponent = None
-    if champion_is is not None:
-        champion_opponent = replace(
-            compare(f"version {champion_is['version']}", champion, _threshold(champion_is, metric.threshold)),
-            as_of=champion_is["as_of"],
-            train_end=champion_is["train_end"],
-            error=champion_error,
-        )
-    return Evidence(
-        pipeline=pipeline.name,
-        metric=metric.name,
-        higher_is_better=metric.higher_is_better,
-        holdout=_summarise_holdout(metric, y_true, days, holdout_days, classes),
-        challenger=Challenger(
-            **challenger_is | {"threshold": metric.threshold if training.task == "binary" else None},
-            metrics=all_metrics(metric, y_true, challenger),
-            finite=bool(np.isfinite(challenger).all()),
-        ),
-        baseline=compare(gate.baseline, baseline, best_f1_threshold(metric, y_true, baseline)),
-        champion=champion_opponent,
-        quantile=None if training.classifies else metric.quantile,
-    )
-
-
-def _threshold(model_is: dict[str, Any], default: float) -> float:
-    known = model_is.get("threshold")
-    return default if known is None else known
-
-
-def _summarise_holdout(
-    metric: Metric,
-    y_true: np.ndarray,
-    days: np.ndarray,
-    holdout_days: tuple[str, str],
-    classes: Sequence[object] | None,
-) -> HoldoutSummary:
-    import numpy as np
-
-    shares = None
-    if metric.task == "multiclass" and classes is not None and len(y_true):
-        shares = {str(label): float(np.mean(y_true == code)) for code, label in enumerate(classes)}
-    return HoldoutSummary(
-        *holdout_days,
-        rows=len(y_true),
-        days=len(np.unique(days)),
-        label_mean=float(np.mean(y_true)) if len(y_true) and metric.task != "multiclass" else math.nan,
-        label_shares=shares,
-    )

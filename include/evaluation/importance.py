@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.core.json_document import JsonDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Importance:
+class Importance(JsonDocument):
     """How much worse a metric gets without a feature.
 
     Attributes
@@ -32,10 +34,6 @@ class Importance:
     feature: str
     mean: float
     std: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

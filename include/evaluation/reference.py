@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  pydantic reads the fields
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.core.json_document import JsonDocument
 from include.core.names import PROBABILITY
 from include.evaluation.sketch import Sketch, sketch
 
@@ -18,7 +18,7 @@ REFERENCE = "reference.json"
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(JsonDocument):
     """Sketches of a model's training rows and of its predictions of the holdout.
 
     Attributes
@@ -37,17 +37,6 @@ class Reference:
     predictions: dict[str, Sketch]
     window_days: int
     classes: list[Any] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Reference:
-        """Make a reference from the JSON types of `to_json`."""
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(cls).validate_python(fields)
 
 
 def make_reference(

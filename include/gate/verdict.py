@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-from include.evaluation.numbers import without_nan
+from pydantic import JsonValue  # noqa: TC002  pydantic reads the fields
+
+from include.core.json_document import JsonDocument, to_json_types
 from include.gate.check import NotApplicable
 from include.gate.selection import select_checks, severity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pydantic import JsonValue
+    from collections.abc import Sequence
 
     from include.config.pipeline import Gate, Severity
     from include.evaluation.evidence import Evidence
@@ -46,22 +46,12 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(JsonDocument):
     """`promote`, `keep` or `inconclusive`, with the reason in one sentence and the result of every check."""
 
     verdict: Literal["promote", "keep", "inconclusive"]
     reason: str
     results: list[CheckResult]
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Verdict:
-        """Make a verdict from the JSON types of `to_json`; an unknown field is an error."""
-        results = [CheckResult(**result) for result in fields["results"]]
-        return cls(**{**fields, "results": results})
 
 
 def decide(evidence: Evidence, gate: Gate, checks: Sequence[Check] | None = None) -> Verdict:
@@ -92,7 +82,7 @@ def _run_check(check: Check, evidence: Evidence, gate: Gate) -> CheckResult:
     try:
         outcome, explanation = _judge(check, evidence, gate)
         if outcome != "not applicable":
-            numbers = without_nan(check.numbers(evidence, gate))
+            numbers = to_json_types(check.numbers(evidence, gate))
             json.dumps(numbers)  # fails here, so that the error names this check
     except Exception as error:  # noqa: BLE001  a model is not promoted unchecked, whatever the error
         outcome, explanation, numbers = "broken", f"the check itself failed: {error!r}", {}

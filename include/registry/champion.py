@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
 from include.core.errors import ModelRefused
+from include.core.json_document import JsonDocument
 from include.registry.client import mlflow_client
 from include.registry.manifest import read_manifest, refuse_symlinks, verify_folder
 from include.registry.records.models import ModelIdentity
+from include.training.candidates import Params  # noqa: TC001  pydantic reads the fields
 from include.training.model_file import load_model
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline as Model
 
+    from include.evaluation.signature import Kind
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 MODEL_FILE = "model.skops"
@@ -30,7 +35,7 @@ _EXTRA_FILES = "extra_files"
 
 
 @dataclass(frozen=True)
-class Champion:
+class Champion(JsonDocument):
     """A registered version, usually the one that the alias `champion` names, and facts of its training.
 
     Attributes
@@ -53,11 +58,11 @@ class Champion:
     family: str
     sha256: str
     source: str
-    as_of: str
-    train_start: str
-    train_end: str
+    as_of: date
+    train_start: date
+    train_end: date
     threshold: float | None = None
-    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    members: dict[str, Params] = field(default_factory=dict)
     pipeline: str | None = None
     manifest: str | None = None
     challenger_sha256: str | None = None
@@ -66,10 +71,6 @@ class Champion:
     def identity(self) -> ModelIdentity:
         """What distinguishes this version from another of the same number."""
         return ModelIdentity(self.run_key, self.challenger_sha256, self.sha256, self.manifest)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def find_champion(name: str) -> Champion | None:
@@ -125,22 +126,37 @@ def get_version(client: MlflowClient, name: str, number: int) -> ModelVersion:
 
 def _read_tags(version: ModelVersion, which: str, instead: str) -> Champion:
     tags = {key.removeprefix("nightshift."): value for key, value in version.tags.items()}
-    fields = ("run_key", "family", "sha256", "as_of", "train_start", "train_end")
-    missing = [name for name in fields if name not in tags]
+    missing = [
+        name for name in ("run_key", "family", "sha256", "as_of", "train_start", "train_end") if name not in tags
+    ]
     if missing:
         raise ModelRefused(
             f"{which} lacks the tags {', '.join(f'nightshift.{name}' for name in missing)}, so Nightshift did not "
             f"register it; {instead}"
         )
+
+    def day_of(name: str) -> date:
+        try:
+            return date.fromisoformat(tags[name])
+        except ValueError as error:
+            raise ModelRefused(
+                f"{which} has the tag nightshift.{name} {tags[name]!r}, which is no day such as 2024-02-29; {instead}"
+            ) from error
+
     return Champion(
         version=int(version.version),
+        run_key=tags["run_key"],
+        family=tags["family"],
+        sha256=tags["sha256"],
         source=version.source,
+        as_of=day_of("as_of"),
+        train_start=day_of("train_start"),
+        train_end=day_of("train_end"),
         threshold=float(tags["threshold"]) if "threshold" in tags else None,
         members=json.loads(tags.get("members", "{}")),
         pipeline=version.name,
         manifest=tags.get("manifest"),
         challenger_sha256=tags.get("challenger_sha256"),
-        **{name: tags[name] for name in fields},
     )
 
 
@@ -160,7 +176,7 @@ def load_champion(champion: Champion, trusted: Collection[str] = ()) -> Model:
     return load_with_inputs(champion, trusted)[0]
 
 
-def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple[Model, dict[str, str] | None]:
+def load_with_inputs(champion: Champion, trusted: Collection[str] = ()) -> tuple[Model, dict[str, Kind] | None]:
     """Load the champion's model like `load_champion`, and return it with the kind of each column that it takes.
 
     A kind is `number` or `text`, from MLflow's signature; the kinds are None where the version has no signature.
@@ -187,7 +203,7 @@ def read_extra_file(champion: Champion, name: str) -> bytes | None:
         return path.read_bytes() if champion.manifest is not None and path.is_file() else None
 
 
-def _inputs(folder: Path) -> dict[str, str] | None:
+def _inputs(folder: Path) -> dict[str, Kind] | None:
     from mlflow.models import Model as Logged
 
     described = folder / "MLmodel"

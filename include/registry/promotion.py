@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused, PublishConflict
+from include.core.json_document import JsonDocument
 from include.registry.alias import PREVIOUS, AliasTargets, alias_targets, drop_older_challenger, move_champion
 from include.registry.champion import find_version, get_version, load_champion
 from include.registry.client import mlflow_client
@@ -33,7 +34,7 @@ HOLD = "nightshift.hold"
 
 
 @dataclass(frozen=True)
-class Hold:
+class Hold(JsonDocument):
     """The reason why no run may promote at the moment.
 
     Attributes
@@ -49,10 +50,6 @@ class Hold:
     at: str
     rolled_back_from: int | None = None
     rolled_back_to: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
     def note(self, name: str) -> str:
         """Return the hold as a clause, with the command that releases it."""
@@ -196,7 +193,7 @@ def read_hold(client: MlflowClient, name: str) -> Hold | None:
     if not text:
         return None
     try:
-        return Hold(**json.loads(text))
+        return Hold.from_json(json.loads(text))
     except (ValueError, TypeError):  # somebody wrote the tag by hand, and clearly meant a hold
         return Hold("somebody", _short(text), "an unknown time")
 

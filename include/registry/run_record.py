@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from include.training.candidates import Params
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class RunRecord:
     name: str
     run_key: str
     sha256: str
-    params: dict[str, Any]
+    params: Params
     metrics: dict[str, float]
     version_tags: dict[str, str]
     run_tags: dict[str, str]
@@ -75,10 +77,6 @@ class Registration:
     note: str = ""
     sha256: str | None = None
     manifest: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def json_files(documents: Mapping[str, Any]) -> dict[str, str]:

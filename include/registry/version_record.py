@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused
 from include.registry.champion import fetch_model, get_version
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sklearn.pipeline import Pipeline as Model
+
+    from include.core.json_value import JsonObject
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class VersionRecord:
     source: str
     sha256: str
     manifest: str | None
-    plan: dict[str, Any]
-    challenger: dict[str, Any]
+    plan: JsonObject
+    challenger: JsonObject
     definition: dict[str, str]
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from include.core.json_document import JsonDocument
+from include.training.candidates import Params  # noqa: TC001  pydantic reads the fields
 from include.training.threshold import ChosenThreshold, choose_threshold
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
-    from include.training.candidates import Params
+    from include.core.json_value import JsonObject
     from include.training.folds import Folds
 
 #: Bootstrap resamples for every comparison on the folds.
@@ -58,7 +62,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class ChallengerSpec:
+class ChallengerSpec(JsonDocument):
     """Everything that determines the challenger, before it is fitted on all training rows.
 
     Attributes
@@ -93,17 +97,15 @@ class ChallengerSpec:
         """The names of the families, the one with the greatest weight first."""
         return " + ".join(member.family for member in self.members)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self) | {"family": self.family}
+    def to_json(self) -> JsonObject:
+        """Return the fields as JSON types, with the names of the families as `family`."""
+        return super().to_json() | {"family": self.family}
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> ChallengerSpec:
-        """Read what `to_json` wrote; other fields are ignored."""
-        own = {field.name: fields[field.name] for field in dataclass_fields(cls)}
-        own["members"] = [Member(**member) for member in fields["members"]]
-        own["threshold"] = ChosenThreshold(**fields["threshold"]) if fields["threshold"] else None
-        return cls(**own)
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Make a spec from the result of `to_json`, or of a document that has its fields among others."""
+        own = {field.name for field in dataclass_fields(cls)}
+        return super().from_json({name: each for name, each in document.items() if name in own})
 
 
 def choose_challenger(pipeline: Pipeline, folds: Folds, tuned: list[TunedCandidate]) -> ChallengerSpec:

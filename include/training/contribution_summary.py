@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from include.evaluation.numbers import without_nan
+from include.core.json_document import JsonDocument
+from include.training.contributions import Unit  # noqa: TC001  pydantic reads the fields
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from include.training.contributions import Contributions, Unit
+    from include.training.contributions import Contributions
 
 #: Maximum number of rows in a summary.
 SUMMARY_ROWS = 500
@@ -38,11 +39,11 @@ class FeatureSummary:
     feature: str
     mean: float
     direction: float | None
-    points: list[list[float | None]]
+    points: list[tuple[float, float | None]]
 
 
 @dataclass(frozen=True)
-class ContributionSummary:
+class ContributionSummary(JsonDocument):
     """The contributions of some rows, by feature; see `Contributions` for unit, method and before_calibration.
 
     Attributes
@@ -62,10 +63,6 @@ class ContributionSummary:
     base: float
     features: list[FeatureSummary]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types, with null where a number is not finite."""
-        return without_nan(asdict(self))
-
 
 def summarize_contributions(contributions: Contributions, rows: pd.DataFrame) -> ContributionSummary:
     """Return the average contribution of each feature over some rows.
@@ -83,10 +80,10 @@ def summarize_contributions(contributions: Contributions, rows: pd.DataFrame) ->
     features = []
     for place, name in enumerate(order):
         ranks, values = _rank_values(rows[name]), contributions.values[name]
-        points: list[list[float | None]] = []
+        points: list[tuple[float, float | None]] = []
         if place < PLOTTED_FEATURES:
             points = [
-                [round(float(values[row]), 6), round(float(ranks[row]), 3) if ranks[row] >= 0 else None]
+                (round(float(values[row]), 6), round(float(ranks[row]), 3) if ranks[row] >= 0 else None)
                 for row in plotted
             ]
         features.append(FeatureSummary(name, means[name], _rank_correlation(ranks, values), points))

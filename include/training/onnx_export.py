@@ -105,9 +105,8 @@ def run_onnx(content: bytes, columns: FeatureColumns, frame: pd.DataFrame) -> np
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    given: dict[str, Any] = {name: frame[[name]].to_numpy("float32", na_value=np.nan) for name in columns.numeric} | {
-        name: frame[[name]].astype(object).fillna(MISSING).to_numpy(object) for name in columns.categorical
-    }
+    given = {name: frame[[name]].to_numpy("float32", na_value=np.nan) for name in columns.numeric}
+    given |= {name: frame[[name]].astype(object).fillna(MISSING).to_numpy(object) for name in columns.categorical}
     wanted = {each.name for each in session.get_inputs()}
     found = session.run(None, {name: values for name, values in given.items() if name in wanted})[-1]
     return found.reshape(-1) if found.ndim == 2 and found.shape[1] == 1 else found

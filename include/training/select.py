@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from include.core.json_document import JsonDocument
 from include.features.automated import automated_names
 from include.training.check import check_trainable
 from include.training.columns import feature_columns, groups_of
@@ -15,13 +16,14 @@ from include.training.quick_model import QuickModel, encode
 from include.training.split import time_ordered_folds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import numpy as np
     import pandas as pd
 
     from include.config.pipeline import Pipeline
     from include.config.training import Training
+    from include.core.json_value import JsonObject
     from include.training.split import Split
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(JsonDocument):
     """The automated features that are kept, and why the others are dropped.
 
     Attributes
@@ -75,26 +77,20 @@ class Selection:
     dropped: list[FeatureJudgement]
     measured: Comparison | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        measured = None
+    def to_json(self) -> JsonObject:
+        """Return the fields as JSON types; the comparison's scores are called `with` and `without`."""
+        document = super().to_json()
         if self.measured is not None:
-            measured = {
-                "metric": self.measured.metric,
-                "with": self.measured.with_kept,
-                "without": self.measured.without,
-            }
-        return asdict(self) | {"measured": measured}
+            document["measured"]["with"] = document["measured"].pop("with_kept")
+        return document
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Selection:
-        """Read what `to_json` wrote."""
-        measured = fields["measured"]
-        return cls(
-            kept=fields["kept"],
-            dropped=[FeatureJudgement(**judgement) for judgement in fields["dropped"]],
-            measured=measured and Comparison(measured["metric"], measured["with"], measured["without"]),
-        )
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Make a selection from the result of `to_json`."""
+        measured = document["measured"]
+        if measured is not None:
+            measured = {("with_kept" if name == "with" else name): each for name, each in measured.items()}
+        return super().from_json({**document, "measured": measured})
 
 
 def select_features(pipeline: Pipeline, frame: pd.DataFrame, split: Split) -> Selection:

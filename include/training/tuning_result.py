@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from include.core.json_document import JsonDocument
+from include.evaluation.numbers import Number  # noqa: TC001  pydantic reads the fields
+from include.training.candidates import Params  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from include.training.candidates import Params
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class TrialResult:
     params: Params
     state: Literal["complete", "pruned", "fail", "running", "waiting"]
     score: float | None
-    fold_scores: list[float]
+    fold_scores: list[Number]
     seconds: float
     worker: int | None
     error: str | None
 
 
 @dataclass(frozen=True)
-class TuningResult:
+class TuningResult(JsonDocument):
     """What the search found for one family.
 
     Attributes
@@ -67,16 +69,12 @@ class TuningResult:
     trial: int | None
     params: Params | None
     score: float | None
-    fold_scores: list[float]
+    fold_scores: list[Number]
     fold_rounds: list[int] | None
     trials: list[TrialResult]
     seconds: float
     note: str = ""
     max_rows: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:

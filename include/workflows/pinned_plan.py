@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from datetime import date  # noqa: TC003  pydantic reads the fields
+from typing import TYPE_CHECKING, ClassVar, Self
 
+from include.core.json_document import JsonDocument
 from include.lake import run_files
-from include.registry.champion import Champion
+from include.registry.champion import Champion  # noqa: TC001
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PinnedPlan:
+class PinnedPlan(JsonDocument):
     """The inputs that a run of any kind pins, kept in a file in its folder.
 
     Attributes
@@ -30,28 +31,12 @@ class PinnedPlan:
 
     #: Prefix of the run's folder. Runs of two DAGs may have the same id; no id contains a slash.
     FOLDER: ClassVar[str] = ""
-    #: Fields of a kind of plan that hold a moment in UTC.
-    MOMENTS: ClassVar[tuple[str, ...]] = ()
 
     pipeline: str
     run_key: str
     as_of: date
     snapshot: dict[str, int]
     champion: Champion | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types, days and moments in ISO format."""
-        return {name: each.isoformat() if isinstance(each, date) else each for name, each in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Make a plan from the result of `to_json`."""
-        champion = fields["champion"]
-        read = {
-            "as_of": date.fromisoformat(fields["as_of"]),
-            "champion": Champion(**champion) if champion else None,
-        } | {name: datetime.fromisoformat(fields[name]) for name in cls.MOMENTS}
-        return cls(**fields | read)
 
     @classmethod
     def load(cls, pipeline: str, run_key: str) -> Self:

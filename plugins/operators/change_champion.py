@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.step import PipelineStepOperator
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ChangeChampionOperator(PipelineStepOperator):
     """Follow the run's form: `decision` (rollback, hold or release), `version`, `reason`."""
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, int | None]:
         """Return the champion before and after."""
         from include.workflows.retrain import decisions
 

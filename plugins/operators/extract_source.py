@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.ingestion.stage import StagedBatch
 
 
 class ExtractSourceOperator(PipelineStepOperator):
@@ -26,13 +27,13 @@ class ExtractSourceOperator(PipelineStepOperator):
         super().__init__(**kwargs)
         self.source = source
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> StagedBatch:
         """Stage the rows and return the batch."""
         from include.ingestion.extract import extract_source
         from plugins.hooks.airflow_connections import AirflowConnections
 
         start, end = days_of_run(context)
-        return extract_source(pipeline, self.source, start, end, AirflowConnections()).to_json()
+        return extract_source(pipeline, self.source, start, end, AirflowConnections())
 
 
 def days_of_run(context: Context) -> tuple[date, date]:

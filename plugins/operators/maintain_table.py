@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-    from include.lake.maintenance import Layer
+    from include.lake.maintenance import Layer, TableUpkeep
 
 
 class MaintainTableOperator(PipelineStepOperator):
@@ -29,9 +29,8 @@ class MaintainTableOperator(PipelineStepOperator):
         self.layer = layer
         self.source = source
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any] | None:
+    def run_step(self, pipeline: Pipeline, context: Context) -> TableUpkeep | None:
         """Return what was merged and removed, or None if the table does not exist yet."""
         from include.lake.maintenance import maintain_table
 
-        upkeep = maintain_table(pipeline, self.layer, self.source)
-        return upkeep.to_json() if upkeep else None
+        return maintain_table(pipeline, self.layer, self.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.step import PipelineStepOperator, as_of
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.workflows.monitor.plan import MonitoringPlan
 
 
 class PlanMonitoringOperator(PipelineStepOperator):
     """Pin everything that the run's results depend on; the form's one field is `as_of`."""
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> MonitoringPlan:
         """Return the plan."""
         from include.workflows.monitor.plan import plan_monitoring
 
@@ -25,7 +26,7 @@ class PlanMonitoringOperator(PipelineStepOperator):
             run_key=context["dag_run"].run_id,
             as_of=as_of(context),
             announced=self._announced(context),
-        ).to_json()
+        )
 
     @staticmethod
     def _announced(context: Context) -> date | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.step import PipelineStepOperator, as_of
 
@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.workflows.retrain.plan import RunPlan
 
 
 class PlanRunOperator(PipelineStepOperator):
     """Pin everything that the run's result depends on; the form has `as_of`, `tuning_seconds` and `dry_run`."""
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> RunPlan:
         """Return the plan."""
         from include.workflows.retrain.plan import plan_run
 
@@ -26,4 +27,4 @@ class PlanRunOperator(PipelineStepOperator):
             as_of=as_of(context),
             tuning_seconds=params.get("tuning_seconds"),
             dry_run=params.get("dry_run", False),
-        ).to_json()
+        )

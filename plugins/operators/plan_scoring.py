@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.step import PipelineStepOperator, as_of
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.workflows.score.plan import ScoringPlan
 
 
 class PlanScoringOperator(PipelineStepOperator):
     """Pin everything that the predictions depend on; the form's one field is `as_of`."""
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> ScoringPlan:
         """Return the plan."""
         from include.workflows.score.plan import plan_scoring
 
-        return plan_scoring(pipeline, run_key=context["dag_run"].run_id, as_of=as_of(context)).to_json()
+        return plan_scoring(pipeline, run_key=context["dag_run"].run_id, as_of=as_of(context))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.lake.tables import TableVersion
 
 
 class PublishBatchOperator(PipelineStepOperator):
@@ -27,9 +28,9 @@ class PublishBatchOperator(PipelineStepOperator):
         super().__init__(**kwargs)
         self.batch = batch
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> TableVersion:
         """Return the table and its new version."""
         from include.ingestion.publish import publish_batch
         from include.ingestion.stage import StagedBatch
 
-        return publish_batch(pipeline, StagedBatch(**self.batch)).to_json()
+        return publish_batch(pipeline, StagedBatch(**self.batch))

@@ -86,10 +86,11 @@ class RequestApprovalOperator(ApprovalOperator):
         answer = HITLOperator.execute_complete(self, context, event)
         person = answer["responded_by_user"]
         with airflow_errors():
-            return steps.keep_answer(
+            kept = steps.keep_answer(
                 RunPlan.load(self.pipeline, context["dag_run"].run_id),
                 approved=answer["chosen_options"] == [self.APPROVE],
                 by=person["name"] if person else None,
                 reason=answer["params_input"].get(REASON, ""),
                 at=answer["responded_at"],
             )
+        return kept.to_json()

@@ -82,6 +82,6 @@ class TuneCandidatesOperator(RetrainingStepOperator):
         super().__init__(step="tune", **kwargs)
         self.worker = worker
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, float | None]:
         """Return the best score of each family."""
         return self.call_step(pipeline, context, worker=self.worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.page_links import VersionPageLink
 from plugins.operators.step import PipelineStepOperator
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.workflows.score.score import ScoringResult
 
 
 class ScoreRowsOperator(PipelineStepOperator):
@@ -18,12 +19,12 @@ class ScoreRowsOperator(PipelineStepOperator):
 
     operator_extra_links = (VersionPageLink(),)
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> ScoringResult:
         """Return the day, the version, the number of rows and their table."""
         from include.workflows.score.plan import ScoringPlan
         from include.workflows.score.score import score_rows
 
         found = score_rows(pipeline, ScoringPlan.load(pipeline.name, context["dag_run"].run_id))
         for asset in self.outlets:
-            context["outlet_events"][asset].extra = {"as_of": found["as_of"]}
+            context["outlet_events"][asset].extra = {"as_of": found.as_of.isoformat()}
         return found

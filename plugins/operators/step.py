@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.log import mask_secret, redact
 
 from include.core.errors import NightshiftError
+from include.core.json_document import to_json_types
 from include.core.redaction import cause_of, hide_secrets, redacted, secrets_of_environment
 from plugins.retries import ServiceAway
 
@@ -83,12 +84,12 @@ class PipelineStepOperator(BaseOperator):
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> Any:
-        """Run the step; an error that no retry can fix fails the task at once."""
+        """Run the step and return its result as JSON types; an error that no retry can fix fails the task at once."""
         from include.config.loader import load_pipeline
 
         with airflow_errors():
-            return self.run_step(load_pipeline(self.pipeline), context)
+            return to_json_types(self.run_step(load_pipeline(self.pipeline), context))
 
     @abstractmethod
     def run_step(self, pipeline: Pipeline, context: Context) -> Any:
-        """Do the work, and return a small JSON reference to the result."""
+        """Do the work, and return a small typed result; `execute` makes it JSON for XCom."""

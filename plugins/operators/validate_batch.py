@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
+    from include.ingestion.stage import StagedBatch
 
 
 class ValidateBatchOperator(PipelineStepOperator):
@@ -29,10 +30,11 @@ class ValidateBatchOperator(PipelineStepOperator):
         super().__init__(**kwargs)
         self.batch = batch
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> StagedBatch:
         """Return the batch for the publishing task."""
         from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 
-        validate_batch(pipeline, StagedBatch(**self.batch), run=context["dag_run"].run_id)
-        return self.batch
+        batch = StagedBatch(**self.batch)
+        validate_batch(pipeline, batch, run=context["dag_run"].run_id)
+        return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -35,7 +36,9 @@ def test_a_task_that_predicts_leads_to_its_version(home: Path, monkeypatch: pyte
     """The link leads to the page of the planned version if MLflow has a server."""
     from plugins.data_docs import DataDocsPlugin
 
-    champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")
+    champion = Champion(
+        3, "night", "linear", "0" * 64, "models:/m-1", date(2024, 1, 4), date(2023, 10, 1), date(2023, 12, 30)
+    )
     run = "manual__2024-01-12T00:15:00+00:00"
     plan = ScoringPlan("shop", run, "2024-01-11", {"sales": 4}, champion, "2024-01-12T00:15:00.000000+00:00")
     run_files.write_json(run_files.run_folder("shop", f"score/{run}") / "plan.json", plan.to_json())

@@ -36,7 +36,7 @@ def test_declared_sets_become_features_of_a_champion(shop: Path) -> None:
 
     result = run(pipeline, "automated", date(2024, 3, 20), EnvironmentConnections())
 
-    assert result["verdict"] == "promote"
+    assert result.verdict == "promote"
     folder = run_files.run_folder("shop", "automated")
     table = FeatureTable(**run_files.read_json(folder / "features.json", "the table"))
     frame = read_features(table)

@@ -128,8 +128,8 @@ def test_an_empty_home_gets_the_same_champion_and_history_and_goes_on(
     with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
         assert database.execute("SELECT val FROM variable WHERE key = 'kept'").fetchall() == [("by Airflow",)]
     again = retrain(load_pipeline("shop"), "again", AS_OF, TUNING_SECONDS)
-    assert again["verdict"] == "keep", again["reason"]
-    assert "GATE005 exactly as good as the champion (version 1)" in again["reason"]
+    assert again.verdict == "keep", again.reason
+    assert "GATE005 exactly as good as the champion (version 1)" in again.reason
     assert len(history()) == 4
 
 

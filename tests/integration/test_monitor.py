@@ -65,7 +65,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with factories.shop_in(folder) as home:
         factories.write_sales(folder / "shop.db", sales())
         pipeline = load_pipeline("shop")
-        assert run(pipeline, "first", TRAINED, EnvironmentConnections())["verdict"] == "promote"
+        assert run(pipeline, "first", TRAINED, EnvironmentConnections()).verdict == "promote"
         ingest(pipeline, TRAINED + timedelta(days=1), FIRST, EnvironmentConnections(), run_key="between")
         take(pipeline, FIRST, LAST)
     return home

@@ -25,7 +25,7 @@ def test_the_file_predicts_and_is_an_artifact(shop: Path, home: Path) -> None:
     result = run(load_pipeline("shop"), "night-1", AS_OF, EnvironmentConnections())
 
     with mlflow_client("testing") as client:
-        version = client.get_model_version("shop", str(result["version"]))
+        version = client.get_model_version("shop", str(result.version))
         content = client.download_artifacts(version.run_id, "model.onnx", str(home))
     model = Path(content).read_bytes()
     rows = pd.DataFrame({"store": ["store-1"], "revenue_last_day": [140.0], "revenue_mean_7d": [141.0], "weekday": [3]})

@@ -65,7 +65,7 @@ def test_a_calibrated_ensemble_is_made_again(shop: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(challenger, "choose_challenger", together)
     result = run(load_pipeline("shop"), "first", AS_OF, EnvironmentConnections())
-    assert result["version"] == 1
+    assert result.version == 1
 
     assert _again().identical
 

@@ -66,7 +66,7 @@ def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, whe
 
     result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
 
-    assert (result["verdict"], result["version"], result["alias"]) == ("promote", 1, "champion")
+    assert (result.verdict, result.version, result.alias) == ("promote", 1, "champion")
     assert registered() == ONE_CHAMPION
     uri = lake.raw_uri("shop", "sales")
     assert {part.rows for part in lake.partitions(uri).values()} == {5}
@@ -119,8 +119,8 @@ def test_the_same_night_again_is_a_tie_and_keeps(retrained: Pipeline) -> None:
     """A challenger that is exactly as good as the champion does not replace it."""
     result = retrain(retrained, "again", AS_OF, TUNING_SECONDS)
 
-    assert result["verdict"] == "keep"
-    assert "GATE005 exactly as good as the champion (version 1)" in result["reason"]
+    assert result.verdict == "keep"
+    assert "GATE005 exactly as good as the champion (version 1)" in result.reason
     assert registered()["aliases"] == {"champion": 1, "challenger": 2}
 
 
@@ -130,8 +130,8 @@ def test_a_worse_challenger_keeps_the_champion(retrained: Pipeline) -> None:
 
     result = retrain(blind, "blind", AS_OF)
 
-    assert result["verdict"] == "keep"
-    assert "GATE005 worse than the champion (version 1) by" in result["reason"]
+    assert result.verdict == "keep"
+    assert "GATE005 worse than the champion (version 1) by" in result.reason
     assert registered()["aliases"] == {"champion": 1, "challenger": 2}
 
 
@@ -145,8 +145,8 @@ def test_a_run_as_of_an_earlier_day_does_not_replace_the_champion(retrained: Pip
     """A model of older data than the champion's is kept out, however it scores."""
     result = retrain(retrained, "older", date(2024, 3, 1))
 
-    assert result["verdict"] == "keep"
-    assert "GATE007 this run is as of 2024-03-01" in result["reason"]
+    assert result.verdict == "keep"
+    assert "GATE007 this run is as of 2024-03-01" in result.reason
 
 
 def test_a_champion_whose_feature_is_gone_is_kept_and_named(retrained: Pipeline, shop: Path) -> None:
@@ -156,8 +156,8 @@ def test_a_champion_whose_feature_is_gone_is_kept_and_named(retrained: Pipeline,
 
     result = retrain(retrained, "dropped", AS_OF)
 
-    assert result["verdict"] == "keep"
-    assert "cannot be scored (EvaluationFailed: the model was fitted on revenue_mean_7d" in result["reason"]
+    assert result.verdict == "keep"
+    assert "cannot be scored (EvaluationFailed: the model was fitted on revenue_mean_7d" in result.reason
 
 
 def test_a_run_changed_after_its_registration_is_refused(retrained: Pipeline, shop: Path) -> None:

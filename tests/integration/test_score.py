@@ -65,7 +65,7 @@ def test_two_days_are_predicted_by_the_champion(retrained: Pipeline) -> None:
     ingest(retrained, NEXT, NEXT, EnvironmentConnections())
     second = score(retrained, None, "the-next")
 
-    assert [first["as_of"], second["as_of"]] == [AS_OF.isoformat(), NEXT.isoformat()]
+    assert [first.as_of, second.as_of] == [AS_OF, NEXT]
     for day in (AS_OF, NEXT):
         found, expected = published(day, day), of_the_champion(retrained, day)
         assert found is not None
@@ -76,9 +76,9 @@ def test_two_days_are_predicted_by_the_champion(retrained: Pipeline) -> None:
     both = published()
     assert both is not None
     assert both.schema.names == ["store_day", "prediction_time", "prediction", "model_version", "ds"]
-    assert np.isclose(first["mean_prediction"], pc.mean(published(AS_OF, AS_OF)["prediction"]).as_py())
-    assert "rows             5" in first["table"]
-    assert "version          1 (" in first["table"]
+    assert np.isclose(first.mean_prediction, pc.mean(published(AS_OF, AS_OF)["prediction"]).as_py())
+    assert "rows             5" in first.table
+    assert "version          1 (" in first.table
 
 
 def test_the_features_are_left_as_they_were(retrained: Pipeline) -> None:
@@ -128,10 +128,10 @@ def test_a_killed_run_is_finished_by_its_next_try(retrained: Pipeline, function:
 
     found = published()
     assert found is not None
-    assert result["rows"] == found.num_rows == 5
+    assert result.rows == found.num_rows == 5
     operations = [commit["operation"] for commit in DeltaTable(lake.predictions_uri("shop")).history()]
     assert operations == ["WRITE", "CREATE TABLE"]
-    assert result["changed"] == (function != "deltalake.write_deltalake")
+    assert result.changed == (function != "deltalake.write_deltalake")
 
 
 def test_two_tasks_of_one_plan_at_once_publish_once(retrained: Pipeline) -> None:
@@ -196,8 +196,8 @@ def test_a_day_without_rows_is_published_with_a_warning(
 
     found = published()
     assert found is not None
-    assert (result["rows"], result["mean_prediction"], found.num_rows) == (0, None, 0)
-    assert result["changed"]
+    assert (result.rows, result.mean_prediction, found.num_rows) == (0, None, 0)
+    assert result.changed
     assert "the query may return rows only after an event" in caplog.text
     assert not score(retrained)["changed"]
 

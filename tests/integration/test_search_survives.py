@@ -40,9 +40,9 @@ def test_a_task_killed_in_a_trial_tries_its_family_once_more(shop: Path) -> None
 
     result = retrain(pipeline, RUN_KEY, AS_OF)
 
-    assert (result["verdict"], result["version"]) == ("promote", 1)
-    assert "Candidate lightgbm: trial 1 was lost, tried again on at most " in result["table"]
-    assert result["table"].index("Candidate lightgbm") < result["table"].index("VERDICT")
+    assert (result.verdict, result.version) == ("promote", 1)
+    assert "Candidate lightgbm: trial 1 was lost, tried again on at most " in result.table
+    assert result.table.index("Candidate lightgbm") < result.table.index("VERDICT")
     assert journal()[: len(before)] == before
     states = {family: [trial["state"] for trial in of["trials"]] for family, of in found().items()}
     assert states == {
@@ -59,8 +59,8 @@ def test_a_task_killed_between_trials_leaves_nothing_out(shop: Path) -> None:
 
     result = retrain(pipeline, RUN_KEY, AS_OF)
 
-    assert result["version"] == 1
-    assert "Candidate" not in result["table"]
+    assert result.version == 1
+    assert "Candidate" not in result.table
     assert_whole(found(), trials=3)
 
 
@@ -116,6 +116,6 @@ def test_two_processes_of_one_task_both_end(shop: Path, tmp_path: Path) -> None:
         ended(process)
     result = retrain(pipeline, RUN_KEY, AS_OF)
 
-    assert result["version"] == 1
+    assert result.version == 1
     assert_whole(found(), trials=4)
     assert RunPlan.load("shop", RUN_KEY).tuning_seconds == 600

@@ -104,8 +104,8 @@ def test_a_task_killed_in_a_trial_goes_on_in_a_database(trials: str, shop: Path)
 
     result = retrain(pipeline, RUN_KEY, AS_OF)
 
-    assert result["version"] == 1
-    assert "Candidate extra_trees: trial 0 was lost, tried again on at most " in result["table"]
+    assert result.version == 1
+    assert "Candidate extra_trees: trial 0 was lost, tried again on at most " in result.table
     assert {family: len(of["trials"]) for family, of in found().items()} == {
         "linear": 2,
         "extra_trees": 3,

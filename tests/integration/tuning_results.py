@@ -47,4 +47,4 @@ def assert_had_by_both(challenger: dict[str, Any], trials: int) -> None:
     assert len(results.pop("baseline")["trials"]) == 1
     assert_whole(results, trials)
     assert {trial["worker"] for result in results.values() for trial in result["trials"]} == {0, 1}
-    assert challenger["tuning_score"] <= min(result["score"] for result in results.values())
+    assert challenger.chosen.tuning_score <= min(result["score"] for result in results.values())

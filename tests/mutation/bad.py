@@ -6,6 +6,7 @@ import pickle
 import time
 import zipfile
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def noisy_label_as_a_feature(world: World) -> Judged:
 def learned_the_holdout_and_says_so(world: World) -> Judged:
     """Learned from the rows that judge it."""
     rows = world.rows
-    return world.challenger(world.fit(rows), train_end=str(rows["prediction_time"].max().date()))
+    return world.challenger(world.fit(rows), train_end=rows["prediction_time"].max().date())
 
 
 def learned_the_holdout_by_heart(world: World) -> Judged:
@@ -223,12 +224,12 @@ def unfair(world: World) -> Judged:
 
 def stale(world: World) -> Judged:
     """Learned from nothing newer than three months ago."""
-    return world.challenger(world.good.model, train_end="2024-02-10")
+    return world.challenger(world.good.model, train_end=date(2024, 2, 10))
 
 
 def older_than_the_champion(world: World) -> Judged:
     """A run as of a day before the champion's."""
-    return world.challenger(world.good.model, as_of="2024-01-31")
+    return world.challenger(world.good.model, as_of=date(2024, 1, 31))
 
 
 def lucky_seed(world: World) -> Judged:
@@ -265,7 +266,7 @@ def pickle_in_its_file(world: World) -> Judged:
     import hashlib
 
     path = world.folder / "pickle.skops"
-    path.write_bytes(pickle.dumps(world.good.told))
+    path.write_bytes(pickle.dumps(world.good.facts))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return replace(world.good, path=path, sha256=digest, in_a_clean_process=True)
 
@@ -336,4 +337,4 @@ def moved_holdout(world: World) -> Judged:
     return world.good
 
 
-MUTANTS.append((moved_holdout, {"train_end": "2024-05-20"}))
+MUTANTS.append((moved_holdout, {"train_end": date(2024, 5, 20)}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import pandas as pd
 
 from include.config.pipeline import Pipeline
 from include.evaluation import operation
+from include.evaluation.collect import ChallengerFacts, ChampionFacts
 from include.evaluation.reload import Reload
 from include.evaluation.signature import feature_kinds
 from include.gate.verdict import Verdict, decide
@@ -89,7 +90,7 @@ class Judged:
     """What a challenger is, and what came of it; a mutant is made with `replace`."""
 
     model: Any
-    told: dict[str, Any]
+    facts: ChallengerFacts
     features: list[str] = field(default_factory=lambda: list(FEATURES))
     path: Path | None = None
     sha256: str = ""
@@ -138,16 +139,15 @@ class World:
 
     def challenger(self, model: Any, **told: Any) -> Judged:
         """Return a challenger with what a run would say of it."""
-        end = (FIRST + timedelta(days=DAYS - HOLDOUT_DAYS - GAP_DAYS - 1)).isoformat()
-        facts = {
-            "family": "lightgbm",
-            "as_of": (FIRST + timedelta(days=DAYS - 1)).isoformat(),
-            "train_start": FIRST.isoformat(),
-            "train_end": end,
-            "threshold": 0.5,
-            "needed_days": HOLDOUT_DAYS + GAP_DAYS,
-        }
-        return Judged(model, facts | told)
+        facts = ChallengerFacts(
+            family="lightgbm",
+            as_of=FIRST + timedelta(days=DAYS - 1),
+            train_start=FIRST,
+            train_end=FIRST + timedelta(days=DAYS - HOLDOUT_DAYS - GAP_DAYS - 1),
+            threshold=0.5,
+            needed_days=HOLDOUT_DAYS + GAP_DAYS,
+        )
+        return Judged(model, replace(facts, **told))
 
     def write(self, model: Any, name: str = "model.skops") -> tuple[Path, str]:
         """Write a model file; return its path and digest."""
@@ -164,8 +164,7 @@ class World:
         if path is None:
             path = self.folder / "stand-in.skops"
             path.write_bytes(b"0" * 100_000)
-        end = (FIRST + timedelta(days=DAYS - 1)).isoformat()
-        told = {"version": 3, "as_of": "2024-02-01", "train_end": "2024-01-20", "threshold": 0.5}
+        facts = ChampionFacts(3, as_of=date(2024, 2, 1), train_end=date(2024, 1, 20), threshold=0.5)
         asked = reload.measure_reload if judged.in_a_clean_process else measure_reload_here
         with (
             patch.object(reload, "measure_reload", asked),
@@ -177,11 +176,13 @@ class World:
                     frame=frame,
                     y=frame["late"].to_numpy("float64"),
                     learned=self.learned["late"].to_numpy("float64"),
-                    start=frame["prediction_time"].min().date().isoformat(),
-                    end=end,
+                    start=frame["prediction_time"].min().date(),
+                    end=FIRST + timedelta(days=DAYS - 1),
                 ),
-                ChallengerModel(judged.model, judged.told, path, sha256, judged.features),
-                ChampionModel(told | (champion_told or {}), self.champion, inputs=feature_kinds(NUMERIC, CATEGORICAL)),
+                ChallengerModel(judged.model, judged.facts, path, sha256, judged.features),
+                ChampionModel(
+                    replace(facts, **(champion_told or {})), self.champion, inputs=feature_kinds(NUMERIC, CATEGORICAL)
+                ),
                 judged.refits,
                 judged.labels,
             )

@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import sys
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,10 @@ SECTIONS = ["What", "Why", "Configure", "An example"]
 #: of its own has its example there.
 EXAMPLES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "GATE001": ({"challenger": factories.challenger(finite=False)}, {}),
-    "GATE002": ({"holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=312, days=28, label_mean=0.3)}, {}),
+    "GATE002": (
+        {"holdout": HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=312, days=28, label_mean=0.3)},
+        {},
+    ),
     "GATE003": ({"challenger": factories.challenger(0.5812)}, {}),
     "GATE004": ({"baseline": Opponent("prior", {"roc_auc": 0.5}, factories.difference(0.0041, -0.0113, 0.0187))}, {}),
     "GATE005": ({"champion": factories.champion(0.6906, -0.0042, 0.0231)}, {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from typing import get_args
 
 import yaml
@@ -61,7 +62,7 @@ def test_the_verdict_of_the_page_is_the_text_of_an_email() -> None:
     evidence = factories.evidence(
         metric="mae",
         higher_is_better=False,
-        holdout=HoldoutSummary("2024-03-06", "2024-03-19", rows=70, days=14, label_mean=1.0),
+        holdout=HoldoutSummary(date(2024, 3, 6), date(2024, 3, 19), rows=70, days=14, label_mean=1.0),
         challenger=factories.challenger(metrics={name: float(value) for name, value, _, _ in rows}),
         champion=None,
         baseline=Opponent("prior", {name: float(value) for name, _, _, value in rows}, None),

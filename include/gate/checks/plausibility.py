@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from include.evaluation.intervals import student_interval
@@ -209,8 +208,7 @@ def _opponent(evidence: Evidence) -> str:
 
 
 def _age(evidence: Evidence) -> int:
-    learned, as_of = (date.fromisoformat(each) for each in (evidence.challenger.train_end, evidence.challenger.as_of))
-    return (as_of - learned).days
+    return (evidence.challenger.as_of - evidence.challenger.train_end).days
 
 
 def _age_limit(evidence: Evidence, gate: Gate) -> int:

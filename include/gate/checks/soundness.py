@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 from include.evaluation.metrics import why_undefined
@@ -43,7 +42,7 @@ class EnoughHoldout(Check):
             return f"{holdout.rows:,} held-out rows, gate.min_holdout_rows requires {gate.min_holdout_rows:,}"
         if holdout.days < 2:
             return "the holdout is a single day, and noise cannot be estimated from one day"
-        span = (date.fromisoformat(holdout.end) - date.fromisoformat(holdout.start)).days + 1
+        span = (holdout.end - holdout.start).days + 1
         if holdout.days < span / 2:
             return f"the holdout has rows on {holdout.days} of its {span} days; ingest the missing days"
         return None

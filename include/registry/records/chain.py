@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from include.core.errors import LakeError
 from include.core.suggestions import unknown_name
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from include.core.json_value import JsonObject
+
 log = logging.getLogger(__name__)
 
 
-def append(pipeline: str, kind: Kind, key: str, *, by: str, content: dict[str, Any], now: datetime) -> Record:
+def append(pipeline: str, kind: Kind, key: str, *, by: str, content: JsonObject, now: datetime) -> Record:
     """Add a record to a pipeline's chain, or return the existing record of this key.
 
     It may be killed anywhere and run again, and several processes may run it at once: each record has its own number,

@@ -6,7 +6,10 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from include.core.json_value import JsonObject
 
 #: retrain: a run reached a verdict. promotion, rollback: a person changed the champion. hold, release: a person held
 #: automatic promotion, or released it. discard: reserved, no code of this release writes it.
@@ -39,6 +42,8 @@ class Record:
         `digest` of the record before; None in the first.
     sha256
         SHA-256 of the canonical JSON of all other fields of the file.
+    content
+        What was recorded. The chain keeps it as it is, whichever release wrote it.
     key
         Identifies what was recorded; a key has one record.
     recorded_at
@@ -50,7 +55,7 @@ class Record:
     """
 
     by: str
-    content: dict[str, Any]
+    content: JsonObject
     key: str
     kind: str
     number: int
@@ -59,7 +64,7 @@ class Record:
     sha256: str
     digest: str
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """Return the fields of the file as JSON types."""
         return {name: getattr(self, name) for name in FIELDS}
 
@@ -81,7 +86,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_record(document: dict[str, Any]) -> bytes:
+def write_record(document: JsonObject) -> bytes:
     """Return the file of a record whose document lacks only its own digest."""
     return canonical(document | {"sha256": sha256(canonical(document))})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from include.core.json_value import JsonObject
     from include.registry.records.record import Record
 
 WIDTH = 120
@@ -47,7 +48,7 @@ def _cells(record: Record) -> tuple[str, ...]:
     )
 
 
-def _format_champion(content: dict[str, Any]) -> str:
+def _format_champion(content: JsonObject) -> str:
     """Return the champion before and after, or one version where it did not change."""
     if "champion_before" not in content and "champion_after" not in content:
         return "-"

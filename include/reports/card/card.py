@@ -1,9 +1,10 @@
-"""Assembles a card from the documents of a run."""
+"""Assembles a card from the results of a run."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.formatting import format_number, format_share
 from include.evaluation.metrics import Metric
@@ -13,9 +14,12 @@ from include.reports.card.limits import model_limits
 from include.reports.card.performance import performance_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from include.config.pipeline import Pipeline
+    from include.evaluation.evidence import HoldoutSummary
+    from include.gate.answer import Answer
+    from include.gate.verdict import CheckResult
+    from include.reports.card.described_run import DescribedRun
+    from include.training.challenger import ChallengerSpec
 
 _PREDICTS = {
     "binary": "the probability that {label} is 1",
@@ -29,48 +33,40 @@ _FIRED = ("fail", "broken", "inconclusive", "warn")
 _LISTED_CLASSES = 6
 
 
-def model_card(pipeline: Pipeline, facts: Mapping[str, Any]) -> Card:
-    """Return the card of the model that a run has trained.
-
-    Parameters
-    ----------
-    facts
-        The run's documents as JSON types by their names: `plan`, `challenger`, `evidence`, `verdict` and `features`,
-        and optionally `importance`, `curves`, `contributions`, `registration` (`version`, `alias`, `note`) and
-        `approval` (`approved`, `by`, `at`, `reason`). The card says which optional ones are missing.
-    """
-    evidence, verdict = facts["evidence"], facts["verdict"]
+def model_card(pipeline: Pipeline, run: DescribedRun) -> Card:
+    """Return the card of the model that a run has trained."""
+    evidence, verdict = run.evidence, run.verdict
     return Card(
         title=f"{pipeline.name}: model card",
         subtitle=pipeline.description,
-        verdict=verdict["verdict"],
+        verdict=verdict.verdict,
         sections=[
-            _purpose(pipeline, facts),
-            _data(pipeline, facts),
-            *performance_sections(pipeline, evidence, facts.get("curves") or {}, facts["challenger"]),
-            explanations_section(facts.get("contributions"), facts.get("importance") or [], evidence["metric"]),
+            _purpose(pipeline, run),
+            _data(pipeline, run),
+            *performance_sections(pipeline, evidence, run.curves, run.challenger.chosen.calibration),
+            explanations_section(run.contributions, run.importance, evidence.metric),
             CardSection("Limits", [Bullets(model_limits(pipeline, evidence, verdict))]),
-            _decision(facts),
+            _decision(run),
         ],
     )
 
 
-def _purpose(pipeline: Pipeline, facts: Mapping[str, Any]) -> CardSection:
-    training, challenger = pipeline.training, facts["challenger"]
+def _purpose(pipeline: Pipeline, run: DescribedRun) -> CardSection:
+    training, chosen = pipeline.training, run.challenger.chosen
     purpose = {
-        "version": _version(facts),
+        "version": _version(run),
         "question": pipeline.description,
         "predicts": _PREDICTS[training.task].format(label=pipeline.features.label),
         "one row per": ", ".join(pipeline.features.key) + " and prediction_time",
         "owner": pipeline.owner,
         "task": training.task,
         "metric": _metric(pipeline),
-        "model": _model(challenger),
-        "as of": facts["plan"]["as_of"],
+        "model": _model(chosen),
+        "as of": str(run.as_of),
     }
-    if challenger.get("threshold"):
-        purpose["threshold"] = f"{format_number(challenger['threshold']['value'])}; rows from it on are positive"
-    return CardSection("Purpose", [Facts(purpose), *(Text(reason, "soft") for reason in challenger.get("reasons", []))])
+    if chosen.threshold:
+        purpose["threshold"] = f"{format_number(chosen.threshold.value)}; rows from it on are positive"
+    return CardSection("Purpose", [Facts(purpose), *(Text(reason, "soft") for reason in chosen.reasons)])
 
 
 def _metric(pipeline: Pipeline) -> str:
@@ -79,91 +75,81 @@ def _metric(pipeline: Pipeline) -> str:
     return f"{training.metric}{quantile}, {'higher' if Metric.of(training).higher_is_better else 'lower'} is better"
 
 
-def _model(challenger: Mapping[str, Any]) -> str:
-    members = challenger.get("members") or []
-    model = challenger["family"]
-    if len(members) > 1:
-        model = " + ".join(f"{each['weight']:.2f} {each['family']}" for each in members)
-    calibration = challenger.get("calibration", "none")
-    return model if calibration == "none" else f"{model}, calibrated ({calibration})"
+def _model(chosen: ChallengerSpec) -> str:
+    model = chosen.family
+    if len(chosen.members) > 1:
+        model = " + ".join(f"{each.weight:.2f} {each.family}" for each in chosen.members)
+    return model if chosen.calibration == "none" else f"{model}, calibrated ({chosen.calibration})"
 
 
-def _data(pipeline: Pipeline, facts: Mapping[str, Any]) -> CardSection:
-    plan, challenger, features = facts["plan"], facts["challenger"], facts["features"]
-    holdout = facts["evidence"]["holdout"]
-    labelled = features.get("labelled_rows")
+def _data(pipeline: Pipeline, run: DescribedRun) -> CardSection:
+    challenger, features, holdout = run.challenger, run.features, run.evidence.holdout
+    names = challenger.chosen.features
     data = {
-        "training": f"{challenger['train_start']} to {challenger['train_end']}, {challenger['rows']:,} rows",
-        "holdout": f"{holdout['start']} to {holdout['end']}, {holdout['rows']:,} rows of {holdout['days']} days",
+        "training": f"{challenger.train_start} to {challenger.train_end}, {challenger.rows:,} rows",
+        "holdout": f"{holdout.start} to {holdout.end}, {holdout.rows:,} rows of {holdout.days} days",
         "label": _label(holdout, pipeline.training.task),
-        "feature table": f"version {features['version']}, {features['rows']:,} rows"
-        + ("" if labelled is None else f", {labelled:,} with a known label"),
-        "features": f"{len(challenger['features'])}: {', '.join(challenger['features'])}",
+        "feature table": f"version {features.version}, {features.rows:,} rows, {features.labelled_rows:,} with a known "
+        "label",
+        "features": f"{len(names)}: {', '.join(names)}",
     }
     sources = Table(
         ["source", "kind", "version read"],
-        [
-            [name, source.kind, str(plan["snapshot"].get(name, "-"))]
-            for name, source in sorted(pipeline.sources.items())
-        ],
+        [[name, source.kind, str(run.snapshot.get(name, "-"))] for name, source in sorted(pipeline.sources.items())],
         numbers=(2,),
     )
-    origin = Facts(
-        {"code": plan["code_version"], "lock": plan["lock"], "seed": str(plan["seed"]), "run": plan["run_key"]}
-    )
+    origin = Facts({"code": run.code_version, "lock": run.lock, "seed": str(run.seed), "run": run.run_key})
     return CardSection("Data", [Facts(data), sources, Text("To reproduce the model:", "soft"), origin])
 
 
-def _label(holdout: Mapping[str, Any], task: str) -> str:
+def _label(holdout: HoldoutSummary, task: str) -> str:
     """Return how the label is distributed over the holdout."""
-    shares = holdout.get("label_shares")
+    shares = holdout.label_shares
     if shares:
         by_share = sorted(shares.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {format_share(each)}" for name, each in by_share[:_LISTED_CLASSES])
         left = len(by_share) - _LISTED_CLASSES
         return listed + (f" and {left} more" if left > 0 else "")
-    mean = holdout.get("label_mean")
-    if mean is None:
+    mean = holdout.label_mean
+    if math.isnan(mean):
         return "not known"
     return f"1 in {format_share(mean)} of the holdout" if task == "binary" else f"mean {format_number(mean)}"
 
 
-def _version(facts: Mapping[str, Any]) -> str:
+def _version(run: DescribedRun) -> str:
     """Return the version's number and its alias when the card was written."""
-    registration = facts.get("registration") or {}
-    if not registration.get("version"):
+    if not run.version:
         return "not registered"
-    alias, note = registration["alias"], registration["note"]
-    registered = f"registered as {alias}" if alias else "registered without an alias"
-    return f"{registration['version']}, {registered}" + (f"; {note}" if note else "")
+    registered = f"registered as {run.alias}" if run.alias else "registered without an alias"
+    return f"{run.version}, {registered}" + (f"; {run.note}" if run.note else "")
 
 
-def _approval(approval: Mapping[str, Any] | None) -> list[Text]:
+def _approval(answer: Answer | None) -> list[Text]:
     """Return the answer to the approval, where one was requested."""
-    if not approval:
+    if not answer:
         return []
-    answer, reason = "Approved" if approval["approved"] else "Rejected", approval["reason"]
-    by = f"by {approval['by']}" if approval["by"] else "because nobody answered in time"
-    return [Text(f"{answer} {by}, {approval['at']}" + (f": {reason}" if reason else ""))]
+    said = "Approved" if answer.approved else "Rejected"
+    by = f"by {answer.by}" if answer.by else "because nobody answered in time"
+    return [Text(f"{said} {by}, {answer.at.isoformat()}" + (f": {answer.reason}" if answer.reason else ""))]
 
 
-def _decision(facts: Mapping[str, Any]) -> CardSection:
-    verdict = facts["verdict"]
-    results = verdict["results"]
-    rows = [[result["code"], result["outcome"], result["title"], _explanation(result)] for result in results]
-    counts = Counter(result["outcome"] for result in results)
+def _decision(run: DescribedRun) -> CardSection:
+    verdict = run.verdict
+    results = verdict.results
+    rows = [[result.code, result.outcome, result.title, _explanation(result)] for result in results]
+    counts = Counter(result.outcome for result in results)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     return CardSection(
         "Decision",
         [
-            Text(verdict["reason"]),
-            *_approval(facts.get("approval")),
+            Text(verdict.reason),
+            *_approval(run.answer),
             Text(f"{len(results)} checks of the gate: {outcomes}.", "soft"),
             Table(["check", "outcome", "requirement", "explanation"], rows),
         ],
     )
 
 
-def _explanation(result: Mapping[str, Any]) -> str:
-    linked = result["outcome"] in _FIRED and result["documentation"]
-    return result["explanation"] + (f" ({result['documentation']})" if linked else "")
+def _explanation(result: CheckResult) -> str:
+    linked = result.outcome in _FIRED and result.documentation
+    return result.explanation + (f" ({result.documentation})" if linked else "")

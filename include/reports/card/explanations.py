@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from include.core.formatting import format_number
 from include.reports.card.blocks import Block, CardSection, Plot, Table, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from include.evaluation.importance import Importance
+    from include.training.contribution_summary import ContributionSummary
 
 #: Number of features in a table, the most important ones.
 SHOWN_FEATURES = 15
@@ -17,25 +22,23 @@ MIN_CORRELATION = 0.3
 
 
 def explanations_section(
-    contributions: Mapping[str, Any] | None, importance: Sequence[Mapping[str, Any]], metric: str
+    contributions: ContributionSummary | None, importance: Sequence[Importance], metric: str
 ) -> CardSection:
     """Return the summary of the contributions and the importance of the features.
 
     Parameters
     ----------
     contributions
-        As `ContributionSummary.to_json` gives them; None or empty where there are none.
-    importance
-        The result of `Importance.to_json` for each feature.
+        None where they were not measured.
     metric
         The metric that gives the importance its unit.
     """
     blocks: list[Block] = []
-    if contributions and contributions.get("features"):
+    if contributions and contributions.features:
         blocks += _contributions(contributions)
     else:
         blocks.append(Text("The contributions of the features were not measured in this run.", "soft"))
-    known = [each for each in importance if each["mean"] is not None]
+    known = [each for each in importance if math.isfinite(each.mean)]
     if known:
         blocks += _importance(known, metric)
     else:
@@ -43,28 +46,25 @@ def explanations_section(
     return CardSection("Explanations", blocks)
 
 
-def _contributions(found: Mapping[str, Any]) -> list[Block]:
-    features = found["features"]
-    rows = [
-        [each["feature"], format_number(each["mean"]), _direction(each["direction"])]
-        for each in features[:SHOWN_FEATURES]
-    ]
-    before = " before calibration" if found.get("before_calibration") else ""
+def _contributions(found: ContributionSummary) -> list[Block]:
+    features = found.features
+    rows = [[each.feature, format_number(each.mean), _direction(each.direction)] for each in features[:SHOWN_FEATURES]]
+    before = " before calibration" if found.before_calibration else ""
     summary = (
-        f"Contribution of each feature to a prediction, in {_unit(found['unit'])}{before}, on {found['rows']:,} rows "
-        f"that the model has not learned from ({found['method']}). The base is {format_number(found['base'])}."
+        f"Contribution of each feature to a prediction, in {_unit(found.unit)}{before}, on {found.rows:,} rows "
+        f"that the model has not learned from ({found.method}). The base is {format_number(found.base)}."
     )
     head = ["feature", "mean absolute contribution", "as its value rises"]
-    drawn = {**found, "features": [each for each in features if each.get("points")]}
+    drawn = replace(found, features=[each for each in features if each.points])
     return [
         Text(summary),
         Plot("swarm", "Contributions: each point is a row", drawn, Table(head, rows, (1,))),
-        *_left_out(len(features), len(drawn["features"])),
+        *_left_out(len(features), len(drawn.features)),
     ]
 
 
-def _importance(known: Sequence[Mapping[str, Any]], metric: str) -> list[Block]:
-    rows = [[each["feature"], f"{each['mean']:.4g} ± {each['std']:.2g}"] for each in known[:SHOWN_FEATURES]]
+def _importance(known: Sequence[Importance], metric: str) -> list[Block]:
+    rows = [[each.feature, f"{each.mean:.4g} ± {each.std:.2g}"] for each in known[:SHOWN_FEATURES]]
     summary = (
         f"How much worse {metric} becomes on held-out rows when the values of a feature are shuffled. Features that "
         "carry the same information may each seem worth little."
@@ -72,7 +72,7 @@ def _importance(known: Sequence[Mapping[str, Any]], metric: str) -> list[Block]:
     table = Table(["feature", f"{metric} gets worse by"], rows, (1,))
     return [
         Text(summary),
-        Plot("bars", f"Importance, in {metric}", [dict(each) for each in known[:SHOWN_FEATURES]], table),
+        Plot("bars", f"Importance, in {metric}", known[:SHOWN_FEATURES], table),
         *_left_out(len(known), len(known[:SHOWN_FEATURES])),
     ]
 

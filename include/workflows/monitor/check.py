@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from include.core.json_document import JsonDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +21,7 @@ State = Literal["alert", "unknown", "ok"]
 
 
 @dataclass(frozen=True)
-class MonitoringResult:
+class MonitoringResult(JsonDocument):
     """The result of one check for one feature, prediction column or metric; a row of the monitoring table.
 
     Attributes
@@ -43,10 +45,6 @@ class MonitoringResult:
     state: State
     rows: int
     sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

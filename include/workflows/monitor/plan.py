@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from include import lake
 from include.core.errors import ScoringImpossible
 from include.features.snapshot import pin_day
+from include.registry.champion import Champion  # noqa: TC001  pydantic reads the fields
 from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.registry.champion import Champion
 
 log = logging.getLogger(__name__)
 

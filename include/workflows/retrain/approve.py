@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from include.gate.answer import Answer
 from include.lake import run_files
 from include.workflows.retrain import files
-from include.workflows.retrain.documents import Answer
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -134,8 +134,8 @@ def _links(pipeline: Pipeline, plan: RunPlan, version: int, card: str | None) ->
     return {name: address for name, address in links.items() if address}
 
 
-def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: datetime) -> dict[str, Any]:
-    """Keep the answer for the steps that follow, and return it as JSON types.
+def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, at: datetime) -> Answer:
+    """Keep the answer for the steps that follow, and return it.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def keep_answer(plan: RunPlan, *, approved: bool, by: str | None, reason: str, a
     answer = Answer(approved, by, reason, at)
     run_files.write_json(files.folder(plan) / files.ANSWER, answer.to_json())
     log.info("%s: %s", plan.pipeline, answer.sentence)
-    return answer.to_json()
+    return answer
 
 
 def waits_for_approval(pipeline: Pipeline, plan: RunPlan) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
 
 from include.core.errors import NightshiftError
 from include.lake import run_files
@@ -12,9 +13,13 @@ from include.workflows.retrain import files
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
-    from include.workflows.retrain.documents import FittedChallenger
+    from include.evaluation.evidence import Evidence
+    from include.evaluation.importance import Importance
+    from include.gate.verdict import Verdict
+    from include.training.fitted_challenger import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
     from include.workflows.retrain.plan import RunPlan
 
@@ -24,8 +29,9 @@ log = logging.getLogger(__name__)
 IMPORTANCE_SECONDS = 20
 
 
-def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def evaluate(pipeline: Pipeline, plan: RunPlan) -> Evidence:
     """Measure challenger, champion and baseline on the same holdout rows; return the evidence."""
+    from include.evaluation.collect import ChallengerFacts
     from include.evaluation.metrics import Metric
     from include.training.model_file import load_model, trusted_of
     from include.training.target import encode_target
@@ -45,18 +51,18 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         frame=rows,
         y=encode_target(training, rows[label], classes),
         learned=encode_target(training, frame[label].iloc[split.train], classes),
-        start=split.holdout_start,
-        end=split.holdout_end,
+        start=date.fromisoformat(split.holdout_start),
+        end=date.fromisoformat(split.holdout_end),
         classes=classes,
     )
-    facts = {
-        "family": chosen.family,
-        "as_of": plan.as_of.isoformat(),
-        "train_start": challenger.train_start.isoformat(),
-        "train_end": challenger.train_end.isoformat(),
-        "threshold": challenger.threshold,
-        "needed_days": 2 * training.gap_days + training.holdout_days,
-    }
+    facts = ChallengerFacts(
+        family=chosen.family,
+        as_of=plan.as_of,
+        train_start=challenger.train_start,
+        train_end=challenger.train_end,
+        threshold=challenger.threshold,
+        needed_days=2 * training.gap_days + training.holdout_days,
+    )
     metric = Metric.of(training, challenger.threshold)
     champion = _champion(pipeline, plan)
     with files.challenger_copy(plan) as path:
@@ -68,17 +74,17 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             champion,
             read_refits(pipeline, plan, challenger.made_from, metric, holdout.y),
             label_coverage(pipeline, frame, split),
-        ).to_json()
-    run_files.write_json(files.folder(plan) / "evidence.json", evidence)
+        )
+    run_files.write_json(files.folder(plan) / "evidence.json", evidence.to_json())
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
-    run_files.write_json(files.folder(plan) / "importance.json", importance)
+    run_files.write_json(files.folder(plan) / "importance.json", [each.to_json() for each in importance])
     write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], metric)
     write_exports(pipeline, plan, model, rows, classes)
     write_reference(pipeline, plan, model, frame.iloc[split.train], rows)
     return evidence
 
 
-def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def judge(pipeline: Pipeline, plan: RunPlan) -> Verdict:
     """Apply the gate to the evidence; return the verdict."""
     from include.gate.report import verdict_table
     from include.gate.verdict import decide
@@ -88,18 +94,24 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     run_files.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
     for line in verdict_table(evidence, verdict).splitlines():
         log.info("%s", line)
-    return verdict.to_json()
+    return verdict
 
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
     """Return the loaded champion, or the reason why it cannot be loaded."""
+    from include.evaluation.collect import ChampionFacts
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of
     from include.workflows.retrain.measure import ChampionModel
 
     if plan.champion is None:
         return None
-    facts = plan.champion.to_json()
+    facts = ChampionFacts(
+        version=plan.champion.version,
+        as_of=plan.champion.as_of,
+        train_end=plan.champion.train_end,
+        threshold=plan.champion.threshold,
+    )
     try:
         model, inputs = load_with_inputs(plan.champion, trusted_of(pipeline.training))
     except (NightshiftError, ValueError, KeyError, TypeError) as error:
@@ -111,15 +123,15 @@ def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
 
 
 def _importance(
-    pipeline: Pipeline, model: Any, holdout: pd.DataFrame, y: np.ndarray, challenger: FittedChallenger
-) -> list[dict[str, Any]]:
+    pipeline: Pipeline, model: Model, holdout: pd.DataFrame, y: np.ndarray, challenger: FittedChallenger
+) -> list[Importance]:
     """Return how much worse the metric gets when a feature's values are shuffled over the holdout, by feature."""
     from include.evaluation.importance import permutation_importance
     from include.evaluation.metrics import Metric
     from include.training.fit import predict
 
     training = pipeline.training
-    importance = permutation_importance(
+    return permutation_importance(
         lambda frame: predict(model, frame, training, challenger.chosen.classes),
         holdout,
         y,
@@ -130,4 +142,3 @@ def _importance(
         seed=training.seed,
         seconds=IMPORTANCE_SECONDS,
     )
-    return [each.to_json() for each in importance]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from include.evaluation.numbers import without_nan
+from include.core.json_document import to_json_types
 from include.registry.records.chain import append
 from include.workflows.retrain import files
 from include.workflows.retrain.definition import pipeline_files
@@ -14,6 +13,8 @@ from include.workflows.retrain.results import RunResults
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
+    from include.core.json_value import JsonObject
+    from include.evaluation.curves import Curves
     from include.evaluation.evidence import Evidence
     from include.registry.records.record import Record
     from include.workflows.retrain.documents import RegistrationResult
@@ -49,15 +50,15 @@ def champions_of(plan: RunPlan, registration: RegistrationResult) -> tuple[int |
     return registration.champion, registration.champion
 
 
-def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
+def _content(pipeline: Pipeline, results: RunResults) -> JsonObject:
     """Return the decision of a run as JSON types."""
-    plan, features, verdict, documents = results.plan, results.features, results.verdict, results.to_json()
+    plan, features, verdict = results.plan, results.features, results.verdict
     registration, answer = files.registration(plan), files.answer(plan)
     before, after = champions_of(plan, registration)
     content = {
         "run": plan.run_key,
-        "as_of": plan.as_of.isoformat(),
-        "planned_at": plan.created_at.isoformat(),
+        "as_of": plan.as_of,
+        "planned_at": plan.created_at,
         "dry_run": plan.dry_run,
         "snapshot": plan.snapshot,
         "features": {
@@ -74,14 +75,14 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
         "tuning_seconds": plan.tuning_seconds,
         "training": pipeline.training.model_dump(mode="json"),
         "gate": pipeline.gate.model_dump(mode="json"),
-        "tuning": documents["tuning"],
-        "challenger": documents["challenger"],
-        "evidence": documents["evidence"],
+        "tuning": results.tuning,
+        "challenger": results.challenger,
+        "evidence": results.evidence,
         "verdict": verdict.verdict,
         "reason": registration.note or verdict.reason,
-        "checks": documents["verdict"]["results"],
-        "metric": _metric(results.evidence, results.explanations.get("curves")),
-        "approval": answer.to_json() if answer else None,
+        "checks": verdict.results,
+        "metric": _metric(results.evidence, results.explanations.curves),
+        "approval": answer,
         "approver": answer.approver if answer else None,
         "mlflow_run": registration.mlflow_run_id,
         "challenger_version": registration.version,
@@ -90,17 +91,17 @@ def _content(pipeline: Pipeline, results: RunResults) -> dict[str, Any]:
         "champion_before": before,
         "champion_after": after,
     }
-    return without_nan(content)
+    return to_json_types(content)
 
 
-def _metric(evidence: Evidence, curves: dict[str, Any] | None) -> dict[str, Any]:
+def _metric(evidence: Evidence, curves: Curves | None) -> JsonObject:
     """Return the gate's metric with its interval, and its difference to the opponent's."""
     name, opponent = evidence.metric, evidence.champion or evidence.baseline
-    low, high = (curves or {}).get("intervals", {}).get(name, (None, None))
+    low, high = curves.intervals.get(name, (None, None)) if curves else (None, None)
     return {
         "name": name,
         "value": evidence.challenger.metrics.get(name),
         "low": low,
         "high": high,
-        "better_by": asdict(opponent.difference) if opponent.difference else None,
+        "better_by": opponent.difference,
     }

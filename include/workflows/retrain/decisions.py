@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.registry.records.chain import append
 from include.training.model_file import trusted_of
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
+    from include.core.json_value import JsonObject
     from include.registry.promotion import ChampionChange
     from include.registry.records.record import Kind
 
@@ -62,9 +63,7 @@ def describe_change(change: ChampionChange) -> list[str]:
     return lines
 
 
-def _record_change(
-    kind: Kind, change: ChampionChange, by: str, reason: str, more: dict[str, Any] | None = None
-) -> None:
+def _record_change(kind: Kind, change: ChampionChange, by: str, reason: str, more: JsonObject | None = None) -> None:
     """Record a person's decision about the champion, after it has taken effect.
 
     A decision that is repeated because the first attempt was killed has one record.

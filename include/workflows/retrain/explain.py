@@ -6,9 +6,10 @@ A run does not need them: an error here is logged, and no task fails.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from include.core.errors import RunMissing
+from include.core.errors import OtherRelease, RunMissing
 from include.lake import run_files
 from include.workflows.retrain import files
 
@@ -19,14 +20,28 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.core.json_document import JsonDocument
+    from include.evaluation.curves import Curves
     from include.evaluation.metrics import Metric
+    from include.reports.card.described_run import DescribedRun
+    from include.training.contribution_summary import ContributionSummary
     from include.workflows.retrain.measure import ChampionModel, HoldoutRows
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T", bound="JsonDocument")
+
 #: Number of training rows that a prediction is explained against.
 BACKGROUND_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """What `write_explanations` measured; None where it failed, or where an older release measured nothing."""
+
+    curves: Curves | None = None
+    contributions: ContributionSummary | None = None
 
 
 def write_explanations(
@@ -45,13 +60,13 @@ def write_explanations(
     train
         The rows that the model was fitted on.
     """
-    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+    measurements: dict[str, Callable[[], JsonDocument]] = {
         "curves": lambda: _curves(pipeline, model, champion, holdout, metric),
         "contributions": lambda: _contributions(pipeline, model, holdout, train),
     }
     for name, measure in measurements.items():
         try:
-            found = measure()
+            found = measure().to_json()
         except Exception as error:
             log.warning("%s: the %s were not measured: %r", pipeline.name, name, error)
             log.debug("the cause", exc_info=True)
@@ -59,25 +74,33 @@ def write_explanations(
         run_files.write_json(files.folder(plan) / f"{name}.json", found)
 
 
-def explanations(plan: RunPlan) -> dict[str, Any]:
-    """Return the files of `write_explanations` by name, without those that an older release did not write."""
-    found = {}
-    for name in ("curves", "contributions"):
-        try:
-            found[name] = run_files.read_json(files.folder(plan) / f"{name}.json", f"the {name}")
-        except RunMissing as error:
-            log.info("%s: %s", plan.pipeline, error)
-    return found
+def read_explanations(plan: RunPlan) -> Explanations:
+    """Return what `write_explanations` wrote."""
+    from include.evaluation.curves import Curves
+    from include.training.contribution_summary import ContributionSummary
+
+    return Explanations(_read(plan, "curves", Curves), _read(plan, "contributions", ContributionSummary))
 
 
-def card_documents(pipeline: Pipeline, facts: dict[str, Any]) -> dict[str, str]:
+def _read(plan: RunPlan, name: str, document: type[T]) -> T | None:
+    path = files.folder(plan) / f"{name}.json"
+    try:
+        fields = run_files.read_json(path, f"the {name}")
+        with run_files.refuse_other_release(f"the {name}", path):
+            return None if fields is None else document.from_json(fields)
+    except (RunMissing, OtherRelease) as error:
+        log.info("%s: %s", plan.pipeline, error)
+        return None
+
+
+def card_documents(pipeline: Pipeline, run: DescribedRun) -> dict[str, str]:
     """Return the model card by file name; nothing where it cannot be rendered."""
     from include.reports.card.card import model_card
     from include.reports.card.html import html_card
     from include.reports.card.markdown import markdown_card
 
     try:
-        card = model_card(pipeline, facts)
+        card = model_card(pipeline, run)
         return {"model_card.md": markdown_card(card), "model_card.html": html_card(card)}
     except Exception:
         log.exception("%s: the model card was not written", pipeline.name)
@@ -95,7 +118,7 @@ def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
 
 def _curves(
     pipeline: Pipeline, model: Model, champion: ChampionModel | None, holdout: HoldoutRows, metric: Metric
-) -> dict[str, Any]:
+) -> Curves:
     from include.evaluation.curves import measure_curves
     from include.training.fit import predict
 
@@ -116,10 +139,10 @@ def _curves(
         confidence=gate.confidence,
         seed=training.seed,
         classes=classes,
-    ).to_json()
+    )
 
 
-def _contributions(pipeline: Pipeline, model: Model, holdout: HoldoutRows, train: pd.DataFrame) -> dict[str, Any]:
+def _contributions(pipeline: Pipeline, model: Model, holdout: HoldoutRows, train: pd.DataFrame) -> ContributionSummary:
     from include.training.contribution_summary import SUMMARY_ROWS, summarize_contributions
     from include.training.explain_predictions import explain_predictions
 
@@ -127,4 +150,4 @@ def _contributions(pipeline: Pipeline, model: Model, holdout: HoldoutRows, train
     rows = sample(holdout.frame, SUMMARY_ROWS, training.seed)
     background = sample(train, BACKGROUND_ROWS, training.seed)
     explained = explain_predictions(model, rows, background, training, holdout.classes, training.seed)
-    return summarize_contributions(explained, rows).to_json()
+    return summarize_contributions(explained, rows)

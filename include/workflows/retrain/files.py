@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.core import settings
 from include.features.build import FeatureTable, read_features
+from include.gate.answer import Answer
 from include.lake import run_files
-from include.workflows.retrain.documents import Answer, FittedChallenger, RegistrationResult
+from include.training.fitted_challenger import FittedChallenger
+from include.workflows.retrain.documents import RegistrationResult
 from include.workflows.retrain.split import split_rows
 
 if TYPE_CHECKING:
@@ -48,13 +50,15 @@ def features(plan: RunPlan) -> FeatureTable:
 
 def dropped_features(pipeline: Pipeline, plan: RunPlan) -> list[str]:
     """Return the automated features that do not help, so no model learns from them."""
+    from include.training.select import Selection
+
     if not pipeline.features.selects:
         return []
     return _made(
         plan,
         "selection.json",
         "the selection of features",
-        lambda fields: [judgement["feature"] for judgement in fields["dropped"]],
+        lambda fields: [judgement.feature for judgement in Selection.from_json(fields).dropped],
     )
 
 
@@ -66,7 +70,7 @@ def tuning(plan: RunPlan) -> dict[str, TuningResult]:
         plan,
         "tuning.json",
         "the result of the search",
-        lambda families: {family: TuningResult(**fields) for family, fields in families.items()},
+        lambda families: {family: TuningResult.from_json(fields) for family, fields in families.items()},
     )
 
 
@@ -83,15 +87,13 @@ def importance(plan: RunPlan) -> list[Importance]:
         plan,
         "importance.json",
         "the importance of the features",
-        lambda features: [Importance(**fields) for fields in features],
+        lambda features: [Importance.from_json(fields) for fields in features],
     )
 
 
 def registration(plan: RunPlan) -> RegistrationResult:
     """Return what became of the run's model in MLflow."""
-    return _made(
-        plan, "registration.json", "the registration", lambda fields: RegistrationResult.from_json(fields, plan)
-    )
+    return _made(plan, "registration.json", "the registration", lambda fields: RegistrationResult.read(fields, plan))
 
 
 def answer(plan: RunPlan) -> Answer | None:

@@ -6,13 +6,13 @@ import io
 import logging
 import time
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core import settings
 from include.core.errors import OtherRelease, RunMissing, TrainingImpossible
 from include.lake import run_files
+from include.training.fitted_challenger import FittedChallenger
 from include.workflows.retrain import files
-from include.workflows.retrain.documents import FittedChallenger
 from include.workflows.retrain.refit import refit
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
+def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, float | None]:
     """Search the candidates' parameters within the plan's time budget; return the best score of each family.
 
     Parameters
@@ -77,7 +77,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, Any]:
     return {family: result.score for family, result in results.items()}
 
 
-def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def train(pipeline: Pipeline, plan: RunPlan) -> FittedChallenger:
     """Fit the best result of the search on all rows before the holdout; return the challenger."""
     from include.evaluation.metrics import Metric
     from include.training.challenger import choose_challenger, fit_challenger
@@ -88,7 +88,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     fitted = _fitted_before(plan, digest)
     if fitted:
         log.info("%s: this run has already fitted its challenger", plan.pipeline)
-        return fitted.to_json()
+        return fitted
     results = _open_search(pipeline, plan, digest).results()
     run_files.write_json(
         files.folder(plan) / "tuning.json", {family: result.to_json() for family, result in results.items()}
@@ -126,7 +126,7 @@ def train(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     )
     del model
     refit(pipeline, plan, digest, folds.rows, held, chosen, y, validated, fit_seconds)
-    return fitted.to_json()
+    return fitted
 
 
 def _fitted_before(plan: RunPlan, digest: str) -> FittedChallenger | None:

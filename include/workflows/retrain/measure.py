@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     import numpy as np
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.evaluation.collect import ChallengerFacts, ChampionFacts
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits
+    from include.evaluation.signature import Kind
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class HoldoutRows:
     learned
         The encoded labels of the training rows, for the baseline.
     start, end
-        First and last day of the holdout, ISO.
+        First and last day of the holdout.
     classes
         The labels of a multiclass task, in the order of their codes.
     """
@@ -41,8 +44,8 @@ class HoldoutRows:
     frame: pd.DataFrame
     y: np.ndarray
     learned: np.ndarray
-    start: str
-    end: str
+    start: date
+    end: date
     classes: list[Any] | None = None
 
     @property
@@ -57,8 +60,6 @@ class ChallengerModel:
 
     Attributes
     ----------
-    facts
-        The argument `challenger_is` of `collect_evidence`.
     path, sha256
         The model file and its digest.
     features
@@ -66,7 +67,7 @@ class ChallengerModel:
     """
 
     model: Model
-    facts: dict[str, Any]
+    facts: ChallengerFacts
     path: Path
     sha256: str
     features: list[str]
@@ -78,16 +79,14 @@ class ChampionModel:
 
     Attributes
     ----------
-    facts
-        The argument `champion_is` of `collect_evidence`.
     inputs
         The kind of each column that the model takes, `number` or `text`; None where the kinds are not known.
     """
 
-    facts: dict[str, Any]
+    facts: ChampionFacts
     model: Model | None = None
     error: str | None = None
-    inputs: dict[str, Any] | None = None
+    inputs: dict[str, Kind] | None = None
 
 
 def measure_evidence(
@@ -113,7 +112,7 @@ def measure_evidence(
     """
     from include.evaluation.baseline import baseline_predictions
     from include.evaluation.calibration import measure_calibration
-    from include.evaluation.evidence import collect_evidence
+    from include.evaluation.collect import collect_evidence
     from include.evaluation.fairness import measure_fairness
     from include.evaluation.metrics import Metric
     from include.evaluation.operation import measure_operation
@@ -142,15 +141,13 @@ def measure_evidence(
         baseline=baseline_predictions(pipeline, holdout.learned, frame, len(classes) if classes else None),
         champion=theirs,
         champion_error=error,
-        challenger_is=challenger.facts,
-        champion_is=champion.facts if champion else None,
+        challenger_facts=challenger.facts,
+        champion_facts=champion.facts if champion else None,
         holdout_days=(holdout.start, holdout.end),
         classes=classes,
     )
     metric = Metric.of(training, evidence.challenger.threshold)
-    noise: dict[str, Any] = {"rounds": gate.bootstrap_rounds, "confidence": gate.confidence, "seed": training.seed}
     columns = feature_columns(pipeline, frame).among(challenger.features)
-    grouped: dict[str, Any] = noise | {"min_rows": gate.min_slice_rows}
     operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # before anything runs beside it
     with ThreadPoolExecutor(1) as executor:
         reload = executor.submit(measure_reload, challenger.path, challenger.sha256, training, frame, ours, classes)
@@ -165,11 +162,34 @@ def measure_evidence(
                 days,
                 ours,
                 theirs,
-                **grouped,
+                min_rows=gate.min_slice_rows,
+                rounds=gate.bootstrap_rounds,
+                confidence=gate.confidence,
+                seed=training.seed,
                 champion_threshold=evidence.champion.threshold if evidence.champion else None,
             ),
-            fairness=measure_fairness(metric, frame, gate.sensitive, y, days, ours, **grouped),
-            calibration=measure_calibration(metric, y, days, ours, theirs, **noise),
+            fairness=measure_fairness(
+                metric,
+                frame,
+                gate.sensitive,
+                y,
+                days,
+                ours,
+                min_rows=gate.min_slice_rows,
+                rounds=gate.bootstrap_rounds,
+                confidence=gate.confidence,
+                seed=training.seed,
+            ),
+            calibration=measure_calibration(
+                metric,
+                y,
+                days,
+                ours,
+                theirs,
+                rounds=gate.bootstrap_rounds,
+                confidence=gate.confidence,
+                seed=training.seed,
+            ),
             shift=None if theirs is None else measure_prediction_drift(ours, theirs),
             plausibility=measure_plausibility(training.task, frame, challenger.features, y, ours, training.seed),
             robustness=measure_robustness(

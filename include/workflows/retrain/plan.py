@@ -8,7 +8,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from include.core import settings
 from include.features.snapshot import check_published, pin_day
@@ -32,8 +32,6 @@ class RunPlan(PinnedPlan):
     champion
         The version that the challenger must beat, or None where there is no champion yet.
     """
-
-    MOMENTS: ClassVar[tuple[str, ...]] = ("created_at",)
 
     tuning_seconds: int
     dry_run: bool

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.lake import run_files
 from include.workflows.retrain import files
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
+    from include.evaluation.evidence import Metrics
     from include.registry.run_record import Registration, RunRecord
-    from include.workflows.retrain.documents import FittedChallenger
+    from include.training.candidates import Params
+    from include.training.fitted_challenger import FittedChallenger
     from include.workflows.retrain.plan import RunPlan
 
 log = logging.getLogger(__name__)
@@ -28,7 +31,7 @@ log = logging.getLogger(__name__)
 MAX_TAG = 4500
 
 
-def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def register(pipeline: Pipeline, plan: RunPlan) -> RegistrationResult:
     """Register the challenger in MLflow and return the result; a dry run registers nothing."""
     from include.registry.pages import card_page
     from include.registry.register import register_model
@@ -56,12 +59,22 @@ def register(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
         if result.note:
             log.info("%s: %s", plan.pipeline, result.note)
     run_files.write_json(files.folder(plan) / "registration.json", result.to_json())
-    return result.to_json()
+    return result
 
 
 def _result(pipeline: Pipeline, plan: RunPlan, registered: Registration, card: str | None = None) -> RegistrationResult:
     """Return the result of the registration, with a note where a person's answer decides the promotion."""
-    result, answer = RegistrationResult(**registered.to_json(), card=card), files.answer(plan)
+    answer = files.answer(plan)
+    result = RegistrationResult(
+        version=registered.version,
+        alias=registered.alias,
+        mlflow_run_id=registered.mlflow_run_id,
+        note=registered.note,
+        champion=registered.champion,
+        card=card,
+        sha256=registered.sha256,
+        manifest=registered.manifest,
+    )
     if waits_for_approval(pipeline, plan):
         return replace(result, note="not promoted: waiting for an answer")
     if answer and not answer.approved:
@@ -87,8 +100,7 @@ def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
     from include.workflows.retrain.reference import model_files
 
     plan, challenger, verdict = results.plan, results.challenger, results.verdict
-    chosen, documents = challenger.chosen, results.to_json()
-    evidence = documents["evidence"]
+    chosen, evidence = challenger.chosen, results.evidence
     tags = {
         "as_of": plan.as_of.isoformat(),
         "verdict": verdict.verdict,
@@ -107,9 +119,9 @@ def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
         run_key=plan.run_key,
         sha256=challenger.sha256,
         params=_params(plan, challenger),
-        metrics=_metrics("holdout", evidence["challenger"])
-        | _metrics("baseline", evidence["baseline"])
-        | _metrics("champion", evidence["champion"])
+        metrics=_metrics("holdout", evidence.challenger.metrics)
+        | _metrics("baseline", evidence.baseline.metrics)
+        | _metrics("champion", evidence.champion.metrics if evidence.champion else None)
         | {f"tuning.{pipeline.training.metric}": chosen.tuning_score},
         version_tags={name: value for name, value in tags.items() if len(value) <= MAX_TAG},
         run_tags={
@@ -119,28 +131,23 @@ def _record(pipeline: Pipeline, results: RunResults) -> RunRecord:
             "features_build": results.features.build,
             "lock": plan.lock,
         },
-        documents=json_files(documents)
-        | {"verdict.txt": verdict_table(results.evidence, verdict)}
+        documents=json_files(results.documents())
+        | {"verdict.txt": verdict_table(evidence, verdict)}
         | {f"pipeline/{path}": text for path, text in pipeline_files(pipeline).items()},
         files=exported_files(pipeline, plan),
         model_files=model_files(plan),
         documents_after=lambda registered: card_documents(
-            pipeline,
-            documents
-            | {
-                "registration": _result(pipeline, plan, registered).to_json(),
-                "approval": answer.to_json() if (answer := files.answer(plan)) else None,
-            },
+            pipeline, results.described(_result(pipeline, plan, registered), files.answer(plan))
         ),
         description=f"{pipeline.description}\n\n{verdict.reason}\n\n"
         "The model card is model_card.html, among the artifacts of the source run.",
     )
 
 
-def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
+def _params(plan: RunPlan, challenger: FittedChallenger) -> Params:
     """Return the run's parameters by name, prefixed with the family where there are several members."""
     chosen = challenger.chosen
-    params: dict[str, Any] = {
+    params: Params = {
         "family": chosen.family,
         "rows": challenger.rows,
         "seed": plan.seed,
@@ -154,7 +161,6 @@ def _params(plan: RunPlan, challenger: FittedChallenger) -> dict[str, Any]:
     return params
 
 
-def _metrics(prefix: str, measured: dict[str, Any] | None) -> dict[str, float]:
+def _metrics(prefix: str, metrics: Metrics | None) -> dict[str, float]:
     """Return the metrics that are defined, by their names in MLflow."""
-    values = (measured or {}).get("metrics") or {}
-    return {f"{prefix}.{name}": value for name, value in values.items() if value is not None}
+    return {f"{prefix}.{name}": value for name, value in (metrics or {}).items() if math.isfinite(value)}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from include.core.json_document import field_values, to_json_types
+from include.reports.card.described_run import DescribedRun
 from include.workflows.retrain import files
-from include.workflows.retrain.explain import explanations
+from include.workflows.retrain.explain import Explanations, read_explanations
 
 if TYPE_CHECKING:
+    from include.core.json_value import JsonObject
     from include.evaluation.evidence import Evidence
     from include.evaluation.importance import Importance
     from include.features.build import FeatureTable
+    from include.gate.answer import Answer
     from include.gate.verdict import Verdict
+    from include.training.fitted_challenger import FittedChallenger
     from include.training.tuning_result import TuningResult
-    from include.workflows.retrain.documents import FittedChallenger
+    from include.workflows.retrain.documents import RegistrationResult
     from include.workflows.retrain.plan import RunPlan
 
 
@@ -26,8 +31,6 @@ class RunResults:
     ----------
     tuning
         The result of the search by family.
-    explanations
-        Curves and contributions as JSON types, see `explanations`.
     """
 
     plan: RunPlan
@@ -37,7 +40,7 @@ class RunResults:
     importance: list[Importance]
     evidence: Evidence
     verdict: Verdict
-    explanations: dict[str, Any]
+    explanations: Explanations
 
     @classmethod
     def read(cls, plan: RunPlan) -> RunResults:
@@ -58,18 +61,32 @@ class RunResults:
             importance=files.importance(plan),
             evidence=files.evidence(plan),
             verdict=files.verdict(plan),
-            explanations=explanations(plan),
+            explanations=read_explanations(plan),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def documents(self) -> JsonObject:
         """Return each result as JSON types, by the name of its file in MLflow without the ending."""
-        return {
-            "plan": self.plan.to_json(),
-            "features": self.features.to_json(),
-            "tuning": {family: result.to_json() for family, result in self.tuning.items()},
-            "challenger": self.challenger.to_json(),
-            "importance": [each.to_json() for each in self.importance],
-            "evidence": self.evidence.to_json(),
-            "verdict": self.verdict.to_json(),
-            **self.explanations,
-        }
+        documents = to_json_types(field_values(self))
+        return documents | documents.pop("explanations")
+
+    def described(self, registration: RegistrationResult, answer: Answer | None) -> DescribedRun:
+        """Return what the model card is written from."""
+        return DescribedRun(
+            run_key=self.plan.run_key,
+            as_of=self.plan.as_of,
+            snapshot=self.plan.snapshot,
+            code_version=self.plan.code_version,
+            lock=self.plan.lock,
+            seed=self.plan.seed,
+            features=self.features,
+            challenger=self.challenger,
+            evidence=self.evidence,
+            verdict=self.verdict,
+            importance=self.importance,
+            curves=self.explanations.curves,
+            contributions=self.explanations.contributions,
+            version=registration.version,
+            alias=registration.alias,
+            note=registration.note,
+            answer=answer,
+        )

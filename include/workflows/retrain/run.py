@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.core.connections import Connections
+    from include.workflows.retrain.documents import RunSummary
 
 #: A pipeline whose newest day is older than this probably receives no new data.
 STILL_COMING = timedelta(days=2)
@@ -59,7 +60,7 @@ def retrain(
     *,
     dry_run: bool = False,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> RunSummary:
     """Train one challenger, let the gate judge it, and return the result of `steps.summarize`."""
     with progress("plan_run"):
         plan = plan_run(pipeline, run_key, as_of, tuning_seconds, dry_run=dry_run)
@@ -105,7 +106,7 @@ def run(
     *,
     dry_run: bool = False,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> RunSummary:
     """Ingest the days that are missing up to `as_of`, then retrain."""
     missing = missing_range(pipeline, as_of)
     if missing:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import NightshiftError
 from include.workflows.retrain import files
+from include.workflows.retrain.documents import RunSummary
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
+def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
     """Log the outcome of the run, add it to the pipeline's records, and return it."""
     from include.gate.report import verdict_table
     from include.registry.pages import version_page
@@ -59,14 +60,14 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     for line in "\n".join(lines).splitlines():
         log.info("%s", line)
     log.info("%s: %s", pipeline.name, reason)
-    return {
-        "verdict": "keep" if overtaken else verdict.verdict,
-        "reason": reason,
-        "version": version,
-        "alias": alias,
-        "as_of": plan.as_of.isoformat(),
-        "table": "\n".join(lines),
-    }
+    return RunSummary(
+        verdict="keep" if overtaken else verdict.verdict,
+        reason=reason,
+        version=version,
+        alias=alias,
+        as_of=plan.as_of,
+        table="\n".join(lines),
+    )
 
 
 def _document_features(pipeline: Pipeline, plan: RunPlan) -> UPath | None:

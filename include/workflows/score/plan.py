@@ -11,12 +11,12 @@ from include.core.errors import ScoringImpossible
 from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
 from include.ingestion.publish import missing_range
+from include.registry.champion import Champion  # noqa: TC001  pydantic reads the fields
 from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.registry.champion import Champion
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ class ScoringPlan(PinnedPlan):
     """
 
     FOLDER: ClassVar[str] = "score/"
-    MOMENTS: ClassVar[tuple[str, ...]] = ("planned_at",)
 
     champion: Champion
     planned_at: datetime
@@ -113,7 +112,7 @@ def _warn_of_biased_predictions(pipeline: Pipeline, day: date, champion: Champio
             *holes,
             pipeline.name,
         )
-    if champion.train_end >= day.isoformat():
+    if champion.train_end >= day:
         log.warning(
             "%s: predictions as of %s look better than they are, because version %s learned from days up to %s",
             pipeline.name,

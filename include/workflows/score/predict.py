@@ -91,7 +91,7 @@ def predict_rows(pipeline: Pipeline, champion: Champion, model: Model, rows: pa.
             f"rows; roll back to another version by the DAG {pipeline.name}.rollback, then start a new run"
         )
     key = rows.select(list(dict.fromkeys([*pipeline.features.key, PREDICTION_TIME])))
-    columns: dict[str, Any] = dict(zip(key.column_names, key.columns, strict=True))
+    columns: dict[str, pa.Array | pa.ChunkedArray] = dict(zip(key.column_names, key.columns, strict=True))
     if classes is not None:
         columns |= _class_columns(predicted, classes)
     else:

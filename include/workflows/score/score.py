@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from datetime import date  # noqa: TC003  pydantic reads the fields
+from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import ScoringImpossible
+from include.core.json_document import JsonDocument
 from include.features.affected import defined_by, digest
 from include.features.prediction_runs import rows_to_predict
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import pyarrow as pa
     from sklearn.pipeline import Pipeline as Model
 
     from include.config.pipeline import Pipeline
+    from include.evaluation.signature import Kind
     from include.workflows.score.plan import ScoringPlan
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ SHOWN_CLASSES = 6
 
 
 @dataclass(frozen=True)
-class ScoringResult:
+class ScoringResult(JsonDocument):
     """What a scoring run published.
 
     Attributes
@@ -40,6 +41,8 @@ class ScoringResult:
         The table of predictions and its version.
     changed
         Whether the run changed the table: these predictions, or newer ones, may have been published earlier.
+    table
+        All of it as text.
     """
 
     as_of: date
@@ -49,22 +52,13 @@ class ScoringResult:
     uri: str
     table_version: int
     changed: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self) | {"as_of": self.as_of.isoformat()}
+    table: str = ""
 
 
-def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
-    """Predict the rows of a plan's day, publish all of them or none, and return a summary.
+def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> ScoringResult:
+    """Predict the rows of a plan's day, publish all of them or none, and return what was published.
 
     The feature table is not changed.
-
-    Returns
-    -------
-    dict
-        `as_of`, `version` of the model, `rows`, `mean_prediction` (None without rows), `uri` and `table_version` of
-        the predictions, whether they `changed`, and all of it as a `table` of text.
 
     Raises
     ------
@@ -124,10 +118,10 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> dict[str, Any]:
     table = _table(pipeline, plan, predicted, result)
     for line in table.splitlines():
         log.info("%s", line)
-    return result.to_json() | {"table": table}
+    return replace(result, table=table)
 
 
-def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, str] | None]:
+def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, Kind] | None]:
     """Return the champion, loaded from verified files, and the kind of each column that it takes."""
     from include.registry.champion import load_with_inputs
     from include.training.model_file import trusted_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,15 @@ import yaml
 
 from include.config.pipeline import Pipeline
 from include.config.training import METRICS
-from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent, collect_evidence
+from include.evaluation.collect import ChallengerFacts, ChampionFacts, collect_evidence
+from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.metrics import Metric, all_metrics
 from include.gate.verdict import decide
 from tests import factories
 
 NAN = math.nan
-CHALLENGER_IS = {
-    "family": "linear",
-    "as_of": "2024-02-11",
-    "train_start": "2023-11-01",
-    "train_end": "2024-01-30",
-}
-CHAMPION_IS = {"version": 3, "as_of": "2024-01-31", "train_end": "2024-01-01", "family": "lightgbm"}
+CHALLENGER = ChallengerFacts("linear", date(2024, 2, 11), date(2023, 11, 1), date(2024, 1, 30))
+CHAMPION = ChampionFacts(3, date(2024, 1, 31), date(2024, 1, 1))
 #: The metrics that a pipeline can be tuned for: all but the one that is only reported.
 TUNED_FOR = [(task, metric) for task in METRICS for metric in METRICS[task] if metric != "calibration_error"]
 
@@ -70,9 +67,9 @@ def _collected(pipeline: Pipeline, **changes: Any) -> Evidence:
     fields: dict[str, Any] = {
         "days": np.repeat([f"2024-02-{day:02}" for day in range(1, 11)], 20),
         "champion_error": None,
-        "challenger_is": CHALLENGER_IS,
-        "champion_is": CHAMPION_IS,
-        "holdout_days": ("2024-02-01", "2024-02-10"),
+        "challenger_facts": CHALLENGER,
+        "champion_facts": CHAMPION,
+        "holdout_days": (date(2024, 2, 1), date(2024, 2, 10)),
     }
     return collect_evidence(pipeline, **_rows(pipeline.training.task) | fields | changes)
 
@@ -87,7 +84,9 @@ def _through_a_file(evidence: Evidence) -> Evidence:
         pytest.param(factories.evidence(), id="with a champion"),
         pytest.param(factories.evidence(champion=None), id="no champion"),
         pytest.param(
-            factories.evidence(champion=Opponent("version 3", None, None, "2024-01-31", "2024-01-01", "no column x")),
+            factories.evidence(
+                champion=Opponent("version 3", None, None, date(2024, 1, 31), date(2024, 1, 1), "no column x")
+            ),
             id="a champion that cannot be scored",
         ),
         pytest.param(
@@ -98,7 +97,9 @@ def _through_a_file(evidence: Evidence) -> Evidence:
         ),
         pytest.param(
             factories.evidence(
-                holdout=HoldoutSummary("2024-02-01", "2024-02-28", 5000, 28, NAN, {"a": 0.75, "b": 0.25, "c": 0.0}),
+                holdout=HoldoutSummary(
+                    date(2024, 2, 1), date(2024, 2, 28), 5000, 28, NAN, {"a": 0.75, "b": 0.25, "c": 0.0}
+                ),
                 quantile=0.9,
             ),
             id="classes and a quantile",
@@ -114,7 +115,7 @@ def test_nan_is_written_as_null_and_read_as_nan() -> None:
     """NaN is not JSON, so it is null in the file, and a NaN again in every place that it can be in."""
     undefined = factories.difference(NAN, NAN, NAN)
     evidence = factories.evidence(
-        holdout=HoldoutSummary("2024-02-01", "2024-02-28", rows=0, days=0, label_mean=NAN),
+        holdout=HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=0, days=0, label_mean=NAN),
         challenger=factories.challenger(NAN, finite=False),
         baseline=Opponent("prior", {"roc_auc": 0.5, "log_loss": NAN}, undefined),
         champion=replace(factories.champion(), metrics={"roc_auc": NAN}, difference=undefined),
@@ -160,7 +161,7 @@ def test_all_are_measured_on_the_same_rows(task: str, metric: str) -> None:
         assert opponent.difference.value == pytest.approx(gained if evidence.higher_is_better else -gained)
         assert (opponent.difference.rounds, opponent.difference.blocks) == (200, 10)
     assert (evidence.holdout.rows, evidence.holdout.days) == (200, 10)
-    assert (evidence.champion.name, evidence.champion.as_of) == ("version 3", "2024-01-31")
+    assert (evidence.champion.name, evidence.champion.as_of) == ("version 3", date(2024, 1, 31))
 
 
 @pytest.mark.parametrize(("task", "metric"), TUNED_FOR)
@@ -169,7 +170,7 @@ def test_the_gate_decides_for_every_task_and_metric(task: str, metric: str) -> N
     pipeline = _pipeline(task, metric)
     minimum = -1e6 if Metric(task, metric).higher_is_better else 1e6
     gate, rows = pipeline.gate.model_copy(update={"minimum": minimum}), _rows(task)
-    nothing = {"champion": None, "champion_is": None}
+    nothing = {"champion": None, "champion_facts": None}
     if metric == "calibration_error":
         # a single probability for all is calibrated, so it takes another baseline to be better than it
         rows["baseline"] = 0.5 * rows["baseline"]
@@ -195,7 +196,7 @@ def test_the_metrics_are_of_the_predictions() -> None:
 
 def test_no_champion_is_no_opponent() -> None:
     """Before the first promotion there is only the baseline to compare with."""
-    assert _collected(_pipeline(), champion=None, champion_is=None).champion is None
+    assert _collected(_pipeline(), champion=None, champion_facts=None).champion is None
 
 
 def test_a_champion_that_cannot_be_scored_keeps_its_name_and_its_reason() -> None:
@@ -269,8 +270,8 @@ class TestThresholds:
         """The champion's F1 is at the champion's threshold, the challenger's at its own, and so is their difference."""
         evidence = _collected(
             self.pipeline,
-            challenger_is=CHALLENGER_IS | {"threshold": 0.03},
-            champion_is=CHAMPION_IS | {"threshold": 0.6},
+            challenger_facts=replace(CHALLENGER, threshold=0.03),
+            champion_facts=replace(CHAMPION, threshold=0.6),
         )
 
         assert evidence.champion is not None
@@ -281,7 +282,7 @@ class TestThresholds:
 
     def test_of_a_champion_without_one_is_the_challengers(self) -> None:
         """A champion that was registered without a threshold is measured like the challenger."""
-        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": 0.21})
+        evidence = _collected(self.pipeline, challenger_facts=replace(CHALLENGER, threshold=0.21))
 
         assert evidence.champion is not None
         assert evidence.champion.threshold == 0.21
@@ -289,14 +290,14 @@ class TestThresholds:
 
     def test_are_a_half_where_nothing_is_known(self) -> None:
         """Without any threshold a row is positive from a half on."""
-        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": None})
+        evidence = _collected(self.pipeline, challenger_facts=replace(CHALLENGER, threshold=None))
 
         assert evidence.challenger.threshold == 0.5
         assert evidence.challenger.metrics["f1"] == self._f1("challenger", 0.5)
 
     def test_a_baseline_has_the_one_that_suits_it_best(self) -> None:
         """One probability for all counts every row as positive, whatever the challenger's threshold."""
-        evidence = _collected(self.pipeline, challenger_is=CHALLENGER_IS | {"threshold": 0.9})
+        evidence = _collected(self.pipeline, challenger_facts=replace(CHALLENGER, threshold=0.9))
         share = self.rows["y_true"].mean()
 
         assert evidence.baseline.metrics["f1"] == pytest.approx(2 * share / (1 + share))

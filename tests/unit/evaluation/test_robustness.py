@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
+from include.core.json_document import to_json_types
 from include.evaluation.metrics import Metric
-from include.evaluation.numbers import without_nan
 from include.evaluation.robustness import PerturbationResult, measure_robustness
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def test_no_rows_are_not_perturbed() -> None:
 
 def test_it_comes_back_from_json() -> None:
     """A NaN is null in the evidence, and NaN again when it is read."""
-    kept = without_nan({"name": "one row at a time", "error": None, "metric": math.nan, "share_lost": 0.5})
+    kept = to_json_types({"name": "one row at a time", "error": None, "metric": math.nan, "share_lost": 0.5})
 
     found = TypeAdapter(PerturbationResult).validate_python(kept)
 

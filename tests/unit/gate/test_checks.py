@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def _lower(value: float, **changes: object) -> Evidence:
 
 
 def _holdout(rows: int = 5000, days: int = 28) -> HoldoutSummary:
-    return HoldoutSummary("2024-02-01", "2024-02-28", rows=rows, days=days, label_mean=0.3)
+    return HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=rows, days=days, label_mean=0.3)
 
 
 def _baseline(value: float, low: float, high: float) -> Opponent:

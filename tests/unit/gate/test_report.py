@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,7 +122,7 @@ def test_holdout_and_training_days_are_shown(gate: Gate) -> None:
 def test_the_shares_of_classes_are_shown(gate: Gate) -> None:
     """For several classes the frequent ones are listed, the most frequent first, without a mean."""
     shares = {"a": 0.05, "b": 0.5, "c": 0.2, "d": 0.1, "e": 0.06, "f": 0.04, "g": 0.03, "h": 0.02}
-    few = HoldoutSummary("2024-02-01", "2024-02-28", 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
+    few = HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), 5000, 28, math.nan, {"late": 0.25, "early": 0.75})
     many = replace(few, label_shares=shares)
 
     of_few, of_many = (
@@ -134,7 +135,7 @@ def test_the_shares_of_classes_are_shown(gate: Gate) -> None:
 
 def test_an_unknown_mean_is_not_shown(gate: Gate) -> None:
     """Without rows there is no mean of the labels."""
-    holdout = HoldoutSummary("2024-02-01", "2024-02-28", 0, 0, math.nan)
+    holdout = HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), 0, 0, math.nan)
 
     assert "Holdout  2024-02-01 to 2024-02-28, 0 rows" in _lines(factories.evidence(holdout=holdout), gate)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_each_failed_check_alone_keeps_the_champion(
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("GATE002", {"holdout": HoldoutSummary("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3)}),
+        ("GATE002", {"holdout": HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=40, days=28, label_mean=0.3)}),
         ("GATE006", {"champion": factories.champion(train_end="2024-02-10")}),
     ],
 )
@@ -128,7 +129,7 @@ def test_weak_evidence_is_inconclusive(code: str, changes: dict[str, object], ga
 def test_a_failed_check_outweighs_an_inconclusive_one(gate: Gate) -> None:
     """If one check fails and another is inconclusive, the verdict is keep, for the failed check's reason."""
     evidence = factories.evidence(
-        holdout=HoldoutSummary("2024-02-01", "2024-02-28", rows=40, days=28, label_mean=0.3),
+        holdout=HoldoutSummary(date(2024, 2, 1), date(2024, 2, 28), rows=40, days=28, label_mean=0.3),
         challenger=factories.challenger(0.55),
     )
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import traceback
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,12 +90,22 @@ def test_without_the_alias_there_is_no_champion(shop_model: Shop) -> None:
 
 
 def test_the_champion_has_the_facts_of_its_training(shop_model: Shop) -> None:
-    """Version, run, family, digest and days are those that were registered, and are JSON types."""
+    """Version, run, family, digest and days are those that were registered, and come back from JSON."""
     champion = _champion(shop_model)
 
     assert (champion.version, champion.run_key, champion.family) == (1, "night-1", "linear")
-    assert (champion.as_of, champion.train_start, champion.train_end) == ("2024-02-29", "2023-03-01", "2024-01-30")
-    assert Champion(**json.loads(json.dumps(champion.to_json()))) == champion
+    days = (champion.as_of, champion.train_start, champion.train_end)
+    assert days == (date(2024, 2, 29), date(2023, 3, 1), date(2024, 1, 30))
+    assert Champion.from_json(json.loads(json.dumps(champion.to_json()))) == champion
+
+
+def test_a_day_that_is_none_is_refused(shop_model: Shop, client: MlflowClient) -> None:
+    """Somebody changed the tag; the sentence names it, its value and the way out."""
+    shop_model.register("night-1")
+    client.set_model_version_tag(shop_model.name, "1", "nightshift.as_of", "last week")
+
+    with pytest.raises(ModelRefused, match=r"has the tag nightshift\.as_of 'last week', which is no day such as"):
+        find_champion(shop_model.name)
 
 
 def test_the_alias_decides_and_not_the_number(shop_model: Shop, client: MlflowClient) -> None:

@@ -18,7 +18,7 @@ def test_a_summary_sorts_features_by_mean_contribution_and_gives_their_direction
 
     first, second = summary.features
     assert (first.feature, first.mean, first.direction) == ("size", 1.5, 1.0)
-    assert first.points == [[-3.0, 0.0], [1.0, 0.5], [0.0, None], [2.0, 1.0]]
+    assert first.points == [(-3.0, 0.0), (1.0, 0.5), (0.0, None), (2.0, 1.0)]
     assert (second.feature, second.direction) == ("store", None)
     assert (summary.base, summary.rows, summary.unit) == (10.0, 4, "value")
     assert summary.to_json()["features"][1] == {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from include.evaluation.robustness import PerturbationResult
+from include.gate.answer import Answer
 from include.reports.card.blocks import Bullets, CardSection, Facts, Plot, Table, Text
 from include.reports.card.card import model_card
 from tests import factories
-from tests.unit.reports.card.facts import facts_of, shop_of
+from tests.unit.reports.card.described import described_run, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +71,7 @@ def test_every_task_has_all_sections_and_its_own_plots(task: str, champion: bool
     pipeline = shop_of(task, tmp_path, **PARTS)
     title, kinds = PLOTS[task]
 
-    card = model_card(pipeline, facts_of(pipeline, champion))
+    card = model_card(pipeline, described_run(pipeline, champion))
 
     assert [each.title for each in card.sections] == [each.format(plots=title) for each in TITLES]
     assert [each.kind for each in section(card, title).blocks if isinstance(each, Plot)] == kinds
@@ -83,7 +88,7 @@ def test_purpose_and_data_name_the_owner_and_the_windows(tmp_path: Path) -> None
     """The card names the owner, the prediction, and the days of training and holdout."""
     pipeline = shop_of("binary", tmp_path)
 
-    card = model_card(pipeline, facts_of(pipeline))
+    card = model_card(pipeline, described_run(pipeline))
 
     assert "owner: shop-team" in texts(section(card, "Purpose"))
     assert "predicts: the probability that revenue is 1" in texts(section(card, "Purpose"))
@@ -97,11 +102,11 @@ def test_purpose_and_data_name_the_owner_and_the_windows(tmp_path: Path) -> None
 def test_metrics_have_intervals_and_stand_beside_champion_and_baseline(tmp_path: Path) -> None:
     """The gate's metric is first; a model without a champion says so."""
     pipeline = shop_of("binary", tmp_path)
-    facts = facts_of(pipeline)
-    value, ends = facts["evidence"]["challenger"]["metrics"]["roc_auc"], facts["curves"]["intervals"]["roc_auc"]
+    run = described_run(pipeline)
+    value, ends = run.evidence.challenger.metrics["roc_auc"], run.curves.intervals["roc_auc"]
 
-    shown = texts(section(model_card(pipeline, facts), "Metrics"))
-    first = texts(section(model_card(pipeline, facts_of(pipeline, champion=False)), "Metrics"))
+    shown = texts(section(model_card(pipeline, run), "Metrics"))
+    first = texts(section(model_card(pipeline, described_run(pipeline, champion=False)), "Metrics"))
 
     assert shown.splitlines()[0] == "metric | challenger | 95 % interval | champion (version 3) | baseline (prior)"
     assert shown.splitlines()[1].startswith(f"roc_auc (the gate's) | {value:.4f} | {ends[0]:.4f} to {ends[1]:.4f} | 0.")
@@ -113,10 +118,11 @@ def test_metrics_have_intervals_and_stand_beside_champion_and_baseline(tmp_path:
 def test_the_card_says_what_was_not_measured(tmp_path: Path) -> None:
     """Without curves, contributions, slices or groups, each section stays and says what it lacks."""
     pipeline = shop_of("regression", tmp_path)
-    facts = facts_of(pipeline, importance=[], contributions=None, curves=None)
-    facts["evidence"] |= {"slices": [], "fairness": None, "operation": None, "robustness": None}
+    run = described_run(pipeline, importance=[], contributions=None, curves=None)
+    evidence = replace(run.evidence, slices=[], fairness=None, operation=None, robustness=None)
+    run = replace(run, evidence=evidence)
 
-    card = model_card(pipeline, facts)
+    card = model_card(pipeline, run)
 
     assert "gate.slices names no column" in texts(section(card, "Slices"))
     assert "gate.sensitive names no column" in texts(section(card, "Fairness"))
@@ -131,15 +137,20 @@ def test_the_card_says_what_was_not_measured(tmp_path: Path) -> None:
 def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
     """They list losses, unknown slices, warnings, and that the gate did not promote the model."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99, **PARTS)
-    facts = facts_of(pipeline)
-    facts["evidence"]["robustness"] = [
-        {"name": "numeric noise", "error": None, "metric": 0.6, "share_lost": 0.4},
-        {"name": "shuffled rows", "error": "it raised ValueError", "metric": None, "share_lost": None},
-    ]
-    facts["evidence"]["slices"][0]["challenger"] = None
-    facts["verdict"]["results"][1] |= {"outcome": "warn", "explanation": "there are few rows"}
+    run = described_run(pipeline)
+    evidence = replace(
+        run.evidence,
+        robustness=[
+            PerturbationResult("numeric noise", None, 0.6, 0.4),
+            PerturbationResult("shuffled rows", "it raised ValueError", math.nan, math.nan),
+        ],
+        slices=[replace(run.evidence.slices[0], challenger=math.nan)],
+    )
+    first, second, *others = run.verdict.results
+    warned = replace(second, outcome="warn", explanation="there are few rows")
+    run = replace(run, evidence=evidence, verdict=replace(run.verdict, results=[first, warned, *others]))
 
-    limits = texts(section(model_card(pipeline, facts), "Limits"))
+    limits = texts(section(model_card(pipeline, run), "Limits"))
 
     for limit in (
         "The model has learned from rows of 2023-03-01 to 2024-01-30",
@@ -155,27 +166,30 @@ def test_the_limits_follow_from_the_evidence(tmp_path: Path) -> None:
 def test_the_decision_explains_every_check(tmp_path: Path) -> None:
     """A failed check links to its page; the verdict is the gate's."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99)
-    facts = facts_of(pipeline)
+    run = described_run(pipeline)
 
-    card = model_card(pipeline, facts)
+    card = model_card(pipeline, run)
 
     shown = texts(section(card, "Decision"))
-    assert card.verdict == facts["verdict"]["verdict"] == "keep"
-    assert facts["verdict"]["reason"] in shown
+    assert card.verdict == run.verdict.verdict == "keep"
+    assert run.verdict.reason in shown
     assert "GATE003 | fail | reaches the minimum | roc_auc" in shown
     assert "(docs/checks/GATE003.md)" in shown
-    assert shown.count("GATE0") >= len(facts["verdict"]["results"])
+    assert shown.count("GATE0") >= len(run.verdict.results)
 
 
 def test_the_card_has_the_version_and_the_approval(tmp_path: Path) -> None:
     """It names the version, its alias, and who approved it with which words."""
     pipeline = shop_of("binary", tmp_path)
-    facts = facts_of(pipeline) | {
-        "registration": {"version": 4, "alias": "challenger", "note": "not promoted: held by bo"},
-        "approval": {"approved": True, "by": "ada", "at": "2024-03-01T06:00:00+00:00", "reason": "looks well"},
-    }
+    run = described_run(
+        pipeline,
+        version=4,
+        alias="challenger",
+        note="not promoted: held by bo",
+        answer=Answer(True, "ada", "looks well", datetime(2024, 3, 1, 6, tzinfo=UTC)),
+    )
 
-    card = model_card(pipeline, facts)
+    card = model_card(pipeline, run)
 
     assert "version: 4, registered as challenger; not promoted: held by bo" in texts(section(card, "Purpose"))
     assert "Approved by ada, 2024-03-01T06:00:00+00:00: looks well" in texts(section(card, "Decision"))
@@ -185,7 +199,7 @@ def test_the_card_says_that_a_model_is_not_registered(tmp_path: Path) -> None:
     """It invents neither a version nor an approval."""
     pipeline = shop_of("binary", tmp_path)
 
-    card = model_card(pipeline, facts_of(pipeline))
+    card = model_card(pipeline, described_run(pipeline))
 
     assert "version: not registered" in texts(section(card, "Purpose"))
     assert "pproved" not in texts(section(card, "Decision"))
@@ -194,9 +208,9 @@ def test_the_card_says_that_a_model_is_not_registered(tmp_path: Path) -> None:
 def test_the_card_says_that_nobody_answered(tmp_path: Path) -> None:
     """A missing answer is attributed to nobody."""
     pipeline = shop_of("binary", tmp_path)
-    unanswered = {"approved": False, "by": None, "at": "2024-03-01T06:00:00+00:00", "reason": ""}
+    unanswered = Answer(False, None, "", datetime(2024, 3, 1, 6, tzinfo=UTC))
 
-    card = model_card(pipeline, facts_of(pipeline) | {"approval": unanswered})
+    card = model_card(pipeline, described_run(pipeline, answer=unanswered))
 
     shown = texts(section(card, "Decision"))
     assert "Rejected because nobody answered in time, 2024-03-01T06:00:00+00:00" in shown.splitlines()
@@ -205,8 +219,8 @@ def test_the_card_says_that_nobody_answered(tmp_path: Path) -> None:
 def test_the_card_says_that_the_champion_cannot_be_scored(tmp_path: Path) -> None:
     """Its metrics are missing, and the reason is shown."""
     pipeline = shop_of("binary", tmp_path)
-    facts = facts_of(pipeline)
     broken = factories.evidence(champion=factories.champion(metrics=None, difference=None, error="it is gone"))
-    facts["evidence"] = broken.to_json()
 
-    assert "The champion cannot be scored: it is gone" in texts(section(model_card(pipeline, facts), "Metrics"))
+    card = model_card(pipeline, described_run(pipeline, evidence=broken))
+
+    assert "The champion cannot be scored: it is gone" in texts(section(card, "Metrics"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
@@ -15,10 +16,13 @@ from include.reports.card.blocks import Bullets, Card, CardSection, Facts, Table
 from include.reports.card.card import model_card
 from include.reports.card.html import html_card
 from include.reports.card.markdown import markdown_card
-from tests.unit.reports.card.facts import facts_of, shop_of
+from tests.unit.reports.card.described import described_run, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from include.config.pipeline import Pipeline
+    from include.reports.card.described_run import DescribedRun
 
 EVIL = '<script>alert("1")</script>'
 TASKS = ["binary", "multiclass", "regression", "forecasting"]
@@ -48,26 +52,42 @@ class _Balance(HTMLParser):
         assert self.open.pop() == tag
 
 
-def evil_facts(folder: Path, task: str) -> tuple[Any, dict[str, Any]]:
+def evil_run(folder: Path, task: str, explanation: str = EVIL) -> tuple[Pipeline, DescribedRun]:
     """Return a pipeline and a run in which every name and text from outside is hostile."""
     pipeline = shop_of(task, folder, slices=["store"], sensitive=["store"])
     pipeline = pipeline.model_copy(update={"description": EVIL, "owner": EVIL})
-    facts = facts_of(pipeline)
-    facts["challenger"] |= {"family": EVIL, "features": [EVIL], "reasons": [EVIL]}
-    facts["evidence"]["slices"][0] |= {"column": EVIL, "value": EVIL}
-    facts["evidence"]["champion"] |= {"name": EVIL, "error": EVIL}
-    facts["verdict"]["reason"] = EVIL
-    facts["verdict"]["results"][0] |= {"explanation": EVIL, "outcome": "fail"}
-    facts["importance"][0]["feature"] = facts["contributions"]["features"][0]["feature"] = EVIL
+    run = described_run(pipeline)
+    [member] = run.challenger.chosen.members
+    chosen = replace(run.challenger.chosen, members=[replace(member, family=EVIL)], features=[EVIL], reasons=[EVIL])
+    evidence = replace(
+        run.evidence,
+        slices=[replace(run.evidence.slices[0], column=EVIL, value=EVIL)],
+        champion=replace(run.evidence.champion, name=EVIL, error=EVIL),
+    )
+    result, *results = run.verdict.results
+    verdict = replace(
+        run.verdict, reason=EVIL, results=[replace(result, explanation=explanation, outcome="fail"), *results]
+    )
+    first, *features = run.contributions.features
+    curves = run.curves
     if task == "multiclass":
-        facts["curves"]["confusion"]["classes"][0] = EVIL
-    return pipeline, facts
+        classes = [EVIL, *curves.confusion.classes[1:]]
+        curves = replace(curves, confusion=replace(curves.confusion, classes=classes))
+    return pipeline, replace(
+        run,
+        challenger=replace(run.challenger, chosen=chosen),
+        evidence=evidence,
+        verdict=verdict,
+        importance=[replace(run.importance[0], feature=EVIL), *run.importance[1:]],
+        contributions=replace(run.contributions, features=[replace(first, feature=EVIL), *features]),
+        curves=curves,
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_page_runs_and_loads_nothing_whatever_it_shows(task: str, tmp_path: Path) -> None:
     """Names and texts from data stay texts; all elements are closed, and there is no script."""
-    page = html_card(model_card(*evil_facts(tmp_path, task)))
+    page = html_card(model_card(*evil_run(tmp_path, task)))
 
     parsed = _Balance()
     parsed.feed(page)
@@ -84,7 +104,7 @@ def test_every_chart_is_a_valid_drawing_with_a_table(task: str, tmp_path: Path) 
     """Each SVG is well-formed and named, has no NaN, and draws inside its area."""
     pipeline = shop_of(task, tmp_path)
 
-    page = html_card(model_card(pipeline, facts_of(pipeline)))
+    page = html_card(model_card(pipeline, described_run(pipeline)))
 
     drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(drawings) == {"binary": 4}.get(task, 3)
@@ -103,7 +123,7 @@ def test_a_page_starts_with_the_verdict_and_links_to_its_sections(tmp_path: Path
     """A reader sees the decision first."""
     pipeline = shop_of("binary", tmp_path, minimum=0.99)
 
-    card = model_card(pipeline, facts_of(pipeline))
+    card = model_card(pipeline, described_run(pipeline))
     page = html_card(card)
 
     assert '<p class="verdict keep">verdict: keep</p>' in page
@@ -115,10 +135,7 @@ def test_a_page_starts_with_the_verdict_and_links_to_its_sections(tmp_path: Path
 @pytest.mark.parametrize("task", TASKS)
 def test_markdown_has_every_section_and_complete_tables(task: str, tmp_path: Path) -> None:
     """Each line of a table has as many cells as its head, whatever the values contain."""
-    pipeline, facts = evil_facts(tmp_path, task)
-    facts["verdict"]["results"][0]["explanation"] = "a | b\n\n# c"
-
-    card = model_card(pipeline, facts)
+    card = model_card(*evil_run(tmp_path, task, explanation="a | b\n\n# c"))
     text = markdown_card(card)
 
     for section in card.sections:

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from include.evaluation.curves import ResidualGroup
+from include.evaluation.importance import Importance
 from include.reports.card.blocks import Plot, Table
 from include.reports.card.plots import MAX_NAME_CHARACTERS, draw
 from include.reports.card.svg import Axes, Drawing, ticks
@@ -15,13 +17,13 @@ TABLE = Table([], [])
 
 def bars(*features: tuple[str, float]) -> ElementTree.Element:
     """Return the drawing of the importance of some features."""
-    data = [{"feature": name, "mean": mean} for name, mean in features]
+    data = [Importance(name, mean, 0.0) for name, mean in features]
     return ElementTree.fromstring(draw(Plot("bars", "Importance", data, TABLE)))  # noqa: S314  our own drawing
 
 
 def test_texts_and_labels_are_escaped() -> None:
     """A feature's name is whatever a team's query calls it."""
-    svg = draw(Plot("bars", 'a "b" <c>', [{"feature": "<script>", "mean": 1.0}], TABLE))
+    svg = draw(Plot("bars", 'a "b" <c>', [Importance("<script>", 1.0, 0.0)], TABLE))
 
     assert "<script>" not in svg
     assert "&lt;script&gt;" in svg
@@ -44,7 +46,7 @@ def test_a_negative_importance_has_no_bar() -> None:
 
 def test_equal_residuals_are_drawn() -> None:
     """A constant model has one predicted value, which must not divide by 0."""
-    group = {"predicted": 5.0, "rows": 3, "low": 0.0, "median": 0.0, "high": 0.0}
+    group = ResidualGroup(rows=3, predicted=5.0, low=0.0, median=0.0, high=0.0)
 
     svg = draw(Plot("residuals", "Residuals", [group], TABLE))
 

@@ -43,7 +43,9 @@ SEVERAL = (
 
 def plan(predictions: int | None = None) -> MonitoringPlan:
     """Return a plan as of 20 March."""
-    champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
+    champion = Champion(
+        3, "night", "linear", "0" * 64, "models:/m-1", date(2024, 3, 1), date(2023, 3, 1), date(2024, 2, 1)
+    )
     return MonitoringPlan("shop", "night", date(2024, 3, 20), {"sales": 3}, champion, predictions, 1)
 
 

@@ -45,7 +45,9 @@ def test_the_newest_published_day_is_the_default(
     shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: int
 ) -> None:
     """A day that was published without rows counts; an old day that is announced again does not."""
-    champion = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-03-01", "2023-03-01", "2024-02-01")
+    champion = Champion(
+        3, "night", "linear", "0" * 64, "models:/m-1", date(2024, 3, 1), date(2023, 3, 1), date(2024, 2, 1)
+    )
     monkeypatch.setattr(lake, "latest_version", lambda uri: 4)
     monkeypatch.setattr(lake, "days_with_rows", lambda uri, version: ["2024-03-17", "2024-03-18"])
     monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))

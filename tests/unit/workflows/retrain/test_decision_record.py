@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from include.gate.answer import Answer
 from include.registry.champion import Champion
 from include.workflows.retrain.decision_record import champions_of
-from include.workflows.retrain.documents import Answer, RegistrationResult
+from include.workflows.retrain.documents import RegistrationResult
 from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def planned(version: int | None) -> RunPlan:
     """Return the plan of a run that compares to a version."""
-    days = ("2024-03-19", "2023-03-01", "2024-01-30")
+    days = (date(2024, 3, 19), date(2023, 3, 1), date(2024, 1, 30))
     champion = version and Champion(version, "night-1", "linear", "0" * 64, "models:/m-1", *days)
     return replace(plan(), champion=champion or None)
 
@@ -39,7 +40,7 @@ def test_the_champion_before_and_after_a_run(
     """Only a promotion changes the champion; a run that registered nothing leaves the one it compared to."""
     plan = planned(3)
 
-    assert champions_of(plan, RegistrationResult.from_json(registration, plan)) == champions
+    assert champions_of(plan, RegistrationResult.read(registration, plan)) == champions
 
 
 def test_a_run_that_lost_to_another_names_its_champion() -> None:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from include.config.loader import load_pipeline
+from include.evaluation.collect import ChampionFacts
 from include.evaluation.metrics import Metric
 from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
-from include.workflows.retrain.explain import card_documents, explanations, sample, write_explanations
+from include.workflows.retrain.explain import (
+    Explanations,
+    card_documents,
+    read_explanations,
+    sample,
+    write_explanations,
+)
 from include.workflows.retrain.measure import ChampionModel, HoldoutRows
-from tests.unit.reports.card.facts import facts_of, shop_of
+from tests.unit.reports.card.described import described_run, shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_files import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+CHAMPION = ChampionFacts(3, date(2024, 1, 31), date(2024, 1, 1))
 
 
 class Broken:
@@ -38,9 +48,9 @@ def holdout(task: str) -> tuple[HoldoutRows, Any]:
     frame = untidy_frame(task)
     rows = frame.tail(200)
     y = rows["label"].to_numpy("float64")
-    return HoldoutRows(rows, y, frame["label"].head(400).to_numpy("float64"), "2024-02-01", "2024-02-28"), frame.head(
-        400
-    )
+    learned = frame.head(400)
+    days = date(2024, 2, 1), date(2024, 2, 28)
+    return HoldoutRows(rows, y, learned["label"].to_numpy("float64"), *days), learned
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
@@ -55,19 +65,19 @@ def test_curves_and_contributions_are_written_beside_the_evidence(task: str, tmp
     model = fit_model(pipeline, learned, "linear", {"strength": 1.0}, 1)
     measure = Metric.of(pipeline.training)
 
-    write_explanations(pipeline, plan(), model, ChampionModel({}, model), rows, learned, measure)
-    found = explanations(plan())
-    write_explanations(pipeline, plan(), model, ChampionModel({}, Broken()), rows, learned, measure)  # type: ignore[arg-type]
-    alone = explanations(plan())
+    write_explanations(pipeline, plan(), model, ChampionModel(CHAMPION, model), rows, learned, measure)
+    found = read_explanations(plan())
+    write_explanations(pipeline, plan(), model, ChampionModel(CHAMPION, Broken()), rows, learned, measure)  # type: ignore[arg-type]
+    alone = read_explanations(plan())
 
-    assert found["contributions"]["method"] == "exact, of a linear model"
-    assert found["contributions"]["rows"] == 200
-    assert found["contributions"]["features"][0]["feature"] == "signal"
+    assert found.contributions.method == "exact, of a linear model"
+    assert found.contributions.rows == 200
+    assert found.contributions.features[0].feature == "signal"
     if task == "binary":
-        assert [each["model"] for each in found["curves"]["roc"]] == ["challenger", "champion"]
-        assert [each["model"] for each in alone["curves"]["roc"]] == ["challenger"]
+        assert [each.model for each in found.curves.roc] == ["challenger", "champion"]
+        assert [each.model for each in alone.curves.roc] == ["challenger"]
     else:
-        assert found["curves"]["residuals"] == alone["curves"]["residuals"]
+        assert found.curves.residuals == alone.curves.residuals
 
 
 def test_a_failed_explanation_is_logged_and_left_out(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -78,10 +88,10 @@ def test_a_failed_explanation_is_logged_and_left_out(shop: Path, caplog: pytest.
     with caplog.at_level(logging.WARNING):
         write_explanations(pipeline, plan(), Broken(), None, rows, learned, Metric("regression", "mae"))  # type: ignore[arg-type]
 
-    assert explanations(plan()) == {"curves": None, "contributions": None}
+    assert read_explanations(plan()) == Explanations()
     for name in ("curves", "contributions"):
         assert f"the {name} were not measured: ValueError('no threads left')" in caplog.text
-    card = card_documents(pipeline, facts_of(pipeline) | explanations(plan()))
+    card = card_documents(pipeline, described_run(pipeline, curves=None, contributions=None))
     assert "were not measured in this run" in card["model_card.md"]
 
 
@@ -89,14 +99,14 @@ def test_a_run_of_an_older_nightshift_has_no_explanations(home: Path) -> None:
     """Its folder lacks the files, which is no error."""
     run_files.write_json(files.folder(plan()) / "importance.json", [])
 
-    assert explanations(plan()) == {}
+    assert read_explanations(plan()) == Explanations()
 
 
 def test_a_card_that_fails_is_logged_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The version is registered without a card."""
     pipeline = shop_of("regression", tmp_path)
 
-    assert card_documents(pipeline, facts_of(pipeline) | {"features": {}}) == {}
+    assert card_documents(pipeline, described_run(pipeline, features=None)) == {}
     assert "the model card was not written" in caplog.text
 
 

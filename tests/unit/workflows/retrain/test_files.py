@@ -10,10 +10,11 @@ import pytest
 
 from include.core import settings
 from include.core.errors import OtherRelease
+from include.gate.answer import Answer
 from include.lake import run_files
 from include.training.challenger import ChallengerSpec, Member
+from include.training.fitted_challenger import FittedChallenger
 from include.workflows.retrain import files
-from include.workflows.retrain.documents import Answer, FittedChallenger
 from include.workflows.retrain.plan import RunPlan
 from tests import factories
 

@@ -168,7 +168,9 @@ def test_without_mlflow_there_is_no_plan(
 @pytest.mark.parametrize("with_champion", [True, False])
 def test_a_plan_that_was_written_is_read(with_champion: bool) -> None:
     """A plan is equal after a round trip through JSON, with a champion or without."""
-    champion = Champion(3, "night-0", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30")
+    champion = Champion(
+        3, "night-0", "linear", "0" * 64, "models:/m-1", date(2024, 1, 4), date(2023, 10, 1), date(2023, 12, 30)
+    )
     plan = RunPlan(
         pipeline="shop",
         run_key="night",

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 FIRST, LAST = date(2024, 1, 5), date(2024, 1, 11)
-CHAMPION = Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2023-12-31", "2023-10-01", "2023-12-30")
+CHAMPION = Champion(
+    3, "night", "linear", "0" * 64, "models:/m-1", date(2023, 12, 31), date(2023, 10, 1), date(2023, 12, 30)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +142,7 @@ def test_predictions_of_training_days_are_logged(ingested: Pipeline, caplog: pyt
     plan_scoring(ingested, "night")
     assert "look better than they are" not in caplog.text
 
-    early = replace(CHAMPION, train_end=FIRST.isoformat())
+    early = replace(CHAMPION, train_end=FIRST)
     planning._warn_of_biased_predictions(ingested, FIRST, early)
     assert (
         "predictions as of 2024-01-05 look better than they are, because version 3 learned from days up to 2024-01-05"

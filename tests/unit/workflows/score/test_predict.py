@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,17 @@ def shop(task: str, key: str = "store_day") -> Pipeline:
 
 def champion(threshold: float | None = None) -> Champion:
     """Return a champion."""
-    return Champion(3, "night", "linear", "0" * 64, "models:/m-1", "2024-01-04", "2023-10-01", "2023-12-30", threshold)
+    return Champion(
+        3,
+        "night",
+        "linear",
+        "0" * 64,
+        "models:/m-1",
+        date(2024, 1, 4),
+        date(2023, 10, 1),
+        date(2023, 12, 30),
+        threshold,
+    )
 
 
 def rows(count: int = 6, **more: Any) -> pa.Table:
