@@ -78,6 +78,11 @@ class TuningResult:
         """Return the fields as JSON types."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> TuningResult:
+        """Make a result from that of `to_json`."""
+        return cls(**{**fields, "trials": [TrialResult(**trial) for trial in fields["trials"]]})
+
 
 def tuning_table(results: Mapping[str, TuningResult], metric: str) -> str:
     """Return the results as a table of text, for the log."""

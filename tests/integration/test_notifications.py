@@ -61,7 +61,7 @@ def test_a_verdict_and_a_failure_arrive_and_a_success_does_not(
 
     good, retrained, bad = run_dags(
         ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 1, "dry_run": True}),
+        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 30, "dry_run": True}),
         ("shop.ingest", {"start": "2024-03-21", "end": "2024-03-21"}),
     )
 

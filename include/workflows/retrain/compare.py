@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.config.pipeline import Pipeline
+    from include.evaluation.search import SearchProgress
     from include.workflows.retrain.documents import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
     from include.workflows.retrain.plan import RunPlan
@@ -68,6 +69,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
             champion,
             read_refits(pipeline, plan, challenger.made_from, metric, holdout.y),
             label_coverage(pipeline, frame, split),
+            _search(pipeline, plan),
         ).to_json()
     run_files.write_json(files.folder(plan) / "evidence.json", evidence)
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
@@ -89,6 +91,26 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     for line in verdict_table(evidence, verdict).splitlines():
         log.info("%s", line)
     return verdict.to_json()
+
+
+def _search(pipeline: Pipeline, plan: RunPlan) -> SearchProgress:
+    """Return how far the search of this run came."""
+    from include.evaluation.search import CandidateTried, SearchProgress
+    from include.training.candidates import candidates_of
+
+    training, candidates = pipeline.training, candidates_of(pipeline.training)
+    tried = [
+        CandidateTried(
+            family=family,
+            finished=sum(trial.state == "complete" for trial in result.trials),
+            seconds=result.seconds,
+            searches=candidates[family].searches,
+            failed=any(trial.state == "fail" for trial in result.trials),
+            note=result.note,
+        )
+        for family, result in files.tuning(plan).items()
+    ]
+    return SearchProgress(tried, None if training.deterministic else plan.tuning_seconds, training.tuning.parallel)
 
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:

@@ -66,7 +66,7 @@ def tuning(plan: RunPlan) -> dict[str, TuningResult]:
         plan,
         "tuning.json",
         "the result of the search",
-        lambda families: {family: TuningResult(**fields) for family, fields in families.items()},
+        lambda families: {family: TuningResult.from_json(fields) for family, fields in families.items()},
     )
 
 

@@ -71,7 +71,7 @@ def test_the_defaults_come_from_the_pipeline(ingested: Pipeline) -> None:
     """Seconds and seed are those of pipeline.yaml, and the run is no dry run."""
     plan = plan_run(ingested, "night")
 
-    assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (2, 7, False)
+    assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (60, 7, False)
 
 
 def test_the_arguments_of_a_run_are_followed(ingested: Pipeline) -> None:
