@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from include.evaluation.numbers import without_nan
-from include.gate.check import NotApplicable
+from include.gate.check import NotApplicable, NotMeasured
 from include.gate.selection import select_checks, severity_of
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def _judge(check: Check, evidence: Evidence, gate: Gate) -> tuple[Outcome, str]:
         explanation = check.explain(evidence, gate)
     except NotApplicable as reason:
         return "not applicable", str(reason)
+    except NotMeasured as reason:  # visible every night, so that somebody gives the run what it needs
+        return "warn", str(reason)
     return ("pass", "") if explanation is None else (_FIRED[severity_of(check, gate)], explanation)
 
 
