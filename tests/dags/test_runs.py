@@ -45,7 +45,7 @@ def test_a_dry_run_registers_nothing(run_dags: RunDags, shop: Path) -> None:
     )
 
     assert outcome.state == "success", outcome.log[-3000:]
-    assert "dry run: nothing registered" in outcome.log
+    assert "NOT PROMOTED: this is a dry run, which registers nothing (the verdict was promote)" in outcome.log
     assert "VERDICT  promote" in outcome.log
 
 

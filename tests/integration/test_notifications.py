@@ -67,7 +67,7 @@ def test_a_verdict_and_a_failure_arrive_and_a_success_does_not(
 
     assert [good.state, retrained.state, bad.state] == ["success", "success", "failed"], retrained.log[-3000:]
     assert [mail["Subject"] for mail in mailbox.mails] == [
-        "shop as of 2024-03-20: promote (nothing registered)",
+        "shop as of 2024-03-20: not promoted, verdict promote (nothing registered)",
         "shop: sales.validate failed in shop.ingest",
     ]
     assert mailbox.recipients == [["ml-team@example.org", "night-watch@example.org"]] * 2

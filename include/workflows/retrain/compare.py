@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.core.errors import NightshiftError
+from include.core.errors import NightshiftError, TrackingUnavailable
 from include.lake import run_files
 from include.workflows.retrain import files
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.evaluation.search import SearchProgress
+    from include.gate.verdict import Verdict
     from include.workflows.retrain.documents import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
     from include.workflows.retrain.plan import RunPlan
@@ -88,9 +89,23 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> dict[str, Any]:
     evidence = files.evidence(plan)
     verdict = decide(evidence, pipeline.gate)
     run_files.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
+    log.info("%s: %s", pipeline.name, _expected_outcome(pipeline, plan, verdict))
     for line in verdict_table(evidence, verdict).splitlines():
         log.info("%s", line)
     return verdict.to_json()
+
+
+def _expected_outcome(pipeline: Pipeline, plan: RunPlan, verdict: Verdict) -> str:
+    """Return what the run will do to the champion; a hold that cannot be read now is found at the registration."""
+    from include.registry.promotion import held
+    from include.workflows.retrain.outcome import expected_outcome
+
+    try:
+        hold = held(pipeline.name) if verdict.verdict == "promote" and not plan.dry_run else None
+    except TrackingUnavailable as error:
+        log.warning("%s: whether promotions are held is not known yet: %s", pipeline.name, error)
+        hold = None
+    return expected_outcome(pipeline, plan, verdict, hold)
 
 
 def _search(pipeline: Pipeline, plan: RunPlan) -> SearchProgress:
