@@ -92,6 +92,17 @@ def as_of_param(empty: str = "the last day ingested") -> Param:
     )
 
 
+def whole_number_param(*, optional: bool = False, **more: Any) -> Param:
+    """Return a form field for a whole number from 1.
+
+    The schema says so as `exclusiveMinimum`: the browser's form turns a number below `minimum` into the minimum without
+    a word, and sends the run. The API server refuses a number that breaks either.
+    """
+    if optional:
+        return Param(None, type=["null", "integer"], exclusiveMinimum=0, **more)
+    return Param(**more, type="integer", exclusiveMinimum=0)
+
+
 def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:
     """Return the default arguments of a pipeline's tasks: owner, priority, retries and notifications."""
     return {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
+from dags.pipelines import ANSWER, for_each_pipeline, task_defaults, whole_number_param
 from include.config import task_ids
 from plugins.notifications import approval_notifiers, overdue_callbacks
 from plugins.operators.promote_version import AskAnotherOperator, PromoteVersionOperator
@@ -27,7 +27,7 @@ HOURS = 12
 def form() -> dict[str, Param]:
     """Return the form of a promotion."""
     return {
-        "version": Param(type="integer", minimum=1, title="Version", description="Registered version to promote."),
+        "version": whole_number_param(title="Version", description="Registered version to promote."),
         "reason": Param(type="string", minLength=1, title="Reason", description="Why; kept in the decision record."),
     }
 

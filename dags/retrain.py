@@ -20,6 +20,7 @@ from dags.pipelines import (
     retrain_wanted,
     task_defaults,
     training_task,
+    whole_number_param,
 )
 from include.config import task_ids
 from plugins.notifications import approval_notifiers, overdue_callbacks, verdict_notifiers
@@ -35,12 +36,10 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
     """Return the form of a retraining run."""
     return {
         "as_of": as_of_param(),
-        "tuning_seconds": Param(
-            pipeline.training.tuning.seconds,
-            type="integer",
-            minimum=1,
+        "tuning_seconds": whole_number_param(
+            default=pipeline.training.tuning.seconds,
             title="Tuning seconds",
-            description="Time budget of the search in seconds, shared by all candidates.",
+            description="Time budget of the search in seconds, shared by all candidates; at least 1.",
         ),
         "dry_run": Param(
             False,

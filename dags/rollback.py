@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
-from dags.pipelines import ANSWER, for_each_pipeline, task_defaults
+from dags.pipelines import ANSWER, for_each_pipeline, task_defaults, whole_number_param
 from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.change_champion import ChangeChampionOperator
@@ -32,12 +32,10 @@ def form() -> dict[str, Param]:
             title="Decision",
             description="rollback: restore a champion and hold. hold: stop promotions. release: allow them again.",
         ),
-        "version": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
+        "version": whole_number_param(
+            optional=True,
             title="Version",
-            description="Version to restore. Empty: the previous champion.",
+            description="Only for rollback: the version to restore. Empty: the previous champion.",
         ),
         "reason": Param("", type="string", title="Reason", description="Why; kept in the decision record."),
     }

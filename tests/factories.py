@@ -24,6 +24,7 @@ from include.evaluation.plausibility import Plausibility
 from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.reload import Reload
 from include.evaluation.robustness import PerturbationResult
+from include.evaluation.search import CandidateTried, SearchProgress
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.registry.records.record import Record
@@ -65,7 +66,7 @@ training:
   holdout_days: 14
   gap_days: 1
   candidates: [lightgbm, linear]
-  tuning: {seconds: 2, trials: 2, folds: 2, sample_rows: 1000}
+  tuning: {seconds: 60, trials: 2, folds: 2, sample_rows: 1000}
   seed: 7
 gate:
   minimum: 50
@@ -228,6 +229,7 @@ def evidence(**changes: object) -> Evidence:
         "operation": Operation(2_000_000, 5.0, 200_000.0, rows=5000),
         "signature": Signature({"visitors": "number"}, added=[], missing=[], changed=[]),
         "reload": Reload(True, 0.0, rows=1000, seconds=2.0),
+        "search": SearchProgress([CandidateTried("lightgbm", 12, 50.0), CandidateTried("linear", 3, 10.0)], 60.0),
         "labels": LabelCoverage(Coverage("", 5000, 5000, 1.0)),
     }
     if changes.get("champion", fields["champion"]) is None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option(
     "--cut-offs", type=click.IntRange(min=1), default=20, show_default=True, help="Number of cut-off times to check."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random cut-off times.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cut-off times."
+)
 def prove_features(pipeline: str, as_of: datetime | None, cut_offs: int, seed: int) -> None:
     """Check PIPELINE's features for leakage from the future.
 

@@ -20,6 +20,7 @@ from include.evaluation.prediction_drift import PredictionDrift  # noqa: TC001
 from include.evaluation.refits import Refits  # noqa: TC001
 from include.evaluation.reload import Reload  # noqa: TC001
 from include.evaluation.robustness import PerturbationResult  # noqa: TC001
+from include.evaluation.search import SearchProgress  # noqa: TC001
 from include.evaluation.signature import Signature  # noqa: TC001
 from include.evaluation.slices import SliceResult  # noqa: TC001
 
@@ -104,7 +105,7 @@ class Evidence(JsonDocument):
     ----------
     quantile
         The quantile of pinball; None where the task has no such metric.
-    slices, fairness, calibration, plausibility, robustness, operation, signature, reload, refits, labels
+    slices, fairness, calibration, plausibility, robustness, operation, signature, reload, refits, labels, search
         Results of the modules of these names; None where they were not measured.
     shift
         Drift of the predictions against the champion's; None without a champion.
@@ -132,3 +133,4 @@ class Evidence(JsonDocument):
     reload: Reload | None = None
     refits: Refits | None = None
     labels: LabelCoverage | None = None
+    search: SearchProgress | None = None

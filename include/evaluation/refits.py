@@ -15,7 +15,16 @@ class Refits:
     ----------
     seeds, values
         The seed of each refit, and its value of the gate's metric.
+    seconds
+        Seconds that the run had for all refits; None where it did not say.
+    needed_seconds
+        Seconds of tuning with which there is time for the refits that the gate needs; None where time was not lacking.
+    failed
+        Number of refits that failed.
     """
 
     seeds: list[int]
     values: list[Number]
+    seconds: Number | None = None
+    needed_seconds: int | None = None
+    failed: int = 0

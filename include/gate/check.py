@@ -19,6 +19,10 @@ class NotApplicable(Exception):
     """The check has nothing to judge in this evidence; the message says why."""
 
 
+class NotMeasured(Exception):
+    """The check applies, and the run has not measured what it judges; the message says why and what to change."""
+
+
 class Check:
     """One rule of the gate.
 
@@ -52,6 +56,8 @@ class Check:
         ------
         NotApplicable
             If the evidence has nothing to judge.
+        NotMeasured
+            If the evidence lacks what this pipeline's gate asks for; the verdict then has a warning.
         """
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import JsonValue  # noqa: TC002  pydantic reads the fields
 
 from include.core.json_document import JsonDocument, to_json_types
-from include.gate.check import NotApplicable
+from include.gate.check import NotApplicable, NotMeasured
 from include.gate.selection import select_checks, severity_of
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def _judge(check: Check, evidence: Evidence, gate: Gate) -> tuple[Outcome, str]:
         explanation = check.explain(evidence, gate)
     except NotApplicable as reason:
         return "not applicable", str(reason)
+    except NotMeasured as reason:  # visible every night, so that somebody gives the run what it needs
+        return "warn", str(reason)
     return ("pass", "") if explanation is None else (_FIRED[severity_of(check, gate)], explanation)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.core.errors import ConfigError
 from plugins.operators.step import PipelineStepOperator
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class ChangeChampionOperator(PipelineStepOperator):
 
         params, by = context["params"], asked_by(context)
         decision, reason = params["decision"], params["reason"]
+        if decision != "rollback" and params.get("version") is not None:
+            raise ConfigError(
+                f"{pipeline.name}: the form names version {params['version']}, and {decision} takes no version; start "
+                f"another run with the decision rollback, or without a version"
+            )
         if decision == "rollback":
             change = decisions.rollback(pipeline, params.get("version"), reason=reason, by=by)
         elif decision == "hold":

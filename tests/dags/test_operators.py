@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
+from plugins.operators.change_champion import ChangeChampionOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
@@ -240,6 +241,16 @@ def test_a_task_that_validates_leads_to_the_page_of_its_run(monkeypatch: pytest.
     assert address == f"http://airflow.example:8080/nightshift/validations/shop/sales/{page}"
     assert link.name in {each.name for each in DataDocsPlugin.operator_extra_links}
     assert "/nightshift/validations" in {each["url_prefix"] for each in DataDocsPlugin.fastapi_apps}
+
+
+@pytest.mark.parametrize("decision", ["hold", "release"])
+def test_a_version_is_refused_where_the_decision_takes_none(shop: Path, decision: str) -> None:
+    """A hold of version 3 does not exist; the form's version is not ignored."""
+    operator = ChangeChampionOperator(task_id="change_champion", pipeline="shop")
+    asked = {"params": {"decision": decision, "version": 3, "reason": "why"}, "dag_run": SimpleNamespace()}
+
+    with pytest.raises(AirflowFailException, match=rf"the form names version 3, and {decision} takes no version"):
+        operator.execute(asked)
 
 
 def test_a_step_that_a_signal_ends_logs_its_place_in_the_code() -> None:

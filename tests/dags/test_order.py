@@ -35,7 +35,7 @@ def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[l
 
     Each of them has three tasks that search at once; the pool `training` has two slots.
     """
-    text = factories.SHOP_YAML.replace("{seconds: 2,", "{seconds: 2, parallel: 3,")
+    text = factories.SHOP_YAML.replace("{seconds: 60,", "{seconds: 2, parallel: 3,")
     for name in ("shop", "second"):
         factories.write_shop(tmp_path / "pipelines", name, pipeline=text)
 

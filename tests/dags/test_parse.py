@@ -40,6 +40,7 @@ told = {
             "pools": {task.task_id: task.pool for task in dag.tasks},
             "outlets": sorted(asset.name for task in dag.tasks for asset in task.outlets),
             "starts": [asset.name for asset in getattr(dag.timetable.asset_condition, "objects", [])],
+            "fields": {name: dag.params.get_param(name).schema for name in dag.params},
             "asks": [task.task_id for task in dag.tasks if task.executor_config],
         }
         for dag_id, dag in bag.dags.items()
@@ -73,6 +74,21 @@ def test_each_pipeline_has_its_dags(parsed: dict) -> None:
     assert parsed["errors"] == {}
     kinds = ("ingest", "maintain", "monitor", "promote", "quarantine", "retrain", "rollback", "score")
     assert set(parsed["dags"]) == {f"{name}.{kind}" for name in pipeline_names() for kind in kinds}
+
+
+def test_no_form_replaces_a_number(parsed: dict) -> None:
+    """Airflow's form turns a number beyond `minimum` or `maximum` into that limit without a word.
+
+    Tuning seconds of -5 became 1, and the model that one second of search had found became the champion.
+    """
+    fields = [
+        (dag_id, name, schema) for dag_id, dag in parsed["dags"].items() for name, schema in dag["fields"].items()
+    ]
+    numbers = [each for each in fields if "integer" in each[2]["type"] or "number" in each[2]["type"]]
+
+    assert {name for _, name, _ in numbers} == {"tuning_seconds", "version"}
+    assert [each for each in fields if {"minimum", "maximum"} & each[2].keys()] == []
+    assert [each for each in numbers if each[2].get("exclusiveMinimum") != 0] == []
 
 
 def test_parsing_loads_no_heavy_library(parsed: dict) -> None:

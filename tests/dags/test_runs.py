@@ -41,11 +41,11 @@ def test_a_dry_run_registers_nothing(run_dags: RunDags, shop: Path) -> None:
     """The verdict is there, and MLflow has no model."""
     _, outcome = run_dags(
         ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 1, "dry_run": True}),
+        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 30, "dry_run": True}),
     )
 
     assert outcome.state == "success", outcome.log[-3000:]
-    assert "dry run: nothing registered" in outcome.log
+    assert "NOT PROMOTED: this is a dry run, which registers nothing (the verdict was promote)" in outcome.log
     assert "VERDICT  promote" in outcome.log
 
 
@@ -59,7 +59,7 @@ def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, 
 
     *_, scored, outcome = run_dags(
         ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-        ("shop.retrain", {"as_of": "2024-03-06", "tuning_seconds": 1}),
+        ("shop.retrain", {"as_of": "2024-03-06", "tuning_seconds": 30}),
         ("shop.score", {"as_of": "2024-03-20"}),
         ("shop.monitor", {}),
     )

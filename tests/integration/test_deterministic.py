@@ -41,7 +41,7 @@ def test_two_runs_of_the_same_data_predict_the_same(threads: str, shop: Path, mo
     """Features are built, parameters searched and models fitted twice; nothing of the first run helps the second."""
     monkeypatch.setenv("NIGHTSHIFT_THREADS", threads)
     tuning = "{trials: 2, folds: 2}\n  deterministic: true"
-    text = factories.SHOP_YAML.replace("{seconds: 2, trials: 2, folds: 2, sample_rows: 1000}", tuning)
+    text = factories.SHOP_YAML.replace("{seconds: 60, trials: 2, folds: 2, sample_rows: 1000}", tuning)
     text = text.replace("[lightgbm, linear]", "[baseline, linear, extra_trees, lightgbm, hist_gradient_boosting]")
     factories.write_shop(settings.pipelines_folder(), pipeline=text)
     pipeline = load_pipeline("shop")

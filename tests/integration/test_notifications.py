@@ -61,13 +61,13 @@ def test_a_verdict_and_a_failure_arrive_and_a_success_does_not(
 
     good, retrained, bad = run_dags(
         ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 1, "dry_run": True}),
+        ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 30, "dry_run": True}),
         ("shop.ingest", {"start": "2024-03-21", "end": "2024-03-21"}),
     )
 
     assert [good.state, retrained.state, bad.state] == ["success", "success", "failed"], retrained.log[-3000:]
     assert [mail["Subject"] for mail in mailbox.mails] == [
-        "shop as of 2024-03-20: promote (nothing registered)",
+        "shop as of 2024-03-20: not promoted, verdict promote (nothing registered)",
         "shop: sales.validate failed in shop.ingest",
     ]
     assert mailbox.recipients == [["ml-team@example.org", "night-watch@example.org"]] * 2

@@ -32,7 +32,7 @@ CLASSIFIES = (
     .replace("metric: mae", "metric: roc_auc")
     .replace("label: revenue", "label: is_good")
     .replace("minimum: 50", "minimum: 0.5")
-    .replace("{seconds: 2, trials: 2, folds: 2, sample_rows: 1000}", "{trials: 3, folds: 2}\n  deterministic: true")
+    .replace("{seconds: 60, trials: 2, folds: 2, sample_rows: 1000}", "{trials: 3, folds: 2}\n  deterministic: true")
     .replace("[lightgbm, linear]", "[lightgbm, extra_trees, linear]")
 )
 GOOD_DAYS = factories.SHOP_FEATURES.replace("sales.revenue,", "CAST(sales.revenue > 180 AS INTEGER) AS is_good,")

@@ -13,6 +13,7 @@ import numpy as np
 
 from include.evaluation.label_coverage import measure_label_coverage
 from include.evaluation.refits import Refits
+from include.evaluation.search import CandidateTried, SearchProgress
 from tests.mutation.world import FEATURES, Judged, World
 
 if TYPE_CHECKING:
@@ -246,6 +247,12 @@ def judged_without_a_store(world: World) -> Judged:
     return replace(one_store_ruined(world), frame=seen, labels=labels)
 
 
+def not_compared_with_a_candidate(world: World) -> Judged:
+    """The best of the candidates that there was time for; one was never tried."""
+    tried = [CandidateTried("lightgbm", 1, 1.2), CandidateTried("linear", 0, 0.0, note="no trial finished in time")]
+    return replace(world.good, search=SearchProgress(tried, 1))
+
+
 def changed_file(world: World) -> Judged:
     """A byte of its file is not what was written."""
     path, sha256 = world.write(world.good.model, "changed.skops")
@@ -323,6 +330,7 @@ MUTANTS: list[tuple[Callable[[World], Judged], dict[str, Any]]] = [
             older_than_the_champion,
             lucky_seed,
             judged_without_a_store,
+            not_compared_with_a_candidate,
             changed_file,
             another_models_file,
             pickle_in_its_file,

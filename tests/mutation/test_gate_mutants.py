@@ -49,6 +49,7 @@ PLANTED_FOR = {
     "older_than_the_champion": "GATE007",
     "lucky_seed": "GATE019",
     "judged_without_a_store": "GATE020",
+    "not_compared_with_a_candidate": "GATE021",
     "changed_file": "GATE016",
     "another_models_file": "GATE016",
     "pickle_in_its_file": "GATE016",

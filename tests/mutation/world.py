@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits
+    from include.evaluation.search import SearchProgress
 
 DAYS, HOLDOUT_DAYS, GAP_DAYS = 150, 35, 1
 FIRST = date(2024, 1, 1)
@@ -97,6 +98,7 @@ class Judged:
     frame: pd.DataFrame | None = None
     refits: Refits | None = None
     labels: LabelCoverage | None = None
+    search: SearchProgress | None = None
     in_a_clean_process: bool = False
 
 
@@ -185,6 +187,7 @@ class World:
                 ),
                 judged.refits,
                 judged.labels,
+                judged.search,
             )
 
     def verdict(self, judged: Judged, champion_told: dict[str, Any] | None = None) -> Verdict:

@@ -68,7 +68,15 @@ def test_the_verdict_of_the_page_is_the_text_of_an_email() -> None:
         baseline=Opponent("prior", {name: float(value) for name, _, _, value in rows}, None),
     )
     reason = shown.splitlines()[0].removesuffix(".")
-    summary = {"verdict": "promote", "reason": reason, "version": 1, "alias": "champion", "as_of": "2024-03-20"}
+    outcome = "PROMOTED: version 1 is the first champion"
+    summary = {
+        "verdict": "promote",
+        "outcome": outcome,
+        "reason": reason,
+        "version": 1,
+        "alias": "champion",
+        "as_of": "2024-03-20",
+    }
 
     link = Link("Run", re.findall(r"^Run: (.*)$", shown, re.MULTILINE)[0])
     message = verdict_message("shop", summary, evidence, Verdict("promote", reason, []), [link])

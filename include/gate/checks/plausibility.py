@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from include.evaluation.intervals import student_interval
-from include.gate.check import Check, NotApplicable, is_number
+from include.gate.check import Check, NotApplicable, NotMeasured, is_number
 
 if TYPE_CHECKING:
     from include.config.pipeline import Gate
     from include.evaluation.evidence import Evidence
+    from include.evaluation.refits import Refits
     from include.gate.check import Numbers
 
 #: A perfect model has this value of every metric where higher is better, and 0 of every other.
@@ -128,10 +129,15 @@ class SteadyOverSeeds(Check):
 
     def explain(self, evidence: Evidence, gate: Gate) -> str | None:
         """Fire if the interval of the mean gain over fits with several seeds includes 0."""
+        if gate.refits < LEAST_REFITS:
+            raise NotApplicable(f"needs {LEAST_REFITS} refits with other seeds; gate.refits is lower")
+        if evidence.refits is None:
+            raise NotApplicable("refits with other seeds were not measured")
+        if len(evidence.refits.values) < LEAST_REFITS:
+            raise NotMeasured(_why_too_few(evidence.refits))
         found = _mean_gain(evidence, gate)
-        if found is None or found.fits <= LEAST_REFITS:
-            why = "gate.refits is lower" if gate.refits < LEAST_REFITS else "the time budget allowed fewer"
-            raise NotApplicable(f"needs {LEAST_REFITS} refits with other seeds; {why}")
+        if found is None:
+            raise NotApplicable("the baseline has no metric to compare with")
         if is_number(found.low) and found.low > 0:
             return None
         gain, mean = f"over {_opponent(evidence)}", found.mean
@@ -186,10 +192,30 @@ def _error_gone(evidence: Evidence) -> float | None:
     return gone if is_number(gone) else None
 
 
+def _why_too_few(refits: Refits) -> str:
+    """Return why there are fewer refits than the check needs, and what to change."""
+    made = f"{len(refits.values)} of the {LEAST_REFITS} refits with other seeds that are needed were made"
+    if refits.needed_seconds is not None:
+        had = "" if refits.seconds is None else f" in {refits.seconds:g} seconds"
+        return (
+            f"whether the gain depends on the seed was not measured: {made}{had}; set training.tuning.seconds to at "
+            f"least {refits.needed_seconds}, of which a quarter is for the refits, or gate.refits to 0"
+        )
+    if refits.failed:
+        return (
+            f"whether the gain depends on the seed was not measured: {made}, and {refits.failed} failed; see the log "
+            "of train_challenger"
+        )
+    return (
+        f"whether the gain depends on the seed was not measured: {made}, because train_challenger was interrupted "
+        "after the fit; start a new run"
+    )
+
+
 def _gains(evidence: Evidence) -> list[float]:
     """Return by how much each fit is better than the opponent, the challenger first; empty without refits."""
     opponent = evidence.champion if evidence.champion and evidence.champion.metrics else evidence.baseline
-    if not evidence.refits or opponent.metrics is None:
+    if not evidence.refits or not evidence.refits.values or opponent.metrics is None:
         return []
     sign, theirs = 1 if evidence.higher_is_better else -1, opponent.metrics[evidence.metric]
     values = [evidence.challenger.metrics[evidence.metric], *evidence.refits.values]

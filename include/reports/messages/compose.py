@@ -33,21 +33,23 @@ def verdict_message(
     """
     version, alias = summary["version"], summary["alias"]
     registered = f"version {version}" + (f", alias {alias}" if alias else "") if version else "nothing registered"
-    paragraphs = [_sentence(verdict.reason)]
-    if summary["reason"] != verdict.reason:  # the registration may add a reason, such as a dry run
-        paragraphs.append(_sentence(summary["reason"]))
+    outcome: str = summary["outcome"]
+    paragraphs = [_sentence(outcome)]
+    if verdict.reason not in outcome:
+        paragraphs.append(_sentence(verdict.reason))
     if version:
         paragraphs.append(f"Registered: {pipeline} {registered}.")
     return Message(
         event="verdict",
         pipeline=pipeline,
-        subject=_one_line(f"{pipeline} as of {summary['as_of']}: {summary['verdict']} ({registered})"),
+        subject=_one_line(f"{pipeline} as of {summary['as_of']}: {_headline(outcome, verdict)} ({registered})"),
         paragraphs=tuple(paragraphs),
         table=metric_table(evidence),
         links=tuple(links),
         facts={
             "as_of": summary["as_of"],
             "verdict": summary["verdict"],
+            "outcome": outcome,
             "reason": summary["reason"],
             "version": version,
             "alias": alias,
@@ -201,6 +203,12 @@ def metric_table(evidence: Evidence) -> str:
     note = "higher" if evidence.higher_is_better else "lower"
     holdout = f"{evidence.holdout.rows:,} rows, {evidence.holdout.start} to {evidence.holdout.end}"
     return "\n".join([*align_columns(rows), f"* the gate's metric, {note} is better; {holdout}"])
+
+
+def _headline(outcome: str, verdict: Verdict) -> str:
+    """Return whether the version was promoted, and the verdict where it does not follow from that."""
+    done = outcome.partition(":")[0].lower()
+    return done if done == "promoted" else f"{done}, verdict {verdict.verdict}"
 
 
 def _shortened(error: str | None) -> str:

@@ -6,7 +6,7 @@ import logging
 from datetime import date
 from typing import TYPE_CHECKING
 
-from include.core.errors import NightshiftError
+from include.core.errors import NightshiftError, TrackingUnavailable
 from include.lake import run_files
 from include.workflows.retrain import files
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.evaluation.evidence import Evidence
     from include.evaluation.importance import Importance
+    from include.evaluation.search import SearchProgress
     from include.gate.verdict import Verdict
     from include.training.fitted_challenger import FittedChallenger
     from include.workflows.retrain.measure import ChampionModel
@@ -74,6 +75,7 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> Evidence:
             champion,
             read_refits(pipeline, plan, challenger.made_from, metric, holdout.y),
             label_coverage(pipeline, frame, split),
+            _search(pipeline, plan),
         )
     run_files.write_json(files.folder(plan) / "evidence.json", evidence.to_json())
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
@@ -92,9 +94,43 @@ def judge(pipeline: Pipeline, plan: RunPlan) -> Verdict:
     evidence = files.evidence(plan)
     verdict = decide(evidence, pipeline.gate)
     run_files.write_json(files.folder(plan) / "verdict.json", verdict.to_json())
+    log.info("%s: %s", pipeline.name, _expected_outcome(pipeline, plan, verdict))
     for line in verdict_table(evidence, verdict).splitlines():
         log.info("%s", line)
     return verdict
+
+
+def _expected_outcome(pipeline: Pipeline, plan: RunPlan, verdict: Verdict) -> str:
+    """Return what the run will do to the champion; a hold that cannot be read now is found at the registration."""
+    from include.registry.promotion import held
+    from include.workflows.retrain.outcome import expected_outcome
+
+    try:
+        hold = held(pipeline.name) if verdict.verdict == "promote" and not plan.dry_run else None
+    except TrackingUnavailable as error:
+        log.warning("%s: whether promotions are held is not known yet: %s", pipeline.name, error)
+        hold = None
+    return expected_outcome(pipeline, plan, verdict, hold)
+
+
+def _search(pipeline: Pipeline, plan: RunPlan) -> SearchProgress:
+    """Return how far the search of this run came."""
+    from include.evaluation.search import CandidateTried, SearchProgress
+    from include.training.candidates import candidates_of
+
+    training, candidates = pipeline.training, candidates_of(pipeline.training)
+    tried = [
+        CandidateTried(
+            family=family,
+            finished=sum(trial.state == "complete" for trial in result.trials),
+            seconds=result.seconds,
+            searches=candidates[family].searches,
+            failed=any(trial.state == "fail" for trial in result.trials),
+            note=result.note,
+        )
+        for family, result in files.tuning(plan).items()
+    ]
+    return SearchProgress(tried, None if training.deterministic else plan.tuning_seconds, training.tuning.parallel)
 
 
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:

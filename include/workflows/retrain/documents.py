@@ -56,6 +56,8 @@ class RunSummary(JsonDocument):
     ----------
     verdict
         The gate's; `keep` also where another run has promoted between the verdict and the registration.
+    outcome
+        What happened to the champion, and why.
     version, alias
         None where nothing was registered; the alias is also None where a newer version has it.
     table
@@ -63,6 +65,7 @@ class RunSummary(JsonDocument):
     """
 
     verdict: Literal["promote", "keep", "inconclusive"]
+    outcome: str
     reason: str
     version: int | None
     alias: str | None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import LabelCoverage
     from include.evaluation.refits import Refits
+    from include.evaluation.search import SearchProgress
     from include.evaluation.signature import Kind
 
 
@@ -96,6 +97,7 @@ def measure_evidence(
     champion: ChampionModel | None,
     refits: Refits | None = None,
     labels: LabelCoverage | None = None,
+    search: SearchProgress | None = None,
 ) -> Evidence:
     """Return the evidence for the gate.
 
@@ -109,6 +111,8 @@ def measure_evidence(
         The metric of refits with other seeds.
     labels
         The share of the holdout's labels that is known.
+    search
+        How far the search for the challenger came.
     """
     from include.evaluation.baseline import baseline_predictions
     from include.evaluation.calibration import measure_calibration
@@ -210,6 +214,7 @@ def measure_evidence(
             reload=reload.result(),
             refits=refits,
             labels=labels,
+            search=search,
         )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from include.core import settings
+from include.core.errors import ConfigError
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
 from include.ingestion.publish import missing_range
@@ -59,7 +60,7 @@ def plan_run(
     Raises
     ------
     ConfigError
-        If a check of the gate cannot be loaded.
+        If a check of the gate cannot be loaded, or `tuning_seconds` is less than 1.
     NotIngested
         If the lake does not hold every source up to `as_of`.
     TrackingUnavailable
@@ -68,6 +69,12 @@ def plan_run(
     existing = RunPlan.load_existing(pipeline.name, run_key)
     if existing:
         return existing
+    seconds = pipeline.training.tuning.seconds if tuning_seconds is None else tuning_seconds
+    if seconds < 1:
+        raise ConfigError(
+            f"{pipeline.name}: this run has {seconds} tuning_seconds, and a search needs at least 1; start another run "
+            f"with more, or without tuning_seconds for the {pipeline.training.tuning.seconds} of pipeline.yaml"
+        )
     check_gate(pipeline)  # a mistake in the gate should stop the run now, not after hours of training
     as_of, snapshot = pin_day(pipeline, as_of, needed_by="this run", instead="start a run")
     check_published(pipeline, as_of)
@@ -86,7 +93,7 @@ def plan_run(
         as_of=as_of,
         snapshot=snapshot,
         champion=find_recorded_champion(pipeline.name),
-        tuning_seconds=tuning_seconds or pipeline.training.tuning.seconds,
+        tuning_seconds=seconds,
         dry_run=dry_run,
         seed=pipeline.training.seed,
         code_version=code_version(),

@@ -13,6 +13,7 @@ from include.workflows.retrain import files
 from include.workflows.retrain.approve import may_promote, waits_for_approval
 from include.workflows.retrain.definition import pipeline_files
 from include.workflows.retrain.documents import RegistrationResult
+from include.workflows.retrain.outcome import NOT_PROMOTED, WAITING, describe_outcome
 from include.workflows.retrain.results import RunResults
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def register(pipeline: Pipeline, plan: RunPlan) -> RegistrationResult:
     from include.training.model_file import trusted_of
 
     if plan.dry_run:
-        log.info("%s: registered nothing, because this is a dry run", plan.pipeline)
         champion = plan.champion.version if plan.champion else None
         result = RegistrationResult(note="dry run: nothing registered", champion=champion)
     else:
@@ -56,8 +56,7 @@ def register(pipeline: Pipeline, plan: RunPlan) -> RegistrationResult:
         result = _result(pipeline, plan, registered, card=card_page(registered.mlflow_run_id))
         alias = f", alias {result.alias}" if result.alias else ""
         log.info("%s: registered version %s%s", plan.pipeline, result.version, alias)
-        if result.note:
-            log.info("%s: %s", plan.pipeline, result.note)
+    log.info("%s: %s", plan.pipeline, describe_outcome(plan, files.verdict(plan), result))
     run_files.write_json(files.folder(plan) / "registration.json", result.to_json())
     return result
 
@@ -76,9 +75,9 @@ def _result(pipeline: Pipeline, plan: RunPlan, registered: Registration, card: s
         manifest=registered.manifest,
     )
     if waits_for_approval(pipeline, plan):
-        return replace(result, note="not promoted: waiting for an answer")
+        return replace(result, note=f"{NOT_PROMOTED}{WAITING}")
     if answer and not answer.approved:
-        return replace(result, note=f"not promoted: {answer.sentence}")
+        return replace(result, note=f"{NOT_PROMOTED}{answer.sentence}")
     return result
 
 

@@ -23,12 +23,14 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
     from include.gate.report import verdict_table
     from include.registry.pages import version_page
     from include.workflows.retrain.decision_record import record_run
+    from include.workflows.retrain.outcome import describe_outcome
 
     verdict = files.verdict(plan)
     registration = files.registration(plan)
     table = verdict_table(files.evidence(plan), verdict)
     version, alias = registration.version, registration.alias
-    lines = [f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"]
+    outcome = describe_outcome(plan, verdict, registration)
+    lines = [f"{pipeline.name}: {outcome}", f"{pipeline.name}, as of {plan.as_of}: {pipeline.description}"]
     for family, result in files.tuning(plan).items():
         if result.note:
             without = " has no result" if result.trial is None else ""
@@ -37,8 +39,6 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
     lines += [f"Challenger: {reason}" for reason in files.challenger(plan).chosen.reasons]
     if version:
         lines.append(f"Registered: {pipeline.name} version {version}" + (f", alias {alias}" if alias else ""))
-    if registration.note:
-        lines.append(registration.note)
     page = version_page(pipeline.name, version) if version else None
     if page:
         lines.append(f"Look further: {page}")
@@ -50,7 +50,6 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
     lines.append(f"Files of this run: {files.folder(plan)}")
     # another run may have promoted between the verdict and the registration, so the alias decides
     overtaken = verdict.verdict == "promote" and version and alias != "champion"
-    reason = registration.note or verdict.reason
     answer = files.answer(plan)
     if answer:
         lines.append(f"Answer: {answer.sentence}")
@@ -59,10 +58,11 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
         lines.append(f"Record: number {kept.number}, SHA-256 {kept.digest}")
     for line in "\n".join(lines).splitlines():
         log.info("%s", line)
-    log.info("%s: %s", pipeline.name, reason)
+    log.info("%s: %s", pipeline.name, outcome)
     return RunSummary(
         verdict="keep" if overtaken else verdict.verdict,
-        reason=reason,
+        outcome=outcome,
+        reason=registration.note or verdict.reason,
         version=version,
         alias=alias,
         as_of=plan.as_of,

@@ -31,7 +31,7 @@ def call(*arguments: str) -> Result:
 
 def test_a_nightly_run_needs_only_one_process(shop: Path) -> None:
     """`run` shows each step, the verdict and the registered version."""
-    result = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
+    result = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "30")
 
     assert result.exit_code == 0, result.output
     for step in ("sales.extract", "sales.publish", "tune_candidates", "apply_gate", "summarize_run"):
@@ -191,7 +191,7 @@ def test_a_first_suite_is_suggested_from_the_source_and_then_from_the_lake(witho
     assert f"{without_suite}: 5 expectations to edit" in first.stdout
     assert call("validate-config", "shop").output == "shop: ok\n"
 
-    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1", "--dry-run")
+    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "30", "--dry-run")
     assert night.exit_code == 0, night.output
     again = call("suggest-expectations", "shop", "sales", "--days", "7", "--print")
 

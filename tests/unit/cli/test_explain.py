@@ -32,7 +32,7 @@ def call(*arguments: str) -> Result:
 def test_predictions_of_a_nightly_run_can_be_explained(shop: Path, home: Path) -> None:
     """Base and contributions add up to the prediction; unknown versions and keys are refused."""
     assert "no run has built features yet" in call("explain-row", "shop", "--key", KEY).output
-    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
+    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "30")
     assert night.exit_code == 0, night.output
 
     told = call("explain-row", "shop", "--key", KEY)
@@ -72,7 +72,7 @@ def test_predictions_of_a_nightly_run_can_be_explained(shop: Path, home: Path) -
 def test_without_a_champion_a_version_has_to_be_named(shop: Path) -> None:
     """A challenger is explained by its version number."""
     factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML.replace("minimum: 50", "minimum: 0.001"))
-    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "1")
+    night = call("run", "shop", "--as-of", "2024-03-20", "--tuning-seconds", "30")
     assert night.exit_code == 0, night.output
 
     refused = call("explain-row", "shop", "--key", KEY)

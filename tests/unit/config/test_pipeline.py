@@ -44,7 +44,7 @@ def edited(old: str, new: str, text: str = SHOP_YAML) -> str:
         ("max: 100}", "mx: 100}", "12: sources.sales.rows_per_day.mx: there is no field", "max"),
         ("label: revenue", "labl: revenue", "21: features.labl: there is no field", "label"),
         ("window_days", "windw_days", "25: training.windw_days: there is no field", "window_days"),
-        ("{seconds: 2", "{secnds: 2", "29: training.tuning.secnds: there is no field", "seconds"),
+        ("{seconds: 60", "{secnds: 60", "29: training.tuning.secnds: there is no field", "seconds"),
         ("minimum: 50", "minimun: 50", "32: gate.minimun: there is no field", "minimum"),
         ("kind: sql", "kind: sqll", "5: sources.sales: there is no value", "sql"),
         ("revenue: float", "revenue: flot", "16: sources.sales.columns.revenue: there is no value", "float"),
@@ -119,13 +119,13 @@ def test_features_and_training_must_fit_together(tmp_path: Path, old: str, new: 
 @pytest.mark.parametrize(
     ("tuning", "sentence"),
     [
-        ("{seconds: 2, folds: 2}", "deterministic needs tuning.trials"),
+        ("{seconds: 60, folds: 2}", "deterministic needs tuning.trials"),
         ("{trials: 2, parallel: 2}", "deterministic needs tuning.parallel to be 1"),
     ],
 )
 def test_a_time_limit_is_not_deterministic(tmp_path: Path, tuning: str, sentence: str) -> None:
     """Bit-identical results are promised only if nothing depends on the machine's speed."""
-    text = edited("{seconds: 2, trials: 2, folds: 2, sample_rows: 1000}", tuning)
+    text = edited("{seconds: 60, trials: 2, folds: 2, sample_rows: 1000}", tuning)
 
     [told] = mistakes(tmp_path, text.replace("seed: 7", "seed: 7\n  deterministic: true"))
 

@@ -25,7 +25,7 @@ CODES = [f"GATE{number:03}" for number in range(1, len(CHECKS) + 1)]
 #: The checks that compare with a champion, which have nothing to judge before the first one.
 ABOUT_THE_CHAMPION = ["GATE005", "GATE006", "GATE007", "GATE009", "GATE012", "GATE015"]
 #: They find faults of the evidence, or doubts that a person must resolve, not faults of the challenger.
-INCONCLUSIVE = ["GATE002", "GATE006", "GATE012", "GATE015", "GATE017", "GATE018", "GATE020"]
+INCONCLUSIVE = ["GATE002", "GATE006", "GATE012", "GATE015", "GATE017", "GATE018", "GATE020", "GATE021"]
 
 
 def _lower(value: float, **changes: object) -> Evidence:

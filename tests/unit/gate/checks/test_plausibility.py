@@ -12,8 +12,9 @@ from include.config.pipeline import Gate
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.refits import Refits
-from include.gate.check import NotApplicable
+from include.gate.check import NotApplicable, NotMeasured
 from include.gate.checks.plausibility import FreshTrainingData, LikeTheChampion, NotTooGood, SteadyOverSeeds
+from include.gate.verdict import decide
 from tests import factories
 
 if TYPE_CHECKING:
@@ -285,9 +286,43 @@ class TestGATE019:
         assert told is not None
         assert "is not defined for every seed: one fit has no roc_auc on this holdout" in told
 
-    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is lower"), (2, "the time budget allowed fewer")])
+    @pytest.mark.parametrize(
+        ("refits", "told"),
+        [
+            (
+                Refits([1007], [0.7], seconds=7.5, needed_seconds=96),
+                "1 of the 2 refits with other seeds that are needed were made in 7.5 seconds; set "
+                "training.tuning.seconds to at least 96, of which a quarter is for the refits, or gate.refits to 0",
+            ),
+            (
+                Refits([], [], seconds=15, failed=2),
+                "0 of the 2 refits with other seeds that are needed were made, and 2 failed; see the log of "
+                "train_challenger",
+            ),
+            (
+                Refits([], []),
+                "0 of the 2 refits with other seeds that are needed were made, because train_challenger was "
+                "interrupted after the fit; start a new run",
+            ),
+        ],
+        ids=["no time", "they failed", "interrupted"],
+    )
+    def test_too_few_refits_are_a_warning(self, refits: Refits, told: str, gate: Gate) -> None:
+        """The check was "not applicable" every night, because its refits never fitted into the time."""
+        evidence = _evidence(refits=refits)
+        told = f"whether the gain depends on the seed was not measured: {told}"
+
+        with pytest.raises(NotMeasured) as raised:
+            self.check.explain(evidence, gate)
+        verdict = decide(evidence, gate, [self.check])
+
+        assert str(raised.value) == told
+        assert [result.outcome for result in verdict.results] == ["warn"]
+        assert verdict.reason.endswith(f"; warnings: GATE019 {told}")
+
+    @pytest.mark.parametrize(("refits", "why"), [(0, "gate.refits is lower"), (2, "were not measured")])
     def test_without_refits_it_does_not_apply(self, refits: int, why: str, gate: Gate) -> None:
-        """The reason says whether the settings or the time budget allow too few refits."""
+        """The reason says whether the settings or an earlier release left them out."""
         evidence, asked = _evidence(refits=None), gate.model_copy(update={"refits": refits})
 
         with pytest.raises(NotApplicable, match=f"{why}$"):

@@ -20,32 +20,55 @@ from include.reports.messages import (
 from include.reports.messages.compose import MAX_ALERTS, MAX_ERROR, metric_table
 from tests import factories
 
-SUMMARY = {"verdict": "promote", "reason": "", "version": "3", "alias": "champion", "as_of": "2024-02-29"}
+SUMMARY = {
+    "verdict": "promote",
+    "outcome": "PROMOTED: version 3 is the champion in place of version 2",
+    "reason": "",
+    "version": "3",
+    "alias": "champion",
+    "as_of": "2024-02-29",
+}
 VERDICT = Verdict("promote", "promote: roc_auc 0.7000 is better than the champion", [])
 RUN = Link("Run", "http://airflow.example:8080/dags/shop.retrain/runs/night")
 
 
 def test_a_verdict_has_its_reason_the_version_and_links() -> None:
-    """The subject is enough for a hurried reader; the reason is the gate's own sentence."""
+    """The subject is enough for a hurried reader; the gate's own sentence follows the outcome."""
     evidence = factories.evidence()
 
     message = verdict_message("shop", SUMMARY | {"reason": VERDICT.reason}, evidence, VERDICT, [RUN])
 
-    assert message.subject == "shop as of 2024-02-29: promote (version 3, alias champion)"
-    assert message.paragraphs == (f"{VERDICT.reason}.", "Registered: shop version 3, alias champion.")
+    assert message.subject == "shop as of 2024-02-29: promoted (version 3, alias champion)"
+    assert message.paragraphs == (
+        "PROMOTED: version 3 is the champion in place of version 2.",
+        f"{VERDICT.reason}.",
+        "Registered: shop version 3, alias champion.",
+    )
     assert message.facts["champion"] == evidence.champion.metrics["roc_auc"]
     assert message.links == (RUN,)
 
 
-def test_a_verdict_has_the_reason_of_the_registration_too() -> None:
-    """A dry run registers nothing, and another run may overtake a promotion; both reasons are shown."""
+def test_a_verdict_that_promoted_nothing_says_so_in_the_subject() -> None:
+    """A dry run registers nothing, and another run may overtake a promotion."""
     evidence = factories.evidence()
-    summary = SUMMARY | {"reason": "dry run: nothing registered", "version": None, "alias": None}
+    outcome = "NOT PROMOTED: this is a dry run, which registers nothing (the verdict was promote)"
+    summary = SUMMARY | {"outcome": outcome, "version": None, "alias": None}
 
     message = verdict_message("shop", summary, evidence, VERDICT)
 
-    assert message.subject == "shop as of 2024-02-29: promote (nothing registered)"
-    assert message.paragraphs == (f"{VERDICT.reason}.", "dry run: nothing registered.")
+    assert message.subject == "shop as of 2024-02-29: not promoted, verdict promote (nothing registered)"
+    assert message.paragraphs == (f"{outcome}.", f"{VERDICT.reason}.")
+
+
+def test_a_verdict_that_keeps_the_champion_has_its_reason_once() -> None:
+    """The outcome contains the gate's sentence."""
+    verdict = Verdict("keep", "keep (the champion stays version 2): GATE005 a tie", [])
+    summary = SUMMARY | {"outcome": f"NOT PROMOTED: {verdict.reason}", "verdict": "keep", "alias": "challenger"}
+
+    message = verdict_message("shop", summary, factories.evidence(), verdict)
+
+    assert message.subject == "shop as of 2024-02-29: not promoted, verdict keep (version 3, alias challenger)"
+    assert message.paragraphs == (f"NOT PROMOTED: {verdict.reason}.", "Registered: shop version 3, alias challenger.")
 
 
 def test_the_table_has_the_gates_metric_first_and_no_champion_where_there_is_none() -> None:

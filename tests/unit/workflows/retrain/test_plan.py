@@ -15,7 +15,7 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.core.errors import NotIngested, OtherRelease, RunMissing, TrackingUnavailable
+from include.core.errors import ConfigError, NotIngested, OtherRelease, RunMissing, TrackingUnavailable
 from include.lake import run_files
 from include.registry.champion import Champion
 from include.workflows.retrain.plan import RunPlan, code_version, plan_run
@@ -71,7 +71,7 @@ def test_the_defaults_come_from_the_pipeline(ingested: Pipeline) -> None:
     """Seconds and seed are those of pipeline.yaml, and the run is no dry run."""
     plan = plan_run(ingested, "night")
 
-    assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (2, 7, False)
+    assert (plan.tuning_seconds, plan.seed, plan.dry_run) == (60, 7, False)
 
 
 def test_the_arguments_of_a_run_are_followed(ingested: Pipeline) -> None:
@@ -79,6 +79,20 @@ def test_the_arguments_of_a_run_are_followed(ingested: Pipeline) -> None:
     plan = plan_run(ingested, "night", FIRST, 99, dry_run=True)
 
     assert (plan.as_of, plan.tuning_seconds, plan.dry_run) == (FIRST, 99, True)
+
+
+@pytest.mark.parametrize("seconds", [0, -5])
+def test_seconds_that_are_no_time_are_refused(ingested: Pipeline, seconds: int) -> None:
+    """They are neither replaced by pipeline.yaml's nor by the least possible; the run has no plan."""
+    with pytest.raises(
+        ConfigError,
+        match=rf"^shop: this run has {seconds} tuning_seconds, and a search needs at least 1; start another run with "
+        r"more, or without tuning_seconds for the \d+ of pipeline\.yaml$",
+    ):
+        plan_run(ingested, "night", tuning_seconds=seconds)
+
+    with pytest.raises(RunMissing, match="the run's plan is not at"):
+        RunPlan.load("shop", "night")
 
 
 def test_a_day_beyond_the_lake_is_refused(ingested: Pipeline) -> None:

@@ -126,7 +126,7 @@ def test_the_refits_are_read_back(fits: Fits) -> None:
 
     _refit(pipeline, plan)
 
-    assert _read(pipeline, plan) == Refits([1007, 2007], [pytest.approx(1.007), pytest.approx(2.007)])
+    assert _read(pipeline, plan) == Refits([1007, 2007], [pytest.approx(1.007), pytest.approx(2.007)], seconds=15)
 
 
 def test_probabilities_of_classes_are_read_back(fits: Fits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_probabilities_of_classes_are_read_back(fits: Fits, monkeypatch: pytest.
     _refit(pipeline, plan)
 
     found = refit.read_refits(pipeline, plan, "a1b2", Metric.of(pipeline.training), classes)
-    assert found == Refits([1007, 2007], [1.0, 1.0])
+    assert found == Refits([1007, 2007], [1.0, 1.0], seconds=15)
 
 
 @pytest.mark.parametrize(
@@ -184,16 +184,38 @@ def test_a_failed_refit_is_skipped(fits: Fits, caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize(
-    ("failing", "fit_seconds"), [([1007, 2007], 3), ([], 61)], ids=["every fit failed", "there was no time"]
+    ("failing", "fit_seconds", "told"),
+    [([1007, 2007], 3, Refits([], [], 15, None, failed=2)), ([], 61, Refits([], [], 15, needed_seconds=586))],
+    ids=["every fit failed", "there was no time"],
 )
-def test_without_any_fit_there_is_nothing_to_read(failing: list[int], fit_seconds: float, fits: Fits) -> None:
-    """Where every refit failed, or none started, the gate gets none."""
+def test_without_any_fit_the_gate_learns_why(failing: list[int], fit_seconds: float, told: Refits, fits: Fits) -> None:
+    """Where every refit failed, or none started, the gate gets the failures or the seconds that would be enough."""
     pipeline, plan = _pipeline(refits=2), _plan()
     fits.failing = failing
 
     _refit(pipeline, plan, fit_seconds=fit_seconds)
 
-    assert _read(pipeline, plan) is None
+    assert _read(pipeline, plan) == told
+
+
+def test_the_seconds_that_would_be_enough_are_enough(fits: Fits) -> None:
+    """A run with the tuning seconds that the last one asked for makes the refits that the gate needs."""
+    pipeline = _pipeline(refits=2)
+    _refit(pipeline, _plan(tuning_seconds=5))
+    short = _read(pipeline, _plan())
+    assert short is not None
+    assert short.needed_seconds is not None
+    fits.seeds.clear()
+
+    _refit(pipeline, _plan(tuning_seconds=short.needed_seconds))
+
+    assert fits.seeds == [1007, 2007]
+    assert _read(pipeline, _plan()).needed_seconds is None
+
+
+def test_refits_that_were_interrupted_are_not_taken_for_none(fits: Fits) -> None:
+    """A task that was killed between the fit and the refits leaves neither the refits nor a reason."""
+    assert _read(_pipeline(refits=2), _plan()) == Refits([], [])
 
 
 def test_a_gate_without_refits_makes_none(fits: Fits) -> None:
@@ -212,7 +234,7 @@ def test_fits_of_another_attempt_are_not_read(fits: Fits) -> None:
 
     _refit(pipeline, plan, digest="old")
 
-    assert _read(pipeline, plan, digest="new") is None
+    assert _read(pipeline, plan, digest="new") == Refits([], [])
     assert len(list(files.folder(plan).glob("refit-old-*.npy"))) == 3
 
 
@@ -225,4 +247,4 @@ def test_the_same_fits_twice_are_the_same_files(fits: Fits) -> None:
     _refit(pipeline, plan)
 
     assert _read(pipeline, plan) == first
-    assert len(list(files.folder(plan).iterdir())) == 2
+    assert len(list(files.folder(plan).glob("*.npy"))) == 2
