@@ -20,7 +20,8 @@ from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
 from include.ops.production.backup_manifest import read_manifest
 from include.ops.production.restore import restore
-from include.registry.champion import find_champion, load_champion
+from include.registry.champion import find_champion
+from include.registry.load_model import load_champion
 from include.registry.records.chain import read_all
 from include.workflows.retrain import decisions, files
 from include.workflows.retrain.plan import RunPlan

@@ -20,7 +20,8 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
 from include.features.build import build_features, read_feature_rows
 from include.features.snapshot import pin_snapshot
-from include.registry.champion import find_champion, load_champion
+from include.registry.champion import find_champion
+from include.registry.load_model import load_champion
 from include.training.fit import predict
 from include.workflows.retrain.run import ingest
 from include.workflows.score.plan import plan_scoring

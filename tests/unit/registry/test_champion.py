@@ -15,7 +15,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import champion as champion_module
-from include.registry.champion import Champion, aliases, find_champion, load_champion, read_extra_file
+from include.registry.champion import Champion, aliases, find_champion
+from include.registry.load_model import load_champion, read_extra_file
 
 if TYPE_CHECKING:
     from pathlib import Path
