@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ModelRefused, TrackingUnavailable
-from include.registry.champion import MODEL_FILE, download_model
 from include.registry.client import without_retries
+from include.registry.load_model import MODEL_FILE, download_model
 from include.registry.manifest import ModelFile, files_of, keep_manifest
 from include.training.model_file import ALLOWED_TYPES, load_model
 

@@ -12,7 +12,8 @@ from urllib.request import url2pathname
 from include.core import settings
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.core.redaction import redacted
-from include.registry.champion import CHAMPION, MODEL_FILE, logged_model
+from include.registry.champion import CHAMPION
+from include.registry.load_model import MODEL_FILE, logged_model
 from include.registry.manifest import ModelFile, read_manifest, verify_folder
 from include.registry.records.models import ModelIdentity
 from include.registry.verification import find_problems, refuse_other_file, refuse_other_model

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from include.core.errors import ModelRefused, PublishConflict
 from include.core.json_document import JsonDocument
 from include.registry.alias import PREVIOUS, AliasTargets, alias_targets, drop_older_challenger, move_champion
-from include.registry.champion import find_version, get_version, load_champion
+from include.registry.champion import find_version, get_version
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
+from include.registry.load_model import load_champion
 from include.registry.verification import refuse_unless_recorded
 
 if TYPE_CHECKING:

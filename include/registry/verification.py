@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include.core.errors import LakeError, ModelRefused
-from include.registry.champion import fetch_model, find_champion, find_version
+from include.registry.champion import find_champion, find_version
+from include.registry.load_model import fetch_model
 from include.registry.records.chain import examine, head
 from include.registry.records.models import recorded_models
 

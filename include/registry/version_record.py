@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include.core.errors import ModelRefused
-from include.registry.champion import fetch_model, get_version
+from include.registry.champion import get_version
 from include.registry.client import mlflow_client
+from include.registry.load_model import fetch_model
 from include.training.model_file import load_model
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
 from include.ops.production.backup_manifest import read_manifest
 from include.ops.production.restore import restore
-from include.registry.champion import find_champion, load_champion
+from include.registry.champion import find_champion
+from include.registry.load_model import load_champion
 from include.registry.records.chain import read_all
 from include.workflows.retrain import decisions, files
 from include.workflows.retrain.plan import RunPlan
@@ -39,9 +40,7 @@ def night(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Let the shop have a night, a decision of a person and Airflow's database; return the folder of its home."""
     folder = tmp_path_factory.mktemp("night")
     with factories.shop_in(folder):
-        assert (
-            run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)["verdict"] == "promote"
-        )
+        assert run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS).verdict == "promote"
         decisions.hold(load_pipeline("shop"), reason="the stores are being counted", by="ada")
         decisions.release(load_pipeline("shop"), by="ada")
     airflow = folder / "var" / "airflow"

@@ -19,7 +19,8 @@ import pytest
 from include.core.errors import BackupFailed, RestoreRefused
 from include.ops.production.backup import back_up
 from include.ops.production.restore import restore
-from include.registry.champion import find_champion, load_champion
+from include.registry.champion import find_champion
+from include.registry.load_model import load_champion
 from include.registry.records import chain
 from include.registry.verification import verify_models
 from tests.integration.killed_registration import shop as small_shop

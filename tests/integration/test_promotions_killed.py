@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.core import settings
-from include.registry.champion import find_champion, load_champion
+from include.registry.champion import find_champion
 from include.registry.client import mlflow_client
+from include.registry.load_model import load_champion
 from tests.forked import Forked
 from tests.integration.killed_registration import register
 from tests.integration.killed_registration import shop as small_shop

@@ -16,7 +16,7 @@ from include.features.affected import defined_by, digest
 from include.features.build import compute_rows
 from include.features.prediction_runs import predicted_since, prediction_days
 from include.features.query import PREDICTION_TIME
-from include.registry.champion import read_extra_file
+from include.registry.load_model import read_extra_file
 from include.registry.records.chain import read_all
 from include.training.target import encode_target
 from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays

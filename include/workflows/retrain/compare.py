@@ -136,7 +136,7 @@ def _search(pipeline: Pipeline, plan: RunPlan) -> SearchProgress:
 def _champion(pipeline: Pipeline, plan: RunPlan) -> ChampionModel | None:
     """Return the loaded champion, or the reason why it cannot be loaded."""
     from include.evaluation.collect import ChampionFacts
-    from include.registry.champion import load_with_inputs
+    from include.registry.load_model import load_with_inputs
     from include.training.model_file import trusted_of
     from include.workflows.retrain.measure import ChampionModel
 

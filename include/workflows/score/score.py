@@ -123,7 +123,7 @@ def score_rows(pipeline: Pipeline, plan: ScoringPlan) -> ScoringResult:
 
 def _load(pipeline: Pipeline, plan: ScoringPlan) -> tuple[Model, dict[str, Kind] | None]:
     """Return the champion, loaded from verified files, and the kind of each column that it takes."""
-    from include.registry.champion import load_with_inputs
+    from include.registry.load_model import load_with_inputs
     from include.training.model_file import trusted_of
 
     try:

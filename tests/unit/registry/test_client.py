@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from include.core.errors import TrackingUnavailable
-from include.registry.champion import aliases, find_champion, load_champion
+from include.registry.champion import aliases, find_champion
 from include.registry.client import longest_wait_seconds, mlflow_client, without_retries
+from include.registry.load_model import load_champion
 from include.training.fit import predict
 from tests.services.tracking_server import TrackingServer, running_server
 

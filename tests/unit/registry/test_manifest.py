@@ -14,7 +14,8 @@ import pytest
 
 from include.core import settings
 from include.core.errors import ModelRefused
-from include.registry.champion import Champion, find_champion, load_champion
+from include.registry.champion import Champion, find_champion
+from include.registry.load_model import load_champion
 from include.registry.manifest import ModelFile, files_of, keep_manifest, read_manifest, verify_folder
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def test_a_champion_that_was_tampered_with_is_refused_before_it_is_read(
     shop_model.register("night-1")
     champion = _champion(shop_model)
     read: list[Any] = []
-    monkeypatch.setattr("include.registry.champion.load_model", lambda *args: read.append(args))
+    monkeypatch.setattr("include.registry.load_model.load_model", lambda *args: read.append(args))
     load_champion(champion)
     assert len(read) == 1
 

@@ -10,8 +10,9 @@ import pytest
 
 from include.core.errors import ModelRefused, PublishConflict
 from include.registry import lease, promotion
-from include.registry.champion import aliases, find_champion, load_champion
+from include.registry.champion import aliases, find_champion
 from include.registry.lease import champion_lease
+from include.registry.load_model import load_champion
 
 if TYPE_CHECKING:
     from pathlib import Path

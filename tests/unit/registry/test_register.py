@@ -16,7 +16,8 @@ from sklearn.base import clone
 from include.config.pipeline import Pipeline
 from include.core.errors import ModelRefused, TrackingUnavailable
 from include.registry import log_model
-from include.registry.champion import aliases, find_champion, load_champion
+from include.registry.champion import aliases, find_champion
+from include.registry.load_model import load_champion
 from include.registry.run_record import json_files
 from include.training.combine import build_model
 from include.training.fit import fit_model, predict

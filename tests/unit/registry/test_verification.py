@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.registry.champion import find_champion, load_with_inputs
+from include.registry.champion import find_champion
+from include.registry.load_model import load_with_inputs
 from include.registry.verification import verify_models
 from tests import factories
 
