@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from include.config.sources import FilesSource
+    from include.config.sources.files_source import FilesSource
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 

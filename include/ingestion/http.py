@@ -15,7 +15,7 @@ from include.ingestion.values import records_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.config.sources import HttpSource
+    from include.config.sources.http_source import HttpSource
     from include.core.connections import ApiEndpoint, Connections
     from include.ingestion.api import Params
     from include.ingestion.source_reader import ReadRequest

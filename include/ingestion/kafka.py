@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from confluent_kafka import Message
 
-    from include.config.sources import KafkaSource
+    from include.config.sources.kafka_source import KafkaSource
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
     from include.ingestion.topic import Offsets

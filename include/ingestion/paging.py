@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from include.config.sources import HttpSource, Paging
+    from include.config.sources.http_source import HttpSource, Paging
     from include.ingestion.api import Api, Params
 
     Records = list[dict[str, Any]]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from include.config.pipeline import Pipeline
-    from include.config.sources import SqlSource
+    from include.config.sources.sql_source import SqlSource
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError, Message
 
-    from include.config.sources import KafkaSource
+    from include.config.sources.kafka_source import KafkaSource
 
 #: How long the brokers may take to respond to a question about topics or offsets.
 RESPONSE_SECONDS = 10

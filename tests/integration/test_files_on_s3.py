@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ConnectionMissing, SourceUnreadable
 from include.ingestion.files import read_files

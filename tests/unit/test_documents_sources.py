@@ -26,7 +26,7 @@ from click.testing import CliRunner
 from include import lake
 from include.cli import main
 from include.config.loader import load_pipeline
-from include.config.sources import HttpSource
+from include.config.sources.http_source import HttpSource
 from include.core import settings
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ExpectationsFailed, NightshiftError, SchemaMismatch

@@ -12,7 +12,7 @@ from include.config.sources.base import BaseSource, RowsPerDay
 from include.config.sources.column_types import READER_COLUMNS, ColumnType, declared_type
 from include.config.sources.day_fields import DAY_FIELDS, with_day
 from include.config.sources.files_source import FilesSource
-from include.config.sources.http_source import HttpSource, Paging
+from include.config.sources.http_source import HttpSource
 from include.config.sources.kafka_source import KafkaSource
 from include.config.sources.sql_source import SqlSource
 
@@ -29,14 +29,9 @@ __all__ = [
     "SOURCE_KINDS",
     "BaseSource",
     "ColumnType",
-    "FilesSource",
-    "HttpSource",
     "Infinity",
-    "KafkaSource",
-    "Paging",
     "RowsPerDay",
     "Source",
-    "SqlSource",
     "declared_type",
     "with_day",
 ]

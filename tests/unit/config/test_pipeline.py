@@ -11,7 +11,7 @@ import yaml
 
 from include.config.loader import pipeline_names, read_pipeline
 from include.config.pipeline import Pipeline, json_schema
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.settings import pipelines_folder
 from include.core.suggestions import unknown_name
 from tests.factories import SHOP_YAML, write_shop

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from upath import UPath
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.errors import SourceUnreadable
 from include.ingestion.files import read_files
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.errors import ConfigError, SourceUnreadable
 from include.ingestion import decode, formats, unpack
 from include.ingestion.files import read_files

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from include.config.sources import HttpSource
+from include.config.sources.http_source import HttpSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import api as asking

@@ -14,7 +14,7 @@ import confluent_kafka
 import pyarrow as pa
 import pytest
 
-from include.config.sources import KafkaSource
+from include.config.sources.kafka_source import KafkaSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import kafka, topic
 from include.ingestion.kafka import read_kafka

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import URL, create_engine
 
-from include.config.sources import SqlSource
+from include.config.sources.sql_source import SqlSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform

@@ -14,7 +14,7 @@ import yaml
 
 from include import lake
 from include.config.loader import load_pipeline
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, SourceEmpty
 from include.ingestion.arrow_types import arrow_type
