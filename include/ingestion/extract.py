@@ -14,8 +14,7 @@ from include.ingestion.batch_writer import BatchWriter
 from include.ingestion.contract import retyped, rewritten_keys
 from include.ingestion.days import count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
-from include.ingestion.source_kinds import reader_of
-from include.ingestion.source_reader import ReadRequest
+from include.ingestion.source_reader import ReadRequest, reader_of
 from include.ingestion.stage import BatchManifest, StagedBatch
 from include.lake import run_files
 

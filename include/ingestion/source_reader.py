@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from include.config.sources import BaseSource
+from include.core.import_path import import_named
 from include.ingestion.days import bounds, days_between
 
 if TYPE_CHECKING:
@@ -118,3 +119,18 @@ class SourceReader(ABC, Generic[SourceT]):
     def missing_from(self, read_from: dict[str, Any]) -> str:
         """Say what the source did not have where days have no rows; empty if the kind cannot tell."""
         return ""
+
+
+def reader_of(source: BaseSource) -> SourceReader[Any]:
+    """Return the reader of a source, which its section names.
+
+    Raises
+    ------
+    ConfigError
+        If the reader cannot be imported.
+    """
+    section = type(source)
+    reader: type[SourceReader[Any]] = import_named(
+        f"source of kind '{source.kind}'", section.reader, f"`reader` of {section.__module__}.{section.__name__}"
+    )
+    return reader(source)
