@@ -20,7 +20,7 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import TrainingImpossible
 from include.training import calibrate, studies
 from include.training.candidates import candidates_of
-from include.training.candidates.linear import MAX_QUANTILE_ROWS
+from include.training.candidates.built_in.linear import MAX_QUANTILE_ROWS
 from include.training.check import check_candidates, check_trainable
 from include.training.columns import groups_of
 from include.training.fit import fit_model, predict
