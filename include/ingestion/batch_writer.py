@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import LakeError, SchemaMismatch, SourceUnreadable
-from include.ingestion import stage
+from include.ingestion import staged_file
 from include.ingestion.arrow_types import empty_table
 from include.ingestion.contract import check_all_seen, conform, delivered_kinds
 from include.ingestion.days import some
@@ -38,7 +38,7 @@ class BatchWriter:
         """Write all rows to `delivered.parquet` and return how many there are."""
         schema = self._with_days(empty_table(self.source.columns)).schema
         try:
-            rows = stage.write_rows(self._tables(), schema, scratch / "delivered.parquet")
+            rows = staged_file.write_rows(self._tables(), schema, scratch / "delivered.parquet")
         except OSError as error:
             raise LakeError(
                 f"{self.where}: the rows could not be written to {scratch.parent} ({error.strerror or error}); make "
@@ -51,7 +51,7 @@ class BatchWriter:
         """Write the rows by day and key to `sorted.parquet` and return the file's digest."""
         days = [] if self.source.arrives == "snapshot" else ["ds"]
         order = [*days, *self.source.key]
-        return stage.sort_rows(scratch / "delivered.parquet", scratch / "sorted.parquet", order)
+        return staged_file.sort_rows(scratch / "delivered.parquet", scratch / "sorted.parquet", order)
 
     def _tables(self) -> Iterator[pa.Table]:
         seen: set[str] = set()

@@ -12,7 +12,8 @@ from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.arrow_types import arrow_type
 from include.ingestion.days import days_between
-from include.ingestion.stage import read_in_parts, read_manifest, read_verdict
+from include.ingestion.stage import read_manifest, read_verdict
+from include.ingestion.staged_file import read_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

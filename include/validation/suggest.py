@@ -14,7 +14,7 @@ from include.core.errors import LakeError, SourceEmpty
 from include.core.sql_text import identifier, identifiers, literal
 from include.core.yaml_file import write_yaml
 from include.ingestion.days import count_days, shown_range
-from include.ingestion.stage import local_file
+from include.ingestion.staged_file import local_file
 from include.profiling.rows import MEMORY, Rows, rows_of_file
 from include.profiling.survey import survey
 from include.validation.infer import IN_SET, Suggestion, infer, shown

@@ -11,7 +11,8 @@ from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.arrow_types import empty_table
 from include.ingestion.days import shown_range, some
-from include.ingestion.stage import local_file, read_manifest, verdict_path
+from include.ingestion.stage import read_manifest, verdict_path
+from include.ingestion.staged_file import local_file
 from include.lake import run_files
 from include.profiling import stored_profiles
 from include.profiling.profile import profile_rows

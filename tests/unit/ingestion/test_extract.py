@@ -16,7 +16,8 @@ from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, Sou
 from include.ingestion.days import days_between
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.ingestion.stage import StagedBatch, read_batch
+from include.ingestion.stage import StagedBatch
+from include.ingestion.staged_file import read_in_parts
 from include.lake import run_files
 from include.validation.validate import validate_batch
 from tests import factories
@@ -80,7 +81,7 @@ def test_a_batch_holds_the_days_rows_with_their_day(shop: Path) -> None:
     """The rows of the range are staged, sorted by day and key, with the declared columns and `ds`."""
     batch = extract(FIRST, SECOND)
 
-    rows = read_batch(batch)
+    [rows] = read_in_parts(batch)
     assert (batch.start, batch.end, batch.rows) == ("2024-01-01", "2024-01-02", 10)
     assert rows.column_names == ["store", "day", "revenue", "visitors", "closed_at", "ds"]
     assert rows["ds"].to_pylist() == ["2024-01-01"] * 5 + ["2024-01-02"] * 5
@@ -140,7 +141,7 @@ def test_a_removed_batch_is_a_clear_error(shop: Path) -> None:
     (run_files.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
 
     with pytest.raises(RunMissing, match=f"the staged batch {batch.digest} of source 'sales' is not at"):
-        read_batch(batch)
+        next(read_in_parts(batch))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from include.core.errors import ConfigError, SourceEmpty
 from include.core.import_path import import_named
 from include.ingestion.extract import extract_source
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows, reader_of
-from include.ingestion.stage import read_batch, read_manifest
+from include.ingestion.stage import read_manifest
+from include.ingestion.staged_file import read_in_parts
 from tests import factories
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def test_extracting_needs_nothing_but_a_reader(shop: Path, monkeypatch: pytest.M
 
     batch = extract_source(load_pipeline("shop"), "sales", day, day, EnvironmentConnections())
 
-    assert read_batch(batch)["store"].to_pylist() == ["north"]
+    [rows] = read_in_parts(batch)
+    assert rows["store"].to_pylist() == ["north"]
     manifest = read_manifest("shop", "sales", batch.digest)
     assert (manifest.batch, manifest.read_from) == (batch, {"ledger": "blue"})
 
