@@ -53,7 +53,7 @@ def extract_source(
     where = f"{pipeline.name}: source '{name}', {shown_range(start, end)}"
     if source.arrives == "snapshot":
         start = end
-    extracted_at = _now().isoformat(timespec="microseconds")
+    extracted_at = _now()
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, name))).refresh()
     before = _published_manifest(pipeline, name, raw)
     reader = reader_of(source)
@@ -74,7 +74,7 @@ def extract_source(
         else:
             start = _first_day(by_day, source, raw, start, end, where, reader.missing_from(rows_read.read_from))
         digest = writer.sort(scratch)
-        batch = StagedBatch(pipeline.name, name, start.isoformat(), end.isoformat(), digest, rows, extracted_at)
+        batch = StagedBatch(pipeline.name, name, start, end, digest, rows, extracted_at)
         folder = run_files.staged_folder(pipeline.name, name)
         run_files.put_file(scratch / "sorted.parquet", folder / f"{digest}.parquet")
     stage.write_manifest(
@@ -87,7 +87,7 @@ def extract_source(
             kind=source.kind,
             connection=source.connection,
             read_from=rows_read.read_from,
-            ended_at=_now().isoformat(timespec="microseconds"),
+            ended_at=_now(),
         )
     )
     for change in changes:

@@ -58,12 +58,12 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
     first = True
     if source.arrives == "snapshot":
-        there = raw.refresh().partitions()
-        earlier = [part for ds, part in there.items() if ds < batch.end]
-        if any(ds > batch.end for ds in there):
+        there, own = raw.refresh().partitions(), batch.end.isoformat()
+        earlier = [part for ds, part in there.items() if ds < own]
+        if any(ds > own for ds in there):
             # today's content was not known on that day, and the later snapshot already has it
-            return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
-        if earlier and earlier[-1].batch == published_as and batch.end not in there:
+            return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {own}, is published")
+        if earlier and earlier[-1].batch == published_as and own not in there:
             return _unchanged(raw, batch, f"the snapshot has not changed since {earlier[-1].ds}")
         first = not earlier
     slices = lake.Slices(
@@ -196,7 +196,7 @@ def _published_rows(
         position += part.num_rows
         rows = _with_available_at(rows, source)
         if source.arrives == "snapshot":
-            rows = rows.append_column("ds", _constant(batch.end, rows.num_rows))
+            rows = rows.append_column("ds", _constant(batch.end.isoformat(), rows.num_rows))
             if not first:
                 rows = _known_from(rows, _known_moment(batch))
         yield rows.add_column(0, "batch", _constant(published_as, rows.num_rows))
@@ -228,9 +228,8 @@ def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
 
 def _known_moment(batch: StagedBatch) -> datetime:
     """Return when a snapshot became known: at its day's end, or when it was read if that was long after."""
-    day_end = datetime.combine(date.fromisoformat(batch.end), time.max, UTC)
-    read = datetime.fromisoformat(batch.extracted_at)
-    return read if read - day_end > PROMPT else day_end
+    day_end = datetime.combine(batch.end, time.max, UTC)
+    return batch.extracted_at if batch.extracted_at - day_end > PROMPT else day_end
 
 
 def _known_from(rows: pa.Table, moment: datetime) -> pa.Table:

@@ -10,9 +10,12 @@ from include.ingestion.days import days_between
 from include.lake import run_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upath import UPath
 
     from include.config.sources import ColumnType
+    from include.core.json_value import JsonValue
 
 
 @dataclass(frozen=True)
@@ -29,25 +32,42 @@ class StagedBatch:
 
     pipeline: str
     source: str
-    start: str
-    end: str
+    start: date
+    end: date
     digest: str
     rows: int
-    extracted_at: str
+    extracted_at: datetime
 
     @property
     def days(self) -> list[str]:
         """The ISO days of the batch, including days without rows."""
-        return days_between(date.fromisoformat(self.start), date.fromisoformat(self.end))
+        return days_between(self.start, self.end)
 
     @property
     def moment(self) -> int:
         """`extracted_at` in microseconds since 1970."""
-        return int(datetime.fromisoformat(self.extracted_at).timestamp() * 1_000_000)
+        return int(self.extracted_at.timestamp() * 1_000_000)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
-        return asdict(self)
+        return asdict(self) | {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "extracted_at": self.extracted_at.isoformat(timespec="microseconds"),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> StagedBatch:
+        """Return the batch that `to_json` made the fields of; a manifest's other fields are ignored."""
+        return cls(
+            pipeline=fields["pipeline"],
+            source=fields["source"],
+            start=date.fromisoformat(fields["start"]),
+            end=date.fromisoformat(fields["end"]),
+            digest=fields["digest"],
+            rows=fields["rows"],
+            extracted_at=datetime.fromisoformat(fields["extracted_at"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -74,20 +94,35 @@ class BatchManifest:
     kind: str
     connection: str
     read_from: dict[str, Any]
-    ended_at: str
+    ended_at: datetime
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types, those of the batch at the same level as the others."""
-        return self.batch.to_json() | {name: getattr(self, name) for name in _MANIFEST_FIELDS}
+        return self.batch.to_json() | {
+            "rows_by_day": self.rows_by_day,
+            "columns": self.columns,
+            "delivered": self.delivered,
+            "changes": self.changes,
+            "kind": self.kind,
+            "connection": self.connection,
+            "read_from": self.read_from,
+            "ended_at": self.ended_at.isoformat(timespec="microseconds"),
+        }
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> BatchManifest:
+    def from_json(cls, fields: Mapping[str, Any]) -> BatchManifest:
         """Return the manifest that `to_json` made the fields of."""
-        batch = StagedBatch(**{name: fields[name] for name in StagedBatch.__dataclass_fields__})
-        return cls(batch, **{name: fields[name] for name in _MANIFEST_FIELDS})
-
-
-_MANIFEST_FIELDS = [name for name in BatchManifest.__dataclass_fields__ if name != "batch"]
+        return cls(
+            batch=StagedBatch.from_json(fields),
+            rows_by_day=fields["rows_by_day"],
+            columns=fields["columns"],
+            delivered=fields["delivered"],
+            changes=fields["changes"],
+            kind=fields["kind"],
+            connection=fields["connection"],
+            read_from=fields["read_from"],
+            ended_at=datetime.fromisoformat(fields["ended_at"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +133,7 @@ class BatchVerdict:
     quarantined: int
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> BatchVerdict:
+    def from_json(cls, fields: Mapping[str, Any]) -> BatchVerdict:
         """Return the verdict from the JSON of a batch's validation."""
         return cls(passed=fields["passed"], quarantined=fields["quarantined"])
 

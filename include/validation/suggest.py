@@ -78,7 +78,7 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
         If the batch is missing or has no rows.
     """
     source = pipeline.sources[batch.source]
-    day = literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
+    day = literal(batch.end.isoformat()) if source.arrives == "snapshot" else identifier(source.slice_column)
     with local_file(batch) as path, rows_of_file(path) as rows:
         return _suite(pipeline, batch.source, rows, day, f"read from the source and staged as batch {batch.digest}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import lake
@@ -85,14 +85,14 @@ def validate_batch(
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
     shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
     failed += shrunk
-    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.start, raw)
+    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.days[0], raw)
     before = stored_profiles.read_profiles(pipeline, batch.source, earlier, raw)
     failed += history.compare(profile, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     quarantined = len(left.positions)
     counted = len(suite) + (source.arrives != "snapshot") + len(emptied) + len(shrunk) + len(source.history.active)
     report = ValidationReport(batch.rows, counted, failed, quarantined)
-    days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
+    days = shown_range(batch.start, batch.end)
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
@@ -170,7 +170,7 @@ def _key_expectations(source: Source) -> list[Expectation]:
 
 def _day(source: Source, batch: StagedBatch) -> str:
     """Return the SQL of the day that a row was delivered for."""
-    return literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
+    return literal(batch.end.isoformat()) if source.arrives == "snapshot" else identifier(source.slice_column)
 
 
 def _decided_rows(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa.Table:

@@ -32,4 +32,4 @@ class PublishBatchOperator(PipelineStepOperator):
         from include.ingestion.publish import publish_batch
         from include.ingestion.stage import StagedBatch
 
-        return publish_batch(pipeline, StagedBatch(**self.batch)).to_json()
+        return publish_batch(pipeline, StagedBatch.from_json(self.batch)).to_json()

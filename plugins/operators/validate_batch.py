@@ -34,5 +34,5 @@ class ValidateBatchOperator(PipelineStepOperator):
         from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 
-        validate_batch(pipeline, StagedBatch(**self.batch), run=context["dag_run"].run_id)
+        validate_batch(pipeline, StagedBatch.from_json(self.batch), run=context["dag_run"].run_id)
         return self.batch

@@ -16,7 +16,6 @@ from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, Sou
 from include.ingestion.days import days_between
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.ingestion.stage import StagedBatch
 from include.ingestion.staged_file import read_in_parts
 from include.lake import run_files
 from include.validation.validate import validate_batch
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from include.ingestion.stage import StagedBatch
 
 FIRST = factories.FIRST_DAY
 SECOND = FIRST + timedelta(days=1)
@@ -82,7 +83,7 @@ def test_a_batch_holds_the_days_rows_with_their_day(shop: Path) -> None:
     batch = extract(FIRST, SECOND)
 
     [rows] = read_in_parts(batch)
-    assert (batch.start, batch.end, batch.rows) == ("2024-01-01", "2024-01-02", 10)
+    assert (batch.start, batch.end, batch.rows) == (FIRST, SECOND, 10)
     assert rows.column_names == ["store", "day", "revenue", "visitors", "closed_at", "ds"]
     assert rows["ds"].to_pylist() == ["2024-01-01"] * 5 + ["2024-01-02"] * 5
     assert rows["store"].to_pylist() == [f"store-{n}" for n in range(5)] * 2
@@ -176,7 +177,7 @@ def test_the_days_before_a_source_begins_are_left_out(shop: Path, caplog: pytest
     """A first range may begin before the source does; the batch then begins where the rows do."""
     batch = extract(FIRST - timedelta(days=3), SECOND)
 
-    assert (batch.start, batch.end) == ("2024-01-01", "2024-01-02")
+    assert (batch.start, batch.end) == (FIRST, SECOND)
     assert "the source begins at 2024-01-01; 3 days before it left out" in caplog.text
 
 

@@ -179,7 +179,7 @@ def test_a_batch_without_its_file_publishes_nothing(shop: Path) -> None:
     ingest(day(0))
     before = table()
 
-    beef = StagedBatch("shop", "sales", "2024-01-02", "2024-01-02", "beef", 5, "2024-01-03T00:15:00+00:00")
+    beef = StagedBatch("shop", "sales", day(1), day(1), "beef", 5, datetime(2024, 1, 3, 0, 15, tzinfo=UTC))
     with pytest.raises(RunMissing, match="the validation of batch beef of source 'sales' is not at"):
         publish_batch(load_pipeline("shop"), beef)
     assert table() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 
 from include.ingestion.stage import BatchManifest, BatchVerdict, StagedBatch
 
@@ -30,7 +31,16 @@ def test_a_manifest_survives_json() -> None:
     """The fields and their order stay those of earlier releases, whose files are read too."""
     manifest = BatchManifest.from_json(json.loads(json.dumps(MANIFEST)))
 
-    assert manifest.batch == StagedBatch(**{name: MANIFEST[name] for name in list(MANIFEST)[:7]})
+    assert manifest.batch == StagedBatch(
+        pipeline="shop",
+        source="sales",
+        start=date(2024, 1, 1),
+        end=date(2024, 1, 2),
+        digest="0123456789abcdef",
+        rows=3,
+        extracted_at=datetime(2024, 1, 3, 0, 15, tzinfo=UTC),
+    )
+    assert json.dumps(manifest.batch.to_json()) == json.dumps({name: MANIFEST[name] for name in list(MANIFEST)[:7]})
     assert manifest.rows_by_day == {"2024-01-01": 1, "2024-01-02": 2}
     assert json.dumps(manifest.to_json()) == json.dumps(MANIFEST)
 

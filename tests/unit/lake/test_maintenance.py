@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -348,7 +348,8 @@ def left_of(number: int) -> set[str]:
 def hold(number: int, status: str = "held") -> None:
     """Put a row of a batch into quarantine, and decide about it."""
     ds = DAYS[number]
-    batch = StagedBatch("shop", "sales", ds, ds, digest(number), 1, f"{ds}T00:00:00+00:00")
+    read_at = datetime.fromisoformat(ds).replace(tzinfo=UTC)
+    batch = StagedBatch("shop", "sales", read_at.date(), read_at.date(), digest(number), 1, read_at)
     row = {"day": ds, "position": 0, "row_id": "r", "row": "{}", "reason": "", "releasable": True}
     quarantine.quarantine_rows(batch, pa.Table.from_pylist([row]), pa.table({"position": [0], "row_id": ["r"]}), "run")
     if status != "held":
