@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
-from include.core.errors import RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.core.errors import OtherRelease, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.core.scratch import scratch_folder
 from include.ingestion import stage
 from include.ingestion.batch_writer import BatchWriter
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.config.sources import Source
     from include.core.connections import Connections
+    from include.ingestion.read_record import ReadRecord
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) -> dict[str, Any] | None:
+def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) -> ReadRecord | None:
     """Return the record of what a day was published from, from its batch's manifest."""
     manifest = _published_manifest(pipeline, name, raw, ds)
     return manifest.read_from if manifest else None
@@ -118,6 +119,9 @@ def _published_manifest(
         return stage.read_manifest(pipeline.name, name, part.batch.split("-")[0])
     except RunMissing:
         return None  # maintenance removed it, so there is nothing to compare with
+    except OtherRelease as error:
+        log.warning("The batch is not compared with the published one: %s", error)
+        return None
 
 
 def _check_types(before: BatchManifest | None, now: dict[str, list[str]], source: Source, where: str) -> list[str]:

@@ -7,8 +7,9 @@ import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.config.sources import with_day
 from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
@@ -18,10 +19,11 @@ from include.ingestion.companion_files import CompanionFiles, new_hashes
 from include.ingestion.days import some
 from include.ingestion.decode import tables
 from include.ingestion.formats import AGAIN, empty, unreadable
+from include.ingestion.read_record import ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from upath import UPath
 
@@ -33,25 +35,52 @@ if TYPE_CHECKING:
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}
 
 
-class FilesReader(SourceReader["FilesSource"]):
+@dataclass(frozen=True)
+class FileRead:
+    """A file that was read.
+
+    Attributes
+    ----------
+    path
+        Its name below the folder.
+    as_declared_by
+        The names of the companion files that it agrees with; None if it has none.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+    as_declared_by: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class FilesRead(ReadRecord):
+    """The files below a folder, and the patterns that no file matches."""
+
+    files: list[FileRead]
+    missing: list[str]
+    folder: str
+
+
+class FilesReader(SourceReader["FilesSource", FilesRead]):
     """Reads the files of a folder or an object store."""
 
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+    record = FilesRead
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[FilesRead]:
         """Read the files of the requested days."""
-        folder = connections.folder(self.source.connection)
-        rows = read_files(self.source, request.days, folder, request.where)
-        rows.read_from["folder"] = str(folder)
-        return rows
+        return read_files(self.source, request.days, connections.folder(self.source.connection), request.where)
 
-    def missing_from(self, read_from: dict[str, Any]) -> str:
+    def missing_from(self, read_from: FilesRead) -> str:
         """Name the files that were not there."""
-        if not read_from["missing"]:
+        if not read_from.missing:
             return ""
-        place = f"{read_from['folder']} (connection '{self.source.connection}')"
-        return f"{some(read_from['missing'])} not found below {place}"
+        place = f"{read_from.folder} (connection '{self.source.connection}')"
+        return f"{some(read_from.missing)} not found below {place}"
 
 
-def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows:
+def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows[FilesRead]:
     """Read the files of some days, or of a snapshot, a block at a time.
 
     Parameters
@@ -66,8 +95,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
     Returns
     -------
     SourceRows
-        The rows as the files have them. `read_from` lists the `files` with their bytes, SHA-256 and rows, and the
-        `missing` patterns, which no file matches; the caller decides whether that is an error.
+        The rows as the files have them. The caller decides whether it is an error that files are missing.
 
     Raises
     ------
@@ -78,8 +106,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
         companion files.
     """
     patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
-    read_from: dict[str, Any] = {"files": [], "missing": []}
-    return SourceRows(_read(source, patterns, folder, where, read_from), read_from)
+    return SourceRows(_read(source, patterns, folder, where))
 
 
 def _marker(source: FilesSource, ds: str, where: str) -> str | None:
@@ -97,10 +124,11 @@ def _pattern(name: str, text: str, ds: str, source: FilesSource, where: str) -> 
 
 
 def _read(
-    source: FilesSource, patterns: dict[str, str | None], folder: UPath, where: str, read_from: dict[str, Any]
-) -> Iterator[Chunk]:
+    source: FilesSource, patterns: dict[str, str | None], folder: UPath, where: str
+) -> Generator[Chunk, None, FilesRead]:
     names_by_content: dict[str, str] = {}
-    read = set()
+    read: dict[str, FileRead] = {}
+    missing = []
     companions = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
         with _file_errors(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
@@ -110,11 +138,11 @@ def _read(
         if names and not is_complete:
             raise _incomplete(names, marker, folder, where)
         if not names:
-            read_from["missing"].append(pattern)
+            missing.append(pattern)
         for name in names:
             if name not in read:  # one file may match the patterns of several days
-                read.add(name)
-                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content, companions)
+                read[name] = yield from _read_file(source, folder, name, where, names_by_content, companions)
+    return FilesRead(files=list(read.values()), missing=missing, folder=str(folder))
 
 
 def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
@@ -158,10 +186,9 @@ def _read_file(
     folder: UPath,
     name: str,
     where: str,
-    files: list[dict[str, Any]],
     seen: dict[str, str],
     companions: CompanionFiles,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, FileRead]:
     path = folder / name
     place = f"{where}, file {path}"
     with _file_errors(f"{where}: the file {path}", place):
@@ -188,10 +215,9 @@ def _read_file(
         declared.check_rows(rows, place)
         if _size_and_time(path, name, where) != before:
             raise unreadable(place, "it changed while it was being read", "run this task again when it is complete")
-    as_declared = {"as_declared_by": declared.file_names} if declared.file_names else {}
-    files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows} | as_declared)
     if rows:  # the files of two days without rows are equal: both have only the header
         seen[sha256] = name
+    return FileRead(path=name, bytes=size, sha256=sha256, rows=rows, as_declared_by=declared.file_names or None)
 
 
 def _size_and_time(path: UPath, name: str, where: str) -> tuple[int, float]:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from include.config.sources.http_source import HttpSource, Paging
     from include.ingestion.api import Api, Params
+    from include.ingestion.values import Record
 
-    Records = list[dict[str, Any]]
+    Records = list[Record]
     Request = tuple[str, Params]
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.ingestion.days import days_between
+from include.ingestion.source_reader import read_record
 from include.lake import run_files
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from include.config.sources import ColumnType
     from include.core.json_value import JsonValue
+    from include.ingestion.read_record import ReadRecord
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class BatchManifest:
     changes: list[str]
     kind: str
     connection: str
-    read_from: dict[str, Any]
+    read_from: ReadRecord
     ended_at: datetime
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -105,7 +107,7 @@ class BatchManifest:
             "changes": self.changes,
             "kind": self.kind,
             "connection": self.connection,
-            "read_from": self.read_from,
+            "read_from": self.read_from.to_json(),
             "ended_at": self.ended_at.isoformat(timespec="microseconds"),
         }
 
@@ -120,7 +122,7 @@ class BatchManifest:
             changes=fields["changes"],
             kind=fields["kind"],
             connection=fields["connection"],
-            read_from=fields["read_from"],
+            read_from=read_record(fields["kind"], fields["read_from"]),
             ended_at=datetime.fromisoformat(fields["ended_at"]),
         )
 
@@ -151,9 +153,13 @@ def read_manifest(pipeline: str, source: str, digest: str) -> BatchManifest:
     ------
     RunMissing
         If the manifest does not exist.
+    OtherRelease
+        If this release cannot read it.
     """
-    path = _manifest_path(pipeline, source, digest)
-    return BatchManifest.from_json(run_files.read_json(path, f"the manifest of batch {digest} of source '{source}'"))
+    path, what = _manifest_path(pipeline, source, digest), f"the manifest of batch {digest} of source '{source}'"
+    fields = run_files.read_json(path, what)
+    with run_files.refuse_other_release(what, path):
+        return BatchManifest.from_json(fields)
 
 
 def _manifest_path(pipeline: str, source: str, digest: str) -> UPath:

@@ -50,7 +50,7 @@ def request_of_a_day(shop: Path) -> ReadRequest:
     return ReadRequest(load_pipeline("shop"), day, day, "shop: source 'prices'", lambda ds: None)
 
 
-def sheet(section: type[BaseSource], tab: str) -> SourceReader[Any]:
+def sheet(section: type[BaseSource], tab: str) -> SourceReader[Any, Any]:
     """Return the reader of a tab with prices."""
     fields = {
         "kind": "sheet",
@@ -74,7 +74,7 @@ def test_the_kind_of_the_page_reads_rows(
 
     [chunk] = rows.chunks
     assert chunk.rows.select(["item", "price"]).to_pylist() == [{"item": "tea", "price": 1.5}]
-    assert rows.read_from == {"address": f"{tmp_path.as_uri()}/food%20and%20drink.csv"}
+    assert rows.read_from.to_json() == {"address": f"{tmp_path.as_uri()}/food%20and%20drink.csv"}
 
 
 def test_the_kind_of_the_page_names_what_it_cannot_read(

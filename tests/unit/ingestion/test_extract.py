@@ -136,6 +136,21 @@ def test_extracting_publishes_nothing(shop: Path) -> None:
     assert table() == (None, [])
 
 
+def test_a_manifest_that_this_release_cannot_read_stops_no_ingestion(
+    shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A release that knew no kinds of source wrote other manifests; the next day has nothing to be compared with."""
+    batch = extract()
+    publish(batch)
+    path = run_files.staged_folder("shop", "sales") / f"{batch.digest}.json"
+    run_files.write_json(path, {"pipeline": "shop", "source": "sales", "read_from": "sql/sales.sql"})
+
+    assert extract(SECOND).rows == 5
+
+    assert f"The batch is not compared with the published one: the manifest of batch {batch.digest}" in caplog.text
+    assert "was written by another release of Nightshift" in caplog.text
+
+
 def test_a_removed_batch_is_a_clear_error(shop: Path) -> None:
     """If somebody emptied the lake's staged folder, the error names the task to run again."""
     batch = extract()

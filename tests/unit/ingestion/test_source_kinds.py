@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,32 +15,45 @@ from include.core.connections import EnvironmentConnections
 from include.core.errors import ConfigError, SourceEmpty
 from include.core.import_path import import_named
 from include.ingestion.extract import extract_source
+from include.ingestion.read_record import ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows, reader_of
 from include.ingestion.stage import read_manifest
 from include.ingestion.staged_file import read_in_parts
 from tests import factories
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
-    from typing import Any
 
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 
 
-class LedgerReader(SourceReader["SqlSource"]):
+@dataclass(frozen=True)
+class LedgerRead(ReadRecord):
+    """The ledger that was read."""
+
+    ledger: str
+
+
+class LedgerReader(SourceReader["SqlSource", LedgerRead]):
     """Yields one row for the first of the requested days, as a kind that reads a ledger would."""
 
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
-        """Return the row."""
-        rows = pa.table(
-            {"store": ["north"], "day": [request.days[0]], "revenue": [1.5], "visitors": [3], "closed_at": [None]}
-        )
-        return SourceRows(iter([Chunk(rows, request.where)]), {"ledger": "blue"})
+    record = LedgerRead
 
-    def missing_from(self, read_from: dict[str, Any]) -> str:
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[LedgerRead]:
+        """Return the row."""
+
+        def chunks() -> Generator[Chunk, None, LedgerRead]:
+            first = {"store": ["north"], "day": [request.days[0]], "revenue": [1.5], "visitors": [3]}
+            yield Chunk(pa.table(first | {"closed_at": [None]}), request.where)
+            return LedgerRead(ledger="blue")
+
+        return SourceRows(chunks())
+
+    def missing_from(self, read_from: LedgerRead) -> str:
         """Name the ledger."""
-        return f"no page for it in the {read_from['ledger']} ledger"
+        return f"no page for it in the {read_from.ledger} ledger"
 
 
 #: Its import path.
@@ -52,6 +66,7 @@ def test_each_kind_of_pipeline_yaml_has_a_reader(kind: str) -> None:
     reader = import_named(kind, SOURCE_KINDS[kind].reader, "the section")
 
     assert issubclass(reader, SourceReader)
+    assert issubclass(reader.record, ReadRecord)
     assert reader.__module__.startswith("include.ingestion.")
 
 
@@ -79,7 +94,7 @@ def test_extracting_needs_nothing_but_a_reader(shop: Path, monkeypatch: pytest.M
     [rows] = read_in_parts(batch)
     assert rows["store"].to_pylist() == ["north"]
     manifest = read_manifest("shop", "sales", batch.digest)
-    assert (manifest.batch, manifest.read_from) == (batch, {"ledger": "blue"})
+    assert (manifest.batch, manifest.read_from) == (batch, LedgerRead(ledger="blue"))
 
 
 def test_a_reader_says_what_the_source_did_not_have(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

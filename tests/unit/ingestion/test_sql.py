@@ -123,7 +123,7 @@ def test_the_query_is_recorded_for_the_manifest(engine: Engine) -> None:
     delivery = deliver(engine, start=START.astimezone(timezone(timedelta(hours=1))))
     list(delivery.chunks)
 
-    assert json.loads(json.dumps(delivery.read_from)) == {
+    assert json.loads(json.dumps(delivery.read_from.to_json())) == {
         "query": "sql/sales.sql",
         "sha256": hashlib.sha256(factories.SHOP_SQL.encode()).hexdigest(),
         "start": "2024-01-02T00:00:00+00:00",
