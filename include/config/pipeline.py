@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -19,6 +19,9 @@ from include.config.training import Training
 from include.core.errors import ConfigError
 from include.core.names import folded, wrong_column_names
 from include.core.suggestions import unknown_name
+
+if TYPE_CHECKING:
+    from include.core.json_value import JsonValue
 
 
 class Aggregates(Section):
@@ -443,7 +446,7 @@ class Pipeline(Section):
         return self
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, JsonValue]:
     """Return the JSON Schema of pipeline.yaml, for editors."""
     schema = Pipeline.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "pipeline.yaml"} | schema

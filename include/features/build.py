@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.as_of import ONE_MOMENT, end_of, midnight
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.config.pipeline import Pipeline
+    from include.core.json_value import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class FeatureTable:
     first_day: str | None = None
     feature_types: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from include.core import settings
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
     from pyarrow.fs import FileSystem
+
+    from include.core.json_value import JsonValue
 
 #: The log keeps every version, so that a run can be repeated on the tables that it read.
 #: Regular checkpoints keep opening a table of years as fast as opening a young one.
@@ -31,7 +33,7 @@ class TableVersion:
     rows: int
     changed: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 
