@@ -10,7 +10,7 @@ from include.evaluation.intervals import student_interval
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
     from include.gate.check import Numbers
 
