@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from include.config.sources import with_day
-from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
+from include.core.errors import NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
 from include.ingestion.companion_files import CompanionFiles, new_hashes
 from include.ingestion.days import some
 from include.ingestion.decode import tables
+from include.ingestion.file_names import matching_names, pattern_of_day
 from include.ingestion.formats import AGAIN, empty, unreadable
 from include.ingestion.read_record import ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
@@ -105,22 +103,12 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
         While the chunks are read, if a file cannot be read, is not of its format, occurs twice, or contradicts its
         companion files.
     """
-    patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
+    patterns = {pattern_of_day("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
     return SourceRows(_read(source, patterns, folder, where))
 
 
 def _marker(source: FilesSource, ds: str, where: str) -> str | None:
-    return _pattern("complete_when", source.complete_when, ds, source, where) if source.complete_when else None
-
-
-def _pattern(name: str, text: str, ds: str, source: FilesSource, where: str) -> str:
-    pattern = with_day(text, ds)
-    if pattern.startswith(("/", "~")) or "://" in pattern or ".." in pattern.split("/"):
-        raise ConfigError(
-            f"{where}: {name} '{text}' leads out of the folder of connection '{source.connection}'; write it "
-            "relative to that folder and without '..'; nothing was published"
-        )
-    return pattern
+    return pattern_of_day("complete_when", source.complete_when, ds, source, where) if source.complete_when else None
 
 
 def _read(
@@ -132,8 +120,8 @@ def _read(
     companions = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
         with _file_errors(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
-            is_complete = marker is None or bool(_matches(folder, marker))
-            names = [name for name in _matches(folder, pattern) if name != marker]
+            is_complete = marker is None or bool(matching_names(folder, marker))
+            names = [name for name in matching_names(folder, pattern) if name != marker]
             names = companions.leave_out(names, pattern, where)
         if names and not is_complete:
             raise _incomplete(names, marker, folder, where)
@@ -153,32 +141,6 @@ def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str)
     )
     waiting.retryable = True
     return waiting
-
-
-def _matches(folder: UPath, pattern: str) -> list[str]:
-    """Return the sorted names below a folder that match a pattern; a pattern without wildcards is a name."""
-    if not re.search(r"[*?]", pattern):
-        try:
-            (folder / pattern).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return [pattern]
-    # pathlib's ** at the end matches folders only; a bracket is literal
-    glob = (f"{pattern}/*" if pattern.endswith("**") else pattern).replace("[", "[[]")
-    root = str(folder).rstrip("/")
-    names = sorted({str(path).removeprefix(root).strip("/") for path in folder.glob(glob)})
-    if not names:
-        _check_listable(folder / re.split(r"[^/]*[*?]", pattern, maxsplit=1)[0])
-    passed = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-    return [name for name in names if name not in passed]
-
-
-def _check_listable(folder: UPath) -> None:
-    """Raise if an existing folder may not be listed; a glob would treat it as empty."""
-    try:
-        next(iter(folder.iterdir()), None)
-    except (FileNotFoundError, NotADirectoryError):
-        return
 
 
 def _read_file(

@@ -16,7 +16,8 @@ from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed, RunMissing, SchemaMismatch, SourceEmpty
 from include.ingestion.extract import extract_source
-from include.ingestion.publish import missing_range, publish_batch, published_through
+from include.ingestion.publish import publish_batch
+from include.ingestion.published_days import missing_range, published_through
 from include.ingestion.stage import StagedBatch
 from include.lake.tables import open_table
 from include.validation.validate import validate_batch

@@ -18,7 +18,7 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
-from include.ingestion.publish import missing_range, published_through
+from include.ingestion.published_days import missing_range, published_through
 from include.ingestion.stage import StagedBatch
 from include.lake import maintenance, publication, run_files, upkeep
 from include.lake.maintenance import maintain_files, maintain_table
