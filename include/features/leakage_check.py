@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.core.json_value import JsonValue
-    from include.features.build import FeatureTable
     from include.features.compare import ColumnDifference
+    from include.features.feature_table import FeatureTable
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.features.build import build_features, read_feature_rows
+from include.features.build import build_features
+from include.features.feature_table import read_feature_rows
 from include.lake import run_files
 from include.workflows.retrain import files
 

@@ -11,7 +11,7 @@ from include.workflows.retrain.explain import explanations
 if TYPE_CHECKING:
     from include.evaluation.evidence import Evidence
     from include.evaluation.importance import Importance
-    from include.features.build import FeatureTable
+    from include.features.feature_table import FeatureTable
     from include.gate.verdict import Verdict
     from include.training.tuning_result import TuningResult
     from include.workflows.retrain.documents import FittedChallenger
