@@ -48,7 +48,8 @@ def prepare_flights() -> None:
 
 
 def _flights(seconds: int) -> Task:
-    from include.features.build import build_features, read_features
+    from include.features.build import build_features
+    from include.features.feature_table import read_features
     from include.features.snapshot import pin_snapshot
 
     pipeline = the_pipeline()

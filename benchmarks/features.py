@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Comparison, start_afresh, take_turns
 from include import lake
 from include.core import settings
-from include.features.build import build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import read_features
 from include.features.macros import create_macros
 from include.features.snapshot import pin_snapshot
 

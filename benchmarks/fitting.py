@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.features import AS_OF
 from benchmarks.measure import Comparison, take_turns
 from include.core import settings
-from include.features.build import build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import read_features
 from include.features.snapshot import pin_snapshot
 from include.training.candidates import candidates_of
 from include.training.columns import FeatureColumns, feature_columns

@@ -14,7 +14,8 @@ from benchmarks.measure import ROUNDS, seconds_of
 from include.core.settings import threads
 from include.evaluation.collect import ChallengerFacts, ChampionFacts
 from include.evaluation.signature import feature_kinds
-from include.features.build import build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import read_features
 from include.features.snapshot import pin_snapshot
 from include.gate.verdict import decide
 from include.training.candidates import candidates_of

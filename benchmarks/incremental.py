@@ -13,7 +13,8 @@ from benchmarks.measure import PIPELINE, Comparison, take_turns, the_pipeline, u
 from include import lake
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.features.build import FeatureTable, build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import FeatureTable, read_features
 from include.features.snapshot import pin_snapshot
 from include.ops.demo.sources import FIRST_DAY
 from include.workflows.retrain.run import ingest

@@ -14,7 +14,8 @@ from benchmarks.features import AS_OF
 from benchmarks.measure import tell
 from include.core import settings
 from include.evaluation.metrics import Metric
-from include.features.build import build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import read_features
 from include.features.snapshot import pin_snapshot
 from include.training.folds import Folds
 from include.training.tune import Search

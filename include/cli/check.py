@@ -92,7 +92,7 @@ def _mistakes_of_code(pipeline: Pipeline) -> list[str]:
 
 def _check_sources(pipeline: Pipeline) -> None:
     """Check what each source needs of the pipeline's folder, such as its query."""
-    from include.ingestion.source_kinds import reader_of
+    from include.ingestion.source_reader import reader_of
 
     for source in pipeline.sources.values():
         reader_of(source).check(pipeline)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+import pkgutil
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from include.config.section import MAX_DAYS, Name, Section
+from include.core import settings
 from include.core.suggestions import unknown_name
 
 Task = Literal["binary", "multiclass", "regression", "forecasting"]
-#: Model families of every installation.
-BuiltIn = Literal["baseline", "linear", "extra_trees", "lightgbm", "hist_gradient_boosting"]
-#: Model families that requirements-extras.txt installs.
-Extra = Literal["xgboost", "catboost"]
-Family = Literal[BuiltIn, Extra]
+
+
+def _list_families(folder: str) -> list[str]:
+    """Return the names of a folder's modules without importing them, since Airflow reads this while it parses dags/."""
+    path = settings.root() / "include" / "training" / "candidates" / folder
+    return sorted(module.name for module in pkgutil.iter_modules([str(path)]))
+
+
+#: Model families of every installation, and those that requirements-extras.txt installs.
+BUILT_IN, EXTRAS = _list_families("built_in"), _list_families("extras")
+
+if TYPE_CHECKING:  # the names are known only once the folders were read
+    Family: TypeAlias = str
+else:
+    Family = Literal[tuple(BUILT_IN + EXTRAS)]
 
 #: A module and a name in it.
 _IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -136,7 +148,7 @@ class Training(Section):
         description="balanced: fit as if all classes were equally frequent; metrics are not weighted.",
     )
     threshold: Threshold = Threshold()
-    candidates: list[Family] = Field(default=list(get_args(BuiltIn)))
+    candidates: list[Family] = Field(default=BUILT_IN)
     own_candidates: dict[Name, OwnCandidate] = Field(default={})
     ensemble: bool = Field(default=True, description="Use a weighted ensemble of the best candidates if it is better.")
     calibrate: bool = Field(default=True, description="Calibrate probabilities if that is better.")

@@ -10,7 +10,7 @@ import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from include.config.pipeline import Aggregates
+from include.config.features import Aggregates
 from include.core.errors import FeatureQueryFailed
 from include.features.aggregates import aggregate
 from include.features.budget import Budget
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-    from include.config.pipeline import Automated, Pipeline, Series
+    from include.config.features import Automated, Series
+    from include.config.pipeline import Pipeline
     from include.features.windows import Known, Spine
 
 log = logging.getLogger(__name__)

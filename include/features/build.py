@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.as_of import ONE_MOMENT, end_of, midnight
 from include.features.affected import defined_by, digest, find_affected, why_rebuild_all
 from include.features.build_record import BuildRecord
+from include.features.feature_table import FeatureTable
 from include.features.query import PREDICTION_TIME, run_features_query
 from include.features.snapshot import pinned_tables, raw_datasets
 
@@ -25,33 +25,6 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """A version of a pipeline's feature table.
-
-    Attributes
-    ----------
-    first_day
-        The ISO day of the oldest rows that count; readers leave out older ones.
-    feature_types
-        The Arrow type of each column that a model may learn from, by name.
-    """
-
-    uri: str
-    version: int
-    key: list[str]
-    rows: int
-    labelled_rows: int
-    columns: int
-    build: str
-    first_day: str | None = None
-    feature_types: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def build_features(pipeline: Pipeline, snapshot: dict[str, int], as_of: date) -> FeatureTable:
@@ -112,22 +85,6 @@ def compute_rows(
         If given, only rows with a prediction time up to this moment, built from what was known then.
     """
     return _query(pipeline, pinned_tables(pipeline, snapshot), as_of, since, known_at)
-
-
-def read_feature_rows(table: FeatureTable) -> pa.Table:
-    """Read a feature table, in the order of `prediction_time` and key.
-
-    The order matters: samples are drawn by position, and trees sum in the order of rows.
-    """
-    since = midnight(date.fromisoformat(table.first_day)) if table.first_day else None
-    rows = lake.read_features(table.uri, table.version, since)
-    order = list(dict.fromkeys([PREDICTION_TIME, *table.key]))
-    return rows if _is_in_order(rows, order) else rows.sort_by([(name, "ascending") for name in order])
-
-
-def read_features(table: FeatureTable) -> pd.DataFrame:
-    """Read a feature table for training, as `read_feature_rows` does; an unknown label is NaN."""
-    return read_feature_rows(table).to_pandas()
 
 
 class _Build:
@@ -246,17 +203,3 @@ def _without_enums(rows: pa.Table) -> pa.Table:
 
 def _types(rows: pa.Table) -> dict[str, str]:
     return {column.name: str(column.type) for column in rows.schema}
-
-
-def _is_in_order(rows: pa.Table, names: list[str]) -> bool:
-    """Return whether rows are sorted by some columns, by the first column first."""
-    import pyarrow.compute as pc
-
-    tied = None
-    for name in names:
-        earlier, later = rows[name].slice(0, max(0, rows.num_rows - 1)), rows[name].slice(1)
-        falls = pc.greater(earlier, later)
-        if pc.any(falls if tied is None else pc.and_(falls, tied)).as_py():
-            return False
-        tied = pc.equal(earlier, later) if tied is None else pc.and_(tied, pc.equal(earlier, later))
-    return True

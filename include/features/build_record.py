@@ -11,6 +11,8 @@ from include.core.as_of import end_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from include.core.json_value import JsonValue
+
 
 @dataclass(frozen=True)
 class BuildRecord:
@@ -63,7 +65,7 @@ class BuildRecord:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return {
             **vars(self),

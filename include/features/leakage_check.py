@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import FeatureLeak
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from include.config.pipeline import Pipeline
-    from include.features.build import FeatureTable
+    from include.core.json_value import JsonValue
     from include.features.compare import ColumnDifference
+    from include.features.feature_table import FeatureTable
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class LeakageReport:
     own_labels: int = 0
     unchanged_labels: int = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 

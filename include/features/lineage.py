@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
-    from include.config.pipeline import Aggregates, Pipeline, Series
+    from include.config.features import Aggregates, Series
+    from include.config.pipeline import Pipeline
     from include.features.column_origins import Origin
     from include.features.query_tables import QueryTable
 

@@ -72,10 +72,8 @@ def used_columns(con: DuckDBPyConnection, query: str) -> dict[str, set[str]]:
     plan = json.loads(con.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchall()[0][1])
     con.execute("RESET disabled_optimizers")
     used: dict[str, set[str]] = {}
-    for scan in _scans(plan):
-        lines = scan.get("Projections") or []
-        name = scan["Table"].rsplit(".", 1)[-1].strip('"')
-        listed = "\n".join(["", *([lines] if isinstance(lines, str) else lines), ""])
+    for table, projections in _scans(plan):
+        name, listed = table.rsplit(".", 1)[-1].strip('"'), f"\n{projections}\n"
         read = (column for column in con.table(identifier(name)).columns if _as_listed(column) in listed)
         used.setdefault(name, set()).update(read)
     return used
@@ -181,9 +179,10 @@ def _expressions(schema: pa.Schema, shown: QueryTable) -> dict[str, str]:
     return expressions
 
 
-def _scans(plan: Any) -> Iterator[dict[str, Any]]:
-    """Yield the attributes of each scan of a table in a plan."""
+def _scans(plan: Any) -> Iterator[tuple[str, str]]:
+    """Yield the table of each scan in a plan, and its projections, one on a line."""
     for node in plan:
-        if "Table" in node["extra_info"]:
-            yield node["extra_info"]
+        if "Table" in (scan := node["extra_info"]):
+            lines = scan.get("Projections") or []
+            yield scan["Table"], lines if isinstance(lines, str) else "\n".join(lines)
         yield from _scans(node["children"])

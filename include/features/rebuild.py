@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from include.config.pipeline import Pipeline
-    from include.features.build import FeatureTable
+    from include.features.feature_table import FeatureTable
     from include.features.own_label import OwnLabels
     from include.features.perturb import Perturbation
 

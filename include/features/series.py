@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Calculators = Literal["minimal", "efficient"]
 #: tsfresh's calculators by name, each with its parameters, or None if it has none.
-Settings = dict[str, list[dict[str, Any]] | None]
+Settings = dict[str, list[dict[str, object]] | None]
 
 #: tsfresh's MinimalFCParameters.
 MINIMAL: Settings = dict.fromkeys(

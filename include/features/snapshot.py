@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import NotIngested
-from include.ingestion.publish import published_days, published_through
+from include.ingestion.published_days import published_days, published_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from include.config.pipeline import Gate, Severity
+    from include.config.gate import Gate, Severity
     from include.evaluation.evidence import Evidence
 
     Numbers = Mapping[str, JsonValue]

@@ -12,7 +12,8 @@ from include.gate.check import Check
 from include.gate.checks import CHECKS
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate, Pipeline, Severity
+    from include.config.gate import Gate, Severity
+    from include.config.pipeline import Pipeline
 
 #: From the strictest to the mildest.
 SEVERITIES: list[Severity] = ["keep", "inconclusive", "warn"]

@@ -15,7 +15,7 @@ from include.gate.selection import select_checks, severity_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.config.pipeline import Gate, Severity
+    from include.config.gate import Gate, Severity
     from include.evaluation.evidence import Evidence
     from include.gate.check import Check
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
     from urllib3 import BaseHTTPResponse
 
-    from include.config.sources import HttpSource
+    from include.config.sources.http_source import HttpSource
     from include.core.connections import ApiEndpoint
 
     Params = dict[str, str]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import LakeError, SchemaMismatch, SourceUnreadable
-from include.ingestion import stage
+from include.ingestion import staged_file
 from include.ingestion.arrow_types import empty_table
 from include.ingestion.contract import check_all_seen, conform, delivered_kinds
 from include.ingestion.days import some
@@ -38,7 +38,7 @@ class BatchWriter:
         """Write all rows to `delivered.parquet` and return how many there are."""
         schema = self._with_days(empty_table(self.source.columns)).schema
         try:
-            rows = stage.write_rows(self._tables(), schema, scratch / "delivered.parquet")
+            rows = staged_file.write_rows(self._tables(), schema, scratch / "delivered.parquet")
         except OSError as error:
             raise LakeError(
                 f"{self.where}: the rows could not be written to {scratch.parent} ({error.strerror or error}); make "
@@ -51,7 +51,7 @@ class BatchWriter:
         """Write the rows by day and key to `sorted.parquet` and return the file's digest."""
         days = [] if self.source.arrives == "snapshot" else ["ds"]
         order = [*days, *self.source.key]
-        return stage.sort_rows(scratch / "delivered.parquet", scratch / "sorted.parquet", order)
+        return staged_file.sort_rows(scratch / "delivered.parquet", scratch / "sorted.parquet", order)
 
     def _tables(self) -> Iterator[pa.Table]:
         seen: set[str] = set()
@@ -106,24 +106,21 @@ class BatchWriter:
         if self.source.arrives == "snapshot":
             self.rows_by_day[self.days[-1]] = self.rows_by_day.get(self.days[-1], 0) + table.num_rows
             return
-        for each in table[self.source.slice_column].value_counts().to_pylist():
-            day, count = each["values"], each["counts"]
-            if day is not None:
-                into = self.rows_by_day if self.days[0] <= day <= self.days[-1] else self.outside
-                into[day] = into.get(day, 0) + count
+        for day, count in _count_days(table[self.source.slice_column]).items():
+            into = self.rows_by_day if self.days[0] <= day <= self.days[-1] else self.outside
+            into[day] = into.get(day, 0) + count
         if self.source.arrives == "append":
-            for late in self._too_late(table["ds"], table["delivered"]):
-                day = late["values"]
-                self.outside[day] = self.outside.get(day, 0) + late["counts"]
+            for day, count in self._too_late(table["ds"], table["delivered"]).items():
+                self.outside[day] = self.outside.get(day, 0) + count
 
-    def _too_late(self, ds: pa.ChunkedArray, delivered: pa.ChunkedArray) -> list[dict[str, Any]]:
+    def _too_late(self, ds: pa.ChunkedArray, delivered: pa.ChunkedArray) -> dict[str, int]:
         """Count by day the rows that were delivered before their day or later than `late_days` allows."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         late = pc.days_between(ds.cast(pa.date32()), delivered.cast(pa.date32()))
         wrong = pc.or_(pc.less(late, 0), pc.greater(late, self.source.late_days))
-        return ds.filter(wrong).value_counts().to_pylist()
+        return _count_days(ds.filter(wrong))
 
     def _check_days(self, rows: int) -> None:
         source = self.source
@@ -145,3 +142,8 @@ class BatchWriter:
                 f"'{column}' ({some(sorted(self.outside))}){allowed}; {remedy}; days are UTC, so a day of "
                 "another time zone has rows of two days; nothing was published"
             )
+
+
+def _count_days(days: pa.ChunkedArray) -> dict[str, int]:
+    """Return the number of rows of each ISO day; rows without a day are not counted."""
+    return {each["values"]: each["counts"] for each in days.drop_null().value_counts().to_pylist()}

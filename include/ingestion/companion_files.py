@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from include.config.sources import FilesSource
+    from include.config.sources.files_source import FilesSource
     from include.core.errors import SourceUnreadable
 
 #: Endings of checksum files, appended to the whole name of the data file. An ending is also the algorithm's name.

@@ -181,7 +181,8 @@ def _kinds(delivered: pa.Array) -> set[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from include.ingestion.cast import DIGITS, LITERAL
+    from include.ingestion.cast import LITERAL
+    from include.ingestion.cast_text import DIGITS
 
     kind = delivered.type
     if pa.types.is_union(kind):

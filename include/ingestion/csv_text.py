@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.config.sources import ColumnType, FilesSource
+    from include.config.sources import ColumnType
+    from include.config.sources.files_source import FilesSource
 
 #: Lines that a quoted value may have; a longer value is more likely a quote that was never closed.
 QUOTED_LINES = 1_000

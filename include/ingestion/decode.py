@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from include.config.sources import ColumnType, FilesSource
+    from include.config.sources import ColumnType
+    from include.config.sources.files_source import FilesSource
 
 PARQUET_ROWS = 65_536
 

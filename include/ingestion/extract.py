@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include import lake
-from include.core.errors import RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
+from include.core.errors import OtherRelease, RunMissing, SchemaMismatch, SourceEmpty, SourceUnreadable
 from include.core.scratch import scratch_folder
 from include.ingestion import stage
 from include.ingestion.batch_writer import BatchWriter
 from include.ingestion.contract import retyped, rewritten_keys
 from include.ingestion.days import count_days, days_between, shown_range, some
 from include.ingestion.deadline import within
-from include.ingestion.source_kinds import reader_of
-from include.ingestion.source_reader import ReadRequest
+from include.ingestion.source_reader import ReadRequest, reader_of
 from include.ingestion.stage import BatchManifest, StagedBatch
 from include.lake import run_files
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from include.config.sources import Source
     from include.core.connections import Connections
+    from include.ingestion.read_record import ReadRecord
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def extract_source(
     where = f"{pipeline.name}: source '{name}', {shown_range(start, end)}"
     if source.arrives == "snapshot":
         start = end
-    extracted_at = _now().isoformat(timespec="microseconds")
+    extracted_at = _now()
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, name))).refresh()
     before = _published_manifest(pipeline, name, raw)
     reader = reader_of(source)
@@ -75,7 +75,7 @@ def extract_source(
         else:
             start = _first_day(by_day, source, raw, start, end, where, reader.missing_from(rows_read.read_from))
         digest = writer.sort(scratch)
-        batch = StagedBatch(pipeline.name, name, start.isoformat(), end.isoformat(), digest, rows, extracted_at)
+        batch = StagedBatch(pipeline.name, name, start, end, digest, rows, extracted_at)
         folder = run_files.staged_folder(pipeline.name, name)
         run_files.put_file(scratch / "sorted.parquet", folder / f"{digest}.parquet")
     stage.write_manifest(
@@ -88,7 +88,7 @@ def extract_source(
             kind=source.kind,
             connection=source.connection,
             read_from=rows_read.read_from,
-            ended_at=_now().isoformat(timespec="microseconds"),
+            ended_at=_now(),
         )
     )
     for change in changes:
@@ -101,7 +101,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) -> dict[str, Any] | None:
+def _published_from(pipeline: Pipeline, name: str, raw: lake.RawTable, ds: str) -> ReadRecord | None:
     """Return the record of what a day was published from, from its batch's manifest."""
     manifest = _published_manifest(pipeline, name, raw, ds)
     return manifest.read_from if manifest else None
@@ -119,6 +119,9 @@ def _published_manifest(
         return stage.read_manifest(pipeline.name, name, part.batch.split("-")[0])
     except RunMissing:
         return None  # maintenance removed it, so there is nothing to compare with
+    except OtherRelease as error:
+        log.warning("The batch is not compared with the published one: %s", error)
+        return None
 
 
 def _check_types(before: BatchManifest | None, now: dict[str, list[str]], source: Source, where: str) -> list[str]:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from include.config.sources import with_day
-from include.core.errors import ConfigError, NightshiftError, SourceUnreadable
+from include.core.errors import NightshiftError, SourceUnreadable
 from include.core.settings import without_password
 from include.ingestion import formats
 from include.ingestion.companion_files import CompanionFiles, new_hashes
 from include.ingestion.days import some
 from include.ingestion.decode import tables
+from include.ingestion.file_names import matching_names, pattern_of_day
 from include.ingestion.formats import AGAIN, empty, unreadable
+from include.ingestion.read_record import ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from upath import UPath
 
-    from include.config.sources import FilesSource
+    from include.config.sources.files_source import FilesSource
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 
@@ -33,25 +33,52 @@ if TYPE_CHECKING:
 STORE_LIBRARIES = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"}
 
 
-class FilesReader(SourceReader["FilesSource"]):
+@dataclass(frozen=True)
+class FileRead:
+    """A file that was read.
+
+    Attributes
+    ----------
+    path
+        Its name below the folder.
+    as_declared_by
+        The names of the companion files that it agrees with; None if it has none.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+    as_declared_by: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class FilesRead(ReadRecord):
+    """The files below a folder, and the patterns that no file matches."""
+
+    files: list[FileRead]
+    missing: list[str]
+    folder: str
+
+
+class FilesReader(SourceReader["FilesSource", FilesRead]):
     """Reads the files of a folder or an object store."""
 
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+    record = FilesRead
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[FilesRead]:
         """Read the files of the requested days."""
-        folder = connections.folder(self.source.connection)
-        rows = read_files(self.source, request.days, folder, request.where)
-        rows.read_from["folder"] = str(folder)
-        return rows
+        return read_files(self.source, request.days, connections.folder(self.source.connection), request.where)
 
-    def missing_from(self, read_from: dict[str, Any]) -> str:
+    def missing_from(self, read_from: FilesRead) -> str:
         """Name the files that were not there."""
-        if not read_from["missing"]:
+        if not read_from.missing:
             return ""
-        place = f"{read_from['folder']} (connection '{self.source.connection}')"
-        return f"{some(read_from['missing'])} not found below {place}"
+        place = f"{read_from.folder} (connection '{self.source.connection}')"
+        return f"{some(read_from.missing)} not found below {place}"
 
 
-def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows:
+def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) -> SourceRows[FilesRead]:
     """Read the files of some days, or of a snapshot, a block at a time.
 
     Parameters
@@ -66,8 +93,7 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
     Returns
     -------
     SourceRows
-        The rows as the files have them. `read_from` lists the `files` with their bytes, SHA-256 and rows, and the
-        `missing` patterns, which no file matches; the caller decides whether that is an error.
+        The rows as the files have them. The caller decides whether it is an error that files are missing.
 
     Raises
     ------
@@ -77,44 +103,34 @@ def read_files(source: FilesSource, days: list[str], folder: UPath, where: str) 
         While the chunks are read, if a file cannot be read, is not of its format, occurs twice, or contradicts its
         companion files.
     """
-    patterns = {_pattern("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
-    read_from: dict[str, Any] = {"files": [], "missing": []}
-    return SourceRows(_read(source, patterns, folder, where, read_from), read_from)
+    patterns = {pattern_of_day("path", source.path, ds, source, where): _marker(source, ds, where) for ds in days}
+    return SourceRows(_read(source, patterns, folder, where))
 
 
 def _marker(source: FilesSource, ds: str, where: str) -> str | None:
-    return _pattern("complete_when", source.complete_when, ds, source, where) if source.complete_when else None
-
-
-def _pattern(name: str, text: str, ds: str, source: FilesSource, where: str) -> str:
-    pattern = with_day(text, ds)
-    if pattern.startswith(("/", "~")) or "://" in pattern or ".." in pattern.split("/"):
-        raise ConfigError(
-            f"{where}: {name} '{text}' leads out of the folder of connection '{source.connection}'; write it "
-            "relative to that folder and without '..'; nothing was published"
-        )
-    return pattern
+    return pattern_of_day("complete_when", source.complete_when, ds, source, where) if source.complete_when else None
 
 
 def _read(
-    source: FilesSource, patterns: dict[str, str | None], folder: UPath, where: str, read_from: dict[str, Any]
-) -> Iterator[Chunk]:
+    source: FilesSource, patterns: dict[str, str | None], folder: UPath, where: str
+) -> Generator[Chunk, None, FilesRead]:
     names_by_content: dict[str, str] = {}
-    read = set()
+    read: dict[str, FileRead] = {}
+    missing = []
     companions = CompanionFiles(source, folder)
     for pattern, marker in patterns.items():
         with _file_errors(f"{where}: the files {folder}/{pattern}", f"{where}, files {folder}/{pattern}"):
-            is_complete = marker is None or bool(_matches(folder, marker))
-            names = [name for name in _matches(folder, pattern) if name != marker]
+            is_complete = marker is None or bool(matching_names(folder, marker))
+            names = [name for name in matching_names(folder, pattern) if name != marker]
             names = companions.leave_out(names, pattern, where)
         if names and not is_complete:
             raise _incomplete(names, marker, folder, where)
         if not names:
-            read_from["missing"].append(pattern)
+            missing.append(pattern)
         for name in names:
             if name not in read:  # one file may match the patterns of several days
-                read.add(name)
-                yield from _read_file(source, folder, name, where, read_from["files"], names_by_content, companions)
+                read[name] = yield from _read_file(source, folder, name, where, names_by_content, companions)
+    return FilesRead(files=list(read.values()), missing=missing, folder=str(folder))
 
 
 def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str) -> SourceUnreadable:
@@ -127,41 +143,14 @@ def _incomplete(names: list[str], marker: str | None, folder: UPath, where: str)
     return waiting
 
 
-def _matches(folder: UPath, pattern: str) -> list[str]:
-    """Return the sorted names below a folder that match a pattern; a pattern without wildcards is a name."""
-    if not re.search(r"[*?]", pattern):
-        try:
-            (folder / pattern).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return [pattern]
-    # pathlib's ** at the end matches folders only; a bracket is literal
-    glob = (f"{pattern}/*" if pattern.endswith("**") else pattern).replace("[", "[[]")
-    root = str(folder).rstrip("/")
-    names = sorted({str(path).removeprefix(root).strip("/") for path in folder.glob(glob)})
-    if not names:
-        _check_listable(folder / re.split(r"[^/]*[*?]", pattern, maxsplit=1)[0])
-    passed = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-    return [name for name in names if name not in passed]
-
-
-def _check_listable(folder: UPath) -> None:
-    """Raise if an existing folder may not be listed; a glob would treat it as empty."""
-    try:
-        next(iter(folder.iterdir()), None)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-
-
 def _read_file(
     source: FilesSource,
     folder: UPath,
     name: str,
     where: str,
-    files: list[dict[str, Any]],
     seen: dict[str, str],
     companions: CompanionFiles,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, FileRead]:
     path = folder / name
     place = f"{where}, file {path}"
     with _file_errors(f"{where}: the file {path}", place):
@@ -188,10 +177,9 @@ def _read_file(
         declared.check_rows(rows, place)
         if _size_and_time(path, name, where) != before:
             raise unreadable(place, "it changed while it was being read", "run this task again when it is complete")
-    as_declared = {"as_declared_by": declared.file_names} if declared.file_names else {}
-    files.append({"path": name, "bytes": size, "sha256": sha256, "rows": rows} | as_declared)
     if rows:  # the files of two days without rows are equal: both have only the header
         seen[sha256] = name
+    return FileRead(path=name, bytes=size, sha256=sha256, rows=rows, as_declared_by=declared.file_names or None)
 
 
 def _size_and_time(path: UPath, name: str, where: str) -> tuple[int, float]:

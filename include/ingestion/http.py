@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.config.sources import DAY_FIELDS, with_day
 from include.ingestion.api import Api
 from include.ingestion.paging import pages
+from include.ingestion.read_record import ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 from include.ingestion.values import records_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-    from include.config.sources import HttpSource
+    from include.config.sources.http_source import HttpSource
     from include.core.connections import ApiEndpoint, Connections
     from include.ingestion.api import Params
     from include.ingestion.source_reader import ReadRequest
 
 
-class HttpReader(SourceReader["HttpSource"]):
+@dataclass(frozen=True)
+class HttpRead(ReadRecord):
+    """The numbers of requests and records, and the path and params of the first request; secrets are masked."""
+
+    requests: int
+    records: int
+    path: str
+    params: dict[str, str]
+
+
+class HttpReader(SourceReader["HttpSource", HttpRead]):
     """Reads the records of a JSON API."""
 
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+    record = HttpRead
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[HttpRead]:
         """Request the records of the requested days."""
         endpoint = connections.api(self.source.connection)
         return read_http(self.source, *request.bounds, endpoint, request.where)
 
 
-def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str) -> SourceRows:
+def read_http(
+    source: HttpSource, start: datetime, end: datetime, endpoint: ApiEndpoint, where: str
+) -> SourceRows[HttpRead]:
     """Request the records from `start` (inclusive) to `end` (exclusive), both midnights in UTC.
 
     If the source's path or params name the day, each day has a request of its own; otherwise one request has the
@@ -52,21 +68,20 @@ def read_http(source: HttpSource, start: datetime, end: datetime, endpoint: ApiE
         While the chunks are read, if a text is not valid Unicode.
     """
     first_requests = _first_requests(source, start, end)
-    path, params = first_requests[0]
-    read_from: dict[str, Any] = {"requests": 0, "records": 0, "path": path, "params": _without_secrets(params)}
 
-    def chunks() -> Iterator[Chunk]:
+    def chunks() -> Generator[Chunk, None, HttpRead]:
+        count = 0
         with endpoint.session:
             api = Api(source, endpoint, where)
             for path, params in first_requests:
                 for here, records in pages(api, path, params):
-                    read_from["requests"] = api.requests
-                    read_from["records"] += len(records)
+                    count += len(records)
                     if records:
                         yield Chunk(records_table(records, here), here)
-                read_from["requests"] = api.requests
+        path, params = first_requests[0]
+        return HttpRead(requests=api.requests, records=count, path=path, params=_without_secrets(params))
 
-    return SourceRows(chunks(), read_from)
+    return SourceRows(chunks())
 
 
 def _first_requests(source: HttpSource, start: datetime, end: datetime) -> list[tuple[str, Params]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import ExpectationsFailed, PublishConflict
 from include.ingestion import quarantine
 from include.ingestion.arrow_types import arrow_type
-from include.ingestion.days import days_between
-from include.ingestion.stage import read_in_parts, read_manifest, read_verdict
+from include.ingestion.stage import read_manifest, read_verdict
+from include.ingestion.staged_file import read_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,12 +57,12 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     counts = read_manifest(batch.pipeline, batch.source, batch.digest).rows_by_day
     first = True
     if source.arrives == "snapshot":
-        there = raw.refresh().partitions()
-        earlier = [part for ds, part in there.items() if ds < batch.end]
-        if any(ds > batch.end for ds in there):
+        there, own = raw.refresh().partitions(), batch.end.isoformat()
+        earlier = [part for ds, part in there.items() if ds < own]
+        if any(ds > own for ds in there):
             # today's content was not known on that day, and the later snapshot already has it
-            return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {batch.end}, is published")
-        if earlier and earlier[-1].batch == published_as and batch.end not in there:
+            return _unchanged(raw, batch, f"a snapshot of {max(there)}, later than {own}, is published")
+        if earlier and earlier[-1].batch == published_as and own not in there:
             return _unchanged(raw, batch, f"the snapshot has not changed since {earlier[-1].ds}")
         first = not earlier
     slices = lake.Slices(
@@ -86,64 +86,6 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
         raw.uri,
     )
     return published
-
-
-def published_through(pipeline: Pipeline) -> date | None:
-    """Return the last day that every daily source has published, or None if one has published none."""
-    last = []
-    for name in pipeline.daily_sources:
-        raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
-        with_rows = raw.partitions(pipeline.sources[name].slice_column)
-        if with_rows:
-            last.append(_with_empty_days_after(raw, date.fromisoformat(max(with_rows))))
-        elif raw.version is None:
-            return None
-        # a source whose days were all empty so far does not limit the result
-    return min(last, default=None)
-
-
-def newest_day(pipeline: Pipeline) -> date | None:
-    """Return the last day for which every daily source has rows, or None if one has none."""
-    newest = []
-    for name in pipeline.daily_sources:
-        raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
-        newest.append(raw.newest_partition(pipeline.sources[name].slice_column))
-    return min((date.fromisoformat(each.ds) for each in newest if each), default=None) if all(newest) else None
-
-
-def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> date:
-    """Return the last day that is published without a gap after a given day."""
-    while True:
-        days = days_between(day + timedelta(days=1), day + timedelta(days=ahead))
-        published = raw.published_at(days)
-        for ds in days:
-            if ds not in published:
-                return day
-            day = date.fromisoformat(ds)
-
-
-def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:
-    """Return the range of days to ingest so that no day up to `as_of` is missing, or None.
-
-    If no day of the last `history_days` is published, the range is all of them.
-    """
-    start = as_of - timedelta(days=pipeline.history_days - 1)
-    window = days_between(start, as_of)
-    missing: set[str] = set()
-    for name in pipeline.daily_sources:
-        days = published_days(pipeline, name, window)
-        first = min(days, default=window[0])  # days before a source's first day are not missing
-        missing |= {ds for ds in window if ds >= first and ds not in days}
-    if not missing:
-        return None
-    return date.fromisoformat(min(missing)), date.fromisoformat(max(missing))
-
-
-def published_days(pipeline: Pipeline, name: str, days: list[str]) -> set[str]:
-    """Return which of some days a source has published, with or without rows."""
-    raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
-    with_rows = raw.partitions(pipeline.sources[name].slice_column, set(days)).keys()
-    return with_rows | raw.published_at(set(days) - with_rows).keys()
 
 
 def _check_validated(batch: StagedBatch) -> BatchVerdict:
@@ -195,7 +137,7 @@ def _published_rows(
         position += part.num_rows
         rows = _with_available_at(rows, source)
         if source.arrives == "snapshot":
-            rows = rows.append_column("ds", _constant(batch.end, rows.num_rows))
+            rows = rows.append_column("ds", _constant(batch.end.isoformat(), rows.num_rows))
             if not first:
                 rows = _known_from(rows, _known_moment(batch))
         yield rows.add_column(0, "batch", _constant(published_as, rows.num_rows))
@@ -227,9 +169,8 @@ def _with_available_at(rows: pa.Table, source: Source) -> pa.Table:
 
 def _known_moment(batch: StagedBatch) -> datetime:
     """Return when a snapshot became known: at its day's end, or when it was read if that was long after."""
-    day_end = datetime.combine(date.fromisoformat(batch.end), time.max, UTC)
-    read = datetime.fromisoformat(batch.extracted_at)
-    return read if read - day_end > PROMPT else day_end
+    day_end = datetime.combine(batch.end, time.max, UTC)
+    return batch.extracted_at if batch.extracted_at - day_end > PROMPT else day_end
 
 
 def _known_from(rows: pa.Table, moment: datetime) -> pa.Table:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from include import lake
 from include.core.errors import PublishConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: held: awaits a decision. released: published despite a failed expectation. discarded: never published.
 Status = Literal["held", "released", "discarded"]
 
+
+#: The columns of a row's last decision, which a row that was taken back keeps.
+DECISION = ("decided_by", "note", "decided_at")
 
 #: Attempts to change the table while other writers change other days of it.
 TRIES = 8
@@ -109,8 +112,8 @@ def quarantine_rows(batch: StagedBatch, broken: pa.Table, decided: pa.Table, run
         held = _columns(broken, constants)
         taken_back = before.filter(pc.and_(pc.equal(before["status"], "held"), pc.is_valid(before["decided_at"])))
         if taken_back.num_rows:  # the time of that decision makes the batch newer than the published one
-            known = {row["row_id"]: row for row in taken_back.to_pylist()}
-            rows = [row | _decision(known.get(row["row_id"])) for row in held.to_pylist()]
+            decisions = {row.pop("row_id"): row for row in taken_back.select(["row_id", *DECISION]).to_pylist()}
+            rows = [row | decisions.get(row["row_id"], {}) for row in held.to_pylist()]
             held = pa.Table.from_pylist(rows, quarantine_schema())
         places = {row["row_id"]: row["position"] for row in decided.to_pylist()}
         decided_before = before.filter(pc.not_equal(before["status"], "held")).to_pylist()
@@ -190,11 +193,6 @@ def _change(
     raise AssertionError("the last try returns or raises")
 
 
-def _decision(row: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the columns of a row's last decision; empty if there was none."""
-    return {name: row[name] for name in ("decided_by", "note", "decided_at")} if row else {}
-
-
 def _excluded_rows(rows: pa.Table, batch: StagedBatch) -> ExcludedRows:
     import pyarrow.compute as pc
 
@@ -207,7 +205,7 @@ def _excluded_rows(rows: pa.Table, batch: StagedBatch) -> ExcludedRows:
     )
 
 
-def _columns(rows: pa.Table, constants: dict[str, Any]) -> pa.Table:
+def _columns(rows: pa.Table, constants: Mapping[str, object]) -> pa.Table:
     """Return rows with the quarantine's columns: constants where given, null for missing columns."""
     import pyarrow as pa
 

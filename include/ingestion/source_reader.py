@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from include.config.sources import BaseSource
+from include.config.sources import SOURCE_KINDS, BaseSource
+from include.core.import_path import import_named
 from include.ingestion.days import bounds, days_between
+from include.ingestion.read_record import ReadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Mapping
     from datetime import date, datetime
 
     import pyarrow as pa
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from include.core.connections import Connections
 
 SourceT = TypeVar("SourceT", bound=BaseSource)
+RecordT = TypeVar("RecordT", bound=ReadRecord)
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,34 @@ class Chunk:
     delivered: str | None = None
 
 
-@dataclass(frozen=True)
-class SourceRows:
+class SourceRows(Generic[RecordT]):
     """The rows of a source for a range of days.
 
     Attributes
     ----------
     chunks
         The rows; the reader reads nothing before the first chunk is requested.
-    read_from
-        A record of what was read, as JSON types, for the batch's manifest: the query, the files with their hashes, or
-        the offsets. It is complete once the chunks are exhausted.
     """
 
-    chunks: Iterator[Chunk]
-    read_from: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, chunks: Generator[Chunk, None, RecordT]) -> None:
+        """Take the reader's generator of chunks, which returns the record of what it read."""
+        self._records: list[RecordT] = []
+        self.chunks = _keep_record(chunks, self._records)
+
+    @property
+    def read_from(self) -> RecordT:
+        """The record of what was read, once the chunks are exhausted."""
+        if not self._records:
+            raise RuntimeError("the record of what was read is complete only when all chunks were read")
+        return self._records[0]
+
+
+def _keep_record(chunks: Generator[Chunk, None, RecordT], into: list[RecordT]) -> Generator[Chunk, None, None]:
+    """Yield chunks and keep the record that their generator returns.
+
+    A method would tie the generator to the rows in a circle, so that a reader which is let go would not end at once.
+    """
+    into.append((yield from chunks))
 
 
 @dataclass(frozen=True)
@@ -68,14 +84,15 @@ class ReadRequest:
     where
         The pipeline, source and days, for an error's sentence.
     published_from
-        Returns the `read_from` of the batch that an ISO day was published from, or None if there is no record of it.
+        Returns what was read for the batch that an ISO day was published from, or None if there is no record of it.
+        The record is of another kind if the source was of another kind on that day.
     """
 
     pipeline: Pipeline
     start: date
     end: date
     where: str
-    published_from: Callable[[str], dict[str, Any] | None]
+    published_from: Callable[[str], ReadRecord | None]
 
     @property
     def days(self) -> list[str]:
@@ -88,14 +105,22 @@ class ReadRequest:
         return bounds(self.start, self.end)
 
 
-class SourceReader(ABC, Generic[SourceT]):
-    """Reads the sources of one kind."""
+class SourceReader(ABC, Generic[SourceT, RecordT]):
+    """Reads the sources of one kind.
+
+    Attributes
+    ----------
+    record
+        The class of the kind's record of what was read.
+    """
+
+    record: type[RecordT]
 
     def __init__(self, source: SourceT) -> None:
         self.source = source
 
     @abstractmethod
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[RecordT]:
         """Connect to the source and return its rows for the requested days.
 
         Raises
@@ -115,6 +140,30 @@ class SourceReader(ABC, Generic[SourceT]):
             If one of them cannot be used.
         """
 
-    def missing_from(self, read_from: dict[str, Any]) -> str:
+    def missing_from(self, read_from: RecordT) -> str:
         """Say what the source did not have where days have no rows; empty if the kind cannot tell."""
         return ""
+
+
+def reader_of(source: BaseSource) -> SourceReader[Any, Any]:
+    """Return the reader of a source, which its section names.
+
+    Raises
+    ------
+    ConfigError
+        If the reader cannot be imported.
+    """
+    return _reader_class(source.kind, type(source))(source)
+
+
+def read_record(kind: str, fields: Mapping[str, Any]) -> ReadRecord:
+    """Return the record that a reader of a kind wrote as JSON; it is empty if there is no such kind any more."""
+    section = SOURCE_KINDS.get(kind)
+    return (_reader_class(kind, section).record if section else ReadRecord).from_json(fields)
+
+
+def _reader_class(kind: str, section: type[BaseSource]) -> type[SourceReader[Any, Any]]:
+    reader: type[SourceReader[Any, Any]] = import_named(
+        f"source of kind '{kind}'", section.reader, f"`reader` of {section.__module__}.{section.__name__}"
+    )
+    return reader

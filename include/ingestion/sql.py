@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from include.core.errors import ConfigError, SchemaMismatch, SourceUnreadable
+from include.ingestion.read_record import Moment, ReadRecord
 from include.ingestion.source_reader import Chunk, SourceReader, SourceRows
 from include.ingestion.values import to_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
     from include.config.pipeline import Pipeline
-    from include.config.sources import SqlSource
+    from include.config.sources.sql_source import SqlSource
     from include.core.connections import Connections
     from include.ingestion.source_reader import ReadRequest
 
@@ -32,10 +34,23 @@ _ACCESS_REFUSED = re.compile(
 )
 
 
-class SqlReader(SourceReader["SqlSource"]):
+@dataclass(frozen=True)
+class SqlRead(ReadRecord):
+    """The query's file with its SHA-256, the bounds (`end` exclusive), and the number of rows."""
+
+    query: str
+    sha256: str
+    start: Moment
+    end: Moment
+    rows: int
+
+
+class SqlReader(SourceReader["SqlSource", SqlRead]):
     """Reads the rows of a query."""
 
-    def read(self, request: ReadRequest, connections: Connections) -> SourceRows:
+    record = SqlRead
+
+    def read(self, request: ReadRequest, connections: Connections) -> SourceRows[SqlRead]:
         """Run the source's query for the requested days."""
         query = request.pipeline.text(self.source.query)
         engine = connections.engine(self.source.connection)
@@ -47,7 +62,9 @@ class SqlReader(SourceReader["SqlSource"]):
             raise ConfigError(f"{pipeline.name}/{self.source.query}: {wrong}; correct the query")
 
 
-def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str) -> SourceRows:
+def read_sql(
+    source: SqlSource, query: str, start: datetime, end: datetime, engine: Engine, where: str
+) -> SourceRows[SqlRead]:
     """Run a source's query for the rows from `start` (inclusive) to `end` (exclusive).
 
     The query runs when the first chunk is requested, in a read-only transaction, and its rows are fetched in parts.
@@ -70,14 +87,7 @@ def read_sql(source: SqlSource, query: str, start: datetime, end: datetime, engi
     SchemaMismatch
         If a column holds values of a type that Arrow does not have.
     """
-    read_from = {
-        "query": source.query,
-        "sha256": hashlib.sha256(query.encode()).hexdigest(),
-        "start": start.astimezone(UTC).isoformat(),
-        "end": end.astimezone(UTC).isoformat(),
-        "rows": 0,
-    }
-    return SourceRows(_chunks(source, query, start, end, engine, where, read_from), read_from)
+    return SourceRows(_chunks(source, query, start, end, engine, where))
 
 
 def _chunks(
@@ -87,13 +97,13 @@ def _chunks(
     end: datetime,
     engine: Engine,
     where: str,
-    read_from: dict[str, Any],
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, SqlRead]:
     import pyarrow as pa
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
     needed = {*source.columns, *source.contract.renamed}
+    count = 0
     try:
         if wrong := wrong_parameters(query):
             raise ValueError(wrong)
@@ -107,14 +117,21 @@ def _chunks(
             result = connection.execute(statement, bounds)
             names = list(result.keys())
             for rows in result.partitions(FETCH_ROWS):
-                read_from["rows"] += len(rows)
+                count += len(rows)
                 yield Chunk(_to_arrow(names, rows, needed, where), where)
-            if not read_from["rows"]:  # the caller checks the columns of an empty result too
+            if not count:  # the caller checks the columns of an empty result too
                 yield Chunk(pa.table([pa.nulls(0)] * len(names), names=names), where)
     except (SQLAlchemyError, ValueError, OverflowError) as error:  # some drivers raise the bare error of a bad value
         raise _unreadable(error, source, engine, where) from error
     finally:
         engine.dispose()
+    return SqlRead(
+        query=source.query,
+        sha256=hashlib.sha256(query.encode()).hexdigest(),
+        start=start.astimezone(UTC),
+        end=end.astimezone(UTC),
+        rows=count,
+    )
 
 
 def _make_read_only(connection: Connection) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError, Message
 
-    from include.config.sources import KafkaSource
+    from include.config.sources.kafka_source import KafkaSource
+    from include.core.connections import ClientSettings
 
 #: How long the brokers may take to respond to a question about topics or offsets.
 RESPONSE_SECONDS = 10
@@ -53,13 +54,13 @@ _SECRET = re.compile(r"password|secret|token|key|pem|oauthbearer|jaas")
 log = logging.getLogger(__name__)
 
 #: By partition, the first offset of a range, and the one after its last.
-Offsets = dict[str, list[int]]
+Offsets = dict[int, tuple[int, int]]
 
 
 class Topic:
     """A topic, and the consumer that reads it."""
 
-    def __init__(self, source: KafkaSource, config: dict[str, Any], where: str) -> None:
+    def __init__(self, source: KafkaSource, config: ClientSettings, where: str) -> None:
         from confluent_kafka import Consumer, KafkaException
 
         self.name, self.connection, self.where = source.topic, source.connection, where
@@ -84,7 +85,7 @@ class Topic:
         """Close the connections to the brokers."""
         self.consumer.close()
 
-    def between(self, start: datetime, end: datetime, since: Offsets) -> dict[int, tuple[int, int]]:
+    def between(self, start: datetime, end: datetime, since: Offsets) -> Offsets:
         """Return each partition's range of offsets for a range of times, beginning where the previous range ended.
 
         Raises
@@ -96,15 +97,15 @@ class Topic:
         firsts, ends = self._offsets_at(start, list(held)), self._offsets_at(end, list(held))
         ranges = {}
         for known, (_, reached) in since.items():
-            low, high = held.get(int(known), (0, 0))
+            low, high = held.get(known, (0, 0))
             if not low <= reached <= high:
                 self._lost(known, reached, low, high)
         for partition, (low, high) in held.items():
             first = firsts[partition] if firsts[partition] >= 0 else high  # negative: no message is that late
-            if str(partition) in since and low <= since[str(partition)][1] <= high:
-                first = since[str(partition)][1]
+            if partition in since and low <= since[partition][1] <= high:
+                first = since[partition][1]
             ranges[partition] = first, max(first, ends[partition] if ends[partition] >= 0 else high)
-            if first == low > 0 and str(partition) not in since:
+            if first == low > 0 and partition not in since:
                 log.warning(
                     "%s: topic '%s' holds nothing before offset %d of partition %d, so messages of %s may be gone",
                     self.where,
@@ -115,7 +116,7 @@ class Topic:
                 )
         return ranges
 
-    def _lost(self, partition: str, reached: int, low: int, high: int) -> None:
+    def _lost(self, partition: int, reached: int, low: int, high: int) -> None:
         """Raise for a partition that does not continue where the day before ended; warn if the source accepts it."""
         state = f"it holds nothing before offset {low}" if low > reached else f"it ends at offset {high}"
         sentence = (
@@ -132,11 +133,10 @@ class Topic:
             sentence,
         )
 
-    def check_offsets(self, offsets: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
-        """Return ranges of offsets that were read before; raise if the topic no longer holds them."""
-        ranges = {int(partition): (first, end) for partition, (first, end) in offsets.items()}
-        there = self._partitions()
-        for partition, (first, end) in sorted(ranges.items()):
+    def check_offsets(self, offsets: Offsets) -> Offsets:
+        """Return ranges of offsets that were read before, sorted; raise if the topic no longer holds them."""
+        there, ranges = self._partitions(), dict(sorted(offsets.items()))
+        for partition, (first, end) in ranges.items():
             low, high = self._watermarks(partition) if partition in there else (0, 0)
             if first < end and not low <= first < end <= high:
                 gone = (first, min(low, end) - 1) if first < low else (max(first, high), end - 1)
@@ -145,7 +145,7 @@ class Topic:
                     f"{gone[0]} to {gone[1]} of partition {partition}, which these days were published from; "
                     "its retention removed them or it was made anew; nothing was published"
                 )
-        return dict(sorted(ranges.items()))
+        return ranges
 
     def messages(self, partition: int, first: int, end: int) -> Iterator[Message]:
         """Yield a partition's messages from offset `first` to before `end`."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Number = bytes
 
 
+#: A JSON record of a source: its values by the names of its fields. The declared types decide what a value is.
+Record = dict[str, object]
+
+
 def parse_json(text: str | bytes) -> object:
     """Parse JSON, and accept NaN and Infinity as numbers.
 
@@ -55,7 +59,7 @@ def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
 _DECODER = json.JSONDecoder(parse_float=str.encode, object_pairs_hook=_fields)
 
 
-def records_table(records: Sequence[dict[str, object]], where: str) -> pa.Table:
+def records_table(records: Sequence[Record], where: str) -> pa.Table:
     """Return JSON records as a table with all of their names; objects and lists become JSON text.
 
     Raises

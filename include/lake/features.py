@@ -43,7 +43,7 @@ class FeatureBuild:
 
     version: int
     build: str
-    about: dict[str, Any]
+    about: Mapping[str, JsonValue]
 
 
 class FeatureRows:
@@ -125,7 +125,7 @@ def read_features(uri: str, version: int, since: datetime | None = None) -> pa.T
     return _read(dataset(uri, version), None if since is None else ds.field("prediction_time") >= since)
 
 
-def _build_of(commit: dict[str, Any]) -> FeatureBuild | None:
+def _build_of(commit: Mapping[str, Any]) -> FeatureBuild | None:
     if "nightshift.build" not in commit:
         return None
     return FeatureBuild(int(commit["version"]), commit["nightshift.build"], json.loads(commit.get(_ABOUT) or "{}"))

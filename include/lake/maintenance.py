@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from include import lake
 from include.core.errors import LakeError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.pipeline import Pipeline
+    from include.core.json_value import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class TableUpkeep:
     freed_bytes: int
     versions: tuple[int, int]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 
@@ -54,7 +55,7 @@ class FilesUpkeep:
     files_after: int
     freed_bytes: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from include.core.sql_text import literal
-from include.lake.tables import dataset_of, filesystem_of, open_pinned
+from include.lake.table_folder import filesystem_of
+from include.lake.tables import dataset_of, open_pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

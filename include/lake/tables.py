@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from include.core import settings
 from include.core.errors import LakeError, PublishConflict
+from include.lake.table_folder import arrows_folder, filesystem_of, is_committed, is_same
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
-    from pyarrow.fs import FileSystem
+
+    from include.core.json_value import JsonValue
 
 #: The log keeps every version, so that a run can be repeated on the tables that it read.
 #: Regular checkpoints keep opening a table of years as fast as opening a young one.
@@ -31,7 +32,7 @@ class TableVersion:
     rows: int
     changed: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 
@@ -161,9 +162,9 @@ def reopened(table: DeltaTable) -> DeltaTable | None:
 
     uri, system = table.table_uri, filesystem_of(table)
     try:
-        if not _is_same(table, system):
+        if not is_same(table, system):
             return open_table(uri)
-        if _is_committed(table.version() + 1, system):
+        if is_committed(table.version() + 1, system):
             table.update_incremental()
     except (DeltaError, OSError, ValueError) as error:
         raise LakeError(f"{uri}: the table cannot be opened ({first_line(error)})") from error
@@ -208,69 +209,16 @@ def dataset_of(table: DeltaTable, newest: bool, pruned: str | None = None) -> Da
     schema = pa.schema(table.schema().to_arrow())
     # deltalake builds an expression for each column of the schema and each file, which is slower than opening the files
     partitions = pa.schema([schema.field(name) for name in table.metadata().partition_columns])
-    found = table.to_pyarrow_dataset(filesystem=_arrows_folder(table), file_pruning_predicate=pruned, schema=partitions)
+    found = table.to_pyarrow_dataset(filesystem=arrows_folder(table), file_pruning_predicate=pruned, schema=partitions)
     if not newest:
         _check_files(found, table)
     return FileSystemDataset(list(found.get_fragments()), schema, found.format, found.filesystem)
-
-
-def filesystem_of(table: DeltaTable) -> FileSystem:
-    """Return the folder of an opened table as a file system: Arrow's own where it has one, else deltalake's."""
-    from deltalake.fs import DeltaStorageHandler
-    from pyarrow.fs import PyFileSystem
-
-    return _arrows_folder(table) or PyFileSystem(DeltaStorageHandler.from_table(table._table))
 
 
 def first_line(error: Exception) -> str:
     """Return an error's message in one line; delta-rs may put each cause on its own line, behind a coloured arrow."""
     message = re.sub(r"\s*(\x1b\[\d+m)*↳(\x1b\[\d+m)*\s*", ": ", str(error)).strip()
     return message.splitlines()[0] if message else type(error).__name__
-
-
-def _arrows_folder(table: DeltaTable) -> FileSystem | None:
-    """Return the folder of a table on this machine or on S3, which Arrow can read itself; None for other stores.
-
-    deltalake's own file system needs Python for each read, and a process that exits while Arrow closes one of its
-    files is aborted (https://github.com/apache/arrow/issues/39862).
-    """
-    from pyarrow.fs import FileSystem, SubTreeFileSystem
-
-    scheme, _, path = table.table_uri.partition("://")
-    if scheme == "file":
-        system, folder = FileSystem.from_uri(table.table_uri)
-        return SubTreeFileSystem(folder, system)
-    return SubTreeFileSystem(unquote(path).rstrip("/"), _s3()) if scheme in ("s3", "s3a") else None
-
-
-def _s3() -> FileSystem:
-    """Return S3 or a compatible store, from the same AWS_... variables that deltalake and s3fs read."""
-    from pyarrow.fs import S3FileSystem
-
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    scheme, _, host = endpoint.rpartition("://")
-    return S3FileSystem(region=region, endpoint_override=host.rstrip("/") or None, scheme=scheme or "https")
-
-
-def _is_same(table: DeltaTable, system: FileSystem) -> bool:
-    """Return whether the table at this address is still the one that was opened; delta-rs does not check.
-
-    The lake never removes the first commit of a log, which has the table's id.
-    """
-    try:
-        with system.open_input_file(f"_delta_log/{0:020}.json") as commit:
-            return str(table.metadata().id) in commit.read().decode()
-    except FileNotFoundError:
-        return False
-
-
-def _is_committed(version: int, system: FileSystem) -> bool:
-    """Return whether a log has a version; this is faster than listing a log of years, as delta-rs does."""
-    from pyarrow.fs import FileType
-
-    found = system.get_file_info([f"_delta_log/{version:020}.json"])
-    return bool(found[0].type == FileType.File)
 
 
 def _check_files(found: Dataset, table: DeltaTable) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from include.core.errors import RunMissing
 from include.core.formatting import format_number, format_share
 from include.core.html_page import render_html
-from include.features.build import FeatureTable, read_feature_rows
 from include.features.column_stats import column_stats
+from include.features.feature_table import FeatureTable, read_feature_rows
 from include.features.lineage import column_lineage
 from include.lake import run_files
 from include.reports.feature_table import feature_groups, learned_columns

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from include.core.errors import ExpectationsFailed
+
+if TYPE_CHECKING:
+    from include.core.json_value import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ class ValidationReport:
         others = sum(not each.expectation.startswith(HISTORY) for each in self.failures)
         return self.expectations - others - len(of_history)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields as JSON types."""
         return asdict(self)
 

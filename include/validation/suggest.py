@@ -14,7 +14,7 @@ from include.core.errors import LakeError, SourceEmpty
 from include.core.sql_text import identifier, identifiers, literal
 from include.core.yaml_file import write_yaml
 from include.ingestion.days import count_days, shown_range
-from include.ingestion.stage import local_file
+from include.ingestion.staged_file import local_file
 from include.profiling.rows import MEMORY, Rows, rows_of_file
 from include.profiling.survey import survey
 from include.validation.infer import IN_SET, Suggestion, infer, shown
@@ -78,7 +78,7 @@ def suggest_from_batch(pipeline: Pipeline, batch: StagedBatch) -> SuggestedSuite
         If the batch is missing or has no rows.
     """
     source = pipeline.sources[batch.source]
-    day = literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
+    day = literal(batch.end.isoformat()) if source.arrives == "snapshot" else identifier(source.slice_column)
     with local_file(batch) as path, rows_of_file(path) as rows:
         return _suite(pipeline, batch.source, rows, day, f"read from the source and staged as batch {batch.digest}")
 

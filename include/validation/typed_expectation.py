@@ -57,7 +57,7 @@ def with_column_types(expectation: Expectation, types: dict[str, str]) -> Expect
     """
     kwargs = expectation.configuration.kwargs
     kind = types.get(kwargs.get("column") or "", "")
-    typed: dict[str, Any] = {}
+    typed: dict[str, object] = {}
     for name in ("min_value", "max_value"):
         if name in kwargs:
             typed[name] = _as_type(kwargs[name], kind)

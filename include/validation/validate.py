@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.arrow_types import empty_table
-from include.ingestion.days import shown_range, some
-from include.ingestion.stage import local_file, read_manifest, verdict_path
+from include.ingestion.days import shown_range
+from include.ingestion.stage import read_manifest, verdict_path
+from include.ingestion.staged_file import local_file
 from include.lake import run_files
 from include.profiling import stored_profiles
 from include.profiling.profile import profile_rows
@@ -22,6 +23,7 @@ from include.validation.broken_rows import broken_rows, no_rows, rows_by_id
 from include.validation.data_docs import page_path, write_page
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport, conclude
+from include.validation.row_counts import days_out_of_bounds, emptied_days, shrunk_days
 from include.validation.suite import load_suite
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
     from include.config.pipeline import Pipeline
-    from include.config.sources import RowsPerDay, Source
+    from include.config.sources import Source
     from include.ingestion.stage import StagedBatch
 
 log = logging.getLogger(__name__)
@@ -77,21 +79,21 @@ def validate_batch(
         left = quarantine.quarantine_rows(batch, broken, decided, run)
         profile = profile_rows(path, source, batch.days, left.positions)
     stored_profiles.write_profile(batch, profile)
-    failed += _days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
+    failed += days_out_of_bounds(counts, source.rows_per_day) if source.arrives != "snapshot" else []
     quarantined_days = set() if blocked else set(broken["day"].to_pylist())
-    emptied = _emptied_days(counts, left.by_day, quarantined_days, source.rows_per_day)
+    emptied = emptied_days(counts, left.by_day, quarantined_days, source.rows_per_day)
     failed += emptied
     raw = (raw or lake.RawTable(lake.raw_uri(pipeline.name, batch.source))).refresh()
-    shrunk = _shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
+    shrunk = shrunk_days(counts, raw.partitions(source.slice_column, set(batch.days)), batch, source)
     failed += shrunk
-    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.start, raw)
+    earlier = stored_profiles.earlier_days(pipeline, batch.source, batch.days[0], raw)
     before = stored_profiles.read_profiles(pipeline, batch.source, earlier, raw)
     failed += history.compare(profile, before, batch.days, source)
     failed.sort(key=lambda failure: failure.severity != "critical")
     quarantined = len(left.positions)
     counted = len(suite) + (source.arrives != "snapshot") + len(emptied) + len(shrunk) + len(source.history.active)
     report = ValidationReport(batch.rows, counted, failed, quarantined)
-    days = shown_range(date.fromisoformat(batch.start), date.fromisoformat(batch.end))
+    days = shown_range(batch.start, batch.end)
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
@@ -169,7 +171,7 @@ def _key_expectations(source: Source) -> list[Expectation]:
 
 def _day(source: Source, batch: StagedBatch) -> str:
     """Return the SQL of the day that a row was delivered for."""
-    return literal(batch.end) if source.arrives == "snapshot" else identifier(source.slice_column)
+    return literal(batch.end.isoformat()) if source.arrives == "snapshot" else identifier(source.slice_column)
 
 
 def _decided_rows(batch: StagedBatch, path: Path, day: str, columns: list[str]) -> pa.Table:
@@ -179,63 +181,6 @@ def _decided_rows(batch: StagedBatch, path: Path, day: str, columns: list[str]) 
         return no_rows()
     with rows_of_file(path) as rows:
         return rows_by_id(rows, row_ids, day, columns)
-
-
-def _days_out_of_bounds(counts: dict[str, int], bounds: RowsPerDay) -> list[Failure]:
-    highest = bounds.max if bounds.max is not None else float("inf")
-    wrong = [(ds, count) for ds, count in sorted(counts.items()) if not bounds.min <= count <= highest]
-    if not wrong:
-        return []
-    listed = ", ".join(f"{ds}: {count:,}" for ds, count in wrong[:3])
-    explanation = f"(min={bounds.min}, max={bounds.max}) failed for {len(wrong)} of {len(counts)} days, {listed}"
-    return [Failure("rows_per_day", "table", "critical", explanation)]
-
-
-def _emptied_days(
-    counts: dict[str, int], left_out: dict[str, int], days: set[str], bounds: RowsPerDay
-) -> list[Failure]:
-    """Return a failure if the quarantine leaves some days with too few rows.
-
-    Every expectation may be within its `mostly`, and yet all rows may break one of them.
-
-    Parameters
-    ----------
-    left_out
-        The number of rows that are not published, by day.
-    days
-        The days with quarantined rows that nobody has decided about.
-    """
-    few = [
-        (ds, count - left_out[ds], count)
-        for ds, count in sorted(counts.items())
-        if ds in days and count - left_out.get(ds, 0) < bounds.min <= count
-    ]
-    if not few:
-        return []
-    listed = some([f"{ds}: {rest:,} of {count:,}" for ds, rest, count in few])
-    explanation = (
-        f"(min={bounds.min}) failed for {len(few)} of {len(counts)} days without the rows in quarantine, {listed}"
-    )
-    return [Failure("rows_per_day", "table", "critical", explanation)]
-
-
-def _shrunk_days(
-    counts: dict[str, int], published: dict[str, lake.Partition], batch: StagedBatch, source: Source
-) -> list[Failure]:
-    """Return a failure if days were delivered again with fewer rows than are published."""
-    fewer = {
-        ds: (counts.get(ds, 0), part.rows)
-        for ds, part in sorted(published.items())
-        if counts.get(ds, 0) < part.rows and (part.batch or "").split("-")[0] != batch.digest
-    }
-    if not fewer:
-        return []
-    listed = some([f"{ds}: {now:,} after {before:,}" for ds, (now, before) in fewer.items()])
-    explanation = (
-        f"(shrinks={source.contract.shrinks}) failed for {len(fewer)} of {len(batch.days)} days, rows of {listed}"
-    )
-    severity = "critical" if source.contract.shrinks == "refuse" else "warning"
-    return [Failure("contract_shrinks", "table", severity, explanation)]
 
 
 def _consequence(

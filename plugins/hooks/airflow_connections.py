@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from upath import UPath
 
+    from include.core.connections import ClientSettings
+
 
 class AirflowConnections:
     """Finds connections where Airflow keeps them: secrets backends, environment, metadata database."""
@@ -67,7 +69,7 @@ class AirflowConnections:
             mask_secret(secret)  # Airflow masks fields called token or api_key, but not X-Api-Key
         return endpoint
 
-    def kafka(self, connection_id: str) -> dict[str, Any]:
+    def kafka(self, connection_id: str) -> ClientSettings:
         """Return the Kafka client's settings as Airflow's own hook makes them: including callbacks and cloud tokens."""
         from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 

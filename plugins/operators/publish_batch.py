@@ -33,4 +33,4 @@ class PublishBatchOperator(PipelineStepOperator):
         from include.ingestion.publish import publish_batch
         from include.ingestion.stage import StagedBatch
 
-        return publish_batch(pipeline, StagedBatch(**self.batch))
+        return publish_batch(pipeline, StagedBatch.from_json(self.batch))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.notifier import BaseNotifier
 
-    from include.config.pipeline import Approval
+    from include.config.gate import Approval
 
 #: Field of the answer's form; the decision record keeps it.
 REASON = "reason"

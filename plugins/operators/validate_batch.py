@@ -35,6 +35,6 @@ class ValidateBatchOperator(PipelineStepOperator):
         from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 
-        batch = StagedBatch(**self.batch)
+        batch = StagedBatch.from_json(self.batch)
         validate_batch(pipeline, batch, run=context["dag_run"].run_id)
         return batch

@@ -18,7 +18,10 @@ import pytest
 from sqlalchemy import URL, create_engine
 from upath import UPath
 
-from include.config.sources import FilesSource, HttpSource, KafkaSource, SqlSource
+from include.config.sources.files_source import FilesSource
+from include.config.sources.http_source import HttpSource
+from include.config.sources.kafka_source import KafkaSource
+from include.config.sources.sql_source import SqlSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch
 from include.ingestion.contract import conform

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.features.build import FeatureTable, read_features
+from include.features.feature_table import FeatureTable, read_features
 from include.lake import run_files
 from include.workflows.retrain.replay import replay
 from include.workflows.retrain.run import run, silent

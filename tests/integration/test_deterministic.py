@@ -11,7 +11,7 @@ import pytest
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.connections import EnvironmentConnections
-from include.features.build import FeatureTable, read_features
+from include.features.feature_table import FeatureTable, read_features
 from include.lake import run_files
 from include.training.fit import predict
 from include.training.model_file import load_model

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import ConnectionMissing, SourceUnreadable
 from include.ingestion.files import read_files
@@ -88,8 +88,8 @@ def test_objects_are_read_as_files_are(
     rows = [station for chunk in delivery.chunks for station in chunk.rows["station"].to_pylist()]
 
     assert rows == stations
-    assert delivery.read_from["missing"] == missing
-    assert sum(file["rows"] for file in delivery.read_from["files"]) == len(stations)
+    assert delivery.read_from.missing == missing
+    assert sum(file.rows for file in delivery.read_from.files) == len(stations)
 
 
 @BOTH
@@ -137,7 +137,7 @@ def test_a_prefix_without_objects_is_a_folder_without_files(
     delivery = read_files(source("{ds}/*.csv"), DAYS[:1], connections.folder("empty"), "shop")
 
     assert list(delivery.chunks) == []
-    assert delivery.read_from == {"files": [], "missing": ["2024-01-01/*.csv"]}
+    assert (delivery.read_from.files, delivery.read_from.missing) == ([], ["2024-01-01/*.csv"])
 
 
 @BOTH

@@ -17,7 +17,8 @@ from pandas.testing import assert_frame_equal
 from include import lake
 from include.config.loader import load_pipeline
 from include.core.errors import FeatureQueryFailed, PublishConflict
-from include.features.build import FeatureTable, build_features, read_feature_rows, read_features
+from include.features.build import build_features
+from include.features.feature_table import FeatureTable, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
 from include.lake.maintenance import maintain_table
 from tests import factories

@@ -34,9 +34,9 @@ BEFORE, NIGHT = ("2024-01-01", "2024-01-01"), ("2024-01-01", "2024-01-02")
 
 #: Where the process ends: a function, before or after it, and at which of its calls.
 PLACES = [
-    ("include.ingestion.stage.write_rows", "before", 1),
-    ("include.ingestion.stage.sort_rows", "before", 1),
-    ("include.ingestion.stage.sort_rows", "after", 1),
+    ("include.ingestion.staged_file.write_rows", "before", 1),
+    ("include.ingestion.staged_file.sort_rows", "before", 1),
+    ("include.ingestion.staged_file.sort_rows", "after", 1),
     ("os.fsync", "before", 1),
     ("include.lake.run_files.put_file", "after", 1),
     ("include.lake.run_files.write_json", "after", 1),

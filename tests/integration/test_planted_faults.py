@@ -38,7 +38,8 @@ from include.core.errors import (
 from include.features.query import run_features_query
 from include.ingestion import quarantine
 from include.ingestion.extract import extract_source
-from include.ingestion.publish import missing_range, publish_batch
+from include.ingestion.publish import publish_batch
+from include.ingestion.published_days import missing_range
 from include.ingestion.quarantine import quarantined
 from include.ingestion.stage import StagedBatch, read_manifest
 from include.lake import run_files

@@ -18,7 +18,8 @@ from include.cli import main
 from include.core import settings
 from include.core.connections import EnvironmentConnections
 from include.core.errors import ExpectationsFailed, LakeError, ModelRefused, ScoringImpossible
-from include.features.build import build_features, read_feature_rows
+from include.features.build import build_features
+from include.features.feature_table import read_feature_rows
 from include.features.snapshot import pin_snapshot
 from include.registry.champion import find_champion
 from include.registry.load_model import load_champion

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.config.sources import SqlSource
+from include.config.sources.sql_source import SqlSource
 from include.core.connections import Connections, EnvironmentConnections
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql

@@ -6,7 +6,8 @@ import re
 
 import yaml
 
-from include.config.pipeline import Approval, Pipeline
+from include.config.gate import Approval
+from include.config.pipeline import Pipeline
 from include.core import settings
 from tests import factories
 

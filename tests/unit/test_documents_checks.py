@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 from include.core import settings
 from include.evaluation.evidence import Evidence, HoldoutSummary, Opponent
 from include.evaluation.prediction_drift import PredictionDrift

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -72,7 +72,19 @@ class RowsPerDay(Section):
 
 
 class BaseSource(Section):
-    """The fields that every kind of source has."""
+    """The fields that every kind of source has.
+
+    Attributes
+    ----------
+    reader
+        Import path of the class that reads the kind, a subclass of `include.ingestion.source_reader.SourceReader`. It
+        is a path because Airflow imports the sections whenever it parses the DAGs, and the readers' libraries are slow
+        to import.
+    kind
+        The kind's name in pipeline.yaml. Each section declares it as a `Literal` of one name.
+    """
+
+    reader: ClassVar[str]
 
     arrives: Literal["daily", "snapshot", "append"] = Field(
         default="daily",
@@ -103,6 +115,7 @@ class BaseSource(Section):
     rows_per_day: RowsPerDay = RowsPerDay()
     contract: Contract = Contract()
     history: History = History()
+    kind: str
 
     @property
     def slice_column(self) -> str:

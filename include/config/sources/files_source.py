@@ -17,6 +17,7 @@ _WHETHER = BeforeValidator(yaml_word, json_schema_input_type=Literal["if_present
 class FilesSource(BaseSource):
     """CSV, JSON lines or Parquet files below the folder of an Airflow connection, local or an object store."""
 
+    reader = "include.ingestion.files.FilesReader"
     kind: Literal["files"]
     path: str = Field(
         description="Path below the connection's folder, with * and ** as wildcards; {ds} stands for the day "

@@ -60,6 +60,7 @@ class Paging(Section):
 class HttpSource(BaseSource):
     """Records of a JSON API, behind an Airflow `http` connection."""
 
+    reader = "include.ingestion.http.HttpReader"
     kind: Literal["http"]
     path: str = Field(description="Path below the connection's address; may contain what `params` may.")
     params: dict[str, str] = Field(

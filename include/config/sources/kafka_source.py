@@ -12,6 +12,7 @@ from include.config.sources.base import BaseSource
 class KafkaSource(BaseSource):
     """JSON messages of a Kafka topic, behind an Airflow `kafka` connection; a day by the messages' timestamps."""
 
+    reader = "include.ingestion.kafka.KafkaReader"
     kind: Literal["kafka"]
     topic: str = Field(min_length=1)
     bad_messages: Literal["refuse", "skip"] = Field(

@@ -12,6 +12,7 @@ from include.config.sources.base import BaseSource
 class SqlSource(BaseSource):
     """A query on an Airflow SQL connection, bounded by `:start` (inclusive) and `:end` (exclusive)."""
 
+    reader = "include.ingestion.sql.SqlReader"
     kind: Literal["sql"]
     query: str = Field(description="Path of the SQL file, in the pipeline's folder.")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from include.core.connections.api import ApiEndpoint, api_address, api_endpoint
 from include.core.connections.database import POSTGRES_OPTIONS, driver_arguments, no_database, no_driver, sqlite_engine
 from include.core.connections.environment import EnvironmentConnections
 from include.core.connections.fields import ConnectionFields
 from include.core.connections.folder import folder_of, s3_options
-from include.core.connections.kafka import kafka_settings
+from include.core.connections.kafka import ClientSettings, kafka_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "POSTGRES_OPTIONS",
     "ApiEndpoint",
+    "ClientSettings",
     "ConnectionFields",
     "Connections",
     "EnvironmentConnections",
@@ -45,7 +46,7 @@ class Connections(Protocol):
     def api(self, connection_id: str) -> ApiEndpoint:
         """Return the address of an `http` connection's API and a session that may call it."""
 
-    def kafka(self, connection_id: str) -> dict[str, Any]:
+    def kafka(self, connection_id: str) -> ClientSettings:
         """Return the settings of a Kafka client from the extra field of a `kafka` connection."""
 
     def fields(self, connection_id: str) -> ConnectionFields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.connections.container import in_this_container, or_mount_it
 from include.core.errors import ConnectionMissing
@@ -49,7 +49,7 @@ def sqlite_engine(connection_id: str, path: str) -> Engine:
     return create_engine(URL.create("sqlite", database=path))
 
 
-def driver_arguments(conn_type: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+def driver_arguments(conn_type: str, extra: Mapping[str, object]) -> dict[str, object]:
     """Return the options in the extra field that PostgreSQL's driver takes, such as sslmode; none for other types."""
     if conn_type not in ("postgres", "postgresql"):
         return {}

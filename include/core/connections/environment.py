@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.core.connections.api import HTTP_OPTIONS, ApiEndpoint, api_address, api_endpoint
 from include.core.connections.database import driver_arguments, no_database, no_driver, sqlite_engine
 from include.core.connections.fields import ConnectionFields
 from include.core.connections.folder import folder_of, s3_options
-from include.core.connections.kafka import kafka_settings
+from include.core.connections.kafka import ClientSettings, kafka_settings
 from include.core.errors import ConnectionMissing
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EnvironmentConnections:
         session.headers.update({name: value for name, value in extra.items() if name not in HTTP_OPTIONS})
         return api_endpoint(connection_id, address, fields, session)
 
-    def kafka(self, connection_id: str) -> dict[str, Any]:
+    def kafka(self, connection_id: str) -> ClientSettings:
         """Return the settings of a Kafka client from a `kafka` connection."""
         fields = self.fields(connection_id)
         return kafka_settings(connection_id, fields.conn_type, fields.extra)

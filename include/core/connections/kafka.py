@@ -6,8 +6,11 @@ from typing import Any
 
 from include.core.errors import ConnectionMissing
 
+#: Settings of a confluent-kafka client by name: those of a connection's extra field, and callbacks that Airflow adds.
+ClientSettings = dict[str, object]
 
-def kafka_settings(connection_id: str, kind: str, extra: Any) -> dict[str, Any]:
+
+def kafka_settings(connection_id: str, kind: str, extra: Any) -> ClientSettings:
     """Return the extra field of a `kafka` connection, which must name the brokers."""
     settings = extra if isinstance(extra, dict) else {}
     servers = settings.get("bootstrap.servers")

@@ -8,7 +8,7 @@ from include.evaluation.label_coverage import CHANCE
 from include.gate.check import Check, NotApplicable
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.label_coverage import Coverage, LabelCoverage
     from include.gate.check import Numbers

@@ -9,7 +9,7 @@ from include.evaluation.intervals import student_interval
 from include.gate.check import Check, NotApplicable, NotMeasured, is_number
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.refits import Refits
     from include.gate.check import Numbers

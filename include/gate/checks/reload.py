@@ -9,7 +9,7 @@ from include.evaluation.agreement import TOLERANCE
 from include.gate.check import Check, NotApplicable
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.reload import Reload
     from include.gate.check import Numbers

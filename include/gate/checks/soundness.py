@@ -8,7 +8,7 @@ from include.evaluation.metrics import why_undefined
 from include.gate.check import Check, NotApplicable, is_number
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.errors import EmbeddedStackError
-from include.ingestion.publish import missing_range
+from include.ingestion.published_days import missing_range
 from include.ops.demo.sources import connections, prepare_sources
 from include.ops.embedded.airflow_client import AirflowClient
 from include.ops.embedded.environment import ADMIN, stack_secrets

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from include.evaluation.curves import Curves
     from include.evaluation.evidence import Evidence
     from include.evaluation.importance import Importance
-    from include.features.build import FeatureTable
+    from include.features.feature_table import FeatureTable
     from include.gate.answer import Answer
     from include.gate.verdict import Verdict
     from include.training.contribution_summary import ContributionSummary

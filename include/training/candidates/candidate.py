@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
+#: Hyperparameters of a family by name, as its search space declares them.
 Params = dict[str, Any]
 Encoding = Literal["scaled", "ordinal", "coded", "none"]
 

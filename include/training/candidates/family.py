@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Family:
     """A family that pipeline.yaml can name.
 
-    It is the constant `FAMILY` of the module `include.training.candidates.<name>`; the schema of pipeline.yaml, in
-    `include.config.training`, lists the names.
+    It is the constant `FAMILY` of a module with the family's name, in `include/training/candidates/built_in/`, or in
+    `extras/` if requirements-extras.txt installs its library. The schema of pipeline.yaml lists these folders.
 
     Attributes
     ----------

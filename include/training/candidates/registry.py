@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from include.config.training import Extra
-from include.config.training import Family as FamilyName
+from include.config.training import BUILT_IN, EXTRAS
 from include.core.errors import ConfigError
 from include.training.candidates.own import own_candidate
 
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
 def _load_families() -> dict[str, Family]:
     """Return the families that pipeline.yaml can name, in the order of their first trials."""
-    modules = [import_module(f"include.training.candidates.{name}") for name in get_args(FamilyName)]
+    folders = {"built_in": BUILT_IN, "extras": EXTRAS}
+    modules = [import_module(f"{__package__}.{folder}.{name}") for folder, names in folders.items() for name in names]
     families: list[Family] = [module.FAMILY for module in modules]
     return {family.name: family for family in sorted(families, key=lambda family: family.first_trial)}
 
@@ -37,7 +37,7 @@ def candidates_of(training: Training) -> dict[str, Candidate]:
     """
     for name in training.candidates:
         package = FAMILIES[name].package
-        if name in get_args(Extra) and package and find_spec(package) is None:
+        if name in EXTRAS and package and find_spec(package) is None:
             raise ConfigError(
                 f"training.candidates: {name} is not installed; run `make extras`, or name another family"
             )

@@ -13,7 +13,7 @@ from include.workflows.monitor.check import MonitoringCheck, MonitoringResult, t
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.metrics import Metric
     from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
 

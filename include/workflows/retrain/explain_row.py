@@ -106,7 +106,7 @@ def explain_row(pipeline: Pipeline, keys: Sequence[str], version: int | None = N
     """
     import numpy as np
 
-    from include.features.build import read_feature_rows
+    from include.features.feature_table import read_feature_rows
     from include.registry.load_model import load_champion
     from include.reports.feature_page import newest_features
     from include.training.explain_predictions import explain_predictions

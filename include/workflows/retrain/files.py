@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.core import settings
-from include.features.build import FeatureTable, read_features
+from include.features.feature_table import FeatureTable, read_features
 from include.gate.answer import Answer
 from include.lake import run_files
 from include.training.fitted_challenger import FittedChallenger

@@ -14,7 +14,7 @@ from include.core import settings
 from include.core.errors import ConfigError
 from include.features.snapshot import check_published, pin_day
 from include.gate.selection import check_gate
-from include.ingestion.publish import missing_range
+from include.ingestion.published_days import missing_range
 from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan
 

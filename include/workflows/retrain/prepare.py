@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.core.json_document import JsonDocument
-from include.features.build import build_features, read_feature_rows
+from include.features.build import build_features
+from include.features.feature_table import read_feature_rows
 from include.lake import run_files
 from include.workflows.retrain import files
 
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
-    from include.features.build import FeatureTable
+    from include.features.feature_table import FeatureTable
     from include.features.leakage_check import LeakageReport
     from include.training.select import Selection
     from include.workflows.retrain.plan import RunPlan

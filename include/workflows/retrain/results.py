@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from include.core.json_value import JsonObject
     from include.evaluation.evidence import Evidence
     from include.evaluation.importance import Importance
-    from include.features.build import FeatureTable
+    from include.features.feature_table import FeatureTable
     from include.gate.answer import Answer
     from include.gate.verdict import Verdict
     from include.training.fitted_challenger import FittedChallenger

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.ingestion.extract import extract_source
-from include.ingestion.publish import missing_range, newest_day, publish_batch
+from include.ingestion.publish import publish_batch
+from include.ingestion.published_days import missing_range, newest_day
 from include.validation.validate import validate_batch
 from include.workflows.retrain import steps
 from include.workflows.retrain.plan import plan_run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from include.core.errors import ScoringImpossible
 from include.core.names import PROBABILITY
 from include.features.snapshot import check_published, pin_day
-from include.ingestion.publish import missing_range
+from include.ingestion.published_days import missing_range
 from include.registry.champion import Champion  # noqa: TC001  pydantic reads the fields
 from include.registry.verification import find_recorded_champion
 from include.workflows.pinned_plan import PinnedPlan

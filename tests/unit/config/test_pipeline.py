@@ -11,7 +11,7 @@ import yaml
 
 from include.config.loader import pipeline_names, read_pipeline
 from include.config.pipeline import Pipeline, json_schema
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.settings import pipelines_folder
 from include.core.suggestions import unknown_name
 from tests.factories import SHOP_YAML, write_shop
@@ -138,7 +138,7 @@ def test_a_time_limit_is_not_deterministic(tmp_path: Path, tuning: str, sentence
         ("owner: shop-team\n", "", "1: owner: this field is required and missing"),
         ("    connection: shop\n", "", "5: sources.sales.connection: this field is required and missing"),
         ("  label: revenue\n", "", "19: features.label: this field is required and missing"),
-        ("    kind: sql\n", "", "5: sources.sales: `kind` is required: one of 'sql', 'files', 'http', 'kafka'"),
+        ("    kind: sql\n", "", "5: sources.sales: `kind` is required: one of 'files', 'http', 'kafka', 'sql'"),
     ],
 )
 def test_a_missing_field_is_reported_with_the_line_of_its_section(

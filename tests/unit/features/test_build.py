@@ -14,7 +14,8 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core.connections import EnvironmentConnections
 from include.core.errors import FeatureQueryFailed
-from include.features.build import FeatureTable, build_features, compute_rows, read_feature_rows, read_features
+from include.features.build import build_features, compute_rows
+from include.features.feature_table import FeatureTable, read_feature_rows, read_features
 from include.features.snapshot import pin_snapshot
 from include.workflows.retrain import run
 from tests import factories

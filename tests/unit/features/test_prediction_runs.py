@@ -12,7 +12,8 @@ from include.config.loader import load_pipeline
 from include.core.as_of import end_of, midnight
 from include.core.connections import EnvironmentConnections
 from include.features import build, prediction_runs
-from include.features.build import build_features, read_features
+from include.features.build import build_features
+from include.features.feature_table import read_features
 from include.features.prediction_runs import prediction_days, rows_to_predict
 from include.features.query import run_features_query
 from include.features.snapshot import pin_snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 
 
 @pytest.fixture

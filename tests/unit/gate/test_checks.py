@@ -16,7 +16,7 @@ from include.gate.checks import CHECKS
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 NAN = math.nan
 STEADY = Refits([1007, 2007], [0.701, 0.699])

@@ -17,7 +17,7 @@ from include.gate.verdict import decide
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 METRICS = {"average_precision": 0.5, "log_loss": 0.51, "roc_auc": 0.7, "brier": math.nan}
 LONG_REASON = "EvaluationFailed: the model was fitted on " + ", ".join(f"column_{number}" for number in range(40))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from include.config.pipeline import Gate, Pipeline
+from include.config.gate import Gate
+from include.config.pipeline import Pipeline
 from include.core.errors import ConfigError
 from include.gate.check import Check
 from include.gate.checks import CHECKS

@@ -18,7 +18,7 @@ from include.gate.verdict import Verdict, decide
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 NAN = math.nan
 QUIET = ("pass", "not applicable")

@@ -10,12 +10,14 @@ import pytest
 from pydantic import ValidationError
 from upath import UPath
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.errors import SourceUnreadable
 from include.ingestion.files import read_files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from include.ingestion.files import FileRead
 
 CONTENT = b"id,at\n1,2024-01-01\n2,2024-01-01\n"
 NAME = "in/2024-01-01.csv"
@@ -47,12 +49,12 @@ def write(folder: Path, name: str, content: bytes | str) -> None:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def files(folder: Path | UPath, **changes: Any) -> list[dict[str, Any]]:
+def files(folder: Path | UPath, **changes: Any) -> list[FileRead]:
     """Read all rows and return the manifest's record of the files."""
     delivery = read_files(source(**changes), ["2024-01-01"], UPath(folder), "shop")
     for _ in delivery.chunks:
         pass
-    return delivery.read_from["files"]
+    return delivery.read_from.files
 
 
 def refused(folder: Path | UPath, **changes: Any) -> str:
@@ -88,7 +90,7 @@ def test_a_file_with_the_declared_checksum_is_read(landing: Path, algorithm: str
     right, other = digest(algorithm), digest(algorithm, b"other")
     write(landing, f"{NAME}.{algorithm}", text.format(digest=right, DIGEST=right.upper(), other=other))
 
-    assert files(landing)[0]["as_declared_by"] == [f"{NAME}.{algorithm}"]
+    assert files(landing)[0].as_declared_by == [f"{NAME}.{algorithm}"]
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha1", "md5"])
@@ -128,7 +130,7 @@ def test_the_checksum_covers_the_compressed_file(landing: Path) -> None:
     write(landing, f"{NAME}.gz", packed)
     write(landing, f"{NAME}.gz.md5", digest("md5", packed))
 
-    assert files(landing, path="in/{ds}.csv.gz")[0]["as_declared_by"] == [f"{NAME}.gz.md5"]
+    assert files(landing, path="in/{ds}.csv.gz")[0].as_declared_by == [f"{NAME}.gz.md5"]
 
 
 @pytest.mark.parametrize("name", ["rows", "count"])
@@ -137,7 +139,7 @@ def test_a_file_with_as_many_rows_as_declared_is_read(landing: Path, name: str, 
     """The header does not count as a row."""
     write(landing, f"{NAME}.{name}", text)
 
-    assert files(landing)[0]["as_declared_by"] == [f"{NAME}.{name}"]
+    assert files(landing)[0].as_declared_by == [f"{NAME}.{name}"]
 
 
 @pytest.mark.parametrize(("declared", "told"), [("1,002", "1,002"), ("3", "3; the header is not one of them")])
@@ -167,7 +169,7 @@ def test_a_required_companion_file_is_waited_for(landing: Path) -> None:
     assert "and row_count is required" in refused(landing, row_count="required")
     write(landing, f"{NAME}.sha256", digest("sha256"))
     write(landing, f"{NAME}.count", "2")
-    assert files(landing, checksum="required", row_count="required")[0]["rows"] == 2
+    assert files(landing, checksum="required", row_count="required")[0].rows == 2
 
 
 def test_companion_files_may_be_ignored(landing: Path) -> None:
@@ -175,7 +177,7 @@ def test_companion_files_may_be_ignored(landing: Path) -> None:
     write(landing, f"{NAME}.count", "visitors")
     write(landing, f"{NAME}.md5", "0")
 
-    assert "as_declared_by" not in files(landing, checksum="off", row_count=False)[0]
+    assert files(landing, checksum="off", row_count=False)[0].as_declared_by is None
 
 
 @pytest.mark.parametrize("path", ["in/{ds}*", "in/*{ds}.csv*", "**/{ds}*", "in/{ds}.*"])
@@ -184,7 +186,7 @@ def test_a_companion_file_is_not_read_as_data(landing: Path, path: str) -> None:
     write(landing, f"{NAME}.sha256", digest("sha256"))
     write(landing, f"{NAME}.rows", "2")
 
-    assert [file["path"] for file in files(landing, path=path)] == [NAME]
+    assert [file.path for file in files(landing, path=path)] == [NAME]
 
 
 @pytest.mark.parametrize("path", ["in/{ds}*.csv", "in/{ds}*"])
@@ -202,8 +204,8 @@ def test_a_data_file_may_end_like_a_companion_file(landing: Path) -> None:
     """A path that ends with such an ending names the data file itself."""
     write(landing, "in/2024-01-01.count", CONTENT)
 
-    assert [file["path"] for file in files(landing, path="in/{ds}.count", format="csv")] == ["in/2024-01-01.count"]
-    assert [file["path"] for file in files(landing, path="in/*{ds}.count", format="csv")] == ["in/2024-01-01.count"]
+    assert [file.path for file in files(landing, path="in/{ds}.count", format="csv")] == ["in/2024-01-01.count"]
+    assert [file.path for file in files(landing, path="in/*{ds}.count", format="csv")] == ["in/2024-01-01.count"]
 
 
 @pytest.mark.parametrize("path", ["in/{ds}.csv", "in/{ds}*"])
@@ -215,10 +217,10 @@ def test_a_day_is_read_once_its_marker_exists(landing: Path, path: str) -> None:
         f"and {NAME} is; run this task again when it is there; nothing was published"
     )
     write(landing, "in/2024-01-01.done", "")
-    assert [file["path"] for file in files(landing, path=path, complete_when=complete_when)] == [NAME]
+    assert [file.path for file in files(landing, path=path, complete_when=complete_when)] == [NAME]
     delivery = read_files(source(path=path, complete_when=complete_when), ["2024-01-02"], UPath(landing), "shop")
     assert list(delivery.chunks) == []
-    assert len(delivery.read_from["missing"]) == 1
+    assert len(delivery.read_from.missing) == 1
 
 
 def test_the_marker_of_one_day_is_not_that_of_another() -> None:
@@ -246,7 +248,7 @@ def test_companion_objects_of_a_store_are_found(path: str) -> None:
     store = UPath(f"memory://{'listed' if '*' in path else 'asked'}")
     (store / "in").mkdir(parents=True, exist_ok=True)
     (store / NAME).write_bytes(CONTENT)
-    assert [file["path"] for file in files(store, path=path)] == [NAME]
+    assert [file.path for file in files(store, path=path)] == [NAME]
     (store / f"{NAME}.rows").write_bytes(b"3")
 
     assert "it has 2 rows, and 2024-01-01.csv.rows declares 3" in refused(store, path=path)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from include.config.sources import SqlSource
+from include.config.sources.sql_source import SqlSource
 from include.core.errors import SchemaMismatch
 from include.ingestion.arrow_types import arrow_type, empty_table
 from include.ingestion.contract import check_all_seen, conform, delivered_kinds, retyped, rewritten_keys

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.errors import SourceUnreadable
 from include.ingestion import csv_text, formats
 from include.ingestion.files import read_files

@@ -16,7 +16,7 @@ from include.core.errors import NightshiftError, RunMissing, SchemaMismatch, Sou
 from include.ingestion.days import days_between
 from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
-from include.ingestion.stage import StagedBatch, read_batch
+from include.ingestion.staged_file import read_in_parts
 from include.lake import run_files
 from include.validation.validate import validate_batch
 from tests import factories
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from include.ingestion.stage import StagedBatch
 
 FIRST = factories.FIRST_DAY
 SECOND = FIRST + timedelta(days=1)
@@ -80,8 +82,8 @@ def test_a_batch_holds_the_days_rows_with_their_day(shop: Path) -> None:
     """The rows of the range are staged, sorted by day and key, with the declared columns and `ds`."""
     batch = extract(FIRST, SECOND)
 
-    rows = read_batch(batch)
-    assert (batch.start, batch.end, batch.rows) == ("2024-01-01", "2024-01-02", 10)
+    [rows] = read_in_parts(batch)
+    assert (batch.start, batch.end, batch.rows) == (FIRST, SECOND, 10)
     assert rows.column_names == ["store", "day", "revenue", "visitors", "closed_at", "ds"]
     assert rows["ds"].to_pylist() == ["2024-01-01"] * 5 + ["2024-01-02"] * 5
     assert rows["store"].to_pylist() == [f"store-{n}" for n in range(5)] * 2
@@ -134,13 +136,28 @@ def test_extracting_publishes_nothing(shop: Path) -> None:
     assert table() == (None, [])
 
 
+def test_a_manifest_that_this_release_cannot_read_stops_no_ingestion(
+    shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A release that knew no kinds of source wrote other manifests; the next day has nothing to be compared with."""
+    batch = extract()
+    publish(batch)
+    path = run_files.staged_folder("shop", "sales") / f"{batch.digest}.json"
+    run_files.write_json(path, {"pipeline": "shop", "source": "sales", "read_from": "sql/sales.sql"})
+
+    assert extract(SECOND).rows == 5
+
+    assert f"The batch is not compared with the published one: the manifest of batch {batch.digest}" in caplog.text
+    assert "was written by another release of Nightshift" in caplog.text
+
+
 def test_a_removed_batch_is_a_clear_error(shop: Path) -> None:
     """If somebody emptied the lake's staged folder, the error names the task to run again."""
     batch = extract()
     (run_files.staged_folder("shop", "sales") / f"{batch.digest}.parquet").unlink()
 
     with pytest.raises(RunMissing, match=f"the staged batch {batch.digest} of source 'sales' is not at"):
-        read_batch(batch)
+        next(read_in_parts(batch))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +192,7 @@ def test_the_days_before_a_source_begins_are_left_out(shop: Path, caplog: pytest
     """A first range may begin before the source does; the batch then begins where the rows do."""
     batch = extract(FIRST - timedelta(days=3), SECOND)
 
-    assert (batch.start, batch.end) == ("2024-01-01", "2024-01-02")
+    assert (batch.start, batch.end) == (FIRST, SECOND)
     assert "the source begins at 2024-01-01; 3 days before it left out" in caplog.text
 
 

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.errors import ConfigError, SourceUnreadable
 from include.ingestion import decode, formats, unpack
-from include.ingestion.files import read_files
+from include.ingestion.files import FileRead, read_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,13 +135,11 @@ def test_each_file_is_recorded_with_hash_and_rows(landing: UPath) -> None:
     list(delivery.chunks)
 
     content = (landing / "weather/2024-01-01.csv").read_bytes()
-    assert delivery.read_from["files"][0] == {
-        "path": "weather/2024-01-01.csv",
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "rows": 2,
-    }
-    assert [file["rows"] for file in delivery.read_from["files"]] == [2, 2]
+    assert delivery.read_from.folder == str(landing)
+    assert delivery.read_from.files[0] == FileRead(
+        path="weather/2024-01-01.csv", bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), rows=2
+    )
+    assert [file.rows for file in delivery.read_from.files] == [2, 2]
 
 
 def test_a_missing_file_is_named_and_the_others_are_read(landing: UPath) -> None:
@@ -149,7 +147,7 @@ def test_a_missing_file_is_named_and_the_others_are_read(landing: UPath) -> None
     delivery = read_files(SOURCE, [*DAYS, "2024-01-03"], landing, "shop")
 
     assert sum(chunk.rows.num_rows for chunk in delivery.chunks) == 4
-    assert delivery.read_from["missing"] == ["weather/2024-01-03.csv"]
+    assert delivery.read_from.missing == ["weather/2024-01-03.csv"]
 
 
 def test_a_snapshots_file_is_read_for_its_day(landing: UPath) -> None:
@@ -338,8 +336,8 @@ def test_a_compressed_file_is_decompressed(landing: UPath, name: str, pack: Any)
     delivery = read_files(at(name), DAYS[1:], landing, "shop")
 
     assert sum(chunk.rows.num_rows for chunk in delivery.chunks) == 50
-    assert delivery.read_from["files"][0]["bytes"] == len(content)
-    assert delivery.read_from["files"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert delivery.read_from.files[0].bytes == len(content)
+    assert delivery.read_from.files[0].sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_the_declared_format_overrides_the_name(landing: UPath) -> None:
@@ -393,7 +391,7 @@ def test_a_header_alone_is_a_file_without_rows(landing: UPath) -> None:
     delivery = read_files(SOURCE, DAYS, landing, "shop")
 
     assert [chunk.rows.column_names for chunk in delivery.chunks] == [["station", "at", "wind"]] * 2
-    assert [file["rows"] for file in delivery.read_from["files"]] == [0, 0]
+    assert [file.rows for file in delivery.read_from.files] == [0, 0]
 
 
 @pytest.mark.parametrize(

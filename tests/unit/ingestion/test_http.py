@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from include.config.sources import HttpSource
+from include.config.sources.http_source import HttpSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import api as asking
@@ -399,7 +399,7 @@ def test_a_response_without_records_yields_nothing(api: Api, body: object) -> No
     api.faults.append(Fault(body=json.dumps(body).encode()))
     delivery = deliver(source(records="items"))
     assert list(delivery.chunks) == []
-    assert (delivery.read_from["requests"], delivery.read_from["records"]) == (1, 0)
+    assert (delivery.read_from.requests, delivery.read_from.records) == (1, 0)
 
 
 def test_the_columns_are_all_keys_of_a_page(api: Api) -> None:
@@ -429,7 +429,7 @@ def test_the_record_of_what_was_read_has_no_secrets(api: Api) -> None:
     delivery = deliver(source("cursor", params=params))
     assert api.asked == []  # nothing is read before it is asked for
     chunks = list(delivery.chunks)
-    assert json.loads(json.dumps(delivery.read_from)) == {
+    assert json.loads(json.dumps(delivery.read_from.to_json())) == {
         "requests": 3,
         "records": 8,
         "path": "/v1/cursor",

@@ -14,16 +14,17 @@ import confluent_kafka
 import pyarrow as pa
 import pytest
 
-from include.config.sources import KafkaSource
+from include.config.sources.kafka_source import KafkaSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import kafka, topic
-from include.ingestion.kafka import read_kafka
+from include.ingestion.kafka import KafkaRead, read_kafka
 from tests.services.broker import RETAINED_BYTES, Broker, TimedConsumer, running_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from include.ingestion.source_reader import SourceRows
+    from include.ingestion.topic import Offsets
 
 SOURCE: dict[str, Any] = {
     "kind": "kafka",
@@ -50,22 +51,22 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
 
 def read(
     config: dict[str, Any],
-    offsets: dict[str, list[int]] | None = None,
-    since: dict[str, list[int]] | None = None,
+    offsets: Offsets | None = None,
+    since: Offsets | None = None,
     day: str = DAY,
     **source: Any,
-) -> SourceRows:
+) -> SourceRows[KafkaRead]:
     """Read a day of the shop's topic."""
     given = None if offsets is None else {day: offsets}
     return read_kafka(KafkaSource.model_validate(SOURCE | source), [day], config, WHERE, given, since)
 
 
-def rows(delivery: SourceRows) -> list[dict[str, Any]]:
+def rows(delivery: SourceRows[KafkaRead]) -> list[dict[str, Any]]:
     """Return the rows of all chunks."""
     return [row for chunk in delivery.chunks for row in chunk.rows.to_pylist()]
 
 
-def numbers(delivery: SourceRows) -> list[int]:
+def numbers(delivery: SourceRows[KafkaRead]) -> list[int]:
     """Return the field `number` of each row."""
     return [row["number"] for row in rows(delivery)]
 
@@ -89,14 +90,8 @@ def test_the_messages_from_the_start_until_before_the_end_are_read(broker: Broke
     delivery = read(broker.config)
 
     assert numbers(delivery) == [1, 2, 3]
-    offsets = {"0": [1, 4], "1": [0, 0], "2": [0, 0], "3": [0, 0]}
-    assert delivery.read_from == {
-        "topic": "sales",
-        "offsets": {DAY: offsets},
-        "messages": 3,
-        "tombstones": 0,
-        "skipped": {},
-    }
+    offsets = {0: (1, 4), 1: (0, 0), 2: (0, 0), 3: (0, 0)}
+    assert delivery.read_from == KafkaRead(topic="sales", offsets={DAY: offsets}, messages=3, tombstones=0)
 
 
 def test_adjacent_days_share_no_message_and_miss_none(broker: Broker) -> None:
@@ -117,7 +112,7 @@ def test_a_day_begins_where_the_day_before_ended(broker: Broker) -> None:
     for number, at in enumerate([START - MOMENT, NOON], start=1):
         broker.send("sales", numbered(number), at)
 
-    delivery = read(broker.config, since=before.read_from["offsets"][DAY_BEFORE])
+    delivery = read(broker.config, since=before.read_from.offsets[DAY_BEFORE])
 
     assert [(chunk.delivered, chunk.rows["number"].to_pylist()) for chunk in delivery.chunks] == [(DAY, [1, 2])]
 
@@ -131,7 +126,7 @@ def test_several_days_are_read_one_after_another(broker: Broker) -> None:
 
     chunks = [(chunk.delivered, chunk.rows["number"].to_pylist()) for chunk in delivery.chunks]
     assert chunks == [(DAY_BEFORE, [0]), (DAY, [1, 2])]
-    assert {ds: held["0"] for ds, held in delivery.read_from["offsets"].items()} == {DAY_BEFORE: [0, 1], DAY: [1, 3]}
+    assert {ds: held[0] for ds, held in delivery.read_from.offsets.items()} == {DAY_BEFORE: (0, 1), DAY: (1, 3)}
 
 
 def test_a_day_that_is_not_over_is_read_until_the_last_message(broker: Broker) -> None:
@@ -142,7 +137,7 @@ def test_a_day_that_is_not_over_is_read_until_the_last_message(broker: Broker) -
     delivery = read(broker.config)
 
     assert numbers(delivery) == [1]
-    assert delivery.read_from["offsets"][DAY]["0"] == [1, 2]
+    assert delivery.read_from.offsets[DAY][0] == (1, 2)
 
 
 def test_a_day_without_messages_yields_no_chunk(broker: Broker) -> None:
@@ -153,8 +148,8 @@ def test_a_day_without_messages_yields_no_chunk(broker: Broker) -> None:
     delivery = read(broker.config)
 
     assert list(delivery.chunks) == []
-    assert delivery.read_from["offsets"][DAY] == {"0": [1, 1], "1": [0, 0], "2": [0, 0], "3": [0, 0]}
-    assert delivery.read_from["messages"] == 0
+    assert delivery.read_from.offsets[DAY] == {0: (1, 1), 1: (0, 0), 2: (0, 0), 3: (0, 0)}
+    assert delivery.read_from.messages == 0
 
 
 def test_messages_are_ordered_by_partition_and_offset(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +173,7 @@ def test_given_offsets_are_read_whatever_arrived_since(broker: Broker) -> None:
     broker.send("sales", numbered(3), NOON, partition=0)
     broker.send("sales", numbered(4), NOON, partition=3)
 
-    again = read(broker.config, offsets=first.read_from["offsets"][DAY])
+    again = read(broker.config, offsets=first.read_from.offsets[DAY])
 
     assert numbers(again) == [0, 2, 1]
     assert again.read_from == first.read_from
@@ -189,7 +184,7 @@ def test_only_the_given_partitions_are_read(broker: Broker) -> None:
     for partition in range(4):
         broker.send("sales", numbered(partition), NOON, partition)
 
-    assert numbers(read(broker.config, offsets={"2": [0, 1], "1": [0, 1]})) == [1, 2]
+    assert numbers(read(broker.config, offsets={2: (0, 1), 1: (0, 1)})) == [1, 2]
 
 
 def test_reading_ends_at_an_offset_that_holds_no_message(broker: Broker) -> None:
@@ -199,13 +194,13 @@ def test_reading_ends_at_an_offset_that_holds_no_message(broker: Broker) -> None
 
     at_the_end = read(broker.config)
     assert numbers(at_the_end) == [0, 1, 2]
-    assert at_the_end.read_from["offsets"][DAY]["0"] == [0, 5]
+    assert at_the_end.read_from.offsets[DAY][0] == (0, 5)
 
     broker.send("sales", numbered(3), END)
     in_between = read(broker.config)
     assert numbers(in_between) == [0, 1, 2]
-    assert in_between.read_from["offsets"][DAY]["0"] == [0, 5]
-    assert numbers(read(broker.config, offsets={"0": [0, 3]})) == [0, 1]
+    assert in_between.read_from.offsets[DAY][0] == (0, 5)
+    assert numbers(read(broker.config, offsets={0: (0, 3)})) == [0, 1]
 
 
 def test_a_message_without_a_value_is_counted_and_left_out(broker: Broker) -> None:
@@ -217,7 +212,7 @@ def test_a_message_without_a_value_is_counted_and_left_out(broker: Broker) -> No
     delivery = read(broker.config)
 
     assert numbers(delivery) == [1]
-    assert (delivery.read_from["messages"], delivery.read_from["tombstones"]) == (1, 2)
+    assert (delivery.read_from.messages, delivery.read_from.tombstones) == (1, 2)
 
 
 def test_columns_are_the_fields_of_all_messages_and_nested_values_are_text(broker: Broker) -> None:
@@ -300,9 +295,9 @@ def test_offsets_that_retention_removed_are_an_error(broker: Broker, forgotten: 
     """A published day that the topic no longer holds completely is not read in part."""
     gone = f"does not hold the offsets 0 to {forgotten - 1} of partition 0"
     with pytest.raises(SourceUnreadable, match=gone) as told:
-        rows(read(broker.config, offsets={"0": [0, forgotten + 1]}))
+        rows(read(broker.config, offsets={0: (0, forgotten + 1)}))
     assert not told.value.retryable
-    assert numbers(read(broker.config, offsets={"0": [forgotten, forgotten + 1]})) == [0]
+    assert numbers(read(broker.config, offsets={0: (forgotten, forgotten + 1)})) == [0]
 
 
 def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
@@ -317,18 +312,18 @@ def test_a_day_whose_first_messages_may_be_gone_is_read_with_a_warning(
 
 @pytest.mark.parametrize(
     ("partition", "reached", "what"),
-    [("0", 0, "it holds nothing before offset {forgotten}"), ("0", 99, "it ends at offset "),
-     ("9", 4, "it ends at offset 0")],
+    [(0, 0, "it holds nothing before offset {forgotten}"), (0, 99, "it ends at offset "),
+     (9, 4, "it ends at offset 0")],
     ids=["removed", "made anew", "with fewer partitions"],
 )  # fmt: skip
 def test_a_day_that_does_not_continue_where_the_day_before_ended_is_refused(
-    broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture, partition: str, reached: int, what: str
+    broker: Broker, forgotten: int, caplog: pytest.LogCaptureFixture, partition: int, reached: int, what: str
 ) -> None:
     """Messages removed before they were read are lost, and a recreated topic reuses offsets that were read before.
 
     Both days were published without a word, one without its first rows and one without any.
     """
-    since = {partition: [0, reached]}
+    since = {partition: (0, reached)}
 
     with pytest.raises(SourceUnreadable, match=rf"was read up to offset {reached} of partition {partition} of") as told:
         rows(read(broker.config, since=since))
@@ -341,10 +336,8 @@ def test_a_day_that_does_not_continue_where_the_day_before_ended_is_refused(
     )
 
 
-@pytest.mark.parametrize(("offsets", "gone"), [({"0": [0, 3]}, "1 to 2 of partition 0"), ({"9": [4, 6]}, "4 to 5 of")])
-def test_offsets_that_a_recreated_topic_lacks_are_an_error(
-    broker: Broker, offsets: dict[str, list[int]], gone: str
-) -> None:
+@pytest.mark.parametrize(("offsets", "gone"), [({0: (0, 3)}, "1 to 2 of partition 0"), ({9: (4, 6)}, "4 to 5 of")])
+def test_offsets_that_a_recreated_topic_lacks_are_an_error(broker: Broker, offsets: Offsets, gone: str) -> None:
     """A topic with fewer messages or partitions than were read earlier is another topic."""
     broker.send("sales", numbered(0), NOON)
 
@@ -352,8 +345,8 @@ def test_offsets_that_a_recreated_topic_lacks_are_an_error(
         rows(read(broker.config, offsets=offsets))
 
 
-@pytest.mark.parametrize("offsets", [None, {"0": [0, 1]}])
-def test_an_unknown_topic_is_an_error(broker: Broker, offsets: dict[str, list[int]] | None) -> None:
+@pytest.mark.parametrize("offsets", [None, {0: (0, 1)}])
+def test_an_unknown_topic_is_an_error(broker: Broker, offsets: Offsets | None) -> None:
     """Reading does not create it, and a retry would not help."""
     delivery = read(broker.config | {"allow.auto.create.topics": "true"}, offsets=offsets, topic="sale")
 
@@ -402,7 +395,7 @@ def test_a_broker_that_sends_no_messages_is_an_error_with_the_place(
     monkeypatch.setattr(topic, "QUIET_SECONDS", 0)
 
     with pytest.raises(SourceUnreadable, match="no message for 0 seconds at offset 0 of 1 in partition 3") as told:
-        rows(read(broker.config, offsets={"3": [0, 1]}))
+        rows(read(broker.config, offsets={3: (0, 1)}))
     assert told.value.retryable
 
 
@@ -440,9 +433,13 @@ def test_settings_that_the_client_refuses_are_named_without_their_values(setting
     assert SECRET not in "".join(traceback.format_exception(told.value))
 
 
-def test_nothing_is_requested_before_the_first_chunk() -> None:
-    """Rows can be prepared without a broker."""
-    assert read({"bootstrap.servers": "127.0.0.1:9"}).read_from["offsets"] == {}
+def test_nothing_is_requested_before_the_first_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows can be prepared without a broker; what was read is known when it was read."""
+    monkeypatch.setattr(confluent_kafka, "Consumer", None)
+    delivery = read({"bootstrap.servers": "127.0.0.1:9"})
+
+    with pytest.raises(RuntimeError, match="only when all chunks were read"):
+        _ = delivery.read_from
 
 
 @pytest.mark.parametrize("how", ["exhausted", "left", "failed"])
@@ -481,5 +478,5 @@ def test_a_message_that_is_not_an_object_may_be_skipped(broker: Broker, caplog: 
     delivery = read(broker.config, bad_messages="skip")
 
     assert numbers(delivery) == [0, 3]
-    assert (delivery.read_from["messages"], delivery.read_from["skipped"]) == (2, {"0": [1, 2]})
+    assert (delivery.read_from.messages, delivery.read_from.skipped) == (2, {0: [1, 2]})
     assert "offset 1 is not one JSON object in UTF-8, each key once, and was skipped" in caplog.text

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import URL, create_engine
 
-from include.config.sources import SqlSource
+from include.config.sources.sql_source import SqlSource
 from include.core.errors import SchemaMismatch, SourceUnreadable
 from include.ingestion import sql
 from include.ingestion.contract import conform
@@ -123,7 +123,7 @@ def test_the_query_is_recorded_for_the_manifest(engine: Engine) -> None:
     delivery = deliver(engine, start=START.astimezone(timezone(timedelta(hours=1))))
     list(delivery.chunks)
 
-    assert json.loads(json.dumps(delivery.read_from)) == {
+    assert json.loads(json.dumps(delivery.read_from.to_json())) == {
         "query": "sql/sales.sql",
         "sha256": hashlib.sha256(factories.SHOP_SQL.encode()).hexdigest(),
         "start": "2024-01-02T00:00:00+00:00",

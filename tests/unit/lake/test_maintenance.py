@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from include import lake
 from include.config.loader import load_pipeline
 from include.core.errors import LakeError, PublishConflict
 from include.ingestion import quarantine
-from include.ingestion.publish import missing_range, published_through
+from include.ingestion.published_days import missing_range, published_through
 from include.ingestion.stage import StagedBatch
 from include.lake import maintenance, publication, run_files, upkeep
 from include.lake.maintenance import maintain_files, maintain_table
@@ -348,7 +348,8 @@ def left_of(number: int) -> set[str]:
 def hold(number: int, status: str = "held") -> None:
     """Put a row of a batch into quarantine, and decide about it."""
     ds = DAYS[number]
-    batch = StagedBatch("shop", "sales", ds, ds, digest(number), 1, f"{ds}T00:00:00+00:00")
+    read_at = datetime.fromisoformat(ds).replace(tzinfo=UTC)
+    batch = StagedBatch("shop", "sales", read_at.date(), read_at.date(), digest(number), 1, read_at)
     row = {"day": ds, "position": 0, "row_id": "r", "row": "{}", "reason": "", "releasable": True}
     quarantine.quarantine_rows(batch, pa.Table.from_pylist([row]), pa.table({"position": [0], "row_id": ["r"]}), "run")
     if status != "held":

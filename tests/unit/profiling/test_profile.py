@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.ingestion.arrow_types import arrow_type
 from include.profiling.profile import SAMPLE_ROWS, profile_rows, profile_schema
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -26,7 +26,8 @@ def publish(first: int, last: int, digest: str, published_as: str | None = None)
     table = pa.table({"batch": [batch] * len(days), "ds": days, "store": ["a"] * len(days)})
     slices = lake.Slices("ds", days, batch, moment=int(digest, 16), rows=dict.fromkeys(days, 1))
     lake.publish_days(lake.raw_uri("shop", "sales"), [table], table.schema, slices)
-    staged = StagedBatch("shop", "sales", days[0], days[-1], digest, len(days), "2024-03-20T00:00:00+00:00")
+    start, end = date(2024, 3, first), date(2024, 3, last)
+    staged = StagedBatch("shop", "sales", start, end, digest, len(days), datetime(2024, 3, 20, tzinfo=UTC))
     found = [{"day": ds, "column": "store", "rows": int(digest, 16), "nulls": 0, "not_finite": 0} for ds in days]
     write_profile(staged, pa.Table.from_pylist(found, profile_schema()))
 

@@ -16,7 +16,7 @@ from include.config.loader import load_pipeline
 from include.core.errors import LakeError, RunMissing
 from include.core.html_page import POLICY
 from include.evaluation.importance import ChampionImportance
-from include.features.build import FeatureTable
+from include.features.feature_table import FeatureTable
 from include.lake import run_files
 from include.reports.feature_page import feature_page, newest_features, write_feature_page
 from tests import factories

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 
-from include.config.training import Family
+from include.config.training import BUILT_IN, EXTRAS
 from include.core.errors import EvaluationFailed
 from include.evaluation.metrics import Metric
 from include.training.candidates import Candidate, candidates_of, encoder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-FAMILIES = list(get_args(Family))
+FAMILIES = BUILT_IN + EXTRAS
 GROWING = ["lightgbm", "hist_gradient_boosting", "xgboost", "catboost"]
 CLASSES = ["large", "middle", "small"]
 each_growing = pytest.mark.parametrize("family", GROWING)

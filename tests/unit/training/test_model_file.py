@@ -7,7 +7,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline as Model
 from sklearn.preprocessing import FunctionTransformer
 
-from include.config.training import Family
+from include.config.training import BUILT_IN, EXTRAS
 from include.core.errors import ModelRefused
 from include.training.candidates import candidates_of
 from include.training.combine import build_model
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
     from tests.unit.training.conftest import MakeFrame, MakePipeline
 
-FAMILIES = list(get_args(Family))
+FAMILIES = BUILT_IN + EXTRAS
 Fitted = Callable[["Pipeline", "pd.DataFrame", str], Model]
 
 

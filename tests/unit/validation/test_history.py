@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.ingestion.arrow_types import arrow_type
 from include.ingestion.days import days_between
 from include.profiling.profile import profile_rows, profile_schema

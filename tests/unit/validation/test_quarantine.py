@@ -280,7 +280,7 @@ def test_days_that_meet_their_first_bad_rows_at_once_are_all_held(database: Path
     failed: list[Exception] = []
 
     def hold(batch: StagedBatch) -> None:
-        rows = quarantine_row(batch.start)
+        rows = quarantine_row(batch.start.isoformat())
         together.wait()
         try:
             quarantine.quarantine_rows(batch, rows, no_rows(), "backfill")

@@ -14,7 +14,7 @@ import yaml
 
 from include import lake
 from include.config.loader import load_pipeline
-from include.config.sources import FilesSource
+from include.config.sources.files_source import FilesSource
 from include.core.connections import EnvironmentConnections
 from include.core.errors import LakeError, SourceEmpty
 from include.ingestion.arrow_types import arrow_type
@@ -77,9 +77,9 @@ def staged(pipeline: Pipeline, columns: dict[str, list[Any]], days: list[str] = 
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, str(folder / "seeded.parquet"))
     changed = pipeline.model_copy(update={"sources": {"sales": source}})
-    first, last = min(days, default="2024-03-01"), max(days, default="2024-03-01")
+    first, last = (date.fromisoformat(end(days, default="2024-03-01")) for end in (min, max))
     return changed, StagedBatch(
-        pipeline.name, "sales", first, last, "seeded", len(days), "2024-04-01T00:00:00.000000+00:00"
+        pipeline.name, "sales", first, last, "seeded", len(days), datetime(2024, 4, 1, tzinfo=UTC)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 from include.evaluation.fairness import GroupGap, GroupValue
 from include.gate.check import NotApplicable
 from include.gate.checks.fairness import GroupsAlike

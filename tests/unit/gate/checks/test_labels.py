@@ -12,7 +12,7 @@ from include.gate.checks.labels import KnownLabels
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
 
 #: The failure of each page's example: changes to good evidence, and to the gate's settings.

@@ -15,7 +15,7 @@ from include.gate.checks.operation import SmallAndQuick
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 AT_THE_LIMITS = Operation(model_bytes=500_000_000, row_ms=200.0, rows_per_second=2000.0, rows=20_000)
 ADVICE = "; remove the heavy families from training.candidates, or change gate.limits"

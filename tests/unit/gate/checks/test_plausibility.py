@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 from include.evaluation.plausibility import Plausibility
 from include.evaluation.prediction_drift import PredictionDrift
 from include.evaluation.refits import Refits

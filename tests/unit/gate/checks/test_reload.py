@@ -14,7 +14,7 @@ from include.gate.checks.reload import LoadsInFreshProcess
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 REFUSED = (
     "ModelRefused: challenger.skops holds types that no model of Nightshift has (builtins.eval), so it was not loaded"

@@ -15,7 +15,7 @@ from include.gate.checks.robustness import Robust
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.robustness import Name
 
 NAN = math.nan

@@ -13,7 +13,7 @@ from include.gate.checks.signature import TakesTheSame
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
 
 ADVICE = (
     "; once every caller of the model sends them like this, let it through with gate.severities: {GATE015: warn}, and "

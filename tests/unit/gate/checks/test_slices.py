@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 from include.evaluation.slices import SliceResult
 from include.gate.check import NotApplicable
 from include.gate.checks.slices import NoWorseSlice

@@ -12,7 +12,7 @@ from include.evaluation.calibration import measure_calibration
 from include.evaluation.curves import measure_curves
 from include.evaluation.importance import Importance
 from include.evaluation.metrics import Metric, all_metrics
-from include.features.build import FeatureTable
+from include.features.feature_table import FeatureTable
 from include.gate.verdict import decide
 from include.reports.card.described_run import DescribedRun
 from include.training.challenger import ChallengerSpec, Member

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.config.pipeline import Gate
+from include.config.gate import Gate
 from include.evaluation.metrics import Metric
 from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoringResult
 from include.workflows.monitor.quality_checks import metric_results, noise_of_both, volume_result

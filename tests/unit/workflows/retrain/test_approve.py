@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.config.pipeline import Approval
+from include.config.gate import Approval
 from include.gate.verdict import decide
 from include.lake import run_files
 from include.registry import promotion

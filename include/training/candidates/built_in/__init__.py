@@ -1,0 +1,1 @@
+"""The families of every installation, one module each. A module of this folder is a family; nothing else lists them."""

@@ -1,0 +1,1 @@
+"""The families whose libraries requirements-extras.txt installs, one module each."""
