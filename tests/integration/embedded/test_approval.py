@@ -52,6 +52,27 @@ def asset_triggered(airflow: Airflow) -> dict[str, Any]:
     return wait_for("a retraining by the asset", lambda: airflow.client.runs(RETRAIN))[0]
 
 
+def test_the_log_of_a_running_task_has_no_error(airflow: Airflow, asset_triggered: dict[str, Any]) -> None:
+    """Airflow asks a log server for the lines of a running task: the embedded stack has none, and reads the file."""
+    run = asset_triggered["dag_run_id"]
+
+    def log_while_it_runs() -> list[str] | None:
+        for task in airflow.client.tasks(RETRAIN, run):
+            if task["state"] == "running":
+                lines = airflow.client.log(RETRAIN, run, task)
+                after = airflow.client.tasks(RETRAIN, run)
+                same = [each["state"] for each in after if each["id"] == task["id"]]
+                if "::group::Pre Execute" in lines and same == ["running"]:
+                    return lines
+        return None
+
+    lines = wait_for("a line of a running task", log_while_it_runs)
+
+    group = lines[lines.index("::group::Log message source details") : lines.index("::endgroup::")]
+    assert len(group) == 2
+    assert group[1].endswith("attempt=1.log")
+
+
 @pytest.fixture(scope="module")
 def approved(airflow: Airflow, asset_triggered: dict[str, Any]) -> str:
     """Take the first version through its approval, and return the run."""
