@@ -100,7 +100,7 @@ def _run_night(stack: Stack, client: AirflowClient, today: date, console: Consol
 
 def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
     """Wait for the scheduled run that Airflow starts when a DAG is unpaused."""
-    while any(run["state"] in ("queued", "running") for run in client.runs(dag_id)):
+    while any(run.state in ("queued", "running") for run in client.runs(dag_id)):
         stack.check()
         time.sleep(0.3)
 
