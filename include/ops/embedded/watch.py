@@ -43,7 +43,7 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
                 question = (task.task_id, task.map_index, "asks")
                 if task.state == "awaiting_input" and question not in shown:
                     shown.add(question)
-                    page = f"{stack.paths.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task.task_id}"
+                    page = _page(stack, dag_id, run_id, task)
                     line = f"  ? {task.name} waits for an answer: {page}/required_actions"
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
             running = [task for task in tasks if task.state == "running"]
@@ -55,7 +55,15 @@ def follow_run(stack: Stack, client: AirflowClient, dag_id: str, run_id: str, co
     for task in tasks:
         if task.state == "failed":
             _show_error(client, dag_id, run_id, task, console)
+            line = f"    the whole log: {_page(stack, dag_id, run_id, task)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     return state == "success"
+
+
+def _page(stack: Stack, dag_id: str, run_id: str, task: TaskInstance) -> str:
+    """Return the address of a task in Airflow's UI."""
+    page = f"{stack.paths.airflow_url}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task.task_id}"
+    return page if task.map_index < 0 else f"{page}/mapped/{task.map_index}"
 
 
 def _result_line(task: TaskInstance) -> str:
