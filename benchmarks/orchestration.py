@@ -6,7 +6,6 @@ import json
 import os
 import time
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.features import AS_OF
@@ -102,8 +101,9 @@ def _run(stack: Stack, client: AirflowClient, dag_id: str, form: dict[str, Any])
         time.sleep(1)
     assert state == "success", f"{dag_id}: {state}; see the tasks' logs below {stack.paths.airflow_home / 'logs'}"
     run = client.run(dag_id, run_id)
-    began, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
-    return (ended - began).total_seconds()
+    assert run.start_date is not None
+    assert run.end_date is not None
+    return (run.end_date - run.start_date).total_seconds()
 
 
 def _in_steps(run: Any) -> tuple[float, float]:

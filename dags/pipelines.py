@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Asset, Param, get_parsing_context
 
@@ -103,7 +103,7 @@ def whole_number_param(*, optional: bool = False, **more: Any) -> Param:
     return Param(**more, type="integer", exclusiveMinimum=0)
 
 
-def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, Any]:
+def task_defaults(pipeline: Pipeline, priority: int, **more: object) -> dict[str, object]:
     """Return the default arguments of a pipeline's tasks: owner, priority, retries and notifications."""
     return {
         "owner": pipeline.owner,
@@ -115,10 +115,11 @@ def task_defaults(pipeline: Pipeline, priority: int, **more: Any) -> dict[str, A
     } | more
 
 
-def training_task() -> dict[str, Any]:
+def training_task() -> dict[str, object]:
     """Return the arguments of a training task: priority, retries, and the pool that limits how many train at once."""
     pool = settings.training_pool()
-    return {"priority_weight": TRAIN, **retried(TRAINING_WAITS)} | ({"pool": pool, "pool_slots": 1} if pool else {})
+    arguments = {"priority_weight": TRAIN, **retried(TRAINING_WAITS)}
+    return arguments | {"pool": pool, "pool_slots": 1} if pool else arguments
 
 
 def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:

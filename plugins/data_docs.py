@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.operators.page_links import FEATURES, VALIDATIONS, FeaturePageLink, ValidationPageLink, VersionPageLink
+from include.core.airflow_pages import FEATURES, VALIDATIONS
+from plugins.operators.page_links import FeaturePageLink, ValidationPageLink, VersionPageLink
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException
@@ -57,13 +57,19 @@ class WaitForService(RetryPolicy):
         return RetryDecision.default()
 
 
-def retried(waits: tuple[timedelta, ...] = WAITS, *, others: int = 1) -> dict[str, Any]:
+class RetryArguments(TypedDict):
+    """The arguments of an operator that say when it is retried."""
+
+    retries: int
+    retry_delay: timedelta
+    retry_policy: RetryPolicy
+
+
+def retried(waits: tuple[timedelta, ...] = WAITS, *, others: int = 1) -> RetryArguments:
     """Return the retry arguments of a task, see `WaitForService`."""
-    return {
-        "retries": len(waits),
-        "retry_delay": timedelta(minutes=2),
-        "retry_policy": WaitForService(waits, others),
-    }
+    return RetryArguments(
+        retries=len(waits), retry_delay=timedelta(minutes=2), retry_policy=WaitForService(waits, others)
+    )
 
 
 def is_first_attempt(task: RuntimeTaskInstanceProtocol) -> bool:

@@ -135,13 +135,10 @@ def _missing_files(pipeline: Pipeline, shown: str, file: YamlFile) -> list[str]:
 def _ambiguous_parameters(shown: str, file: YamlFile) -> list[str]:
     """Return a mistake for each estimator parameter that may or may not be text: no schema knows its type."""
     mistakes = []
-    for path in file.ambiguous:
+    for path, text in file.ambiguous.items():
         if path[:2] == ("training", "own_candidates") and ("params" in path[3:4] or "choices" in path[5:6]):
-            value = file.data
-            for part in path:
-                value = value[part]
             mistakes.append(
-                f"{shown}:{file.line(path)}: {'.'.join(map(str, path))}: {value} may be a text or not; write true or "
+                f"{shown}:{file.line(path)}: {'.'.join(map(str, path))}: {text} may be a text or not; write true or "
                 "false, a number in decimal digits, or quotes around a text"
             )
     return mistakes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -18,6 +18,10 @@ from include.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TypeAlias
+
+#: A value of a YAML file; a key of a mapping is always text.
+YamlValue: TypeAlias = "bool | int | float | str | list[YamlValue] | dict[str, YamlValue] | None"
 
 #: The parser; PyYAML's C library is ten times faster, and every task reads pipeline.yaml.
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,16 +49,16 @@ class YamlFile:
     Attributes
     ----------
     data
-        Dictionaries with text keys, lists, text, numbers, booleans and None.
+        The document, or None where the file is empty.
     lines
         The line of each field, counted from 1, by its path of keys and positions.
     ambiguous
-        Paths of unquoted text that other YAML parsers read as a boolean or a number, such as `no` and `1_000`.
+        Unquoted text that other YAML parsers read as a boolean or a number, such as `no` and `1_000`, by its path.
     """
 
-    data: Any
+    data: YamlValue
     lines: dict[tuple[str | int, ...], int]
-    ambiguous: list[tuple[str | int, ...]]
+    ambiguous: dict[tuple[str | int, ...], str]
 
     def line(self, path: tuple[str | int, ...]) -> int:
         """Return the line of a field, or of its nearest parent that is in the file."""
@@ -95,12 +99,12 @@ def read_yaml(path: Path, shown: str, max_bytes: int = MAX_BYTES) -> YamlFile:
     return YamlFile(data, builder.lines, builder.ambiguous)
 
 
-def write_yaml(data: Any, width: float) -> str:
+def write_yaml(data: object, width: float) -> str:
     """Return data as YAML that `read_yaml` reads back unchanged; lines longer than `width` are wrapped."""
     return yaml.dump(data, Dumper=_Writer, default_flow_style=None, sort_keys=False, allow_unicode=True, width=width)
 
 
-def not_a_number(value: Any) -> str | None:
+def not_a_number(value: object) -> str | None:
     """Return why a value is not a number although other libraries would accept it as one; None where it is fine.
 
     They read `true` as 1, and some YAML parsers read `010` as eight, others as ten.
@@ -157,13 +161,13 @@ class _Builder:
     def __init__(self, text: str) -> None:
         self.lines: dict[tuple[str | int, ...], int] = {}
         self.twice: list[tuple[int, str]] = []
-        self.ambiguous: list[tuple[str | int, ...]] = []
+        self.ambiguous: dict[tuple[str | int, ...], str] = {}
         self._events = _events(text)
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[YamlValue, int]] = {}
         self._open: set[str] = set()
         self._values = 0
 
-    def document(self) -> Any:
+    def document(self) -> YamlValue:
         """Return the only document of the text, or None where there is none."""
         next(self._events)
         if isinstance(next(self._events), yaml.StreamEndEvent):
@@ -175,7 +179,7 @@ class _Builder:
             raise _Mistake(_line(after), "a second document begins here; remove the line `---`")
         return data
 
-    def _value(self, event: yaml.Event, path: tuple[str | int, ...]) -> Any:
+    def _value(self, event: yaml.Event, path: tuple[str | int, ...]) -> YamlValue:
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "a value begins here"
@@ -186,7 +190,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             data = _scalar(event)
             if event.implicit[0] and isinstance(data, str) and _AMBIGUOUS.fullmatch(data):
-                self.ambiguous.append(path)
+                self.ambiguous[path] = data
         elif len(path) >= MAX_DEPTH:
             raise _Mistake(_line(event), f"more than {MAX_DEPTH} levels are nested here; check the brackets")
         elif event.tag is not None and event.tag not in _COLLECTIONS:
@@ -200,17 +204,17 @@ class _Builder:
             self._anchors[anchor] = (data, self._values - before)
         return data
 
-    def _list(self, path: tuple[str | int, ...]) -> list[Any]:
-        items: list[Any] = []
+    def _list(self, path: tuple[str | int, ...]) -> list[YamlValue]:
+        items: list[YamlValue] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             place = (*path, len(items))
             self.lines[place] = _line(event)
             items.append(self._value(event, place))
         return items
 
-    def _mapping(self, path: tuple[str | int, ...]) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        merged: list[dict[str, Any]] = []
+    def _mapping(self, path: tuple[str | int, ...]) -> dict[str, YamlValue]:
+        fields: dict[str, YamlValue] = {}
+        merged: list[dict[str, YamlValue]] = []
         seen: set[str] = set()
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             name = self._key(event)
@@ -246,7 +250,7 @@ class _Builder:
             )
         return name
 
-    def _aliased(self, event: yaml.AliasEvent) -> Any:
+    def _aliased(self, event: yaml.AliasEvent) -> YamlValue:
         if event.anchor in self._open:
             raise _Mistake(_line(event), f"the alias *{event.anchor} is inside the value that it repeats; write it out")
         if event.anchor not in self._anchors:
@@ -272,7 +276,7 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1
 
 
-def _scalar(event: yaml.ScalarEvent) -> Any:
+def _scalar(event: yaml.ScalarEvent) -> YamlValue:
     """Return the value of a text, number, boolean or null."""
     written, (plain, _) = event.value, event.implicit
     if "\0" in written:
@@ -296,10 +300,11 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     return number
 
 
-def _mappings(value: Any, event: yaml.Event) -> list[dict[str, Any]]:
+def _mappings(value: YamlValue, event: yaml.Event) -> list[dict[str, YamlValue]]:
     """Return the mappings that `<<` merges; earlier ones take precedence."""
-    merged = value if isinstance(value, list) else [value]
-    if not all(isinstance(each, dict) for each in merged):
+    given = value if isinstance(value, list) else [value]
+    merged = [each for each in given if isinstance(each, dict)]
+    if len(merged) < len(given):
         raise _Mistake(_line(event), "`<<` needs the alias of a mapping, such as `<<: *usual`; found something else")
     return merged
 

@@ -87,8 +87,9 @@ def read_items(path: Path) -> tuple[list[SuiteItem], list[str]]:
         file = read_yaml(path, shown, MAX_BYTES)
     except ConfigError as error:
         return [], str(error).splitlines()
-    listed = file.data.get("expectations") if isinstance(file.data, dict) else None
-    if not isinstance(listed, list) or set(file.data) != {"expectations"}:
+    fields = file.data if isinstance(file.data, dict) else {}
+    listed = fields.get("expectations")
+    if not isinstance(listed, list) or set(fields) != {"expectations"}:
         return [], [f"{shown}: expected one field, `expectations:`, with a list below it"]
     items, mistakes = [], []
     for position, item in enumerate(listed):

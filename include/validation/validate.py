@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import lake
+from include.core.airflow_pages import VALIDATIONS, page_address
 from include.core.sql_text import identifier, literal
 from include.ingestion import quarantine
 from include.ingestion.arrow_types import empty_table
@@ -97,7 +98,8 @@ def validate_batch(
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
-    log.info("%s: validation page: %s", where, page)
+    address = page_address(VALIDATIONS, batch.pipeline, batch.source, page.stem)
+    log.info("%s: validation page: %s", where, address or page)
     record = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
     run_files.write_json(verdict_path(batch), record)
     conclude(report, where, _consequence(batch, quarantined, len(broken), report.critical, of_key))

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
+from include.core.airflow_pages import FEATURES, VALIDATIONS
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
-
-#: Where the API server shows the pages; see plugins/data_docs.py.
-FEATURES, VALIDATIONS = "/nightshift/features", "/nightshift/validations"
 
 
 class FeaturePageLink(BaseOperatorLink):

@@ -8,6 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from plugins.operators.change_champion import asked_by
+from plugins.operators.failure_log import without_frames
 from plugins.operators.step import PipelineStepOperator
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ class AskAnotherOperator(ApprovalOperator):
         approved = event.get("chosen_options") == [self.APPROVE]
         if approved and (person is None or asked in (person["name"], person["id"])):
             who = person["name"] if person else "nobody"
-            raise AirflowFailException(
+            sentence = (
                 f"{who} approved a promotion that {asked} asked for, and another user must approve it; start a new "
                 "run, and let another user answer"
             )
+            raise without_frames(AirflowFailException(sentence))
         return super().execute_complete(context, event)
 
 

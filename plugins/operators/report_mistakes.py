@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from plugins.operators.failure_log import without_frames
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -26,4 +28,4 @@ class ReportMistakesOperator(BaseOperator):
 
     def execute(self, context: Context) -> NoReturn:
         """Raise the mistakes."""
-        raise AirflowFailException(f"pipeline.yaml has mistakes, so nothing was run:\n{self.mistakes}")
+        raise without_frames(AirflowFailException(f"pipeline.yaml has mistakes, so nothing was run:\n{self.mistakes}"))

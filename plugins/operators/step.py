@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import logging
 from abc import abstractmethod
 from contextlib import contextmanager
 from datetime import date
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from airflow.sdk.log import mask_secret, redact
+from airflow.sdk.log import mask_secret
 
 from include.core.errors import NightshiftError
 from include.core.json_document import to_json_types
-from include.core.redaction import cause_of, hide_secrets, redacted, secrets_of_environment
+from include.core.redaction import secrets_of_environment
+from plugins.operators.failure_log import log_cause, without_frames
 from plugins.retries import ServiceAway
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.config.pipeline import Pipeline
-
-log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -43,18 +41,10 @@ def airflow_errors() -> Iterator[None]:
     try:
         yield
     except NightshiftError as error:
-        _log_cause(error)
+        log_cause(error)
         failure = _airflow_error(error)
         failure.__suppress_context__ = True
-        raise failure  # noqa: B904  the cause is in the log already
-
-
-def _log_cause(error: NightshiftError) -> None:
-    cause = cause_of(error)
-    if cause is not None:
-        # hidden here, too: Airflow masks a task's log, but not the copy of it that the LocalExecutor prints
-        shown = redacted(cause, lambda text: str(redact(hide_secrets(text))))
-        log.error("The task fails because of the error below; what to do about it is in the last line.", exc_info=shown)
+        raise without_frames(failure)  # noqa: B904  the cause is in the log already
 
 
 def _airflow_error(error: NightshiftError) -> AirflowException:

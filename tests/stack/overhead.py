@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,19 +17,16 @@ ROUNDS = 4
 AS_OF = "2013-03-25"
 
 
-def seconds(start: str, end: str) -> float:
-    """Return how long it is from one ISO time to another."""
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-
-
 def night(stack: Stack) -> tuple[float, float]:
     """Run the night and return its seconds, and those a task that no task took."""
     run_id = stack.start_run("retrain", as_of=AS_OF, tuning_seconds=5)
     assert stack.wait_run("retrain", run_id) == "success"
     run = stack.airflow.run(f"{PIPELINE}.retrain", run_id)
-    whole = seconds(run["start_date"], run["end_date"])
+    assert run.start_date
+    assert run.end_date
+    whole = (run.end_date - run.start_date).total_seconds()
     tasks = stack.tasks("retrain", run_id).values()
-    return whole, (whole - sum(task["duration"] for task in tasks)) / len(tasks)
+    return whole, (whole - sum(task.duration or 0 for task in tasks)) / len(tasks)
 
 
 def measure(stack: Stack, executor: str) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from include.ops.embedded.airflow_answers import TaskInstance
+
 PROJECT = "nightshift-test"
 AIRFLOW_PORT, MLFLOW_PORT = 18080, 15000
 PIPELINE = "flight_delays"
@@ -175,7 +177,7 @@ class Stack:
         client, dag = self.airflow, f"{PIPELINE}.{kind}"
 
         def scheduled() -> list[str]:
-            return [run["dag_run_id"] for run in client.runs(dag) if run["run_type"] == "scheduled"]
+            return [run.dag_run_id for run in client.runs(dag) if run.run_type == "scheduled"]
 
         (run_id,) = wait_for(scheduled, "the schedule's own run", 60)
         client.call("PATCH", f"dags/{dag}/dagRuns/{quote(run_id)}", {"state": "failed"})
@@ -189,18 +191,18 @@ class Stack:
 
         return wait_for(ended, f"the run {run_id} of {kind}", seconds)
 
-    def wait_task(self, kind: str, run_id: str, task_id: str, states: tuple[str, ...] = ("running",)) -> dict[str, Any]:
+    def wait_task(self, kind: str, run_id: str, task_id: str, states: tuple[str, ...] = ("running",)) -> TaskInstance:
         """Wait until a task is in one of some states, and return it."""
 
-        def found() -> dict[str, Any] | None:
+        def found() -> TaskInstance | None:
             tasks = self.airflow.tasks(f"{PIPELINE}.{kind}", run_id)
-            return next((task for task in tasks if task["task_id"] == task_id and task["state"] in states), None)
+            return next((task for task in tasks if task.task_id == task_id and task.state in states), None)
 
         return wait_for(found, f"{task_id} to be {' or '.join(states)}", 300)
 
-    def tasks(self, kind: str, run_id: str) -> dict[str, dict[str, Any]]:
+    def tasks(self, kind: str, run_id: str) -> dict[str, TaskInstance]:
         """Return the task instances of a run by their ids."""
-        return {task["task_id"]: task for task in self.airflow.tasks(f"{PIPELINE}.{kind}", run_id)}
+        return {task.task_id: task for task in self.airflow.tasks(f"{PIPELINE}.{kind}", run_id)}
 
     def clear_failed(self, kind: str, run_id: str) -> None:
         """Clear the failed tasks of a run, as a person does in the UI."""

@@ -72,12 +72,12 @@ def test_a_night_runs_on_two_workers(stack: Stack, ingested: str) -> None:
 
     assert_promises(stack, run_id)
     hosts = {
-        task["hostname"]
+        task.hostname
         for kind, run in (("ingest", ingested), ("retrain", run_id))
         for task in stack.tasks(kind, run).values()
     }
     assert {"worker-1", "worker-2"} <= hosts
-    assert stack.tasks("retrain", run_id)["tune_candidates"]["pool"] == "training"
+    assert stack.tasks("retrain", run_id)["tune_candidates"].pool == "training"
     assert "VERDICT" in stack.log("retrain", run_id, "summarize_run")
 
 
@@ -92,7 +92,7 @@ def test_days_are_scored_once_and_watched(stack: Stack, ingested: str) -> None:
     """Each flight of the next day has one prediction, through a kill, and the monitor names the days without any."""
     first, last = LAST_INGESTED - timedelta(days=3), LAST_INGESTED
     run_id = stack.start_run("score", as_of=str(last))
-    stack.kill(stack.wait_task("score", run_id, "score_rows")["hostname"])
+    stack.kill(stack.wait_task("score", run_id, "score_rows").hostname)
     assert stack.wait_run("score", run_id) == "success"
     run_to_end(stack, "score", first)
 
@@ -164,7 +164,7 @@ def test_roles_and_four_eyes(stack: Stack) -> None:
 def test_a_worker_killed_in_mid_task(stack: Stack, task: str) -> None:
     """The task is tried again, on whichever worker is there."""
     run_id = retrain(stack)
-    host = stack.wait_task("retrain", run_id, task)["hostname"]
+    host = stack.wait_task("retrain", run_id, task).hostname
     stack.kill(host)
 
     assert stack.wait_run("retrain", run_id) == "success"
@@ -198,7 +198,7 @@ def test_the_database_gone_for_a_minute(stack: Stack) -> None:
 def test_a_worker_that_slept_writes_nothing_twice(stack: Stack) -> None:
     """It is taken for dead, its task is done by another, and what it does when it wakes changes nothing."""
     run_id = retrain(stack)
-    host = stack.wait_task("retrain", run_id, "train_challenger")["hostname"]
+    host = stack.wait_task("retrain", run_id, "train_challenger").hostname
     docker("pause", stack.container(host))
     try:
         stack.wait_task("retrain", run_id, "train_challenger", ("up_for_retry", "success"))
@@ -219,8 +219,8 @@ def test_a_full_volume_is_told_and_harms_nothing(stack: Stack) -> None:
     run_id = retrain(stack)
     try:
         assert stack.wait_run("retrain", run_id) == "failed"
-        failed = next(task for task in stack.tasks("retrain", run_id).values() if task["state"] == "failed")
-        told = stack.log("retrain", run_id, failed["task_id"])
+        failed = next(task for task in stack.tasks("retrain", run_id).values() if task.state == "failed")
+        told = stack.log("retrain", run_id, failed.task_id)
     finally:
         stack.run_in("worker-1", "rm", "/var/lib/nightshift/home/ballast")
     assert re.search(r"[Nn]o space left|free space|make room", told), told[-2000:]
@@ -250,7 +250,7 @@ def test_a_worker_killed_while_it_ingests(stack: Stack, ingested: str) -> None:
     before = stack.run_in("worker-1", "python", "-c", count)
     run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST_INGESTED))
     task = stack.wait_task("ingest", run_id, "weather.extract")
-    stack.kill(task["hostname"])
+    stack.kill(task.hostname)
 
     assert stack.wait_run("ingest", run_id, 1500) == "success"
     assert stack.run_in("worker-2", "python", "-c", count) == before

@@ -12,6 +12,7 @@ from include.config.loader import load_pipeline
 from include.core import settings
 from include.core.errors import EmbeddedStackError
 from include.ingestion.published_days import missing_range
+from include.ops.demo.schedules import HOW_TO_UNPAUSE, schedule_lines, unpause_scheduled
 from include.ops.demo.sources import connections, prepare_sources
 from include.ops.embedded.airflow_client import AirflowClient
 from include.ops.embedded.environment import ADMIN, stack_secrets
@@ -31,6 +32,8 @@ PARSE_SECONDS = 120
 
 def run_demo(*, exit_after: bool) -> int:
     """Start the stack, ingest missing days, retrain, and print the verdict.
+
+    After a promotion the DAGs of the pipeline run by their schedules until Ctrl-C.
 
     Returns
     -------
@@ -56,6 +59,10 @@ def run_demo(*, exit_after: bool) -> int:
             console.print(f"\n{time.monotonic() - began:.0f} s in all")
             if exit_after:
                 return 0 if promoted else 1
+            if promoted:
+                unpause_scheduled(client, PIPELINE)  # scoring and monitoring need a champion
+            for line in schedule_lines(client, PIPELINE):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             _print_addresses(stack, console)
             _stay(stack, console)
     return 1 if exit_after else 0  # interrupted before a promotion was seen
@@ -69,6 +76,8 @@ def run_up() -> int:
         with running_stack(settings.home(), connections(folder), console.print) as stack:
             status.stop()
             _print_addresses(stack, console)
+            hint = f"A new DAG with a schedule is paused; unpause it {HOW_TO_UNPAUSE}"
+            console.print(hint, markup=False, highlight=False, soft_wrap=True)
             _stay(stack, console)
     return 0
 
@@ -100,7 +109,7 @@ def _run_night(stack: Stack, client: AirflowClient, today: date, console: Consol
 
 def _await_rest(stack: Stack, client: AirflowClient, dag_id: str) -> None:
     """Wait for the scheduled run that Airflow starts when a DAG is unpaused."""
-    while any(run["state"] in ("queued", "running") for run in client.runs(dag_id)):
+    while any(run.state in ("queued", "running") for run in client.runs(dag_id)):
         stack.check()
         time.sleep(0.3)
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from include.core.errors import EmbeddedStackError
+from include.ops.embedded.airflow_answers import Dag, DagRun, LogRecord, TaskInstance
 from include.ops.embedded.environment import ADMIN, stack_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from include.ops.embedded.environment import StackPaths
 
 
@@ -43,6 +46,10 @@ class AirflowClient:
         """Return whether Airflow has parsed a DAG."""
         return self.get(f"dags/{dag_id}", missing=None) is not None
 
+    def dags(self, tag: str) -> list[Dag]:
+        """Return the DAGs with a tag."""
+        return [Dag.model_validate(each) for each in self.get(f"dags?tags={quote(tag)}&limit=100")["dags"]]
+
     def import_errors(self) -> list[str]:
         """Return the import errors of DAG files."""
         return [each["stack_trace"].strip() for each in self.get("importErrors")["import_errors"]]
@@ -51,44 +58,43 @@ class AirflowClient:
         """Pause or unpause a DAG."""
         self.call("PATCH", f"dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+    def trigger(self, dag_id: str, conf: Mapping[str, object]) -> str:
         """Start a run now and return its id."""
         now = datetime.now(UTC).isoformat()
         return self.call("POST", f"dags/{dag_id}/dagRuns", {"conf": conf, "logical_date": now})["dag_run_id"]
 
     def state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
-        return self.run(dag_id, run_id)["state"]
+        return self.run(dag_id, run_id).state
 
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+    def run(self, dag_id: str, run_id: str) -> DagRun:
         """Return a run."""
-        return self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}")
+        return DagRun.model_validate(self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}"))
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+    def runs(self, dag_id: str) -> list[DagRun]:
         """Return the runs of a DAG, newest first."""
-        return self.get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+        runs = self.get(f"dags/{dag_id}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+        return [DagRun.model_validate(each) for each in runs]
 
-    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of a run."""
-        return self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]
+        tasks = self.get(f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances?limit=200")["task_instances"]
+        return [TaskInstance.model_validate(each) for each in tasks]
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """Return what a task returned."""
         path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.get(f"{path}?deserialize=false&stringify=false")["value"]
 
-    def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[str]:
+    def log(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
         """Return the log lines of a task's last try; an error is a line without its traceback."""
-        path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task['task_id']}/logs/{task['try_number'] or 1}"
-        content = self.get(f"{path}?map_index={task['map_index']}")["content"]
+        path = f"dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task.task_id}/logs/{task.try_number or 1}"
         lines = []
-        for record in content:
-            if "event" in record:
-                lines.append(record["event"])
-                # Airflow lists an error before its causes
-                lines += [
-                    f"{each['exc_type']}: {each['exc_value']}" for each in (record.get("error_detail") or [])[::-1]
-                ]
+        for each in self.get(f"{path}?map_index={task.map_index}")["content"]:
+            record = LogRecord.model_validate(each)
+            if record.event is not None:
+                lines.append(record.event)
+                lines += [f"{error.exc_type}: {error.exc_value}" for error in reversed(record.error_detail or [])]
         return lines
 
     def get(self, path: str, **missing: Any) -> Any:
@@ -96,7 +102,7 @@ class AirflowClient:
         return self.call("GET", path, **missing)
 
     def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, api: str = "api/v2", **missing: Any
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, api: str = "api/v2", **missing: Any
     ) -> Any:
         """Send a request to the API, or to another API of the server, and return the answer.
 

@@ -67,6 +67,7 @@ def stack_environment(paths: StackPaths, connections: dict[str, str]) -> dict[st
     root = settings.root()
     own = {
         MARK: str(paths.home),
+        "SPT_NOENV": "1",  # without it Airflow's process titles overwrite the mark, and `stop_marked` finds no orphan
         "NIGHTSHIFT_HOME": str(paths.home),
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "config")]),
         "PATH": os.pathsep.join([str(root / ".venv" / "bin"), os.environ.get("PATH", "")]),

@@ -113,7 +113,7 @@ def running_stack(home: Path, connections: dict[str, str], tell: Callable[[str],
             migrate_airflow(stack, tell)
             stack.parts.append(_start(stack, "api-server", _airflow("api-server")))
             stack.parts.append(_start(stack, "dag-processor", _airflow("dag-processor")))
-            # logs are read from the folder; log servers would listen on every address
+            # log servers would listen on every address; config/embedded_logging.py reads the files in their place
             stack.parts.append(_start(stack, "scheduler", _airflow("scheduler", "--skip-serve-logs")))
             stack.parts.append(_start(stack, "triggerer", _airflow("triggerer", "--skip-serve-logs")))
             # the API also answers without a scheduler, but then no task would ever start

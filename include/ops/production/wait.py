@@ -60,7 +60,7 @@ def main() -> int:
     print(f"  Airflow  http://{address}:{env.get('NIGHTSHIFT_AIRFLOW_PORT') or 8080}")
     print(f"  MLflow   http://{address}:{env.get('NIGHTSHIFT_MLFLOW_PORT') or 5000}")
     print("  log in as admin, with NIGHTSHIFT_ADMIN_PASSWORD of .env")
-    print("  DAGs with a schedule are paused; docs/how-to/run-the-stack.md")
+    print("  a new DAG with a schedule is paused until you unpause it; docs/how-to/run-the-stack.md")
     return 0
 
 

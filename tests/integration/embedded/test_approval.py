@@ -16,6 +16,7 @@ from tests.integration.embedded.running import wait_for
 if TYPE_CHECKING:
     import requests
 
+    from include.ops.embedded.airflow_answers import DagRun
     from tests.integration.embedded.running import Airflow
 
 INGEST, RETRAIN = "shop.ingest", "shop.retrain"
@@ -44,7 +45,7 @@ def answer(airflow: Airflow, dag: str, run: str, task: str, option: str, **form:
 
 
 @pytest.fixture(scope="module")
-def asset_triggered(airflow: Airflow) -> dict[str, Any]:
+def asset_triggered(airflow: Airflow) -> DagRun:
     """Ingest the shop's rows, and return the retraining that follows without a hand."""
     airflow.client.pause(RETRAIN, False)
     run = airflow.started(INGEST, {"start": "2024-01-01", "end": "2024-03-20"})
@@ -52,10 +53,30 @@ def asset_triggered(airflow: Airflow) -> dict[str, Any]:
     return wait_for("a retraining by the asset", lambda: airflow.client.runs(RETRAIN))[0]
 
 
+def test_the_log_of_a_running_task_has_no_error(airflow: Airflow, asset_triggered: DagRun) -> None:
+    """Airflow asks a log server for the lines of a running task: the embedded stack has none, and reads the file."""
+    run = asset_triggered.dag_run_id
+
+    def log_while_it_runs() -> list[str] | None:
+        for task in airflow.client.tasks(RETRAIN, run):
+            if task.state == "running":
+                lines = airflow.client.log(RETRAIN, run, task)
+                after = {(each.task_id, each.map_index): each.state for each in airflow.client.tasks(RETRAIN, run)}
+                if "::group::Pre Execute" in lines and after[task.task_id, task.map_index] == "running":
+                    return lines
+        return None
+
+    lines = wait_for("a line of a running task", log_while_it_runs)
+
+    group = lines[lines.index("::group::Log message source details") : lines.index("::endgroup::")]
+    assert len(group) == 2
+    assert group[1].endswith("attempt=1.log")
+
+
 @pytest.fixture(scope="module")
-def approved(airflow: Airflow, asset_triggered: dict[str, Any]) -> str:
+def approved(airflow: Airflow, asset_triggered: DagRun) -> str:
     """Take the first version through its approval, and return the run."""
-    run = asset_triggered["dag_run_id"]
+    run = asset_triggered.dag_run_id
     asked = question(airflow, RETRAIN, run, "request_approval")
     assert asked["options"] == ["Approve", "Reject"]
     assert asked["defaults"] == ["Reject"]
@@ -70,13 +91,11 @@ def approved(airflow: Airflow, asset_triggered: dict[str, Any]) -> str:
     return run
 
 
-def test_ingest_leads_to_retraining_without_a_hand(
-    airflow: Airflow, asset_triggered: dict[str, Any], approved: str
-) -> None:
+def test_ingest_leads_to_retraining_without_a_hand(airflow: Airflow, asset_triggered: DagRun, approved: str) -> None:
     """The update of the raw tables starts the run, which retrains as of their last day."""
     summary = airflow.client.result(RETRAIN, approved, "summarize_run")
 
-    assert asset_triggered["run_type"] == "asset_triggered"
+    assert asset_triggered.run_type == "asset_triggered"
     assert (summary["verdict"], summary["version"], summary["as_of"]) == ("promote", 1, "2024-03-20")
 
 
@@ -114,6 +133,10 @@ def test_nobody_approves_their_own_promotion(airflow: Airflow, approved: str) ->
     champion = find_champion("shop")
     assert champion is not None
     assert champion.version == 1
+    content = airflow.call("GET", f"dags/shop.promote/dagRuns/{run}/taskInstances/ask_another/logs/1").json()["content"]
+    errors = [error for record in content for error in record.get("error_detail", [])]
+    assert len(errors) == 1
+    assert errors[0]["frames"] == [], "the sentence is the last line"
 
 
 def test_a_hold_is_set_and_released_from_the_form(airflow: Airflow, approved: str) -> None:

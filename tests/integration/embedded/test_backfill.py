@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import requests
 
+    from include.ops.embedded.airflow_answers import DagRun
+
 LAST = last_day()
 STORES = 5
 INGEST = "daily.ingest"
@@ -41,9 +43,9 @@ class Daily(Airflow):
 
     database: Path
 
-    def tasks(self, run_id: str) -> dict[str, str]:
+    def tasks(self, run_id: str) -> dict[str, str | None]:
         """Return the states of a run's tasks."""
-        return {task["task_id"]: task["state"] for task in self.client.tasks(INGEST, run_id)}
+        return {task.task_id: task.state for task in self.client.tasks(INGEST, run_id)}
 
     def clear(self, run_id: str, **what: Any) -> None:
         """Clear tasks of a run, as the button of the UI does."""
@@ -62,10 +64,10 @@ class Daily(Airflow):
         self.client.pause(INGEST, False)
         return created
 
-    def runs_of(self, first: date, last: date) -> list[dict[str, Any]]:
+    def runs_of(self, first: date, last: date) -> list[DagRun]:
         """Return the runs of a backfill that stand for some days."""
-        runs = [run for run in self.client.runs(INGEST) if run["run_type"] == "backfill"]
-        return [run for run in runs if first.isoformat() <= run["data_interval_start"][:10] <= last.isoformat()]
+        runs = [run for run in self.client.runs(INGEST) if run.run_type == "backfill"]
+        return [run for run in runs if run.data_interval_start and first <= run.data_interval_start.date() <= last]
 
     def execute(self, statement: str, *values: Any) -> None:
         """Change the source."""
@@ -121,7 +123,7 @@ def race(daily: Daily) -> list[str]:
 
     def scheduled() -> list[str]:
         runs = daily.client.runs(INGEST)
-        return [run["dag_run_id"] for run in runs if run["run_type"] == "scheduled"]
+        return [run.dag_run_id for run in runs if run.run_type == "scheduled"]
 
     runs = [by_hand, *wait_for("the daily run", scheduled)]
     daily.ended(INGEST, *runs)
@@ -145,7 +147,7 @@ def ten_days(daily: Daily, race: list[str]) -> list[str]:
         return done.returncode == 0
 
     daily.create_backfill(create)
-    runs = [run["dag_run_id"] for run in daily.runs_of(first, last)]
+    runs = [run.dag_run_id for run in daily.runs_of(first, last)]
     daily.ended(INGEST, *runs)
     return runs
 
@@ -153,7 +155,7 @@ def ten_days(daily: Daily, race: list[str]) -> list[str]:
 def test_a_range_and_the_daily_run_of_its_last_day_may_race(daily: Daily, race: list[str]) -> None:
     """Both succeed at their first try, and each day has the source's sound rows, once."""
     assert daily.ended(INGEST, *race) == ["success", "success"]
-    assert [task["try_number"] for run in race for task in daily.client.tasks(INGEST, run)] == [1] * 8
+    assert [task.try_number for run in race for task in daily.client.tasks(INGEST, run)] == [1] * 8
     assert daily.published_rows(before(2), LAST) == daily.sound_rows(before(2), LAST)
     assert len(daily.published_rows(before(2), LAST)) == 3 * STORES - 1
 
@@ -164,7 +166,7 @@ def test_a_backfill_of_ten_days_at_once_publishes_each_day_once(daily: Daily, te
 
     assert len(ten_days) == 10
     assert daily.ended(INGEST, *ten_days) == ["success"] * 10
-    assert {task["try_number"] for run in ten_days for task in daily.client.tasks(INGEST, run)} == {1}
+    assert {task.try_number for run in ten_days for task in daily.client.tasks(INGEST, run)} == {1}
     assert daily.published_rows(first, last) == daily.sound_rows(first, last)
     days = [before(days).isoformat() for days in range(20, 10, -1)]
     published = lake.partitions(lake.raw_uri("daily", "sales"))
@@ -273,16 +275,16 @@ def test_a_backfill_of_published_days_changes_nothing(daily: Daily, ten_days: li
         "max_active_runs": 3,
     }
 
-    begun = datetime.now(UTC).isoformat()
+    begun = datetime.now(UTC)
     created = daily.create_backfill(lambda: started(daily.call("POST", "backfills", body)))
-    repeated = [run for run in daily.runs_of(before(14), before(12)) if run["dag_run_id"] in ten_days]
+    repeated = [run for run in daily.runs_of(before(14), before(12)) if run.dag_run_id in ten_days]
 
     assert created["reprocess_behavior"] == "completed"
     assert len(repeated) == 3
-    assert daily.ended(INGEST, *[run["dag_run_id"] for run in repeated]) == ["success"] * 3
-    tasks = [task for run in repeated for task in daily.client.tasks(INGEST, run["dag_run_id"])]
+    assert daily.ended(INGEST, *[run.dag_run_id for run in repeated]) == ["success"] * 3
+    tasks = [task for run in repeated for task in daily.client.tasks(INGEST, run.dag_run_id)]
     assert len(tasks) == 12
-    assert min(task["start_date"] for task in tasks) > begun
+    assert min(task.start_date for task in tasks if task.start_date) > begun
     assert daily.version() == version
 
 

@@ -19,6 +19,7 @@ from include.ingestion.publish import publish_batch
 from include.lake import run_files
 from include.profiling.rows import rows_of_table
 from include.validation.broken_rows import broken_rows, rows_by_id
+from include.validation.data_docs import page_path
 from include.validation.judge import failures, run_suite
 from include.validation.report import Failure, ValidationReport
 from include.validation.validate import validate_batch, validate_features, validate_rows
@@ -159,6 +160,23 @@ def test_a_failed_validation_leaves_the_table(shop: Path) -> None:
 
     assert lake.latest_version(before.uri) == before.version
     assert lake.read_table(before.uri, before.version) == rows
+
+
+def test_the_log_names_the_address_of_the_page_where_airflow_shows_it(
+    shop: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path on the server cannot be opened in a browser. Without Airflow the log names the file."""
+    caplog.set_level(logging.INFO, "include")
+    sell(shop)
+    batch = extract()
+    validate_batch(load_pipeline("shop"), batch, run="by-hand")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080")
+    validate_batch(load_pipeline("shop"), batch, run="nightly")
+
+    by_hand, nightly = [line for line in caplog.messages if "validation page: " in line]
+    assert by_hand.endswith(str(page_path("shop", "sales", "by-hand")))
+    file = page_path("shop", "sales", "nightly").stem
+    assert nightly.endswith(f": http://airflow.example:8080/nightshift/validations/shop/sales/{file}")
 
 
 def test_a_warning_does_not_stop_and_is_logged(shop: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ops.embedded.environment import MARK
+from include.ops.embedded.environment import MARK, StackPaths, stack_environment
 from include.ops.embedded.processes import send_signal, stop_marked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SLEEP = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)"]
+SLEEP = "import time; print('started', flush=True); time.sleep(600)"
+
+#: What Airflow's API server and its workers do, with a title of about the length of theirs.
+TITLED = f"from setproctitle import setproctitle; setproctitle('airflow api_server ' + '-' * 60); {SLEEP}"
 
 
-def start(**environment: str) -> subprocess.Popen[bytes]:
+def start(code: str = SLEEP, **environment: str) -> subprocess.Popen[bytes]:
     """Start a process that sleeps, in a session of its own."""
     process = subprocess.Popen(
-        SLEEP, env=os.environ | environment, stdout=subprocess.PIPE, start_new_session=True, text=False
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=False,
     )
     assert process.stdout
     process.stdout.readline()
@@ -41,6 +48,18 @@ def test_only_the_processes_of_the_stack_are_stopped(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows the environment of processes")
+def test_a_process_with_a_title_is_found(home: Path) -> None:
+    """A title is written over the environment, so the API server of a killed stack was left running on its port."""
+    titled = start(TITLED, **stack_environment(StackPaths(home, 8080, 5000), {}))
+    try:
+        assert stop_marked(home) == 1
+        assert titled.wait(10) == -signal.SIGTERM
+    finally:
+        titled.kill()
+        titled.wait()
 
 
 def test_a_signal_to_a_process_that_has_ended_is_ignored() -> None:
