@@ -9,8 +9,8 @@ import time
 
 from include.core import settings
 
-#: Seconds to wait for the stack.
-PATIENCE = 300
+#: Seconds to wait for the stack: longer than the start period of the image's health check, in the Dockerfile.
+PATIENCE = 600
 _HEALTHY = ("healthy", "running", "done")
 
 
