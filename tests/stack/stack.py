@@ -139,13 +139,18 @@ class Stack:
         return self.run_in("worker-1", "python", "-m", "include", *arguments)
 
     @property
+    def airflow_url(self) -> str:
+        """Return the address of Airflow's pages."""
+        return f"http://127.0.0.1:{AIRFLOW_PORT}"
+
+    @property
     def airflow(self) -> AirflowClient:
         """Return a session with Airflow as admin."""
         return self.airflow_as("admin", self.env["NIGHTSHIFT_ADMIN_PASSWORD"])
 
     def airflow_as(self, user: str, password: str) -> AirflowClient:
         """Return a session with Airflow as one of its users."""
-        return AirflowClient(f"http://127.0.0.1:{AIRFLOW_PORT}", user, password)
+        return AirflowClient(self.airflow_url, user, password)
 
     def new_user(self, role: str) -> AirflowClient:
         """Make a user with a role, named as that in small letters, and return a session of theirs."""

@@ -49,6 +49,8 @@ def test_every_part_is_well_and_only_the_pages_are_published(stack: Stack) -> No
 
     assert set(re.findall(r"(\S+):\d+->", ports)) == {"127.0.0.1"}
     assert sorted(re.findall(r"->(\d+)/tcp", ports)) == ["5000", "8080"]
+    login = requests.get(f"{stack.airflow_url}/api/v2/auth/login", allow_redirects=False, timeout=30)
+    assert login.headers["location"].startswith(f"{stack.airflow_url}/"), "the login is on another port"
 
 
 def test_no_part_is_root_or_has_a_capability(stack: Stack) -> None:
