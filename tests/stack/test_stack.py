@@ -286,7 +286,8 @@ def test_no_secret_is_written_anywhere(stack: Stack) -> None:
     }
     for database in ("airflow", "mlflow", "mlflow_auth", "optuna", "celery"):
         places[f"the database {database}"] = stack.run_in("postgres", "pg_dump", "-U", "postgres", database)
-    assert all(text.strip() for text in places.values())
+    silent = {"the log of own-postgres", "the log of own-redis"}  # they change a volume's owner and say nothing
+    assert {name for name, text in places.items() if not text.strip()} <= silent
     assert PIPELINE in places["the database airflow"]
     for name, text in places.items():
         found = [secret for secret, value in secrets.items() if value in text]
