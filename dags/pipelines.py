@@ -92,7 +92,7 @@ def as_of_param(empty: str = "the last day ingested") -> Param:
     )
 
 
-def whole_number_param(*, optional: bool = False, **more: Any) -> Param:
+def whole_number_param(*, optional: bool = False, **more: object) -> Param:
     """Return a form field for a whole number from 1.
 
     The schema says so as `exclusiveMinimum`: the browser's form turns a number below `minimum` into the minimum without

@@ -38,8 +38,8 @@ LAST_INGESTED = LAST - timedelta(days=1)
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1", "worker-2", "mlflow")
 #: The image's user.
 UID = 50000
-#: Seconds that a run may take, with the patience of docker-compose.test.yaml and a retry or two.
-RUN_SECONDS = 900
+#: Seconds that a run may take on a busy machine, with the patience of docker-compose.test.yaml and a retry or two.
+RUN_SECONDS = 2400
 ENDED = ("success", "failed")
 
 
@@ -123,7 +123,7 @@ class Stack:
         state = self.inspect(service)["State"]
         return state["Health"]["Status"] if state["Running"] and "Health" in state else state["Status"]
 
-    def wait_well(self, *services: str, seconds: float = 240) -> None:
+    def wait_well(self, *services: str, seconds: float = 900) -> None:
         """Wait until services are healthy."""
         for service in services:
             wait_for(lambda service=service: self.health(service) == "healthy", f"{service} to be well", seconds)
@@ -141,13 +141,18 @@ class Stack:
         return self.run_in("worker-1", "python", "-m", "include", *arguments)
 
     @property
+    def airflow_url(self) -> str:
+        """Return the address of Airflow's pages."""
+        return f"http://127.0.0.1:{AIRFLOW_PORT}"
+
+    @property
     def airflow(self) -> AirflowClient:
         """Return a session with Airflow as admin."""
         return self.airflow_as("admin", self.env["NIGHTSHIFT_ADMIN_PASSWORD"])
 
     def airflow_as(self, user: str, password: str) -> AirflowClient:
         """Return a session with Airflow as one of its users."""
-        return AirflowClient(f"http://127.0.0.1:{AIRFLOW_PORT}", user, password)
+        return AirflowClient(self.airflow_url, user, password)
 
     def new_user(self, role: str) -> AirflowClient:
         """Make a user with a role, named as that in small letters, and return a session of theirs."""
@@ -179,7 +184,7 @@ class Stack:
         def scheduled() -> list[str]:
             return [run.dag_run_id for run in client.runs(dag) if run.run_type == "scheduled"]
 
-        (run_id,) = wait_for(scheduled, "the schedule's own run", 60)
+        (run_id,) = wait_for(scheduled, "the schedule's own run", 300)
         client.call("PATCH", f"dags/{dag}/dagRuns/{quote(run_id)}", {"state": "failed"})
 
     def wait_run(self, kind: str, run_id: str, seconds: float = RUN_SECONDS) -> str:
@@ -198,7 +203,7 @@ class Stack:
             tasks = self.airflow.tasks(f"{PIPELINE}.{kind}", run_id)
             return next((task for task in tasks if task.task_id == task_id and task.state in states), None)
 
-        return wait_for(found, f"{task_id} to be {' or '.join(states)}", 300)
+        return wait_for(found, f"{task_id} to be {' or '.join(states)}", 900)
 
     def tasks(self, kind: str, run_id: str) -> dict[str, TaskInstance]:
         """Return the task instances of a run by their ids."""

@@ -49,6 +49,8 @@ def test_every_part_is_well_and_only_the_pages_are_published(stack: Stack) -> No
 
     assert set(re.findall(r"(\S+):\d+->", ports)) == {"127.0.0.1"}
     assert sorted(re.findall(r"->(\d+)/tcp", ports)) == ["5000", "8080"]
+    login = requests.get(f"{stack.airflow_url}/api/v2/auth/login", allow_redirects=False, timeout=30)
+    assert login.headers["location"].startswith(f"{stack.airflow_url}/"), "the login is on another port"
 
 
 def test_no_part_is_root_or_has_a_capability(stack: Stack) -> None:
@@ -112,7 +114,7 @@ def test_days_are_scored_once_and_watched(stack: Stack, ingested: str) -> None:
         run_to_end(stack, "score", day)
     told = stack.log("monitor", run_to_end(stack, "monitor", last), "measure_drift")
     assert "have no prediction" not in told
-    assert "has its prediction" in told or "volume" in told
+    assert re.search(r"\bok +volume +predictions\b", told)
 
 
 def test_mlflow_wants_a_login(stack: Stack) -> None:
@@ -133,7 +135,7 @@ def test_mlflow_wants_a_login(stack: Stack) -> None:
 def answer(client: AirflowClient, run_id: str, option: str) -> None:
     """Answer the question of a promotion by hand, once it is asked, as one of Airflow's users."""
     path = f"dags/{PIPELINE}.promote/dagRuns/{quote(run_id)}/taskInstances/ask_another/-1/hitlDetails"
-    wait_for(lambda: client.get(path, missing=None), "the question", 120)
+    wait_for(lambda: client.get(path, missing=None), "the question", 600)
     client.call("PATCH", path, {"chosen_options": [option], "params_input": {}})
 
 
@@ -252,7 +254,7 @@ def test_a_worker_killed_while_it_ingests(stack: Stack, ingested: str) -> None:
     task = stack.wait_task("ingest", run_id, "weather.extract")
     stack.kill(task.hostname)
 
-    assert stack.wait_run("ingest", run_id, 1500) == "success"
+    assert stack.wait_run("ingest", run_id) == "success"
     assert stack.run_in("worker-2", "python", "-c", count) == before
 
 
@@ -284,7 +286,8 @@ def test_no_secret_is_written_anywhere(stack: Stack) -> None:
     }
     for database in ("airflow", "mlflow", "mlflow_auth", "optuna", "celery"):
         places[f"the database {database}"] = stack.run_in("postgres", "pg_dump", "-U", "postgres", database)
-    assert all(text.strip() for text in places.values())
+    silent = {"the log of own-postgres", "the log of own-redis"}  # they change a volume's owner and say nothing
+    assert {name for name, text in places.items() if not text.strip()} <= silent
     assert PIPELINE in places["the database airflow"]
     for name, text in places.items():
         found = [secret for secret, value in secrets.items() if value in text]

@@ -70,6 +70,57 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
     assert broken == []
 
 
+#: A path from the root, or the dotted name of a module, as a sentence, a setting or a command writes it.
+NAMED_PATH = re.compile(r"(?<![\w./:{}-])(?:include|plugins|dags|tests|benchmarks|config|docs)/[\w./-]*\w")
+NAMED_MODULE = re.compile(r"(?<![\w./-])(?:include|plugins|tests|benchmarks)(?!\.md)(?:\.\w+)+")
+#: Files that a page asks its reader to write, besides those whose content it shows.
+WRITTEN_BY_READERS = {"docs/checks/SHOP001.md", "tests/unit/ingestion/test_sheet.py"}
+#: The changelog says what a module was called in the release before.
+FORMER_NAMES = {"include.production"}
+
+
+def is_defined(name: str) -> bool:
+    """Return whether a dotted name is a module, or is written in the module that its first parts name."""
+    first, *rest = name.split(".")
+    place = ROOT / first
+    while rest and ((place / rest[0]).is_dir() or (place / f"{rest[0]}.py").is_file()):
+        place /= rest.pop(0)
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return not rest or (source.is_file() and set(rest) <= set(re.findall(r"\w+", source.read_text())))
+
+
+def names_of_nothing(text: str) -> list[str]:
+    """Return the paths and modules that a text names and the repository lacks, but for files that a reader writes."""
+    shown = set(re.findall(r"^```\w+\n(?:#|--) (\S+)$", text, re.MULTILINE)) | WRITTEN_BY_READERS
+    paths = [path for path in NAMED_PATH.findall(text) if path not in shown and not (ROOT / path).exists()]
+    return paths + [name for name in NAMED_MODULE.findall(text) if name not in FORMER_NAMES and not is_defined(name)]
+
+
+def test_every_path_and_module_that_is_named_exists() -> None:
+    """When modules move, the pages, settings and shell files that name them have to follow."""
+    naming = [path for path in tracked() if not path.startswith("tests/") and not path.endswith((".py", ".txt"))]
+    lost = {path: names_of_nothing((ROOT / path).read_text(errors="ignore")) for path in naming}
+
+    assert {"Dockerfile", "Makefile", "docs/how-to/run-the-stack.md", "config/kubernetes/values.yaml"} <= lost.keys()
+    assert {path: names for path, names in lost.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        ("python -m include.production.start", ["include.production.start"]),
+        ("`include.core.errors.NoSuchError`", ["include.core.errors.NoSuchError"]),
+        ("see include/production/wait.py.", ["include/production/wait.py"]),
+        ("[page](docs/how-to/nothing.md)", ["docs/how-to/nothing.md"]),
+        ("`python -m include.ops.production.start`, `include.core.errors.ConfigError`, `include/lake/days.py`", []),
+        ("```yaml\n# include/pipelines/shop/pipeline.yaml\n```\nin include/pipelines/shop/pipeline.yaml", []),
+    ],
+)
+def test_a_name_of_nothing_is_found(line: str, lost: list[str]) -> None:
+    """The rule must be able to fail."""
+    assert names_of_nothing(line) == lost
+
+
 def test_make_lists_its_commands() -> None:
     """A bare `make` names every command that the README speaks of."""
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -13,6 +13,8 @@ from include.ops.production.guard import refusals
 
 #: Path of the file from which MLflow's server reads the settings of its logins.
 _MLFLOW_AUTH = "MLFLOW_AUTH_CONFIG_PATH"
+#: Addresses for a browser, each with the variable that has a proxy's address instead, if there is a proxy.
+_ADDRESSES = {"AIRFLOW__API__BASE_URL": "PUBLIC_AIRFLOW_URL", "NIGHTSHIFT_MLFLOW_URL": "PUBLIC_MLFLOW_URL"}
 
 
 def main(command: list[str]) -> None:
@@ -22,6 +24,7 @@ def main(command: list[str]) -> None:
         print(f"nightshift: refusing to start: {why}", file=sys.stderr)
     if refused:
         sys.exit(78)
+    os.environ.update({name: os.environ[public] for name, public in _ADDRESSES.items() if os.environ.get(public)})
     if _MLFLOW_AUTH in os.environ:
         _write_mlflow_auth(Path(os.environ[_MLFLOW_AUTH]), os.environ["NIGHTSHIFT_MLFLOW_AUTH_URI"])
     os.execvp(command[0], command)  # noqa: S606  the image's own command

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from include.core import settings
 
-#: Seconds to wait for the stack.
-PATIENCE = 300
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Seconds to wait for the stack: longer than the start period of the image's health check, in the Dockerfile.
+PATIENCE = 600
 _HEALTHY = ("healthy", "running", "done")
 
 
@@ -54,14 +59,20 @@ def main() -> int:
             return 1
         time.sleep(1)
         found = states()
-    env = settings.parse_env((settings.root() / ".env").read_text(encoding="utf-8"))
-    address = env.get("NIGHTSHIFT_PUBLISH_ADDRESS") or "127.0.0.1"
-    print(f"the stack is healthy after {time.monotonic() - start:.0f} s")
-    print(f"  Airflow  http://{address}:{env.get('NIGHTSHIFT_AIRFLOW_PORT') or 8080}")
-    print(f"  MLflow   http://{address}:{env.get('NIGHTSHIFT_MLFLOW_PORT') or 5000}")
+    # Compose prefers the environment too
+    env = settings.parse_env((settings.root() / ".env").read_text(encoding="utf-8")) | os.environ
+    print("the stack is healthy")
+    print(f"  Airflow  {_address('AIRFLOW', 8080, env)}")
+    print(f"  MLflow   {_address('MLFLOW', 5000, env)}")
     print("  log in as admin, with NIGHTSHIFT_ADMIN_PASSWORD of .env")
-    print("  a new DAG with a schedule is paused until you unpause it; docs/how-to/run-the-stack.md")
+    print("  DAGs with a schedule start paused; docs/how-to/run-the-stack.md says what runs when you unpause one")
     return 0
+
+
+def _address(server: str, port: int, env: Mapping[str, str]) -> str:
+    """Return the address of a server's pages: a proxy's, if there is one."""
+    host = env.get("NIGHTSHIFT_PUBLISH_ADDRESS") or "127.0.0.1"
+    return env.get(f"NIGHTSHIFT_{server}_URL") or f"http://{host}:{env.get(f'NIGHTSHIFT_{server}_PORT') or port}"
 
 
 if __name__ == "__main__":

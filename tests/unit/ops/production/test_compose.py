@@ -113,3 +113,15 @@ def test_parts_start_when_the_parts_that_they_need_are_healthy() -> None:
     for name in TASKS:
         assert SERVICES[name]["depends_on"]["mlflow"]["condition"] == "service_healthy"
         assert SERVICES[name]["depends_on"]["api-server"]["condition"] == "service_healthy"
+
+
+@pytest.mark.parametrize(
+    ("server", "variable"), [("api-server", "AIRFLOW__API__BASE_URL"), ("worker-1", "NIGHTSHIFT_MLFLOW_URL")]
+)
+def test_links_lead_to_the_published_port(server: str, variable: str) -> None:
+    """With another port than 8080 the login page led to 8080, where nothing answered."""
+    port = re.search(r"\$\{NIGHTSHIFT_\w+_PORT:-\d+\}", SERVICES[server]["environment"][variable])
+    published = str([each.get("ports") for each in SERVICES.values()])
+
+    assert port
+    assert port[0] in published

@@ -43,9 +43,9 @@ def test_a_public_address_needs_tls_in_front(address: str) -> None:
     assert refusals({"NIGHTSHIFT_PUBLISH_ADDRESS": address, "NIGHTSHIFT_TLS": "in-front"}) == []
 
 
-def _start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _start(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "include.ops.production.start", "echo", "started"],
+        [sys.executable, "-m", "include.ops.production.start", *(command or ("echo", "started"))],
         cwd=settings.root(),
         env={"PATH": "/usr/bin:/bin"} | environment,
         capture_output=True,
@@ -59,6 +59,17 @@ def test_a_container_becomes_its_command() -> None:
     done = _start({"NIGHTSHIFT_REDIS_PASSWORD": "r" * 30})
 
     assert (done.returncode, done.stdout) == (0, "started\n")
+
+
+@pytest.mark.parametrize("public", ["", "https://mlflow.example.org"])
+def test_the_address_of_a_proxy_takes_the_place_of_the_port(public: str) -> None:
+    """Links and the login lead to the port on this machine, unless a proxy is in front of it."""
+    local = "http://127.0.0.1:15001"
+    addresses = {"NIGHTSHIFT_MLFLOW_URL": local, "PUBLIC_MLFLOW_URL": public}
+
+    done = _start(addresses, "sh", "-c", 'echo "$NIGHTSHIFT_MLFLOW_URL"')
+
+    assert done.stdout.strip() == (public or local)
 
 
 def test_a_container_refuses_to_start() -> None:
