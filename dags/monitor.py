@@ -2,8 +2,9 @@
 
 After a day's predictions are published, a run compares the features and predictions of the last days with the
 champion's training data, and compares older predictions with their labels. `measure_drift` logs the results as a
-table, worst first, and appends them to the table `monitoring`. An alert fails no task: it notifies the addresses of
-`notify` in pipeline.yaml. The first task pins the day, the table versions and the model version, so a cleared task
+table, worst first, and appends them to the table `monitoring`. An alert fails no task: `confirm_no_alerts` is green
+without alerts and skipped (pink) with alerts, the run's note says which, and the addresses of `notify` in pipeline.yaml
+receive a message. The first task pins the day, the table versions and the model version, so a cleared task
 repeats the same measurement; start a new run to measure newer data. If schedule.retrain is when_needed, an alert that
 retraining can fix starts the retraining.
 """
@@ -19,6 +20,7 @@ from dags.pipelines import MONITOR, as_of_param, for_each_pipeline, predictions,
 from include.config import task_ids
 from plugins.notifications import drift_notifiers, overdue_callbacks
 from plugins.operators.ask_retraining import AskRetrainingOperator
+from plugins.operators.confirm_no_alerts import ConfirmNoAlertsOperator
 from plugins.operators.measure_drift import MeasureDriftOperator
 from plugins.operators.plan_monitoring import PlanMonitoringOperator
 from plugins.retries import retried
@@ -53,6 +55,9 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
             task_id=task_ids.MEASURE_DRIFT, pipeline=name, on_success_callback=drift_notifiers(pipeline)
         )
         plan >> measure
+        measure >> ConfirmNoAlertsOperator(
+            task_id=task_ids.CONFIRM_NO_ALERTS, pipeline=name, measured=measure.task_id, do_xcom_push=False
+        )
         if pipeline.schedule.retrain == "when_needed":
             measure >> AskRetrainingOperator(
                 task_id=task_ids.ASK_RETRAINING, pipeline=name, measured=measure.task_id, outlets=[retrain_wanted(name)]

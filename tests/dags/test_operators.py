@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
+from plugins.operators.confirm_no_alerts import ConfirmNoAlertsOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
@@ -96,6 +97,23 @@ def test_only_an_alert_that_a_retraining_can_fix_starts_one(shop: Path) -> None:
     task.xcom_pull.return_value = found | {"alerts": [{"kind": "volume", "name": "predictions"}]}
     with pytest.raises(AirflowSkipException, match="no alert asks for a retraining: 1 alert, 0 unknown, 3 ok"):
         operator.execute(now)
+
+
+def test_a_night_with_alerts_is_marked_and_names_each_in_a_warning(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task is green without alerts; with alerts it is skipped, which the grid shows in pink, and not failed."""
+    operator = ConfirmNoAlertsOperator(task_id="confirm_no_alerts", pipeline="shop", measured="measure_drift")
+    logged, task = Mock(), Mock()
+    monkeypatch.setattr(ConfirmNoAlertsOperator, "log", logged)
+    now: Any = {"ti": task}
+
+    task.xcom_pull.return_value = {"outcome": "0 alerts, 1 unknown, 3 ok as of 2024-03-20 for version 1", "alerts": []}
+    assert operator.execute(now) is None
+    assert "ALERT" not in str(logged.warning.mock_calls)
+    alert = {"kind": "nulls", "name": "visitors", "sentence": "every second value is null"}
+    task.xcom_pull.return_value = {"outcome": "1 alert, 0 unknown, 3 ok as of 2024-03-20", "alerts": [alert]}
+    with pytest.raises(AirflowSkipException, match="1 alert, 0 unknown, 3 ok as of 2024-03-20"):
+        operator.execute(now)
+    logged.warning.assert_called_with("ALERT  %s %s: %s", "nulls", "visitors", "every second value is null")
 
 
 def context(*interval: datetime | None, **params: str | None) -> Any:

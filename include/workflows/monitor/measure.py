@@ -22,7 +22,7 @@ from include.training.target import encode_target
 from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
 from include.workflows.monitor.checks import judge_days
 from include.workflows.monitor.plan import Window
-from include.workflows.monitor.report import monitoring_table, summary, worst_first
+from include.workflows.monitor.report import monitoring_lines, monitoring_table, outcome, summary, worst_first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,13 +43,13 @@ CHECKS_VERSION = 2
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
     """Measure by a plan, publish the results as the day's rows, log them, and return a summary.
 
-    An alert is no failure. The same plan again publishes nothing new.
+    An alert is no failure; its lines in the log are warnings. The same plan again publishes nothing new.
 
     Returns
     -------
     dict
-        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `alerts` as `MonitoringResult.to_json`
-        returns them, and the `uri` of the table.
+        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `outcome` in one line, the `alerts` as
+        `MonitoringResult.to_json` returns them, and the `uri` of the table.
 
     Raises
     ------
@@ -66,17 +66,21 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
         moment=plan.moment,
     )
-    table, counts = monitoring_table(results), summary(results)
-    log.info("%s: %s; as of %s, compared to version %s", pipeline.name, counts, plan.as_of, version)
-    for line in table.splitlines():
-        log.info("%s", line)
+    alerts, outcome_line = (
+        [result for result in results if result.state == "alert"],
+        outcome(results, plan.as_of, version),
+    )
+    log.log(logging.WARNING if alerts else logging.INFO, "%s: %s", pipeline.name, outcome_line)
+    for is_alert, line in monitoring_lines(results):
+        log.log(logging.WARNING if is_alert else logging.INFO, "%s", line)
     log.info("%s: version %s of %s has these results", pipeline.name, published.version, uri)
     return {
         "as_of": plan.as_of.isoformat(),
         "version": version,
-        "table": table,
-        "summary": counts,
-        "alerts": [result.to_json() for result in results if result.state == "alert"],
+        "table": monitoring_table(results),
+        "summary": summary(results),
+        "outcome": outcome_line,
+        "alerts": [result.to_json() for result in alerts],
         "uri": uri,
     }
 
