@@ -99,8 +99,10 @@ def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_row
             return unknown(found.rows, "rows with a value")
         return unknown(sketch.rows, "rows with a value in the reference")
     drifted = found.index > limit
-    variability = f", and {usual:.2f} was usual in the reference" if usual > allowed else ""
-    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows; {allowed:g} is allowed{variability}"
+    applied = f"{allowed:g}"
+    if usual > allowed:
+        applied = f"{usual:.2f}, the variability of the reference, which exceeds {allowed:g}"
+    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows; the limit is {applied}"
     if drifted:
         sentence += f"; {found.moved}; find the cause, and retrain if the drift stays"
     return MonitoringResult(kind, name, found.index, limit, "alert" if drifted else "ok", found.rows, sentence)

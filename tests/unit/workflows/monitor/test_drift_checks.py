@@ -71,6 +71,15 @@ def test_a_seeded_drift_of_one_feature_is_the_only_alert(reference: Reference) -
     assert "the median is 114.5 and was 99.82" in alert.sentence
 
 
+def test_the_sentence_states_the_limit_that_was_applied(reference: Reference) -> None:
+    """A feature that always varied has a higher limit, and its sentence does not say that the configured one holds."""
+    results = {result.name: result for result in feature_drift(rows(7, seed=2), reference, LIMITS)}
+
+    assert results["season"].limit == pytest.approx(reference.features["season"].usual_shift)
+    assert f"; the limit is {results['season'].limit:.2f}, the variability of the ref" in results["season"].sentence
+    assert results["visitors"].sentence.endswith("; the limit is 0.25")
+
+
 def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: Reference) -> None:
     """A tenth more is allowed; fewer nulls are fine."""
     more = states(judged(rows(7, seed=2, nulls=0.25), reference))
