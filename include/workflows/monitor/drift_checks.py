@@ -8,7 +8,7 @@ from include.evaluation.sketch import compare_to_reference, is_text
 from include.workflows.monitor.check import MonitoringCheck, MonitoringResult, too_few_rows, without_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     import pandas as pd
 
@@ -36,13 +36,17 @@ def prediction_drift(predictions: pd.DataFrame, reference: Reference, limits: Mo
     return results
 
 
-def feature_drift(rows: pd.DataFrame, reference: Reference, limits: Monitoring) -> list[MonitoringResult]:
+def feature_drift(
+    rows: pd.DataFrame, reference: Reference, limits: Monitoring, calendar: Collection[str] = ()
+) -> list[MonitoringResult]:
     """Compare the values of each feature that the champion takes to the rows that it learned from.
 
     Parameters
     ----------
     rows
         The feature rows of the window.
+    calendar
+        Features that follow from the date and are not compared, in lower case.
     """
     limit, results = limits.max_feature_shift, []
     for name, sketch in reference.features.items():
@@ -56,6 +60,11 @@ def feature_drift(rows: pd.DataFrame, reference: Reference, limits: Monitoring) 
             kinds = ("text", "numbers") if is_text(rows[name]) else ("numbers", "text")
             sentence = f"{name} holds {kinds[0]}, and the champion learned from {kinds[1]}; correct the query"
             results.append(MonitoringResult("feature_shift", name, None, limit, "alert", len(rows), sentence))
+        elif name.lower() in calendar:
+            sentence = (
+                "a calendar feature is computed from prediction_time alone, so it follows the date and cannot drift"
+            )
+            results.append(MonitoringResult("feature_shift", name, None, None, "not applicable", len(rows), sentence))
         else:
             results.append(_drift("feature_shift", rows[name], sketch, limit, limits.min_rows))
     return results
@@ -141,7 +150,7 @@ CHECKS = (
     _check(
         "feature_shift",
         retraining_helps=True,
-        compare=lambda days, reference: feature_drift(days.rows, reference, days.pipeline.monitoring),
+        compare=lambda days, reference: feature_drift(days.rows, reference, days.pipeline.monitoring, days.calendar),
     ),
     _check(
         "nulls",

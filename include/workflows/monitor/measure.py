@@ -14,6 +14,7 @@ from include.evaluation.metrics import Metric
 from include.evaluation.reference import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
 from include.features.build import compute_rows
+from include.features.lineage import column_lineage
 from include.features.prediction_runs import predicted_since, prediction_days
 from include.features.query import PREDICTION_TIME
 from include.registry.champion import read_extra_file
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Raised where the same inputs give other results than before.
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
@@ -106,6 +107,7 @@ def measure_days(pipeline: Pipeline, plan: MonitoringPlan) -> MonitoredDays:
         metric=Metric.of(pipeline.training, plan.champion.threshold),
         labelled=_match_labels(pipeline, window, rows, own, reference.classes if reference else None),
         holdout=holdout_metric(pipeline.name, plan.champion.version),
+        calendar=frozenset(name for name, column in column_lineage(pipeline).columns.items() if column.calendar),
     )
 
 

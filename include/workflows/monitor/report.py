@@ -75,10 +75,11 @@ def outcome(results: Sequence[MonitoringResult], as_of: date, version: int) -> s
 
 
 def summary(results: Sequence[MonitoringResult]) -> str:
-    """Return the number of results of each state."""
+    """Return the number of results of each state; what is not applicable is left out where there is none."""
     counts = {state: sum(result.state == state for result in results) for state in get_args(State)}
-    alerts = counts["alert"]
-    return f"{alerts} alert{'s' * (alerts != 1)}, {counts['unknown']} unknown, {counts['ok']} ok"
+    alerts, left_out = counts["alert"], counts["not applicable"]
+    counted = f"{alerts} alert{'s' * (alerts != 1)}, {counts['unknown']} unknown, {counts['ok']} ok"
+    return f"{counted}, {left_out} not applicable" if left_out else counted
 
 
 def _cells(result: MonitoringResult) -> tuple[str, ...]:

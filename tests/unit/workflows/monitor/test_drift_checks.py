@@ -80,6 +80,19 @@ def test_the_sentence_states_the_limit_that_was_applied(reference: Reference) ->
     assert results["visitors"].sentence.endswith("; the limit is 0.25")
 
 
+def test_a_calendar_feature_is_left_out_with_its_reason(reference: Reference) -> None:
+    """November is no drift of the month. A feature that is gone is an alert all the same."""
+    november = rows(7, seed=2).assign(season=100.0)
+
+    assert states(feature_drift(november, reference, LIMITS))["feature_shift season"] == "alert"
+    results = {result.name: result for result in feature_drift(november, reference, LIMITS, {"season"})}
+    assert (results["season"].state, results["season"].limit) == ("not applicable", None)
+    assert "computed from prediction_time alone" in results["season"].sentence
+    assert results["visitors"].state == "ok"
+    gone = feature_drift(november.drop(columns="season"), reference, LIMITS, {"season"})
+    assert states(gone)["feature_shift season"] == "alert"
+
+
 def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: Reference) -> None:
     """A tenth more is allowed; fewer nulls are fine."""
     more = states(judged(rows(7, seed=2, nulls=0.25), reference))

@@ -62,6 +62,9 @@ def test_the_states_are_counted() -> None:
     """One alert is an alert, and two are alerts."""
     assert summary(RESULTS) == "3 alerts, 2 unknown, 1 ok"
     assert summary(RESULTS[-1:]) == "1 alert, 0 unknown, 0 ok"
+    left_out = Result("feature_shift", "month", None, None, "not applicable", 300, "a calendar feature")
+    assert summary([left_out, *RESULTS]) == "3 alerts, 2 unknown, 1 ok, 1 not applicable"
+    assert worst_first([left_out, *RESULTS])[-1] == left_out
 
 
 def test_the_lines_of_an_alert_are_known_as_such() -> None:
