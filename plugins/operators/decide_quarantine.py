@@ -37,7 +37,7 @@ class DecideQuarantineOperator(PipelineStepOperator):
             start,
             end,
             status,
-            row_ids=set(params["rows"] or []) or None,
+            row_ids=set(params.get("rows") or []) or None,
             by=getattr(run, "triggering_user_name", None) or "airflow",
             note=params["note"],
             run=run.run_id,
