@@ -76,3 +76,13 @@ def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, 
     )
     assert "a retraining is requested because of " in outcome.log
     assert lake.days_with_rows(lake.monitoring_uri("shop")) == ["2024-03-20"]
+
+
+def test_an_old_day_can_be_corrected_without_starting_what_follows(run_dags: RunDags, shop: Path) -> None:
+    """The days are published, and the skipped task updates no asset; without the choice, it is updated."""
+    days = {"start": "2024-01-01", "end": "2024-01-02"}
+    usual, quiet = run_dags(("shop.ingest", days), ("shop.ingest", days | {"announce": False}))
+
+    assert [outcome.tasks["announce_tables"] for outcome in (usual, quiet)] == ["success", "skipped"]
+    assert (usual.state, quiet.state) == ("success", "success")
+    assert quiet.tasks["sales.publish"] == "success"
