@@ -14,9 +14,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
-from dags.pipelines import MONITOR, as_of_param, for_each_pipeline, predictions, retrain_wanted, task_defaults
+from dags.pipelines import (
+    LAST_INGESTED_DAY,
+    MONITOR,
+    as_of_param,
+    for_each_pipeline,
+    predictions,
+    retrain_wanted,
+    task_defaults,
+)
 from include.config import task_ids
 from plugins.notifications import drift_notifiers, overdue_callbacks
 from plugins.operators.ask_retraining import AskRetrainingOperator
@@ -28,9 +36,13 @@ from plugins.retries import retried
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
-FORM = {
-    "as_of": as_of_param("the last day predicted, or the last day ingested if schedule.monitor is not after_score"),
-}
+
+def form(pipeline: Pipeline) -> dict[str, Param]:
+    """Return the form of a run, which checks the days that end with one day."""
+    empty = LAST_INGESTED_DAY
+    if pipeline.schedule.monitor == "after_score":
+        empty = f"the newest UTC day with predictions; before the first predictions, {LAST_INGESTED_DAY}"
+    return {"as_of": as_of_param(empty)}
 
 
 def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
@@ -46,7 +58,7 @@ def monitor_dag(name: str, pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=6),
         on_failure_callback=overdue_callbacks(pipeline),
-        params=FORM,
+        params=form(pipeline),
         tags=["monitor", name],
         default_args=task_defaults(pipeline, MONITOR, **retried(others=2)),
     ) as dag:

@@ -46,3 +46,48 @@ def test_the_quarantine_form_needs_what_it_calls_required(shop: Path) -> None:
     assert needed(fields) == required == {"start", "note"}
     may_be_empty = {name for name, field in fields.items() if "Empty: " in field["description"]}
     assert may_be_empty == {name for name, field in fields.items() if "null" in field["schema"]["type"]}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ("", "On: scoring and retraining start afterwards, even if the days are old. Off: the run publishes"),
+        ("schedule: {retrain: null}\n", "On: scoring starts afterwards, even if the days are old. Off:"),
+        ("schedule: {retrain: null, score: null}\n", "no DAG of this pipeline is. Off:"),
+    ],
+)
+def test_the_ingest_form_says_what_a_run_starts(shop: Path, schedule: str, said: str) -> None:
+    """It follows the schedules of pipeline.yaml."""
+    assert said in form(shop, "ingest", schedule)["announce"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "schedule", "field", "empty"),
+    [
+        (
+            "ingest",
+            "",
+            "start",
+            "Both empty: as the latest scheduled run (15 0 * * *, UTC), for a daily schedule the day",
+        ),
+        ("ingest", "schedule: {ingest: null}\n", "start", "Both empty: yesterday (UTC)."),
+        ("ingest", "", "end", "Empty: yesterday (UTC)."),
+        ("retrain", "", "as_of", "Empty: the newest UTC day up to which the lake has every daily source"),
+        (
+            "score",
+            "",
+            "as_of",
+            "Empty: the newest UTC day up to which the lake has every daily source",
+        ),
+        (
+            "monitor",
+            "",
+            "as_of",
+            "Empty: the newest UTC day with predictions; before the first predictions, the",
+        ),
+        ("monitor", "schedule: {monitor: 30 6 * * *}\n", "as_of", "Empty: the newest UTC day up to which the lake has"),
+    ],
+)
+def test_an_empty_day_is_named_with_its_time_zone(shop: Path, kind: str, schedule: str, field: str, empty: str) -> None:
+    """The text says which day a run takes, for the schedule that the pipeline has."""
+    assert empty in form(shop, kind, schedule)[field]["description"]
