@@ -10,9 +10,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from include import lake
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
@@ -216,6 +218,37 @@ def test_the_feature_page_needs_the_right_to_read_the_retraining_logs(home: Path
     assert ask(app, "/other", "other.retrain").status_code == 404
     assert ask(app, "/..%2Fshop", "../shop.retrain").status_code == 404
     assert ask(app, "/.", ".retrain").status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")
+def test_the_feature_page_names_who_is_champion_when_it_is_shown(
+    shop: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a rollback the page named the champion of the night in which it was made."""
+    from include.config.loader import load_pipeline
+    from include.evaluation.importance import ChampionImportance
+    from include.features.build import FeatureTable
+    from include.registry import importance
+    from include.reports.feature_page import write_feature_page
+    from plugins.web.feature_pages import app
+
+    rows = pa.table({"store_day": ["a"], "prediction_time": [datetime(2024, 1, 1)], "revenue": [1.0], "weekday": [1]})
+    version = lake.write_features(lake.features_uri("shop"), rows, "build", {})
+    table = FeatureTable(lake.features_uri("shop"), version, ["store_day"], 1, 1, 4, "build")
+    write_feature_page(load_pipeline("shop"), table, ChampionImportance(3, "mae", ["weekday"], {"weekday": (3.0, 0.1)}))
+
+    now = ChampionImportance(2, "mae", ["weekday"], {"weekday": (2.0, 0.1)})
+    monkeypatch.setattr(importance, "champion_importance", lambda name: now)
+    shown = ask(app, "/shop", "shop.retrain").text
+    assert "<dd>version 2</dd>" in shown
+    assert "2.00" in shown
+    assert "version 3" not in shown
+
+    def no_answer(name: str) -> None:
+        raise TrackingUnavailable("MLflow does not answer")
+
+    monkeypatch.setattr(importance, "champion_importance", no_answer)
+    assert "<dd>not known: MLflow does not answer</dd>" in ask(app, "/shop", "shop.retrain").text
 
 
 def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.MonkeyPatch) -> None:
