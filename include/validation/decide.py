@@ -36,6 +36,7 @@ def decide_rows(
     by: str = "",
     note: str = "",
     run: str = "local",
+    page_address: str | None = None,
 ) -> int:
     """Release or discard a source's quarantined rows, and publish their batches.
 
@@ -55,6 +56,8 @@ def decide_rows(
         Who decided, and why; both are kept with the rows.
     run
         The id of the run that decides, such as that of the DAG run.
+    page_address
+        Where people read the page of the validation; None names its file.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def decide_rows(
     changed = quarantine.decide(pipeline.name, name, days, set(rows["row_id"].to_pylist()), status, by, note)
     log.info("%s: %s rows %s", where, f"{changed:,}", status)
     for batch in batches:
-        validate_batch(pipeline, batch, run)
+        validate_batch(pipeline, batch, run, page_address=page_address)
         publish_batch(pipeline, batch)
     return changed
 

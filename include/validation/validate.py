@@ -41,7 +41,12 @@ QUARANTINED_AT_MOST = 100_000
 
 
 def validate_batch(
-    pipeline: Pipeline, batch: StagedBatch, run: str = "local", raw: lake.RawTable | None = None
+    pipeline: Pipeline,
+    batch: StagedBatch,
+    run: str = "local",
+    raw: lake.RawTable | None = None,
+    *,
+    page_address: str | None = None,
 ) -> ValidationReport:
     """Validate a staged batch by its source's key, suite, `rows_per_day` and history.
 
@@ -55,6 +60,8 @@ def validate_batch(
         The id of the run that validates, such as that of the DAG run; the quarantine keeps it.
     raw
         The source's raw table, if the caller has it open; None opens it.
+    page_address
+        Where people read the page of this validation; None names its file.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def validate_batch(
     where = f"{pipeline.name}: source '{batch.source}', {days}"
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
-    log.info("%s: validation page: %s", where, page)
+    log.info("%s: Data Docs: %s", where, page_address or page)
     record = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
     run_files.write_json(verdict_path(batch), record)
     conclude(report, where, _consequence(batch, quarantined, len(broken), report.critical, of_key))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.page_links import validation_page
+from plugins.operators.step import PipelineStepOperator, note_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,5 +42,8 @@ class DecideQuarantineOperator(PipelineStepOperator):
             by=getattr(run, "triggering_user_name", None) or "airflow",
             note=params["note"],
             run=run.run_id,
+            page_address=validation_page(pipeline.name, params["source"], run.run_id),
         )
+        days = start.isoformat() if start == end else f"{start} to {end}"
+        note_run(context, f"{count:,} row{'s' * (count != 1)} of {params['source']}, {days}, {status}")
         return {"rows": count, "status": status}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.page_links import ValidationPageLink
+from plugins.operators.page_links import ValidationPageLink, validation_page
 from plugins.operators.step import PipelineStepOperator
 
 if TYPE_CHECKING:
@@ -34,5 +34,7 @@ class ValidateBatchOperator(PipelineStepOperator):
         from include.ingestion.stage import StagedBatch
         from include.validation.validate import validate_batch
 
-        validate_batch(pipeline, StagedBatch(**self.batch), run=context["dag_run"].run_id)
+        batch, run = StagedBatch(**self.batch), context["dag_run"].run_id
+        page = validation_page(pipeline.name, batch.source, run)
+        validate_batch(pipeline, batch, run=run, page_address=page)
         return self.batch

@@ -86,3 +86,14 @@ def test_an_old_day_can_be_corrected_without_starting_what_follows(run_dags: Run
     assert [outcome.tasks["announce_tables"] for outcome in (usual, quiet)] == ["success", "skipped"]
     assert (usual.state, quiet.state) == ("success", "success")
     assert quiet.tasks["sales.publish"] == "success"
+
+
+def test_the_logs_of_an_ingest_link_to_pages_and_name_tables(run_dags: RunDags, shop: Path, home: Path) -> None:
+    """A reader of the log in a browser cannot open a path of the server."""
+    [outcome] = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-02"}))
+
+    assert re.search(r"Data Docs: \S*/nightshift/validations/shop/sales/manual", outcome.log)
+    assert "as version 1 of the table shop/raw/sales" in outcome.log
+    ours = [line for line in outcome.log.splitlines() if "[include." in line]
+    assert ours
+    assert not [line for line in ours if str(home) in line]

@@ -74,7 +74,7 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
     log.log(logging.WARNING if alerts else logging.INFO, "%s: %s", pipeline.name, outcome_line)
     for is_alert, line in monitoring_lines(results):
         log.log(logging.WARNING if is_alert else logging.INFO, "%s", line)
-    log.info("%s: version %s of %s has these results", pipeline.name, published.version, uri)
+    log.info("%s: version %s of the table %s has these results", pipeline.name, published.version, lake.table_name(uri))
     return {
         "as_of": plan.as_of.isoformat(),
         "version": version,
