@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.evaluation.reference import day_numbers, months_of_year
 from include.evaluation.sketch import compare_to_reference, is_text
+from include.features.query import PREDICTION_TIME
 from include.workflows.monitor.check import MonitoringCheck, MonitoringResult, too_few_rows, without_reference
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def feature_drift(
         Features that follow from the date and are not compared, in lower case.
     """
     limit, results = limits.max_feature_shift, []
+    months = set(months_of_year(day_numbers(rows[PREDICTION_TIME])).tolist()) if PREDICTION_TIME in rows else set()
     for name, sketch in reference.features.items():
         if name not in rows:
             sentence = (
@@ -66,7 +69,7 @@ def feature_drift(
             )
             results.append(MonitoringResult("feature_shift", name, None, None, "not applicable", len(rows), sentence))
         else:
-            results.append(_drift("feature_shift", rows[name], sketch, limit, limits.min_rows))
+            results.append(_drift("feature_shift", rows[name], sketch, limit, limits.min_rows, months))
     return results
 
 
@@ -92,9 +95,18 @@ def _changed_type(column: pd.Series, sketch: Sketch) -> bool:
     return is_text(column) != sketch.is_text and bool(column.notna().any())
 
 
-def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_rows: int) -> MonitoringResult:
-    """Judge the PSI of a column; variability that was usual within the reference is no drift."""
-    name, usual = str(column.name), sketch.usual_shift
+def _drift(
+    kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_rows: int, months: Collection[int] = ()
+) -> MonitoringResult:
+    """Judge the PSI of a column; variability that was usual within the reference is no drift.
+
+    A column whose windows always varied by more than `allowed` is compared with the same months of the reference, if it
+    has them.
+    """
+    name, usual, where = str(column.name), sketch.usual_shift, "the reference"
+    season = sketch.of_months(months, min_rows) if usual > allowed else None
+    if season is not None:
+        usual, where = sketch.seasonal_shift, "the same months of the reference"
     limit = max(allowed, usual)
 
     def unknown(rows: int, what: str) -> MonitoringResult:
@@ -102,7 +114,7 @@ def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_row
 
     if is_text(column) != sketch.is_text:  # every value is null, so the column has no type
         return unknown(0, "rows with a value")
-    found = compare_to_reference(column, sketch)
+    found = compare_to_reference(column, sketch, season)
     if min(found.rows, sketch.rows) < min_rows:
         if found.rows <= sketch.rows:
             return unknown(found.rows, "rows with a value")
@@ -110,10 +122,12 @@ def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_row
     drifted = found.index > limit
     applied = f"{allowed:g}"
     if usual > allowed:
-        applied = f"{usual:.2f}, the variability of the reference, which exceeds {allowed:g}"
-    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows; the limit is {applied}"
+        applied = f"{usual:.2f}, the variability of {where}, which exceeds {allowed:g}"
+    compared = f" compared with {where}" if season is not None else ""
+    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows{compared}; the limit is {applied}"
     if drifted:
-        sentence += f"; {found.moved}; find the cause, and retrain if the drift stays"
+        moved = f"; {found.moved}" if found.moved else ""
+        sentence += f"{moved}; find the cause, and retrain if the drift stays"
     return MonitoringResult(kind, name, found.index, limit, "alert" if drifted else "ok", found.rows, sentence)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from include.config.monitoring import Monitoring
-from include.evaluation.reference import Reference, make_reference
+from include.evaluation.reference import Reference, day_numbers, make_reference
 from include.workflows.monitor.drift_checks import feature_drift, null_shares, prediction_drift
 
 if TYPE_CHECKING:
@@ -91,6 +91,44 @@ def test_a_calendar_feature_is_left_out_with_its_reason(reference: Reference) ->
     assert results["visitors"].state == "ok"
     gone = feature_drift(november.drop(columns="season"), reference, LIMITS, {"season"})
     assert states(gone)["feature_shift season"] == "alert"
+
+
+def weather(first: str, days: int, seed: int, warmer: float = 0.0) -> pd.DataFrame:
+    """Return the temperature of some days, 50 rows each, which follows the season."""
+    times = pd.date_range(first, periods=days, freq="D").repeat(50)
+    yearly = -np.cos(2 * np.pi * times.day_of_year.to_numpy() / 365)
+    noise = np.random.default_rng(seed).normal(0, 3, len(times))
+    return pd.DataFrame({"temperature": 12 + 12 * yearly + noise + warmer, "prediction_time": times})
+
+
+def test_a_seasonal_feature_is_compared_with_the_same_months() -> None:
+    """A July like last July is ok, and one like last April is an alert, although April was part of the reference."""
+    learned = weather("2023-01-01", 365, seed=1)
+    days = day_numbers(learned["prediction_time"])
+    held = pd.DataFrame({"prediction": np.zeros(len(learned))})
+    reference = make_reference(learned[["temperature"]], held, (days, days), window_days=7, min_rows=200)
+
+    [same] = feature_drift(weather("2024-07-10", 7, seed=2), reference, LIMITS)
+    [colder] = feature_drift(weather("2024-07-10", 7, seed=2, warmer=-12), reference, LIMITS)
+
+    assert (same.state, colder.state) == ("ok", "alert")
+    assert same.limit is not None
+    assert same.limit < reference.features["temperature"].usual_shift / 2
+    assert "compared with the same months of the reference" in same.sentence
+    assert "; ;" not in colder.sentence
+
+
+def test_half_a_year_has_no_same_months() -> None:
+    """The feature is compared with all of the reference, whose variability is the limit."""
+    learned = weather("2023-07-01", 180, seed=1)
+    days = day_numbers(learned["prediction_time"])
+    held = pd.DataFrame({"prediction": np.zeros(len(learned))})
+    reference = make_reference(learned[["temperature"]], held, (days, days), window_days=7, min_rows=200)
+
+    [result] = feature_drift(weather("2023-12-20", 7, seed=2), reference, LIMITS)
+
+    assert result.limit == pytest.approx(reference.features["temperature"].usual_shift)
+    assert "the variability of the reference, which" in result.sentence
 
 
 def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: Reference) -> None:
