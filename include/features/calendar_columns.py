@@ -24,8 +24,11 @@ Place = tuple[tuple[str, ...], str]
 
 def calendar_columns(root: Scope) -> set[str]:
     """Return the output columns that are computed from `prediction_time` alone, row by row, in lower case."""
+    from sqlglot import exp
+
+    names = root.expression.named_selects if isinstance(root.expression, exp.Query) else []
     places = _places_of_time(root)
-    return {name.lower() for name in root.expression.named_selects if _is_calendar(root, (), name, places)}
+    return {name.lower() for name in names if _is_calendar(root, (), name, places)}
 
 
 def _places_of_time(root: Scope) -> set[Place]:

@@ -124,7 +124,7 @@ def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
 
 
 def test_a_sketch_counts_each_month_and_leaves_a_window_out_of_its_own() -> None:
-    """Two windows of one month that differ are far from each other, and the months of a part of a year are no season."""
+    """Windows that differ within a month are far from the rest of it, and a part of a year has no season."""
     column, month = pd.Series([1.0] * 300 + [2.0] * 300 + [1.0] * 600), np.repeat([6, 6, 7, 7], 300)
     kept = sketch(column, np.repeat([3, 2, 1, 0], 300), min_rows=200, month=month)
 
