@@ -136,3 +136,16 @@ def test_a_sketch_counts_each_month_and_leaves_a_window_out_of_its_own() -> None
     assert whole.of_months({12, 1}, 1) == [13, 2]
     assert whole.of_months({12, 1}, 3) is None
     assert whole.of_months(set(), 1) is None
+
+
+def test_counts_by_month_survive_json_and_an_earlier_release_has_none() -> None:
+    """JSON makes texts of the months; a reference without them is compared as a whole."""
+    kept = sketch(numbers(), np.zeros(ROWS, dtype="int64"), min_rows=1, month=np.arange(ROWS) % 12 + 1)
+    reference = Reference({"visitors": kept}, {}, 7)
+    fields = json.loads(json.dumps(reference.to_json()))
+
+    assert Reference.from_json(fields) == reference
+    for name in ("by_month", "seasonal_shift"):
+        del fields["features"]["visitors"][name]
+    earlier = Reference.from_json(fields).features["visitors"]
+    assert (earlier.of_months({1}, 1), earlier.counts) == (None, kept.counts)
