@@ -81,7 +81,11 @@ def retrain_wanted(name: str) -> Asset:
     return Asset(name=f"{name}.retrain_wanted", uri=f"nightshift://{name}/retrain_wanted")
 
 
-def as_of_param(empty: str = "the last day ingested") -> Param:
+#: The day of a run whose form names none; see `include.features.snapshot.pin_day`.
+LAST_INGESTED_DAY = "the newest UTC day up to which the lake has every daily source, normally yesterday"
+
+
+def as_of_param(empty: str = LAST_INGESTED_DAY) -> Param:
     """Return the form field for the day of a run; `empty` describes the default."""
     return Param(
         None,

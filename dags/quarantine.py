@@ -1,8 +1,10 @@
 """Quarantine: release or discard rows that were not published because they break an expectation.
 
-`./nightshift quarantine list <pipeline>` lists the quarantined rows with their reasons. Release publishes rows although
-they break an expectation; discard drops them for good. The task then validates and publishes their batch again. If the
-whole day was held back, clear its failed `validate` task in the ingest DAG afterwards: the nightly run continues there.
+`./nightshift quarantine list <pipeline>` lists the quarantined rows with their reasons. In the form, fill in the fields
+with a star: the first day of the rows and the reason of the decision; Airflow enables Trigger once both are there.
+Release publishes rows although they break an expectation; discard drops them for good. The task then validates and
+publishes their batch again. If the whole day was held back, clear its failed `validate` task in the ingest DAG
+afterwards: the nightly run continues there.
 """
 
 from __future__ import annotations
@@ -34,23 +36,28 @@ def form(pipeline: Pipeline) -> dict[str, Param]:
         ),
         "source": Param(sources[0], type="string", enum=sources, title="Source", description="Source of the rows."),
         "start": Param(
-            None, type=["null", "string"], format="date", title="First day", description="First UTC day of the rows."
+            type="string", format="date", title="First day", description="Required: the first UTC day of the rows."
         ),
         "end": Param(
             None,
             type=["null", "string"],
             format="date",
             title="Last day",
-            description="Last UTC day of the rows. Empty: the first day.",
+            description="Last UTC day of the rows, included. Empty: the first day, so the decision is about one day.",
         ),
         "rows": Param(
-            [],
-            type="array",
+            None,
+            type=["null", "array"],
             items={"type": "string"},
             title="Rows",
-            description="Row ids, one a line. Empty: all rows of these days.",
+            description="Row ids, one a line, as the list of quarantined rows has them. Empty: all rows of these days.",
         ),
-        "note": Param("", type="string", title="Why", description="Reason of the decision; stored with the rows."),
+        "note": Param(
+            type="string",
+            minLength=1,
+            title="Why",
+            description="Required: the reason of the decision; stored with the rows.",
+        ),
     }
 
 

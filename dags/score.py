@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG
 
-from dags.pipelines import SCORE, as_of_param, for_each_pipeline, predictions, raw_tables, task_defaults
+from dags.pipelines import (
+    LAST_INGESTED_DAY,
+    SCORE,
+    as_of_param,
+    for_each_pipeline,
+    predictions,
+    raw_tables,
+    task_defaults,
+)
 from include.config import task_ids
 from plugins.notifications import overdue_callbacks
 from plugins.operators.plan_scoring import PlanScoringOperator
@@ -23,7 +31,7 @@ from plugins.retries import retried
 if TYPE_CHECKING:
     from include.config.pipeline import Pipeline
 
-FORM = {"as_of": as_of_param()}
+FORM = {"as_of": as_of_param(f"{LAST_INGESTED_DAY}. The rows of that day and of the midnight after it are predicted")}
 
 
 def score_dag(name: str, pipeline: Pipeline) -> DAG:

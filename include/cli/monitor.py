@@ -32,4 +32,4 @@ def monitor(pipeline: str, as_of: datetime | None) -> None:
     console.print()
     console.print(found["table"], markup=False, highlight=False, soft_wrap=True)
     console.print()
-    console.print(f"{pipeline} as of {found['as_of']}, beside version {found['version']}: {found['summary']}")
+    console.print(f"{pipeline}: {found['outcome']}", markup=False, highlight=False, soft_wrap=True)

@@ -35,6 +35,7 @@ SCORE_ROWS: Final = "score_rows"
 # monitor
 PLAN_MONITORING: Final = "plan_monitoring"
 MEASURE_DRIFT: Final = "measure_drift"
+CONFIRM_NO_ALERTS: Final = "confirm_no_alerts"
 ASK_RETRAINING: Final = "ask_retraining"
 
 # maintain
@@ -76,6 +77,7 @@ PIPELINE_TASKS: Final = (
     SCORE_ROWS,
     PLAN_MONITORING,
     MEASURE_DRIFT,
+    CONFIRM_NO_ALERTS,
     ASK_RETRAINING,
     MAINTAIN_FEATURES,
     MAINTAIN_PREDICTIONS,

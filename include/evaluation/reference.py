@@ -62,8 +62,9 @@ def make_reference(
         Days of a window for the reference variability, and the minimum number of rows with a value in a window.
     """
     learned_windows, predicted_windows = (_windows(each, window_days) for each in days)
+    months = months_of_year(days[0])
     return Reference(
-        {str(name): sketch(learned[name], learned_windows, min_rows) for name in learned},
+        {str(name): sketch(learned[name], learned_windows, min_rows, months) for name in learned},
         {str(name): sketch(predicted[name], predicted_windows, min_rows) for name in predicted},
         window_days,
         classes,
@@ -92,6 +93,11 @@ def prediction_names(classes: list[Any] | None) -> list[str]:
 def day_numbers(times: pd.Series) -> np.ndarray:
     """Return the number of each time's day since 1970, of shape (n_rows,)."""
     return times.to_numpy(dtype="datetime64[D]").astype("int64")
+
+
+def months_of_year(days: np.ndarray) -> np.ndarray:
+    """Return the month of the year, 1 to 12, of each day number, of shape (n_rows,)."""
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype("int64") % 12 + 1
 
 
 def _windows(days: np.ndarray, window_days: int) -> np.ndarray:

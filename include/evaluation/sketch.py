@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping  # noqa: TC003  pydantic reads the fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.quantile_bins import QuantileBins
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: FrequentValues of a text column that are counted separately; all others are counted together.
 MOST_FREQUENT = 20
+#: Months of a year.
+MONTHS = 12
 #: Bits of a number that are kept.
 KEPT_BITS = 26
 
@@ -62,6 +65,10 @@ class Sketch:
     usual_shift, usual_nulls
         Reference variability: the largest stability index and the largest share of nulls of a window of days of the
         reference, compared with all of it. It prevents a season from being taken for drift.
+    by_month
+        Rows of each bin in each month of the year, 1 to 12; empty in references of an earlier release.
+    seasonal_shift
+        The largest stability index of a window, compared with the other rows of its months of the reference.
     """
 
     bins: QuantileBins | FrequentValues
@@ -70,6 +77,8 @@ class Sketch:
     median: float | None
     usual_shift: float
     usual_nulls: float
+    by_month: Mapping[int, list[int]] = field(default_factory=dict)
+    seasonal_shift: float = 0.0
 
     @property
     def is_text(self) -> bool:
@@ -86,6 +95,15 @@ class Sketch:
         """Share of the rows without a value."""
         return self.nulls / max(1, self.rows + self.nulls)
 
+    def of_months(self, months: Collection[int], min_rows: int) -> list[int] | None:
+        """Return the rows of each bin in some months of the year.
+
+        None where the reference covers less than a year, or has fewer than `min_rows` rows in one of the months.
+        """
+        if len(self.by_month) < MONTHS or not months or any(sum(self.by_month[each]) < min_rows for each in months):
+            return None
+        return [sum(counts) for counts in zip(*(self.by_month[each] for each in sorted(months)), strict=True)]
+
 
 @dataclass(frozen=True)
 class ReferenceComparison:
@@ -98,7 +116,7 @@ class ReferenceComparison:
     rows, nulls
         Rows with a value, and without one.
     moved
-        The largest change, in words; empty without values.
+        The largest change, in words; empty without values, and where only some months are compared.
     """
 
     index: float
@@ -112,7 +130,7 @@ class ReferenceComparison:
         return self.nulls / max(1, self.rows + self.nulls)
 
 
-def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
+def sketch(column: pd.Series, window: np.ndarray, min_rows: int, month: np.ndarray | None = None) -> Sketch:
     """Sketch one column.
 
     Parameters
@@ -121,6 +139,8 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
         Number of the window of each row, 0 to n_windows - 1, or -1 for none, of shape (n_rows,).
     min_rows
         Windows with fewer rows do not count for the reference variability.
+    month
+        Month of the year of each row, 1 to 12, of shape (n_rows,); None leaves the months out.
     """
     import numpy as np
 
@@ -130,11 +150,20 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
     counts = bins.count(values)
     n_windows = int(window.max()) + 1 if len(window) else 0
     rows = np.bincount(window[window >= 0], minlength=n_windows)
-    counted = window[known] >= 0
-    place = window[known] * bins.number + bins.place(values)
-    by_window = np.bincount(place[counted], minlength=n_windows * bins.number).reshape(n_windows, bins.number)
+    counted, places = window[known] >= 0, bins.place(values)
+    by_window = _count(window[known][counted], places[counted], (n_windows, bins.number))
     with_values = by_window.sum(axis=1)
-    indexes = [stability_index(each, counts) for each in by_window[with_values >= max(1, min_rows)]]
+    judged = with_values >= max(1, min_rows)
+    indexes = [stability_index(each, counts) for each in by_window[judged]]
+    by_month: dict[int, list[int]] = {}
+    seasonal: list[float] = []
+    if month is not None:
+        of_months = _count(month[known], places, (MONTHS + 1, bins.number))
+        by_month = {each: of_months[each].tolist() for each in np.unique(month).tolist()}
+        months = _count(window[known][counted], month[known][counted], (n_windows, MONTHS + 1)) > 0
+        others = months @ of_months - by_window  # a window resembles a month that it is part of
+        comparable = judged & (others.sum(axis=1) >= max(1, min_rows))
+        seasonal = [stability_index(*each) for each in zip(by_window[comparable], others[comparable], strict=True)]
     null_shares = 1 - with_values[rows >= max(1, min_rows)] / rows[rows >= max(1, min_rows)]
     return Sketch(
         bins=bins,
@@ -143,7 +172,16 @@ def sketch(column: pd.Series, window: np.ndarray, min_rows: int) -> Sketch:
         median=float(np.median(values)) if len(values) and not is_text(column) else None,
         usual_shift=max(indexes, default=0.0),
         usual_nulls=float(max(null_shares, default=0.0)),
+        by_month=by_month,
+        seasonal_shift=max(seasonal, default=0.0),
     )
+
+
+def _count(first: np.ndarray, second: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return how often each pair of two numbers occurs, of a given shape."""
+    import numpy as np
+
+    return np.bincount(first * shape[1] + second, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def _bins(values: Any, *, text: bool) -> QuantileBins | FrequentValues:
@@ -152,16 +190,22 @@ def _bins(values: Any, *, text: bool) -> QuantileBins | FrequentValues:
     return QuantileBins.of(values) if len(values) else QuantileBins([], [])
 
 
-def compare_to_reference(column: pd.Series, reference: Sketch) -> ReferenceComparison:
-    """Compare a column with the sketch of one of the same kind."""
+def compare_to_reference(column: pd.Series, reference: Sketch, season: list[int] | None = None) -> ReferenceComparison:
+    """Compare a column with the sketch of one of the same kind.
+
+    Parameters
+    ----------
+    season
+        The result of `Sketch.of_months`, to compare with these months only; None compares with all of the reference.
+    """
     known = _known(column)
     values = _values(column, known)
     counts = reference.bins.count(values)
     return ReferenceComparison(
-        index=stability_index(counts, _array(reference.counts)),
+        index=stability_index(counts, _array(reference.counts if season is None else season)),
         rows=int(known.sum()),
         nulls=int((~known).sum()),
-        moved=_describe_change(values, counts, reference),
+        moved=_describe_change(values, counts, reference) if season is None else "",
     )
 
 

@@ -43,7 +43,7 @@ class ColumnOrigins:
             if scope.set_operation_scopes:
                 self.known[output] = _union([self.output_origins(*branch) for branch in _branches(scope, name)])
             elif isinstance(scope.expression, exp.Select):
-                select = _output_expression(scope, name)
+                select = output_expression(scope, name)
                 self.known[output] = None if select is None else self.expression_origins(select, scope)
             else:  # unnest and its like
                 self.known[output] = self.expression_origins(scope.expression, scope)
@@ -84,7 +84,7 @@ class ColumnOrigins:
 
         path: list[tuple[str, str]] = []
         while len(path) < 50 and isinstance(scope.expression, exp.Select):
-            select = _output_expression(scope, name)
+            select = output_expression(scope, name)
             column = select.unalias() if select is not None else None
             if not isinstance(column, exp.Column) or column.table not in scope.selected_sources:
                 break
@@ -151,7 +151,7 @@ def _value_nodes(expression: exp.Expr) -> list[exp.Expr]:
     return [node for node in expression.walk() if id(node) not in left_out]
 
 
-def _output_expression(scope: Scope, name: str) -> exp.Expr | None:
+def output_expression(scope: Scope, name: str) -> exp.Expr | None:
     """Return the expression of an output column."""
     from sqlglot import exp
 

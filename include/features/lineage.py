@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from include.features.calendar_columns import calendar_columns
 from include.features.column_origins import ColumnOrigins
 from include.features.query_tables import query_tables
 from include.features.select_list import Item, read_select_lists
@@ -44,6 +45,8 @@ class ColumnLineage:
         The tables that the query reads, with the column in lower case, "" where only the rows are counted.
     values
         The origins that the values are computed from, without those that group, partition, order or find rows.
+    calendar
+        Whether it is computed from `prediction_time` alone, row by row.
     """
 
     name: str
@@ -53,6 +56,7 @@ class ColumnLineage:
     sources: tuple[str, ...] | None = None
     origins: tuple[Origin, ...] = ()
     values: tuple[Origin, ...] = ()
+    calendar: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,15 @@ def query_lineage(sql: str, tables: Mapping[str, list[str]]) -> tuple[dict[str, 
         return {}, "the query is not a SELECT"
     names = {name.lower(): name for name in tables}
     origins, values = ColumnOrigins(root, names), ColumnOrigins(root, names, values_only=True)
-    columns = {}
+    columns, calendar = {}, calendar_columns(root)
     for name in qualified.named_selects:
         path = [("", name.lower()), *origins.pass_through_path(root, name)]
         column = _column(name, path, written, origins.output_origins(root, name))
-        columns[name.lower()] = replace(column, values=tuple(sorted(values.output_origins(root, name) or ())))
+        columns[name.lower()] = replace(
+            column,
+            values=tuple(sorted(values.output_origins(root, name) or ())),
+            calendar=name.lower() in calendar,
+        )
     lost = [column.name for column in columns.values() if column.sources is None]
     nameless = [name for name in columns if name == "*" or name.startswith("_col_")]
     if nameless:

@@ -77,13 +77,13 @@ def publish_batch(pipeline: Pipeline, batch: StagedBatch, raw: lake.RawTable | N
     state = "Published" if published.changed else "Already published:"
     days = f"{batch.start} to {batch.end}"
     log.info(
-        "%s %s rows of source '%s', %s, as version %s of %s",
+        "%s %s rows of source '%s', %s, as version %s of the table %s",
         state,
         f"{slices.total:,}",
         batch.source,
         days,
         published.version,
-        raw.uri,
+        lake.table_name(raw.uri),
     )
     return published
 

@@ -17,6 +17,7 @@ from include.lake.tables import (
     quarantine_uri,
     raw_uri,
     read_table,
+    table_name,
     write_table,
 )
 from include.lake.upkeep import Vacuumed, checkpoint, compact, count_files, vacuum
@@ -59,6 +60,7 @@ __all__ = [
     "read_published",
     "read_table",
     "replace_days",
+    "table_name",
     "vacuum",
     "write_features",
     "write_table",

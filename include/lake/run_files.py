@@ -42,6 +42,11 @@ def feature_page(pipeline: str) -> UPath:
     return _path(pipeline, "features.html")
 
 
+def feature_page_content(pipeline: str) -> UPath:
+    """Return the path of what a pipeline's feature page shows but the champion, who may change after it was made."""
+    return _path(pipeline, "features.page.json")
+
+
 def records_folder(pipeline: str) -> UPath:
     """Return the folder of a pipeline's records, which are never removed."""
     return _path(pipeline, "records")

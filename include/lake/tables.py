@@ -52,6 +52,11 @@ def features_uri(pipeline: str) -> str:
     return f"{settings.lake_uri()}/{pipeline}/features"
 
 
+def table_name(uri: str) -> str:
+    """Return the name of a table for people, such as shop/raw/sales: its place in the lake, on any machine."""
+    return uri.removeprefix(f"{settings.lake_uri()}/")
+
+
 def latest_version(uri: str) -> int | None:
     """Return the newest version of a table, or None where there is no table yet."""
     table = open_table(uri)

@@ -41,8 +41,8 @@ class FeatureRow:
         Names of the sources that its values come from; None where they are not known.
     stats
         Type, share of nulls, distinct values, minimum, mean and maximum.
-    importance
-        Where there is none, the reason as a text, which may be empty.
+    learned
+        Whether models learn from it.
     """
 
     name: str
@@ -51,7 +51,7 @@ class FeatureRow:
     expression: str
     sources: tuple[str, ...] | None
     stats: tuple[str, ...]
-    importance: ImportanceText | str
+    learned: bool
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,7 @@ class FeatureGroup:
 
 
 def feature_groups(
-    pipeline: Pipeline,
-    rows: int,
-    stats: Mapping[str, ColumnStats],
-    lineage: Lineage,
-    champion: ChampionImportance | None,
+    pipeline: Pipeline, rows: int, stats: Mapping[str, ColumnStats], lineage: Lineage
 ) -> list[FeatureGroup]:
     """Return a row for each column in the order of the feature table, grouped as the comments of the query say."""
     learned, roles = set(learned_columns(pipeline, stats)), _roles(pipeline)
@@ -84,7 +80,7 @@ def feature_groups(
                     expression=column.expression,
                     sources=column.sources,
                     stats=_stats(stats[name], rows),
-                    importance=_importance(name, champion) if name in learned else "",
+                    learned=name in learned,
                 )
             )
         groups.append(group)
@@ -117,9 +113,10 @@ def _stats(column: ColumnStats, rows: int) -> tuple[str, ...]:
     )
 
 
-def _importance(name: str, champion: ChampionImportance | None) -> ImportanceText | str:
-    """Return a feature's importance, or the reason why there is none."""
-    if champion is None:
+def importance_text(row: FeatureRow, champion: ChampionImportance | None) -> ImportanceText | str:
+    """Return a column's importance, or the reason why there is none, which may be empty."""
+    name = row.name
+    if champion is None or not row.learned:
         return ""
     if champion.learned_from is not None and name not in champion.learned_from:
         return "not in the champion"

@@ -44,7 +44,10 @@ QUARANTINED_AT_MOST = 100_000
 
 
 def validate_batch(
-    pipeline: Pipeline, batch: StagedBatch, run: str = "local", raw: lake.RawTable | None = None
+    pipeline: Pipeline,
+    batch: StagedBatch,
+    run: str = "local",
+    raw: lake.RawTable | None = None,
 ) -> ValidationReport:
     """Validate a staged batch by its source's key, suite, `rows_per_day` and history.
 
@@ -99,7 +102,7 @@ def validate_batch(
     page = page_path(batch.pipeline, batch.source, run)
     write_page(page, where, judged, report, {"batch": batch.digest, "run": run})
     address = page_address(VALIDATIONS, batch.pipeline, batch.source, page.stem)
-    log.info("%s: validation page: %s", where, address or page)
+    log.info("%s: Data Docs: %s", where, address or page)
     record = report.to_json() | {"passed": not report.critical, "run": run, "at": datetime.now(UTC).isoformat()}
     run_files.write_json(verdict_path(batch), record)
     conclude(report, where, _consequence(batch, quarantined, len(broken), report.critical, of_key))

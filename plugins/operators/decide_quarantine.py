@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, note_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,9 +37,11 @@ class DecideQuarantineOperator(PipelineStepOperator):
             start,
             end,
             status,
-            row_ids=set(params["rows"] or []) or None,
+            row_ids=set(params.get("rows") or []) or None,
             by=getattr(run, "triggering_user_name", None) or "airflow",
             note=params["note"],
             run=run.run_id,
         )
+        days = start.isoformat() if start == end else f"{start} to {end}"
+        note_run(context, f"{count:,} row{'s' * (count != 1)} of {params['source']}, {days}, {status}")
         return {"rows": count, "status": status}

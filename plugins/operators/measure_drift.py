@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, note_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class MeasureDriftOperator(PipelineStepOperator):
-    """Follow the run's plan, and log the monitoring results as a table; an alert does not fail the task."""
+    """Follow the run's plan, log the results as a table and note the outcome; an alert does not fail the task."""
 
     def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
         """Return the day, the alerts and the table of results."""
         from include.workflows.monitor.measure import measure_drift
         from include.workflows.monitor.plan import MonitoringPlan
 
-        return measure_drift(pipeline, MonitoringPlan.load(pipeline.name, context["dag_run"].run_id))
+        found = measure_drift(pipeline, MonitoringPlan.load(pipeline.name, context["dag_run"].run_id))
+        note_run(context, found["outcome"])
+        return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugins.operators.page_links import VersionPageLink
-from plugins.operators.step import PipelineStepOperator
+from plugins.operators.step import PipelineStepOperator, note_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,6 +25,8 @@ class ScoreRowsOperator(PipelineStepOperator):
         from include.workflows.score.score import score_rows
 
         found = score_rows(pipeline, ScoringPlan.load(pipeline.name, context["dag_run"].run_id))
+        rows = f"{found['rows']:,} row{'s' * (found['rows'] != 1)}"
+        note_run(context, f"{rows} predicted as of {found['as_of']} with version {found['version']}")
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"as_of": found.as_of.isoformat()}
         return found

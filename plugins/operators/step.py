@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
 
+#: The XCom key of a run's outcome in one line, which becomes the run's note; see plugins/run_notes.py.
+RUN_NOTE = "nightshift_run_note"
+
 
 @contextmanager
 def airflow_errors() -> Iterator[None]:
@@ -58,6 +61,11 @@ def as_of(context: Context) -> date | None:
     """Return the day in the run's form, or None."""
     named = context["params"].get("as_of")
     return date.fromisoformat(named) if named else None
+
+
+def note_run(context: Context, outcome: str) -> None:
+    """Make one line the note of the run, which Airflow shows at the run and marks in the grid."""
+    context["ti"].xcom_push(key=RUN_NOTE, value=outcome)
 
 
 class PipelineStepOperator(BaseOperator):

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DagOutcome:
-    """The outcome of a run: its state, its tasks' states, and its log."""
+    """The outcome of a run: its state, its tasks' states, its note, and its log."""
 
     state: str
     tasks: dict[str, str]
+    note: str | None
     log: str
 
 

@@ -39,10 +39,20 @@ def main(runs: list[tuple[str, dict[str, object]]], result: Path) -> None:
             task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]": str(task.state)
             for task in run.get_task_instances()
         }
-        outcomes.append({"state": str(run.state.value), "tasks": tasks})
+        outcomes.append({"state": str(run.state.value), "tasks": tasks, "note": note(dag_id, run.run_id)})
         sys.stderr.flush()
         print("\n=== NEXT RUN ===", flush=True)
     result.write_text(json.dumps(outcomes), encoding="utf-8")
+
+
+def note(dag_id: str, run_id: str) -> str | None:
+    """Return the note of a run as the database has it."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one().note
 
 
 def child(environment: dict[str, str], runs: list[Any], result: str, printed: str) -> None:

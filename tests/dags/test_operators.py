@@ -10,13 +10,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from include import lake
 from include.core import settings
 from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.change_champion import ChangeChampionOperator
+from plugins.operators.confirm_no_alerts import ConfirmNoAlertsOperator
 from plugins.operators.extract_source import days_of_run
 from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
@@ -97,6 +100,23 @@ def test_only_an_alert_that_a_retraining_can_fix_starts_one(shop: Path) -> None:
     task.xcom_pull.return_value = found | {"alerts": [{"kind": "volume", "name": "predictions"}]}
     with pytest.raises(AirflowSkipException, match="no alert asks for a retraining: 1 alert, 0 unknown, 3 ok"):
         operator.execute(now)
+
+
+def test_a_night_with_alerts_is_marked_and_names_each_in_a_warning(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task is green without alerts; with alerts it is skipped, which the grid shows in pink, and not failed."""
+    operator = ConfirmNoAlertsOperator(task_id="confirm_no_alerts", pipeline="shop", measured="measure_drift")
+    logged, task = Mock(), Mock()
+    monkeypatch.setattr(ConfirmNoAlertsOperator, "log", logged)
+    now: Any = {"ti": task}
+
+    task.xcom_pull.return_value = {"outcome": "0 alerts, 1 unknown, 3 ok as of 2024-03-20 for version 1", "alerts": []}
+    assert operator.execute(now) is None
+    assert "ALERT" not in str(logged.warning.mock_calls)
+    alert = {"kind": "nulls", "name": "visitors", "sentence": "every second value is null"}
+    task.xcom_pull.return_value = {"outcome": "1 alert, 0 unknown, 3 ok as of 2024-03-20", "alerts": [alert]}
+    with pytest.raises(AirflowSkipException, match="1 alert, 0 unknown, 3 ok as of 2024-03-20"):
+        operator.execute(now)
+    logged.warning.assert_called_with("ALERT  %s %s: %s", "nulls", "visitors", "every second value is null")
 
 
 def context(*interval: datetime | None, **params: str | None) -> Any:
@@ -199,6 +219,37 @@ def test_the_feature_page_needs_the_right_to_read_the_retraining_logs(home: Path
     assert ask(app, "/other", "other.retrain").status_code == 404
     assert ask(app, "/..%2Fshop", "../shop.retrain").status_code == 404
     assert ask(app, "/.", ".retrain").status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx`")
+def test_the_feature_page_names_who_is_champion_when_it_is_shown(
+    shop: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a rollback the page named the champion of the night in which it was made."""
+    from include.config.loader import load_pipeline
+    from include.evaluation.importance import ChampionImportance
+    from include.features.build import FeatureTable
+    from include.registry import importance
+    from include.reports.feature_page import write_feature_page
+    from plugins.web.feature_pages import app
+
+    rows = pa.table({"store_day": ["a"], "prediction_time": [datetime(2024, 1, 1)], "revenue": [1.0], "weekday": [1]})
+    version = lake.write_features(lake.features_uri("shop"), rows, "build", {})
+    table = FeatureTable(lake.features_uri("shop"), version, ["store_day"], 1, 1, 4, "build")
+    write_feature_page(load_pipeline("shop"), table, ChampionImportance(3, "mae", ["weekday"], {"weekday": (3.0, 0.1)}))
+
+    now = ChampionImportance(2, "mae", ["weekday"], {"weekday": (2.0, 0.1)})
+    monkeypatch.setattr(importance, "champion_importance", lambda name: now)
+    shown = ask(app, "/shop", "shop.retrain").text
+    assert "<dd>version 2</dd>" in shown
+    assert "2.00" in shown
+    assert "version 3" not in shown
+
+    def no_answer(name: str) -> None:
+        raise TrackingUnavailable("MLflow does not answer")
+
+    monkeypatch.setattr(importance, "champion_importance", no_answer)
+    assert "<dd>not known: MLflow does not answer</dd>" in ask(app, "/shop", "shop.retrain").text
 
 
 def test_a_task_that_builds_features_leads_to_their_page(monkeypatch: pytest.MonkeyPatch) -> None:

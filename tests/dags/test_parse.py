@@ -141,9 +141,9 @@ def test_predictions_update_an_asset_and_go_before_training(parsed: dict) -> Non
 
 
 def test_the_monitor_starts_with_the_predictions_at_a_low_priority(parsed: dict) -> None:
-    """Its two tasks run after scoring and started retrainings, and before another training."""
+    """Its tasks run after scoring and started retrainings, and before another training."""
     dags = parsed["dags"]
-    assert dags["flight_delays.monitor"]["tasks"] == ["plan_monitoring", "measure_drift"]
+    assert dags["flight_delays.monitor"]["tasks"] == ["plan_monitoring", "measure_drift", "confirm_no_alerts"]
     assert dags["flight_delays.monitor"]["starts"] == ["flight_delays.predictions"]
     turns = {kind: {turn for turn, _ in dags[f"flight_delays.{kind}"]["turns"]} for kind in ("monitor", "score")}
     assert max(turns["monitor"]) < min(turns["score"])

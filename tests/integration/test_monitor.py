@@ -84,7 +84,8 @@ def test_a_world_that_has_not_changed_has_no_alert(after_nights: Pipeline) -> No
 
     assert (done["as_of"], done["version"], done["alerts"]) == ("2024-03-20", 1, [])
     rows = lake.read_monitoring(lake.monitoring_uri("shop"), "2024-03-20", "2024-03-20").to_pylist()  # type: ignore[union-attr]
-    assert {row["state"] for row in rows} == {"ok"}, done["table"]
+    assert {row["state"] for row in rows if row["name"] != "weekday"} == {"ok"}, done["table"]
+    assert [row["kind"] for row in rows if row["state"] == "not applicable"] == ["feature_shift"]
     by_kind = {kind: {row["name"] for row in rows if row["kind"] == kind} for kind in {row["kind"] for row in rows}}
     assert by_kind == {
         "volume": {"predictions"},
@@ -176,7 +177,7 @@ def test_the_command_prints_the_table(after_nights: Pipeline) -> None:
 
     assert result.exit_code == 0, result.output
     assert re.search(r"^ok +feature_shift +revenue_mean_7d +0\.\d{4} ", result.output, re.MULTILINE)
-    assert "shop as of 2024-03-19, beside version 1: 0 alerts, 0 unknown, 12 ok" in result.output
+    assert "shop: 0 alerts, 0 unknown, 11 ok, 1 not applicable as of 2024-03-19 for version 1" in result.output
 
 
 def test_a_day_that_the_lake_lacks_is_one_sentence(after_nights: Pipeline) -> None:

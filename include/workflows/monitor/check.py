@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from include.evaluation.metrics import Metric
     from include.evaluation.reference import Reference
 
-State = Literal["alert", "unknown", "ok"]
+State = Literal["alert", "unknown", "ok", "not applicable"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class MonitoredDays:
         None where the champion's classes are not known.
     holdout
         None where no record has it.
+    calendar
+        The calendar features, in lower case; see `include.features.calendar_columns`.
     """
 
     pipeline: Pipeline
@@ -118,6 +120,7 @@ class MonitoredDays:
     metric: Metric
     labelled: LabelledPredictions | None
     holdout: HoldoutMetric | None
+    calendar: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.evaluation.reference import day_numbers, months_of_year
 from include.evaluation.sketch import compare_to_reference, is_text
+from include.features.query import PREDICTION_TIME
 from include.workflows.monitor.check import MonitoringCheck, MonitoringResult, too_few_rows, without_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     import pandas as pd
 
@@ -36,15 +38,20 @@ def prediction_drift(predictions: pd.DataFrame, reference: Reference, limits: Mo
     return results
 
 
-def feature_drift(rows: pd.DataFrame, reference: Reference, limits: Monitoring) -> list[MonitoringResult]:
+def feature_drift(
+    rows: pd.DataFrame, reference: Reference, limits: Monitoring, calendar: Collection[str] = ()
+) -> list[MonitoringResult]:
     """Compare the values of each feature that the champion takes to the rows that it learned from.
 
     Parameters
     ----------
     rows
         The feature rows of the window.
+    calendar
+        Features that follow from the date and are not compared, in lower case.
     """
     limit, results = limits.max_feature_shift, []
+    months = set(months_of_year(day_numbers(rows[PREDICTION_TIME])).tolist()) if PREDICTION_TIME in rows else set()
     for name, sketch in reference.features.items():
         if name not in rows:
             sentence = (
@@ -56,8 +63,13 @@ def feature_drift(rows: pd.DataFrame, reference: Reference, limits: Monitoring) 
             kinds = ("text", "numbers") if is_text(rows[name]) else ("numbers", "text")
             sentence = f"{name} holds {kinds[0]}, and the champion learned from {kinds[1]}; correct the query"
             results.append(MonitoringResult("feature_shift", name, None, limit, "alert", len(rows), sentence))
+        elif name.lower() in calendar:
+            sentence = (
+                "a calendar feature is computed from prediction_time alone, so it follows the date and cannot drift"
+            )
+            results.append(MonitoringResult("feature_shift", name, None, None, "not applicable", len(rows), sentence))
         else:
-            results.append(_drift("feature_shift", rows[name], sketch, limit, limits.min_rows))
+            results.append(_drift("feature_shift", rows[name], sketch, limit, limits.min_rows, months))
     return results
 
 
@@ -83,9 +95,18 @@ def _changed_type(column: pd.Series, sketch: Sketch) -> bool:
     return is_text(column) != sketch.is_text and bool(column.notna().any())
 
 
-def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_rows: int) -> MonitoringResult:
-    """Judge the PSI of a column; variability that was usual within the reference is no drift."""
-    name, usual = str(column.name), sketch.usual_shift
+def _drift(
+    kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_rows: int, months: Collection[int] = ()
+) -> MonitoringResult:
+    """Judge the PSI of a column; variability that was usual within the reference is no drift.
+
+    A column whose windows always varied by more than `allowed` is compared with the same months of the reference, if it
+    has them.
+    """
+    name, usual, where = str(column.name), sketch.usual_shift, "the reference"
+    season = sketch.of_months(months, min_rows) if usual > allowed else None
+    if season is not None:
+        usual, where = sketch.seasonal_shift, "the same months of the reference"
     limit = max(allowed, usual)
 
     def unknown(rows: int, what: str) -> MonitoringResult:
@@ -93,16 +114,20 @@ def _drift(kind: str, column: pd.Series, sketch: Sketch, allowed: float, min_row
 
     if is_text(column) != sketch.is_text:  # every value is null, so the column has no type
         return unknown(0, "rows with a value")
-    found = compare_to_reference(column, sketch)
+    found = compare_to_reference(column, sketch, season)
     if min(found.rows, sketch.rows) < min_rows:
         if found.rows <= sketch.rows:
             return unknown(found.rows, "rows with a value")
         return unknown(sketch.rows, "rows with a value in the reference")
     drifted = found.index > limit
-    variability = f", and {usual:.2f} was usual in the reference" if usual > allowed else ""
-    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows; {allowed:g} is allowed{variability}"
+    applied = f"{allowed:g}"
+    if usual > allowed:
+        applied = f"{usual:.2f}, the variability of {where}, which exceeds {allowed:g}"
+    compared = f" compared with {where}" if season is not None else ""
+    sentence = f"PSI {found.index:.2f} over {found.rows:,} rows{compared}; the limit is {applied}"
     if drifted:
-        sentence += f"; {found.moved}; find the cause, and retrain if the drift stays"
+        moved = f"; {found.moved}" if found.moved else ""
+        sentence += f"{moved}; find the cause, and retrain if the drift stays"
     return MonitoringResult(kind, name, found.index, limit, "alert" if drifted else "ok", found.rows, sentence)
 
 
@@ -139,7 +164,7 @@ CHECKS = (
     _check(
         "feature_shift",
         retraining_helps=True,
-        compare=lambda days, reference: feature_drift(days.rows, reference, days.pipeline.monitoring),
+        compare=lambda days, reference: feature_drift(days.rows, reference, days.pipeline.monitoring, days.calendar),
     ),
     _check(
         "nulls",

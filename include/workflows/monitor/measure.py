@@ -14,6 +14,7 @@ from include.evaluation.metrics import Metric
 from include.evaluation.reference import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
 from include.features.build import compute_rows
+from include.features.lineage import column_lineage
 from include.features.prediction_runs import predicted_since, prediction_days
 from include.features.query import PREDICTION_TIME
 from include.registry.load_model import read_extra_file
@@ -22,7 +23,7 @@ from include.training.target import encode_target
 from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
 from include.workflows.monitor.checks import judge_days
 from include.workflows.monitor.plan import Window
-from include.workflows.monitor.report import monitoring_table, summary, worst_first
+from include.workflows.monitor.report import monitoring_lines, monitoring_table, outcome, summary, worst_first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,19 +38,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Raised where the same inputs give other results than before.
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 
 
 def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
     """Measure by a plan, publish the results as the day's rows, log them, and return a summary.
 
-    An alert is no failure. The same plan again publishes nothing new.
+    An alert is no failure; its lines in the log are warnings. The same plan again publishes nothing new.
 
     Returns
     -------
     dict
-        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `alerts` as `MonitoringResult.to_json`
-        returns them, and the `uri` of the table.
+        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `outcome` in one line, the `alerts` as
+        `MonitoringResult.to_json` returns them, and the `uri` of the table.
 
     Raises
     ------
@@ -66,17 +67,21 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
         moment=plan.moment,
     )
-    table, counts = monitoring_table(results), summary(results)
-    log.info("%s: %s; as of %s, compared to version %s", pipeline.name, counts, plan.as_of, version)
-    for line in table.splitlines():
-        log.info("%s", line)
-    log.info("%s: version %s of %s has these results", pipeline.name, published.version, uri)
+    alerts, outcome_line = (
+        [result for result in results if result.state == "alert"],
+        outcome(results, plan.as_of, version),
+    )
+    log.log(logging.WARNING if alerts else logging.INFO, "%s: %s", pipeline.name, outcome_line)
+    for is_alert, line in monitoring_lines(results):
+        log.log(logging.WARNING if is_alert else logging.INFO, "%s", line)
+    log.info("%s: version %s of the table %s has these results", pipeline.name, published.version, lake.table_name(uri))
     return {
         "as_of": plan.as_of.isoformat(),
         "version": version,
-        "table": table,
-        "summary": counts,
-        "alerts": [result.to_json() for result in results if result.state == "alert"],
+        "table": monitoring_table(results),
+        "summary": summary(results),
+        "outcome": outcome_line,
+        "alerts": [result.to_json() for result in alerts],
         "uri": uri,
     }
 
@@ -102,6 +107,7 @@ def measure_days(pipeline: Pipeline, plan: MonitoringPlan) -> MonitoredDays:
         metric=Metric.of(pipeline.training, plan.champion.threshold),
         labelled=_match_labels(pipeline, window, rows, own, reference.classes if reference else None),
         holdout=holdout_metric(pipeline.name, plan.champion.version),
+        calendar=frozenset(name for name, column in column_lineage(pipeline).columns.items() if column.calendar),
     )
 
 

@@ -1,4 +1,4 @@
-"""The monitor's results as a table of plain text, the worst first, for a task's log and a terminal."""
+"""The monitor's results as one line, and as a table of plain text, the worst first, for a log and a terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from include.workflows.monitor.checks import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from include.workflows.monitor.check import MonitoringResult
 
@@ -17,6 +18,8 @@ WIDTH = 100
 INDENT = " " * 9
 #: Results shown of each state but alert; the table in the lake has all.
 SHOWN = 40
+#: Alerts named in the one line about a run.
+NAMED = 3
 HEADINGS = ("state", "kind", "name", "value", "limit", "rows")
 
 
@@ -32,9 +35,15 @@ def worst_first(results: Sequence[MonitoringResult]) -> list[MonitoringResult]:
 
 
 def monitoring_table(results: Sequence[MonitoringResult]) -> str:
-    """Return one line a result, worst first, and below it the reason unless the state is ok.
+    """Return the table of results as text."""
+    return "\n".join(line for _, line in monitoring_lines(results))
 
-    A reason is not repeated on the next line. The table has all alerts, and the first results of the other states.
+
+def monitoring_lines(results: Sequence[MonitoringResult]) -> list[tuple[bool, str]]:
+    """Return the lines of the table of results, and whether each is about an alert.
+
+    There is one line a result, worst first, and below it the reason unless the state is ok. A reason is not repeated on
+    the next line. The table has all alerts, and the first results of the other states.
     """
     ordered, found = [], dict.fromkeys(get_args(State), 0)
     for result in worst_first(results):
@@ -44,23 +53,33 @@ def monitoring_table(results: Sequence[MonitoringResult]) -> str:
     cells = [HEADINGS, *(_cells(result) for result in ordered)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heading, *lines = ["  ".join(map(_align, row, widths, range(len(row)))).rstrip() for row in cells]
-    table, last = [heading], ""
+    table, last = [(False, heading)], ""
     for result, line in zip(ordered, lines, strict=True):
-        table.append(line)
+        of_result = [line]
         if result.state != "ok" and result.sentence != last:
             last = result.sentence
-            table += textwrap.wrap(last, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+            of_result += textwrap.wrap(last, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+        table += [(result.state == "alert", each) for each in of_result]
     more = [f"{count - SHOWN} {state}" for state, count in found.items() if state != "alert" and count > SHOWN]
     if more:
-        table.append(f"and {' and '.join(more)} more, which the table in the lake has")
-    return "\n".join(table)
+        table.append((False, f"and {' and '.join(more)} more, which the table in the lake has"))
+    return table
+
+
+def outcome(results: Sequence[MonitoringResult], as_of: date, version: int) -> str:
+    """Return the outcome of a run in one line, with the names of the worst alerts."""
+    alerts = [f"{result.kind} {result.name}" for result in worst_first(results) if result.state == "alert"]
+    named = alerts[:NAMED] + ([f"{len(alerts) - NAMED} more"] if len(alerts) > NAMED else [])
+    listed = f": {', '.join(named)}" if named else ""
+    return f"{summary(results)} as of {as_of} for version {version}{listed}"
 
 
 def summary(results: Sequence[MonitoringResult]) -> str:
-    """Return the number of results of each state."""
+    """Return the number of results of each state; what is not applicable is left out where there is none."""
     counts = {state: sum(result.state == state for result in results) for state in get_args(State)}
-    alerts = counts["alert"]
-    return f"{alerts} alert{'s' * (alerts != 1)}, {counts['unknown']} unknown, {counts['ok']} ok"
+    alerts, left_out = counts["alert"], counts["not applicable"]
+    counted = f"{alerts} alert{'s' * (alerts != 1)}, {counts['unknown']} unknown, {counts['ok']} ok"
+    return f"{counted}, {left_out} not applicable" if left_out else counted
 
 
 def _cells(result: MonitoringResult) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from include.core.errors import ScoringImpossible
 from include.core.json_document import JsonDocument
 from include.features.affected import defined_by, digest
 from include.features.prediction_runs import rows_to_predict
+from include.registry.pages import version_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +154,10 @@ def _table(pipeline: Pipeline, plan: ScoringPlan, predicted: pa.Table, result: S
         counts = predicted["predicted_class"].value_counts().to_pylist()
         shown = sorted(counts, key=lambda count: -count["counts"])[:SHOWN_CLASSES]
         lines["classes"] = ", ".join(f"{count['values']} {count['counts']:,}" for count in shown) or "none"
-    lines["table"] = f"{result.uri}, version {result.table_version}{unchanged}"
+    lines["table"] = f"{lake.table_name(result.uri)}, version {result.table_version}{unchanged}"
+    page = version_page(pipeline.name, champion.version)
+    if page:
+        lines["model"] = page
     width = max(map(len, lines))
     head = f"PREDICTED  {pipeline.name} as of {plan.as_of}"
     return "\n".join([head, "", *(f"{name:<{width}}  {value}" for name, value in lines.items())])

@@ -121,3 +121,31 @@ def test_a_column_without_a_value_has_no_index(empty: pd.Series) -> None:
 
     assert math.isnan(compare_to_reference(empty, kept).index)
     assert (kept.rows, kept.nulls) == (0, 2)
+
+
+def test_a_sketch_counts_each_month_and_leaves_a_window_out_of_its_own() -> None:
+    """Windows that differ within a month are far from the rest of it, and a part of a year has no season."""
+    column, month = pd.Series([1.0] * 300 + [2.0] * 300 + [1.0] * 600), np.repeat([6, 6, 7, 7], 300)
+    kept = sketch(column, np.repeat([3, 2, 1, 0], 300), min_rows=200, month=month)
+
+    assert {each: sum(counts) for each, counts in kept.by_month.items()} == {6: 600, 7: 600}
+    assert kept.seasonal_shift > 5
+    assert kept.seasonal_shift > kept.usual_shift
+    assert kept.of_months({6}, 1) is None
+    whole = Sketch(kept.bins, kept.counts, 0, None, 0.0, 0.0, {each: [each, 1] for each in range(1, 13)})
+    assert whole.of_months({12, 1}, 1) == [13, 2]
+    assert whole.of_months({12, 1}, 3) is None
+    assert whole.of_months(set(), 1) is None
+
+
+def test_counts_by_month_survive_json_and_an_earlier_release_has_none() -> None:
+    """JSON makes texts of the months; a reference without them is compared as a whole."""
+    kept = sketch(numbers(), np.zeros(ROWS, dtype="int64"), min_rows=1, month=np.arange(ROWS) % 12 + 1)
+    reference = Reference({"visitors": kept}, {}, 7)
+    fields = json.loads(json.dumps(reference.to_json()))
+
+    assert Reference.from_json(fields) == reference
+    for name in ("by_month", "seasonal_shift"):
+        del fields["features"]["visitors"][name]
+    earlier = Reference.from_json(fields).features["visitors"]
+    assert (earlier.of_months({1}, 1), earlier.counts) == (None, kept.counts)

@@ -133,6 +133,7 @@ def test_the_feature_page_is_beside_the_feature_table(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LAKE_URI", "memory://bucket/lake/")
 
     assert str(run_files.feature_page("shop")) == f"{lake.features_uri('shop')}.html"
+    assert str(run_files.feature_page_content("shop")) == f"{lake.features_uri('shop')}.page.json"
 
 
 def test_a_missing_package_of_a_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

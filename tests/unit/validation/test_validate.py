@@ -173,7 +173,7 @@ def test_the_log_names_the_address_of_the_page_where_airflow_shows_it(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080")
     validate_batch(load_pipeline("shop"), batch, run="nightly")
 
-    by_hand, nightly = [line for line in caplog.messages if "validation page: " in line]
+    by_hand, nightly = [line for line in caplog.messages if "Data Docs: " in line]
     assert by_hand.endswith(str(page_path("shop", "sales", "by-hand")))
     file = page_path("shop", "sales", "nightly").stem
     assert nightly.endswith(f": http://airflow.example:8080/nightshift/validations/shop/sales/{file}")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from include.config.monitoring import Monitoring
-from include.evaluation.reference import Reference, make_reference
+from include.evaluation.reference import Reference, day_numbers, make_reference
 from include.workflows.monitor.drift_checks import feature_drift, null_shares, prediction_drift
 
 if TYPE_CHECKING:
@@ -69,6 +69,66 @@ def test_a_seeded_drift_of_one_feature_is_the_only_alert(reference: Reference) -
     assert alert.value is not None
     assert alert.value > 0.25
     assert "the median is 114.5 and was 99.82" in alert.sentence
+
+
+def test_the_sentence_states_the_limit_that_was_applied(reference: Reference) -> None:
+    """A feature that always varied has a higher limit, and its sentence does not say that the configured one holds."""
+    results = {result.name: result for result in feature_drift(rows(7, seed=2), reference, LIMITS)}
+
+    assert results["season"].limit == pytest.approx(reference.features["season"].usual_shift)
+    assert f"; the limit is {results['season'].limit:.2f}, the variability of the ref" in results["season"].sentence
+    assert results["visitors"].sentence.endswith("; the limit is 0.25")
+
+
+def test_a_calendar_feature_is_left_out_with_its_reason(reference: Reference) -> None:
+    """November is no drift of the month. A feature that is gone is an alert all the same."""
+    november = rows(7, seed=2).assign(season=100.0)
+
+    assert states(feature_drift(november, reference, LIMITS))["feature_shift season"] == "alert"
+    results = {result.name: result for result in feature_drift(november, reference, LIMITS, {"season"})}
+    assert (results["season"].state, results["season"].limit) == ("not applicable", None)
+    assert "computed from prediction_time alone" in results["season"].sentence
+    assert results["visitors"].state == "ok"
+    gone = feature_drift(november.drop(columns="season"), reference, LIMITS, {"season"})
+    assert states(gone)["feature_shift season"] == "alert"
+
+
+def weather(first: str, days: int, seed: int, warmer: float = 0.0) -> pd.DataFrame:
+    """Return the temperature of some days, 50 rows each, which follows the season."""
+    times = pd.date_range(first, periods=days, freq="D").repeat(50)
+    yearly = -np.cos(2 * np.pi * times.day_of_year.to_numpy() / 365)
+    noise = np.random.default_rng(seed).normal(0, 3, len(times))
+    return pd.DataFrame({"temperature": 12 + 12 * yearly + noise + warmer, "prediction_time": times})
+
+
+def test_a_seasonal_feature_is_compared_with_the_same_months() -> None:
+    """A July like last July is ok, and one like last April is an alert, although April was part of the reference."""
+    learned = weather("2023-01-01", 365, seed=1)
+    days = day_numbers(learned["prediction_time"])
+    held = pd.DataFrame({"prediction": np.zeros(len(learned))})
+    reference = make_reference(learned[["temperature"]], held, (days, days), window_days=7, min_rows=200)
+
+    [same] = feature_drift(weather("2024-07-10", 7, seed=2), reference, LIMITS)
+    [colder] = feature_drift(weather("2024-07-10", 7, seed=2, warmer=-12), reference, LIMITS)
+
+    assert (same.state, colder.state) == ("ok", "alert")
+    assert same.limit is not None
+    assert same.limit < reference.features["temperature"].usual_shift / 2
+    assert "compared with the same months of the reference" in same.sentence
+    assert "; ;" not in colder.sentence
+
+
+def test_half_a_year_has_no_same_months() -> None:
+    """The feature is compared with all of the reference, whose variability is the limit."""
+    learned = weather("2023-07-01", 180, seed=1)
+    days = day_numbers(learned["prediction_time"])
+    held = pd.DataFrame({"prediction": np.zeros(len(learned))})
+    reference = make_reference(learned[["temperature"]], held, (days, days), window_days=7, min_rows=200)
+
+    [result] = feature_drift(weather("2023-12-20", 7, seed=2), reference, LIMITS)
+
+    assert result.limit == pytest.approx(reference.features["temperature"].usual_shift)
+    assert "the variability of the reference, which" in result.sentence
 
 
 def test_more_nulls_than_there_were_are_an_alert_and_fewer_are_none(reference: Reference) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from include.workflows.monitor.check import MonitoringResult as Result
-from include.workflows.monitor.report import SHOWN, monitoring_table, summary, worst_first
+from include.workflows.monitor.report import SHOWN, monitoring_lines, monitoring_table, outcome, summary, worst_first
 
 RESULTS = [
     Result("nulls", "visitors", 0.05, 0.15, "ok", 300, "5.0% of 300 rows are null"),
@@ -60,3 +62,26 @@ def test_the_states_are_counted() -> None:
     """One alert is an alert, and two are alerts."""
     assert summary(RESULTS) == "3 alerts, 2 unknown, 1 ok"
     assert summary(RESULTS[-1:]) == "1 alert, 0 unknown, 0 ok"
+    left_out = Result("feature_shift", "month", None, None, "not applicable", 300, "a calendar feature")
+    assert summary([left_out, *RESULTS]) == "3 alerts, 2 unknown, 1 ok, 1 not applicable"
+    assert worst_first([left_out, *RESULTS])[-1] == left_out
+
+
+def test_the_lines_of_an_alert_are_known_as_such() -> None:
+    """The log makes them warnings: the line of the result and its reason, and no other line."""
+    warned = [line for is_alert, line in monitoring_lines(RESULTS) if is_alert]
+
+    assert [line.split()[0] for line in warned[::2]] == ["alert"] * 3
+    assert warned[1] == "         mae 60.0000 over 300 rows is above gate.minimum"
+    assert len(warned) == 6
+
+
+def test_the_outcome_is_one_line_with_the_worst_alerts() -> None:
+    """It is the note of the run."""
+    more = [*RESULTS, Result("volume", "predictions", 0.9, 1.0, "alert", 300, "")]
+
+    assert outcome(RESULTS[:1], date(2024, 3, 20), 3) == "0 alerts, 0 unknown, 1 ok as of 2024-03-20 for version 3"
+    assert outcome(more, date(2024, 3, 20), 3) == (
+        "4 alerts, 2 unknown, 1 ok as of 2024-03-20 for version 3: volume predictions, metric mae, "
+        "feature_shift weekday, 1 more"
+    )
