@@ -25,8 +25,8 @@ class ScoreRowsOperator(PipelineStepOperator):
         from include.workflows.score.score import score_rows
 
         found = score_rows(pipeline, ScoringPlan.load(pipeline.name, context["dag_run"].run_id))
-        rows = f"{found['rows']:,} row{'s' * (found['rows'] != 1)}"
-        note_run(context, f"{rows} predicted as of {found['as_of']} with version {found['version']}")
+        rows = f"{found.rows:,} row{'s' * (found.rows != 1)}"
+        note_run(context, f"{rows} predicted as of {found.as_of} with version {found.version}")
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"as_of": found.as_of.isoformat()}
         return found
