@@ -30,6 +30,6 @@ def monitor(pipeline: str, as_of: datetime | None) -> None:
     with progress("measure_drift"):
         found = measure_drift(loaded, plan)
     console.print()
-    console.print(found["table"], markup=False, highlight=False, soft_wrap=True)
+    console.print(found.table, markup=False, highlight=False, soft_wrap=True)
     console.print()
-    console.print(f"{pipeline}: {found['outcome']}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{pipeline}: {found.outcome}", markup=False, highlight=False, soft_wrap=True)

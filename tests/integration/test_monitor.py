@@ -50,7 +50,7 @@ def take(pipeline: Pipeline, first: date, last: date) -> None:
 
 def found(pipeline: Pipeline, as_of: date | None = None, run_key: str = "night") -> dict[str, Any]:
     """Return what the monitor finds."""
-    return measure_drift(pipeline, plan_monitoring(pipeline, run_key, as_of))
+    return measure_drift(pipeline, plan_monitoring(pipeline, run_key, as_of)).to_json()
 
 
 def named(alerts: list[dict[str, Any]]) -> set[tuple[str, str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from include import lake
 from include.core.as_of import calendar_days, end_of, midnight
 from include.core.errors import LakeError, ScoringImpossible
+from include.core.json_document import JsonDocument
 from include.evaluation.metrics import Metric
 from include.evaluation.reference import REFERENCE, Reference, prediction_names
 from include.features.affected import defined_by, digest
@@ -20,7 +22,12 @@ from include.features.query import PREDICTION_TIME
 from include.registry.load_model import read_extra_file
 from include.registry.records.chain import read_all
 from include.training.target import encode_target
-from include.workflows.monitor.check import HoldoutMetric, LabelledPredictions, MonitoredDays
+from include.workflows.monitor.check import (
+    HoldoutMetric,
+    LabelledPredictions,
+    MonitoredDays,
+    MonitoringResult,
+)
 from include.workflows.monitor.checks import judge_days
 from include.workflows.monitor.plan import Window
 from include.workflows.monitor.report import monitoring_lines, monitoring_table, outcome, summary, worst_first
@@ -32,7 +39,6 @@ if TYPE_CHECKING:
 
     from include.config.pipeline import Pipeline
     from include.registry.champion import Champion
-    from include.workflows.monitor.check import MonitoringResult
     from include.workflows.monitor.plan import MonitoringPlan
 
 log = logging.getLogger(__name__)
@@ -41,16 +47,37 @@ log = logging.getLogger(__name__)
 CHECKS_VERSION = 3
 
 
-def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
+@dataclass(frozen=True)
+class MonitoringSummary(JsonDocument):
+    """What a monitoring run found and published.
+
+    Attributes
+    ----------
+    version
+        The champion's version.
+    table
+        All results as text, the worst first.
+    summary
+        The alerts in sentences, for a message.
+    outcome
+        The outcome in one line.
+    uri
+        The table of results.
+    """
+
+    as_of: date
+    version: int
+    table: str
+    summary: str
+    outcome: str
+    alerts: list[MonitoringResult]
+    uri: str
+
+
+def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> MonitoringSummary:
     """Measure by a plan, publish the results as the day's rows, log them, and return a summary.
 
     An alert is no failure; its lines in the log are warnings. The same plan again publishes nothing new.
-
-    Returns
-    -------
-    dict
-        `as_of`, the champion's `version`, the `table` as text, a `summary`, the `outcome` in one line, the `alerts` as
-        `MonitoringResult.to_json` returns them, and the `uri` of the table.
 
     Raises
     ------
@@ -67,23 +94,21 @@ def measure_drift(pipeline: Pipeline, plan: MonitoringPlan) -> dict[str, Any]:
         {"run_key": plan.run_key, "champion": version, "predictions": plan.predictions, "snapshot": plan.snapshot},
         moment=plan.moment,
     )
-    alerts, outcome_line = (
-        [result for result in results if result.state == "alert"],
-        outcome(results, plan.as_of, version),
-    )
+    alerts = [result for result in results if result.state == "alert"]
+    outcome_line = outcome(results, plan.as_of, version)
     log.log(logging.WARNING if alerts else logging.INFO, "%s: %s", pipeline.name, outcome_line)
     for is_alert, line in monitoring_lines(results):
         log.log(logging.WARNING if is_alert else logging.INFO, "%s", line)
     log.info("%s: version %s of the table %s has these results", pipeline.name, published.version, lake.table_name(uri))
-    return {
-        "as_of": plan.as_of.isoformat(),
-        "version": version,
-        "table": monitoring_table(results),
-        "summary": summary(results),
-        "outcome": outcome_line,
-        "alerts": [result.to_json() for result in alerts],
-        "uri": uri,
-    }
+    return MonitoringSummary(
+        as_of=plan.as_of,
+        version=version,
+        table=monitoring_table(results),
+        summary=summary(results),
+        outcome=outcome_line,
+        alerts=alerts,
+        uri=uri,
+    )
 
 
 def measure_days(pipeline: Pipeline, plan: MonitoringPlan) -> MonitoredDays:
