@@ -107,7 +107,7 @@ def _each_row(condition: Callable[[list[str], list[str], Arguments], str | None]
         meets = condition([value(name, types) for name in names], [types[name] for name in names], arguments)
         if meets is None:
             return None
-        judged = _judged_rows(expectation, names, types)
+        judged = conditions.judged_rows(expectation, names, types)
         unexpected = f"{judged} AND NOT coalesce({meets}, false)"
         return _rows_sql(expectation, unexpected, _struct(names), _filtered_rows(expectation, judged))
 
@@ -122,7 +122,7 @@ def _unique(expectation: Expectation, arguments: Arguments, types: dict[str, str
 
 def _compound_unique(expectation: Expectation, arguments: Arguments, types: dict[str, str]) -> ExpectationSql:
     names = arguments["column_list"]
-    judged = _judged_rows(expectation, names, types)
+    judged = conditions.judged_rows(expectation, names, types)
     keys = {name: value(name, types) for name in names}
     return _duplicates_sql(expectation, keys, judged, _struct(names), _filtered_rows(expectation, judged))
 
@@ -204,25 +204,8 @@ def _filtered_rows(expectation: Expectation, judged: str) -> dict[str, str]:
     return {f"{_map_metric(expectation)}.filtered_row_count": f"count(*) FILTER (WHERE {judged})"}
 
 
-def _judged_rows(expectation: Expectation, names: list[str], types: dict[str, str]) -> str:
-    """Return the condition of a row that is judged, which depends on the columns that are null in it."""
-    ignored = expectation.dict()["ignore_row_if"]
-    not_null = [f"({value(name, types)}) IS NOT NULL" for name in names]
-    if ignored in ("never", "neither"):
-        return "true"
-    return "(" + (" AND " if ignored.startswith(("any", "either")) else " OR ").join(not_null) + ")"
-
-
 def _struct(names: list[str]) -> str:
     return f"{{{', '.join(f'{literal(name)}: {identifier(name)}' for name in names)}}}"
-
-
-def _is_number_or_time(kind: str) -> bool:
-    return conditions.is_number(kind) or conditions.is_time(kind)
-
-
-def _is_countable(kind: str) -> bool:
-    return _is_number_or_time(kind) or kind in ("VARCHAR", "BOOLEAN")
 
 
 #: The expectations that DuckDB counts, by their name.
@@ -243,8 +226,8 @@ MAKERS: dict[str, Maker] = {
     "expect_multicolumn_values_to_be_equal": _each_row(conditions.equal),
     "expect_multicolumn_sum_to_equal": _each_row(conditions.sum_equals),
     "expect_select_column_values_to_be_unique_within_record": _each_row(conditions.all_different),
-    "expect_column_max_to_be_between": _column_metric("column.max", "max({0})", _is_number_or_time),
-    "expect_column_min_to_be_between": _column_metric("column.min", "min({0})", _is_number_or_time),
+    "expect_column_max_to_be_between": _column_metric("column.max", "max({0})", conditions.is_number_or_time),
+    "expect_column_min_to_be_between": _column_metric("column.min", "min({0})", conditions.is_number_or_time),
     "expect_column_mean_to_be_between": _column_metric("column.mean", "avg({0})", conditions.is_number),
     "expect_column_median_to_be_between": _column_metric("column.median", "median({0})", conditions.is_number),
     "expect_column_sum_to_be_between": _sum,
@@ -252,12 +235,12 @@ MAKERS: dict[str, Maker] = {
         "column.standard_deviation", "stddev_samp({0})", conditions.is_number
     ),
     "expect_column_unique_value_count_to_be_between": _column_metric(
-        "column.distinct_values.count", "count(DISTINCT {0})", _is_countable, typed_bounds=False
+        "column.distinct_values.count", "count(DISTINCT {0})", conditions.is_countable, typed_bounds=False
     ),
     "expect_column_proportion_of_unique_values_to_be_between": _column_metric(
         "column.unique_proportion",
         "coalesce(count(DISTINCT {0}) / nullif(count({0}), 0), 0)",
-        _is_countable,
+        conditions.is_countable,
         typed_bounds=False,
     ),
     "expect_table_row_count_to_be_between": _row_count,

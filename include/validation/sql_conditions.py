@@ -11,9 +11,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from include.core.sql_text import literal, literals
-from include.profiling.rows import INTEGERS, NUMBERS
+from include.profiling.rows import INTEGERS, NUMBERS, value
 
 if TYPE_CHECKING:
+    from great_expectations.expectations.expectation import Expectation
+
     from include.validation.arguments import Arguments
 
 
@@ -150,3 +152,22 @@ def _common_pattern(pattern: str) -> str | None:
     if any(character.isalnum() for character in escaped) or body.endswith("\\"):
         return None
     return f"{body}\\n?\\z" if ends else body
+
+
+def judged_rows(expectation: Expectation, names: list[str], types: dict[str, str]) -> str:
+    """Return the condition of a row that is judged, which depends on the columns that are null in it."""
+    ignored = expectation.dict()["ignore_row_if"]
+    not_null = [f"({value(name, types)}) IS NOT NULL" for name in names]
+    if ignored in ("never", "neither"):
+        return "true"
+    return "(" + (" AND " if ignored.startswith(("any", "either")) else " OR ").join(not_null) + ")"
+
+
+def is_number_or_time(kind: str) -> bool:
+    """Return whether values of a type of DuckDB are numbers or times."""
+    return is_number(kind) or is_time(kind)
+
+
+def is_countable(kind: str) -> bool:
+    """Return whether DuckDB and pandas count the same distinct values of a type."""
+    return is_number_or_time(kind) or kind in ("VARCHAR", "BOOLEAN")
