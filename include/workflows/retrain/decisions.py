@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from include.registry.records.record import Kind
 
 
+def check_promotable(pipeline: Pipeline, version: int) -> None:
+    """Refuse a version that cannot become the champion; see `include.registry.promotion`."""
+    from include.registry import promotion
+
+    promotion.check_promotable(pipeline.name, version, trusted=trusted_of(pipeline.training))
+
+
 def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> ChampionChange:
     """Make a version the champion whatever its verdict, and record it; see `include.registry.promotion`."""
     from include.registry import promotion

@@ -39,6 +39,7 @@ def asked(shop: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
         monkeypatch.setattr(promotion, name, called)
 
+    answer("check_promotable", None)
     answer("promote", ChampionChange("shop", 1, 2, None))
     answer("rollback", ChampionChange("shop", 2, 1, HELD))
     answer("hold", ChampionChange("shop", 2, 2, HELD))
@@ -146,7 +147,7 @@ def test_a_refused_decision_is_one_sentence_without_a_record(shop: Path, monkeyp
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise ModelRefused("shop has no version 7 in MLflow; there are 1, 2")
 
-    monkeypatch.setattr(promotion, "promote", refuse)
+    monkeypatch.setattr(promotion, "check_promotable", refuse)
 
     result = call("promote", "shop", "--version", "7", *BECAUSE)
 

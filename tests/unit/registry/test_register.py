@@ -57,7 +57,11 @@ def test_a_promoted_model_is_the_champion(shop_model: Shop, client: MlflowClient
     assert run.data.tags["nightshift.owner"] == "shop-team"
     assert run.data.metrics == {"holdout.mae": 4.5, "baseline.mae": 9.25}
     assert run.data.params == {"family": "linear", "strength": "1.0"}
-    assert {each.path for each in client.list_artifacts(run.info.run_id)} == {"verdict.txt", "plan.json"}
+    assert {each.path for each in client.list_artifacts(run.info.run_id)} == {
+        "verdict.txt",
+        "plan.json",
+        "evidence.json",
+    }
 
 
 def test_the_champion_predicts_what_the_challenger_did(shop_model: Shop) -> None:
