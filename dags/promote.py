@@ -1,8 +1,10 @@
 """Promote by hand: make a version the champion that the gate did not promote, if a second user approves.
 
-Trigger this DAG with the version and a reason. A user other than the one who triggered it then approves or rejects
-the promotion under Required Actions; no answer in time counts as a rejection. The task verifies the version's files
-and loads the model before it changes the champion. The record names who asked, who approved and why. A hold on
+Trigger this DAG with the version and a reason. The first task verifies the version's evidence and files, and loads the
+model, before it asks. A user other than the one who triggered it then approves or rejects the promotion under Required
+Actions: one of `approval.approvers` of pipeline.yaml, if it names any. No answer in time counts as a rejection, and
+an approval by the user who asked is not taken: the question stays open. The files are verified again before the
+champion changes. The record names who asked, who approved and why. A hold on
 automatic promotion stays in force.
 """
 
@@ -50,6 +52,7 @@ def promote_dag(name: str, pipeline: Pipeline) -> DAG:
     ) as dag:
         ask = AskAnotherOperator(
             task_id=task_ids.ASK_ANOTHER,
+            pipeline=name,
             subject=f"{name}: may version {{{{ params.version }}}} become the champion?",
             body="{{ dag_run.triggering_user_name }} asks to promote version {{ params.version }}, whatever the "
             "gate decided: {{ params.reason }}\n\nThe user who asked cannot approve.",

@@ -36,7 +36,9 @@ def promote(pipeline: str, version: int, reason: str, by: str) -> None:
     """
     from include.workflows.retrain import decisions
 
-    _show(decisions.promote(loader.load_pipeline(pipeline), version, reason=reason, by=by))
+    loaded = loader.load_pipeline(pipeline)
+    decisions.check_promotable(loaded, version)
+    _show(decisions.promote(loaded, version, reason=reason, by=by))
 
 
 @click.command()

@@ -52,7 +52,12 @@ def pin_day(pipeline: Pipeline, as_of: date | None, *, needed_by: str, instead: 
     """
     through = published_through(pipeline)
     snapshot = pin_snapshot(pipeline)  # afterwards, so that it holds what `through` promises
-    if through is None or (as_of and as_of > through):
+    if through is None:
+        raise NotIngested(
+            f"{pipeline.name}: no daily source has a published day, and {needed_by} needs one; run the DAG "
+            f"{pipeline.name}.ingest for the days that you have, then start this run again"
+        )
+    if as_of and as_of > through:
         raise NotIngested(
             f"{pipeline.name}: the lake holds every source up to {through}, but {needed_by} needs {as_of}; run the DAG "
             f"{pipeline.name}.ingest for the days between, or {instead} as of {through} or earlier"

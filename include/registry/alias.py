@@ -84,8 +84,8 @@ def move_champion(client: MlflowClient, lease: Lease, name: str, version: int, *
             "the same time; run this task again"
         )
     drop_older_challenger(client, lease, name, after)
-    was = f"version {before.champion}" if before.champion else "none"
-    log.info("%s: version %s is now the champion; the champion before was %s", name, version, was)
+    was = f"in place of version {before.champion}" if before.champion else "the first one"
+    log.info("%s: version %s is now the champion, %s", name, version, was)
 
 
 def drop_older_challenger(client: MlflowClient, lease: Lease, name: str, now: AliasTargets) -> None:

@@ -19,7 +19,8 @@ from include.registry.champion import find_version, get_version
 from include.registry.client import mlflow_client
 from include.registry.lease import champion_lease
 from include.registry.load_model import load_champion
-from include.registry.verification import refuse_unless_recorded
+from include.registry.records.chain import head
+from include.registry.verification import champion_note, refuse_unless_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from include.registry.lease import Lease
+    from include.registry.records.record import Record
 
 log = logging.getLogger(__name__)
 
 #: Tag of a registered model with a hold as JSON.
 HOLD = "nightshift.hold"
+#: The file in a version's run that its verdict rests on.
+EVIDENCE = "evidence.json"
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,28 @@ def promote(name: str, version: int, *, reason: str, by: str, trusted: Collectio
                 move_champion(client, lease, name, version)
             log.info("%s: %s promoted version %s: %s", name, by, version, reason)
             return ChampionChange(name, now.champion, version, read_hold(client, name))
+
+
+def check_promotable(name: str, version: int, *, trusted: Collection[str] = ()) -> None:
+    """Refuse a version that cannot become the champion, before anybody is asked to approve it.
+
+    Raises
+    ------
+    ModelRefused
+        If there is no such version, it is the champion already, its evidence is not in MLflow, or its files are not
+        those that were registered.
+    """
+    with mlflow_client(f"checking version {version} of {name}") as client:
+        found = get_version(client, name, version)
+        if alias_targets(client, name).champion == version and champion_note(name, version, _last_record(name)) is None:
+            raise ModelRefused(f"{name}: version {version} is the champion already; nothing was changed")
+        evidence = found.run_id and any(each.path == EVIDENCE for each in client.list_artifacts(found.run_id))
+    if not evidence:
+        raise ModelRefused(
+            f"{name}: the evidence of version {version} is not in MLflow, so nobody can judge it; restore the "
+            f"artifacts of its run, or promote another version"
+        )
+    _check_loadable(name, version, trusted)
 
 
 def rollback(
@@ -207,6 +233,11 @@ def _write_hold(client: MlflowClient, lease: Lease, name: str, held: Hold) -> No
 def _refuse_unregistered(client: MlflowClient, name: str) -> None:
     if name not in {each.name for each in client.search_registered_models(f"name = '{name}'")}:
         raise ModelRefused(f"{name} has no registered version in MLflow to hold; run the DAG {name}.retrain once")
+
+
+def _last_record(name: str) -> list[Record]:
+    last = head(name)
+    return [last] if last else []
 
 
 def _check_loadable(name: str, version: int, trusted: Collection[str]) -> None:

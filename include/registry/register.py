@@ -208,6 +208,14 @@ def _delete_unregistered(client: MlflowClient, lease: Lease, run_id: str, record
             client.delete_logged_model(stale.model_id)
 
 
+def _overtaken(champion: int | None, expected: int | None) -> str:
+    """Return which version is the champion in place of the one that a run compared to."""
+    if champion is None:
+        return f"version {expected}, which this run compared to, is no longer the champion, and no version is"
+    compared = f"compared to version {expected}" if expected else "found no champion"
+    return f"version {champion} has become the champion since this run {compared}"
+
+
 def _move_alias(
     client: MlflowClient,
     lease: Lease,
@@ -226,11 +234,7 @@ def _move_alias(
     if promote:
         hold = read_hold(client, record.name)
         if now.champion != expected_champion:
-            note = (
-                f"not promoted: {f'version {now.champion} has become' if now.champion else 'no version is'} the "
-                "champion since this run compared to "
-                f"{f'version {expected_champion}' if expected_champion else 'none'}; start a new run"
-            )
+            note = f"not promoted: {_overtaken(now.champion, expected_champion)}; start a new run"
         elif hold:
             note = f"not promoted: {hold.note(record.name)}"
     if promote and not note:

@@ -12,6 +12,7 @@ from include.evaluation.metrics import Metric
 from include.training import studies, trial_storage, trials
 from include.training.allocation import next_family, trial_share
 from include.training.run_trial import TrialLimits, check_results, fit_folds, mean_score
+from include.training.trial_log import TrialLog
 from include.training.tuning_result import TuningResult
 from include.training.work_clock import WorkClock
 
@@ -84,6 +85,8 @@ class Search:
         for study in self.studies.values():
             studies.give_up(study, worker)
         left = math.inf if self.training.deterministic else self._seconds_left(seconds, worker)
+        trial_log = TrialLog(self.pipeline.name, self.training.metric)
+        trial_log.begin(list(self.candidates), left)
         while left > 0 or not self._has_result():
             progress = self._progress()
             family = next_family(progress)
@@ -91,7 +94,11 @@ class Search:
                 break
             [max_trial_seconds] = [each.max_trial_seconds for each in progress if each.family == family]
             share = math.inf if math.isinf(left) else trial_share(seconds, len(progress), max_trial_seconds)
-            left -= self._run_trial(family, folds, worker, left, share / len(folds.folds), keep)
+            trial, worked = self._run_trial(family, folds, worker, left, share / len(folds.folds), keep)
+            left -= worked
+            if trials.has_ended(trial):
+                trial_log.trial(trials.trial_result(trial), family, self._leader(), left)
+        trial_log.end()
 
     def is_over(self, seconds: float, worker: int) -> bool:
         """Return whether the search has a result, and this worker has no seconds left or no family a trial.
@@ -139,8 +146,8 @@ class Search:
         left: float,
         fold_seconds: float,
         keep: Callable[[str, int, np.ndarray], None],
-    ) -> float:
-        """Run one trial of a family, record the outcome in its study, and return the seconds of work.
+    ) -> tuple[optuna.trial.FrozenTrial, float]:
+        """Run one trial of a family, record the outcome in its study, and return it with the seconds of work.
 
         Boosting stops a fold's fit after `fold_seconds`, or when no seconds are `left`.
         """
@@ -153,7 +160,7 @@ class Search:
         trial = studies.ask(study, self.training.seed, worker, workers, first, max_rows)
         if trial.number >= self._limit(family):  # a parallel task began the last one at the same time
             studies.decline(study, trial)
-            return clock.seconds
+            return study.trials[trial.number], clock.seconds
         # the search needs a result, so the first trial is finished however long it takes
         has_result = self._has_result()
         limits = TrialLimits(left if has_result else math.inf, fold_seconds, may_prune=has_result)
@@ -161,15 +168,19 @@ class Search:
         if state == TrialState.COMPLETE:
             state = check_results(trial, candidate, results, self.training.metric)
         if state != TrialState.COMPLETE:
-            study.tell(trial, state=state, skip_if_finished=True)
-            return clock.seconds
+            return study.tell(trial, state=state, skip_if_finished=True), clock.seconds
         mean = mean_score(results)
         best = studies.best_trial(study, self.sign)
         # the first of equal trials counts, and a parallel task may begin one earlier and report it later
         if best is None or (self.sign * mean, -trial.number) > (self.sign * trials.score_of(best), -best.number):
             keep(family, trial.number, np.concatenate([each.predictions for each in results]))
-        study.tell(trial, mean, skip_if_finished=True)
-        return clock.seconds
+        return study.tell(trial, mean, skip_if_finished=True), clock.seconds
+
+    def _leader(self) -> tuple[str, float] | None:
+        """Return family and score of the best trial so far."""
+        found = [(family, studies.best_trial(study, self.sign)) for family, study in self.studies.items()]
+        scores = [(family, trials.score_of(best)) for family, best in found if best is not None]
+        return max(scores, key=lambda each: self.sign * each[1], default=None)
 
     def _seconds_left(self, seconds: float, worker: int) -> float:
         return seconds - sum(studies.seconds_spent_by(study, worker) for study in self.studies.values())

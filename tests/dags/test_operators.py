@@ -12,19 +12,29 @@ from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
 from include import lake
 from include.core import settings
-from include.core.errors import ConfigError, NightshiftError, SchemaMismatch, SourceEmpty, TrackingUnavailable
+from include.core.errors import (
+    ConfigError,
+    ModelRefused,
+    NightshiftError,
+    SchemaMismatch,
+    SourceEmpty,
+    TrackingUnavailable,
+)
+from plugins.operators import promote_version
 from plugins.operators.ask_retraining import AskRetrainingOperator
 from plugins.operators.change_champion import ChangeChampionOperator
 from plugins.operators.confirm_no_alerts import ConfirmNoAlertsOperator
 from plugins.operators.extract_source import days_of_run
+from plugins.operators.promote_version import AskAnotherOperator
 from plugins.operators.retraining_step import DOCUMENTATION, RetrainingStepOperator
 from plugins.operators.step import PipelineStepOperator
 from plugins.operators.validate_batch import ValidateBatchOperator
 from plugins.retries import ServiceAway
+from tests import factories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -302,6 +312,100 @@ def test_a_version_is_refused_where_the_decision_takes_none(shop: Path, decision
 
     with pytest.raises(AirflowFailException, match=rf"the form names version 3, and {decision} takes no version"):
         operator.execute(asked)
+
+
+class TestAskAnother:
+    """A promotion by hand needs the approval of another user."""
+
+    NOW = datetime.now(UTC)
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> Mock:
+        """Stand in for the calls to Airflow; return the one that opens the question."""
+        opened = Mock()
+        monkeypatch.setattr(promote_version, "upsert_hitl_detail", opened)
+        monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", opened)
+        return opened
+
+    @pytest.fixture
+    def checked(self, monkeypatch: pytest.MonkeyPatch) -> Mock:
+        """Stand in for the check of the version, which accepts any."""
+        check = Mock()
+        monkeypatch.setattr("include.workflows.retrain.decisions.check_promotable", check)
+        return check
+
+    def _operator(self) -> AskAnotherOperator:
+        return AskAnotherOperator(
+            task_id="ask_another", pipeline="shop", subject="may it?", response_timeout=timedelta(hours=12)
+        )
+
+    def _context(self, started: datetime = NOW) -> Any:
+        run = SimpleNamespace(triggering_user_name="ada", start_date=started)
+        task = SimpleNamespace(id="1")
+        return {"params": {"version": 99}, "dag_run": run, "ti": task, "task_instance": task}
+
+    def _event(self, option: str, by: str | None) -> dict[str, Any]:
+        person = {"id": by, "name": by} if by else None
+        return {
+            "chosen_options": [option],
+            "params_input": {},
+            "responded_at": self.NOW,
+            "responded_by_user": person,
+        }
+
+    def test_nobody_is_asked_about_a_version_that_cannot_be_promoted(
+        self, shop: Path, asked: Mock, checked: Mock
+    ) -> None:
+        """Version 99 does not exist: the run fails at once, with the sentence of the check."""
+        checked.side_effect = ModelRefused("shop has no version 99 in MLflow; there are 1, 2")
+
+        with pytest.raises(AirflowFailException, match="shop has no version 99 in MLflow; there are 1, 2"):
+            self._operator().execute(self._context())
+        asked.assert_not_called()
+
+    def test_an_approval_by_the_asker_keeps_the_question_open(
+        self, asked: Mock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Their answer is discarded, the log says why, and others have the rest of the time."""
+        context = self._context(started=self.NOW - timedelta(hours=2))
+
+        with pytest.raises(TaskAwaitingInput) as parked:
+            self._operator().execute_complete(context, self._event("Approve", "ada"))
+
+        assert asked.call_args.kwargs["ti_id"] == "1"
+        assert parked.value.method_name == "execute_complete"
+        assert timedelta(hours=9, minutes=50) < parked.value.timeout <= timedelta(hours=10)
+        assert "The approval by ada was not taken: ada asked for this promotion" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("option", "by"), [("Approve", "bo"), ("Reject", "ada"), ("Reject", None)])
+    def test_other_answers_are_taken(self, option: str, by: str | None, asked: Mock) -> None:
+        """Another user approves, the asker withdraws, and no answer in time is a rejection."""
+        answer = self._operator().execute_complete(self._context(), self._event(option, by))
+
+        assert answer["chosen_options"] == [option]
+        asked.assert_not_called()
+
+    @pytest.mark.parametrize(
+        ("approvers", "assigned"), [("[]", None), ("[ada, bo]", ["bo"])], ids=["everyone", "two approvers"]
+    )
+    def test_the_asker_is_not_among_the_users_who_may_answer(
+        self, approvers: str, assigned: list[str] | None, shop: Path, asked: Mock, checked: Mock
+    ) -> None:
+        """Airflow refuses the answer of a user who is not assigned, before the task gets it."""
+        factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + f"approval: {{approvers: {approvers}}}\n")
+
+        with pytest.raises(TaskAwaitingInput):
+            self._operator().execute(self._context())
+
+        users = asked.call_args.kwargs["assigned_users"]
+        assert (users and [user["id"] for user in users]) == assigned
+
+    def test_a_question_that_nobody_may_answer_is_not_asked(self, shop: Path, asked: Mock, checked: Mock) -> None:
+        """The asker is the only approver."""
+        factories.write_shop(shop.parent, pipeline=factories.SHOP_YAML + "approval: {approvers: [ada]}\n")
+
+        with pytest.raises(AirflowFailException, match="ada asks for this promotion and is the only user in approval"):
+            self._operator().execute(self._context())
 
 
 def test_a_step_that_a_signal_ends_logs_its_place_in_the_code() -> None:

@@ -58,7 +58,7 @@ def test_a_night_with_an_object_store(stack: Stack) -> None:
     run_id = stack.start_run("ingest", start=str(FIRST), end=str(LAST_INGESTED))
     stack.forget_scheduled("ingest")
     assert stack.wait_run("ingest", run_id) == "success"
-    run_id = stack.start_run("retrain", as_of="2013-03-20", tuning_seconds=8)
+    run_id = stack.start_run("retrain", as_of="2013-03-20", tuning_seconds=30)
     assert stack.wait_run("retrain", run_id) == "success"
 
     assert_promises(stack, run_id)

@@ -67,8 +67,7 @@ def test_the_verdict_of_the_page_is_the_text_of_an_email() -> None:
         champion=None,
         baseline=Opponent("prior", {name: float(value) for name, _, _, value in rows}, None),
     )
-    reason = shown.splitlines()[0].removesuffix(".")
-    outcome = "PROMOTED: version 1 is the first champion"
+    outcome, _, reason, *_ = (line.removesuffix(".") for line in shown.splitlines())
     summary = {
         "verdict": "promote",
         "outcome": outcome,

@@ -65,7 +65,11 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> Evidence:
         needed_days=2 * training.gap_days + training.holdout_days,
     )
     metric = Metric.of(training, challenger.threshold)
+    if plan.champion:
+        log.info("%s: loads the champion, version %s", pipeline.name, plan.champion.version)
     champion = _champion(pipeline, plan)
+    against = f"the champion, version {plan.champion.version}, and the baseline" if plan.champion else "the baseline"
+    log.info("%s: measures the challenger and %s on %s held-out rows", pipeline.name, against, f"{len(rows):,}")
     with files.challenger_copy(plan) as path:
         model = load_model(path, challenger.sha256, trusted_of(training))
         evidence = measure_evidence(
@@ -78,8 +82,15 @@ def evaluate(pipeline: Pipeline, plan: RunPlan) -> Evidence:
             _search(pipeline, plan),
         )
     run_files.write_json(files.folder(plan) / "evidence.json", evidence.to_json())
+    log.info(
+        "%s: measures the importance of %s features, for at most %s s",
+        pipeline.name,
+        len(chosen.features),
+        IMPORTANCE_SECONDS,
+    )
     importance = _importance(pipeline, model, rows, holdout.y, challenger)
     run_files.write_json(files.folder(plan) / "importance.json", [each.to_json() for each in importance])
+    log.info("%s: explains predictions, and writes the curves and the reference for monitoring", pipeline.name)
     write_explanations(pipeline, plan, model, champion, holdout, frame.iloc[split.train], metric)
     write_exports(pipeline, plan, model, rows, classes)
     write_reference(pipeline, plan, model, frame.iloc[split.train], rows)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from include.registry.records.record import Kind
 
 
+def check_promotable(pipeline: Pipeline, version: int) -> None:
+    """Refuse a version that cannot become the champion; see `include.registry.promotion`."""
+    from include.registry import promotion
+
+    promotion.check_promotable(pipeline.name, version, trusted=trusted_of(pipeline.training))
+
+
 def promote(pipeline: Pipeline, version: int, *, reason: str, by: str, approver: str | None = None) -> ChampionChange:
     """Make a version the champion whatever its verdict, and record it; see `include.registry.promotion`."""
     from include.registry import promotion
@@ -56,11 +63,18 @@ def release(pipeline: Pipeline, *, by: str, reason: str = "") -> tuple[ChampionC
 
 def describe_change(change: ChampionChange) -> list[str]:
     """Return which version was the champion, which is now, and the hold in force, in sentences."""
-    before, after = (f"version {each}" if each else "none" for each in (change.before, change.after))
-    lines = [f"{change.pipeline}: the champion was {before} and is {after}"]
+    lines = [f"{change.pipeline}: {_champion_change(change.before, change.after)}"]
     if change.hold:
         lines.append(f"{change.pipeline}: automatic promotion is {change.hold.note(change.pipeline)}")
     return lines
+
+
+def _champion_change(before: int | None, after: int | None) -> str:
+    if before == after:
+        return f"the champion is still version {after}" if after else "there is still no champion"
+    if before is None:
+        return f"version {after} is the champion; there was none before"
+    return f"the champion was version {before} and is {f'version {after}' if after else 'none'}"
 
 
 def _record_change(kind: Kind, change: ChampionChange, by: str, reason: str, more: JsonObject | None = None) -> None:

@@ -43,6 +43,7 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, float 
     from include.evaluation.metrics import Metric
     from include.training.check import check_trainable
     from include.training.folds import Folds
+    from include.training.tuning_result import format_unfinished
 
     digest = files.made_from(pipeline, plan)
     search = _open_search(pipeline, plan, digest)
@@ -73,7 +74,8 @@ def tune(pipeline: Pipeline, plan: RunPlan, worker: int = 0) -> dict[str, float 
         log.info("%s: waits for the results of other tasks; no trial is left for this one", plan.pipeline)
         return {}
     results = search.results()
-    _log_results(pipeline, results)
+    if unfinished := format_unfinished(results):
+        log.warning("%s: %s", pipeline.name, unfinished)
     return {family: result.score for family, result in results.items()}
 
 

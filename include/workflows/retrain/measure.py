@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from include.evaluation.refits import Refits
     from include.evaluation.search import SearchProgress
     from include.evaluation.signature import Kind
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ def measure_evidence(
         classes=classes,
     )
     metric = Metric.of(training, evidence.challenger.threshold)
+    _log_metric(evidence)
+    log.info("%s: measures speed, slices, groups, calibration, drift and robustness, and loads the file", pipeline.name)
     columns = feature_columns(pipeline, frame).among(challenger.features)
     operation = measure_operation(predicted, frame, challenger.path.stat().st_size)  # before anything runs beside it
     with ThreadPoolExecutor(1) as executor:
@@ -216,6 +221,18 @@ def measure_evidence(
             labels=labels,
             search=search,
         )
+
+
+def _log_metric(evidence: Evidence) -> None:
+    """Log the gate's metric of each model, before the longer measurements."""
+    from include.gate.report import format_value
+
+    others = {"champion": evidence.champion, "baseline": evidence.baseline}
+    values = [
+        f"{name} {format_value((each.metrics or {}).get(evidence.metric))}" for name, each in others.items() if each
+    ]
+    ours = format_value(evidence.challenger.metrics.get(evidence.metric))
+    log.info("%s: %s of the challenger is %s (%s)", evidence.pipeline, evidence.metric, ours, ", ".join(values))
 
 
 def _predict_by_champion(

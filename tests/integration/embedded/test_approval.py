@@ -114,22 +114,45 @@ def test_a_promotion_waits_for_its_answer(airflow: Airflow, approved: str) -> No
     assert verify("shop") == []
 
 
-def test_nobody_is_asked_where_nothing_is_promoted(airflow: Airflow, approved: str) -> None:
-    """A tie keeps the champion and ends the run without a question."""
+@pytest.fixture(scope="module")
+def tied(airflow: Airflow, approved: str) -> str:
+    """Retrain as of the same day, which is a tie and registers version 2, and return the run."""
     run = airflow.started(RETRAIN, {"as_of": "2024-03-20"})
-
     assert airflow.ended(RETRAIN, run) == ["success"]
-    assert airflow.client.result(RETRAIN, run, "summarize_run")["verdict"] != "promote"
+    return run
 
 
-def test_nobody_approves_their_own_promotion(airflow: Airflow, approved: str) -> None:
-    """Who asks for a promotion by hand cannot answer: the run fails, and the champion stays."""
+def test_nobody_is_asked_where_nothing_is_promoted(airflow: Airflow, tied: str) -> None:
+    """A tie keeps the champion and ends the run without a question."""
+    summary = airflow.client.result(RETRAIN, tied, "summarize_run")
+
+    assert summary["verdict"] != "promote"
+    assert summary["outcome"].startswith("NOT PROMOTED: ")
+
+
+def test_nobody_is_asked_about_a_version_that_does_not_exist(airflow: Airflow, approved: str) -> None:
+    """Version 99 was accepted, and its approval awaited for twelve hours."""
+    run = airflow.started("shop.promote", {"version": 99, "reason": "I like it"})
+
+    assert airflow.ended("shop.promote", run) == ["failed"]
+
+
+def test_nobody_approves_their_own_promotion(airflow: Airflow, tied: str) -> None:
+    """The approval by who asked is not taken: the question is asked again, and the asker can withdraw it."""
+    path = "dags/shop.promote/dagRuns/{}/taskInstances/ask_another"
     run = airflow.started("shop.promote", {"version": 2, "reason": "I like it"})
     asked = question(airflow, "shop.promote", run, "ask_another")
     answer(airflow, "shop.promote", run, "ask_another", "Approve")
 
+    def asked_again() -> bool:
+        waits = airflow.call("GET", path.format(run)).json()["state"] == "awaiting_input"
+        detail = airflow.call("GET", f"{path.format(run)}/-1/hitlDetails").json()
+        return waits and not detail["response_received"]
+
     assert f"{ADMIN} asks to promote version 2" in asked["body"]
-    assert airflow.ended("shop.promote", run) == ["failed"]
+    wait_for("the question, open again", asked_again)
+    answer(airflow, "shop.promote", run, "ask_another", "Reject")
+    assert airflow.ended("shop.promote", run) == ["success"]
     champion = find_champion("shop")
     assert champion is not None
     assert champion.version == 1

@@ -39,6 +39,7 @@ def asked(shop: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
         monkeypatch.setattr(promotion, name, called)
 
+    answer("check_promotable", None)
     answer("promote", ChampionChange("shop", 1, 2, None))
     answer("rollback", ChampionChange("shop", 2, 1, HELD))
     answer("hold", ChampionChange("shop", 2, 2, HELD))
@@ -67,11 +68,10 @@ HOLDS = (
             "rollback",
             (2, 1),
         ),
-        (("hold", "shop", *BECAUSE), f"shop: the champion was version 2 and is version 2\n{HOLDS}", "hold", (2, 2)),
+        (("hold", "shop", *BECAUSE), f"shop: the champion is still version 2\n{HOLDS}", "hold", (2, 2)),
         (
             ("release", "shop", "--by", "ada"),
-            "shop: released the hold of ada since 2024-03-21T08:00:00+00:00\n"
-            "shop: the champion was version 2 and is version 2\n",
+            "shop: released the hold of ada since 2024-03-21T08:00:00+00:00\nshop: the champion is still version 2\n",
             "release",
             (2, 2),
         ),
@@ -116,7 +116,7 @@ def test_a_release_without_a_hold_records_nothing(shop: Path, monkeypatch: pytes
 
     result = call("release", "shop")
 
-    assert result.output == "shop: there was no hold\nshop: the champion was version 2 and is version 2\n"
+    assert result.output == "shop: there was no hold\nshop: the champion is still version 2\n"
     assert chain.read_all("shop") == []
 
 
@@ -146,7 +146,7 @@ def test_a_refused_decision_is_one_sentence_without_a_record(shop: Path, monkeyp
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise ModelRefused("shop has no version 7 in MLflow; there are 1, 2")
 
-    monkeypatch.setattr(promotion, "promote", refuse)
+    monkeypatch.setattr(promotion, "check_promotable", refuse)
 
     result = call("promote", "shop", "--version", "7", *BECAUSE)
 

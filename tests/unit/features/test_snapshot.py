@@ -55,6 +55,18 @@ def test_a_day_beyond_the_lake_is_refused_in_the_callers_words(ingested: Pipelin
         pin_day(ingested, NEXT, **WORDS)
 
 
+def test_a_lake_without_any_published_day_is_refused(ingested: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence said that the lake holds every source up to None, and that None is needed."""
+    monkeypatch.setattr("include.features.snapshot.published_through", lambda pipeline: None)
+
+    with pytest.raises(
+        NotIngested,
+        match=r"^shop: no daily source has a published day, and the sum needs one; run the DAG shop\.ingest for the "
+        r"days that you have, then start this run again$",
+    ):
+        pin_day(ingested, None, **WORDS)
+
+
 @pytest.mark.parametrize(("arrives", "days"), [("daily", 2), ("snapshot", 7)])
 def test_a_source_is_read_from_a_day_on_and_a_snapshot_whole(ingested: Pipeline, arrives: str, days: int) -> None:
     """A snapshot's rows are dated by their delivery, which says nothing about the days that they describe."""

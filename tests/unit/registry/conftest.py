@@ -92,7 +92,7 @@ class Shop:
                 "train_end": "2024-01-30",
             },
             run_tags={"pipeline": self.name, "owner": "shop-team"},
-            documents={"verdict.txt": "VERDICT  promote", "plan.json": "{}"},
+            documents={"verdict.txt": "VERDICT  promote", "plan.json": "{}", "evidence.json": "{}"},
             description="What will each store take tomorrow?",
         )
         return replace(record, **changes)

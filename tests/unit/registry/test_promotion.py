@@ -63,6 +63,45 @@ def test_a_promotion_leaves_a_newer_challenger(shop_model: Shop, client: MlflowC
     assert aliases(client, shop_model.name) == {"champion": "1", "challenger": "2"}
 
 
+def test_a_version_that_does_not_exist_cannot_be_promoted(versions: Shop) -> None:
+    """Version 99 was accepted, and somebody was asked for twelve hours to approve it."""
+    with pytest.raises(ModelRefused, match=r"has no version 99 in MLflow; there are 1, 2, 3$"):
+        promotion.check_promotable(versions.name, 99)
+
+
+def test_the_champion_cannot_be_promoted(versions: Shop) -> None:
+    """Nobody is asked for what is so already."""
+    with pytest.raises(ModelRefused, match=r"version 3 is the champion already; nothing was changed$"):
+        promotion.check_promotable(versions.name, 3)
+
+
+def test_a_version_without_evidence_cannot_be_promoted(versions: Shop, client: MlflowClient, mlflow_home: Path) -> None:
+    """Nobody can judge a model whose numbers are gone."""
+    run = client.get_model_version(versions.name, "1").run_id
+    for path in (mlflow_home / "mlflow" / "artifacts").glob(f"**/{run}/artifacts/evidence.json"):
+        path.unlink()
+
+    with pytest.raises(ModelRefused, match="the evidence of version 1 is not in MLflow, so nobody can judge it"):
+        promotion.check_promotable(versions.name, 1)
+
+
+def test_a_version_with_changed_files_cannot_be_promoted(
+    versions: Shop, client: MlflowClient, mlflow_home: Path
+) -> None:
+    """The files are verified before anybody is asked, as they are again afterwards."""
+    _break(mlflow_home, client, versions.name, 1)
+
+    with pytest.raises(ModelRefused, match="the file was changed"):
+        promotion.check_promotable(versions.name, 1)
+
+
+def test_an_earlier_version_can_be_promoted(versions: Shop, client: MlflowClient) -> None:
+    """The check changes nothing."""
+    promotion.check_promotable(versions.name, 2)
+
+    assert aliases(client, versions.name)["champion"] == "3"
+
+
 def test_a_promotion_twice_is_one(versions: Shop, client: MlflowClient) -> None:
     """The second call finds the version promoted, and still knows the champion before it."""
     promotion.promote(versions.name, 1, **ADA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from datetime import timedelta
@@ -68,6 +69,21 @@ def test_every_family_has_its_defaults_tried_first(
         assert {name: first.params[name] for name in defaults} == pytest.approx(defaults)
         assert first.score == pytest.approx(np.mean(first.fold_scores))
         assert len(result.trials) == 2
+
+
+def test_a_search_is_not_silent(
+    make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each trial has a line while the search goes on; tune_candidates was silent for its whole budget."""
+    caplog.set_level(logging.INFO)
+    pipeline = make_pipeline(candidates=["baseline", "linear"], tuning={"trials": 2, "folds": 2})
+
+    search, _ = _search(pipeline, make_frame(), tmp_path)
+
+    ended = [line for line in caplog.messages if ": trial " in line]
+    assert len(ended) == sum(len(result.trials) for result in search.results().values()) == 3
+    assert "trial 0 of baseline: mae " in ended[0]
+    assert " s left after 1 trials" in ended[0]
 
 
 def test_any_budget_gives_a_result(make_pipeline: MakePipeline, make_frame: MakeFrame, tmp_path: Path) -> None:
