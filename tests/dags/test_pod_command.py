@@ -12,19 +12,18 @@ import time
 import urllib.request
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import pytest
 import yaml
 
 from tests import factories
-from tests.dags.conftest import schedule_tasks
 from tests.dags.test_pods import KUBERNETES, base_of, last_values
 from tests.services.airflow import ROOT, airflow_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PATIENCE_SECONDS = 180
 VALUES = yaml.safe_load((ROOT / "config" / "kubernetes" / "values.yaml").read_text())
@@ -61,7 +60,7 @@ def api_server(home: Path, log: Path) -> Iterator[str]:
         server.wait(30)
 
 
-def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_path: Path) -> None:
+def test_a_task_runs_with_the_variables_of_its_pod_alone(schedule_tasks: Callable[..., Any], tmp_path: Path) -> None:
     """The task succeeds without Airflow's database and keys: a token is enough, and its result is in the lake.
 
     Of the settings, those that name a place of the cluster or of the image name one of this machine instead.
@@ -69,7 +68,7 @@ def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_pat
     factories.write_shop(tmp_path / "pipelines")
     factories.write_sales(tmp_path / "shop.db", factories.sales())
     tasks, days = [("shop.ingest", ["sales.extract"])], {"start": "2024-01-01", "end": "2024-01-02"}
-    pods = schedule_tasks(migrated, tmp_path, KUBERNETES, tasks, params=days, pods=True)
+    pods = schedule_tasks(tmp_path, KUBERNETES, tasks, params=days, pods=True)
     container = base_of(pods["shop.ingest sales.extract"])
 
     with api_server(tmp_path / "airflow", tmp_path / "api-server.log") as address:
