@@ -17,6 +17,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+#: The modules of ours that a process may run, and what Airflow's `dag.test()` imports in its functions.
+AIRFLOW = (
+    "tests.dags.run_dags",
+    "airflow.models.dagrun",
+    "airflow.api_fastapi.execution_api.app",
+    "airflow.api_fastapi.execution_api.routes",
+)
+
 
 def child(module: str, arguments: list[Any], environment: dict[str, str], printed: str) -> None:
     """Call a module's `main` in this forked process, and end it."""
@@ -42,7 +50,7 @@ def serve(migrated: Path) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where Airflow may log
     # Airflow comes last: skops asks every loaded module for names, and Airflow's warn of each
-    for module in ("tests.preloaded", "tests.dags.run_dags", "airflow.models.dagrun"):
+    for module in ("tests.preloaded", *AIRFLOW):
         importlib.import_module(module)
     home = Path(os.environ["AIRFLOW_HOME"])
     for line in sys.stdin:
