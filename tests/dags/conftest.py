@@ -52,13 +52,15 @@ def ask_airflow(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     server.wait()
 
 
-@pytest.fixture
-def run_dags(ask_airflow: Callable[..., int], tmp_path: Path) -> Callable[..., list[DagOutcome]]:
-    """Return a function that runs DAGs with their params, in an Airflow of this test's own."""
+@pytest.fixture(scope="session")
+def run_dags(
+    ask_airflow: Callable[..., int], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[DagOutcome]]:
+    """Return a function that runs DAGs with their params, in an Airflow of this call's own."""
 
     def run(*runs: tuple[str, dict[str, Any]]) -> list[DagOutcome]:
-        result, printed = tmp_path / "result.json", tmp_path / "printed.txt"
-        result.unlink(missing_ok=True)
+        folder = tmp_path_factory.mktemp("runs")
+        result, printed = folder / "result.json", folder / "printed.txt"
         code = ask_airflow(module="run_dags", arguments=[runs, str(result)], printed=str(printed))
         told = printed.read_text(encoding="utf-8", errors="replace")
         assert code == 0, told[-3000:]

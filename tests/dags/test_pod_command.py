@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,20 +20,19 @@ import yaml
 from tests import factories
 from tests.dags.test_pods import KUBERNETES, base_of, last_values
 from tests.services.airflow import ROOT, airflow_environment
+from tests.services.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 VALUES = yaml.safe_load((ROOT / "config" / "kubernetes" / "values.yaml").read_text())
 
 
 @contextmanager
 def api_server(home: Path, log: Path) -> Iterator[str]:
     """Serve Airflow's API for tasks, and yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "airflow", "api-server", "--apps", "execution", "--host", "127.0.0.1"]
     with log.open("w") as written:
         server = subprocess.Popen(
@@ -57,7 +55,7 @@ def api_server(home: Path, log: Path) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(180)
 
 
 def test_a_task_runs_with_the_variables_of_its_pod_alone(schedule_tasks: Callable[..., Any], tmp_path: Path) -> None:
