@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Status = Literal["held", "released", "discarded"]
 
 
-#: Attempts to change the table while other writers change other days of it.
-TRIES = 8
+#: Attempts to change the table while other writers change other days of it: more than there are writers at once, since
+#: each conflict means that another writer has succeeded.
+TRIES = 64
 
 
 @dataclass(frozen=True)
