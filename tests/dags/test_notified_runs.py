@@ -56,7 +56,7 @@ def week(run_dags: RunDags, tmp_path_factory: pytest.TempPathFactory) -> Week:
             patch.setenv("AIRFLOW_CONN_CHAT_OF_THE_TEAM", chat.connection())
             runs = run_dags(
                 ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-                ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 1, "dry_run": True}),
+                ("shop.retrain", {"as_of": "2024-03-20", "tuning_seconds": 30, "dry_run": True}),
                 ("shop.ingest", {"start": "2024-03-21", "end": "2024-03-22"}),
             )
         return Week(*runs, home, mailbox, chat)

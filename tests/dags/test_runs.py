@@ -27,7 +27,7 @@ def test_the_monitor_reports_drift_and_requests_a_retraining(run_dags: RunDags, 
 
     *_, scored, outcome = run_dags(
         ("shop.ingest", {"start": "2024-01-01", "end": "2024-03-20"}),
-        ("shop.retrain", {"as_of": "2024-03-06", "tuning_seconds": 1}),
+        ("shop.retrain", {"as_of": "2024-03-06", "tuning_seconds": 30}),
         ("shop.score", {"as_of": "2024-03-20"}),
         ("shop.monitor", {}),
     )
