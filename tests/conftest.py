@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -25,12 +26,12 @@ from tests.services.airflow import migrate
 from tests.shared import made_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from xdist.remote import Producer
 
-#: The files of this folder share one embedded stack.
-SHARED_STACK = "tests/integration/embedded/"
+#: The files of such a folder share a running Airflow: the process that forks its runs, or an embedded stack.
+SHARED_AIRFLOWS = ("tests/dags/", "tests/integration/embedded/")
 
 STACK_TESTS = Path(__file__).parent / "stack"
 
@@ -56,16 +57,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Give the files that share a running stack to one process; every other file is one process's own."""
-    return ByStack(config, log) if config.getoption("dist") == "loadfile" else None
+    """Give the files that share a running Airflow to one process; every other file is one process's own."""
+    return ByAirflow(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-class ByStack(LoadFileScheduling):
-    """A file is the unit that a process gets, and so is the folder of a stack."""
+class ByAirflow(LoadFileScheduling):
+    """A file is the unit that a process gets, and so is a folder that shares an Airflow."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return SHARED_STACK if file.startswith(SHARED_STACK) else file
+        return next((folder for folder in SHARED_AIRFLOWS if file.startswith(folder)), file)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -94,7 +95,7 @@ def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(folder: Path, limit_seconds: float) -> str | None:
         environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
         process = Forked(reload_or_exit, folder, environment=environment, folder=settings.root())
-        printed = process.wait(limit_seconds)
+        printed = process.wait(10 * limit_seconds)  # two test processes share the machine with what they start
         return None if process.returncode == 0 else printed.strip().splitlines()[-1]
 
     monkeypatch.setattr(reload, "_run", run)
@@ -134,6 +135,14 @@ def copy_store(store: Path, path: Path) -> None:
             shutil.copy(f"{store}.migrated", f"{path}.migrated")
         finally:
             whole.unlink()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Return a port of this machine at which nothing listens, and nobody can before the test has ended."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

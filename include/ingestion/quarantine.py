@@ -23,8 +23,9 @@ Status = Literal["held", "released", "discarded"]
 #: The columns of a row's last decision, which a row that was taken back keeps.
 DECISION = ("decided_by", "note", "decided_at")
 
-#: Attempts to change the table while other writers change other days of it.
-TRIES = 8
+#: Attempts to change the table while other writers change other days of it: more than there are writers at once, since
+#: each conflict means that another writer has succeeded.
+TRIES = 64
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""Runs of whole DAGs in a process of their own."""
+"""Airflow in a process of its own: runs of whole DAGs, and the choices of its scheduler."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ def ask_airflow(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """Start a process that has imported Airflow and the tasks' libraries; return a function that lets it fork a run."""
     home = tmp_path_factory.mktemp("dags")
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("run_dags.py")), str(migrated)],
+        [sys.executable, str(Path(__file__).with_name("serve_airflow.py")), str(migrated)],
         env=airflow_environment(home),
         cwd=home,
         stdin=subprocess.PIPE,
@@ -44,7 +43,8 @@ def ask_airflow(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert server.stdout is not None
 
     def ask(**asked: Any) -> int:
-        server.stdin.write(json.dumps({"environment": airflow_environment(home)} | asked) + "\n")
+        asked["environment"] = airflow_environment(home) | asked.get("environment", {})
+        server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         return int(server.stdout.readline())
 
@@ -53,14 +53,16 @@ def ask_airflow(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     server.wait()
 
 
-@pytest.fixture
-def run_dags(ask_airflow: Callable[..., int], tmp_path: Path) -> Callable[..., list[DagOutcome]]:
-    """Return a function that runs DAGs with their params, in an Airflow of this test's own."""
+@pytest.fixture(scope="session")
+def run_dags(
+    ask_airflow: Callable[..., int], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[DagOutcome]]:
+    """Return a function that runs DAGs with their params, in an Airflow of this call's own."""
 
     def run(*runs: tuple[str, dict[str, Any]]) -> list[DagOutcome]:
-        result, printed = tmp_path / "result.json", tmp_path / "printed.txt"
-        result.unlink(missing_ok=True)
-        code = ask_airflow(runs=runs, result=str(result), printed=str(printed))
+        folder = tmp_path_factory.mktemp("runs")
+        result, printed = folder / "result.json", folder / "printed.txt"
+        code = ask_airflow(module="run_dags", arguments=[runs, str(result)], printed=str(printed))
         told = printed.read_text(encoding="utf-8", errors="replace")
         assert code == 0, told[-3000:]
         logs = told.split("=== NEXT RUN ===")
@@ -70,25 +72,24 @@ def run_dags(ask_airflow: Callable[..., int], tmp_path: Path) -> Callable[..., l
     return run
 
 
-def schedule_tasks(
-    migrated: Path, folder: Path, environment: dict[str, str], tasks: list[tuple[str, list[str]]], **question: Any
-) -> dict[str, Any]:
-    """Let Airflow's scheduler choose among waiting tasks of the pipelines in `folder`, and return what it did."""
-    shutil.copytree(migrated, folder / "airflow")
-    own = {"NIGHTSHIFT_PIPELINES": str(folder / "pipelines")} | environment
-    result = folder / "result.json"
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(Path(__file__).with_name("schedule_tasks.py")),
-            json.dumps({"tasks": tasks} | question),
-            str(result),
-        ],
-        env=airflow_environment(folder / "airflow") | own,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert result.is_file(), done.stdout[-3000:]
-    return json.loads(result.read_text())
+@pytest.fixture(scope="session")
+def schedule_tasks(ask_airflow: Callable[..., int]) -> Callable[..., dict[str, Any]]:
+    """Return a function that lets Airflow's scheduler choose among waiting tasks of the pipelines in a folder.
+
+    It returns what the scheduler did, and leaves Airflow's database in the subfolder `airflow`.
+    """
+
+    def schedule(
+        folder: Path, environment: dict[str, str], tasks: list[tuple[str, list[str]]], **question: Any
+    ) -> dict[str, Any]:
+        result, printed = folder / "result.json", folder / "printed.txt"
+        code = ask_airflow(
+            module="schedule_tasks",
+            arguments=[{"tasks": tasks} | question, str(result), str(folder / "airflow")],
+            printed=str(printed),
+            environment={"NIGHTSHIFT_PIPELINES": str(folder / "pipelines")} | environment,
+        )
+        assert code == 0, printed.read_text(encoding="utf-8", errors="replace")[-3000:]
+        return json.loads(result.read_text())
+
+    return schedule

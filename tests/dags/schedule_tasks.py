@@ -1,18 +1,19 @@
 """Lets Airflow's own scheduler choose among waiting tasks, and its KubernetesExecutor render their pods.
 
-A script of its own, since Airflow reads its settings once in a process. Arguments: a JSON object with `tasks` (lists
-of a DAG's id and the ids of its waiting tasks), `pools` (slots by name) and `slots` (how many tasks may start, one time
-after the other), or `pods` to have the pods of all of them; `params` of the runs; and the file to write.
+The question has `tasks` (lists of a DAG's id and the ids of its waiting tasks), `pools` (slots by name) and `slots`
+(how many tasks may start, one time after the other), or `pods` to have the pods of all of them; and `params` of the
+runs.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from airflow.configuration import AIRFLOW_HOME
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.executors import workloads
@@ -31,8 +32,8 @@ from airflow.utils.types import DagRunTriggeredByType
 from include.core import settings
 
 
-def main(question: dict[str, Any], result: Path) -> None:
-    """Write the started tasks in order, or the pods of all tasks."""
+def main(question: dict[str, Any], result: str, home: str) -> None:
+    """Write the started tasks in order, or the pods of all tasks; keep Airflow's database in a folder."""
     folder = settings.root() / "dags"
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     assert not bag.import_errors, bag.import_errors
@@ -59,7 +60,8 @@ def main(question: dict[str, Any], result: Path) -> None:
         if question.get("pods"):
             started = scheduler._executable_task_instances_to_queued(100, session=session)
             told = {f"{task.dag_id} {task.task_id}": pod_of(task) for task in started}
-    result.write_text(json.dumps(told), encoding="utf-8")
+    shutil.copytree(AIRFLOW_HOME, home, ignore=shutil.ignore_patterns("logs"))
+    Path(result).write_text(json.dumps(told), encoding="utf-8")
 
 
 def run_of(bag: BundleDagBag, dag_id: str, number: int, params: dict[str, Any] | None, session: Any) -> Any:
@@ -98,7 +100,3 @@ def pod_of(task: Any) -> dict[str, Any]:
     )
     job = KubernetesJob(workload.ti.key, [workload], override, None)
     return PodGenerator.serialize_pod(AirflowKubernetesScheduler._build_pod_request(executor, job))
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), Path(sys.argv[2]))

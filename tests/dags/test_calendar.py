@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MACHINES = ("Europe/Berlin", "America/New_York")
+#: A machine east of UTC shows what one west of it shows, at the other end of the day.
+EACH_MACHINE = [MACHINES[0], pytest.param(MACHINES[1], marks=pytest.mark.slow)]
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 DAILY = "15 0 * * *"
@@ -82,7 +84,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[str]:
     time.tzset()
 
 
-@pytest.mark.parametrize("zone", MACHINES)
+@pytest.mark.parametrize("zone", EACH_MACHINE)
 def test_each_day_is_ingested_by_one_run(zone: str, shop: Path, tmp_path: Path) -> None:
     """From the DAG's first day on no day is missing or repeated, also at clock changes and in leap years.
 
@@ -174,7 +176,7 @@ def ingest_each_day(folder: Path, source: str = "", sql: str = factories.SHOP_SQ
         ingest(pipeline, day, day, connections)
 
 
-@pytest.mark.parametrize("machine", MACHINES, indirect=True)
+@pytest.mark.parametrize("machine", EACH_MACHINE, indirect=True)
 def test_rows_of_a_database_are_in_the_partition_of_their_utc_day(machine: str, shop: Path, tmp_path: Path) -> None:
     """The first and last moment of a day and local midnights are found by :start and :end."""
     write_database(tmp_path / "shop.db", expected("naive"))
@@ -184,7 +186,7 @@ def test_rows_of_a_database_are_in_the_partition_of_their_utc_day(machine: str, 
     assert published() == expected("naive")
 
 
-@pytest.mark.parametrize("machine", MACHINES, indirect=True)
+@pytest.mark.parametrize("machine", EACH_MACHINE, indirect=True)
 def test_rows_of_a_database_with_offsets_are_in_the_partition_of_their_utc_day(
     machine: str, shop: Path, tmp_path: Path
 ) -> None:
@@ -198,7 +200,7 @@ def test_rows_of_a_database_with_offsets_are_in_the_partition_of_their_utc_day(
     assert published() == rows
 
 
-@pytest.mark.parametrize("machine", MACHINES, indirect=True)
+@pytest.mark.parametrize("machine", EACH_MACHINE, indirect=True)
 def test_rows_of_csv_files_are_in_the_partition_of_their_utc_day(
     machine: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

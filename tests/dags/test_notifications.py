@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -118,14 +117,6 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[webhook.Webhook]:
     with webhook.serve() as hook:
         monkeypatch.setenv("AIRFLOW_CONN_CHAT", hook.connection())
         yield hook
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        return closed.getsockname()[1]
 
 
 def failed(error: BaseException) -> Any:

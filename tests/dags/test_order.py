@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import factories
-from tests.dags.conftest import schedule_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +29,7 @@ BEFORE_TRAINING = [
 
 
 @pytest.fixture
-def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[list[str]]]:
+def started(schedule_tasks: Callable[..., Any], tmp_path: Path) -> Callable[[dict[str, str]], list[list[str]]]:
     """Return a function that lets the scheduler start four tasks, and then all others, while two shops tune.
 
     Each of them has three tasks that search at once; the pool `training` has two slots.
@@ -40,7 +39,7 @@ def started(migrated: Path, tmp_path: Path) -> Callable[[dict[str, str]], list[l
         factories.write_shop(tmp_path / "pipelines", name, pipeline=text)
 
     def ask(environment: dict[str, str]) -> list[list[str]]:
-        return schedule_tasks(migrated, tmp_path, environment, WAITING, slots=[4, 100], pools={"training": 2})
+        return schedule_tasks(tmp_path, environment, WAITING, slots=[4, 100], pools={"training": 2})
 
     return ask
 

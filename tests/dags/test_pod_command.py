@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,30 +11,28 @@ import time
 import urllib.request
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import pytest
 import yaml
 
 from tests import factories
-from tests.dags.conftest import schedule_tasks
 from tests.dags.test_pods import KUBERNETES, base_of, last_values
 from tests.services.airflow import ROOT, airflow_environment
+from tests.services.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 VALUES = yaml.safe_load((ROOT / "config" / "kubernetes" / "values.yaml").read_text())
 
 
 @contextmanager
 def api_server(home: Path, log: Path) -> Iterator[str]:
     """Serve Airflow's API for tasks, and yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "airflow", "api-server", "--apps", "execution", "--host", "127.0.0.1"]
     with log.open("w") as written:
         server = subprocess.Popen(
@@ -58,10 +55,10 @@ def api_server(home: Path, log: Path) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(180)
 
 
-def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_path: Path) -> None:
+def test_a_task_runs_with_the_variables_of_its_pod_alone(schedule_tasks: Callable[..., Any], tmp_path: Path) -> None:
     """The task succeeds without Airflow's database and keys: a token is enough, and its result is in the lake.
 
     Of the settings, those that name a place of the cluster or of the image name one of this machine instead.
@@ -69,7 +66,7 @@ def test_a_task_runs_with_the_variables_of_its_pod_alone(migrated: Path, tmp_pat
     factories.write_shop(tmp_path / "pipelines")
     factories.write_sales(tmp_path / "shop.db", factories.sales())
     tasks, days = [("shop.ingest", ["sales.extract"])], {"start": "2024-01-01", "end": "2024-01-02"}
-    pods = schedule_tasks(migrated, tmp_path, KUBERNETES, tasks, params=days, pods=True)
+    pods = schedule_tasks(tmp_path, KUBERNETES, tasks, params=days, pods=True)
     container = base_of(pods["shop.ingest sales.extract"])
 
     with api_server(tmp_path / "airflow", tmp_path / "api-server.log") as address:

@@ -8,11 +8,10 @@ import pytest
 import yaml
 
 from tests import factories
-from tests.dags.conftest import schedule_tasks
 from tests.services.airflow import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 TEMPLATE = ROOT / "config" / "kubernetes" / "pod_template.yaml"
 KUBERNETES = {
@@ -31,7 +30,7 @@ resources:
 
 
 @pytest.fixture(scope="module")
-def pods(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def pods(schedule_tasks: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Render the pods of two pipelines; the pipeline `plain` requests no resources."""
     folder = tmp_path_factory.mktemp("pods")
     factories.write_shop(folder / "pipelines", "shop", pipeline=factories.SHOP_YAML + RESOURCES)
@@ -41,7 +40,7 @@ def pods(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         ("shop.ingest", ["sales.extract"]),
         ("plain.retrain", ["plan_run", "tune_candidates"]),
     ]
-    found = schedule_tasks(migrated, folder, KUBERNETES, tasks, pods=True)
+    found = schedule_tasks(folder, KUBERNETES, tasks, pods=True)
     assert set(found) == {f"{dag_id} {task}" for dag_id, waiting in tasks for task in waiting}
     return found
 

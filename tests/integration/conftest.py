@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,13 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)
     assert result.verdict == "promote"
     return home
+
+
+@pytest.fixture
+def ingested(completed_run: Path, shop: Path, home: Path) -> Path:
+    """Copy the shop's published days from the completed run, so that a run begins with its features."""
+    shutil.copytree(completed_run / "lake" / "shop" / "raw", home / "lake" / "shop" / "raw")
+    return shop
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,11 +24,13 @@ from include.registry.records import chain
 from include.registry.verification import verify_models
 from tests.integration.killed_registration import shop as small_shop
 from tests.services.airflow import airflow_environment
+from tests.services.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from include.registry.champion import Champion
     from tests.services.postgres import Postgres
 
 pytestmark = pytest.mark.skipif(not shutil.which("pg_dump"), reason="PostgreSQL's programs are not installed")
@@ -43,6 +44,7 @@ class Place:
     def __init__(self, name: str, postgres: Postgres, folder: Path) -> None:
         self.name, self.postgres, self.folder = name, postgres, folder
         self.password = f"of-{name}/with:signs@"
+        self.champion: Champion | None = None
         postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{self.password}'")
         for database in DATABASES:
             postgres.run(f"CREATE DATABASE {name}_{database} OWNER {name}")
@@ -82,9 +84,7 @@ class Place:
     @contextmanager
     def serving(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
         """Run MLflow's server, which hands the models' files through."""
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        address = f"http://127.0.0.1:{free_port()}"
         command = [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]),
             *("--backend-store-uri", self.url("mlflow", "postgresql"), "--workers", "1"),
@@ -108,7 +108,7 @@ class Place:
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
+            process.wait(180)
             patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
 
@@ -137,6 +137,7 @@ def first(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Place
             small_shop(place.folder).register("night-1", expected_champion=None)
             content = {"challenger_version": 1}
             chain.append("shop", "retrain", "night-1", by="shop.retrain", content=content, now=datetime.now(UTC))
+            place.champion = find_champion("shop")
     return place
 
 
@@ -154,8 +155,6 @@ def test_empty_databases_get_the_same_champion_and_history(
     """Under another role and in other folders: each database's rows, and a champion whose model the server gives."""
     first.use(monkeypatch)
     records = chain.read_all("shop")
-    with first.serving(monkeypatch):
-        champion = find_champion("shop")
     second = Place("second", postgres, tmp_path / "stack")
     second.use(monkeypatch)
     told: list[str] = []
@@ -169,9 +168,9 @@ def test_empty_databases_get_the_same_champion_and_history(
     assert second.rows("mlflow_auth", "SELECT username FROM users") == [("ada",)]
     assert second.rows("optuna", "SELECT study_name FROM studies") == [("shop",)]
     with second.serving(monkeypatch):
-        assert find_champion("shop") == champion
-        assert champion is not None
-        load_champion(champion)
+        assert find_champion("shop") == first.champion
+        assert first.champion is not None
+        load_champion(first.champion)
         assert verify_models("shop", records) == []
     with pytest.raises(RestoreRefused, match=r"/second_airflow has \d+ tables|is not empty"):
         restore(backup)

@@ -36,7 +36,7 @@ def _predictions(pipeline: Pipeline, run_key: str) -> tuple[np.ndarray, dict[str
     return predict(model, frame, pipeline.training), challenger
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_two_runs_of_the_same_data_predict_the_same(threads: str, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features are built, parameters searched and models fitted twice; nothing of the first run helps the second."""
     monkeypatch.setenv("NIGHTSHIFT_THREADS", threads)

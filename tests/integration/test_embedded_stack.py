@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_what_a_killed_stack_left_is_stopped_by_the_next(home: Path) -> None:
 
         assert stop_marked(home) == 1
 
-        assert ours.wait(10) != 0
+        assert ours.wait(120) != 0
         assert theirs.poll() is None
     finally:
         for process in (ours, theirs):
@@ -35,9 +36,12 @@ def test_what_a_killed_stack_left_is_stopped_by_the_next(home: Path) -> None:
             process.wait()
 
 
-def test_a_part_that_cannot_start_is_told_with_its_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_cannot_start_is_told_with_its_log(
+    home: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A setting that Airflow refuses ends the start with the part's name, its log and the log's last lines."""
-    for name, value in (own_ports() | {"AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor"}).items():
+    shutil.copytree(migrated, home / "airflow")
+    for name, value in (own_ports() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "NO_SUCH_LEVEL"}).items():
         monkeypatch.setenv(name, value)
 
     with pytest.raises(EmbeddedStackError) as raised, running_stack(home, {}, lambda _: None):

@@ -827,14 +827,15 @@ class TestRunsAtOnce:
 
         def publish(batch: StagedBatch) -> None:
             together.wait()
-            # each other batch can get in the way once, and so can the other thread that creates the table
-            for _ in range(len(batches) + 1):
+            # each conflict means that another batch was published, so one that never ends would be a fault
+            for _ in range(10 * len(batches)):
                 try:
                     publish_batch(pipeline, batch)
                 except PublishConflict as conflict:
                     told.append(conflict)
                 else:
                     return
+            pytest.fail(f"{batch.start}: never published; {told[-1]}")
 
         with ThreadPoolExecutor(len(batches)) as threads:
             for done in [threads.submit(publish, batch) for batch in batches]:

@@ -45,33 +45,57 @@ def registered() -> dict[str, object]:
 ONE_CHAMPION = {"runs": 1, "states": {"completed"}, "versions": [1], "models": 1, "aliases": {"champion": 1}}
 
 
-@pytest.mark.parametrize(
-    ("function", "when", "number"),
-    [
-        ("include.lake.publish_days", "before", 1),
-        ("include.lake.publish_days", "after", 1),
-        ("include.lake.run_files.write_bytes", "before", 3),
-        ("include.lake.write_features", "after", 1),
-        ("include.training.challenger.fit_challenger", "after", 1),
-        ("mlflow.sklearn.log_model", "after", 1),
-        ("mlflow.MlflowClient.create_model_version", "after", 1),
-        ("mlflow.MlflowClient.set_registered_model_alias", "after", 1),
-    ],
-)
+#: Where a run dies: a function, before or after its call of this number; in the order of a run's steps.
+DEATHS = [
+    ("include.lake.publish_days", "before", 1),
+    ("include.lake.run_files.write_bytes", "before", 3),
+    ("include.lake.publish_days", "after", 1),
+    ("include.lake.write_features", "after", 1),
+    ("include.training.challenger.fit_challenger", "after", 1),
+    ("mlflow.sklearn.log_model", "after", 1),
+    ("mlflow.MlflowClient.create_model_version", "after", 1),
+    ("mlflow.MlflowClient.set_registered_model_alias", "after", 1),
+]
+
+
+def test_a_run_that_is_killed_again_and_again_is_finished_by_its_last_try(shop: Path) -> None:
+    """Each try dies at a later step than the one before, and the last one ends as if undisturbed."""
+    for death in DEATHS:
+        killed = Forked(run_and_die, *death)
+        printed = killed.wait()
+        assert killed.returncode == 137, f"{death}: {printed[-2000:]}"
+
+    run_to_its_end()
+
+    assert scratch_files() <= 1  # a write that is killed may leave its scratch file, never a part of a real one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("function", "when", "number"), DEATHS)
 def test_a_killed_run_is_finished_by_its_next_try(shop: Path, function: str, when: str, number: int) -> None:
     """Wherever a run is killed, running it again ends with one run, one version and no row twice."""
     killed = Forked(run_and_die, function, when, number)
     printed = killed.wait()
     assert killed.returncode == 137, printed[-2000:]
 
+    run_to_its_end()
+
+    assert scratch_files() <= (when == "before")
+
+
+def run_to_its_end() -> None:
+    """Run the shop, and check that there is one run, one version and no row twice."""
     result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections())
 
     assert (result.verdict, result.version, result.alias) == ("promote", 1, "champion")
     assert registered() == ONE_CHAMPION
     uri = lake.raw_uri("shop", "sales")
     assert {part.rows for part in lake.partitions(uri).values()} == {5}
-    scratch = [path for path in settings.home().rglob(".*") if path.is_file() and path.suffix != ".crc"]
-    assert scratch == [] or when == "before"  # a killed write may leave its scratch file, never a part of a real one
+
+
+def scratch_files() -> int:
+    """Return the number of scratch files that were left in the home."""
+    return sum(path.is_file() and path.suffix != ".crc" for path in settings.home().rglob(".*"))
 
 
 def test_the_record_has_the_metric_in_its_own_interval(retrained: Pipeline) -> None:

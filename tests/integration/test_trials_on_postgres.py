@@ -82,9 +82,11 @@ def test_tables_are_made_once_by_all_who_start_at_once(
     assert not (tmp_path / "no.journal").exists()
 
 
-def test_two_tasks_have_one_search_in_a_database(trials: str, postgres: Postgres, shop: Path, tmp_path: Path) -> None:
+def test_two_tasks_have_one_search_in_a_database(
+    trials: str, postgres: Postgres, ingested: Path, tmp_path: Path
+) -> None:
     """As on a journal: every trial once, the best of both is trained, and no log has the password."""
-    pipeline = write_pipeline(shop, ["baseline", "linear", "lightgbm"], trials=5, parallel=2)
+    pipeline = write_pipeline(ingested, ["baseline", "linear", "lightgbm"], trials=5, parallel=2)
     plan = prepare(pipeline)
 
     printed = [ended(process) for process in start_together(tmp_path / "meeting", {"worker": 0}, {"worker": 1})]
@@ -97,9 +99,9 @@ def test_two_tasks_have_one_search_in_a_database(trials: str, postgres: Postgres
     assert postgres.password not in json.dumps(found())
 
 
-def test_a_task_killed_in_a_trial_goes_on_in_a_database(trials: str, shop: Path) -> None:
+def test_a_task_killed_in_a_trial_goes_on_in_a_database(trials: str, ingested: Path) -> None:
     """As on a journal: what was there is used, and the family that may have taken the memory is tried once more."""
-    pipeline = write_pipeline(shop, FAMILIES, trials=2)
+    pipeline = write_pipeline(ingested, FAMILIES, trials=2)
     ended(start(worker=None, fold=["extra_trees", 2, "die"]), -SIGKILL)
 
     result = retrain(pipeline, RUN_KEY, AS_OF)
@@ -114,10 +116,10 @@ def test_a_task_killed_in_a_trial_goes_on_in_a_database(trials: str, shop: Path)
 
 
 def test_a_connection_that_is_cut_between_two_questions_is_made_again(
-    trials: str, postgres: Postgres, shop: Path, tmp_path: Path
+    trials: str, postgres: Postgres, ingested: Path, tmp_path: Path
 ) -> None:
     """A database that was restarted while a model was fitted costs no trial."""
-    pipeline = write_pipeline(shop, FAMILIES, trials=2)
+    pipeline = write_pipeline(ingested, FAMILIES, trials=2)
     plan = prepare(pipeline)
     task, go = start_until_fit(tmp_path / "meeting", "lightgbm", 2)
 
@@ -130,10 +132,10 @@ def test_a_connection_that_is_cut_between_two_questions_is_made_again(
 
 
 def test_a_database_that_goes_away_is_one_sentence_and_nobodys_fault(
-    trials: str, postgres: Postgres, shop: Path, tmp_path: Path
+    trials: str, postgres: Postgres, ingested: Path, tmp_path: Path
 ) -> None:
     """The task ends with the address without its password, may be retried, and then has every trial of every family."""
-    pipeline = write_pipeline(shop, FAMILIES, trials=2)
+    pipeline = write_pipeline(ingested, FAMILIES, trials=2)
     plan = prepare(pipeline)
     task, go = start_until_fit(tmp_path / "meeting", "linear", 3)
     postgres.run(f'ALTER DATABASE "{trials}" ALLOW_CONNECTIONS false')

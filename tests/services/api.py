@@ -139,7 +139,7 @@ def _handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
             api.asked.append(asked)
             answer = api.answer(asked)
             if answer.hangs:
-                api.closed.wait(30)
+                api.closed.wait(300)
             if answer.hangs or answer.drops:
                 return
             self.send_response(answer.status)

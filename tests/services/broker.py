@@ -26,7 +26,7 @@ class Broker:
 
     def __init__(self) -> None:
         self._cluster: Producer | None = Producer({"test.mock.num.brokers": 1, "log_level": 2})
-        brokers = self._cluster.list_topics(timeout=10).brokers.values()
+        brokers = self._cluster.list_topics(timeout=60).brokers.values()
         self.servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         self._producer = Producer({"bootstrap.servers": self.servers, "log_level": 0})
 
@@ -82,7 +82,7 @@ class TimedConsumer(Consumer):
         ]
 
     def _first_at(self, topic: str, partition: int, time: int) -> int:
-        low, high = self.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        low, high = self.get_watermark_offsets(TopicPartition(topic, partition), timeout=60)
         if low == high:
             return OFFSET_END
         with closing(Consumer(self._config)) as reader:

@@ -8,7 +8,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, create_engine
+
+from tests.services.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def serve() -> Iterator[Postgres]:
     # not below pytest's folders, which only the tests' own user may enter
     folder = Path(tempfile.mkdtemp(prefix="nightshift-postgres-"))
     try:
-        password, port = secrets.token_urlsafe(16), _free_port()
+        password, port = secrets.token_urlsafe(16), free_port()
         (folder / "password").write_text(password, encoding="utf-8")
         if user:
             for path in (folder, folder / "password"):
@@ -140,14 +141,8 @@ def _other_user() -> tuple[list[str], str | None]:
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"], user
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
-
-
 def _wait_for(server: Postgres, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while True:
         try:
             server.run("SELECT 1")
@@ -165,6 +160,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
             process.send_signal(number)
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 continue

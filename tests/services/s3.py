@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.services.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,29 +72,23 @@ class S3:
     def _allow(self, requests_without_login: str) -> None:
         import requests
 
-        requests.post(f"{self.url}/moto-api/reset-auth", data=requests_without_login, timeout=10).raise_for_status()
+        requests.post(f"{self.url}/moto-api/reset-auth", data=requests_without_login, timeout=60).raise_for_status()
 
 
 @contextmanager
 def running_s3() -> Iterator[S3]:
     """Run a server for a while."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-c", SERVER, HOST, str(port)], stdin=subprocess.PIPE)
     try:
         _wait_for(port, process)
         yield S3(f"http://{HOST}:{port}")
     finally:
-        process.communicate(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
+        process.communicate(timeout=180)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             socket.create_connection((HOST, port), timeout=1).close()

@@ -41,7 +41,7 @@ def serve() -> Iterator[Mailbox]:
     box = Mailbox()
 
     class Session(socketserver.StreamRequestHandler):
-        timeout = 10
+        timeout = 60
 
         def handle(self) -> None:
             self.answer(220, "a mailbox of the tests")

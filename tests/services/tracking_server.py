@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,12 @@ class TrackingServer:
     silent: bool = False
     asked: list[str] = field(default_factory=list)
     woken: threading.Event = field(default_factory=threading.Event)
+
+    def wait_until_asked(self, times: int) -> None:
+        """Wait until so many requests have come, which a silent server notices after its caller has given up."""
+        deadline = time.monotonic() + 60
+        while len(self.asked) < times and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def fails(self, request: str) -> bool:
         """Return whether a request is to be answered by 500, and count it."""

@@ -14,7 +14,7 @@ from include.ops.embedded.airflow_client import AirflowClient
 from include.ops.embedded.environment import ADMIN, stack_secrets
 from include.ops.embedded.stack import running_stack
 from tests import factories
-from tests.integration.embedded.running import Airflow, last_day, own_ports, wait_for
+from tests.integration.embedded.running import DUE, LAST, Airflow, own_ports, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +39,10 @@ def write_approved(folder: Path) -> str:
 def write_daily(folder: Path) -> str:
     """Write the shop `daily`, whose source ends with the last day of its schedule; return its connection."""
     yaml_text = factories.SHOP_YAML.replace("connection: shop", "connection: daily")
+    yaml_text += f'schedule: {{ingest: "{DUE.minute} {DUE.hour} * * *"}}\n'
     factories.write_shop(folder / "pipelines", "daily", pipeline=yaml_text, sales_expectations=EXPECTATIONS)
     frame = factories.sales(days=40)
-    moved = last_day() - timedelta(days=39) - factories.FIRST_DAY
+    moved = LAST - timedelta(days=39) - factories.FIRST_DAY
     for column in ("day", "closed_at"):
         frame[column] = [str(datetime.fromisoformat(each) + moved) for each in frame[column]]
     factories.write_sales(folder / "daily.db", frame)

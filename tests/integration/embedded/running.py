@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+
+from tests.services.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     from include.ops.embedded.airflow_client import AirflowClient
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 ENDED = ("success", "failed")
+
+#: When the daily schedule was due last: hours ago, so that no test of a stack sees it due again.
+DUE = datetime.now(UTC) - timedelta(hours=6)
+#: The day that had ended by then.
+LAST = DUE.date() - timedelta(days=1)
 
 
 def wait_for(what: str, asked: Callable[[], Any]) -> Any:
@@ -35,17 +40,7 @@ def wait_for(what: str, asked: Callable[[], Any]) -> Any:
 
 def own_ports() -> dict[str, str]:
     """Return the variables that give a stack free ports of its own, so that several processes may test stacks."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(2)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        airflow, mlflow = (str(probe.getsockname()[1]) for probe in probes)
-    return {"NIGHTSHIFT_AIRFLOW_PORT": airflow, "NIGHTSHIFT_MLFLOW_PORT": mlflow}
-
-
-def last_day() -> date:
-    """Return the last day of the daily schedule, which runs at a quarter past midnight."""
-    return (datetime.now(UTC) - timedelta(minutes=15)).date() - timedelta(days=1)
+    return {"NIGHTSHIFT_AIRFLOW_PORT": str(free_port()), "NIGHTSHIFT_MLFLOW_PORT": str(free_port())}
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class Airflow:
         """Ask the API server without being logged in, but for what the request brings."""
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, f"{self.url}{path}", timeout=60, allow_redirects=False, **request)
+            return session.request(method, f"{self.url}{path}", timeout=180, allow_redirects=False, **request)
 
     def started(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run and return its id."""

@@ -17,7 +17,7 @@ import pytest
 from include import lake
 from include.core import settings
 from include.ingestion.quarantine import quarantined
-from tests.integration.embedded.running import ENDED, Airflow, last_day, wait_for
+from tests.integration.embedded.running import ENDED, LAST, Airflow, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from include.ops.embedded.airflow_answers import DagRun
 
-LAST = last_day()
 STORES = 5
 INGEST = "daily.ingest"
 
@@ -131,13 +130,13 @@ def race(daily: Daily) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def ten_days(daily: Daily, race: list[str]) -> list[str]:
-    """Backfill ten days at once by the command line, each with a row to hold; return their runs when all ended."""
-    first, last = before(20), before(11)
+def six_days(daily: Daily, race: list[str]) -> list[str]:
+    """Backfill six days at once by the command line, each with a row to hold; return their runs when all ended."""
+    first, last = before(16), before(11)
     daily.execute("UPDATE sales SET revenue = -1 WHERE date(day) BETWEEN ? AND ? AND store = 'store-4'", first, last)
     command = [
         *(settings.root() / "nightshift", "airflow", "backfill", "create", "--dag-id", INGEST),
-        *("--from-date", first.isoformat(), "--to-date", before(10).isoformat(), "--max-active-runs", "10"),
+        *("--from-date", first.isoformat(), "--to-date", before(10).isoformat(), "--max-active-runs", "6"),
     ]
     environment = {"NIGHTSHIFT_HOME": str(daily.home), "NIGHTSHIFT_PIPELINES": str(daily.pipelines), "PATH": "/bin"}
 
@@ -160,15 +159,15 @@ def test_a_range_and_the_daily_run_of_its_last_day_may_race(daily: Daily, race: 
     assert len(daily.published_rows(before(2), LAST)) == 3 * STORES - 1
 
 
-def test_a_backfill_of_ten_days_at_once_publishes_each_day_once(daily: Daily, ten_days: list[str]) -> None:
+def test_a_backfill_of_six_days_at_once_publishes_each_day_once(daily: Daily, six_days: list[str]) -> None:
     """There is a run for each day, none conflicts with another, and each day has the source's sound rows, once."""
-    first, last = before(20), before(11)
+    first, last = before(16), before(11)
 
-    assert len(ten_days) == 10
-    assert daily.ended(INGEST, *ten_days) == ["success"] * 10
-    assert {task.try_number for run in ten_days for task in daily.client.tasks(INGEST, run)} == {1}
+    assert len(six_days) == 6
+    assert daily.ended(INGEST, *six_days) == ["success"] * 6
+    assert {task.try_number for run in six_days for task in daily.client.tasks(INGEST, run)} == {1}
     assert daily.published_rows(first, last) == daily.sound_rows(first, last)
-    days = [before(days).isoformat() for days in range(20, 10, -1)]
+    days = [before(days).isoformat() for days in range(16, 10, -1)]
     published = lake.partitions(lake.raw_uri("daily", "sales"))
     assert {ds: published[ds].rows for ds in days} == dict.fromkeys(days, STORES - 1)
     held = quarantined("daily", "sales", days).to_pylist()
@@ -265,7 +264,7 @@ def test_a_held_row_is_released_by_the_form(daily: Daily, race: list[str]) -> No
     assert daily.published_rows(day, day) == daily.source_rows(day, day)
 
 
-def test_a_backfill_of_published_days_changes_nothing(daily: Daily, ten_days: list[str]) -> None:
+def test_a_backfill_of_published_days_changes_nothing(daily: Daily, six_days: list[str]) -> None:
     """Repeating them as the UI does, every run again, writes no version of the table."""
     version = daily.version()
     body = {
@@ -278,7 +277,7 @@ def test_a_backfill_of_published_days_changes_nothing(daily: Daily, ten_days: li
 
     begun = datetime.now(UTC)
     created = daily.create_backfill(lambda: started(daily.call("POST", "backfills", body)))
-    repeated = [run for run in daily.runs_of(before(14), before(12)) if run.dag_run_id in ten_days]
+    repeated = [run for run in daily.runs_of(before(14), before(12)) if run.dag_run_id in six_days]
 
     assert created["reprocess_behavior"] == "completed"
     assert len(repeated) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -115,14 +114,6 @@ class Shop:
 def shop_model(mlflow_home: Path, name: str, model: Any, example: pd.DataFrame, tmp_path: Path) -> Shop:
     """Return the shop under a name of the test's own."""
     return Shop(name, model, example, tmp_path)
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """Return a port of this machine at which nothing listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)

@@ -107,6 +107,7 @@ def test_a_server_that_never_answers_is_one_sentence(server: TrackingServer, mon
         find_champion("shop")
 
     assert refused.value.retryable
+    server.wait_until_asked(2)
     assert len(server.asked) == 2
 
 

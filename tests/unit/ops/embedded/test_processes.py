@@ -42,7 +42,7 @@ def test_only_the_processes_of_the_stack_are_stopped(tmp_path: Path) -> None:
     ours, other = start(**{MARK: str(tmp_path / "ours")}), start(**{MARK: str(tmp_path / "other")})
     try:
         assert stop_marked(tmp_path / "ours") == 1
-        assert ours.wait(10) == -signal.SIGTERM
+        assert ours.wait(120) == -signal.SIGTERM
         assert other.poll() is None
         assert stop_marked(tmp_path / "ours") == 0
     finally:

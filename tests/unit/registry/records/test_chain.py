@@ -117,7 +117,7 @@ def write_at_once(sign: Path, *prefixes: str, count: int) -> None:
         assert writer.stdout.readline() == "ready\n"
     sign.touch()
     for writer in writers:
-        writer.communicate(timeout=120)
+        writer.communicate(timeout=6000)
         assert writer.returncode == 0
 
 
@@ -266,7 +266,7 @@ def test_a_killed_writer_leaves_a_whole_record_or_none(lake: Path, name: str, wh
     recorded(1)
 
     victim = start(VICTIM, name, when)
-    victim.communicate(timeout=60)
+    victim.communicate(timeout=600)
 
     assert victim.returncode == 137
     assert [each.key for each in chain.read_all("shop")] == ["night-1", "night-2"][: 1 + written]

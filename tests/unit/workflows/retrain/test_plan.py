@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import subprocess
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -41,14 +40,6 @@ def pipeline(shop: Path, tracking_database: Path, monkeypatch: pytest.MonkeyPatc
     """Return the shop's pipeline, connected to the shared MLflow, with nothing ingested."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracking_database}")
     return load_pipeline("shop")
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """Return a port of this machine at which nothing listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 @pytest.fixture
