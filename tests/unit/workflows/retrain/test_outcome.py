@@ -20,7 +20,7 @@ from include.workflows.retrain.documents import RegistrationResult
 from include.workflows.retrain.outcome import NOT_PROMOTED, WAITING, describe_outcome, expected_outcome
 from include.workflows.retrain.steps import judge
 from tests import factories
-from tests.unit.reports.card.described import shop_of
+from tests.unit.reports.card.facts import shop_of
 from tests.unit.workflows.retrain.test_decision_record import planned
 
 if TYPE_CHECKING:
