@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,9 @@ Outcome = Literal["promoted", "kept", "inconclusive", "not promoted", "dry run"]
 
 #: A day's data are published the morning after, so data of the day before yesterday are not late yet.
 ALLOWED_AGE = timedelta(days=2)
+
+#: Characters of an error or a reason that are shown before a click.
+SHOWN = 160
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class ModelRow:
 def model_row(state: ModelState, schedule: Schedule, today: date) -> ModelRow:
     """Return the row of a model, with what needs attention on a day (UTC)."""
     problems = [
-        *(Problem("unreadable", error) for error in state.errors),
+        *(_unreadable(error) for error in state.errors),
         *(Problem("failed", _failed(run), run.path) for run in schedule.failed),
         *([Problem("held", f"held by {state.hold.by}: {state.hold.reason}")] if state.hold else []),
         *(Problem("approval", approval.subject, approval.path) for approval in schedule.approvals),
@@ -182,6 +186,11 @@ def model_row(state: ModelState, schedule: Schedule, today: date) -> ModelRow:
         *([Problem("paused", f"paused: {', '.join(schedule.paused)}")] if schedule.paused else []),
     ]
     return ModelRow(state, schedule, tuple(problems))
+
+
+def _unreadable(error: str) -> Problem:
+    short = textwrap.shorten(error, SHOWN, placeholder=" …")
+    return Problem("unreadable", short, details=tuple(error.splitlines()) if short != error else ())
 
 
 def _failed(run: FailedRun) -> str:
@@ -204,7 +213,7 @@ def _late(state: ModelState, today: date) -> list[Problem]:
     late = []
     data, predictions = state.data_through, state.predictions_through
     if "ingest" in state.scheduled and data and today - data > ALLOWED_AGE:
-        late.append(Problem("late", f"data end {describe_age(data, today)}"))
+        late.append(Problem("late", f"data end at {data}, {describe_age(data, today)}"))
     if "score" in state.scheduled and state.champion is not None and data:
         if predictions is None:
             late.append(Problem("late", "the champion has predicted nothing yet"))

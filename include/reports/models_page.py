@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from include.core.formatting import format_number
 from include.core.html_page import render_html
 from include.core.names import dag_id
-from include.reports.model_row import ProblemKind, describe_age
+from include.reports.model_row import SHOWN, ProblemKind, describe_age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 KINDS = get_args(ProblemKind)
 #: Filters beside the kinds of problems.
 ALL, ATTENTION, WELL = "all", "attention", "well"
-#: Characters of a reason that are shown before a click.
-SHOWN = 160
+#: The words of a filter, where they are not its own.
+FILTERS = {
+    ATTENTION: "need attention",
+    WELL: "are well",
+    "failed": "with a failed run",
+    "approval": "wait for approval",
+    "alert": "with alerts",
+}
 #: The class of a badge.
 TONES = {
     "unreadable": "bad",
@@ -193,7 +199,7 @@ def _is_shown(row: ModelRow, show: str) -> bool:
 def _caption(shown: int, of: int, view: View) -> str:
     title = next(column.title for column in COLUMNS if column.name == view.sort)
     models = f"{shown:,} of {of:,} models" if shown != of else f"{of:,} model{'s' * (of != 1)}"
-    return f"{models}, by {title.lower()}{', descending' * view.descending}"
+    return f"{models}, sorted by: {title.lower()}{', descending' * view.descending}"
 
 
 @dataclass(frozen=True)
@@ -210,9 +216,8 @@ def _filters(rows: Sequence[ModelRow], view: View) -> list[Filter]:
     counts = Counter(kind for row in rows for kind in {problem.kind for problem in row.problems})
     attention = sum(bool(row.problems) for row in rows)
     numbers = {ALL: len(rows), ATTENTION: attention, WELL: len(rows) - attention} | counts
-    names = {ALL: "all", ATTENTION: "need attention", WELL: "are well"}
     return [
-        Filter(f"{numbers.get(show, 0):,} {names.get(show, show)}", replace(view, show=show).query, show == view.show)
+        Filter(f"{numbers.get(show, 0):,} {FILTERS.get(show, show)}", replace(view, show=show).query, show == view.show)
         for show in (ALL, ATTENTION, *KINDS, WELL)
         if numbers.get(show) or show in (ALL, ATTENTION, view.show)
     ]

@@ -71,7 +71,7 @@ def _schedule(state: ModelState, dags: Mapping[str, DagState], permissions: Perm
     """Return what Airflow knows about those DAGs of a pipeline that may be read."""
     name = state.pipeline
     known = {kind: dags[own] for kind in KINDS if (own := dag_id(name, kind)) in dags}
-    next_run, next_what = _next_run(state.scheduled.get("retrain"), known)
+    next_run, next_what = _next_run(state.scheduled.get("retrain"), known) if state.scheduled else (None, "")
     return Schedule(
         next_run=next_run,
         next_what=next_what,

@@ -84,7 +84,7 @@ def test_a_row_says_who_is_the_champion_and_why_the_last_run_changed_nothing() -
         ("held", "held by ana: prices change", row(hold=HELD)),
         ("approval", "may version 8", row(Schedule(approvals=(OpenApproval("may version 8?", "dags/x"),)))),
         ("alert", "1 alert as of 2024-03-20: drift price", row(alerts=(DRIFT,), alerts_as_of="2024-03-20")),
-        ("late", "data end 9 days ago", row(data_through=OLD, predictions_through=OLD)),
+        ("late", "data end at 2024-03-12, 9 days ago", row(data_through=OLD, predictions_through=OLD)),
         ("late", "end at 2024-03-11, but data reach 2024-03-20", row(predictions_through=date(2024, 3, 11))),
         ("late", "the champion has predicted nothing yet", row(predictions_through=None)),
         ("paused", "paused: score, monitor", row(Schedule(paused=("score", "monitor")))),
@@ -113,6 +113,14 @@ def test_what_no_schedule_promises_is_not_late(well: ModelRow) -> None:
     assert well.problems == ()
 
 
+def test_a_long_error_is_shown_whole_after_a_click() -> None:
+    """A pipeline.yaml with ten mistakes does not push the other rows off the screen."""
+    [problem] = row(errors=("\n".join(f"mistake {number}: a field is missing" for number in range(10)),)).problems
+
+    assert len(problem.text) <= 160
+    assert len(problem.details) == 10
+
+
 def test_the_most_urgent_comes_first() -> None:
     """Failed before held, held before alerts, and what is well last, by name."""
     failed = row(Schedule(failed=(FailedRun("score", NOW, "x"),)), pipeline="d")
@@ -139,7 +147,7 @@ def test_the_heading_says_the_order_and_turns_it_round() -> None:
     [heading] = re.findall(r'<th [^>]*aria-sort="ascending"><a href="\?([^"]*)">Data through', text)
     query = parse_qs(heading.replace("&amp;", "&"))
     assert query == {"sort": ["-data"], "show": ["all"], "q": ["store"]}
-    assert "<caption>1 model, by data through</caption>" in text
+    assert "<caption>1 model, sorted by: data through</caption>" in text
     assert View.of_query({"sort": "-data", "q": "store"}) == View("data", descending=True, search="store")
 
 
