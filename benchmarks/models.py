@@ -71,6 +71,26 @@ def models_page_seconds() -> PageSeconds:
         return PageSeconds(first, reading, [seconds_of(lambda: _render(overview)) for _ in range(ROUNDS)])
 
 
+def section(measured: PageSeconds) -> str:
+    """Return the section of the page of benchmarks."""
+    reading, rendering = map(statistics.median, (measured.reading, measured.rendering))
+    return f"""\
+## The page of all models
+
+Seconds of reading and rendering the page **Models** for {PIPELINES} pipelines with {NIGHTS} nights of records,
+predictions and monitoring each, in one process, with MLflow on SQLite (median of {ROUNDS}). Airflow's own database,
+which the API server asks besides, is not in it. A later view may take {LIMIT} s; it took {measured.warm:.2f} s. The
+first view in a process opens every table and reads each chain of records back to its last promotion.
+
+| view | s |
+|---|---:|
+| first | {measured.first:.1f} |
+| later: reading | {reading:.2f} |
+| later: rendering | {rendering:.2f} |
+
+"""
+
+
 def _read() -> None:
     read_overview()
 

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from include.core.errors import NightshiftError
 from include.reports.models_page import message_page
 
 #: Folders of an address such as `/nightshift/models/`.
@@ -60,6 +61,7 @@ def new_app(title: str) -> FastAPI:
     """Return an application whose errors are pages."""
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(HTTPException, _error_page)
+    app.add_exception_handler(NightshiftError, _unavailable_page)
     return app
 
 
@@ -69,4 +71,12 @@ async def _error_page(request: Request, error: Exception) -> Response:
     title, sentence = ERRORS.get(error.status_code, (phrase, str(error.detail)))
     return page_response(
         lambda nonce: message_page(title, sentence, root=path_to_airflow(request), nonce=nonce), error.status_code
+    )
+
+
+async def _unavailable_page(request: Request, error: Exception) -> Response:
+    """Show the sentence of an error that concerns the whole page, such as a wrong setting."""
+    return page_response(
+        lambda nonce: message_page("This page cannot be shown", str(error), root=path_to_airflow(request), nonce=nonce),
+        503,
     )

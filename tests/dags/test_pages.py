@@ -254,6 +254,20 @@ def test_links_work_behind_a_path(shop: Path, ask: Callable[..., Response]) -> N
     assert view["destination"] == "nav"
 
 
+def test_a_wrong_setting_is_a_page_with_its_sentence(
+    shop: Path, ask: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens the page learns which variable to correct."""
+    monkeypatch.setenv("LAKE_URI", "ftp://somewhere")
+
+    answer = ask(reads=dags())
+
+    assert answer.status_code == 503
+    assert "This page cannot be shown" in answer.text
+    assert "the lake cannot be in a store of the kind" in answer.text
+    assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
+
+
 def test_the_address_sorts_and_filters(shop: Path, ask: Callable[..., Response]) -> None:
     """The state of the page is in its address, which can be sent to a colleague."""
     factories.write_shop(shop.parent, "bakery")
