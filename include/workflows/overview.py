@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from include import lake
 from include.config.loader import load_pipeline, pipeline_names
 from include.core import settings
-from include.core.errors import NightshiftError, OtherRelease, TrackingUnavailable
+from include.core.errors import NightshiftError
 from include.ingestion.publish import published_through
 from include.registry.pages import version_page
 from include.registry.records.latest import LatestDecisions, latest_decisions
@@ -62,7 +62,7 @@ def read_overview(names: Collection[str] | None = None) -> Overview:
     error = None
     try:
         registered = registered_models()
-    except (TrackingUnavailable, OtherRelease) as unavailable:
+    except (NightshiftError, OSError) as unavailable:  # without a server, its file may be out of reach
         error = f"{unavailable}; champions are those of the records, and holds are not known"
     wanted = pipeline_names() if names is None else sorted(names)
     if settings.lake_uri().startswith(("/", "file:")):

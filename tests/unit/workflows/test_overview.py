@@ -146,6 +146,18 @@ def test_without_mlflow_the_records_name_the_champion(shop: Path, monkeypatch: p
     assert (found.errors, found.champion, found.since) == ((), 1, NIGHT)
 
 
+def test_a_database_of_mlflow_that_is_out_of_reach_is_one_sentence(shop: Path, home: Path) -> None:
+    """An API server without MLflow's address, on a disk that it may not write to, still shows the records."""
+    home.mkdir()
+    (home / "mlflow").write_text("a file where the folder should be")
+
+    overview = read_overview()
+
+    assert overview.error is not None
+    assert "holds are not known" in overview.error
+    assert [model.errors for model in overview.models] == [()]
+
+
 def test_a_changed_pipeline_yaml_is_read_again(shop: Path) -> None:
     """The page does not need a restart of Airflow."""
     assert state_of("shop").owner == "shop-team"
