@@ -13,6 +13,7 @@ from benchmarks.gating import gate_seconds
 from benchmarks.incremental import compare_incremental
 from benchmarks.measure import Comparison, ingest_year, tell, temporary_home, the_pipeline
 from benchmarks.memory import peak_memory
+from benchmarks.models import models_page_seconds
 from benchmarks.orchestration import compare_orchestration
 from benchmarks.page import Measured, write_page
 from benchmarks.parsing import parse_seconds
@@ -43,6 +44,9 @@ def main() -> int:
         tell("one more day")
         one_more = days.day_seconds()
         tell(f"  {', '.join(f'{held:,} days {taken:.2f} s' for held, taken in one_more.items())}")
+        tell("the page of all models")
+        models = models_page_seconds()
+        tell(f"  {models.warm:.2f} s")
         tell("point-in-time builds")
         point_in_time = compare_point_in_time()
         tell("one more day of the feature table")
@@ -79,6 +83,7 @@ def main() -> int:
         pandas_seconds=in_pandas,
         one_more_day=one_more,
         gate=gate,
+        models=models,
     )
     page = settings.root() / "docs" / "explanation" / "benchmarks.md"
     write_page(page, measured)

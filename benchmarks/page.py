@@ -9,7 +9,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import days, fitting, gating, incremental, memory, orchestration, point_in_time, retraining, search
+from benchmarks import (
+    days,
+    fitting,
+    gating,
+    incremental,
+    memory,
+    models,
+    orchestration,
+    point_in_time,
+    retraining,
+    search,
+)
 from benchmarks.features import AS_OF
 from benchmarks.measure import machine
 
@@ -92,7 +103,7 @@ table may take {day_limit} times as long as in the shortest; it took {day_ratio:
 |---:|---:|
 {one_more}
 
-## Parsing
+{models}## Parsing
 
 Airflow reads the {dags} DAGs of `dags/` in {parse:.2f} s, in a fresh process that has imported Airflow (median of 5).
 
@@ -134,6 +145,8 @@ class Measured:
         Seconds of one more day, by the days that the table holds.
     gate
         Seconds from two fitted models to a verdict.
+    models
+        Seconds of the page of all models.
     """
 
     comparisons: list[Comparison]
@@ -147,11 +160,13 @@ class Measured:
     pandas_seconds: float
     one_more_day: dict[int, float]
     gate: gating.GateSeconds
+    models: models.PageSeconds
 
     def over_limit(self) -> list[str]:
         """Name what missed its limit."""
         missed = [each.name for each in self.comparisons if each.ratio > each.limit]
         missed += ["one more day"] * days.over_limit(self.one_more_day)
+        missed += ["the page of all models"] * (self.models.warm > models.LIMIT)
         missed += ["the gate"] * (self.gate.whole > gating.LIMIT_SECONDS)
         return missed + [f"memory of {step}" for step, peak in self.peaks.items() if peak > memory.LIMIT_GB]
 
@@ -174,6 +189,7 @@ def write_page(path: Path, measured: Measured) -> None:
         trees=fitting.ROUNDS_OF_TREES,
         steps="\n".join(_step(step, *seconds) for step, seconds in measured.steps.items()),
         gate=gating.section(measured.gate),
+        models=models.section(measured.models),
         search=search.section(measured.search),
         point_in_time=point_in_time.section(measured.point_in_time),
         dags=measured.dags,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from airflow.sdk import DAG, Asset, Param, get_parsing_context
 from include.config.loader import load_pipeline, pipeline_names
 from include.core import settings
 from include.core.errors import ConfigError
-from include.core.names import MAX_PIPELINE_NAME
+from include.core.names import dag_id
 from plugins.notifications import failure_callbacks, outage_callbacks
 from plugins.operators.report_mistakes import ReportMistakesOperator
 from plugins.pod_resources import ask_for_resources
@@ -47,8 +45,8 @@ def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterat
     """
     wanted = get_parsing_context().dag_id  # set in a task's process, which needs its own DAG only
     for name in pipeline_names():
-        dag_id = f"{_usable_in_ids(name)}.{kind}"
-        if wanted not in (None, dag_id):
+        own_id = dag_id(name, kind)
+        if wanted not in (None, own_id):
             continue
         try:
             pipeline = load_pipeline(name)
@@ -56,11 +54,11 @@ def for_each_pipeline(kind: str, make: Callable[[str, Pipeline], DAG]) -> Iterat
             ask_for_resources(dag, pipeline)
             dag.validate()
         except ConfigError as error:
-            dag = _mistaken_dag(dag_id, str(error))
+            dag = _mistaken_dag(own_id, str(error))
         except Exception as error:  # any error: the other pipelines must keep their DAGs
-            log.exception("%s: the DAG cannot be built", dag_id)
+            log.exception("%s: the DAG cannot be built", own_id)
             dag = _mistaken_dag(
-                dag_id,
+                own_id,
                 f"{name}: the DAG cannot be built ({type(error).__name__}: {error}); correct the pipeline's folder",
             )
         yield dag
@@ -126,12 +124,12 @@ def training_task() -> dict[str, object]:
     return arguments | {"pool": pool, "pool_slots": 1} if pool else arguments
 
 
-def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:
+def _mistaken_dag(own_id: str, mistakes: str) -> DAG:
     shown = mistakes[:SHOWN_CHARACTERS] + ("\n..." if len(mistakes) > SHOWN_CHARACTERS else "")
     # a folder's name may contain bytes that a database refuses
     shown = shown.encode(errors="backslashreplace").decode().replace("\0", "\\0")
     with DAG(
-        dag_id=dag_id,
+        dag_id=own_id,
         description="pipeline.yaml has mistakes; see the documentation of this DAG",
         doc_md=f"### pipeline.yaml has mistakes\n\n```text\n{shown}\n```",
         schedule=None,
@@ -140,11 +138,3 @@ def _mistaken_dag(dag_id: str, mistakes: str) -> DAG:
     ) as dag:
         ReportMistakesOperator(task_id="report_mistakes", mistakes=shown)
     return dag
-
-
-def _usable_in_ids(name: str) -> str:
-    """Return a folder's name as a valid part of an Airflow id; a changed name gets a digest to stay unique."""
-    usable = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:MAX_PIPELINE_NAME]
-    if usable == name:
-        return name
-    return f"{usable}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"

@@ -8,6 +8,8 @@ treated as a mistake wherever they could meet.
 from __future__ import annotations
 
 import difflib
+import hashlib
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -82,3 +84,11 @@ def _problem(name: str) -> str | None:
     if len(name) > MAX_COLUMN_NAME:
         return f"has {len(name):,} characters, but at most {MAX_COLUMN_NAME} are possible; shorten it"
     return None
+
+
+def dag_id(pipeline: str, kind: str) -> str:
+    """Return the id of a pipeline's DAG; a folder's name that Airflow cannot take gets a digest to stay unique."""
+    usable = re.sub(r"[^A-Za-z0-9_-]", "_", pipeline)[:MAX_PIPELINE_NAME]
+    if usable != pipeline:
+        usable = f"{usable}-{hashlib.sha256(pipeline.encode(errors='surrogateescape')).hexdigest()[:8]}"
+    return f"{usable}.{kind}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ _NOT_IN_PATHS = re.compile(r"[][|^\\#?\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 _SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory")
 
 
+@cache
 def root() -> Path:
     """Return the project's root, the folder that holds include/."""
     return Path(__file__).resolve().parents[2]

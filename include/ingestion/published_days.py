@@ -16,14 +16,25 @@ def published_through(pipeline: Pipeline) -> date | None:
     """Return the last day that every daily source has published, or None if one has published none."""
     last = []
     for name in pipeline.daily_sources:
-        raw = lake.RawTable(lake.raw_uri(pipeline.name, name)).refresh()
-        with_rows = raw.partitions(pipeline.sources[name].slice_column)
-        if with_rows:
-            last.append(_with_empty_days_after(raw, date.fromisoformat(max(with_rows))))
-        elif raw.version is None:
+        found = _LAST_DAYS[pipeline.sources[name].slice_column].of(lake.raw_uri(pipeline.name, name))
+        if found is None:
             return None
-        # a source whose days were all empty so far does not limit the result
+        last += found  # a source whose days were all empty so far does not limit the result
     return min(last, default=None)
+
+
+def _last_published_days(raw: lake.RawTable, column: str) -> list[date]:
+    """Return the last day that is published without a gap after the last day with rows, if any day has rows."""
+    with_rows = raw.partitions(column)
+    return [_with_empty_days_after(raw, date.fromisoformat(max(with_rows)))] if with_rows else []
+
+
+def _known_last_days(column: str) -> lake.NewestFacts[list[date]]:
+    return lake.NewestFacts(lambda table: _last_published_days(lake.RawTable.of(table), column))
+
+
+#: The last published day of every table that this process has asked for, by the column with the day.
+_LAST_DAYS = {column: _known_last_days(column) for column in ("ds", "delivered")}
 
 
 def newest_day(pipeline: Pipeline) -> date | None:
@@ -35,15 +46,11 @@ def newest_day(pipeline: Pipeline) -> date | None:
     return min((date.fromisoformat(each.ds) for each in newest if each), default=None) if all(newest) else None
 
 
-def _with_empty_days_after(raw: lake.RawTable, day: date, ahead: int = 60) -> date:
+def _with_empty_days_after(raw: lake.RawTable, day: date) -> date:
     """Return the last day that is published without a gap after a given day."""
-    while True:
-        days = days_between(day + timedelta(days=1), day + timedelta(days=ahead))
-        published = raw.published_at(days)
-        for ds in days:
-            if ds not in published:
-                return day
-            day = date.fromisoformat(ds)
+    while raw.published_at([(day + timedelta(days=1)).isoformat()]):
+        day += timedelta(days=1)
+    return day
 
 
 def missing_range(pipeline: Pipeline, as_of: date) -> tuple[date, date] | None:

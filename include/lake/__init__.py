@@ -1,9 +1,10 @@
 """The Delta Lake tables: the only package that imports deltalake."""
 
-from include.lake.daily import days_with_rows, publish_day, read_published
+from include.lake.daily import days_with_rows, newest_day, publish_day, read_newest_day, read_published
 from include.lake.days import Partition, RawTable, partitions, published_at, read_days, replace_days
 from include.lake.features import MONTH, FeatureBuild, FeatureRows, open_features, read_features, write_features
 from include.lake.monitoring import monitoring_uri, publish_monitoring, read_monitoring
+from include.lake.newest import NewestFacts
 from include.lake.pinned import DayChange, PinnedTable
 from include.lake.predictions import predictions_uri, publish_predictions, read_predictions
 from include.lake.publication import Slices, publish_days
@@ -27,6 +28,7 @@ __all__ = [
     "DayChange",
     "FeatureBuild",
     "FeatureRows",
+    "NewestFacts",
     "Partition",
     "PinnedTable",
     "RawTable",
@@ -43,6 +45,7 @@ __all__ = [
     "find_build",
     "latest_version",
     "monitoring_uri",
+    "newest_day",
     "open_features",
     "partitions",
     "predictions_uri",
@@ -56,6 +59,7 @@ __all__ = [
     "read_days",
     "read_features",
     "read_monitoring",
+    "read_newest_day",
     "read_predictions",
     "read_published",
     "read_table",

@@ -141,11 +141,24 @@ def read_published(uri: str, first_ds: str, last_ds: str, version: int | None = 
 
 def days_with_rows(uri: str, version: int | None = None) -> list[str]:
     """Return the days that have rows, in order, from metadata alone; an empty list where there is no table yet."""
+    table = open_table(uri, version)
+    return [] if table is None else _days_of(table)
+
+
+def newest_day(table: DeltaTable) -> str | None:
+    """Return the last day of an opened table that has rows, or None where there is none."""
+    return max(_days_of(table), default=None)
+
+
+def read_newest_day(table: DeltaTable) -> pa.Table | None:
+    """Return the rows of the last day of an opened table at its newest version, or None where there is none."""
+    day = newest_day(table)
+    return None if day is None else dataset_of(table, True, f"{DAY} = {literal(day)}").to_table()
+
+
+def _days_of(table: DeltaTable) -> list[str]:
     import pyarrow as pa
 
-    table = open_table(uri, version)
-    if table is None:
-        return []
     actions = pa.table(table.get_add_actions(flatten=True))
     return sorted(set(actions[f"partition.{DAY}"].to_pylist())) if actions.num_rows else []
 

@@ -41,6 +41,13 @@ class RawTable:
         self.uri = uri
         self.table: DeltaTable | None = None
 
+    @classmethod
+    def of(cls, table: DeltaTable) -> RawTable:
+        """Return an opened table, without opening it again."""
+        raw = cls(table.table_uri)
+        raw.table = table
+        return raw
+
     def refresh(self) -> RawTable:
         """Open the table, or bring it up to date with later commits."""
         self.table = open_table(self.uri) if self.table is None else reopened(self.table)

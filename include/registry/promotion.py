@@ -217,6 +217,11 @@ def read_hold(client: MlflowClient, name: str) -> Hold | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
+    return parse_hold(text)
+
+
+def parse_hold(text: str | None) -> Hold | None:
+    """Return the hold in the tag of a registered model, or None where there is none."""
     if not text:
         return None
     try:

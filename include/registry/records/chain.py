@@ -100,7 +100,18 @@ def head(pipeline: str) -> Record | None:
         If the lake or the record cannot be read.
     """
     number = max(record_numbers(pipeline), default=None)
-    return None if number is None else _record(pipeline, number, read_file(record_file(pipeline, number)))
+    return None if number is None else read_record(pipeline, number)
+
+
+def read_record(pipeline: str, number: int) -> Record:
+    """Return the record with a number.
+
+    Raises
+    ------
+    LakeError
+        If the lake or the record cannot be read.
+    """
+    return _record(pipeline, number, read_file(record_file(pipeline, number)))
 
 
 def verify(pipeline: str, head: str | None = None) -> list[str]:

@@ -106,6 +106,14 @@ def test_tasks_get_only_the_secrets_that_they_need(service: str) -> None:
     }
 
 
+def test_the_page_of_all_models_reaches_mlflow() -> None:
+    """The API server asks MLflow for champions and holds by the tasks' login, and for nothing else of theirs."""
+    address = SERVICES["api-server"]["environment"]["MLFLOW_TRACKING_URI"]
+    assert address == SERVICES["worker-1"]["environment"]["MLFLOW_TRACKING_URI"]
+    assert "NIGHTSHIFT_MLFLOW_PASSWORD" in secrets_of("api-server")
+    assert "NIGHTSHIFT_OPTUNA_DB_PASSWORD" not in secrets_of("api-server")
+
+
 def test_parts_start_when_the_parts_that_they_need_are_healthy() -> None:
     """Nothing of Airflow starts before the migration has ended, and no worker before the API and MLflow answer."""
     for name in ("api-server", "scheduler", "dag-processor", "triggerer", *TASKS):
