@@ -16,7 +16,7 @@ from include import lake
 from include.config.loader import load_pipeline, pipeline_names
 from include.core import settings
 from include.core.errors import NightshiftError
-from include.ingestion.publish import published_through
+from include.ingestion.published_days import published_through
 from include.registry.pages import version_page
 from include.registry.records.latest import LatestDecisions, latest_decisions
 from include.registry.registered import RegisteredModel, registered_models
