@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.as_of import midnight
+from include.core.json_document import JsonDocument
 from include.features.query_checks import PREDICTION_TIME
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from include.core.json_value import JsonValue
-
 
 @dataclass(frozen=True)
-class FeatureTable:
+class FeatureTable(JsonDocument):
     """A version of a pipeline's feature table.
 
     Attributes
@@ -38,10 +37,6 @@ class FeatureTable:
     build: str
     first_day: str | None = None
     feature_types: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def read_feature_rows(table: FeatureTable) -> pa.Table:

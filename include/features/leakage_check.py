@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from include import lake
 from include.core.errors import FeatureLeak
+from include.core.json_document import JsonDocument
 from include.features.build import build_features
 from include.features.compare import compare, shown
 from include.features.cut_offs import choose_cut_offs
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
     from include.config.pipeline import Pipeline
-    from include.core.json_value import JsonValue
     from include.features.compare import ColumnDifference
     from include.features.feature_table import FeatureTable
 
@@ -38,7 +38,7 @@ CUT_OFFS = 2
 
 
 @dataclass(frozen=True)
-class LeakageReport:
+class LeakageReport(JsonDocument):
     """What a leakage check compared without finding a leak.
 
     Attributes
@@ -58,10 +58,6 @@ class LeakageReport:
     features: int
     own_labels: int = 0
     unchanged_labels: int = 0
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
     def __str__(self) -> str:
         if not self.cut_offs:

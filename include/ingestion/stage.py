@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from include.core.json_document import JsonDocument
 from include.ingestion.days import days_between
 from include.ingestion.source_reader import read_record
 from include.lake import run_files
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StagedBatch:
+class StagedBatch(JsonDocument):
     """A source's rows for a range of days, read at one time and not yet published.
 
     Attributes
@@ -73,7 +74,7 @@ class StagedBatch:
 
 
 @dataclass(frozen=True)
-class BatchManifest:
+class BatchManifest(JsonDocument):
     """The record of a staged batch, in a JSON file with the batch's name.
 
     Attributes

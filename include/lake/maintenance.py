@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from include import lake
 from include.core.errors import LakeError
+from include.core.json_document import JsonDocument
 from include.lake import run_files
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from include.config.pipeline import Pipeline
-    from include.core.json_value import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ STAGED = re.compile(r"(?P<digest>[0-9a-f]{16})\.(?P<kind>parquet|json|validation
 
 
 @dataclass(frozen=True)
-class TableUpkeep:
+class TableUpkeep(JsonDocument):
     """The result of maintaining a table; `versions` are the first and last that stay readable."""
 
     files_before: int
@@ -42,22 +42,14 @@ class TableUpkeep:
     freed_bytes: int
     versions: tuple[int, int]
 
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class FilesUpkeep:
+class FilesUpkeep(JsonDocument):
     """The result of maintaining a folder."""
 
     files_before: int
     files_after: int
     freed_bytes: int
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from include.core import settings
 from include.core.errors import LakeError, PublishConflict
+from include.core.json_document import JsonDocument
 from include.lake.table_folder import arrows_folder, filesystem_of, is_committed, is_same
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
 
-    from include.core.json_value import JsonValue
 
 #: The log keeps every version, so that a run can be repeated on the tables that it read.
 #: Regular checkpoints keep opening a table of years as fast as opening a young one.
@@ -24,17 +24,13 @@ PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterva
 
 
 @dataclass(frozen=True)
-class TableVersion:
+class TableVersion(JsonDocument):
     """A reference to a table at one version, which steps hand each other instead of data."""
 
     uri: str
     version: int
     rows: int
     changed: bool
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def raw_uri(pipeline: str, source: str) -> str:

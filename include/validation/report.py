@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from include.core.errors import ExpectationsFailed
-
-if TYPE_CHECKING:
-    from include.core.json_value import JsonValue
+from include.core.json_document import JsonDocument
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +29,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class ValidationReport:
+class ValidationReport(JsonDocument):
     """The result of a validation.
 
     Attributes
@@ -63,10 +60,6 @@ class ValidationReport:
         of_history = {each.expectation for each in self.failures if each.expectation.startswith(HISTORY)}
         others = sum(not each.expectation.startswith(HISTORY) for each in self.failures)
         return self.expectations - others - len(of_history)
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the fields as JSON types."""
-        return asdict(self)
 
 
 def conclude(report: ValidationReport, where: str, consequence: str) -> None:
