@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from include.core import settings
 from include.ops.demo.sources import DemoSources, prepare_sources
 from include.registry import client
 from include.training import reload
 from tests import factories
-from tests.forked import Forked, reload_or_exit
+from tests.forked import reload_forked
 from tests.services.airflow import migrate
 from tests.shared import made_once
 
@@ -91,14 +90,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def forked_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fork the fresh process in which a run loads its model again; tests of that process itself start a real one."""
-
-    def run(folder: Path, limit_seconds: float) -> str | None:
-        environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
-        process = Forked(reload_or_exit, folder, environment=environment, folder=settings.root())
-        printed = process.wait(10 * limit_seconds)  # two test processes share the machine with what they start
-        return None if process.returncode == 0 else printed.strip().splitlines()[-1]
-
-    monkeypatch.setattr(reload, "_run", run)
+    monkeypatch.setattr(reload, "_run", reload_forked)
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,8 @@ from include.evaluation.search import CandidateTried, SearchProgress
 from include.evaluation.signature import Signature
 from include.evaluation.slices import SliceResult
 from include.registry.records.record import Record
+from include.training import reload
+from tests.forked import reload_forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,6 +178,7 @@ def shop_in(folder: Path) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow leaves its last one there
         patch.setenv("NIGHTSHIFT_HOME", str(folder / "var"))
         patch.setenv("NIGHTSHIFT_THREADS", "1")
+        patch.setattr(reload, "_run", reload_forked)  # a fixture of a session or module precedes that of each test
         patch.setenv("NIGHTSHIFT_PIPELINES", str(folder / "pipelines"))
         write_shop(folder / "pipelines")
         write_sales(folder / "shop.db", sales())

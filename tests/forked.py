@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
+from include.core import settings
+from include.training import reload
 from include.training.reload_model import reload_model
 
 if TYPE_CHECKING:
@@ -97,6 +99,14 @@ def _call(
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
     function(*arguments)
+
+
+def reload_forked(folder: Path, limit_seconds: float) -> str | None:
+    """Load a model again in a forked process, as `include.training.reload` does in a fresh one."""
+    environment = {name: os.environ[name] for name in reload.ENVIRONMENT if name in os.environ}
+    process = Forked(reload_or_exit, folder, environment=environment, folder=settings.root())
+    printed = process.wait(10 * limit_seconds)  # two test processes share the machine with what they start
+    return None if process.returncode == 0 else printed.strip().splitlines()[-1]
 
 
 def reload_or_exit(folder: Path) -> None:

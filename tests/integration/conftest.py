@@ -39,7 +39,7 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("completed_run")
     with factories.shop_in(folder) as home:
         result = run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)
-    assert result.verdict == "promote"
+    assert result.verdict == "promote", result.reason
     return home
 
 

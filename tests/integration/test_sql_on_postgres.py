@@ -387,7 +387,7 @@ def test_a_connection_that_is_lost_while_rows_come_may_be_tried_again(
 ) -> None:
     """A server that restarts, or an administrator, ends a session between two parts of its rows."""
     monkeypatch.setattr(sql, "FETCH_ROWS", 10)
-    options = "-c idle_in_transaction_session_timeout=500" if how == "idle" else "-c application_name=lost"
+    options = "-c idle_in_transaction_session_timeout=2000" if how == "idle" else "-c application_name=lost"
     engine = sales.engine(query={"options": options})
     rows = chunks("SELECT at FROM sales", engine)
 

@@ -155,6 +155,6 @@ def test_the_first_line_of_the_gates_log_is_the_outcome(
         verdict = judge(pipeline, plan)
 
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    assert verdict["verdict"] == "promote"
+    assert verdict.verdict == "promote"
     assert lines[0].startswith(first)
     assert lines[1].startswith("VERDICT  promote")
