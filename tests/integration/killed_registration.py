@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,4 +39,4 @@ def register(run_key: str, expected_champion: int | None, *death: Any) -> None:
         die_at(*death)
     with TemporaryDirectory() as scratch:
         registered = shop(Path(scratch)).register(run_key, expected_champion=expected_champion)
-    print(json.dumps(registered.to_json()))
+    print(json.dumps(asdict(registered)))

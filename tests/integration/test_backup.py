@@ -40,9 +40,7 @@ def night(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Let the shop have a night, a decision of a person and Airflow's database; return the folder of its home."""
     folder = tmp_path_factory.mktemp("night")
     with factories.shop_in(folder):
-        assert (
-            run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS)["verdict"] == "promote"
-        )
+        assert run(load_pipeline("shop"), RUN_KEY, AS_OF, EnvironmentConnections(), TUNING_SECONDS).verdict == "promote"
         decisions.hold(load_pipeline("shop"), reason="the stores are being counted", by="ada")
         decisions.release(load_pipeline("shop"), by="ada")
     airflow = folder / "var" / "airflow"

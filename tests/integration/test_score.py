@@ -105,9 +105,9 @@ def test_a_cleared_run_publishes_nothing_anew(retrained: Pipeline) -> None:
 
     again = score(retrained)
 
-    assert not again["changed"]
-    assert again["table_version"] == before
-    assert "unchanged: these predictions or newer ones" in again["table"]
+    assert not again.changed
+    assert again.table_version == before
+    assert "unchanged: these predictions or newer ones" in again.table
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_two_tasks_of_one_plan_at_once_publish_once(retrained: Pipeline) -> None
     ended = [process.returncode for process in both]
     assert 0 in ended, told
     assert all(code == 0 or "PublishConflict" in error for code, error in zip(ended, told, strict=True)), told
-    assert not score(retrained)["changed"]
+    assert not score(retrained).changed
     operations = [commit["operation"] for commit in DeltaTable(lake.predictions_uri("shop")).history()]
     assert operations == ["WRITE", "CREATE TABLE"]
 
@@ -161,7 +161,7 @@ def test_a_champion_whose_file_was_changed_does_not_predict(retrained: Pipeline,
         model.write_bytes(content)
 
     assert published() is None
-    assert score(retrained)["rows"] == 5  # once it is restored, the run goes on
+    assert score(retrained).rows == 5  # once it is restored, the run goes on
 
 
 def test_a_feature_that_is_gone_is_told(retrained: Pipeline, shop: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_day_without_rows_is_published_with_a_warning(
     assert (result.rows, result.mean_prediction, found.num_rows) == (0, None, 0)
     assert result.changed
     assert "the query may return rows only after an event" in caplog.text
-    assert not score(retrained)["changed"]
+    assert not score(retrained).changed
 
 
 def test_a_failed_commit_leaves_the_day_as_it_was(retrained: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_a_failed_commit_leaves_the_day_as_it_was(retrained: Pipeline, monkeypat
     assert published() == before
 
     monkeypatch.setattr(deltalake, "write_deltalake", write)
-    assert score(retrained, run_key="again")["changed"]
+    assert score(retrained, run_key="again").changed
 
 
 def test_the_command_scores_the_last_day(retrained: Pipeline) -> None:

@@ -46,7 +46,7 @@ def test_the_model_of_the_how_to_runs(shop: Path, tmp_path: Path, monkeypatch: p
     assert checked.output == "shop: ok\n"
     result = run(load_pipeline("shop"), "printed", date(2024, 3, 20), EnvironmentConnections(), 5)
 
-    assert result["verdict"] == "promote"
+    assert result.verdict == "promote"
 
 
 def test_every_error_of_a_run_is_explained() -> None:

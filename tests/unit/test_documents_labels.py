@@ -91,7 +91,7 @@ def test_the_model_of_the_page_runs(bank: Path) -> None:
 
     result = run(load_pipeline("lending"), "printed", AS_OF, EnvironmentConnections(), 5)
 
-    assert result["verdict"] == "promote"
+    assert result.verdict == "promote"
     report = check_newest_features(load_pipeline("lending"), AS_OF, cut_offs=5, seed=0, report_line=print)
     assert (report.own_labels, report.unchanged_labels) == (0, 0)
 

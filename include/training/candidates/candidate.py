@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from include.training.candidates.watch import Watch
     from include.training.columns import FeatureColumns
 
-#: Arguments of an estimator by name: numbers, texts and whatever else a library takes, so they have no narrower type.
 Params = dict[str, Any]
 Encoding = Literal["scaled", "ordinal", "coded", "none"]
 

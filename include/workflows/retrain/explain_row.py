@@ -236,7 +236,7 @@ def _background(rows: pa.Table, found: Champion, seed: int) -> pd.DataFrame:
     import numpy as np
 
     times = rows["prediction_time"].to_pandas().dt.strftime("%Y-%m-%d").to_numpy(dtype=str)
-    learned = np.flatnonzero((times >= found.train_start) & (times <= found.train_end))
+    learned = np.flatnonzero((times >= found.train_start.isoformat()) & (times <= found.train_end.isoformat()))
     places = learned if len(learned) else np.arange(rows.num_rows)
     if len(places) > BACKGROUND_ROWS:
         places = np.sort(np.random.default_rng(seed).choice(places, BACKGROUND_ROWS, replace=False))

@@ -14,7 +14,7 @@ import skops.io
 from sklearn.preprocessing import FunctionTransformer
 
 from include.core.errors import ModelRefused, TrackingUnavailable
-from include.registry import champion as champion_module
+from include.registry import load_model as load_module
 from include.registry.champion import Champion, aliases, find_champion
 from include.registry.load_model import load_champion, read_extra_file
 
@@ -75,7 +75,7 @@ def test_a_column_without_a_value_in_the_example_is_of_no_kind(tmp_path: Path) -
     )
     Logged(signature=infer_signature(example)).save(str(tmp_path / "MLmodel"))
 
-    assert champion_module._inputs(tmp_path) == {"weekday": "number", "store": "text"}
+    assert load_module._inputs(tmp_path) == {"weekday": "number", "store": "text"}
 
 
 def test_before_the_first_version_there_is_no_champion(mlflow_home: Path, name: str) -> None:

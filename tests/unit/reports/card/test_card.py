@@ -14,7 +14,7 @@ from include.gate.answer import Answer
 from include.reports.card.blocks import Bullets, CardSection, Facts, Plot, Table, Text
 from include.reports.card.card import model_card
 from tests import factories
-from tests.unit.reports.card.described import described_run, shop_of
+from tests.unit.reports.card.facts import described_run, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

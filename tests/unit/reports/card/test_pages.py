@@ -16,7 +16,7 @@ from include.reports.card.blocks import Bullets, Card, CardSection, Facts, Table
 from include.reports.card.card import model_card
 from include.reports.card.html import html_card
 from include.reports.card.markdown import markdown_card
-from tests.unit.reports.card.described import described_run, shop_of
+from tests.unit.reports.card.facts import described_run, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from include.registry import promotion
 from include.workflows.retrain import files
 from include.workflows.retrain.steps import approval_request
 from tests import factories
-from tests.unit.reports.card.described import shop_of
+from tests.unit.reports.card.facts import shop_of
 from tests.unit.workflows.retrain.test_decision_record import planned
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.gate.answer import Answer
 from include.registry.champion import Champion
 from include.workflows.retrain.decision_record import champions_of
 from include.workflows.retrain.documents import RegistrationResult
@@ -49,12 +48,3 @@ def test_a_run_that_lost_to_another_names_its_champion() -> None:
 
     assert champions_of(planned(3), lost) == (5, 5)
     assert champions_of(planned(None), lost) == (5, 5)
-
-
-def test_whoever_rejects_is_no_approver() -> None:
-    """The history said `approved by ada: not promoted: rejected by ada` of a version that ada had rejected."""
-    at = datetime(2024, 3, 20, tzinfo=UTC)
-
-    assert Answer(False, "ada", "", at).approver is None
-    assert Answer(True, "ada", "", at).approver == "ada"
-    assert Answer(True, None, "", at).approver is None

@@ -23,7 +23,7 @@ from include.workflows.retrain.explain import (
     write_explanations,
 )
 from include.workflows.retrain.measure import ChampionModel, HoldoutRows
-from tests.unit.reports.card.described import described_run, shop_of
+from tests.unit.reports.card.facts import described_run, shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_files import plan
 

@@ -13,7 +13,7 @@ from include.lake import run_files
 from include.training.fit import fit_model
 from include.workflows.retrain import files
 from include.workflows.retrain.reference import model_files, write_reference
-from tests.unit.reports.card.described import shop_of
+from tests.unit.reports.card.facts import shop_of
 from tests.unit.training.conftest import untidy_frame
 from tests.unit.workflows.retrain.test_explain import Broken
 from tests.unit.workflows.retrain.test_files import fitted, plan
