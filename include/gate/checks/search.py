@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.gate.check import Check, NotApplicable
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
     from include.evaluation.search import SearchProgress
     from include.gate.check import Numbers
