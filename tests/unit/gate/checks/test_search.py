@@ -13,7 +13,7 @@ from include.gate.verdict import decide
 from tests import factories
 
 if TYPE_CHECKING:
-    from include.config.pipeline import Gate
+    from include.config.gate import Gate
     from include.evaluation.evidence import Evidence
 
 NO_TIME = "no trial finished within the time budget"
