@@ -60,7 +60,7 @@ def test_the_logs_of_an_ingest_link_to_pages_and_name_tables(run_dags: RunDags, 
     """A reader of the log in a browser cannot open a path of the server."""
     [outcome] = run_dags(("shop.ingest", {"start": "2024-01-01", "end": "2024-01-02"}))
 
-    assert re.search(r"Data Docs: \S*/nightshift/validations/shop/sales/manual", outcome.log)
+    assert re.search(r"Data Docs: http://localhost:8080/nightshift/validations/shop/sales/manual", outcome.log)
     assert "as version 1 of the table shop/raw/sales" in outcome.log
     ours = [line for line in outcome.log.splitlines() if "[include." in line]
     assert ours

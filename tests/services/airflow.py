@@ -19,6 +19,7 @@ def airflow_environment(home: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     return clean | {
         "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API__BASE_URL": "http://localhost:8080",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

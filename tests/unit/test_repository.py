@@ -73,8 +73,12 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
 #: A path from the root, or the dotted name of a module, as a sentence, a setting or a command writes it.
 NAMED_PATH = re.compile(r"(?<![\w./:{}-])(?:include|plugins|dags|tests|benchmarks|config|docs)/[\w./-]*\w")
 NAMED_MODULE = re.compile(r"(?<![\w./-])(?:include|plugins|tests|benchmarks)(?!\.md)(?:\.\w+)+")
-#: Files that a page asks its reader to write, besides those whose content it shows.
-WRITTEN_BY_READERS = {"docs/checks/SHOP001.md", "tests/unit/ingestion/test_sheet.py"}
+#: Files and classes that a page asks its reader to write, besides the files whose content it shows.
+WRITTEN_BY_READERS = {
+    "docs/checks/SHOP001.md",
+    "tests/unit/ingestion/test_sheet.py",
+    "include.ingestion.sheet.SheetReader",
+}
 #: The changelog says what a module was called in the release before.
 FORMER_NAMES = {"include.production"}
 
@@ -93,7 +97,8 @@ def names_of_nothing(text: str) -> list[str]:
     """Return the paths and modules that a text names and the repository lacks, but for files that a reader writes."""
     shown = set(re.findall(r"^```\w+\n(?:#|--) (\S+)$", text, re.MULTILINE)) | WRITTEN_BY_READERS
     paths = [path for path in NAMED_PATH.findall(text) if path not in shown and not (ROOT / path).exists()]
-    return paths + [name for name in NAMED_MODULE.findall(text) if name not in FORMER_NAMES and not is_defined(name)]
+    known = FORMER_NAMES | WRITTEN_BY_READERS
+    return paths + [name for name in NAMED_MODULE.findall(text) if name not in known and not is_defined(name)]
 
 
 def test_every_path_and_module_that_is_named_exists() -> None:

@@ -35,6 +35,7 @@ class DagRun(Answer):
     start_date: datetime | None
     end_date: datetime | None
     data_interval_start: datetime | None
+    note: str | None = None
 
 
 class TaskInstance(Answer):

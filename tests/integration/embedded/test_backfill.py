@@ -260,7 +260,7 @@ def test_a_held_row_is_released_by_the_form(daily: Daily, race: list[str]) -> No
 
     assert daily.client.state("daily.quarantine", released) == "success"
     assert daily.client.result("daily.quarantine", released, "decide_quarantine") == {"rows": 1, "status": "released"}
-    assert daily.client.run("daily.quarantine", released)["note"] == f"1 row of sales, {day}, released"
+    assert daily.client.run("daily.quarantine", released).note == f"1 row of sales, {day}, released"
     assert daily.published_rows(day, day) == daily.source_rows(day, day)
 
 
