@@ -63,10 +63,11 @@ def week(run_dags: RunDags, tmp_path_factory: pytest.TempPathFactory) -> Week:
 
 
 def test_a_dry_run_registers_nothing(week: Week) -> None:
-    """The verdict is there, and MLflow has no model."""
+    """The verdict is there with a link to the page of the features, and MLflow has no model."""
     assert [week.ingested.state, week.retrained.state] == ["success", "success"], week.retrained.log[-3000:]
     assert "NOT PROMOTED: this is a dry run, which registers nothing (the verdict was promote)" in week.retrained.log
     assert "VERDICT  promote" in week.retrained.log
+    assert "Features: http://localhost:8080/nightshift/features/shop" in week.retrained.log
 
 
 def test_a_failed_expectation_stops_before_anything_is_published(week: Week, monkeypatch: pytest.MonkeyPatch) -> None:

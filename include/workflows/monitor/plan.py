@@ -127,11 +127,11 @@ def plan_monitoring(
     )
     plan.save()
     log.info(
-        "%s: planned as of %s, champion version %s, predictions version %s, table versions %s",
+        "%s: planned as of %s, champion version %s, %s, table versions %s",
         pipeline.name,
         as_of,
         champion.version,
-        predictions,
+        "no predictions yet" if predictions is None else f"predictions version {predictions}",
         snapshot,
     )
     return plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from include.core.airflow_pages import FEATURES, page_address
 from include.core.errors import NightshiftError
 from include.workflows.retrain import files
 from include.workflows.retrain.documents import RunSummary
@@ -46,7 +47,7 @@ def summarize(pipeline: Pipeline, plan: RunPlan) -> RunSummary:
         lines.append(f"Model card: {registration.card}")
     features_page = _document_features(pipeline, plan)
     if features_page:
-        lines.append(f"Features: {features_page}")
+        lines.append(f"Features: {page_address(FEATURES, pipeline.name) or features_page}")
     lines.append(f"Files of this run: {files.folder(plan)}")
     # another run may have promoted between the verdict and the registration, so the alias decides
     overtaken = verdict.verdict == "promote" and version and alias != "champion"

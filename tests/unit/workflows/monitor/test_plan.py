@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from include.workflows.monitor import plan as plan_module
 from include.workflows.monitor.plan import Window, plan_monitoring
 
 AS_OF = date(2024, 3, 20)
+CHAMPION = Champion(3, "night", "linear", "0" * 64, "models:/m-1", date(2024, 3, 1), date(2023, 3, 1), date(2024, 2, 1))
 
 
 def test_the_window_of_labels_ends_where_labels_are_known() -> None:
@@ -45,12 +47,23 @@ def test_the_newest_published_day_is_the_default(
     shop: Any, monkeypatch: pytest.MonkeyPatch, announced: date | None, day: int
 ) -> None:
     """A day that was published without rows counts; an old day that is announced again does not."""
-    champion = Champion(
-        3, "night", "linear", "0" * 64, "models:/m-1", date(2024, 3, 1), date(2023, 3, 1), date(2024, 2, 1)
-    )
     monkeypatch.setattr(lake, "latest_version", lambda uri: 4)
     monkeypatch.setattr(lake, "days_with_rows", lambda uri, version: ["2024-03-17", "2024-03-18"])
     monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (as_of, {"sales": 3}))
-    monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: champion)
+    monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: CHAMPION)
 
     assert plan_monitoring(load_pipeline("shop"), "night", announced=announced).as_of == date(2024, 3, day)
+
+
+def test_a_plan_before_the_first_prediction_says_so(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line said: predictions version None."""
+    monkeypatch.setattr(lake, "latest_version", lambda uri: None)
+    monkeypatch.setattr(plan_module, "pin_day", lambda pipeline, as_of, **told: (AS_OF, {"sales": 3}))
+    monkeypatch.setattr(plan_module, "find_recorded_champion", lambda name: CHAMPION)
+
+    with caplog.at_level(logging.INFO):
+        plan_monitoring(load_pipeline("shop"), "night")
+
+    assert "shop: planned as of 2024-03-20, champion version 3, no predictions yet, table versions" in caplog.text
