@@ -17,6 +17,8 @@ Outcome = Literal["promoted", "kept", "inconclusive", "not promoted", "dry run"]
 
 #: A day's data are published the morning after, so data of the day before yesterday are not late yet.
 ALLOWED_AGE = timedelta(days=2)
+#: A first champion predicts after the next ingestion, so it may have predicted nothing in its first night.
+FIRST_NIGHT = timedelta(days=2)
 
 #: Characters of an error or a reason that are shown before a click.
 SHOWN = 160
@@ -216,7 +218,8 @@ def _late(state: ModelState, today: date) -> list[Problem]:
         late.append(Problem("late", f"data end at {data}, {describe_age(data, today)}"))
     if "score" in state.scheduled and state.champion is not None and data:
         if predictions is None:
-            late.append(Problem("late", "the champion has predicted nothing yet"))
+            if state.since is None or today - state.since.date() >= FIRST_NIGHT:
+                late.append(Problem("late", "the champion has predicted nothing yet"))
         elif predictions < data:
             late.append(Problem("late", f"predictions end at {predictions}, but data reach {data}"))
     return late

@@ -76,6 +76,11 @@ def test_a_row_says_who_is_the_champion_and_why_the_last_run_changed_nothing() -
     assert '<span class="good">nothing</span>' in text
 
 
+def test_a_first_champion_of_yesterday_is_not_late() -> None:
+    """It predicts after the next ingestion, and the page of a finished demo has no problem."""
+    assert row(since=datetime(2024, 3, 20, 23, tzinfo=UTC), predictions_through=None).problems == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "says", "changed"),
     [
