@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,54 +19,18 @@ from include.ingestion.extract import extract_source
 from include.ingestion.publish import publish_batch
 from include.ingestion.stage import StagedBatch
 from include.lake.tables import open_table
-from include.validation.validate import validate_batch
 from tests import factories
+from tests.unit.ingestion.ingested_shop import FIRST, STORES, day, ingest, sell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deltalake import DeltaTable
 
-FIRST = factories.FIRST_DAY
 LATER = FIRST + timedelta(days=9)
 
-STORES = """\
-  stores:
-    kind: sql
-    arrives: snapshot
-    connection: shop
-    query: sql/stores.sql
-    key: [store]
-    available_at: opened_at
-    columns:
-      store: string
-      city: string
-      opened_at: timestamp
-"""
 #: Every later snapshot that changed meets it: the maximum of two times with a zone.
 OPENED = datetime(2020, 5, 1, tzinfo=UTC)
-
-
-def day(number: int) -> date:
-    """Return a day of the shop's sales, counted from 0."""
-    return FIRST + timedelta(days=number)
-
-
-def extract(start: date, end: date | None = None, source: str = "sales") -> StagedBatch:
-    """Extract one of the shop's sources."""
-    return extract_source(load_pipeline("shop"), source, start, end or start, EnvironmentConnections())
-
-
-def ingest(start: date, end: date | None = None, source: str = "sales") -> lake.TableVersion:
-    """Extract, validate and publish one of the shop's sources, as a night does."""
-    pipeline, batch = load_pipeline("shop"), extract(start, end, source)
-    validate_batch(pipeline, batch)
-    return publish_batch(pipeline, batch)
-
-
-def sell(shop: Path, frame: pd.DataFrame) -> None:
-    """Give the shop's database other sales."""
-    factories.write_sales(shop.parent.parent / "shop.db", frame)
 
 
 def table(source: str = "sales") -> tuple[int | None, list[dict[str, object]]]:

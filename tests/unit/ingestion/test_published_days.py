@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from include import lake
 from include.config.loader import load_pipeline
-from include.core.connections import EnvironmentConnections
-from include.ingestion.extract import extract_source
-from include.ingestion.publish import publish_batch
 from include.ingestion.published_days import missing_range, published_through
-from include.validation.validate import validate_batch
 from tests import factories
+from tests.unit.ingestion.ingested_shop import STORES, day, ingest, sell
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
-
-FIRST = factories.FIRST_DAY
-
-STORES = """\
-  stores:
-    kind: sql
-    arrives: snapshot
-    connection: shop
-    query: sql/stores.sql
-    key: [store]
-    available_at: opened_at
-    columns:
-      store: string
-      city: string
-      opened_at: timestamp
-"""
-
-
-def day(number: int) -> date:
-    """Return a day of the shop's sales, counted from 0."""
-    return FIRST + timedelta(days=number)
-
-
-def ingest(start: date, end: date, source: str = "sales") -> None:
-    """Extract, validate and publish one of the shop's sources, as a night does."""
-    pipeline = load_pipeline("shop")
-    batch = extract_source(pipeline, source, start, end, EnvironmentConnections())
-    validate_batch(pipeline, batch)
-    publish_batch(pipeline, batch)
-
-
-def sell(shop: Path, frame: pd.DataFrame) -> None:
-    """Give the shop's database other sales."""
-    factories.write_sales(shop.parent.parent / "shop.db", frame)
 
 
 def test_nothing_is_published_through_any_day_at_first(shop: Path) -> None:
