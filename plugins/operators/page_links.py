@@ -30,7 +30,9 @@ class ValidationPageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the page's address on the API server."""
-        return validation_page(operator.pipeline, operator.batch["source"], ti_key.run_id)
+        from include.lake.run_files import file_name
+
+        return _address(VALIDATIONS, operator.pipeline, operator.batch["source"], file_name(ti_key.run_id))
 
 
 class VersionPageLink(BaseOperatorLink):
@@ -49,13 +51,6 @@ class VersionPageLink(BaseOperatorLink):
         except RunMissing:
             return ""
         return version_page(plan.pipeline, plan.champion.version) or ""
-
-
-def validation_page(pipeline: str, source: str, run: str) -> str:
-    """Return the address of the page of a source's validation in a run."""
-    from include.lake.run_files import file_name
-
-    return _address(VALIDATIONS, pipeline, source, file_name(run))
 
 
 def _address(pages: str, *parts: str) -> str:

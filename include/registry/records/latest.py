@@ -111,7 +111,7 @@ class _Chain:
     said: LatestDecisions
 
     def has_changed(self) -> bool:
-        """Return whether the next record exists, or the newest is there no more."""
+        """Return whether the next record exists, or the newest one has gone."""
         try:
             self.folder.fs.invalidate_cache()  # another process may have written since the last listing
             newest, following = (self.folder.fs.exists(self._path(number)) for number in (self.number, self.number + 1))
@@ -136,7 +136,7 @@ def _read_chain(pipeline: str) -> _Chain:
 
 
 def summarize(records: Iterable[Record]) -> LatestDecisions:
-    """Return what records say, the newest first; no more of them are taken than the answer needs."""
+    """Return what the records say, read from the newest back until the answer is complete."""
     found = _Found()
     for record in records:
         found.take(record)

@@ -146,7 +146,7 @@ def test_the_first_line_of_the_gates_log_is_the_outcome(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A tracking server that does not answer keeps the gate from judging no more than a hold does."""
+    """The gate judges under a hold, and also while the tracking server does not answer."""
     monkeypatch.setattr(promotion, "held", asked)
     plan = planned(3)
     run_files.write_json(files.folder(plan) / "evidence.json", factories.evidence().to_json())
