@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.operators.step import PipelineStepOperator, note_run
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DecideQuarantineOperator(PipelineStepOperator):
     """Apply the decision in the run's form to the quarantined rows of some days."""
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, int | str]:
         """Return the number of rows and their new status."""
         from include.core.errors import ConfigError
         from include.validation.decide import decide_rows

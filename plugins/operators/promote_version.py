@@ -107,7 +107,7 @@ class PromoteVersionOperator(PipelineStepOperator):
         super().__init__(**kwargs)
         self.approval = approval
 
-    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, Any]:
+    def run_step(self, pipeline: Pipeline, context: Context) -> dict[str, int | None]:
         """Return the champion before and after."""
         from include.workflows.retrain import decisions
 
